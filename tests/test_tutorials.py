@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.analysis import ImageQuery, distribution
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "docs" / "tutorial"
@@ -70,6 +74,24 @@ def test_text_to_image(tmp_path: Path) -> None:
     assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "squares.png"))
 
 
+@pytest.mark.slow
+def test_inside(tmp_path: Path) -> None:
+    """Every number of the answers is in the report, or is that of the pixel which the page names."""
+    page = TUTORIALS / "inside.md"
+    run_blocks(blocks_of(page), tmp_path, smaller=False)
+    text = page.read_text(encoding="utf-8")
+    assert len(re.findall(r"^\d+\. \*", text, re.MULTILINE)) == 10
+    model = pt.load("digits")
+    with Image.open(tmp_path / "three.png") as picture:
+        found = distribution(ImageQuery.of(model, model.to_levels(picture), label="3"), 14, 18)
+    (level, prob), *_ = found.top(1)
+    assert level == found.observed
+    of_pixel = {str(level), f"{100 * prob:.0f} %", f"{found.surprisal:.2f}"}
+    report = re.sub("<[^>]+>", "", (tmp_path / "report.html").read_text(encoding="utf-8"))
+    for number in re.findall(r"\*\*(.*?)\*\*", text):
+        assert number in of_pixel or number in report, number
+
+
 def cells_of(notebook: Path) -> list[str]:
     """Return the code cells of a notebook."""
     cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
@@ -95,4 +117,11 @@ def test_notebook_of_odd_images(tmp_path: Path) -> None:
 def test_every_tutorial_is_run() -> None:
     """A new page needs a test of its own here."""
     pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}}
-    assert pages == {"first_model.md", "own_folder.md", "text_to_image.md", "inside.ipynb", "odd_images.ipynb"}
+    assert pages == {
+        "first_model.md",
+        "own_folder.md",
+        "text_to_image.md",
+        "inside.md",
+        "inside.ipynb",
+        "odd_images.ipynb",
+    }
