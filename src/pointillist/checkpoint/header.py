@@ -18,6 +18,7 @@ from pointillist.files.reading import parse_json, read_json
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
+HIERARCHY_FILE = "hierarchy.json"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"
 SCALE_SUFFIX = "_scale"  # of the tensor that holds the scales of an int8 matrix
@@ -48,6 +49,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: if the folder is not a Pointillist model, is damaged, or has another format version.
     """
     path = folder / CONFIG
+    if (folder / HIERARCHY_FILE).is_file():
+        raise CheckpointError(
+            f"{folder} is a hierarchy of several models, for `train`, `sample`, `evaluate`, `explain` and `info` only: "
+            "in Python, load it with `pointillist.Hierarchy.load`."
+        )
     if folder.is_file():
         if folder.suffix in _PICKLES:
             raise CheckpointError(

@@ -87,18 +87,8 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
-    found = header.read_tensor_info(folder / WEIGHTS)
-    try:
-        config = ModelConfig.from_dict(record)
-        with meta_init():  # the tensors that the settings promise, without memory for them
-            expected = {name: tuple(t.shape) for name, t in build(config).state_dict().items()}
-    except ConfigError as error:
-        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, expanded_shapes(found), folder)
-    header.check_config_hash(folder, record)
-    card = folder / CARD
-    tensors = decode_tensors(read_tensors(folder / WEIGHTS))
-    check_values(tensors, folder / WEIGHTS)
+    tensors = read_weights(folder, record, lambda: build(ModelConfig.from_dict(record)))
+    config, card = ModelConfig.from_dict(record), folder / CARD
     return StoredModel(
         config=config,
         training=training,
@@ -107,6 +97,30 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         generation=GenerationConfig.read(folder),
         tileset=read_tileset(folder, config.image.levels),
     )
+
+
+def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """Read the weights of a folder, if they are finite and those that its settings promise.
+
+    Args:
+        folder: with `config.json` and `model.safetensors`.
+        record: the settings, from `read_config`, without those of the training.
+        build: makes the module of these settings; it is called without memory for its tensors.
+
+    Raises:
+        CheckpointError: if they are not, or a file is damaged.
+    """
+    found = header.read_tensor_info(folder / WEIGHTS)
+    try:
+        with meta_init():
+            expected = {name: tuple(t.shape) for name, t in build().state_dict().items()}
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
+    _compare_shapes(expected, expanded_shapes(found), folder)
+    header.check_config_hash(folder, record)
+    tensors = decode_tensors(read_tensors(folder / WEIGHTS))
+    check_values(tensors, folder / WEIGHTS)
+    return tensors
 
 
 def find_model(source: str, hub: dict[str, Any]) -> Path:

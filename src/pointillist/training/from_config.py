@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +15,18 @@ from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
-from pointillist.sampling.api import sample
 from pointillist.system import is_main_process
-from pointillist.training.api import TrainResult, train
+from pointillist.training.api import SampleWriter, TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.run_config import RUN_FILE, RunConfig, new_run, resumed_run
+from pointillist.training.run_config import RunConfig, new_run, resumed_run
+from pointillist.training.run_folder import check_new_folder, run_folder
+from pointillist.training.sample_sheet import write_sample_sheet
 from pointillist.training.settings_tree import Tree, expand, merge, read_toml
-from pointillist.training.state import run_lock
-from pointillist.visualization import image_grid, save_png
 
 
 def train_from_config(
@@ -76,11 +73,17 @@ class Run:
         source: model that fine-tuning starts from.
         resume: continue the run in its folder.
         out: folder of the run.
+        images: images to train on; None reads them as `config.data` says.
+        write_samples: writes the sample sheets.
+        header: comment at the top of `run.toml`.
     """
 
     config: RunConfig
     source: PixelModel | None
     resume: bool
+    images: DataSplits | None = None
+    write_samples: SampleWriter = write_sample_sheet
+    header: str = "pointillist train --config {out}/run.toml --out ANOTHER"
 
     @property
     def out(self) -> Path:
@@ -92,14 +95,13 @@ class Run:
         """Train the model; see `train_from_config`."""
         if not self.resume:
             check_new_folder(self.out)
-        splits = read_splits(self)
+        splits = read_splits(self) if self.images is None else self.images
         model, notes = build_model(self.config, splits, self.source)
         run = _with_network(self.config, model)
         if console is not None and is_main_process():
             for line in [*_describe_processes(), *(f"init       {note}" for note in notes)]:
                 console.print(line)
-        header = f"pointillist train --config {self.out / 'run.toml'} --out ANOTHER"
-        with run_folder(run, header, self.resume):
+        with run_folder(run, self.header.format(out=self.out), self.resume):
             return train(
                 model,
                 splits,
@@ -107,14 +109,14 @@ class Run:
                 resume=self.resume,
                 console=console,
                 record=_record(run),
-                write_samples=write_sample_sheet,
+                write_samples=self.write_samples,
             )
 
     def estimate_cost(self, console: Console | None = None) -> CostEstimate:
         """Estimate the cost of the run from its first steps; nothing is written."""
-        splits = read_splits(self)
+        splits = read_splits(self) if self.images is None else self.images
         model, _ = build_model(self.config, splits, self.source)
-        return estimate_cost(model, splits, self.config.train, console=console, write_samples=write_sample_sheet)
+        return estimate_cost(model, splits, self.config.train, console=console, write_samples=self.write_samples)
 
 
 def prepare_run(
@@ -221,16 +223,6 @@ def _describe_processes() -> list[str]:
     return [f"processes  {size} under torchrun, each with its share of every batch"] if size > 1 else []
 
 
-def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
-    """Write a sheet of samples to `folder/step-N.png`: two of each of the first eight classes, or sixteen."""
-    if model.image.levels > 256 and model.tileset is None:
-        return  # codes are not displayable
-    classes = list(model.config.classes)[:8]
-    labels = [name for name in classes for _ in range(2)] or None
-    samples = sample(model, len(labels) if labels else 16, labels, seed=0)
-    save_png(image_grid(samples.drawn(), captions=labels), folder / f"step-{step:07d}.png")
-
-
 def infer_conditions(
     settings: Mapping[str, ConditionConfig], data: ImageDataset, source: PixelModel | None
 ) -> dict[str, ConditionConfig]:
@@ -252,47 +244,3 @@ def infer_conditions(
         if kind in settings or kind in known or source is None or config.added_by_finetuning:
             found[kind] = config.infer(settings.get(kind, known.get(kind)), data)
     return {kind: complete for kind, complete in found.items() if complete is not None}
-
-
-def check_new_folder(out: Path) -> None:
-    """Check that a folder holds neither a run nor a model.
-
-    Raises:
-        ConfigError: naming the remedies.
-    """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"`out` (={out}) is a file: give the name of a folder.")
-    if (out / "state").exists():
-        raise ConfigError(f"{out} already holds a run: add `resume` to continue it, or choose another `out`.")
-    if (out / "config.json").exists():
-        raise ConfigError(f"{out} already holds a model: choose another `out`, or fine-tune it with `init_from={out}`.")
-
-
-@contextmanager
-def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
-    """Make the folder of a run with its `run.toml`; a run that fails before its first checkpoint leaves no folder.
-
-    Args:
-        header: comment at the top of `run.toml`.
-    """
-    out = run.train.out
-    if out is None or not is_main_process():
-        yield
-        return
-    made = [p for p in (out, *out.parents) if not p.exists()]
-    try:
-        with run_lock(out):
-            if not resume:
-                check_new_folder(out)  # again: another process may have made a run since
-            write_text(out / RUN_FILE, run.to_toml(header))
-            try:
-                yield
-            except BaseException:
-                if not resume and not (out / "state").exists():
-                    (out / RUN_FILE).unlink(missing_ok=True)
-                raise
-    except BaseException:
-        with suppress(OSError):  # the first that is not empty ends it
-            for folder in made:
-                folder.rmdir()
-        raise

@@ -157,12 +157,11 @@ class MetricsLogger:
         if self._tensorboard is not None:
             self._tensorboard.close()
 
-    def update(self, step: int, bits: float, images_per_second: float) -> None:
-        """Move the progress bar to `step`, with the loss in bits/dim."""
+    def update(self, step: int, status: str) -> None:
+        """Move the progress bar to `step`, with the loss and the speed as its status."""
         if self._bar is not None:
             self._bar.show(step)
         if self.progress is not None and self.task is not None:
-            status = f"{bits:.4f} bits/dim  {images_per_second:.0f} images/s"
             self.progress.update(self.task, completed=step, status=status)
 
     def log(self, **record: Any) -> None:

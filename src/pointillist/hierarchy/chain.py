@@ -1,0 +1,226 @@
+"""A chain of pixel models, each conditioned on the codes before it, and the tokenizers that make the codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, Unpack
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import ConditionKwargs, HintConfig, Label
+from pointillist.errors import CheckpointError, ConfigError
+from pointillist.hierarchy.bound import CodeLength
+from pointillist.hierarchy.config import CODES, PIXELS, level_names
+from pointillist.hierarchy.hints import CodeHint
+from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel, inference_mode
+
+Codes = Mapping[str, Int[Tensor, "b 1 _ _"]]
+"""Grids of codes by level: `codes`, and `codes2` for the next coarser one."""
+
+
+class Chain:
+    """A chain of pixel models: the coarsest codes, finer codes given those, the pixels given the codes.
+
+    Attributes:
+        tokenizers: encoder to the codes of each level, the finest first; none for codes of the user.
+        codes: model of the codes of each level given the coarser ones, the finest first.
+        pixels: model of the pixels given the codes; None for a hierarchy without a likelihood of pixels.
+        data: how the images of the training were read, as in a run file.
+
+    Raises:
+        CheckpointError: if the models do not belong together.
+    """
+
+    def __init__(
+        self,
+        tokenizers: Sequence[Tokenizer],
+        codes: Sequence[PixelModel],
+        pixels: PixelModel | None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.tokenizers, self.codes, self.pixels = tuple(tokenizers), tuple(codes), pixels
+        self.data = dict(data or {})
+        _check(self)
+
+    def __repr__(self) -> str:
+        levels = " -> ".join(f"{model.image.height}x{model.image.width} codes" for model in reversed(self.codes))
+        return f"{type(self).__name__}({levels} -> {self.image}, {self.num_parameters:,} parameters)"
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of its images; of its finest codes, where it has no images."""
+        if self.pixels is not None:
+            return self.pixels.image
+        return self.tokenizers[0].config.image if self.tokenizers else self.codes[0].image
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it makes images: by the model of the pixels, or by the deterministic decoder."""
+        return self.pixels is not None or bool(self.tokenizers)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels that the coarsest level takes."""
+        return self.codes[-1].config.classes
+
+    @property
+    def models(self) -> dict[str, PixelModel]:
+        """Pixel models by level, coarse to fine."""
+        names = level_names(CODES, len(self.codes))
+        found = dict(reversed(list(zip(names, self.codes, strict=True))))
+        return found if self.pixels is None else {**found, PIXELS: self.pixels}
+
+    @property
+    def hints(self) -> tuple[CodeHint, ...]:
+        """Kind of hint that the codes of each level, and all coarser ones, make."""
+        if self.tokenizers:
+            return tuple(CodeHint(one.fsq, (one.codes,)) for one in self.tokenizers)
+        specs = tuple(model.image for model in self.codes)
+        return tuple(CodeHint(None, specs[level:]) for level in range(len(specs)))
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of weights of all stages."""
+        return sum(part.num_parameters for part in (*self.tokenizers, *self.models.values()))
+
+    def to(self, device: torch.device | str) -> Self:
+        """Move all stages to a device."""
+        for part in (*self.tokenizers, *self.models.values()):
+            part.to(device)
+        return self
+
+    # -- codes
+
+    def encode(self, x: Int[Tensor, "b c h w"]) -> dict[str, Int[Tensor, "b 1 _ _"]]:
+        """Encode images to the codes of each level, the finest first.
+
+        Raises:
+            ConfigError: if the codes are those of the user.
+            ShapeError, DataError: if `x` is not an image of this hierarchy.
+        """
+        if not self.tokenizers:
+            raise ConfigError("This hierarchy has codes of your own and no tokenizer: give the codes of the images.")
+        x = torch.as_tensor(x) if self.pixels is None else self.pixels.check(x)
+        found = {}
+        for name, tokenizer in zip(level_names(CODES, len(self.codes)), self.tokenizers, strict=True):
+            x = found[name] = tokenizer.encode(x)
+        return found
+
+    def decode(self, codes: Codes) -> Int[Tensor, "b c h w"]:
+        """Decode the codes of the finest level to the one picture that the deterministic decoder makes of them.
+
+        Args:
+            codes: grids by level; from `codes2` alone, the finer codes are decoded too.
+
+        Raises:
+            ConfigError: if there is no tokenizer.
+        """
+        if not self.tokenizers:
+            raise ConfigError("This hierarchy has codes of your own, which it cannot decode: sample its pixels.")
+        names = level_names(CODES, len(self.codes))
+        level = next(level for level, name in enumerate(names) if name in codes)
+        grid = torch.as_tensor(codes[names[level]])
+        for tokenizer in reversed(self.tokenizers[: level + 1]):
+            grid = tokenizer.decode(grid)
+        return grid
+
+    def reconstruct(self, x: Int[Tensor, "b c h w"]) -> Int[Tensor, "b c h w"]:
+        """Encode images and decode them deterministically."""
+        return self.decode(self.encode(x))
+
+    # -- likelihood
+
+    def hint(self, level: str, codes: Codes, size: tuple[int, int]) -> dict[str, Tensor]:
+        """Make the hint of a level from all coarser codes, as a keyword of its model; empty for the coarsest.
+
+        Args:
+            level: `codes`, `codes2`, ... or `pixels`.
+            size: height and width of the grid of this level.
+        """
+        names = level_names(CODES, len(self.codes))
+        above = 0 if level == PIXELS else names.index(level) + 1
+        if above == len(names):
+            return {}
+        return {"hint": self.hints[above].of([torch.as_tensor(codes[name]) for name in names[above:]], size)}
+
+    def code_length(
+        self,
+        x: Int[Tensor, "b c h w"] | None,
+        codes: Codes | None = None,
+        label: Label = None,
+        text: Any = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> CodeLength:
+        """Compute -log p(codes) - log p(x | codes) of each image by levels: an upper bound on -log p(x).
+
+        Args:
+            x: images; None for a hierarchy of codes alone.
+            codes: codes of the images, where no tokenizer makes them, or others instead of those of the encoder.
+            label, text, further: conditions, for the levels that take them.
+
+        Raises:
+            ShapeError, DataError, ConfigError: if images, codes or conditions do not fit the models.
+        """
+        if codes is None:
+            codes = self.encode(_given(x, "x"))
+        nats, dims = {}, {}
+        for name, model in self.models.items():
+            grid = _given(x, "x") if name == PIXELS else torch.as_tensor(codes[name])
+            own = self.conditions_of(model, name, {"label": label, "text": text, **further})
+            hint = self.hint(name, codes, (grid.shape[2], grid.shape[3]))
+            with inference_mode(model):
+                nats[name] = -model.log_prob(grid, **own, **hint).double().cpu()
+            dims[name] = grid[0].numel()
+        return CodeLength(nats, dims)
+
+    def log_prob(
+        self,
+        x: Int[Tensor, "b c h w"] | None,
+        codes: Codes | None = None,
+        label: Label = None,
+        text: Any = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[Tensor, " b"]:
+        """log p(codes) + log p(x | codes) of each image, in nats: a lower bound on log p(x). See `code_length`."""
+        return -self.code_length(x, codes, label, text, **further).total
+
+    def conditions_of(self, model: PixelModel, level: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the conditions that a level takes; the coarsest takes all, so that it reports a wrong one."""
+        if model is self.codes[-1]:
+            return {name: value for name, value in given.items() if value is not None}
+        keywords = {encoder.keyword for encoder in model.conditions.encoders.values()}
+        return {name: value for name, value in given.items() if value is not None and name in keywords}
+
+
+def _given(x: Tensor | None, name: str) -> Tensor:
+    if x is None:
+        raise ConfigError(f"`{name}` (=None) is missing: give the images.")
+    return torch.as_tensor(x)
+
+
+def _check(chain: Chain) -> None:
+    """Check that each model takes the codes before it."""
+    if chain.tokenizers and len(chain.tokenizers) != len(chain.codes):
+        raise CheckpointError(
+            f"{len(chain.tokenizers)} tokenizer(s) do not make {len(chain.codes)} levels of codes: copy the folder "
+            "again."
+        )
+    for level, (tokenizer, model) in enumerate(zip(chain.tokenizers, chain.codes, strict=False)):
+        if model.image.levels != tokenizer.fsq.size or model.image.channels != 1 or model.image.ordered:
+            raise CheckpointError(
+                f"The model of the codes of level {level + 1} has {model.image}, and its tokenizer makes "
+                f"{tokenizer.codes}: copy the whole folder again."
+            )
+    for level, finer in enumerate([chain.pixels, *chain.codes[:-1]]):
+        hint = chain.hints[level]
+        taken = None if finer is None else finer.config.condition(HintConfig)
+        if finer is not None and (taken is None or _kind(taken) != _kind(hint)):
+            raise CheckpointError("A model of this hierarchy does not take the codes before it: copy the folder again.")
+
+
+def _kind(hint: HintConfig | CodeHint) -> tuple[int, tuple[int, bool] | None]:
+    return hint.channels, None if hint.image is None else (hint.image.levels, hint.image.ordered)

@@ -1,0 +1,228 @@
+"""Run configs of a hierarchy: the images, the tokenizers, and the sections of an ordinary run for each pixel model.
+
+A section, its stage and its folder have one name: `tokenizer`, `codes` and `pixels`; `tokenizer2` and `codes2` are the
+next coarser level of codes, and so on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pointillist.conditioning import HintConfig
+from pointillist.errors import ConfigError
+from pointillist.hierarchy.tokenizer import TokenizerSettings
+from pointillist.training.config import AugmentationConfig, TrainConfig
+from pointillist.training.run_config import RUN_FILE, DataSection, RunConfig, with_preset
+from pointillist.training.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
+
+HIERARCHY = "hierarchy"
+"""The value of `--model`."""
+PIXELS, CODES, TOKENIZER = "pixels", "codes", "tokenizer"
+MAX_LEVELS_OF_CODES = 8
+_STAGE = re.compile(rf"({TOKENIZER}|{CODES})\d*|{PIXELS}")
+_PRESETS = {CODES: "small", PIXELS: "tiny"}  # a prior has the whole grid to learn; pixels are close to their codes
+# the finer levels are always sampled and scored with the codes before them
+_CONDITIONED = {"train": {"condition_dropout": {"other": 0.0, "unconditional": 0.0}}}
+_OWN = ("npz_key", "levels")
+_HEADER = "pointillist train --config {out}/run.toml --out ANOTHER"
+
+
+class TokenizerSection(TokenizerSettings):
+    """Settings of a tokenizer and of its training: `[tokenizer]`, those of `TokenizerSettings` and:
+
+    Attributes:
+        train: Settings of its training, as in `[train]`.
+    """
+
+    train: TrainConfig = TrainConfig()
+
+
+@dataclass(frozen=True)
+class HierarchyRun:
+    """A run of a hierarchy, with its settings checked.
+
+    Attributes:
+        tree: all settings, as in `run.toml`.
+        data: how images are read.
+        out: folder of the run.
+        tokenizers: settings of each tokenizer, of the finest codes first; none for codes of the user.
+        codes: settings of a run for each prior, of the finest codes first: `model`, `data` and `train`.
+        pixels: settings of a run for the pixels; None for a hierarchy without a likelihood of pixels.
+        own: member of the `.npz` with the codes of each level, and their number; empty with tokenizers.
+    """
+
+    tree: Tree
+    data: DataSection
+    out: Path
+    tokenizers: tuple[TokenizerSection, ...]
+    codes: tuple[Tree, ...]
+    pixels: Tree | None
+    own: tuple[tuple[str, int | None], ...]
+
+    @property
+    def flip(self) -> bool:
+        """Whether every stage trains on each image and its mirror image."""
+        return bool(self.tree.get("train", {}).get("augmentation", {}).get("flip", False))
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of all stages, in the order of their training."""
+        names = [*level_names(TOKENIZER, len(self.tokenizers)), *reversed(level_names(CODES, len(self.codes)))]
+        return (*names, *([] if self.pixels is None else [PIXELS]))
+
+    def to_toml(self) -> str:
+        """Write the settings as TOML."""
+        import tomli_w
+
+        return f"# {_HEADER.format(out=self.out)}\n" + tomli_w.dumps(self.tree)
+
+
+def level_names(stem: str, count: int) -> list[str]:
+    """Name the sections of a stage for each level of codes: `codes`, `codes2`, `codes3`."""
+    return [stem + (str(level) if level > 1 else "") for level in range(1, count + 1)]
+
+
+def describes_hierarchy(config: Path | None, settings: Mapping[str, Any], out: Path | None, resume: bool) -> bool:
+    """Tell whether a command line of `train` is about a hierarchy; mistakes are left to the run that reads it.
+
+    Args:
+        config: run file, or None.
+        settings: overrides by dotted key.
+        out: folder of the run.
+        resume: whether the run in `out` is continued.
+    """
+    if resume:
+        config = None if out is None else out / RUN_FILE
+    tree: Tree = read_toml(config) if config is not None and config.is_file() else {}
+    tree = merge(tree, expand(settings))
+    section = tree.get("model")
+    return (isinstance(section, Mapping) and section.get("type") == HIERARCHY) or any(map(_STAGE.fullmatch, tree))
+
+
+def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapping[str, Any]) -> HierarchyRun:
+    """Resolve the settings of a new run: defaults < `[train]` < the sections of `config` < `overrides`.
+
+    Args:
+        config: TOML file, or a dictionary.
+        overrides: settings with nested tables or dotted keys; those of `train` hold for every stage.
+
+    Raises:
+        ConfigError: naming the first wrong setting by its dotted key.
+    """
+    tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else expand(config or {})
+    changes = expand(overrides)
+    own = merge(tree, changes)
+    names = [name for name in own if _STAGE.fullmatch(name)]
+    counts = {stem: max([1, *(level_of(name, stem) for name in names)]) for stem in (TOKENIZER, CODES)}
+    brought = any("npz_key" in _table(own, name) for name in names if name.startswith(CODES))
+    levels = counts[CODES] if brought else max(counts.values())
+    if levels > MAX_LEVELS_OF_CODES:
+        raise ConfigError(f"A hierarchy of {levels} levels of codes must have at most {MAX_LEVELS_OF_CODES}.")
+    tokenizers = [] if brought else level_names(TOKENIZER, levels)
+    known = ["data", "train", "model", *tokenizers, *level_names(CODES, levels), PIXELS]
+    check_keys(own, known)
+    if dict(_table(own, "model")) not in ({}, {"type": HIERARCHY}):
+        raise ConfigError(
+            "`model` holds settings of one model, and a hierarchy has several: set those of a stage, such as "
+            "`codes.model.preset`."
+        )
+    common = _table(own, "train")
+    out = Path(str(common.get("out") or _default_out(own)))
+    shared = {k: v for k, v in common.items() if k not in ("out", "augmentation")}
+    late = {"train": {k: v for k, v in _table(changes, "train").items() if k not in ("out", "augmentation")}}
+    resolved: Tree = {"data": own.get("data", {}), "train": {**common, "out": str(out)}}
+    for name in [*tokenizers, *reversed(level_names(CODES, levels)), PIXELS]:
+        base = {} if name == level_names(CODES, levels)[-1] or name in tokenizers else _CONDITIONED
+        place = {"train": {"out": str(out / name)}}
+        resolved[name] = merge(base, {"train": shared}, _table(tree, name), late, _table(changes, name), place)
+    return _checked(resolved, out, levels, tokenizers)
+
+
+def resumed_hierarchy(out: Path) -> HierarchyRun:
+    """Read the settings of the run in a folder.
+
+    Raises:
+        ConfigError: if the folder holds no run, or a setting is wrong.
+    """
+    tree = read_toml(out / RUN_FILE)
+    assign(tree, "train.out", str(out))
+    return hierarchy_run(tree, {})
+
+
+def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> HierarchyRun:
+    data = parse_section(DataSection, tree["data"], "data")
+    if data.source is None:
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+    if data.hint_column is not None:
+        raise ConfigError(
+            f"`data.hint_column` (={data.hint_column!r}) must be left out: hints of a hierarchy are codes."
+        )
+    if data.binarise == "dynamic":
+        raise ConfigError("`data.binarise` (='dynamic') draws images afresh, which have no fixed codes: use 'static'.")
+    parse_section(AugmentationConfig, tree["train"].get("augmentation", {}), "train.augmentation")
+    found = [parse_section(TokenizerSection, tree[name], name) for name in tokenizers]
+    for name, section in zip(tokenizers, found, strict=True):
+        _reject_augmentation(section.train, name)
+    stages, own = [], []
+    for name in level_names(CODES, levels):
+        key = tree[name].get("npz_key")
+        if not tokenizers and key is None:
+            raise ConfigError(f"`{name}.npz_key` is missing: name the member of the .npz with the codes of this level.")
+        own += [] if tokenizers else [(str(key), tree[name].get("levels"))]
+        stages.append(_stage(tree, name, _OWN if not tokenizers else ()))
+    pixels = None if _table(tree[PIXELS], "model").get("type") == "none" else _stage(tree, PIXELS, ())
+    if not tokenizers and tree["train"].get("augmentation", {}).get("flip"):
+        raise ConfigError("`train.augmentation.flip` mirrors images, and codes that are given cannot be: leave it out.")
+    return HierarchyRun(tree, data, out, tuple(found), tuple(stages), pixels, tuple(own))
+
+
+def _stage(tree: Tree, name: str, own: tuple[str, ...]) -> Tree:
+    """Return the settings of the ordinary run of a stage, once they are checked."""
+    check_keys(tree[name], ["model", "train", *own], f"{name}.")
+    model = _table(tree[name], "model")
+    if "preset" not in model and "network" not in model:
+        model = {"preset": _PRESETS[name.rstrip("0123456789")], **model}
+    stage = {"model": dict(model), "train": tree[name]["train"], "data": tree["data"]}
+    try:
+        run = RunConfig.from_dict(with_preset(stage))
+    except ConfigError as error:
+        raise ConfigError(re.sub(r"`(?=(model|train)\.)", f"`{name}.", str(error), count=1)) from None
+    _reject_augmentation(run.train, name)
+    hint = run.model.condition(HintConfig)
+    if hint is not None and (hint.rule or hint.channels or hint.image):
+        raise ConfigError(f"`{name}.model.conditions.hint` must leave out rule, channels and image: its hint is codes.")
+    return stage
+
+
+def _reject_augmentation(train: TrainConfig, name: str) -> None:
+    for what in ("flip", "random_shift", "mutation_rate"):
+        value = getattr(train.augmentation, what)
+        if value:
+            raise ConfigError(
+                f"`{name}.train.augmentation.{what}` (={value}) would change images but not their codes: leave it out; "
+                "`train.augmentation.flip` mirrors images before they are encoded."
+            )
+
+
+def level_of(stage: str, stem: str = CODES) -> int:
+    """Return the level in the name of a stage: 1 for `codes`, 2 for `codes2`; 0 for another stem."""
+    number = stage.removeprefix(stem)
+    if stage == number or (number and not number.isdigit()):
+        return 0
+    return int(number[:4]) if number else 1
+
+
+def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = tree.get(name, {})
+    check_keys(found, list(found) if isinstance(found, Mapping) else [], f"{name}.")
+    table: Mapping[str, Any] = found
+    return table
+
+
+def _default_out(tree: Mapping[str, Any]) -> Path:
+    source = str(_table(tree, "data").get("source", "images"))
+    return Path("runs") / f"{Path(source.replace(':', '-')).stem or 'images'}-{HIERARCHY}"

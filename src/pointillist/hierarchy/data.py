@@ -1,0 +1,186 @@
+"""Data sets of the stages: images, the codes of each level, and the codes as hints of what is finer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from pointillist.data import Annotations, Batch, DataSplits, ImageDataset, load_data
+from pointillist.data.dataset import Indices
+from pointillist.errors import ConfigError, DataError
+from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, level_names
+from pointillist.hierarchy.hints import CodeHint
+from pointillist.hierarchy.tokenizer import Tokenizer
+
+ENCODED_AT_ONCE = 64
+
+
+class HintedImages(ImageDataset):
+    """Images with hints that are made of codes when a batch is read: those of a whole data set would fill the memory.
+
+    Args:
+        images: the images.
+        hint: kind of hint.
+        grids: codes of each image by level, `n 1 h w`, the finest first.
+    """
+
+    def __init__(self, images: ImageDataset, hint: CodeHint, grids: Sequence[np.ndarray]) -> None:
+        vars(self).update(vars(images))
+        self.annotations = replace(images.annotations, hints=None, hint_spec=hint.image)
+        self._hint, self._grids = hint, tuple(grids)
+
+    def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
+        """Return the images at `indices` with their hints."""
+        if flip:
+            raise ConfigError("`flip` would mirror images but not their codes: leave it out.")
+        found, index = super().batch(indices, seed=seed), self._checked(indices)
+        grids = [torch.from_numpy(grid[index].astype(np.int64)) for grid in self._grids]
+        return replace(found, hints=self._hint.of(grids, (self.spec.height, self.spec.width)))
+
+    def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
+        """Return the images at `indices`, with their hints."""
+        index = self._checked(indices)
+        return HintedImages(super().subset(indices, name), self._hint, [grid[index] for grid in self._grids])
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Images of a split with their codes.
+
+    Attributes:
+        images: the images; None where only codes are given.
+        codes: data sets of the grids of codes with the annotations of the images, the finest first.
+        hints: kind of hint that the codes of each level, and all coarser ones, make.
+    """
+
+    images: ImageDataset | None
+    codes: tuple[ImageDataset, ...]
+    hints: tuple[CodeHint, ...]
+
+    @property
+    def grids(self) -> list[np.ndarray]:
+        """Codes of each image by level, `n 1 h w`, the finest first."""
+        return [_all_levels(codes) for codes in self.codes]
+
+    def of_stage(self, stage: str, kinds: Collection[str] = ()) -> ImageDataset:
+        """Return the data set of a stage, `codes` of a level or `pixels`, conditioned on all coarser codes.
+
+        Args:
+            kinds: kinds of conditions that a stage below the coarsest codes takes beside the codes.
+        """
+        names = level_names(CODES, len(self.codes))
+        level = -1 if stage == PIXELS else names.index(stage)
+        target = self.images if stage == PIXELS else self.codes[level]
+        assert target is not None
+        if level == len(names) - 1:
+            return target
+        return HintedImages(_with_conditions(target, kinds), self.hints[level + 1], self.grids[level + 1 :])
+
+
+def code_hints(tokenizers: Sequence[Tokenizer], codes: Sequence[ImageDataset]) -> tuple[CodeHint, ...]:
+    """Return the kind of hint that the codes of each level make."""
+    specs = tuple(grid.spec for grid in codes)
+    if tokenizers:
+        return tuple(CodeHint(one.fsq, (one.codes,)) for one in tokenizers)
+    return tuple(CodeHint(None, specs[level:]) for level in range(len(specs)))
+
+
+def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
+    """Encode images level by level."""
+    codes, finer = [], images
+    for tokenizer in tokenizers:
+        parts = []
+        for start in range(0, len(finer), ENCODED_AT_ONCE):
+            levels = finer.batch(np.arange(start, min(start + ENCODED_AT_ONCE, len(finer)))).levels
+            parts.append(tokenizer.encode(levels).cpu().numpy().astype(np.uint16))
+        grids = np.concatenate(parts) if parts else np.zeros((0, *tokenizer.codes.shape), np.uint16)
+        height, width = grids.shape[2:]
+        finer = ImageDataset(
+            grids, tokenizer.codes.resized(height, width), labels=images.labels, texts=images.texts,
+            classes=images.classes, name=f"codes of {images.name}", files=images.files,
+            annotations=replace(images.annotations, hints=None, hint_spec=None),
+        )  # fmt: skip
+        codes.append(finer)
+    return Pyramid(images, tuple(codes), code_hints(tokenizers, codes))
+
+
+def read_images(run: HierarchyRun) -> DataSplits:
+    """Read the images of a run, with their mirror images in the training split where the run mirrors them.
+
+    Raises:
+        DataError: if they cannot be read, or there are none to train on.
+    """
+    splits = load_data(str(run.data.source), run.data.options)
+    if splits.train is None:
+        raise DataError(f"{run.data.source} has no training part: it has {', '.join(splits.names)} only.")
+    return replace(splits, train=mirrored(splits.train)) if run.flip else splits
+
+
+def read_codes(run: HierarchyRun) -> dict[str, Pyramid]:
+    """Read the codes that a run brings, and its images where it has pixels, by split.
+
+    Raises:
+        DataError: if they cannot be read, or the levels do not belong to each other.
+    """
+    options = run.data.options
+    read = [
+        load_data(str(run.data.source), options.changed(npz_key=key, levels=levels, mode="codes", size=None))
+        for key, levels in run.own
+    ]
+    images = None if run.pixels is None else read_images(run)
+    found = {}
+    for split in read[0].names:
+        parts = [splits.get(split) for splits in read]
+        pictures = None if images is None else images.get(split)
+        for (key, _), part in zip(run.own, parts, strict=True):
+            if len(part) != len(parts[0]) or (pictures is not None and len(pictures) != len(part)):
+                raise DataError(f"{key!r} of {part.name} has {len(part):,} grids in {split}: give one for each image.")
+            if part.spec.channels != 1 or part.spec.ordered:
+                raise DataError(f"{key!r} of {part.name} must be grids (n, h, w) of codes, not {part.spec}.")
+        found[split] = Pyramid(pictures, tuple(parts), code_hints((), parts))
+    if "train" not in found:
+        raise DataError(f"{run.data.source} has no training part: it has {', '.join(found)} only.")
+    return found
+
+
+def mirrored(images: ImageDataset) -> ImageDataset:
+    """Return images followed by their mirror images."""
+    levels = _all_levels(images)
+    twice = np.tile(np.arange(len(images)), 2)
+    return ImageDataset(
+        np.concatenate([levels, levels[..., ::-1]]),
+        images.spec,
+        labels=None if images.labels is None else images.labels[twice],
+        texts=None if images.texts is None else [images.texts[i] for i in twice],
+        classes=images.classes,
+        name=images.name,
+        notes=(*images.notes, "each image and its mirror image"),
+        annotations=images.annotations.take(twice),
+        tileset=images.tileset,
+    )
+
+
+def _all_levels(images: ImageDataset) -> np.ndarray:
+    """Return all levels of a data set, in the smallest type that holds them."""
+    kind = np.uint8 if images.spec.levels <= 256 else np.uint16
+    step = 4096
+    parts = [images.batch(np.arange(i, min(i + step, len(images)))).levels for i in range(0, len(images), step)]
+    return np.concatenate([part.numpy().astype(kind) for part in parts])
+
+
+def _with_conditions(images: ImageDataset, kinds: Collection[str]) -> ImageDataset:
+    """Keep the annotations of some kinds of conditions, and drop all others."""
+    found, own = copy.copy(images), images.annotations
+    if "label" not in kinds:
+        found.labels, found.classes = None, ()
+    if "text" not in kinds:
+        found.texts = None
+    keeps = "attributes" in kinds
+    found.annotations = Annotations(
+        own.attributes if keeps else {}, own.values if keeps else {}, own.vectors if "vector" in kinds else None
+    )
+    return found

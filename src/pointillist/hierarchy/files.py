@@ -1,0 +1,72 @@
+"""The folder of a hierarchy: `hierarchy.json`, and a folder for each stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pointillist.checkpoint.header import HIERARCHY_FILE
+from pointillist.errors import CheckpointError, format_validation_error
+from pointillist.files.reading import read_json
+from pointillist.files.writing import write_text
+from pointillist.hierarchy.config import CODES, MAX_LEVELS_OF_CODES, PIXELS, TOKENIZER, level_names
+
+_FORMAT = {"format": "pointillist-hierarchy", "format_version": 1}
+
+
+class HierarchyFile(BaseModel):
+    """Contents of `hierarchy.json`.
+
+    Attributes:
+        levels: levels of codes.
+        tokenized: whether tokenizers make the codes; otherwise they are those of the user.
+        pixels: whether there is a model of the pixels given the codes.
+        data: how the images of the training were read, as in a run file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    levels: int = Field(ge=1, le=MAX_LEVELS_OF_CODES)
+    tokenized: bool
+    pixels: bool
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the folders, in the order of their training."""
+        names = level_names(TOKENIZER, self.levels) if self.tokenized else []
+        return (*names, *reversed(level_names(CODES, self.levels)), *([PIXELS] if self.pixels else []))
+
+    def write(self, folder: Path) -> None:
+        """Write the file."""
+        write_text(folder / HIERARCHY_FILE, json.dumps({**_FORMAT, **self.model_dump(mode="json")}, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> HierarchyFile:
+        """Read the file, and check that each stage has a folder with a model.
+
+        Raises:
+            CheckpointError: if the folder is no hierarchy, is damaged, or is not trained to its end.
+        """
+        path = folder / HIERARCHY_FILE
+        if not path.is_file():
+            raise CheckpointError(
+                f"{folder} contains no {HIERARCHY_FILE}: give the folder of `pointillist train --model hierarchy`."
+            )
+        record = read_json(path, "the folder is damaged; copy it again", CheckpointError)
+        if not isinstance(record, dict) or {key: record.pop(key, None) for key in _FORMAT} != _FORMAT:
+            raise CheckpointError(f"{path} is not of a hierarchy of this release: copy the folder again, or upgrade.")
+        try:
+            found = cls(**record)
+        except (ValidationError, TypeError) as error:
+            words = format_validation_error(error, "an entry of it") if isinstance(error, ValidationError) else error
+            raise CheckpointError(f"{path} does not describe a hierarchy ({words}): copy the folder again.") from error
+        for stage in found.stages:
+            if not (folder / stage / "config.json").is_file():
+                raise CheckpointError(
+                    f"{folder} has no {stage!r} yet: train it with `pointillist train --resume --out {folder}`."
+                )
+        return found

@@ -1,0 +1,49 @@
+"""Sample sheets of the stages: codes as pictures of their tokenizer, pixels beside the images they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pointillist.hierarchy.config import PIXELS, level_of
+from pointillist.hierarchy.data import Pyramid
+from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import sample
+from pointillist.training.api import SampleWriter
+from pointillist.visualization import image_grid, save_png
+
+SHOWN = 8
+"""Images of a sheet."""
+
+
+def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) -> SampleWriter:
+    """Return the function that writes the sheets of a stage.
+
+    Args:
+        stage: `codes` of a level, or `pixels`.
+        pyramid: images with their codes, of which the first condition the samples.
+        tokenizers: those that decode codes; without them, codes are not shown.
+    """
+
+    def write(model: PixelModel, folder: Path, step: int) -> None:
+        data = pyramid.of_stage(stage, model.config.conditions)
+        count = min(SHOWN, len(data))
+        hints = data.batch(np.arange(count)).hints
+        shown = data.spec if stage == PIXELS else tokenizers[0].config.image if tokenizers else None
+        if shown is None or shown.levels > 256 or not count:
+            return
+        samples = sample(model, count, seed=0, **({} if hints is None else {"hint": hints}))
+        if stage == PIXELS:
+            pictures = shown.to_images(torch.cat([data.batch(np.arange(count)).levels, samples.levels]))
+        else:
+            levels = samples.levels
+            for tokenizer in reversed(tokenizers[: level_of(stage)]):
+                levels = tokenizer.decode(levels).cpu()
+            pictures = shown.to_images(levels)
+        save_png(image_grid(pictures, columns=count), folder / f"step-{step:07d}.png")
+
+    return write
