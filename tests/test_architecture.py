@@ -26,6 +26,7 @@ ROWS = [
     {"completion"},
     {"analysis", "anomaly"},
     {"training"},
+    {"hierarchy"},
     {"bench", "demo", "jobs", "studio"},
     {"cli"},
     {"__main__"},

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
+    from pointillist.hierarchy import Hierarchy
     from pointillist.images import ImageSpec
     from pointillist.model.generation import GenerationConfig
     from pointillist.model.listing import list_models
@@ -69,6 +70,7 @@ _HOMES = {
         "ShapeError",
         "TrainingError",
     ),
+    "pointillist.hierarchy": ("Hierarchy",),
     "pointillist.images": ("ImageSpec",),
     "pointillist.model.pixel_model": ("PixelModel",),
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
@@ -113,6 +115,7 @@ __all__ = [
     "Evaluation",
     "Explanation",
     "GenerationConfig",
+    "Hierarchy",
     "ImageDataset",
     "ImageSpec",
     "JobError",

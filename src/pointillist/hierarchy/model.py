@@ -9,8 +9,11 @@ from typing import Any, Self, Unpack
 from rich.console import Console
 
 from pointillist.conditioning import Label
+from pointillist.data import ImageDataset
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, level_names
+from pointillist.hierarchy.data import Pyramid
+from pointillist.hierarchy.evaluate import HierarchyEvaluation, evaluate_chain
 from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sample import HierarchySamples, sample_batches
 from pointillist.hierarchy.tokenizer import Tokenizer
@@ -123,3 +126,18 @@ class Hierarchy(Chain):
             first: the first image to sample, a multiple of `batch_size`.
         """
         yield from sample_batches(self, n, first=first, **settings)
+
+    def evaluate(
+        self, data: ImageDataset | Pyramid, train: ImageDataset | Pyramid | None = None, *, batch_size: int = 64
+    ) -> HierarchyEvaluation:
+        """Evaluate on images: bits of each level and of the pair, reconstructions, use of the codes, baselines.
+
+        Args:
+            data: images; or codes of the user, from `read_codes`.
+            train: images of the training, which prime the baselines of the codes.
+            batch_size: images at once; the result does not change.
+
+        Raises:
+            DataError, ShapeError, ConfigError: if the images do not fit the models.
+        """
+        return evaluate_chain(self, data, train, batch_size=batch_size)

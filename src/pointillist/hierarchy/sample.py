@@ -28,7 +28,7 @@ _REJECTED = {
 """Settings of `sample` that a hierarchy does not take, with the value that asks for nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class HierarchySamples(Samples):
     """Sampled images with their codes.
 
@@ -48,6 +48,9 @@ class HierarchySamples(Samples):
     codes: Mapping[str, Int[Tensor, "n 1 _ _"]]
     nats_by_level: Mapping[str, Float[Tensor, " n"]]
     decoded: bool
+
+    def __repr__(self) -> str:
+        return f"Hierarchy{super().__repr__()}"
 
     @classmethod
     def concat(cls, parts: Sequence[Samples]) -> HierarchySamples:
