@@ -37,6 +37,11 @@ def test_recipes_are_valid(recipe: Path) -> None:
     from pointillist.training.run_config import RunConfig
     from pointillist.training.settings_tree import read_toml
 
+    if recipe.parent.name == "hierarchy":
+        from pointillist.hierarchy.config import hierarchy_run
+
+        assert hierarchy_run(recipe, {"data.source": "uci-digits"}).stages
+        return
     assert RunConfig.from_dict(read_toml(recipe)).model.type
 
 

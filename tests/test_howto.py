@@ -24,6 +24,7 @@ GUIDES = [
     "map-files.md",
     "detect.md",
     "maps.md",
+    "larger_images.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),
     pytest.param("fine_tune.md", marks=SLOW),

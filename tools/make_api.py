@@ -20,7 +20,7 @@ FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
     *("engine", "exact", "compression", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
-    *("files", "jobs"),
+    *("files", "jobs", "hierarchy"),
     *("studio", "zoo"),
 )
 MODULES = ("images", "ordering", "errors")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli import evaluation_report as report
+from pointillist.cli.hierarchy import evaluate_hierarchy, is_hierarchy, reject_options
 from pointillist.cli.output import QUANTIZE_HELP, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
 from pointillist.progress import Bar
@@ -117,6 +118,20 @@ def evaluate(
     force: Force = False,
 ) -> None:
     """Evaluate a model on images it has not seen, in bits/dim and nats."""
+    if is_hierarchy(model):
+        reject_options(
+            "evaluate",
+            {
+                "--no-labels": no_labels, "--text": text, "--order": order, "--guidance": guidance != 1,
+                "--condition-metrics": condition_metrics, "--memorization": memorization, "--quantize": quantize,
+                "--engine": engine != "auto", "--code-length": code_length, "--precision": precision != "fp32",
+            },
+        )  # fmt: skip
+        evaluate_hierarchy(
+            model, data, split, max_images, sets or [], batch_size=batch_size, device=device, per_image=per_image,
+            as_json=as_json, force=force,
+        )  # fmt: skip
+        return
     import torch
 
     from pointillist.data import load_data

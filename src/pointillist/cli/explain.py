@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointillist.cli.hierarchy import explain_hierarchy, is_hierarchy, reject_options, resolve_index
 from pointillist.cli.output import fresh_path, print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
 from pointillist.progress import PROGRESS_DELAY_S
@@ -109,6 +110,19 @@ def explain(
     force: Force = False,
 ) -> None:
     """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page."""
+    if is_hierarchy(model):
+        reject_options(
+            "explain",
+            {
+                "--label": label, "--text": text, "--attribute": attributes, "--no-labels": no_labels,
+                "--calibration-images": calibration_images, "--calibration-data": calibration_data,
+                "--what-if": what_if, "--max-attributions": max_attributions, "--maps": maps, "--order": order,
+            },
+        )  # fmt: skip
+        picture = out or fresh_path(Path("report.png"), force)
+        how: dict[str, Any] = {"index": index, "split": split, "sets": sets or [], "device": device}
+        explain_hierarchy(model, image, picture, **how, as_json=as_json, force=force)
+        return
     from pointillist.analysis import Explanation
     from pointillist.cli.condition_options import parse_conditions
     from pointillist.model.pretrained import load
@@ -183,22 +197,6 @@ def _images(
     classes = model.config.classes if options.labels else ()
     splits = load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
     return select_split(splits, split)
-
-
-def resolve_index(images: ImageDataset, index: int | None) -> int:
-    """Return the number of the image to explain.
-
-    Raises:
-        ConfigError: if there are several images and none is chosen, or fewer.
-    """
-    from pointillist.errors import ConfigError
-
-    count = len(images)
-    if index is None and count > 1:
-        raise ConfigError(f"{images.name} has {count:,} images: choose one with `--index`, 0 to {count - 1}.")
-    if index is not None and index >= count:
-        raise ConfigError(f"`--index` (={index}) must lie in 0 to {count - 1}: {images.name} has {count:,} images.")
-    return index or 0
 
 
 def query_from_dataset(

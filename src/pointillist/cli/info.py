@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pointillist.cli.hierarchy import hierarchy_facts, is_hierarchy, print_hierarchy_facts, reject_options
 from pointillist.cli.output import fresh_path, names_text, print_facts, print_json, shape_text, size_text
 from pointillist.cli.settings import FLAG
 
@@ -66,6 +67,12 @@ def info(
     """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program."""
     from pointillist.errors import ConfigError
 
+    if is_hierarchy(name):
+        given = {"--program": program, "--receptive-field": site, "--set": sets}
+        reject_options("info", {**given, "--out": out, "--size": size, "--order": order})
+        found = hierarchy_facts(name)
+        print_json(found) if as_json else print_hierarchy_facts(found)
+        return
     if program:
         _print_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
         return

@@ -225,7 +225,7 @@ def sample(
         typer.echo(f"engine     {source.engine.engine}: {source.engine.reason}", err=as_json)
     started = time.perf_counter()
     totals = _sample(source, settings, kind, path, animate, plan, colours, force)
-    report(totals, settings, path, animate, time.perf_counter() - started, as_json)
+    report(totals, settings, path, animate, time.perf_counter() - started, measure=source.measure, as_json=as_json)
 
 
 def _sample(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,16 @@ TUNED = ("guidance", "temperature", "top_p")
 
 
 def report(
-    totals: Totals, settings: dict[str, Any], path: Path, animate: Path | None, seconds: float, as_json: bool
+    totals: Totals,
+    settings: dict[str, Any],
+    path: Path,
+    animate: Path | None,
+    seconds: float,
+    *,
+    measure: str,
+    as_json: bool,
 ) -> None:
-    """Print the number of images, their bits/dim, and where they are."""
+    """Print the number of images, their bits/dim and what these measure, and where the images are."""
     bits = totals.array
     if as_json:
         print_json(
@@ -46,8 +54,10 @@ def report(
     typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     if totals.passes:
         typer.echo(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
-    under = "the exact program" if settings["engine"] == "exact" else "the model"
-    typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, under {under} as it is")
+    if math.isnan(bits.mean()):
+        typer.echo(f"bits/dim   none, {measure}")
+    else:
+        typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, {measure}")
     if totals.saved is not None:
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pointillist.cli.hierarchy import is_hierarchy
+from pointillist.cli.hierarchy_source import open_hierarchy
 from pointillist.engine.selection import EngineChoice, choose_engine
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class SampleSource(Protocol):
         engine: the engine that samples, and why.
         image, classes, generation_config, tileset: of the model.
         fingerprint: names what its samples depend on.
+        measure: what the bits/dim of its samples are.
     """
 
     @property
@@ -50,6 +53,9 @@ class SampleSource(Protocol):
 
     @property
     def fingerprint(self) -> str: ...
+
+    @property
+    def measure(self) -> str: ...
 
     def order(self, name: str | None) -> PixelOrder:
         """Return a generation order."""
@@ -96,6 +102,11 @@ class ModelSource(_OfModel):
     engine: EngineChoice
 
     @property
+    def measure(self) -> str:
+        """What the bits/dim of its samples are."""
+        return f"under {'the exact program' if self.engine.engine == 'exact' else 'the model'} as it is"
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels."""
         return self.model.config.classes
@@ -140,6 +151,7 @@ class StoredSource(_OfModel):
 
     model: StoredModel
     engine: EngineChoice
+    measure = "under the exact program as it is"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -190,6 +202,8 @@ def open_source(
         engine, device, quantize, size: as given.
         plain: see `open_stored`.
     """
+    if is_hierarchy(name):
+        return open_hierarchy(name, engine, device, quantize)
     from pointillist.sampling.stored import open_stored
     from pointillist.zoo import resolve
 

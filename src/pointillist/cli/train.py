@@ -34,6 +34,8 @@ EPILOG = """Examples:
 
   pointillist train more.npz --init-from runs/digits --out runs/more
 
+  pointillist train photos/ --model hierarchy --size 64 --dry-run
+
   torchrun --nproc-per-node 2 -m pointillist train DATA"""
 
 
@@ -65,6 +67,10 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", metavar=FLAG, help="Try the first steps; estimate images/s, memory and hours."),
 ]
+Stage = Annotated[
+    str | None,
+    typer.Option("--stage", metavar="NAME", help="Stage of a hierarchy to train alone: tokenizer, codes or pixels."),
+]
 
 
 @with_settings
@@ -77,6 +83,7 @@ def train(
     resume: Resume = False,
     dry_run: DryRun = False,
     studio: Studio = False,
+    stage: Stage = None,
     **options: Any,
 ) -> None:
     """Train a model on your images.
@@ -87,7 +94,9 @@ def train(
     first one prints. Precedence: defaults < --init-from < --preset < --config <
     options < --set; the preset of a paper includes its optimiser.
     """
+    from pointillist.cli.hierarchy import train_hierarchy
     from pointillist.errors import ConfigError
+    from pointillist.hierarchy.config import describes_hierarchy
     from pointillist.system import is_main_process
     from pointillist.training import Interrupted
     from pointillist.training.from_config import prepare_run
@@ -103,6 +112,13 @@ def train(
         raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
     if resume and config is not None:
         raise ConfigError(f"`--config` (={config}) cannot be used with `--resume`, which reads run.toml: leave it out.")
+    if describes_hierarchy(config, settings, out, resume):
+        if studio:
+            raise ConfigError("`--studio` watches the run of one model, and a hierarchy has several: leave it out.")
+        train_hierarchy(config, settings, resume=resume, dry_run=dry_run, stage=stage)
+        return
+    if stage is not None:
+        raise ConfigError(f"`--stage` (={stage!r}) is for hierarchies: add `--model hierarchy`, or leave it out.")
     run = prepare_run(config, settings, resume=resume)
     screen = console() if is_main_process() else None
     if dry_run:

@@ -1,7 +1,20 @@
 """Images by levels: codes of an encoder, a pixel model of each level given the codes before it, honest bits."""
 
 from pointillist.hierarchy.bound import CodeLength
+from pointillist.hierarchy.chain import Chain
+from pointillist.hierarchy.evaluate import HierarchyEvaluation
+from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.model import Hierarchy
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.sample import HierarchySamples
+from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
 
-__all__ = ["CodeLength", "Hierarchy", "Tokenizer"]
+__all__ = [
+    "FSQ",
+    "Chain",
+    "CodeLength",
+    "Hierarchy",
+    "HierarchyEvaluation",
+    "HierarchySamples",
+    "Tokenizer",
+    "TokenizerConfig",
+]

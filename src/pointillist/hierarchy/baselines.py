@@ -8,7 +8,7 @@ import math
 import numpy as np
 from jaxtyping import Int
 
-_FILTERS = ({}, {"lc": 0, "lp": 1, "pb": 1}, {"lc": 3, "lp": 1, "pb": 1})
+_FILTERS: tuple[dict[str, int], ...] = ({}, {"lc": 0, "lp": 1, "pb": 1}, {"lc": 3, "lp": 1, "pb": 1})
 """Settings of xz: its own, and two for numbers of two bytes."""
 
 
@@ -26,8 +26,8 @@ def order0_bits(codes: Int[np.ndarray, ...], size: int, primer: Int[np.ndarray, 
         size: number of codes.
         primer: codes that were read before, at no cost.
     """
-    before = np.bincount(primer.reshape(-1), minlength=size) + 0.5
-    counts = np.bincount(codes.reshape(-1), minlength=size)
+    before = np.bincount(primer.reshape(-1).astype(np.int64), minlength=size) + 0.5
+    counts = np.bincount(codes.reshape(-1).astype(np.int64), minlength=size)
     gamma = np.vectorize(math.lgamma, otypes=[float])
     total = math.lgamma(before.sum() + counts.sum()) - math.lgamma(before.sum())
     return float((total - (gamma(before + counts) - gamma(before)).sum()) / math.log(2))

@@ -85,7 +85,8 @@ class Chain:
     @property
     def num_parameters(self) -> int:
         """Number of weights of all stages."""
-        return sum(part.num_parameters for part in (*self.tokenizers, *self.models.values()))
+        tokenizers = sum(tokenizer.num_parameters for tokenizer in self.tokenizers)
+        return tokenizers + sum(model.num_parameters for model in self.models.values())
 
     def to(self, device: torch.device | str) -> Self:
         """Move all stages to a device."""
@@ -134,7 +135,7 @@ class Chain:
 
     # -- likelihood
 
-    def hint(self, level: str, codes: Codes, size: tuple[int, int]) -> dict[str, Tensor]:
+    def hint(self, level: str, codes: Codes, size: tuple[int, int]) -> dict[str, Any]:
         """Make the hint of a level from all coarser codes, as a keyword of its model; empty for the coarsest.
 
         Args:

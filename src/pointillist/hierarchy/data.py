@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from pointillist.hierarchy.hints import CodeHint
 from pointillist.hierarchy.tokenizer import Tokenizer
 
 ENCODED_AT_ONCE = 64
+"""Most images that are encoded at once; fewer, if they have more pixels than 64x64."""
 
 
 class HintedImages(ImageDataset):
@@ -61,6 +62,14 @@ class Pyramid:
     codes: tuple[ImageDataset, ...]
     hints: tuple[CodeHint, ...]
 
+    def __len__(self) -> int:
+        return len(self.codes[0])
+
+    def take(self, indices: Indices) -> Pyramid:
+        """Return the images at `indices` with their codes."""
+        images = None if self.images is None else self.images.subset(indices)
+        return Pyramid(images, tuple(grid.subset(indices) for grid in self.codes), self.hints)
+
     @property
     def grids(self) -> list[np.ndarray]:
         """Codes of each image by level, `n 1 h w`, the finest first."""
@@ -94,8 +103,8 @@ def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
     codes, finer = [], images
     for tokenizer in tokenizers:
         parts = []
-        for start in range(0, len(finer), ENCODED_AT_ONCE):
-            levels = finer.batch(np.arange(start, min(start + ENCODED_AT_ONCE, len(finer)))).levels
+        for index in chunks(finer):
+            levels = finer.batch(index).levels
             parts.append(tokenizer.encode(levels).cpu().numpy().astype(np.uint16))
         grids = np.concatenate(parts) if parts else np.zeros((0, *tokenizer.codes.shape), np.uint16)
         height, width = grids.shape[2:]
@@ -106,6 +115,14 @@ def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
         )  # fmt: skip
         codes.append(finer)
     return Pyramid(images, tuple(codes), code_hints(tokenizers, codes))
+
+
+def chunks(images: ImageDataset) -> Iterator[np.ndarray]:
+    """Yield the indices of all images, as many at once as are encoded in little memory."""
+    pixels = images.spec.height * images.spec.width
+    size = max(1, min(ENCODED_AT_ONCE, ENCODED_AT_ONCE * 64 * 64 // pixels))
+    for start in range(0, len(images), size):
+        yield np.arange(start, min(start + size, len(images)))
 
 
 def read_images(run: HierarchyRun) -> DataSplits:

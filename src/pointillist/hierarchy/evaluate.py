@@ -17,7 +17,7 @@ from pointillist.hierarchy.baselines import order0_bits, xz_bits
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import CODES, level_names
-from pointillist.hierarchy.data import ENCODED_AT_ONCE, Pyramid, encoded
+from pointillist.hierarchy.data import Pyramid, chunks, encoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,8 @@ class HierarchyEvaluation:
             tokenizer or for unordered levels.
         accuracy: share of sub-pixels that the deterministic reconstructions have right; None without a tokenizer.
         used: share of the codes that occur in these images, by level.
-        order0, xz: bits per code of the same codes in an order-0 coder and in xz, both after the training codes.
+        order0, xz: bits per code of the same codes in an order-0 coder and in xz, alone or after the training codes,
+            whichever is less.
         lossless: size of the images in a lossless codec; None where it holds no such images.
     """
 
@@ -93,7 +94,7 @@ def evaluate_chain(
         DataError, ShapeError, ConfigError: if the images do not fit the models.
     """
     pyramid, primer = (_pyramid(chain, part) for part in (data, train))
-    if pyramid is None or not len(pyramid.codes[0]):
+    if pyramid is None or not len(pyramid):
         raise DataError("There is no image to evaluate: the data set is empty.")
     nats, dims = {}, {}
     for name, model in chain.models.items():
@@ -107,8 +108,9 @@ def evaluate_chain(
     ):
         size = model.image.levels
         used[name] = len(np.unique(grid)) / size
-        order0[name] = order0_bits(grid, size, first.astype(np.int64)) / grid.size
-        xz[name] = xz_bits(grid, size, first) / grid.size
+        # a primer of other images may do harm: the baseline is the better of both
+        order0[name] = min(order0_bits(grid, size, part) for part in (first[:0], first)) / grid.size
+        xz[name] = min(xz_bits(grid, size, part) for part in (first[:0], first)) / grid.size
     psnr, accuracy = _reconstruction(chain, pyramid)
     images = pyramid.images if chain.pixels is not None or chain.tokenizers else None
     return HierarchyEvaluation(
@@ -134,8 +136,7 @@ def _reconstruction(chain: Chain, pyramid: Pyramid) -> tuple[float | None, float
     if not chain.tokenizers or images is None:
         return None, None
     error, right, total = 0.0, 0, 0
-    for start in range(0, len(images), ENCODED_AT_ONCE):
-        index = np.arange(start, min(start + ENCODED_AT_ONCE, len(images)))
+    for index in chunks(images):
         x = images.batch(index).levels
         found = chain.tokenizers[0].decode(pyramid.codes[0].batch(index).levels).cpu()
         error += float((found - x).double().square().sum())

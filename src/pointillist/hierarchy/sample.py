@@ -15,7 +15,7 @@ from pointillist.data import parse_size
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import PIXELS
-from pointillist.sampling.api import sample
+from pointillist.sampling.api import OnBatchRow, sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms, seeded_uniforms
@@ -75,6 +75,7 @@ def sample_batches(
     size: int | str | tuple[int, int] | None = None,
     first: int = 0,
     batch_size: int = 64,
+    on_row: OnBatchRow | None = None,
     **settings: Any,
 ) -> Iterator[HierarchySamples]:
     """Sample `n` images batch by batch; see `Hierarchy.sample`.
@@ -94,7 +95,7 @@ def sample_batches(
     assert seed is not None
     sizes = level_sizes(chain, None if size is None else parse_size(size))
     for start in range(first, n, batch_size):
-        yield _draw(chain, range(start, min(n, start + batch_size)), n, seed, sizes, settings)
+        yield _draw(chain, range(start, min(n, start + batch_size)), n, seed, sizes, settings, on_row)
 
 
 def level_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[int, int]]:
@@ -134,9 +135,12 @@ def _draw(
     seed: int,
     sizes: Mapping[str, tuple[int, int]],
     settings: Mapping[str, Any],
+    on_row: OnBatchRow | None,
 ) -> HierarchySamples:
     """Sample some of `n` images as one batch."""
-    count, grids, nats = len(images), {}, {}
+    count = len(images)
+    grids: dict[str, Tensor] = {}
+    nats: dict[str, Tensor] = {}
     given = {k: _part(v, images, n) for k, v in settings.items() if k not in _FOR_ALL and k not in _FOR_COARSEST}
     last: Samples | None = None
     labels = torch.full((count,), -1)
@@ -145,6 +149,8 @@ def _draw(
         how = {k: v for k, v in settings.items() if k in _FOR_ALL and v is not None}
         if position == 0:
             how |= {k: _part(settings[k], images, n) for k in _FOR_COARSEST if settings.get(k) is not None}
+        if on_row is not None and name == PIXELS:
+            how["on_row"] = lambda _, rows, levels: on_row(images.start, rows, levels)
         last = sample(
             model, count, uniforms=seeded_uniforms(level_seed(seed, position), images, shape), size=sizes[name],
             batch_size=count, **how, **chain.conditions_of(model, name, given), **chain.hint(name, grids, sizes[name]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,8 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
         shown = data.spec if stage == PIXELS else tokenizers[0].config.image if tokenizers else None
         if shown is None or shown.levels > 256 or not count:
             return
-        samples = sample(model, count, seed=0, **({} if hints is None else {"hint": hints}))
+        conditions: dict[str, Any] = {} if hints is None else {"hint": hints}
+        samples = sample(model, count, seed=0, **conditions)
         if stage == PIXELS:
             pictures = shown.to_images(torch.cat([data.batch(np.arange(count)).levels, samples.levels]))
         else:

@@ -82,7 +82,7 @@ class UnorderedLevels(Signal):
         return self._by_level(y).argmax(1)
 
     def _by_level(self, y: Float[Tensor, "b o h w"]) -> Float[Tensor, "b k c h w"]:
-        return y.unflatten(1, (self.grids, self.levels)).transpose(1, 2)
+        return y.reshape(len(y), self.grids, self.levels, *y.shape[2:]).transpose(1, 2)
 
 
 class CodeVectors(Signal):

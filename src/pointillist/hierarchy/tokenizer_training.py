@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
+from pointillist.hierarchy.memory import check_tokenizer_memory
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.system import available_cores, resolve_device
 from pointillist.training.batches import EpochSampler
@@ -81,6 +82,7 @@ class TokenizerTrainer:
             Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
             TrainingError: if the loss is not finite.
         """
+        self.check_memory()
         out = self.config.out
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
@@ -103,6 +105,11 @@ class TokenizerTrainer:
             self.tokenizer.load_state_dict(Tokenizer.load(out).state_dict())
         self.tokenizer.to(self.device).eval()
         return self.progress
+
+    def check_memory(self) -> None:
+        """Check that a step fits in the free memory; see `check_tokenizer_memory`."""
+        spec = self.train_data.spec
+        check_tokenizer_memory(self.tokenizer, self.batch_size, (spec.height, spec.width))
 
     def step(self) -> float:
         """Take one optimiser step; return its loss."""

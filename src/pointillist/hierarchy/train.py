@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -87,7 +88,9 @@ class HierarchyTraining:
             ConfigError, DataError, TrainingError: as `pointillist.train_from_config`.
             Interrupted: after Ctrl-C, with the state saved.
         """
-        stages, run = self._chosen(stage), self.run
+        stages, run = self.chosen(stage), self.run
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise ConfigError("A hierarchy is trained by one process: start it without torchrun.")
         if not self.resume:
             check_new_folder(run.out)
             if (run.out / RUN_FILE).is_file():
@@ -160,7 +163,12 @@ class HierarchyTraining:
                 console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
         trainer.run()
 
-    def _chosen(self, stage: str | None) -> tuple[str, ...]:
+    def chosen(self, stage: str | None) -> tuple[str, ...]:
+        """Return the stages to train: all, or the one of this name.
+
+        Raises:
+            ConfigError: if there is no such stage.
+        """
         if stage is None:
             return self.run.stages
         if stage not in self.run.stages:

@@ -24,8 +24,8 @@ from pointillist.system import format_bytes, free_bytes
 SIDES = 16, 24
 """Sides of the two small images."""
 
-_STATES = 4  # of each weight in training, beside its gradient: itself, two moments, its average
-_WORKSPACE = 1.1  # what convolutions take beside their tensors
+STATES = 4  # of each weight in training, beside its gradient: itself, two moments, its average
+WORKSPACE = 1.1  # what convolutions take beside their tensors
 _MAX_BATCH = 1 << 20
 # pixels at once for which no check is made, as it takes up to a second: the default model takes 0.6 GB for them
 _SMALL_STEP, _SMALL_EVALUATION = 16 * 32 * 32, 128 * 32 * 32
@@ -68,7 +68,7 @@ def training_memory(model: PixelModel) -> MemoryUse:
     training_memory(pt.build("gated-pixelcnn", shape=(3, 64, 64))).bytes(16, 64, 64)
     ```
     """
-    return _estimate(model.config, training=True, weights=4 * _STATES * model.num_parameters)
+    return _estimate(model.config, training=True, weights=4 * STATES * model.num_parameters)
 
 
 def evaluation_memory(model: PixelModel) -> MemoryUse:
@@ -99,7 +99,7 @@ def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], 
     if preset is not None:
         fitting.append(f"`preset={preset}`")
     what = f"A training step on {count:,} image(s) of {size[0]}x{size[1]} by this {model.config.model_type}"
-    raise ConfigError(_sentence(what, needed, free, fitting))
+    raise ConfigError(memory_sentence(what, needed, free, fitting))
 
 
 def check_evaluation_memory(model: PixelModel, count: int, height: int, width: int) -> None:
@@ -122,10 +122,11 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
     if size is not None and not largest:
         fitting.append(f"images of {size[0]}x{size[1]}")
     what = f"The likelihood of {count:,} image(s) of {height}x{width} at once"
-    raise ShapeError(_sentence(what, use.bytes(count, height, width), free, fitting))
+    raise ShapeError(memory_sentence(what, use.bytes(count, height, width), free, fitting))
 
 
-def _sentence(what: str, needed: int, free: int, fitting: list[str]) -> str:
+def memory_sentence(what: str, needed: int, free: int, fitting: list[str]) -> str:
+    """Say that a computation does not fit in memory, and what would."""
     remedy = f"what would fit: {', or '.join(fitting)}" if fitting else "take a smaller model and smaller images"
     return f"{what} would take about {format_bytes(needed)}, and {format_bytes(free)} are free: {remedy}."
 
@@ -139,7 +140,7 @@ def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: 
             weights = PixelModel(smaller).num_parameters
         if weights >= model.num_parameters:
             continue
-        use = _estimate(smaller, training=True, weights=4 * _STATES * weights)
+        use = _estimate(smaller, training=True, weights=4 * STATES * weights)
         if use.bytes(count, *size) <= free:
             return name
     return None
@@ -151,10 +152,10 @@ def _estimate(config: ModelConfig, *, training: bool, weights: int) -> MemoryUse
     for side in SIDES:
         small = PixelModel(config.model_copy(update={"image": config.image.resized(side, side)})).train(training)
         x = torch.zeros(1, config.image.channels, side, side, dtype=torch.int64)
-        peaks.append(_peak(lambda small=small, x=x: _run(small, x, training)))  # type: ignore[misc]
+        peaks.append(peak_bytes(lambda small=small, x=x: _run(small, x, training)))  # type: ignore[misc]
     first, second = (side * side for side in SIDES)
     per_pixel = max(1.0, (peaks[1] - peaks[0]) / (second - first))
-    return MemoryUse(weights + _WORKSPACE * max(0.0, peaks[0] - per_pixel * first), _WORKSPACE * per_pixel)
+    return MemoryUse(weights + WORKSPACE * max(0.0, peaks[0] - per_pixel * first), WORKSPACE * per_pixel)
 
 
 def _run(model: PixelModel, x: Tensor, training: bool) -> None:
@@ -164,8 +165,13 @@ def _run(model: PixelModel, x: Tensor, training: bool) -> None:
         nats.backward()
 
 
-def _peak(work: Callable[[], None]) -> int:
-    """Call `work`, and return the most bytes that tensors made in it held at once."""
+def peak_bytes(work: Callable[[], None]) -> int:
+    """Call `work`, and return the most bytes that tensors made in it held at once.
+
+    ```python
+    peak_bytes(lambda: torch.zeros(256).sum())  # about 1,028
+    ```
+    """
     with _LiveBytes() as live:
         work()
     peak: int = live.peak

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,15 @@ def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, label
     Raises:
         ConfigError: if a setting of `sets` is wrong, or is not about reading images.
     """
-    record = recorded_settings(model).get("data", {})
+    return data_options(recorded_settings(model).get("data", {}), data, sets, labels=labels)
+
+
+def data_options(record: Mapping[str, Any], data: str, sets: list[str], *, labels: bool) -> DataOptions:
+    """Resolve how to read `data`: as the images of a training that are described by `record`, its `[data]`.
+
+    Raises:
+        ConfigError: as `resolve_data_options`.
+    """
     same = _same_source(record.get("source"), data)
     own = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
     if not same:  # another source is held out as a whole
@@ -59,6 +68,9 @@ def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDatas
 
 def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
     """Return at most `limit` of the images, always the same ones, in their order."""
-    if limit is None or limit >= len(images):
-        return images
-    return images.subset(np.sort(np.random.RandomState(0).permutation(len(images))[:limit]))
+    return images if limit is None or limit >= len(images) else images.subset(chosen_rows(len(images), limit))
+
+
+def chosen_rows(count: int, limit: int) -> np.ndarray:
+    """Choose at most `limit` of `count` images, always the same ones, in their order."""
+    return np.sort(np.random.RandomState(0).permutation(count)[:limit])
