@@ -49,6 +49,7 @@ def test_train_stages_and_resume(folder: Path, tmp_path: Path) -> None:
     assert "`--studio`" in fails(*first, "--studio")
 
 
+@pytest.mark.slow
 def test_dry_run_estimates_each_stage_and_refuses_what_does_not_fit(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,14 +83,8 @@ def test_sample(folder: Path, tmp_path: Path) -> None:
     assert abs(found["bits_per_dim"] - float(own.bits_per_dim.mean())) < 1e-4
     run("sample", model, "-n", "3", "--batch-size", "2", "--size", "16", "--out", tmp_path / "files/")
     assert len(list((tmp_path / "files").glob("*.png"))) == 3
-    for wrong in (
-        ["--order", "raster"],
-        ["--hint", "a.png"],
-        ["--quantize", "int8"],
-        ["--best-of", "2"],
-        ["--size", "9"],
-    ):
-        fails("sample", model, "-n", "1", "--out", tmp_path / "no.png", *wrong)
+    for wrong in ("--order s-curve", "--hint a.png", "--quantize int8", "--best-of 2", "--size 9"):
+        fails("sample", model, "-n", "1", "--out", tmp_path / "no.png", *wrong.split())
 
 
 def test_evaluate_explain_and_info(folder: Path, tmp_path: Path) -> None:
@@ -127,6 +122,7 @@ def test_other_commands_refuse(folder: Path, command: str) -> None:
     fails(*words)
 
 
+@pytest.mark.slow
 def test_codes_of_the_user(tmp_path: Path) -> None:
     """Grids of codes of an `.npz`, at once and by commands."""
     rng = np.random.default_rng(0)

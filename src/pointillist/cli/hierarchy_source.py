@@ -68,9 +68,10 @@ class HierarchySource:
         """Return the generation order of the finest level; there is no other."""
         from pointillist.errors import ConfigError
 
-        if name is not None:
+        own = list(self.model.models.values())[-1].order()
+        if name not in (None, own.name):
             raise ConfigError(f"`--order` (={name!r}) is not for a hierarchy, whose levels have orders of their own.")
-        return list(self.model.models.values())[-1].order()
+        return own
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
         """Return the rank of each pixel in the generation order of the finest level, `[h w]`."""

@@ -146,7 +146,7 @@ class FolderSink:
                 row["label"] = self._classes[label]
             if text:
                 row["text"] = text
-            row["bits_per_dim"] = round(bits, 5)
+            row["bits_per_dim"] = None if math.isnan(bits) else round(bits, 5)  # JSON has no NaN
             if gain is not None:
                 row["bits_saved"] = round(gain, 3)
             yield row

@@ -29,7 +29,7 @@ MAX_UNORDERED = 4096
 
 
 class TokenizerSettings(BaseModel):
-    """Settings of a tokenizer: `[tokenizer]` of a run file.
+    """Settings of a tokenizer: `[tokenizer]`.
 
     Attributes:
         levels: Values of each number of a code; their product is the number of codes.
