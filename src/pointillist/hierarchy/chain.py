@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, Unpack
+from typing import Any, TypeVar, Unpack
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,7 @@ from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
+AnyChain = TypeVar("AnyChain", bound="Chain")
 Codes = Mapping[str, Int[Tensor, "b 1 _ _"]]
 """Grids of codes by level: `codes`, and `codes2` for the next coarser one."""
 
@@ -88,7 +89,7 @@ class Chain:
         tokenizers = sum(tokenizer.num_parameters for tokenizer in self.tokenizers)
         return tokenizers + sum(model.num_parameters for model in self.models.values())
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: AnyChain, device: torch.device | str) -> AnyChain:
         """Move all stages to a device."""
         for part in (*self.tokenizers, *self.models.values()):
             part.to(device)

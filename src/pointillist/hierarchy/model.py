@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from rich.console import Console
 
@@ -35,7 +35,7 @@ class Hierarchy(Chain):
     """
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, folder: str | Path) -> Hierarchy:
         """Load the folder of a hierarchy; its files cannot run code, and are checked as those of a model.
 
         Raises:
@@ -67,7 +67,7 @@ class Hierarchy(Chain):
         resume: bool = False,
         console: Console | None = None,
         **overrides: Any,
-    ) -> Self | None:
+    ) -> Hierarchy | None:
         """Train a hierarchy as a run config describes: what `pointillist train --model hierarchy` does.
 
         ```python
