@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from pointillist.checkpoint.header import read_config
+from pointillist.checkpoint.header import CONFIG, read_config
 from pointillist.checkpoint.tensors import write_folder
-from pointillist.errors import ConfigError, ShapeError, format_validation_error
+from pointillist.errors import CheckpointError, ConfigError, ShapeError, format_validation_error
 from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.signals import CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
@@ -174,7 +174,7 @@ class Tokenizer(nn.Module):
         y = self.decoder(vectors)
         return self.signal.loss(y if y.dtype == torch.float64 else y.float(), x)
 
-    def encode(self, x: Int[Tensor, "b c h w"]) -> Int[Tensor, "b 1 h w"]:
+    def encode(self, x: Int[Tensor, "b c h w"]) -> Int[Tensor, "b 1 rows columns"]:
         """Encode grids of integers, of any size that `downsample` divides.
 
         Raises:
@@ -190,7 +190,7 @@ class Tokenizer(nn.Module):
             found = _in_float64(self.encoder)(self.signal(x.to(self.device)).double())
             return self.fsq.ids(self.fsq.quantize(found))
 
-    def decode(self, ids: Int[Tensor, "b 1 h w"]) -> Int[Tensor, "b c h w"]:
+    def decode(self, ids: Int[Tensor, "b 1 rows columns"]) -> Int[Tensor, "b c h w"]:
         """Decode codes to the one grid of integers that the decoder makes of them."""
         with torch.no_grad():
             vectors = self.fsq.vectors(ids.to(self.device), torch.float64)
@@ -209,7 +209,9 @@ class Tokenizer(nn.Module):
             CheckpointError: if it is not one of ours, or damaged.
         """
         record = read_config(folder)
-        settings = record.get("tokenizer", {})
+        settings = record.get("tokenizer")
+        if not isinstance(settings, dict):
+            raise CheckpointError(f'{folder / CONFIG} is damaged: "tokenizer" must be a table; copy the folder again.')
         tensors = read_weights(folder, record, lambda: cls(TokenizerConfig.from_dict(settings)))
         tokenizer = cls(TokenizerConfig.from_dict(settings))
         tokenizer.load_state_dict(tensors)
