@@ -20,6 +20,7 @@ from pointillist.training.batches import EpochSampler
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import MetricsLogger
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
+from pointillist.training.recorded_data import chosen_rows
 from pointillist.training.setup import resolve_precision
 from pointillist.training.state import (
     Interrupted,
@@ -158,14 +159,14 @@ class TokenizerTrainer:
         data = self.valid_data
         if data is None or not len(data):
             return math.inf
-        count = min(self.config.intervals.valid_images or len(data), len(data))
+        rows = chosen_rows(len(data), self.config.intervals.valid_images or len(data))
         total = 0.0
         with self.average.applied(), torch.no_grad():
             self.tokenizer.eval()
-            for start in range(0, count, self.batch_size):
-                index = np.arange(start, min(count, start + self.batch_size))
+            for start in range(0, len(rows), self.batch_size):
+                index = rows[start : start + self.batch_size]
                 total += float(self.tokenizer(data.batch(index).levels.to(self.device))) * len(index)
-        return total / count
+        return total / len(rows)
 
     def _loss(self, levels: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
