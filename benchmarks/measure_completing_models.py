@@ -6,8 +6,10 @@
 
 - `cost`: bits of whole test images, of the completing model over a plain one of the same length of training.
 - `seam`: bits of the first known row under a hole in the middle, under the plain model, over those of the real images.
-- `classifier`: the middle 14x14 pixels of test digits are filled anew; of the digits that a classifier, trained on real
-  ones, names right, the share that it still names right.
+- `classifier`: the middle 14x14 pixels of test digits are filled anew, without the label and with it; how often a
+  classifier, trained on real digits, is right, over how often it is right on the originals. The bound of what can be
+  right without the label is another classifier, trained on real digits without their middle: the expected share of
+  draws from its distribution, and of its best guesses.
 - `halves`: nats of the hidden top, left and bottom half of static binarised MNIST, of the completing model and of the
   best order of a model of several orders in which that half comes last.
 """
@@ -52,11 +54,15 @@ def cost(model: pt.PixelModel, plain: pt.PixelModel, x: Tensor) -> None:
     )
 
 
-def fill(model: pt.PixelModel, x: Tensor, known: np.ndarray) -> Tensor:
-    """Complete each image once, given its known pixels alone."""
+def fill(model: pt.PixelModel, x: Tensor, known: np.ndarray, labels: Tensor | None = None) -> Tensor:
+    """Complete each image once, given its known pixels, and its label if there is one."""
     parts = [
-        complete_images(model, x[i : i + BATCH], known, "known", seed=i, threads=1) for i in range(0, len(x), BATCH)
-    ]
+        complete_images(
+            model, x[i : i + BATCH], known, "known", seed=i, threads=1,
+            label=None if labels is None else labels[i : i + BATCH].tolist(),
+        )
+        for i in range(0, len(x), BATCH)
+    ]  # fmt: skip
     return torch.cat([part.levels for part in parts])
 
 
@@ -88,18 +94,30 @@ def train_classifier(x: Tensor, labels: Tensor, classes: int, epochs: int = 3) -
     return network.eval()
 
 
-def classifier(data: pt.DataSplits, real: Tensor, labels: Tensor, filled: Tensor) -> None:
+def classifier(
+    model: pt.PixelModel, data: pt.DataSplits, real: Tensor, labels: Tensor, filled: Tensor, known: np.ndarray
+) -> None:
     """Print how often a classifier sees the right class, before and after."""
     train = data.train.batch(range(min(len(data.train), 20_000)))
     assert train.labels is not None
-    network = train_classifier(train.levels, train.labels, int(train.labels.max()) + 1)
+    classes, top, mask = int(train.labels.max()) + 1, train.levels.max(), torch.from_numpy(known)
+    network = train_classifier(train.levels, train.labels, classes)
+    blind = train_classifier(train.levels * mask, train.labels, classes)
+    everyone = torch.arange(len(labels))
     with torch.inference_mode():
-        before, after = (
-            (network(x.float() / train.levels.max()).argmax(1) == labels).double().mean() for x in (real, filled)
-        )
+        right = [
+            float((network(x.float() / top).argmax(1) == labels).double().mean())
+            for x in (real, filled, fill(model, real, known, labels))
+        ]
+        chances = blind((real * mask).float() / top).softmax(1)
+    before, after, told = right
     print(
-        f"classifier  {float(after):.1%} of {len(real)} filled images right, {float(before):.1%} of the originals: "
-        f"{float(after / before):.1%} (floor 90%)"
+        f"classifier  {after:.1%} of {len(real)} filled images right, {before:.1%} of the originals: "
+        f"{after / before:.1%} (floor 90%); filled with the label {told:.1%}: {told / before:.1%}"
+    )
+    guessed, drawn = (chances.argmax(1) == labels).double().mean(), chances[everyone, labels].double().mean()
+    print(
+        f"classifier  of what is known alone: draws right in {float(drawn):.1%}, best guesses in {float(guessed):.1%}"
     )
 
 
@@ -141,10 +159,11 @@ def main() -> None:
         batch = data.test.batch(range(min(chosen.count, len(data.test))))
         if plain is not None:
             cost(model, plain, batch.levels)
-        filled = fill(model, batch.levels, middle(*batch.levels.shape[2:]))
+        known = middle(*batch.levels.shape[2:])
+        filled = fill(model, batch.levels, known)
         seam(plain or model, batch.levels, filled, chosen.plain or chosen.model)
         if batch.labels is not None:
-            classifier(data, batch.levels, batch.labels, filled)
+            classifier(model, data, batch.levels, batch.labels, filled, known)
     if chosen.binary and chosen.binary_data:
         model = pt.load(chosen.binary)
         data = pt.load_data(chosen.binary_data, spec=model.image)
