@@ -1,6 +1,6 @@
 """Measure models that were trained to complete images (`--completion`): each line appears where its models are given.
 
-    python benchmarks/measure_completing_models.py --model runs/digits-known --plain runs/digits --data mnist.npz
+    python benchmarks/measure_completing_models.py --model digits --plain runs/plain --data mnist.npz
     python benchmarks/measure_completing_models.py --binary runs/binary-known --orders runs/binary-s-curves \\
         --binary-data mnist_binary_static.npz
 

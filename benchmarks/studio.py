@@ -6,6 +6,8 @@ A server is started like `pointillist studio`, in its own process, with one thre
 - first pixel: from opening the connection until the first event with pixels arrives;
 - whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
 
+- memory: of the server's process before and after `--paintings` more images of the first model.
+
 Ratios are formed within a round, and the table shows medians. MODEL is a folder, a shipped name, or an untrained
 NAME[:PRESET].
 """
@@ -81,6 +83,10 @@ class Server:
         connection.close()
         return Latency(first, whole, self._cpu() - before)
 
+    def megabytes(self) -> float:
+        """Return the memory of the process."""
+        return float(self.process.memory_info().rss) / 1e6
+
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=600)
 
@@ -143,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=DEFAULT_MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--paintings", type=int, default=0, help="images after which memory is compared")
     args = parser.parse_args()
     torch.set_num_threads(1)
     busy = psutil.cpu_percent(interval=1.0)
@@ -163,6 +170,12 @@ def main() -> None:
                         for seed in range(args.rounds)
                     ]
                     print(row(name, count, *map(list, zip(*rounds, strict=True))), flush=True)
+            if args.paintings:
+                before, first = server.megabytes(), server.models()[0]["id"]
+                for seed in range(args.paintings):
+                    server.sample(first, 1, seed)
+                after = server.megabytes()
+                print(f"\n{args.paintings} paintings: {before:.0f} MB before, {after:.0f} MB after")
 
 
 if __name__ == "__main__":
