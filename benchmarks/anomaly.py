@@ -151,8 +151,10 @@ def train(pair: Pair, kind: str, out: Path) -> None:
         settings["augmentation.mutation_rate"] = MUTATION_RATE
     resume = any(out.rglob("state.json"))  # none, if it ended before the first checkpoint
     print(f"{'resuming' if resume else 'training'} {out.name}", flush=True)
-    recipe = RECIPES / f"{pair.recipe}.toml"
-    pt.train_from_config(recipe, resume=resume, data={"source": str(source)}, train=settings)
+    if resume:
+        pt.train_from_config(resume=True, train={"out": str(out)})
+    else:
+        pt.train_from_config(RECIPES / f"{pair.recipe}.toml", data={"source": str(source)}, train=settings)
     (out / "finished").touch()
 
 
