@@ -20,7 +20,7 @@ from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.estimate import MIN_SECONDS, MIN_STEPS, CostEstimate
 
-ENCODED = 256
+ENCODED = 64
 """Images that an untrained tokenizer encodes for the estimate of the stages above it."""
 
 
@@ -56,6 +56,7 @@ def _untrained(training: HierarchyTraining, images: DataSplits) -> tuple[dict[st
         grids = encoded(some, tokenizers).codes[-1] if tokenizers else some
         finer = tokenizers[-1] if tokenizers else None
         trainer = training.tokenizer_trainer(name, DataSplits(train=grids), finer)
+        trainer.check_memory()  # before large images are encoded
         tokenizers.append(trainer.tokenizer.cpu().eval())
     found: dict[str, Pyramid] = {}
     for split in ("train", "valid"):
