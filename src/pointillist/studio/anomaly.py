@@ -45,7 +45,7 @@ class DetectorPool:
             for folder in folders:
                 if not has_detector(folder):
                     raise ConfigError(
-                        f"`detector` (={str(folder)!r}) has no detector: `pointillist detect` with `--fit` writes one."
+                        f"`detector` (={str(folder)!r}) has no detector: `pointillist detect MODEL DATA --fit NORMAL` writes one."
                     )
 
     def find(self, entry: PooledModel) -> AnomalyDetector:
@@ -112,7 +112,7 @@ def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schema
         raise RequestError(
             404, "no_detector",
             "The detector of this model judges images of a data set with their conditions, which the studio does not: "
-            "fit one without `--conditions`.",
+            "fit one that judges images alone (`pointillist detect` with no conditions).",
         )  # fmt: skip
     record = detector.explain(decode_canvas(detector.model_, query.levels, limits))
     distances = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))
