@@ -110,7 +110,7 @@ def test_images_that_it_cannot_judge_are_rejected(tmp_path: Path) -> None:
         detector.set_params(conditions=True).save(place)
         answer = client.post("/api/models/pixelcnn/anomaly", json={"levels": encoded(np.zeros((1, 10, 10)))})
         assert answer.json()["code"] == "no_detector"
-        assert "without `--conditions`" in answer.json()["error"]
+        assert "that judges images alone" in answer.json()["error"]
     grey().save_pretrained(tmp_path / "other")
     detector.save(tmp_path / "other")
     with opened(str(tmp_path / "other")) as client:

@@ -45,7 +45,8 @@ class DetectorPool:
             for folder in folders:
                 if not has_detector(folder):
                     raise ConfigError(
-                        f"`detector` (={str(folder)!r}) has no detector: `pointillist detect MODEL DATA --fit NORMAL` writes one."
+                        f"`detector` (={str(folder)!r}) has no detector: `pointillist detect MODEL DATA --fit NORMAL` "
+                        "writes one."
                     )
 
     def find(self, entry: PooledModel) -> AnomalyDetector:
