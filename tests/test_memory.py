@@ -48,8 +48,8 @@ def test_the_estimate_is_the_peak_at_another_size(name: str, training: bool) -> 
     model = pt.build(name, shape=(1, 16, 16), levels=16, preset="tiny").train(training)
     use = memory._estimate(model.config, training=training, weights=0)
     x = torch.zeros(2, 1, 24, 40, dtype=torch.int64)
-    true = memory._peak(lambda: memory._run(model, x, training))
-    assert 0.9 * true < use.bytes(2, 24, 40) / memory._WORKSPACE < 1.05 * true
+    true = memory.peak_bytes(lambda: memory._run(model, x, training))
+    assert 0.9 * true < use.bytes(2, 24, 40) / memory.WORKSPACE < 1.05 * true
 
 
 def test_what_fits_is_named_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,10 @@ def test_the_inside_of_the_network_is_shown(page: Page, service: StudioService) 
     shown = pixels_of(panel.locator("canvas").first)[..., :3]
     np.testing.assert_array_equal((shown == BLUE).all(-1), field.depends[0] & field.earlier[0])
     expect(panel).to_contain_text("Click the pixel to see the layers")
-    page.mouse.click(*point(page, 3, 4))
     levels = pt.sample(model, 1, seed=5).levels[0]
-    lens = logit_lens(ImageQuery.of(model, levels))
+    lens = logit_lens(ImageQuery.of(model, levels))  # before the studio looks inside the same model, in its own thread
     bits = lens.surprisal[:, 0, 3, 4]
+    page.mouse.click(*point(page, 3, 4))
     chart = panel.get_by_role("img")
     expect(chart).to_have_attribute("aria-label", f"Bits of this pixel after each layer: {words(lens.names, bits)}")
     panel.get_by_label("Layer", exact=True).select_option(label=lens.names[2])

@@ -259,7 +259,7 @@ def random_levels(model: PixelModel, count: int, height: int | None = None, widt
 def random_inputs(
     model: PixelModel, count: int, height: int | None = None, width: int | None = None
 ) -> ConditionInputs:
-    """Draw a value of every condition of a model, each present or not at random."""
+    """Draw a value of every condition of a model, each present or not at random; known pixels are those of no image."""
     height, width = height or model.image.height, width or model.image.width
     config, parts = model.config, dict(model.conditions.inputs(None, count, size=(height, width)).parts)
     values = {}
@@ -284,7 +284,8 @@ def random_inputs(
         words = torch.randint(-1, text.buckets, (count, text.num_tokens, text.pieces))
         states = torch.randn(count, text.num_tokens, text.token_size, dtype=torch.float64)
         values["tokens"] = states if text.token_size else words
-    return ConditionInputs(count, {n: MaskedValue(values[n], torch.rand(parts[n].known.shape) < 0.7) for n in parts})
+    drawn = {n: MaskedValue(value, torch.rand(parts[n].known.shape) < 0.7) for n, value in values.items()}
+    return ConditionInputs(count, {**parts, **drawn})
 
 
 def random_conditions(
