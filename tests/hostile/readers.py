@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -31,8 +32,10 @@ from .strategies import as_json, damaged, replaced, values
 from .valid_files import (
     archive_files,
     arrays,
+    detector_files,
     encoder_files,
     exact_files,
+    hierarchy_files,
     idx_files,
     map_files,
     model_files,
@@ -61,7 +64,7 @@ def readers() -> list[Reader]:
     files = model_files()
     encoders = {kind: encoder_files(kind) for kind in ("minilm", "clip")}
     config = json.loads(files[CONFIG])
-    maps, programs = map_files(), exact_files()
+    maps, programs, detectors, hierarchies = map_files(), exact_files(), detector_files(), hierarchy_files()
     program = json.loads(programs[PROGRAM])
 
     def file(name: str, data: bytes, folder: Path) -> Path:
@@ -139,6 +142,24 @@ def readers() -> list[Reader]:
 
         return read
 
+    def detector(name: str) -> Callable[[bytes, Path], object]:
+        def read(data: bytes, folder: Path) -> object:
+            for other, content in {**detectors, name: data}.items():
+                file(other, content, folder)
+            found = pt.AnomalyDetector.load(folder, folder)
+            return found.score_samples(torch.zeros(1, 1, 4, 4, dtype=torch.int64))
+
+        return read
+
+    def hierarchy(name: str) -> Callable[[bytes, Path], object]:
+        def read(data: bytes, folder: Path) -> object:
+            for other, content in {**hierarchies, name: data}.items():
+                (folder / other).parent.mkdir(exist_ok=True)
+                file(other, content, folder)
+            return pt.Hierarchy.load(folder).code_length(torch.zeros(1, 1, 4, 4, dtype=torch.int64))
+
+        return read
+
     def as_table(data: bytes) -> dict[str, Any]:
         found = json.loads(data)
         return found if isinstance(found, dict) else {"border": found}
@@ -164,7 +185,8 @@ def readers() -> list[Reader]:
 
     def structured(name: str, content: bytes) -> st.SearchStrategy[bytes]:
         if name.endswith(".json"):
-            return replaced(json.loads(content), ["hidden_size", "type", "vocab"])
+            found = json.loads(content)
+            return replaced(found, ["hidden_size", "type", "vocab", *found])
         return damaged([content])
 
     both = lambda whole, structured: damaged(whole) | structured  # noqa: E731
@@ -192,6 +214,14 @@ def readers() -> list[Reader]:
         Reader("rules", values(rule_keys).map(as_json), lambda data, folder: parse_rules(as_table(data))),
         Reader(PROGRAM, both([programs[PROGRAM]], replaced(program, list(program))), exact(PROGRAM)),
         Reader(PROGRAM_TENSORS, damaged([programs[PROGRAM_TENSORS]]), exact(PROGRAM_TENSORS)),
+        *(
+            Reader(name, both([detectors[name]], structured(name, detectors[name])), detector(name))
+            for name in ("anomaly_detector.json", "anomaly_detector.safetensors")
+        ),
+        *(
+            Reader(name, both([hierarchies[name]], structured(name, hierarchies[name])), hierarchy(name))
+            for name in ("hierarchy.json", f"tokenizer/{CONFIG}", f"tokenizer/{WEIGHTS}")
+        ),
         Reader("archives", damaged(archive_files(programs)), archive),
         Reader("IDX", damaged(idx_files()), idx),
         Reader("Parquet", damaged(parquet_files()), parquet_file),

@@ -25,6 +25,8 @@ from pointillist.compression import ArchiveWriter
 from pointillist.data.tilemaps import MapFiles
 from pointillist.images import ImageSpec
 
+from ..hierarchy.helpers import tokenized
+
 
 def pictures() -> list[bytes]:
     """Small valid pictures of many formats."""
@@ -132,6 +134,28 @@ def exact_files() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as name:
         model.save_pretrained(Path(name))
         return {path.name: path.read_bytes() for path in Path(name).iterdir()}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """All files of a folder and its folders, by their paths."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def detector_files() -> dict[str, bytes]:
+    """The files of a tiny model with an anomaly detector."""
+    torch.manual_seed(0)
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny", channels=4, layers=1).eval()
+    with tempfile.TemporaryDirectory() as name:
+        model.save_pretrained(Path(name))
+        pt.AnomalyDetector(pt.load(name)).fit(torch.randint(0, 4, (60, 1, 4, 4))).save(name)
+        return _files(Path(name))
+
+
+def hierarchy_files() -> dict[str, bytes]:
+    """The files of a tiny hierarchy of codes and pixels."""
+    with tempfile.TemporaryDirectory() as name:
+        tokenized(ImageSpec.infer((1, 4, 4), 4), [[3, 2]]).save(name)
+        return _files(Path(name))
 
 
 def archive_files(model: dict[str, bytes]) -> list[bytes]:
