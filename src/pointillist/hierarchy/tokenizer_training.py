@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -194,7 +193,7 @@ class TokenizerTrainer:
         if out is None:
             return
         weights = {name: p.detach() for name, p in self.tokenizer.named_parameters()}
-        record = {**vars(replace(self.progress)), "data": self._fingerprint, "batch_size": self.batch_size}
+        record = {**vars(self.progress), "data": self._fingerprint, "batch_size": self.batch_size}
         save_state(out / "state", self.progress.step, weights, self.average.average, self.optimizer, self.names, record)
         if self.valid_data is None:
             self._export("")
