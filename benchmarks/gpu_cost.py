@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import pointillist as pt
+from pointillist.settings_tree import read_toml
 from pointillist.training.run_config import RunConfig, with_preset
-from pointillist.training.settings_tree import read_toml
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "gpu_cost.md"
 RECIPES = Path(__file__).parents[1] / "recipes" / "paper-cifar10"

@@ -17,7 +17,7 @@ ROWS = [
     {"_version", "errors", "lazy", "progress"},
     {"system", "ordering"},
     {"files"},
-    {"images", "checkpoint"},
+    {"images", "checkpoint", "settings_tree"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},
     {"exact"},

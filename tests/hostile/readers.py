@@ -24,9 +24,9 @@ from pointillist.data.standard import read_idx
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.rules.config import parse_rules
+from pointillist.settings_tree import read_toml
 from pointillist.studio.reproduce import read_manifest
 from pointillist.training.run_config import RunConfig
-from pointillist.training.settings_tree import read_toml
 
 from .strategies import as_json, damaged, replaced, values
 from .valid_files import (

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.networks import entry, names
+from pointillist.settings_tree import flatten
 from pointillist.training import Interrupted
 from pointillist.training.config import OptimizerConfig, OptimizerName
 from pointillist.training.optim import build_optimizer, learning_rate
 from pointillist.training.run_config import RunConfig, with_preset
-from pointillist.training.settings_tree import flatten
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 from .test_resume import interrupt_after, state_of

@@ -12,9 +12,9 @@ import torch
 import pointillist as pt
 from pointillist.hierarchy.config import hierarchy_run
 from pointillist.networks import entry
+from pointillist.settings_tree import expand, flatten, merge, read_toml
 from pointillist.training import Interrupted
 from pointillist.training.run_config import RunConfig, with_preset
-from pointillist.training.settings_tree import expand, flatten, merge, read_toml
 
 from ..scripts import script
 from .helpers import assert_same_weights

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
+from pointillist.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 from pointillist.training.run_config import RunConfig
-from pointillist.training.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 
 
 def test_what_is_written_is_read_again() -> None:

@@ -169,8 +169,8 @@ def _model(name: str, sets: list[str], size: tuple[int, int] | None, levels: int
     from pointillist.images import ImageSpec
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
+    from pointillist.settings_tree import assign, parse_assignment
     from pointillist.training.run_config import RunConfig
-    from pointillist.training.settings_tree import assign, parse_assignment
 
     kind, _, preset = name.partition(":")
     if kind not in names() or Path(name).exists():

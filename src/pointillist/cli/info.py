@@ -160,8 +160,8 @@ def model_facts(name: str) -> dict[str, Any]:
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
+    from pointillist.settings_tree import assign, parse_assignment
     from pointillist.training.run_config import RunConfig
-    from pointillist.training.settings_tree import assign, parse_assignment
 
     tree: dict[str, Any] = {"data": {}}
     for key, value in map(parse_assignment, sets):

@@ -15,9 +15,9 @@ from typing import Any
 from pointillist.conditioning import HintConfig
 from pointillist.errors import ConfigError
 from pointillist.hierarchy.tokenizer import TokenizerSettings
+from pointillist.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 from pointillist.training.config import AugmentationConfig, TrainConfig
 from pointillist.training.run_config import RUN_FILE, DataSection, RunConfig, with_preset
-from pointillist.training.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 
 HIERARCHY = "hierarchy"
 """The value of `--model`."""

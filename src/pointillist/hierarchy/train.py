@@ -31,10 +31,10 @@ from pointillist.hierarchy.sheets import sheet_writer
 from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
 from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
 from pointillist.images import ImageSpec
+from pointillist.settings_tree import Tree, expand, flatten, merge, parse_section
 from pointillist.training.from_config import Run, prepare_run
 from pointillist.training.run_config import RESUMABLE, RUN_FILE
 from pointillist.training.run_folder import check_new_folder
-from pointillist.training.settings_tree import Tree, expand, flatten, merge, parse_section
 from pointillist.training.state import run_lock
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from pointillist.training.settings_tree import expand, parse_section
+from pointillist.settings_tree import expand, parse_section
 
 OptimizerName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]

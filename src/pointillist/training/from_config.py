@@ -20,13 +20,14 @@ from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
+from pointillist.sampling.api import sample
+from pointillist.settings_tree import Tree, expand, merge, read_toml
 from pointillist.system import is_main_process
 from pointillist.training.api import SampleWriter, TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.run_config import RunConfig, new_run, resumed_run
 from pointillist.training.run_folder import check_new_folder, run_folder
-from pointillist.training.sample_sheet import write_sample_sheet
-from pointillist.training.settings_tree import Tree, expand, merge, read_toml
+from pointillist.visualization import image_grid, save_png
 
 
 def train_from_config(
@@ -62,6 +63,16 @@ def train_from_config(
         Interrupted: after Ctrl-C, with the state saved.
     """
     return prepare_run(config, overrides, resume=resume).train(console)
+
+
+def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
+    """Write a sheet of samples to `folder/step-N.png`: two of each of the first eight classes, or sixteen."""
+    if model.image.levels > 256 and model.tileset is None:
+        return  # codes are not displayable
+    classes = list(model.config.classes)[:8]
+    labels = [name for name in classes for _ in range(2)] or None
+    samples = sample(model, len(labels) if labels else 16, labels, seed=0)
+    save_png(image_grid(samples.drawn(), captions=labels), folder / f"step-{step:07d}.png")
 
 
 @dataclass(frozen=True)

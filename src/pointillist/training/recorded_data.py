@@ -12,7 +12,7 @@ from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import recorded_settings
-from pointillist.training.settings_tree import assign, parse_assignment, parse_section
+from pointillist.settings_tree import assign, parse_assignment, parse_section
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")

@@ -19,8 +19,7 @@ from pointillist.model.config import ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load, recorded_settings
 from pointillist.networks import entry
-from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
-from pointillist.training.settings_tree import (
+from pointillist.settings_tree import (
     UNSET,
     Tree,
     assign,
@@ -32,6 +31,7 @@ from pointillist.training.settings_tree import (
     read_toml,
     without_none,
 )
+from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
 
 
 class ModelSection(ModelSettings):
