@@ -15,7 +15,7 @@ ROOT = Path(pointillist.__file__).parent
 # from the bottom up; a package may import itself and packages of lower layers, never its neighbours in a layer
 ROWS = [
     {"_version", "errors", "lazy", "progress"},
-    {"system", "ordering"},
+    {"system", "ordering", "pictures"},
     {"files"},
     {"images", "checkpoint", "settings_tree"},
     {"data", "distributions", "nn", "visualization", "zoo"},

@@ -76,7 +76,7 @@ def _table(title: str, params: list[Any]) -> str:
             metavar = (param.metavar or "").strip()
             names = ", ".join(f"`{o}`" for o in [*param.opts, *param.secondary_opts])
             name = f"{names} `{metavar}`" if metavar else names
-        rows.append(f"| {name} | {_help(param)} |".replace("N|", "N\\|").replace("MODEL|", "MODEL\\|"))
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in (name, _help(param))) + " |")
     return "\n".join(rows)
 
 

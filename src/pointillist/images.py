@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.pictures import picture_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -254,6 +255,7 @@ def as_pil(array: np.ndarray) -> Image.Image:
 
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     """Convert arrays and PIL images to uint8 `n h w c` with the channels of `spec` (RGBA for palette images)."""
+    channels = 4 if spec.mode == "palette" else spec.channels
     if isinstance(images, Image.Image):
         images = [images]
     if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
@@ -262,14 +264,12 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
             raise ShapeError(
                 f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first."
             )
-        pil_mode = {"grey": "L", "rgb": "RGB", "rgba": "RGBA", "palette": "RGBA"}.get(spec.mode)
-        if pil_mode is None:
+        if spec.mode == "codes":
             raise DataError("A grid of codes cannot be read from a picture: pass integers in [0, levels) instead.")
-        images = np.stack([np.asarray(i.convert(pil_mode)) for i in images])
+        images = np.stack([picture_array(i, channels) for i in images])
     array = np.asarray(images)
     if array.dtype != np.uint8:
         raise DataError(f"Pictures must be uint8 (0 to 255), not {array.dtype}: convert them, or pass levels directly.")
-    channels = 4 if spec.mode == "palette" else spec.channels
     if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == channels and channels > 1):
         array = array[None]
     if array.ndim == 3:

@@ -82,6 +82,28 @@ def test_transparent_pixels_are_filled(sprites: Path, pets: Path) -> None:
     assert "filled     6 sub-pixels" in run("inpaint", sprites, "cut.png", "--transparent", "-n", "2").output
 
 
+def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Path) -> None:
+    """Upright, 16 bits as 8, and transparency on white: the known pixels are those that `evaluate` scores."""
+    model, grey = pt.load(completing), np.asarray(Image.open(picture))
+    Image.fromarray(grey.astype(np.uint16) * 257).save("deep.png")
+    turned = Image.fromarray(np.rot90(grey))  # a quarter to the left; orientation 6 turns it back
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save("turned.png", exif=exif)
+    clear = np.dstack([grey, np.full_like(grey, 255)])
+    clear[0] = (30, 0)
+    Image.fromarray(clear, "LA").save("clear.png")
+    Image.fromarray(clear, "LA").convert("RGBA").save("colour.png")
+    for name in ("deep.png", "turned.png", "clear.png", "colour.png"):
+        run("inpaint", completing, name, "--region", "3:,:", "-n", "1", "--out", "x.npz", "--force")
+        with np.load("x.npz") as archive:
+            found = archive["levels"][0, :, :3]
+        read = pt.load_data(name, spec=model.image).get("all").batch([0]).levels
+        assert np.array_equal(found, read[0, :, :3]), name
+        plain = model.to_levels(Image.open(picture))[0].numpy()
+        assert np.array_equal(found, plain[:, :3]) == (name in ("deep.png", "turned.png"))
+
+
 def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
     """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
     found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pointillist as pt
 
@@ -97,6 +98,7 @@ def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path
     assert "'tset'" in fails("evaluate", model, pets, "--split", "tset")
     assert "`data.sise`" in fails("evaluate", model, pets, "--set", "data.sise=3")
     assert "train.lr" in fails("evaluate", model, pets, "--set", "train.lr=3")
+    assert "`data.levels` (=9) has no effect" in fails("evaluate", model, pets, "--set", "data.levels=9")
     assert "nothing" in fails("evaluate", model, "nothing")
     assert "is a folder" in fails("evaluate", model, pets, "--per-image", "birds")
     assert "cuda" in fails("evaluate", model, pets, "--device", "cuda:9")
@@ -127,6 +129,10 @@ def test_info_of_images(pets: Path) -> None:
     found = json.loads(run("info", "uci-digits", "--json").stdout)
     assert found["splits"]["test"] == 360
     assert found["image"]["levels"] == 17
+    Image.new("L", (3, 3), 80).save("one.png")
+    assert run("info", "one.png").output.split()[-2:] == ["notes", "none"]
+    Path("broken.png").write_bytes(b"no image")
+    assert "skip" not in fails("info", "broken.png")  # nothing would be left
 
 
 def test_faults_of_info(model: Path) -> None:

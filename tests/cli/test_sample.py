@@ -220,9 +220,12 @@ def test_the_order_of_labels_and_prompts() -> None:
     assert grid.texts == ["heart"] * 4 + ["home"] * 4
     assert (grid.columns, grid.row_names, grid.column_names) == (4, ("heart", "home"), ("filled", "line"))
     long = SheetPlan.of([0, 1, 2], ["heart", "home"], 9, classes)
-    assert (long.columns, long.total) == (3, 54)
+    assert (long.columns, long.total) == (9, 54)  # three lines of three images each, for every pair
     assert long.texts == ["heart"] * 27 + ["home"] * 27
-    assert long.labels == [0, 1, 2] * 18
+    assert long.labels == [0, 0, 0, 1, 1, 1, 2, 2, 2] * 6
+    assert SheetPlan.of([0, 1], ["heart", "home"], 16, classes).columns == 16
+    assert SheetPlan.of([0, 1], ["heart", "home"], 23, classes).columns == 2  # no divisor of 23 fits
+    assert SheetPlan.of([0] * 30, ["heart", "home"], 2, classes).columns == 30
 
 
 def test_a_label_stays_on_one_line_of_the_sheet() -> None:

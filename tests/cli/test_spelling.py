@@ -45,10 +45,10 @@ def test_a_command_names_its_own_options(tmp_path: Path) -> None:
     """The same error, from Python and from two commands."""
     folder = write_images(tmp_path / "pets")
     (folder / "cat" / "bad.png").write_bytes(b"no image")
-    with pytest.raises(pt.DataError, match=r"skip such files with `skip_bad`"):
+    with pytest.raises(pt.DataError, match=r"skip such files with `skip_bad=True`"):
         pt.load_data(folder)
     assert "`--skip-bad`" in fails("train", folder)
-    assert "`--set data.skip_bad`" in fails("info", f"{folder}/")
+    assert "`--set data.skip_bad=true`" in fails("info", f"{folder}/")
 
 
 def test_the_package_names_no_options_of_the_command_line() -> None:

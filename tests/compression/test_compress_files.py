@@ -101,6 +101,17 @@ def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp
     assert (tmp_path / "y" / "a.png").exists()
 
 
+def test_an_animation_is_rejected(model: Path, tmp_path: Path) -> None:
+    """Its first frame alone would not be without loss."""
+    frames = [Image.fromarray(np.full((6, 5), value, np.uint8)) for value in (0, 17, 255)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "still.gif")
+    said = run("compress", model, tmp_path / "moving.gif", "--out", tmp_path / "a.pxl", code=2)
+    assert "several frames" in " ".join(said.split())
+    assert not (tmp_path / "a.pxl").exists()
+    run("compress", model, tmp_path / "still.gif", "--out", tmp_path / "a.pxl")
+
+
 def test_nothing_is_replaced_unless_forced(model: Path, pictures: Path, tmp_path: Path) -> None:
     """Neither an archive nor a folder."""
     archive = tmp_path / "a.pxl"

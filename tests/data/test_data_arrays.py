@@ -107,6 +107,13 @@ def test_the_kind_of_a_model_goes_before_the_options() -> None:
     spec = ImageSpec(channels=1, height=9, width=9, levels=4, ordered=False, mode="grey")
     data = dataset_of(noise(2, 3, 5, 3), spec=spec)
     assert data.spec == spec.resized(3, 5)
+    top = np.full((1, 3, 5), 200)
+    with pytest.raises(DataError, match=r"give images of the 4 levels of the model, or set `values='pictures'`"):
+        dataset_of(top, spec=spec)  # integers of 64 bits may be anything
+    assert (dataset_of(top, spec=spec, options=DataOptions(values="pictures")).batch([0]).levels == 3).all()
+    codes = spec.model_copy(update={"mode": "codes"})
+    with pytest.raises(DataError, match=r"give images of the 4 levels of the model\.$"):
+        dataset_of(top, spec=codes)
 
 
 def test_labels_and_texts_belong_to_images() -> None:

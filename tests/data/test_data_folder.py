@@ -159,7 +159,7 @@ def test_a_broken_file_is_named_and_can_be_skipped(tmp_path: Path, damage: str) 
     Image.fromarray(noise).save(tmp_path / "good.png")
     whole = (tmp_path / "good.png").read_bytes()
     (tmp_path / "bad.png").write_bytes({"empty": b"", "text": b"hello", "cut": whole[:500]}[damage])
-    with pytest.raises(DataError, match=r"bad.png cannot be read as an image .*`skip_bad`"):
+    with pytest.raises(DataError, match=r"bad.png cannot be read as an image .*`skip_bad=True`"):
         all_of(tmp_path)
     data = all_of(tmp_path, skip_bad=True)
     assert len(data) == 1

@@ -120,7 +120,7 @@ def test_wrong_palettes_are_named(tmp_path: Path, name: str, content: str, messa
 
 def test_a_missing_or_coloured_palette_file_is_named(tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / "rgb.png")
-    for name, message in (("gone.png", r"gone.png cannot be read"), ("rgb.png", r"is a RGB picture")):
+    for name, message in (("gone.png", r"gone.png does not exist: check the path"), ("rgb.png", r"is a RGB picture")):
         with pytest.raises(DataError, match=message):
             read_palette(tmp_path / name)
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.cli.app import Commands
 from pointillist.jobs.kinds.sample import SampleJob
 from pointillist.jobs.registry import job_names
 from pointillist.jobs.spec import JobSpec
@@ -46,6 +47,17 @@ def test_every_kind_is_a_file() -> None:
         pt.jobs.run("score", out="x", tasks=1)
     with pytest.raises(pt.ConfigError, match="`count` is not a setting of the job sample"):
         pt.jobs.run("sample", out="x", tasks=1, model="digits", n=1, count=3)
+
+
+def test_defaults_are_those_of_the_plain_commands() -> None:
+    """Or the same images would differ; jobs count their images, need a seed, and share the processors."""
+    group: Any = Commands(name="pointillist")
+    own = {"n", "seed", "threads", "device"}
+    for kind in job_names():
+        plain, job = ({p.name: p.default for p in g.get_command(None, kind).params}
+                      for g in (group, group.get_command(None, "jobs")))  # fmt: skip
+        shared = (plain.keys() & job.keys()) - own
+        assert {name: plain[name] or None for name in shared} == {name: job[name] or None for name in shared}, kind
 
 
 def test_batches_are_divided_once() -> None:

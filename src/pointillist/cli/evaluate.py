@@ -29,7 +29,7 @@ EPILOG = """Examples:
 
   pointillist evaluate runs/tiles tiles/ --condition-metrics --guidance 0.5
 
-  pointillist evaluate digits uci-digits --code-length
+  pointillist evaluate digits scans/ --code-length
 
   pointillist evaluate runs/mine held-out/ --json"""
 

@@ -16,7 +16,7 @@ from pointillist.cli.settings import FLAG
 from pointillist.progress import PROGRESS_DELAY_S
 
 if TYPE_CHECKING:
-    from pointillist.analysis import Explanation, ImageQuery
+    from pointillist.analysis import ConditionGain, Explanation, ImageQuery
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
@@ -268,7 +268,7 @@ def _print(explanation: Explanation, out: Path, pictures: list[str]) -> None:
         ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
     ]
     if explanation.conditions is not None:
-        lines.append(("bits saved", f"{explanation.conditions.saved.sum():.2f}, by the conditions"))
+        lines.append(("bits saved", _describe_gain(explanation, explanation.conditions)))
     if explanation.calibration is not None:
         r = explanation.calibration.reliability
         pit = "" if explanation.calibration.pit is None else f"PIT p = {explanation.calibration.pit_p_value:.3g}, "
@@ -277,3 +277,13 @@ def _print(explanation: Explanation, out: Path, pictures: list[str]) -> None:
         lines.append(("pictures", f"{len(pictures)} in {Path(pictures[0]).parent}"))
     lines.append(("report", f"{out} ({size_text(out.stat().st_size)}): open it in a browser"))
     print_facts(lines)
+
+
+def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
+    """Describe the bits that the conditions save; without any, those of the label that explains the image best."""
+    saved = f"{gain.saved.sum():.2f}"
+    if explanation.query.conditions.is_conditional:
+        return f"{saved}, by the conditions"
+    if gain.classes:
+        return f"{saved}, if the label were {gain.classes[int(gain.class_bits.argmin())]}, which explains it best"
+    return "0.00, as the image has no condition"

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
-from pointillist.data.picture_files import read_picture
+from pointillist.data.picture_files import opened_picture
 from pointillist.errors import ArchiveError, DataError
 from pointillist.exact.program import IntArray
 from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise
@@ -68,7 +68,11 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     Raises:
         DataError: if it cannot be read, or the levels of the model do not hold it; the message names a pixel.
     """
-    picture = read_picture(path, str(path))
+    with opened_picture(path, str(path)) as opened:
+        if getattr(opened, "n_frames", 1) > 1:
+            raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
+        opened.load()
+        picture = opened.copy()
     levels = to_levels(picture, str(path), image)
     texts = {str(key): text for key, text in picture.info.items() if isinstance(text, str)}
     blocks = {key: base64.b64encode(picture.info[key]).decode() for key in _BINARY if picture.info.get(key)}
@@ -79,8 +83,6 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
 
 def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     """Return the levels `[c, h, w]` of a picture; see `read_levels`."""
-    if getattr(picture, "n_frames", 1) > 1:
-        raise DataError(f"{name} has several frames, of which one would be kept: save them as single pictures.")
     if image.mode == "codes":
         return _codes(picture, name, image)
     if picture.mode not in MODES:

@@ -12,20 +12,12 @@ from PIL import Image
 
 from pointillist import system
 from pointillist.data.options import DataOptions
-from pointillist.data.picture_files import BROKEN, bounded, describe_damage
+from pointillist.data.picture_files import BROKEN, bounded, describe_damage, orientation, upright
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError
+from pointillist.pictures import to_8_bit
 
-_EXIF_TRANSPOSES = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _GREY = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _COLOUR = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
@@ -100,7 +92,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     bad: dict[int, str] = {}
     exact = options.size if options.resize_mode == "exact" else None
     for i, item in enumerate(items):
-        with _naming_errors(i, item, options, bad):
+        with _naming_errors(i, items, options, bad):
             found = read_header(item)
             if exact is not None:
                 _require_exact(item, found, exact)
@@ -117,7 +109,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     values = np.empty((len(headers), channels, height, width), dtype)
     kept: list[int] = []
     for i in headers:
-        with _naming_errors(i, items[i], options, bad):
+        with _naming_errors(i, items, options, bad):
             values[len(kept)] = resize_image(read_pixels(items[i], channels, codes), options).transpose(2, 0, 1)
             kept.append(i)
     if not kept:
@@ -140,7 +132,7 @@ def read_header(item: ImageSource) -> Header:
     """
     with _opened(item) as image:
         width, height = image.size
-        if _orientation(image) >= 5:
+        if orientation(image) >= 5:
             width, height = height, width
         has_alpha = image.mode in _ALPHA or "transparency" in image.info
         if image.mode not in (*_GREY, *_ALPHA, *_COLOUR) or (image.mode == "I" and image.format not in ("PNG", "PPM")):
@@ -168,20 +160,14 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
         DataError: if codes are wanted and the image is neither grey nor indexed.
     """
     with _opened(item) as opened:
-        transpose = _EXIF_TRANSPOSES.get(_orientation(opened))
-        opened.load()
-        image = opened.transpose(transpose) if transpose is not None else opened
+        image = upright(opened)
         if codes:
             if image.mode not in (*_GREY, "P"):
                 raise DataError(
                     f"{item.name} is a {image.mode} picture: codes are read from grey or indexed files only."
                 )
             return np.asarray(image).astype(np.uint16 if image.mode.startswith("I") else np.uint8)[..., None]
-        if image.mode.startswith("I"):
-            # 65,535 = 255 x 257: the nearest 8-bit value
-            grey = ((np.asarray(image).astype(np.int64) + 128) // 257).clip(0, 255).astype(np.uint8)
-            image = Image.fromarray(grey)
-        array = np.asarray(image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
+        array = np.asarray(to_8_bit(image).convert({1: "L", 3: "RGB", 4: "RGBA"}[channels]))
         return array[..., None] if channels == 1 else array
 
 
@@ -192,7 +178,9 @@ def _opened(item: ImageSource) -> Iterator[Image.Image]:
 
 
 @contextmanager
-def _naming_errors(index: int, item: ImageSource, options: DataOptions, bad: dict[int, str]) -> Iterator[None]:
+def _naming_errors(
+    index: int, items: Sequence[ImageSource], options: DataOptions, bad: dict[int, str]
+) -> Iterator[None]:
     """Name the file in every error; with `skip_bad`, add the message to `bad` and continue."""
     try:
         yield
@@ -200,28 +188,12 @@ def _naming_errors(index: int, item: ImageSource, options: DataOptions, bad: dic
         raise
     except (DataError, *BROKEN) as error:
         known = isinstance(error, DataError)
-        message = (
-            str(error).rstrip(".") if known else f"{item.name} cannot be read as an image ({describe_damage(error)})"
-        )
+        name = items[index].name
+        message = str(error).rstrip(".") if known else f"{name} cannot be read as an image ({describe_damage(error)})"
         if not options.skip_bad:
-            raise DataError(
-                message + ("." if known else ": repair or remove it, or skip such files with `skip_bad`.")
-            ) from error
+            skip = ", or skip such files with `skip_bad=True`" if len(items) > 1 else ""
+            raise DataError(f"{message}." if known else f"{message}: repair or remove it{skip}.") from error
         bad[index] = message
-
-
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8.
-
-    Pillow rotates TIFF by itself, and would decode a whole PNG to look for a late tag.
-    """
-    if image.format not in ("JPEG", "MPO", "WEBP", "PNG") or (image.format == "PNG" and "exif" not in image.info):
-        return 1
-    try:
-        value = image.getexif().get(0x0112, 1)
-    except BROKEN:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _is_deep(image: Image.Image) -> bool:

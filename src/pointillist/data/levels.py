@@ -72,9 +72,9 @@ def build_dataset(
     if mode == "palette":
         levels = _as_palette(raw, options, spec, train)
     elif mode == "codes":
-        levels = _as_codes(raw, options)
+        levels = _as_codes(raw, options, spec)
     else:
-        levels = _as_picture(raw, options, CHANNELS[mode])
+        levels = _as_picture(raw, options, CHANNELS[mode], spec)
     labels, names = _numbered(raw, tuple(classes)) if options.labels else (None, ())
     return ImageDataset(
         levels.values,
@@ -156,7 +156,7 @@ def _holds_levels(raw: RawImages, options: DataOptions) -> bool:
     return top <= 1 if wanted is None else top < wanted
 
 
-def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
+def _as_codes(raw: RawImages, options: DataOptions, spec: ImageSpec | None) -> QuantisedImages:
     if raw.kind == "pictures" and raw.levels is None:
         raise DataError(
             f"{raw.name} holds pictures: codes are read from integer arrays, or from files with `mode` 'codes'."
@@ -165,7 +165,7 @@ def _as_codes(raw: RawImages, options: DataOptions) -> QuantisedImages:
     note = f"{count:,} levels, kept unchanged"
     if raw.kind == "integers" and options.mode == "auto" and raw.level_names is None:
         note += "; read as codes, pass `mode` grey or rgb if they are a picture"
-    return QuantisedImages(_checked(raw, count), count, None, (note,))
+    return QuantisedImages(_checked(raw, count, spec), count, None, (note,))
 
 
 def _as_palette(
@@ -181,7 +181,7 @@ def _as_palette(
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
     if given is not None and indexed:
         return QuantisedImages(
-            _checked(raw, len(given)), len(given), given, (f"indexes into a palette of {len(given)} colours",)
+            _checked(raw, len(given), spec), len(given), given, (f"indexes into a palette of {len(given)} colours",)
         )
     if raw.values.dtype != np.uint8 or raw.values.shape[1] not in (1, 3, 4):
         raise DataError(
@@ -199,15 +199,15 @@ def _as_palette(
     return QuantisedImages(apply_palette(rgba, given), len(given), given, notes)
 
 
-def _as_picture(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
     if _holds_levels(raw, options):
-        found = _kept_levels(raw, options, channels)
+        found = _kept_levels(raw, options, channels, spec)
     else:
         found = _quantised(raw, options, channels)
     return found if options.binarise == "none" else _binarised(found, options)
 
 
-def _kept_levels(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+def _kept_levels(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
     if raw.values.shape[1] != channels:
         raise DataError(
             f"{raw.name} has levels with {raw.values.shape[1]} channel(s), which are kept "
@@ -215,7 +215,7 @@ def _kept_levels(raw: RawImages, options: DataOptions, channels: int) -> Quantis
         )
     wanted = None if options.binarise != "none" else options.levels
     count = wanted or raw.levels or max(2, int(raw.values.max()) + 1)
-    return QuantisedImages(_checked(raw, count), count, None, (f"{count} levels, kept unchanged",))
+    return QuantisedImages(_checked(raw, count, spec), count, None, (f"{count} levels, kept unchanged",))
 
 
 def _quantised(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
@@ -224,7 +224,7 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
     if values.dtype != np.uint8:
         if low < 0 or top > 255:
             raise DataError(
-                f"{raw.name} has values from {low} to {top}: pictures have 0 to 255, so set `values` to 'levels'."
+                f"{raw.name} has values from {low} to {top}: pictures have 0 to 255, so pass `values='levels'`."
             )
         values = values.astype(np.uint8)
     if values.shape[1] not in (1, 3, 4):
@@ -268,13 +268,22 @@ def _binarised(found: QuantisedImages, options: DataOptions) -> QuantisedImages:
     return QuantisedImages(intensities[found.values], 2, None, (*notes, note))
 
 
-def _checked(raw: RawImages, count: int) -> np.ndarray:
-    """Convert the integers of `raw`, which must lie in [0, count), to the smallest unsigned type."""
+def _checked(raw: RawImages, count: int, spec: ImageSpec | None) -> np.ndarray:
+    """Convert the integers of `raw`, which must lie in [0, count), to the smallest unsigned type.
+
+    The levels are those of a model, which has images of `spec`; or `spec` is None, and the options choose them.
+    """
     low, top = int(raw.values.min()), int(raw.values.max())
     if low < 0 or top >= count:
+        if low < 0:
+            remedy = "shift the values to start at 0."
+        elif spec is None:
+            remedy = f"pass `levels` {top + 1} or more, or another `mode`."
+        else:
+            pictures = ", or set `values='pictures'` for 8-bit ones" if spec.mode in CHANNELS and top < 256 else ""
+            remedy = f"give images of the {count:,} levels of the model{pictures}."
         raise DataError(
-            f"{raw.name} has the value {low if low < 0 else top}, outside the levels [0, {count:,}): "
-            + ("shift the values to start at 0." if low < 0 else f"pass `levels` {top + 1} or more, or another `mode`.")
+            f"{raw.name} has the value {low if low < 0 else top}, outside the levels [0, {count:,}): {remedy}"
         )
     if count > 65_536:
         raise DataError(f"{raw.name} has {count:,} levels, more than 65,536: code the values in fewer.")

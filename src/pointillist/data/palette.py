@@ -75,6 +75,8 @@ def read_palette(path: str | Path) -> Palette:
             found: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:
             found = _from_image(path)
+    except FileNotFoundError as error:
+        raise DataError(f"The palette {path} does not exist: check the path.") from error
     except BROKEN as error:
         if isinstance(error, DataError):
             raise

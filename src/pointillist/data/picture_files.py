@@ -19,6 +19,7 @@ from PIL import Image
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 from pointillist.images import SHEET
+from pointillist.pictures import to_8_bit
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
 """Formats of Pillow that are read: pixels only, decoded without another program."""
@@ -40,6 +41,17 @@ BROKEN = (
     MemoryError,  # of a chunk that claims to be larger than memory
 )
 """Exceptions of Pillow's decoders on damaged files."""
+
+
+_EXIF_TRANSPOSES = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class PixelLimitError(DataError):
@@ -83,7 +95,7 @@ def open_picture(
 
 
 def read_picture(path: Path, name: str, remedy: str = "give a PNG or another common kind") -> Image.Image:
-    """Read a picture with its pixels.
+    """Read the first frame of a picture, upright, with 8 bits a channel: as data sets are read.
 
     Args:
         name: what it is called in messages, such as "`--hint` (=a.png)".
@@ -92,16 +104,43 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
     Raises:
         DataError: if it cannot be read, or has too many pixels.
     """
+    with opened_picture(path, name, remedy) as picture:
+        return to_8_bit(upright(picture)).copy()
+
+
+@contextmanager
+def opened_picture(path: Path, name: str, remedy: str = "give a PNG or another common kind") -> Iterator[Image.Image]:
+    """Open a picture as it is stored; arguments and errors are those of `read_picture`."""
     try:
         with bounded(name), open_picture(path, name) as picture:
-            picture.load()
-            return picture.copy()
+            yield picture
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"{name} does not exist: check the path.") from error
     except BROKEN as error:
         raise DataError(f"{name} cannot be read as an image ({describe_damage(error)}): {remedy}.") from error
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """Decode the first frame of an open picture, turned as its EXIF data say."""
+    transpose = _EXIF_TRANSPOSES.get(orientation(picture))
+    picture.load()
+    return picture if transpose is None else picture.transpose(transpose)
+
+
+def orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8.
+
+    Pillow rotates TIFF by itself, and would decode a whole PNG to look for a late tag.
+    """
+    if image.format not in ("JPEG", "MPO", "WEBP", "PNG") or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except BROKEN:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from PIL import Image
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError
+from pointillist.pictures import composite_on_white, to_luma
 
 CHUNK = 1024  # images converted at a time, to bound the memory of the wide integers in between
 _FILTERS = {
@@ -37,18 +38,6 @@ def to_channels(values: np.ndarray, channels: int) -> np.ndarray:
             out[start : start + CHUNK, :3] = part
             out[start : start + CHUNK, 3] = 255
     return out
-
-
-def composite_on_white(rgba: np.ndarray) -> np.ndarray:
-    """Composite RGBA `n 4 h w` on white, as RGB `n 3 h w`."""
-    alpha = rgba[:, 3:].astype(np.uint32)
-    return ((rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-
-
-def to_luma(rgb: np.ndarray) -> np.ndarray:
-    """Convert RGB `n 3 h w` to grey `n 1 h w`: weights 0.299, 0.587, 0.114 in 16-bit fixed point."""
-    red, green, blue = (rgb[:, i].astype(np.uint32) for i in range(3))
-    return ((19595 * red + 38470 * green + 7471 * blue + 32768) >> 16).astype(np.uint8)[:, None]
 
 
 def zero_transparent(rgba: np.ndarray) -> np.ndarray:

@@ -127,7 +127,7 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
     check_keys(own, known)
     if dict(_table(own, "model")) not in ({}, {"type": HIERARCHY}):
         raise ConfigError(
-            "`model` holds settings of one model, and a hierarchy has several: set those of a stage, such as "
+            "[model] holds settings of one model, and a hierarchy has several: set those of a stage, such as "
             "`codes.model.preset`."
         )
     common = _table(own, "train")
@@ -156,7 +156,7 @@ def resumed_hierarchy(out: Path) -> HierarchyRun:
 def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> HierarchyRun:
     data = parse_section(DataSection, tree["data"], "data")
     if data.source is None:
-        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
     if data.hint_column is not None:
         raise ConfigError(
             f"`data.hint_column` (={data.hint_column!r}) must be left out: hints of a hierarchy are codes."

@@ -93,7 +93,7 @@ class SheetPlan:
         """Arrange `n` images of each label, of each prompt, or of each pair of them.
 
         Several prompts with labels form a grid: a row of each prompt, a column of each label, the `n` images of a pair
-        side by side, or below each other where rows would be too long.
+        side by side, in several lines where one would be too long.
         """
         if labels is None or texts is None or len(texts) == 1:
             own = [number for number in labels or [] for _ in range(n)] or None
@@ -102,7 +102,7 @@ class SheetPlan:
                 prompts = (texts or []) * len(own)
             groups = len(labels or texts or [""])
             return cls(own, prompts, n * groups, sheet_columns(n, groups))
-        beside = n if n * len(labels) <= _MOST_COLUMNS else 1
+        beside = max(k for k in range(1, n + 1) if n % k == 0 and (k == 1 or k * len(labels) <= _MOST_COLUMNS))
         row = [label for label in labels for _ in range(beside)]
         rows = [text for text in texts for _ in range(n // beside)]
         return cls(

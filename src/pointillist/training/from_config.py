@@ -157,7 +157,7 @@ def prepare_run(
         tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else _expanded(config or {})
         run, source = new_run(merge(tree, changes))
     if run.data.source is None:
-        raise ConfigError("DATA is missing: give a folder, a file or a name, or `source` under [data] in the settings.")
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
     return Run(_with_folder(run), source, resume)
 
 

@@ -18,6 +18,7 @@ from pointillist.settings_tree import assign, parse_assignment, parse_section
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")
 # what the model itself holds
 _STORED = ("source", "level_names", "tileset", "tile_size")
+_FIXED = ("mode", "levels", "ordered", "palette", "level_names", "tileset", "tile_size")
 
 
 def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
@@ -45,6 +46,8 @@ def data_options(record: Mapping[str, Any], data: str, sets: list[str], *, label
     for key, value in map(parse_assignment, sets):
         if not key.startswith("data."):
             raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
+        if key.removeprefix("data.") in _FIXED:
+            raise ConfigError(f"`{key}` (={value}) has no effect: images are read as those of the model. Leave it out.")
         assign(tree, key, value)
     return parse_section(DataOptions, tree["data"], "data")
 

@@ -39,7 +39,7 @@ class InpaintSettings(JobSettings):
     n: int = Field(8, ge=1, description="Completions of each picture.")
     method: str = Field("auto", description="auto, known, order, smc or sequential.")
     particles: int = Field(64, ge=1, description="Histories that smc draws together.")
-    moves: int = Field(16, ge=0, description="Single-pixel moves of each after smc.")
+    moves: int = Field(4, ge=0, description="Single-pixel moves of each after smc.")
     label: str | None = Field(None, description="Name or number of the label.")
     text: str | None = Field(None, description="Prompt.")
     guidance: float = Field(1.0, description="Classifier-free guidance scale; 1 = off.")
