@@ -15,9 +15,11 @@ def picture_array(picture: Image.Image, channels: int) -> np.ndarray:
     """
     picture = to_8_bit(picture)
     if channels < 4 and picture.has_transparency_data:
-        rgb = composite_on_white(np.asarray(picture.convert("RGBA")).transpose(2, 0, 1)[None])
-        return (rgb if channels == 3 else to_luma(rgb))[0].transpose(1, 2, 0)
-    array = np.asarray(picture.convert(_MODES[channels]))
+        rgba = np.asarray(picture.convert("RGBA")).transpose(2, 0, 1)[None]
+        opaque = composite_on_white(rgba) if channels == 3 else to_luma(composite_on_white(rgba))
+        channels_last: np.ndarray = opaque[0].transpose(1, 2, 0)
+        return channels_last
+    array: np.ndarray = np.asarray(picture.convert(_MODES[channels]))
     return array[..., None] if channels == 1 else array
 
 
