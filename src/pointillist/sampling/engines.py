@@ -209,15 +209,17 @@ def sample_stage(
         nats=np.zeros(count),
         mask=sampler.mask,
     )
-    new = ~mask
+    # of all copies under guidance, as arrays: small tensors would cost more than the rows themselves
+    drawn, known = targets.numpy().reshape(-1, *batch.levels.shape), mask.numpy()
+    outputs = None if state.outputs is None else stage.grid(state.outputs).numpy()
+    new = ~known
 
     def finished(rows: int) -> None:
-        if state.outputs is not None and batch.params is not None:
-            row, fresh = stage.grid(state.outputs).movedim(1, -1)[:, rows - 1], new[rows - 1]
-            row[:, fresh] = torch.from_numpy(batch.params[:, rows - 1])[:, fresh]
-        part = torch.from_numpy(batch.levels[:, :, rows - 1])
-        targets[:, :, rows - 1] = part.repeat(len(state.levels) // count, 1, 1)
-        mask[rows - 1] = True
+        row = rows - 1
+        if outputs is not None and batch.params is not None:
+            np.copyto(outputs[:, :, row], batch.params[:, row].swapaxes(1, 2), where=new[row])
+        drawn[:, :, :, row] = batch.levels[:, :, row]
+        known[row] = True
         state.report()
 
     if config.engine == "exact":

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -58,4 +59,5 @@ class SamplingState:
     def report(self) -> None:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
         if self.on_row is not None:
-            self.on_row(int(self.known.sum()) // self.known.shape[1], self.order.from_raster(self.levels))
+            done = int(np.count_nonzero(self.known.numpy())) // self.known.shape[1]
+            self.on_row(done, self.order.from_raster(self.levels))
