@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from pointillist.studio.comm_bridge import CommBridge
 
 PAGE = files("pointillist.studio").joinpath("page")
+_STYLES = ("tools.css", "studio.css", "layouts.css")  # in the order of index.html
 _IMPORT = re.compile(r'^import .* from "\./([\w-]+\.js)";$', re.MULTILINE)
 
 # every module becomes a blob URL of the page that shows it, with its imports linked to other blobs: no network needed
@@ -41,7 +42,7 @@ def module_text() -> str:
             texts[name] = PAGE.joinpath(name).read_text(encoding="utf-8")
             unread += _IMPORT.findall(texts[name])
     order = TopologicalSorter({name: _IMPORT.findall(text) for name, text in texts.items()}).static_order()
-    style = "".join(PAGE.joinpath(name).read_text(encoding="utf-8") for name in ("tools.css", "studio.css"))
+    style = "".join(PAGE.joinpath(name).read_text(encoding="utf-8") for name in _STYLES)
     return _START % {"sources": json.dumps([[name, texts[name]] for name in order]), "style": json.dumps(style)}
 
 

@@ -8,13 +8,15 @@ import { formatFixed, html, updateChildren, setText } from "./dom.js";
 import { term } from "./glossary.js";
 import { Gestures } from "./gestures.js";
 import { overlayOf } from "./overlays.js";
+import { captionsOf } from "./captions.js";
 import { CanvasView } from "./canvas_view.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const GAP = 20;
 const CAPTION = 30;
+const GAP = 20;
 const EDGE = 12;
+const SMALLEST = 48; // screen pixels of a canvas: beyond that, many of them scroll
 
 export class CanvasGrid {
   /**
@@ -48,9 +50,10 @@ export class CanvasGrid {
     this.gestures.hold();
     const { columns, scale } = this.#layout();
     this.canvases.style.setProperty("--columns", String(columns));
+    const captions = captionsOf(state.canvases, scale);
     state.canvases.forEach((canvas, i) => {
       const overlay = overlayOf(state, this.queries, canvas, i === state.active);
-      this.views[i].update(state, canvas, i, scale, overlay);
+      this.views[i].update(state, canvas, i, scale, overlay, captions[i]);
     });
     this.pad.update(scale * (state.canvas?.width ?? state.details?.image.width ?? 1));
     this.gestures.settle();
@@ -80,20 +83,23 @@ export class CanvasGrid {
     const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
     const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
     const available = { width: this.viewport.clientWidth - 2 * EDGE, height: this.viewport.clientHeight - 2 * EDGE };
+    const caption = count > 1 || canvases.some((canvas) => canvas.verdict) ? CAPTION : 0; // a canvas alone has none
     let best = { columns: 1, scale: 0, score: 0 };
     const fixed = this.state.history.now.columns; // of a grid of two settings
     for (let columns = fixed ?? 1; columns <= (fixed ?? count); columns++) {
       const rows = Math.ceil(count / columns);
       const across = (available.width - GAP * (columns - 1)) / columns / width;
-      const down = (available.height - GAP * (rows - 1) - CAPTION * rows) / rows / height;
+      const down = (available.height - GAP * (rows - 1) - caption * rows) / rows / height;
       const scale = Math.min(across, down);
       const score = scale * Math.sqrt(count / (columns * rows)); // prefer a full grid to slightly larger canvases
       if (score > best.score) best = { columns, scale, score };
     }
     const steps = window.devicePixelRatio || 1; // whole device pixels, so that all have the same size
     const fit = best.scale >= 1 ? Math.floor(best.scale * steps) / steps : best.scale;
-    const scale = Math.max(fit, 0.25) * zoom;
-    return { columns: best.columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale };
+    const least = Math.max(0.25, SMALLEST / Math.max(height, width));
+    const columns = fit >= least ? best.columns : (fixed ?? Math.max(1, Math.min(count, Math.floor((available.width + GAP) / (least * width + GAP)))));
+    const scale = Math.max(fit, least) * zoom;
+    return { columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale };
   }
 
   #legend() {

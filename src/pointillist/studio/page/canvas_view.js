@@ -1,7 +1,8 @@
 // View of one canvas: image, overlay, grid lines and marks, and pointer events by pixel.
 
+import { CAPTION_EXTRA } from "./captions.js";
 import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
-import { formatFixed, html, svg, updateChildren } from "./dom.js";
+import { html, svg, updateChildren } from "./dom.js";
 import { brushOffset, outlinePath, placeOf } from "./shapes.js";
 import { isDrawingTool } from "./strokes.js";
 import { nameOf } from "./painter.js";
@@ -46,9 +47,9 @@ export class CanvasView {
 
   /**
    * @param {State} state @param {Canvas} canvas @param {number} index of the canvas @param {number} scale
-   * @param {import("./overlays.js").Overlay | null} overlay
+   * @param {import("./overlays.js").Overlay | null} overlay @param {string} caption
    */
-  update(state, canvas, index, scale, overlay) {
+  update(state, canvas, index, scale, overlay, caption) {
     const isActive = index === state.active;
     const fresh = canvas !== this.canvas;
     this.canvas = canvas;
@@ -63,13 +64,13 @@ export class CanvasView {
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${canvas.width * scale}px`;
     this.frame.style.height = `${canvas.height * scale}px`;
-    this.caption.style.maxWidth = `${canvas.width * scale}px`;
+    this.caption.style.maxWidth = `${canvas.width * scale + CAPTION_EXTRA}px`;
     this.caption.hidden = state.canvases.length === 1 && !canvas.verdict;
     this.lines.hidden = !state.grid || scale < GRID_FROM;
     this.el.classList.toggle("active", isActive && state.canvases.length > 1);
     this.#drawMap(state, canvas, overlay);
     this.#mark(state, canvas, index, scale);
-    this.#name(state, canvas, index);
+    this.#name(state, canvas, index, caption);
   }
 
   /** Show the image 3 x 3. @param {State} state @param {Canvas} canvas @param {number} scale */
@@ -131,16 +132,11 @@ export class CanvasView {
     for (const [name, value] of Object.entries(box)) this.marks[1].style.setProperty(name, `${value * scale}px`);
   }
 
-  /** @param {State} state @param {Canvas} canvas @param {number} index */
-  #name(state, canvas, index) {
-    const many = state.canvases.length > 1;
-    const bits = many && canvas.trace?.painted ? `${formatFixed(canvas.trace.painted.bits, 1)} bits` : "";
-    const caption = canvas.caption || (many ? String(index + 1) : "");
+  /** @param {State} state @param {Canvas} canvas @param {number} index @param {string} caption */
+  #name(state, canvas, index, caption) {
     const { verdict } = canvas;
-    updateChildren(this.caption, [caption, bits, verdict?.text].join("|"), () => [
-      [caption, bits].filter(Boolean).join(" · "), verdict ? html("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : "",
-    ]);
-    this.caption.title = caption;
+    updateChildren(this.caption, [caption, verdict?.text].join("|"), () => [caption, verdict ? html("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : ""]);
+    this.caption.title = canvas.caption;
     const name = `Canvas ${index + 1} of ${state.canvases.length}: ${nameOf(canvas)}, ${canvas.height} by ${canvas.width} pixels. Arrow keys select a pixel.`;
     if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
   }

@@ -25,6 +25,7 @@ export class FillPanel {
 
   update() {
     const { fill } = this.filler;
+    const appears = this.el.hidden && fill !== null;
     this.el.hidden = fill === null;
     this.method.value = this.state.fillMethod;
     if (!fill) return;
@@ -33,6 +34,7 @@ export class FillPanel {
     const key = [fill.result.seed, fill.result.method, fill.result.seconds, chosen].join();
     const focused = this.list.contains(document.activeElement);
     updateChildren(this.list, key, () => fill.canvases.map((canvas, i) => this.#candidate(canvas, i, i === chosen)));
+    if (appears) this.el.scrollIntoView({ block: "nearest" }); // needed in a low window
     if (focused) /** @type {HTMLElement} */ (this.list.children[chosen]?.firstElementChild)?.focus();
   }
 

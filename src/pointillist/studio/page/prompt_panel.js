@@ -23,6 +23,8 @@ export class PromptPanel {
     this.note = html("p", { className: "note", role: "status" });
     /** @type {Presets | null} */
     this.presets = null;
+    this.request = state.request; // its fields write into one object, and are made anew for another
+    this.serial = 0;
     const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, this.paintButton, this.note));
     this.el = html("section", { className: "panel prompt-panel", "aria-label": "Prompt" }, form);
   }
@@ -30,7 +32,9 @@ export class PromptPanel {
   update() {
     const { state } = this;
     const { details, request } = state;
-    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial].join();
+    if (request !== this.request) this.serial++;
+    this.request = request;
+    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial, this.serial].join();
     updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
     const hadFocus = this.canvases.contains(focusedElement(this.canvases));
     updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));

@@ -21,6 +21,11 @@ export const defaultRequest = () => ({
   seed: null, size: null, count: 1, compare: NO_COMPARISON, variation: { strength: 0.3, kind: "interpolate" },
 });
 
+/** Return the request that shows what a model can do: the settings that suit it, and its first example. @param {Api.ModelDetails} details @returns {Request} */
+export function requestOfModel({ generation: { guidance, temperature, top_p, prompts }, conditions }) {
+  return { ...defaultRequest(), guidance, temperature, top_p, text: (conditions.text && prompts[0]) || "" };
+}
+
 export const COUNTS = [1, 2, 4, 9, 16]; // of canvases
 
 /**

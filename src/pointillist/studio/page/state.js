@@ -3,7 +3,7 @@
 import { blankCanvas, holdsAnything, sameGrid } from "./canvas_model.js";
 import { History } from "./history.js";
 import { recoloured } from "./palette_files.js";
-import { defaultRequest, requestOfCanvas } from "./request.js";
+import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 /** @typedef {import("./canvas_model.js").Settings} Settings */
@@ -237,8 +237,7 @@ export class State {
     const { details } = this;
     if (!details) return;
     const { seed, count } = this.request;
-    const { guidance, temperature, top_p } = details.generation;
-    this.request = { ...defaultRequest(), seed, count, guidance, temperature, top_p, ...(id === this.wanted ? this.restoredRequest : null) };
+    this.request = { ...requestOfModel(details), seed, count, ...(id === this.wanted ? this.restoredRequest : null) };
     Object.assign(this, { wanted: "", restoredRequest: null });
     const { channels, levels, mode } = details.image;
     const kind = [channels, levels, mode].join(); // the same numbers would be another colour with other levels
@@ -257,8 +256,7 @@ export class State {
   /** Empty the prompt panel: the settings that suit the model, and no conditions. */
   resetRequest() {
     if (!this.details) return;
-    const { guidance, temperature, top_p } = this.details.generation;
-    this.request = { ...defaultRequest(), guidance, temperature, top_p };
+    this.request = { ...requestOfModel(this.details), text: "" };
     this.history.now = { ...this.history.now, hint: null };
     this.panelSerial++;
     this.changed();
