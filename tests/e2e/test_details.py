@@ -15,7 +15,6 @@ from tests.e2e.helpers import (
     DIGITS,
     RGB,
     SLOW,
-    canvas,
     choose,
     choose_model,
     count,
@@ -183,15 +182,3 @@ def test_long_and_many_names_of_classes(browser: Browser) -> None:
     finally:
         server.close()
         service.close()
-
-
-def test_a_phone_on_its_side(browser: Browser, studio: Server) -> None:
-    """The canvas keeps a size at which one can see something, and nothing sticks out."""
-    with opened(browser, studio.url, viewport={"width": 844, "height": 390}) as page:
-        paint(page, seed=3)
-        box = canvas(page).bounding_box()
-        assert box
-        assert box["height"] >= 180
-        assert page.evaluate("() => document.scrollingElement.scrollWidth") == 844
-        page.get_by_role("button", name="Paint", exact=True).scroll_into_view_if_needed()
-        expect(page.get_by_role("button", name="Paint", exact=True)).to_be_in_viewport()

@@ -97,6 +97,7 @@ def test_a_picture_becomes_the_hint(page: Page, tmp_path: Path) -> None:
 def test_presets_and_examples_are_a_click(page: Page) -> None:
     """The settings that suit the model come first; an example is painted at once; Reset empties the panel."""
     choose_model(page, OUTLINE)
+    expect(page.get_by_label("Text", exact=True)).to_have_value("red heart")  # the first example: Paint shows it
     presets = page.get_by_role("group", name="Presets")
     guidance = page.get_by_label("Guidance, as a number")
     expect(presets.get_by_role("button", name="as shipped")).to_have_attribute("aria-pressed", "true")

@@ -1,0 +1,145 @@
+"""Layouts: what is in view, what stays in place, and what has room, in windows of many shapes."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from pointillist.studio.server import Server
+from tests.e2e.helpers import DIGITS, canvas, choose, choose_model, opened, paint, point, wait_for_frame
+
+SIDES = [(667, 375), (844, 390), (932, 430)]  # of phones
+IN_VIEW = ("Paint", "Image", "Pencil (B)", "Move the selection (X)", "Undo (Ctrl+Z)", "Zoom in (+)", "Play (space)")
+
+
+def name_of(size: tuple[int, int]) -> str:
+    """A size as the name of a case."""
+    return f"{size[0]}x{size[1]}"
+
+
+def x_of(part: Locator) -> float:
+    """The left edge of an element, in pixels."""
+    box = part.bounding_box()
+    assert box
+    return box["x"]
+
+
+def select_a_rectangle(page: Page) -> None:
+    page.get_by_role("button", name="Select a rectangle (M)").click()
+    page.mouse.move(*point(page, 2, 2))
+    page.mouse.down()
+    page.mouse.move(*point(page, 5, 5))
+    page.mouse.up()
+    expect(page.get_by_role("button", name="Fill", exact=True)).to_be_visible()
+
+
+def covered(page: Page) -> list[str]:
+    """Names of buttons in view at whose middle another element lies; candidates scroll in a row of their own."""
+    found: list[str] = page.locator(".middle").evaluate(
+        """middle => [...middle.querySelectorAll("button:not(.candidates *), select")].filter((el) => {
+          const box = el.getBoundingClientRect(), around = middle.getBoundingClientRect();
+          if (!box.width || box.bottom > around.bottom || box.top < around.top) return false;
+          const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+          return top !== el && !el.contains(top) && !top?.closest(".player");
+        }).map((el) => el.ariaLabel || el.textContent)"""
+    )
+    return found
+
+
+@pytest.mark.parametrize("size", SIDES, ids=name_of)
+def test_a_phone_on_its_side(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """Canvas, tools, player, a panel and Paint are in view at once, and nothing scrolls or sticks out."""
+    width, height = size
+    with opened(browser, studio.url, viewport={"width": width, "height": height}) as page:
+        paint(page, seed=3)
+        box = canvas(page).bounding_box()
+        assert box
+        assert box["height"] >= 160
+        scrolled = "() => [document.scrollingElement.scrollWidth, document.scrollingElement.scrollHeight]"
+        assert page.evaluate(scrolled) == [width, height]
+        for name in IN_VIEW:
+            expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+        expect(page.get_by_label("Speed", exact=True)).to_be_in_viewport(ratio=1)
+        page.mouse.click(*point(page, 2, 2))
+        expect(page.get_by_role("button", name="Repaint from here")).to_be_attached()
+        expect(page.get_by_role("group", name="Label")).to_be_hidden()  # panels take turns
+        select_a_rectangle(page)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates button").first).to_be_in_viewport()
+        assert covered(page) == []
+        assert page.evaluate(scrolled) == [width, height]
+
+
+@pytest.mark.parametrize("size", [(390, 844), (844, 390), (1000, 700), (1280, 720)], ids=name_of)
+def test_the_speed_stays_in_place(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """When there is an image, and when Fill appears beside it."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        speed = page.get_by_label("Speed", exact=True)
+        before = x_of(speed)
+        paint(page, seed=3)
+        assert x_of(speed) == before
+        select_a_rectangle(page)
+        assert x_of(speed) == before
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (1280, 560)], ids=name_of)
+def test_nothing_lies_over_anything_in_a_low_window(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """With tool options and candidates around the canvas."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        paint(page, seed=3)
+        select_a_rectangle(page)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates button").first).to_be_visible()
+        page.get_by_role("button", name="Pencil (B)").click()
+        assert covered(page) == []
+
+
+def test_captions_of_many_canvases_have_room(page: Page) -> None:
+    """Values are read in full below small canvases, and all captions are of one form."""
+    captions = page.locator(".canvas-view:not([hidden]) .caption")
+    choose(page, "Canvases", "16")
+    page.get_by_role("combobox", name="Compare").select_option("temperature")
+    page.get_by_label("Values of temperature").fill("0.25, 0.5, 0.75, 1, 1.25, 1.5")
+    page.get_by_role("combobox", name="and, in columns").select_option("guidance")
+    page.get_by_label("Values of guidance").fill("0, 1, 2, 3, 4, 5")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(captions).to_have_count(36)
+    expect(captions.nth(8)).to_have_text("0.5 · 2")
+    expect(captions.nth(8)).to_have_attribute("title", "temperature 0.5 · guidance 2")
+    wait_for_frame(page)
+    assert captions.evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+
+
+def test_many_canvases_keep_a_size_at_which_one_can_see_something(browser: Browser, studio: Server) -> None:
+    """On a phone they go below each other, and nothing is cut off at the side."""
+    with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
+        paint(page, count=16)
+        box = canvas(page).bounding_box()
+        assert box
+        assert box["width"] >= 48
+        assert page.locator(".viewport").evaluate("(el) => el.scrollWidth - el.clientWidth") == 0
+
+
+def test_a_panel_writes_into_the_request_that_is_painted(page: Page) -> None:
+    """Also after its model was chosen once more, which begins a request."""
+    choose_model(page, DIGITS)
+    choose_model(page, DIGITS)
+    paint(page, count=4)
+    expect(page.locator(".canvas-view:not([hidden])")).to_have_count(4)
+
+
+def test_the_focus_ring_of_the_chart_covers_nothing(page: Page) -> None:
+    """Neither the levels below it nor the sentence above."""
+    paint(page, seed=5)
+    page.mouse.click(*point(page, 3, 4))
+    chart = page.locator(".channel .chart").first
+    expect(page.locator(".likeliest button").first).to_be_visible()
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    ring = chart.evaluate(
+        "(el) => parseFloat(getComputedStyle(el).outlineWidth) + parseFloat(getComputedStyle(el).outlineOffset)"
+    )
+    above, below = chart.bounding_box(), page.locator(".likeliest").first.bounding_box()
+    assert above
+    assert below
+    assert 0 < ring < below["y"] - (above["y"] + above["height"])
