@@ -136,10 +136,11 @@ def test_nothing_to_mend(browser: Browser, studio: Server, state: Callable[[Page
         assert violations(page) == []
 
 
+@pytest.mark.parametrize("size", [(390, 844), (844, 390)], ids=["upright", "on its side"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_to_mend_on_a_phone(browser: Browser, studio: Server, scheme: Scheme) -> None:
+def test_nothing_to_mend_on_a_phone(browser: Browser, studio: Server, scheme: Scheme, size: tuple[int, int]) -> None:
     """Each of the panels that take turns."""
-    with opened(browser, studio.url, color_scheme=scheme, viewport={"width": 390, "height": 844}) as page:
+    with opened(browser, studio.url, color_scheme=scheme, viewport={"width": size[0], "height": size[1]}) as page:
         paint(page)
         for name in ("Prompt", "Pixel", "Save"):
             page.get_by_role("navigation", name="Panels").get_by_role("button", name=name).click()
