@@ -99,6 +99,23 @@ def test_damage_is_named_and_the_rest_comes_out(model: Path, pictures: Path, tmp
     output = run("decompress", archive, "--model", model, "--out", tmp_path / "y", "--salvage", code=1)
     assert "cut off" in output
     assert (tmp_path / "y" / "a.png").exists()
+    cuts = (archive.read_bytes()[:length] for length in range(200, 0, -1))
+    archive.write_bytes(next(cut for cut in cuts if len(pt.Archive(cut)) == 0))  # only the names are left
+    output = run("decompress", archive, "--model", model, "--out", tmp_path / "z", "--salvage", code=1)
+    assert "3 images or more" in output
+    assert json.loads(run("info", archive, "--json"))["bits_per_dim"] is None
+
+
+def test_info_finds_damage_within_a_record(model: Path, pictures: Path, tmp_path: Path) -> None:
+    """By its checksum, without the model."""
+    archive = tmp_path / "a.pxl"
+    run("compress", model, pictures, "--out", archive, "--per-record", 1)
+    assert json.loads(run("info", archive, "--json"))["damage"] == []
+    damaged = bytearray(archive.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    archive.write_bytes(damaged)
+    assert "is damaged near byte" in json.loads(run("info", archive, "--json"))["damage"][0]
+    assert "is damaged near byte" in " ".join(run("info", archive).split())
 
 
 def test_an_animation_is_rejected(model: Path, tmp_path: Path) -> None:

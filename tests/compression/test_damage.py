@@ -55,6 +55,7 @@ def test_what_is_whole_comes_out(data: st.DataObject) -> None:
     hit = data.draw(st.integers(0, 2))
     damaged = bytearray(archive)
     damaged[data.draw(st.integers(int(starts[hit]), int(starts[hit + 1]) - 1))] ^= data.draw(st.integers(1, 255))
+    assert len(Archive(bytes(damaged)).check_bytes()) == 1  # without the model
     parts = list(Archive(bytes(damaged), exact).parts())
     assert [part.record for part in parts if part.error is not None] == [hit]
     for part in parts:

@@ -67,7 +67,8 @@ def decompress(
     if as_json:
         print_json(facts)
     else:
-        reasons = "\n".join([f"{found.lost:,} images or more", *map(str, found.damage)])
+        lost_count = f"{found.lost:,} images or more" if found.lost else "an unknown number of images"
+        reasons = "\n".join([lost_count, *map(str, found.damage)])
         lost = [("lost", reasons)] if found.damage else []
         print_facts([("images", f"{found.written:,}"), *lost, ("written", out)])
     if found.damage:

@@ -205,7 +205,7 @@ def text_of(key: str, value: Any) -> str:
     if isinstance(value, dict):
         return str(value["text"]) if "text" in value else ", ".join(_flat(value)) or "none"
     if isinstance(value, list):
-        return "\n".join(map(str, value)) or "none" if key == "notes" else names_text(value)
+        return "\n".join(map(str, value)) or "none" if key in ("notes", "damage") else names_text(value)
     if value is None:
         return "none"
     if isinstance(value, bool):

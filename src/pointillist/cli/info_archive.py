@@ -7,7 +7,7 @@ from typing import Any
 
 
 def archive_facts(name: str) -> dict[str, Any]:
-    """Describe an archive by its header, index and names; nothing is decoded.
+    """Describe an archive by its header, index, names and checksums; nothing is decoded.
 
     Raises:
         ArchiveError: if it is none.
@@ -27,10 +27,14 @@ def archive_facts(name: str) -> dict[str, Any]:
         "model": archive.metadata.get("model") or None,
         "labels": archive.header.labels,
         "files": None if files is None else [file.name for file in files],
-        "damage": None if archive.damage is None else str(archive.damage),
+        "damage": [str(error) for error in archive.check_bytes()],
     }
     try:
         pixels = archive.sub_pixels
     except PointillistError as error:
         return {**facts, "bits_per_dim": None, "notes": [str(error)]}
-    return {**facts, "order": archive.codec.order.name, "bits_per_dim": 8 * facts["file_size"] / max(1, pixels)}
+    return {
+        **facts,
+        "order": archive.codec.order.name,
+        "bits_per_dim": 8 * facts["file_size"] / pixels if pixels else None,
+    }

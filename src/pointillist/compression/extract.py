@@ -26,7 +26,7 @@ class Extraction:
 
     Attributes:
         written: number of pictures.
-        lost: number of pictures that are damaged.
+        lost: number of pictures that are damaged, as far as it is known.
         damage: why.
     """
 
@@ -87,6 +87,7 @@ def extract(
             raise result.damage[0]
     if writer is not None:
         writer.finish(metadata)
+        result.lost = max(result.lost, len(names_of(metadata) or ()) - result.written)
     return result
 
 

@@ -57,6 +57,8 @@ def read_manifest(path: str | Path) -> schemas.SampleManifest:
     try:
         return schemas.SampleManifest.model_validate_json(_png_text(path) or path.read_bytes())
     except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise DataError(f"{path} is not JSON: give a manifest, or a PNG, that the studio saved.") from error
         raise DataError(f"{path} is not a manifest: {format_validation_error(error, 'a manifest')}") from error
 
 
