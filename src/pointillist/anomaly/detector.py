@@ -203,7 +203,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(image, (str, Path, Image.Image)):
             image = np.asarray(image)[None] if np.ndim(image) == 3 else np.asarray(image)
             if len(image) != 1:
-                raise ShapeError(f"{len(image)} images cannot be explained at once: give one, (c, h, w).")
+                raise ShapeError("Several images are given where one is needed: give one, (c, h, w).")
         return next(self.records(image))
 
     def to_pyod(self) -> PyodDetector:

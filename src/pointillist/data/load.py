@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,7 +194,7 @@ def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages
         if isinstance(source, str):
             return _read_named(source, options, tiles)
         return _read_path(Path(source), options, tiles)
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
+    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping):
         return read_torch_dataset(source, options, type(source).__name__)
     raise DataError(
         f"A {type(source).__name__} is not a source of images: "

@@ -85,9 +85,11 @@ class Evaluation:
 
     def __str__(self) -> str:
         low, high = self.interval
+        interval = f" (95 % {low:.4f} to {high:.4f})" if low <= high else ""  # one image has none
         return (
-            f"{self.bits_per_dim:.4f} bits/dim (95 % {low:.4f} to {high:.4f}), {self.nats:.3f} nats an image, "
-            f"{self.count:,} images{'' if self.split is None else f' ({self.split})'} of {self.dims:,} dims"
+            f"{self.bits_per_dim:.4f} bits/dim{interval}, {self.nats:.3f} nats an image, "
+            f"{self.count:,} image{'s' * (self.count != 1)}{'' if self.split is None else f' ({self.split})'} "
+            f"of {self.dims:,} dims"
         )
 
     def __repr__(self) -> str:

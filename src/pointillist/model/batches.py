@@ -201,7 +201,7 @@ def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
     Raises:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
-    if isinstance(x, (str, Path)) or (hasattr(x, "__getitem__") and not _is_ready(x)):
+    if not _is_ready(x):
         x = load_data(x, spec=model.image, classes=model.config.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
@@ -211,22 +211,29 @@ def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
 
 def _is_ready(x: Any) -> bool:
     """Tell whether images need no reading: a data set, an array, or pictures."""
-    return isinstance(x, (ImageDataset, Tensor, np.ndarray, list, tuple))
+    return isinstance(x, (ImageDataset, DataSplits, Image.Image, Tensor, np.ndarray, list, tuple))
 
 
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
-    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map."""
+    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map.
+
+    Raises:
+        ShapeError: if there are several images, or one of another shape.
+        DataError: if it is no image, or cannot be read.
+    """
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
-        _, image = select_images(model, image)
-        image = image.batch([0]).levels
+        maps = load_data(image, spec=model.image, classes=model.config.classes, tiles=model.tileset).get("all")
+        image = maps.batch(range(min(len(maps), 2))).levels
     elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):
         return model.check(model.to_levels(image))
-    x = torch.as_tensor(np.asarray(image) if not isinstance(image, Tensor) else image)
+    if not isinstance(image, (Tensor, list, tuple)) and not hasattr(image, "__array__"):
+        raise DataError(f"A {type(image).__name__} is no image: give levels (c, h, w), a picture, or its path.")
+    x = image if isinstance(image, Tensor) else torch.as_tensor(np.asarray(image))
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:
-        raise ShapeError(f"{len(x)} images cannot be explained at once: give one, (c, h, w).")
+        raise ShapeError("Several images are given where one is needed: give one, (c, h, w).")
     return model.check(x)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pointillist.errors import ConfigError, quote
 from pointillist.settings_tree import expand, parse_section
 
 OptimizerName = Literal["adam", "rmsprop"]
@@ -204,6 +205,8 @@ class TrainConfig(_Settings):
         Raises:
             ConfigError: naming the first setting that is unknown or out of range.
         """
+        if not isinstance(settings, Mapping):
+            raise ConfigError(f"Settings (={quote(settings)}) must be a dictionary, for example {{'steps': 100}}.")
         return parse_section(cls, expand(settings))
 
     def updated(self, **settings: Any) -> TrainConfig:
