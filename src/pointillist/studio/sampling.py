@@ -94,7 +94,7 @@ def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n
 
 
 class _EventBatcher:
-    """Emits new pixels, at most once per `EVENT_INTERVAL`."""
+    """Emits new pixels, once per `EVENT_INTERVAL` at most, and the rest at the end."""
 
     def __init__(
         self, job: SamplingJob, outputs: Float[Tensor, "n h2 w2 p"], emit: Emit, check: Callable[[], None]
@@ -108,7 +108,7 @@ class _EventBatcher:
         # probabilities of a pixel of all samples; each component of a mixture has its own table
         self._numbers = len(outputs) * job.model.image.levels * getattr(job.model.likelihood, "mixtures", 1)
         self._sent = 0
-        self._due = 0.0
+        self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event
 
     def on_row(self, rows: int, levels: Int[Tensor, "b c h w"]) -> None:
         """Handle a finished row."""
