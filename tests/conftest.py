@@ -1,11 +1,16 @@
 """Settings that every test shares: seeds, one thread, and how many random cases Hypothesis draws.
 
 `make test` draws few cases, always the same ones; `make test-slow` sets `POINTILLIST_EXAMPLES` and draws many.
+
+`@pytest.mark.one_in(n)` is for a test of many long cases, such as all networks in all engines: one case in n is part of
+`make test`, others in each test, and the rest is slow.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -22,6 +27,18 @@ settings.load_profile("pointillist")
 
 torch.set_num_threads(1)
 pytest.register_assert_rewrite("tests.laws")  # so that a property that fails shows its values
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all but one in n cases of the tests with `one_in` as slow."""
+    before: Counter[str] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("one_in"):
+            test = item.nodeid.partition("[")[0]
+            if (before[test] + crc32(test.encode())) % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
+            before[test] += 1
 
 
 @pytest.fixture(autouse=True)
