@@ -34,7 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all but one in n cases of the tests with `one_in` as slow."""
     before: Counter[str] = Counter()
     for item in items:
-        if mark := item.get_closest_marker("one_in"):
+        mark = item.get_closest_marker("one_in")
+        if mark and not item.get_closest_marker("slow"):
             test = item.nodeid.partition("[")[0]
             if (before[test] + crc32(test.encode())) % mark.args[0]:
                 item.add_marker(pytest.mark.slow)

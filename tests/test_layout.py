@@ -63,6 +63,7 @@ def test_the_meeting_of_two_memory_formats_is_noticed() -> None:
     assert len(meetings.found) == 1
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", names())
 def test_results_do_not_depend_on_the_memory_format(name: str, channels: int) -> None:

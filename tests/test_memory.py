@@ -41,6 +41,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", names())
 def test_the_estimate_is_the_peak_at_another_size(name: str, training: bool) -> None:

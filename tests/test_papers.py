@@ -148,6 +148,7 @@ CONTEXT: dict[str, Callable[[int, int], bool]] = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", sorted({name for name, preset in PAPERS if preset == "paper-cifar10"}))
 def test_the_receptive_field_is_that_of_the_paper(name: str) -> None:
     """Measured with the layers and kernels of the paper, and few features, at one site of a 32 x 32 image."""

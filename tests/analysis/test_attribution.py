@@ -25,6 +25,7 @@ from .helpers import grey, tiny
 CAPTUM = importlib.util.find_spec("captum") is not None
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", ["grey", "rgb", "mixture", "codes"])
 @pytest.mark.parametrize("name", names())
 def test_nothing_outside_the_receptive_field(kind: str, name: str) -> None:

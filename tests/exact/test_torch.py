@@ -96,6 +96,7 @@ def test_states_are_copied(name: str) -> None:
                 steps.select(np.array([2, 0, 0]))
 
 
+@pytest.mark.slow
 def test_every_user_of_a_model_takes_its_executor() -> None:
     """Samples with known pixels, guidance and prompts apart; evaluation; compression."""
     model, exact, x = exact_case("gated-pixelcnn", fresh=True)

@@ -22,6 +22,7 @@ def test_no_sub_pixel_sees_itself_or_a_later_one(name: str, data: st.DataObject)
     check_causal(model, model.image.height, model.image.width)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_sub_pixels_of_a_site_see_those_before_them(name: str, channels: int) -> None:

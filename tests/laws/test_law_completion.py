@@ -60,6 +60,7 @@ def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:
     return randomise_weights(make_model(name, image, **settings), 0.4)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("name", names())
 def test_a_completing_model_is_normalised_for_every_mask(name: str, kind: str) -> None:
@@ -92,6 +93,7 @@ def test_known_pixels_matter_in_every_direction(name: str) -> None:
     assert one != three
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("kind", ["grey", "rgb", pytest.param("names", marks=SLOW)])
 @pytest.mark.parametrize("name", names())
 def test_completions_are_exact_for_every_mask(name: str, kind: str) -> None:
@@ -110,6 +112,7 @@ def test_completions_are_exact_for_every_mask(name: str, kind: str) -> None:
         assert found.method == "order"
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_engines_complete_alike(name: str) -> None:
     """The same seed gives the same completions on every engine, for pixels and sub-pixels, also under guidance."""
@@ -126,6 +129,7 @@ def test_engines_complete_alike(name: str) -> None:
                 torch.testing.assert_close(found.nats, wanted.nats)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     ("method", "rows"),
     [
@@ -149,6 +153,7 @@ def test_draws_follow_the_conditional(method: str, rows: list[list[int]]) -> Non
     assert total_variation(found.levels, found.log_weights, images, exact) < 0.02
 
 
+@pytest.mark.slow
 def test_allowed_levels() -> None:
     """No other level is drawn, on any engine; weights turn the draws into the conditional given the constraint."""
     model = random_model("gated-pixelcnn", GREY, known=KNOWN)
@@ -170,6 +175,7 @@ def test_allowed_levels() -> None:
         pt.inpaint(model, x, mask, 1, allowed=allowed & (np.arange(3) < 2))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("rows", [[[0, 1], [0, 1], [1, 1]], *(pytest.param(r, marks=SLOW) for r in (WIDE, TALL))])
 @pytest.mark.parametrize("name", names())
 def test_particles_follow_the_conditional(name: str, rows: list[list[int]]) -> None:
@@ -290,6 +296,7 @@ def test_particles_obey_constraints() -> None:
     assert found.acceptance is not None
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_smc_on_every_engine(name: str) -> None:
     """The same particles, weights and completions; pixels and sub-pixels; under guidance too, where moves are off."""

@@ -25,6 +25,7 @@ from .conditions import (
 from .strategies import HINTS, TEXTS, make_model, models, randomise_weights, small_hint
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_absent_conditions_do_not_matter(name: str, data: st.DataObject) -> None:
@@ -42,6 +43,7 @@ def with_every_condition(name: str, hint: object = 2, seed: int = 0, text: TextC
     return randomise_weights(make_model(name, image, {"channels": 8}, hint=small_hint(hint, image), **everything), 0.3)  # type: ignore[arg-type]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_every_condition_matters(name: str) -> None:
     """Check that each condition changes each image, among others and alone, and trains every weight of its encoder."""
@@ -61,6 +63,7 @@ def test_every_kind_of_hint_matters(hint: object) -> None:
 GUIDANCE = [pytest.param(0.0, marks=pytest.mark.slow), pytest.param(0.5, marks=pytest.mark.slow), 2.5]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("guidance", GUIDANCE)
 @pytest.mark.parametrize("name", names())
 def test_a_negative_prompt_is_the_reference_of_guidance(name: str, guidance: float) -> None:
@@ -75,6 +78,7 @@ def test_guidance_is_exact(name: str, guidance: float) -> None:
     check_guidance_is_the_formula(with_every_condition(name, text=TEXTS[2]).eval(), guidance)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_guidance_at_its_ends_and_in_batches(name: str) -> None:
     """With every condition at once: 0 and 1 image by image, and no image knows its batch."""

@@ -19,6 +19,7 @@ from .samplers import DISTINCT_ENGINES
 from .strategies import models, random_conditions, random_levels
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @settings(max_examples=5)
 @given(data=st.data())
@@ -37,6 +38,7 @@ def test_recovered_uniforms_give_the_image(name: str, data: st.DataObject) -> No
     assert torch.equal(sample(model, 1, uniforms=uniforms, **how).levels, levels)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @settings(max_examples=5)
 @given(data=st.data())

@@ -50,6 +50,7 @@ TINY = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("name", names())
 def test_all_images_together_have_probability_one(name: str, ordered: bool) -> None:

@@ -97,6 +97,7 @@ def test_the_map_reads_later_rows_as_far_as_it_reaches() -> None:
     assert upsampler_reach(2, (), 6)(3) == {0, 1, 2, 3}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("along", "small_along"), BOTH)
 def test_odd_and_thin_images_are_sampled_from_their_own_distribution(along: str, small_along: str) -> None:
     """Engines, full forwards and the score agree where the small grid has ceil(n / factor) rows, and for one pixel."""

@@ -67,6 +67,7 @@ def test_a_raster_of_one_stack_keeps_the_blind_spot_of_pixelcnn() -> None:
     assert blind == {(y, x) for y in range(3) for x in range(7) if x - 1 > 3 - y}
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", list(ORDERS))
 def test_one_set_of_weights_has_the_properties_in_every_order(name: str) -> None:
     """Check causality, engines, scores and the textbook version on RGB images that are neither square nor even."""

@@ -37,6 +37,7 @@ def parallel(shape: tuple[int, int, int], levels: int = 3, **settings: object) -
     return model
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("scales", [1, 2, 3])
 @pytest.mark.parametrize(
     ("shape", "levels"),

@@ -52,6 +52,7 @@ def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> N
                         stepper.observe(values[part.numpy()].reshape(count, -1))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("engine", DISTINCT_ENGINES)
 @pytest.mark.parametrize("name", names())

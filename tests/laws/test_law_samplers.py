@@ -27,6 +27,7 @@ from .samplers import (
 from .strategies import fitting_likelihoods, make_model, models, random_conditions, random_inputs, randomise_weights
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> None:
@@ -35,6 +36,7 @@ def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> No
     check_engine_equals_full(model, model.image.height, model.image.width, random_inputs(model, 2))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_every_engine_gives_the_same_image(name: str, data: st.DataObject) -> None:
@@ -71,6 +73,7 @@ def test_samples_are_scored_as_they_were_drawn(name: str, data: st.DataObject) -
 COUNTED = ["cpu", *(pytest.param(engine, marks=pytest.mark.slow) for engine in DISTINCT_ENGINES if engine != "cpu")]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("engine", COUNTED)
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 3), 2), ((3, 1, 1), 3), ((2, 2, 1), 3)])
 @pytest.mark.parametrize("name", names())
@@ -84,6 +87,7 @@ def test_images_are_sampled_as_often_as_they_are_likely(
         check_sample_frequencies(model, *shape[1:], engine)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_the_loop_uses_the_conditionals_of_the_score(name: str) -> None:
     """Check that sampling and scoring use one table, as completion and explain do."""

@@ -74,6 +74,7 @@ def _compare(model, stage, condition, stepper: Stepper, x, order, site) -> None:
     np.testing.assert_allclose(found[:, share], wanted[:, share], rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("engine", DISTINCT_ENGINES)
 @pytest.mark.parametrize("name", names())

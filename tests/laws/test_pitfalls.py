@@ -34,6 +34,7 @@ from .textbook import check_parameter_count, check_textbook
 every_network = pytest.mark.parametrize("name", names())
 
 
+@pytest.mark.one_in(3)
 @every_network
 @pytest.mark.parametrize("width", [7, 8, 10, pytest.param(128, marks=pytest.mark.slow)])
 def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
@@ -152,6 +153,7 @@ def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
     check_scored_as_sampled(model, 2, 3, temperature=0.5)
 
 
+@pytest.mark.one_in(3)
 @every_network
 @pytest.mark.parametrize("count", [1, 5])
 def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
@@ -165,6 +167,7 @@ def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
         check_same_image(free, height, width, count)
 
 
+@pytest.mark.one_in(3)
 @every_network
 def test_p14_height_and_width_are_not_swapped(name: str) -> None:
     """One row, one column, one pixel, odd and non-square sizes, smaller than the kernel."""
@@ -243,6 +246,7 @@ def test_p16_one_attention_reaches_every_earlier_pixel(channels: int, blocks: in
     check_context(model, 3, 9, torch.from_numpy(complete(model, 3, 9)))
 
 
+@pytest.mark.one_in(3)
 @every_network
 def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name: str) -> None:
     """Huge, tiny and float32 weights change no verdict; engines in float32 are compared up to rounding."""
