@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from pointillist.compression.codec import Codec, Decoded
 from pointillist.compression.container import (
     METADATA,
     TAIL,
+    BinaryFile,
     Entry,
     Record,
     Source,
@@ -61,7 +62,7 @@ class Archive:
         ArchiveError: if it is no archive.
     """
 
-    def __init__(self, source: str | Path | bytes | BinaryIO, model: Any = None, *, threads: int = 1) -> None:
+    def __init__(self, source: str | Path | bytes | BinaryFile, model: Any = None, *, threads: int = 1) -> None:
         self.name = str(source) if isinstance(source, (str, Path)) else "The archive"
         self._source, self._model, self._threads = source, model, threads
         self.damage: ArchiveError | None = None
@@ -131,7 +132,7 @@ class Archive:
         """Number of pictures and bytes of each record of pictures."""
         return [place.entry for place in self._places]
 
-    def _open(self) -> AbstractContextManager[BinaryIO]:
+    def _open(self) -> AbstractContextManager[BinaryFile]:
         if isinstance(self._source, bytes):
             return io.BytesIO(self._source)
         if not isinstance(self._source, (str, Path)):
@@ -178,7 +179,7 @@ class Archive:
             raise ArchiveError(f"{self.name} is damaged near byte {place.start:,}: copy it again.")
         return record
 
-    def _find(self, file: BinaryIO, reader: Source) -> list[_Place]:
+    def _find(self, file: BinaryFile, reader: Source) -> list[_Place]:
         """Find the records: by the index, or one after the other up to the end or the first damage."""
         start = reader.position
         entries = self._index(file, start)
@@ -194,7 +195,7 @@ class Archive:
             start += entry.length
         return places
 
-    def _index(self, file: BinaryIO, start: int) -> list[Entry] | None:
+    def _index(self, file: BinaryFile, start: int) -> list[Entry] | None:
         """Read the index; None if there is none, or it does not fit the file."""
         size = file.seek(0, io.SEEK_END)
         file.seek(max(start, size - TAIL))
@@ -206,7 +207,7 @@ class Archive:
         fits = entries is not None and start + sum(entry.length for entry in entries) == size - length
         return entries if fits else None
 
-    def _scan(self, file: BinaryIO, reader: Source) -> list[_Place]:
+    def _scan(self, file: BinaryFile, reader: Source) -> list[_Place]:
         start = reader.position
         places: list[_Place] = []
         entries: list[Entry] = []
@@ -227,7 +228,7 @@ class Archive:
             self.damage = error
         return places
 
-    def _add_metadata(self, file: BinaryIO, start: int) -> None:
+    def _add_metadata(self, file: BinaryFile, start: int) -> None:
         file.seek(start)
         try:
             record = read_record(Source(file, self.name, start), self._prefix)

@@ -37,6 +37,8 @@ MAX_CONTENT = 1 << 31
 _CRC = struct.Struct("<I")
 TAIL = 3
 """Bytes of the last field."""
+BinaryFile = BinaryIO | io.BufferedIOBase
+"""A file of bytes, open for reading or writing."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Source:
         position: where in the archive the file is.
     """
 
-    def __init__(self, file: BinaryIO, name: str, position: int = 0) -> None:
+    def __init__(self, file: BinaryFile, name: str, position: int = 0) -> None:
         self._file, self.name, self.position = file, name, position
         self.marked = bytearray()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from pointillist.compression.archive import Archive
-from pointillist.compression.container import Header
+from pointillist.compression.container import BinaryFile, Header
 from pointillist.compression.files import as_array, names_of
 from pointillist.compression.models import find_folder, image_of
 from pointillist.compression.pictures import PictureFile, save_picture, to_picture
@@ -36,7 +36,7 @@ class Extraction:
 
 
 def extract(
-    source: Path | BinaryIO,
+    source: Path | BinaryFile,
     out: Path,
     model: str | Path | None = None,
     *,
@@ -122,7 +122,7 @@ class _Writer:
 
 
 def _events(
-    source: Path | BinaryIO, model: str | Path | None, threads: int
+    source: Path | BinaryFile, model: str | Path | None, threads: int
 ) -> Iterator[Header | dict[str, Any] | Part | ArchiveError]:
     if not isinstance(source, Path):
         yield from stream(source, "Standard input", model, threads)

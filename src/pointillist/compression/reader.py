@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 from pointillist.compression.codec import TOGETHER, Codec, Decoded
 from pointillist.compression.container import (
     METADATA,
+    BinaryFile,
     Entry,
     Header,
     Record,
@@ -61,7 +62,9 @@ def open_codec(header: Header, exact: ExactModel) -> Codec:
     return Codec(exact, names[header.order], labels=header.labels)
 
 
-def stream(file: BinaryIO, name: str, model: Any = None, threads: int = 1) -> Iterator[Header | dict[str, Any] | Part]:
+def stream(
+    file: BinaryFile, name: str, model: Any = None, threads: int = 1
+) -> Iterator[Header | dict[str, Any] | Part]:
     """Read an archive once, from a pipe too: yield its header, and its pictures and metadata record by record.
 
     Raises:

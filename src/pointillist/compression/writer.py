@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from pointillist.compression.codec import TOGETHER, Codec
-from pointillist.compression.container import Entry, Header, Record, encode_end
+from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end
 from pointillist.compression.metadata import encode_metadata
 from pointillist.compression.models import as_exact, prefix_of
 from pointillist.compression.threads import in_threads
@@ -43,7 +43,7 @@ class ArchiveWriter:
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: BinaryFile,
         model: Any,
         *,
         order: str | None = None,
@@ -126,7 +126,7 @@ class RecordWriter:
         bytes_written: bytes so far.
     """
 
-    def __init__(self, file: BinaryIO, header: bytes) -> None:
+    def __init__(self, file: BinaryFile, header: bytes) -> None:
         self._file, self._header, self.bytes_written = file, header, 0
         self._entries: list[Entry] = []
         self._put(header)
