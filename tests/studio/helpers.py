@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
+from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec
 from pointillist.studio.schemas import EncodedArray, Limits
 from pointillist.studio.service import LIMITS, StudioService
@@ -58,6 +59,26 @@ def coded() -> pt.PixelModel:
     """Conditioned on one of five codes at every position."""
     codes = ImageSpec(channels=1, height=4, width=4, levels=5, ordered=False, mode="codes")
     return randomise_weights(pt.build("pixelcnn", shape=(1, 4, 4), levels=8, channels=4, layers=1, hint=codes))
+
+
+def _tiles() -> Tileset:
+    """Four tiles of 6x10 pixels, no two rows alike; the first is half transparent."""
+    tiles = np.random.default_rng(3).integers(0, 256, (4, 6, 10, 4), np.uint8)
+    tiles[..., 3] = 255
+    tiles[0, :3] = 0
+    return Tileset(tiles)
+
+
+TILES = _tiles()
+
+
+def mapper(network: str) -> pt.PixelModel:
+    """Maps of 5x7 cells, of four kinds with names and tiles."""
+    names = ("void", "wall", "floor", "door")
+    image = ImageSpec(channels=1, height=5, width=7, levels=4, ordered=False, mode="codes", level_names=names)
+    model = randomise_weights(pt.build(network, image=image, channels=4, layers=1, orders="raster"))
+    model.tileset = TILES
+    return model
 
 
 def service(*models: pt.PixelModel, limits: Limits = SMALL) -> StudioService:

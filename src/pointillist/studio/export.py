@@ -10,6 +10,7 @@ from PIL import Image
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.arrays import MAX_DRAWN
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
@@ -22,13 +23,13 @@ _DARK = (24, 24, 28)
 
 
 def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
-    """Export an image as a PNG file.
+    """Export an image as a PNG file; a map with a tileset is drawn by its tiles.
 
     Raises:
         ConfigError: if the levels are no picture.
         RequestError: if the file would be too large.
     """
-    array = _picture(model, request.levels, request.palette, limits)
+    array = _drawn(model, request, limits)
     height, width = (side * request.scale for side in array.shape[:2])
     if max(height, width) > _MAX_SIDE:
         raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
@@ -39,7 +40,7 @@ def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) 
 
 
 def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
-    """Export the generation of images as an animation.
+    """Export the generation of images as an animation; a map with a tileset in the mean colours of its tiles.
 
     Raises:
         ConfigError, ShapeError: if the images cannot be shown together.
@@ -64,13 +65,23 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
     )
 
 
+def _drawn(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> np.ndarray:
+    """Draw an image, uint8 `h w c`: a map by its tiles, smaller ones if the longer side would be too large."""
+    if model.tileset is None:
+        return _picture(model, request.levels, request.palette, limits)
+    levels = decode_levels(model, request.levels, limits)[0, 0].cpu().numpy()
+    return model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels)
+
+
 def _picture(
     model: PixelModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
 ) -> np.ndarray:
-    """Convert levels to a picture, uint8 `h w c`."""
+    """Convert levels to a picture, uint8 `h w c`, one pixel each."""
     levels = decode_levels(model, encoded, limits)
+    if model.tileset is not None:
+        return model.tileset.mean_colours()[levels[0, 0].cpu().numpy()]
     if model.image.mode == "codes":
-        raise ConfigError("A grid of codes is not a picture: it cannot be exported as one.")
+        raise ConfigError("A grid of codes without a tileset is not a picture: it cannot be exported as one.")
     image = model.image if palette is None else model.image.recoloured(palette)
     picture: np.ndarray = image.to_images(levels.cpu())[0]
     return picture

@@ -6,6 +6,7 @@ import numpy as np
 
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.config import ModelConfig
 from pointillist.model.fingerprint import model_fingerprint
@@ -15,6 +16,7 @@ from pointillist.studio import schemas
 from pointillist.studio.conversion import level_dtype
 
 _PICTURE_MODES = ("grey", "rgb", "rgba")
+_MAX_TILE_PIXELS = 65_536  # of all tiles together that the page gets
 
 
 def model_details(model: PixelModel) -> schemas.ModelDetails:
@@ -24,7 +26,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         network=config.model_type,
         parameters=model.num_parameters,
         sha256=model_fingerprint(model),
-        image=image_kind(model.image, channel_names(model.image)),
+        image=image_kind(model.image, channel_names(model.image), model.tileset),
         fixed_size=model.fixed_size,
         likelihood=model.likelihood.name,  # type: ignore[arg-type]
         mixtures=getattr(model.likelihood, "mixtures", 0),
@@ -36,14 +38,25 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
     )
 
 
-def image_kind(image: ImageSpec, names: tuple[str, ...]) -> schemas.ImageKind:
-    """Describe the integers of an image; `names` are those of its channels."""
+def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:
+    """Describe the integers of an image; `names` are those of its channels, `tileset` has a picture of each level."""
+    colours = image.palette if tileset is None else tileset.mean_colours().tolist()
     values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
     return schemas.ImageKind(
         mode=image.mode, channels=image.channels, height=image.height, width=image.width, levels=image.levels,
         ordered=image.ordered, dtype=level_dtype(image.levels), values=values, channel_names=list(names),
-        palette=None if image.palette is None else [list(colour) for colour in image.palette],
+        palette=None if colours is None else [list(colour) for colour in colours],
+        level_names=None if image.level_names is None else list(image.level_names),
+        tiles=None if tileset is None else _tiles(tileset),
     )  # fmt: skip
+
+
+def _tiles(tileset: Tileset) -> schemas.EncodedArray:
+    """Encode the tiles, smaller ones if they are too large; the least is a pixel of the mean colour."""
+    tiles = tileset.fitting(len(tileset), _MAX_TILE_PIXELS).tiles
+    if tiles[..., 0].size > _MAX_TILE_PIXELS:
+        tiles = tileset.mean_colours()[:, None, None]
+    return schemas.EncodedArray.of(tiles, "uint8")
 
 
 def hint_image(config: ModelConfig) -> ImageSpec | None:

@@ -69,11 +69,25 @@ class Tileset:
         height, width = self.tile_size
         factors = [f for f in range(1, min(height, width) + 1) if height % f == 0 == width % f]
         factor = next((f for f in factors if cells * (height // f) * (width // f) <= max_pixels), factors[-1])
-        blocks = self.tiles.reshape(len(self), height // factor, factor, width // factor, factor, 4).astype(np.float64)
+        return self if factor == 1 else Tileset(self._means(factor, factor))
+
+    def mean_colours(self) -> UInt8[np.ndarray, "k 4"]:
+        """Return the mean RGBA colour of each tile, in which opaque pixels count most.
+
+        ```python
+        plain_tileset(4).mean_colours()[0].tolist()  # [26, 26, 31, 255]
+        ```
+        """
+        return self._means(*self.tile_size)[:, 0, 0]
+
+    def _means(self, high: int, wide: int) -> UInt8[np.ndarray, "k th tw 4"]:
+        """Average each block of `high` x `wide` pixels; colours are weighted by their alpha."""
+        height, width = self.tile_size
+        blocks = self.tiles.reshape(len(self), height // high, high, width // wide, wide, 4).astype(np.float64)
         weight = blocks[..., 3:].sum((2, 4))
         colour = (blocks[..., :3] * blocks[..., 3:]).sum((2, 4)) / np.maximum(weight, 1)
         alpha = blocks[..., 3:].mean((2, 4))
-        return self if factor == 1 else Tileset(np.rint(np.concatenate([colour, alpha], -1)).astype(np.uint8))
+        return np.rint(np.concatenate([colour, alpha], -1)).astype(np.uint8)
 
     def cut(self, picture: UInt8[np.ndarray, "H W 4"], name: str) -> Int[np.ndarray, "h w"]:
         """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.

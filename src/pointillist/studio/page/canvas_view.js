@@ -7,10 +7,12 @@ import { brushOffset, outlinePath, placeOf } from "./shapes.js";
 import { isDrawingTool } from "./strokes.js";
 import { nameOf } from "./painter.js";
 import { drawImage, fill } from "./draw_image.js";
+import { tilesOf } from "./tiles.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 
+const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles could not be told apart
 const GRID_FROM = 7; // screen pixels per image pixel; below that, lines would hide the image
 
 export class CanvasView {
@@ -54,8 +56,10 @@ export class CanvasView {
     const fresh = canvas !== this.canvas;
     this.canvas = canvas;
     const image = visibleImage(canvas, state.at);
-    const drawKey = [Math.floor(state.at), state.stroke, canvas.trace?.arrived].join();
-    if (fresh || drawKey !== this.drawKey) drawImage(this.image, canvas.details.image, image, canvas.height, canvas.width);
+    const tiles = scale < TILES_FROM ? null : tilesOf(canvas.details.image);
+    const drawKey = [Math.floor(state.at), state.stroke, canvas.trace?.arrived, tiles !== null].join();
+    if (fresh || drawKey !== this.drawKey) drawImage(this.image, canvas.details.image, image, canvas.height, canvas.width, { tiled: tiles !== null });
+    this.image.classList.toggle("smooth", tiles !== null && scale < tiles.width);
     this.drawKey = drawKey;
     this.frame.classList.toggle("hole", hasHole(canvas));
     this.frame.classList.toggle("empty", !holdsAnything(canvas));

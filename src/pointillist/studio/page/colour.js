@@ -15,6 +15,8 @@ function ramp(anchors) {
     return /** @type {Rgba} */ ([Math.round(mix(0)), Math.round(mix(1)), Math.round(mix(2)), 255]);
   });
 }
+/** Colours of the checkerboard under transparent pixels. */
+export const CHECK = [[255, 255, 255], [206, 206, 206]];
 const HEAT_STEPS = ramp(HEAT);
 const BALANCE_STEPS = ramp(BALANCE);
 
@@ -58,7 +60,8 @@ export function swatch(image, channel, level) {
 
 /** Describe a level. @param {Api.ImageKind} image @param {number} level */
 export function levelName(image, level) {
-  if (!image.palette) return String(level);
+  if (image.level_names) return `${level}, ${image.level_names[level]}`;
+  if (image.mode !== "palette" || !image.palette) return String(level);
   const [r, g, b, a] = image.palette[level];
   const hex = [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
   return a === 0 ? `${level}, transparent` : `${level}, #${hex}`;

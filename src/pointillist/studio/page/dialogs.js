@@ -1,8 +1,9 @@
 // Modal dialogs: resizing a picture, and the list of keys.
 
-import { css, levelName, swatch } from "./colour.js";
+import { levelName, swatch } from "./colour.js";
 import { html } from "./dom.js";
 import { KEYS } from "./keys.js";
+import { showColour } from "./tiles.js";
 
 /** @type {Record<string, [string, string]>} */
 const METHODS = { area: ["smooth", "averages all pixels within a pixel"], nearest: ["nearest", "takes the middle pixel"] };
@@ -59,7 +60,7 @@ export class Dialogs {
   async askLevels(image) {
     const boxes = Array.from({ length: image.levels }, (_, level) => {
       const shade = html("i", { className: "shade" });
-      shade.style.background = css(swatch(image, 0, level));
+      showColour(shade, image, [level], swatch(image, 0, level));
       return html("label", { className: "check" }, html("input", { type: "checkbox", name: "level", value: String(level) }), shade, levelName(image, level));
     });
     const form = html("form", { method: "dialog" }, html("h2", {}, "Levels allowed in the selection"), html("div", { className: "levels" }, ...boxes),

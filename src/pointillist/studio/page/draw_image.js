@@ -1,10 +1,9 @@
-// Drawing of images and maps on HTML canvases: one pixel each; the style sheet enlarges them.
+// Drawing of images and maps of bits on HTML canvases: one pixel each, or one tile; the style sheet enlarges them.
 
-import { colourOf } from "./colour.js";
+import { CHECK, colourOf } from "./colour.js";
+import { drawTiles, tilesOf } from "./tiles.js";
 
 /** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
-
-const CHECK = [[255, 255, 255], [206, 206, 206]]; // checkerboard under transparent pixels
 
 /** Return true if images can have transparent pixels, which must differ from unpainted ones. @param {Api.ImageKind} image */
 const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
@@ -12,9 +11,13 @@ const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some
 /**
  * Draw an image; unknown pixels stay clear.
  * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
- * @param {number} height @param {number} width @param {boolean} [checked] whether transparent pixels lie on a checkerboard
+ * @param {number} height @param {number} width
+ * @param {{checked?: boolean, tiled?: boolean}} [options] whether transparent pixels lie on a checkerboard, and whether a
+ *   map is drawn by its tiles rather than their mean colours
  */
-export function drawImage(element, image, shown, height, width, checked = true) {
+export function drawImage(element, image, shown, height, width, { checked = true, tiled = false } = {}) {
+  const tiles = tiled ? tilesOf(image) : null;
+  if (tiles) return drawTiles(element, tiles, shown, height, width);
   const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
   const size = height * width;
   const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many

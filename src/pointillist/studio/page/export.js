@@ -1,10 +1,11 @@
 // Export of pictures, animations and manifests, and reproduction of manifests.
 
 import { encodeArray, decodeLevels } from "./encoded_arrays.js";
-import { blankCanvas, isComplete, visibleImage, traceImage } from "./canvas_model.js";
+import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "./canvas_model.js";
 import { download } from "./dom.js";
 import { RequestError, isAbort } from "./api.js";
 import { atlas, contactSheet } from "./sheet.js";
+import { tilesOf } from "./tiles.js";
 import { zip } from "./zip.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -13,6 +14,7 @@ import { zip } from "./zip.js";
 
 const LARGE = 1024; // approximate longer side of an enlarged picture
 const MAX_SCALE = 64;
+const EMPTY = "Nothing is painted yet: paint, draw or open an image first.";
 
 export class Exporter {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("./painter.js").Painter} painter */
@@ -24,7 +26,9 @@ export class Exporter {
 
   /** Return the scale of an enlarged picture. @param {Canvas} canvas */
   scale(canvas) {
-    return Math.max(2, Math.min(MAX_SCALE, Math.floor(LARGE / Math.max(canvas.height, canvas.width))));
+    const tiles = tilesOf(canvas.details.image);
+    const side = Math.max(canvas.height * (tiles?.height ?? 1), canvas.width * (tiles?.width ?? 1));
+    return Math.max(2, Math.min(MAX_SCALE, Math.floor(LARGE / side)));
   }
 
   /** @param {Canvas} canvas @param {number} scale */
@@ -57,12 +61,12 @@ export class Exporter {
     if (!items.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
     const files = [];
     for (const [i, { canvas, name }] of items.entries()) {
-      if (canvas.details.image.mode === "codes" || !this.state.modelOf(canvas)) continue;
+      if (!isPicture(canvas) || !this.state.modelOf(canvas)) continue;
       const bytes = new Uint8Array(await (await this.#png(canvas, 1)).arrayBuffer());
       files.push({ name: `${String(i + 1).padStart(3, "0")}-${safe(name)}-${fileName(canvas)}.png`, bytes });
     }
     download(zip(files), "pointillist-gallery.zip");
-    if (files.length < items.length) this.state.notify("plain", `${items.length - files.length} images are left out: their models are not open here, or they are grids of codes.`);
+    if (files.length < items.length) this.state.notify("plain", `${items.length - files.length} images are left out: their models are not open here, or they are grids of codes without a tileset.`);
   }
 
   /** Save images as one sheet with names. @param {GalleryItem[]} items */
@@ -92,13 +96,15 @@ export class Exporter {
     if (manifest) download(new Blob([JSON.stringify(manifest, null, 1)], { type: "application/json" }), `${fileName(canvas)}.json`);
   }
 
-  /** Formats available for the active canvas. */
-  get available() {
+  /** Return why the active canvas cannot be saved in a format, one sentence; null where it can. */
+  get obstacles() {
     const { canvas } = this.state;
-    if (!canvas) return { picture: false, gif: false, manifest: false };
-    const complete = isComplete(visibleImage(canvas));
-    const picture = complete && canvas.details.image.mode !== "codes";
-    return { picture, gif: picture && canvas.trace !== null, manifest: Boolean(canvas.trace?.manifest) };
+    if (!canvas) return { picture: EMPTY, gif: EMPTY, manifest: EMPTY };
+    const unfinished = holdsAnything(canvas) ? "Pixels are missing: paint or fill them first." : EMPTY;
+    const picture = !isPicture(canvas) ? "A grid of codes without a tileset is not a picture: save its manifest instead." : isComplete(visibleImage(canvas)) ? null : unfinished;
+    const gif = picture ?? (canvas.trace ? null : "There is no painting to show: the image was changed by hand since, or was never painted.");
+    const manifest = canvas.trace?.manifest ? null : holdsAnything(canvas) ? "Only a whole painting has a manifest: this image was opened, filled or changed by hand, or is not finished." : EMPTY;
+    return { picture, gif, manifest };
   }
 
   /** Paint the images of a manifest again, and compare. @param {string} text @param {string} name of the file */
@@ -154,6 +160,9 @@ export class Exporter {
     return encodeArray(visibleImage(canvas).levels, [canvas.details.image.channels, canvas.height, canvas.width]);
   }
 }
+
+/** Return true if a canvas can be saved as a picture: codes only by tiles. @param {Canvas} canvas */
+const isPicture = ({ details: { image } }) => image.mode !== "codes" || Boolean(image.tiles);
 
 /** @param {Canvas} canvas */
 function fileName(canvas) {

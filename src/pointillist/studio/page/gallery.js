@@ -20,10 +20,10 @@ export class Gallery {
     this.clear = clear;
     const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => html("button", { type: "button", title, onclick: () => this.#try(act) }, name);
     const active = () => /** @type {import("./canvas_model.js").Canvas} */ (state.canvas);
-    this.exact = action("PNG", "Every pixel as it is, with all settings in the file", () => exporter.png(active(), 1));
-    this.large = action("PNG large", "Every pixel as a square", () => exporter.png(active(), exporter.scale(active())));
-    this.gif = action("GIF", "An animation of the painting", () => exporter.gif(active(), isDark(this.el)));
-    this.manifest = action("Manifest", "A small file from which the same image can be reproduced", () => exporter.manifest(active()));
+    this.exact = action("PNG", "", () => exporter.png(active(), 1));
+    this.large = action("PNG large", "", () => exporter.png(active(), exporter.scale(active())));
+    this.gif = action("GIF", "", () => exporter.gif(active(), isDark(this.el)));
+    this.manifest = action("Manifest", "", () => exporter.manifest(active()));
     const several = [
       action("All as a ZIP", "Every image of the gallery, with its settings", () => exporter.zip(state.gallery)),
       action("Contact sheet", "The canvases, or the gallery if there is one canvas, with names", () => exporter.sheet(this.#several())),
@@ -51,10 +51,12 @@ export class Gallery {
 
   update() {
     const { state } = this;
-    const { picture, gif, manifest } = this.exporter.available;
-    this.exact.disabled = this.large.disabled = !picture;
-    this.gif.disabled = !gif;
-    this.manifest.disabled = !manifest;
+    const { picture, gif, manifest } = this.exporter.obstacles;
+    const tiles = state.canvas?.details.image.tiles;
+    offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : "Every pixel as it is, with all settings in the file");
+    offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
+    offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");
+    offer(this.manifest, manifest, "A small file from which the same image can be reproduced");
     const item = this.#item;
     this.itemTools.hidden = !item;
     this.favourite.setAttribute("aria-pressed", String(item?.favourite ?? false));
@@ -133,4 +135,10 @@ export class Gallery {
       this.state.notify("error", error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** Enable a button, or say why it cannot be used. @param {HTMLButtonElement} button @param {string | null} obstacle @param {string} title */
+function offer(button, obstacle, title) {
+  button.disabled = obstacle !== null;
+  button.title = obstacle ?? title;
 }

@@ -1,8 +1,9 @@
 // The levels that a drawing tool uses: swatches of a palette, or a colour field with one slider a channel.
 
-import { colourOf, css, hexOf, levelName, nearestLevels, swatch } from "./colour.js";
+import { colourOf, hexOf, levelName, nearestLevels } from "./colour.js";
 import { html, updateChildren } from "./dom.js";
 import { readPalette } from "./palette_files.js";
+import { showColour } from "./tiles.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -19,10 +20,10 @@ export class InkPicker {
   update(image) {
     const { state } = this;
     updateChildren(this.el, [state.modelId, JSON.stringify(image.palette), state.ink, state.recentInks.map(String).join(" ")].join(), () => {
-      if (image.channels === 1 && image.levels <= SWATCHES) return [...Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level))), ...(image.palette ? this.#paletteButtons() : [])];
+      if (image.channels === 1 && image.levels <= SWATCHES) return [...Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level))), ...(image.mode === "palette" ? this.#paletteButtons() : [])];
       const recent = state.recentInks.map((ink) => this.#swatch(image, ink, hexOf(colourOf(image, ink))));
       const now = html("i", { className: "now" });
-      now.style.background = css(colourOf(image, state.ink));
+      showColour(now, image, state.ink);
       return [...(image.mode === "codes" ? [now] : this.#colourFields(image)), ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now)), ...recent];
     });
   }
@@ -50,7 +51,7 @@ export class InkPicker {
   #swatch(image, ink, name) {
     const pressed = String(this.state.ink) === String(ink);
     const one = html("button", { type: "button", className: "swatch", title: name, "aria-label": ink.length === 1 ? `Level ${name}` : `Colour ${name}`, "aria-pressed": pressed, onclick: () => this.state.takeInk(ink) });
-    one.style.background = css(ink.length === 1 ? swatch(image, 0, ink[0]) : colourOf(image, ink));
+    showColour(one, image, ink);
     return one;
   }
 
@@ -74,7 +75,7 @@ export class InkPicker {
       type: "range", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": name,
       oninput: () => {
         state.ink[channel] = Number(range.value);
-        now.style.background = css(colourOf(image, state.ink));
+        showColour(now, image, state.ink);
       },
       onchange: () => state.takeInk(state.ink.slice()),
     });

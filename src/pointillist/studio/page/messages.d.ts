@@ -168,6 +168,8 @@ declare namespace Api {
     palette: [number, number, number, number][] | null;
     values: number[] | null;
     channel_names: string[];
+    level_names: string[] | null;
+    tiles: EncodedArray | null;
   }
   interface ImageQuery {
     levels: EncodedArray;

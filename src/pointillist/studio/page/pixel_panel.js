@@ -1,7 +1,7 @@
 // The pixel panel: distribution and numbers of a pixel, levels to choose, saliency map.
 
 import { Chart } from "./chart.js";
-import { css, levelName, swatch } from "./colour.js";
+import { levelName, swatch } from "./colour.js";
 import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "./dom.js";
 import { oneIn, term } from "./glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
@@ -9,6 +9,7 @@ import { fill } from "./draw_image.js";
 import { ImageSummary } from "./image_summary.js";
 import { InsidePanel } from "./inside_panel.js";
 import { chosenLevels, saliencyOverlay } from "./overlays.js";
+import { showColour } from "./tiles.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
@@ -125,7 +126,7 @@ export class PixelPanel {
   /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {SubPixel} sub @param {number | null} chosen */
   #option(image, channel, level, sub, chosen) {
     const colour = html("i", {});
-    colour.style.background = css(swatch(image, channel, level));
+    showColour(colour, image, [level], swatch(image, channel, level));
     const name = `${level} ${formatPercent(sub.probs[level])}: choose level ${levelName(image, level)}`;
     return html("button", { className: level === sub.observed ? "observed" : "", "aria-pressed": level === chosen, "aria-label": name, onclick: () => this.#choose(channel, level) }, colour, String(level), html("b", {}, formatPercent(sub.probs[level])));
   }

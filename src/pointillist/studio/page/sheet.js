@@ -11,7 +11,7 @@ const CELL = 160, GAP = 16, LINE = 22; // screen pixels of a contact sheet
 /** Draw a canvas at its own size. @param {GalleryItem} item */
 function pictureOf({ canvas }) {
   const picture = html("canvas", {});
-  drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width, false);
+  drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width, { checked: false });
   return picture;
 }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointillist.images import Mode
-from pointillist.studio.schemas.base import Schema
+from pointillist.studio.schemas.base import EncodedArray, Schema
 
 State = Literal["waiting", "loading", "ready", "failed"]
 Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=4, max_length=4)]
@@ -22,9 +22,13 @@ class ImageKind(Schema):
         levels: number of values of a sub-pixel, 0 to `levels - 1`.
         ordered: true if a level is a quantity, false if it is a category.
         dtype: of encoded levels: `uint8` up to 256 levels, else `uint16`.
-        palette: straight-alpha RGBA colours of the levels, 0 to 255, for `palette` only.
+        palette: straight-alpha RGBA colours of the levels, 0 to 255, for `palette`; for `codes` with tiles the mean
+            colour of each tile; else null.
         values: the 8-bit value of each level of a channel, for `grey`, `rgb` and `rgba` only.
         channel_names: names to display; empty if there is one channel.
+        level_names: name of each level, for `codes` only; null if they have none.
+        tiles: picture of each level, straight-alpha RGBA, uint8 `[k th tw 4]`, for `codes` of a model with a tileset;
+            null if there are none. Large tiles are shrunk to at most 65,536 pixels in all.
     """
 
     mode: Mode
@@ -37,6 +41,8 @@ class ImageKind(Schema):
     palette: list[Colour] | None
     values: list[int] | None
     channel_names: list[str]
+    level_names: list[str] | None
+    tiles: EncodedArray | None
 
 
 class TextKind(Schema):

@@ -1,0 +1,81 @@
+"""Maps in the studio: the page gets their tiles, and files are drawn by them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from pointillist.data.tilemaps import Tileset
+from pointillist.studio.app import create_app
+from pointillist.studio.model_details import model_details
+from tests.studio import helpers
+from tests.studio.helpers import decoded, encoded
+
+LEVELS = np.random.default_rng(0).integers(0, 4, (1, 5, 7))
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """Two models of maps of four kinds of cell: `pixelcnn` with tiles, and `gated-pixelcnn` without."""
+    plain = helpers.mapper("gated-pixelcnn")
+    plain.tileset = None
+    found = helpers.service(helpers.mapper("pixelcnn"), plain)
+    yield TestClient(create_app(found), base_url=helpers.HOST, raise_server_exceptions=False)
+    found.close()
+
+
+def test_the_page_gets_tiles_and_names(client: TestClient) -> None:
+    """With the facts of the model; the palette is the mean colours."""
+    tiled, plain = (model["details"]["image"] for model in client.get("/api/info").json()["models"])
+    np.testing.assert_array_equal(decoded(tiled["tiles"]), helpers.TILES.tiles)
+    np.testing.assert_array_equal(tiled["palette"], helpers.TILES.mean_colours())
+    assert tiled["level_names"] == plain["level_names"] == ["void", "wall", "floor", "door"]
+    assert (plain["tiles"], plain["palette"]) == (None, None)
+
+
+@pytest.mark.parametrize(("side", "sent"), [((64, 64), (64, 64)), ((256, 256), (128, 128)), ((511, 512), (1, 1))])
+def test_large_tiles_are_shrunk(side: tuple[int, int], sent: tuple[int, int]) -> None:
+    """By a whole factor, and to their mean colours where no factor is enough."""
+    model = helpers.mapper("pixelcnn")
+    model.tileset = Tileset(np.full((4, *side, 4), 200, np.uint8))
+    tiles = model_details(model).image.tiles
+    assert tiles is not None
+    assert tiles.shape == [4, *sent, 4]
+
+
+def test_a_png_is_drawn_by_tiles_and_carries_its_manifest(client: TestClient) -> None:
+    """As `pointillist sample` draws it; enlarged, each pixel of a tile is a square."""
+    request = {"conditions": {}, "seed": 1, "index": 0}
+    events = helpers.events(client.post("/api/models/pixelcnn/sample", json={"samples": [request]}).text)
+    manifest = events[-1]["manifest"]
+    question = {"levels": encoded(LEVELS), "manifest": manifest}
+    expected = helpers.TILES.draw(LEVELS[0])
+    for scale in (1, 2):
+        answer = client.post("/api/models/pixelcnn/png", json={**question, "scale": scale})
+        assert answer.status_code == 200, answer.text
+        with Image.open(io.BytesIO(answer.content)) as found:
+            np.testing.assert_array_equal(np.asarray(found), expected.repeat(scale, 0).repeat(scale, 1))
+            assert manifest["model"]["sha256"] in found.info["pointillist-manifest"]  # type: ignore[attr-defined]
+
+
+def test_a_gif_shows_mean_colours(client: TestClient) -> None:
+    """One square for each cell."""
+    answer = client.post("/api/models/pixelcnn/gif", json={"images": [encoded(LEVELS)], "frames": 2, "scale": 2})
+    assert answer.status_code == 200, answer.text
+    with Image.open(io.BytesIO(answer.content)) as found:
+        found.seek(1)
+        shown = {tuple(colour) for colour in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
+    assert {tuple(c[:3]) for c in helpers.TILES.mean_colours().tolist()[1:]} <= shown
+
+
+def test_codes_without_tiles_are_no_picture(client: TestClient) -> None:
+    """The sentence says so, for both kinds of file."""
+    for kind, question in (("png", {"levels": encoded(LEVELS)}), ("gif", {"images": [encoded(LEVELS)]})):
+        answer = client.post(f"/api/models/gated-pixelcnn/{kind}", json=question)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+        assert "without a tileset" in answer.json()["error"]
