@@ -72,10 +72,10 @@ def _tiles() -> Tileset:
 TILES = _tiles()
 
 
-def mapper(network: str) -> pt.PixelModel:
-    """Maps of 5x7 cells, of four kinds with names and tiles."""
+def mapper(network: str, height: int = 5, width: int = 7) -> pt.PixelModel:
+    """Maps of four kinds of cell with names and tiles."""
     names = ("void", "wall", "floor", "door")
-    image = ImageSpec(channels=1, height=5, width=7, levels=4, ordered=False, mode="codes", level_names=names)
+    image = ImageSpec(channels=1, height=height, width=width, levels=4, ordered=False, mode="codes", level_names=names)
     model = randomise_weights(pt.build(network, image=image, channels=4, layers=1, orders="raster"))
     model.tileset = TILES
     return model

@@ -1,0 +1,107 @@
+"""Maps are shown and saved by their tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+import pointillist as pt
+from pointillist.studio.server import Server
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import canvas, choose_model, opened, paint, pixels, pixels_of, point, saved
+from tests.studio.helpers import TILES, mapper
+
+NOTHING = "Nothing is painted yet: paint, draw or open an image first."
+CHANGED = "There is no painting to show: the image was changed by hand since, or was never painted."
+CODES = "A grid of codes without a tileset is not a picture: save its manifest instead."
+CHECK = np.array([[255, 206], [206, 255]]).repeat(3, 0).repeat(5, 1)[..., None]
+"""The checkerboard under a tile of 6x10 pixels."""
+SHOWN = np.where(TILES.tiles[..., 3:] > 0, TILES.tiles[..., :3], CHECK)
+"""The tiles as the canvas shows them, `[k th tw 3]`."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """Maps of 5x7 cells, of 60x60 cells, and without a tileset."""
+    without = mapper("pixelcnn")
+    without.tileset = None
+    found = Server(StudioService([mapper("gated-pixelcnn"), mapper("gated-pixelcnn", 60, 60), without]))
+    found.start()
+    found.service.models.wait(600)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def page(browser: Browser, server: Server) -> Iterator[Page]:
+    """The page of that studio."""
+    with opened(browser, server.url) as found:
+        yield found
+
+
+def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, server: Server, tmp_path: Path) -> None:
+    """On the canvas, among the levels and in the file; until then the button says why there is none."""
+    button = page.get_by_role("button", name="PNG", exact=True)
+    expect(button).to_be_disabled()
+    expect(button).to_have_attribute("title", NOTHING)
+    paint(page, seed=2)
+    levels = pt.sample(server.service.models["gated-pixelcnn"].model, 1, seed=2).levels.numpy()[0, 0]
+    expected = SHOWN[levels].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3)
+    np.testing.assert_array_equal(pixels(page)[..., :3], expected)
+    with Image.open(saved(page, "PNG", tmp_path)) as exact:
+        np.testing.assert_array_equal(np.asarray(exact), TILES.draw(levels))
+        assert "pointillist-manifest" in exact.info
+    page.keyboard.press("b")
+    door = page.get_by_role("button", name="Level 3, door")
+    np.testing.assert_array_equal(pixels_of(door.locator("canvas"))[..., :3], SHOWN[3])
+    door.click()
+    page.mouse.click(*point(page, 1, 2, (5, 7)))
+    np.testing.assert_array_equal(pixels(page)[6:12, 20:30, :3], SHOWN[3])
+    expect(page.get_by_role("button", name="GIF", exact=True)).to_have_attribute("title", CHANGED)
+
+
+def test_small_cells_have_the_mean_colour(page: Page) -> None:
+    """Closer, they are tiles."""
+    choose_model(page, "gated-pixelcnn-2")
+    paint(page, seed=2)
+    assert pixels(page).shape[:2] in {(60, 60), (120, 120)}  # with a checkerboard four squares each
+    opaque = {tuple(colour) for colour in TILES.mean_colours()[1:].tolist()}
+    assert {tuple(colour) for colour in pixels(page).reshape(-1, 4).tolist()} & opaque
+    for _ in range(2):
+        page.get_by_role("button", name="Zoom in").click()
+    expect(canvas(page)).to_have_js_property("width", 600)
+
+
+def test_codes_without_tiles_say_why_they_are_not_saved(page: Page) -> None:
+    """The manifest is there instead."""
+    choose_model(page, "pixelcnn")
+    paint(page, seed=2)
+    for name in ("PNG", "PNG large", "GIF"):
+        button = page.get_by_role("button", name=name, exact=True)
+        expect(button).to_be_disabled()
+        expect(button).to_have_attribute("title", CODES)
+    expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
+
+
+@pytest.mark.parametrize("place", ["map", "levels"])
+def test_nothing_to_mend(page: Page, place: str) -> None:
+    """By axe-core: with a map on the canvas, and in the dialog of levels."""
+    pytest.importorskip("axe_playwright_python", reason="axe-core (the extra `e2e`) is not installed")
+    from tests.e2e.test_accessibility import violations
+
+    paint(page, seed=2)
+    page.keyboard.press("b")
+    page.mouse.move(*point(page, 1, 2, (5, 7)))
+    if place == "levels":
+        page.keyboard.press("m")
+        page.mouse.down()
+        page.mouse.move(*point(page, 3, 4, (5, 7)))
+        page.mouse.up()
+        page.get_by_role("button", name="Allow levels").click()
+        expect(page.locator(".shade canvas.tile")).to_have_count(4)
+    assert violations(page) == []
