@@ -298,3 +298,11 @@ def test_tilesets_are_cut_and_drawn() -> None:
         pictures.cut(drawn[0][:-1], "it")
     with pytest.raises(DataError, match="does not divide"):
         Tileset.from_picture(Image.new("RGB", (5, 5)), 7, "it")
+
+
+def test_mean_colours_are_those_of_opaque_pixels() -> None:
+    """A transparent pixel changes the alpha alone, also of tiles that no factor makes square."""
+    pixels = np.zeros((2, 3, 2, 4), np.uint8)
+    pixels[0, 0] = (200, 100, 0, 255), (100, 0, 50, 255)
+    pixels[1] = (9, 8, 7, 255)
+    assert Tileset(pixels).mean_colours().tolist() == [[150, 50, 25, 85], [9, 8, 7, 255]]

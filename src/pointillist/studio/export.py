@@ -79,7 +79,8 @@ def _picture(
     """Convert levels to a picture, uint8 `h w c`, one pixel each."""
     levels = decode_levels(model, encoded, limits)
     if model.tileset is not None:
-        return model.tileset.mean_colours()[levels[0, 0].cpu().numpy()]
+        cells: np.ndarray = model.tileset.mean_colours()[levels[0, 0].cpu().numpy()]
+        return cells
     if model.image.mode == "codes":
         raise ConfigError("A grid of codes without a tileset is not a picture: it cannot be exported as one.")
     image = model.image if palette is None else model.image.recoloured(palette)

@@ -78,7 +78,8 @@ class Tileset:
         plain_tileset(4).mean_colours()[0].tolist()  # [26, 26, 31, 255]
         ```
         """
-        return self._means(*self.tile_size)[:, 0, 0]
+        colours: np.ndarray = self._means(*self.tile_size)[:, 0, 0]
+        return colours
 
     def _means(self, high: int, wide: int) -> UInt8[np.ndarray, "k th tw 4"]:
         """Average each block of `high` x `wide` pixels; colours are weighted by their alpha."""
@@ -87,7 +88,8 @@ class Tileset:
         weight = blocks[..., 3:].sum((2, 4))
         colour = (blocks[..., :3] * blocks[..., 3:]).sum((2, 4)) / np.maximum(weight, 1)
         alpha = blocks[..., 3:].mean((2, 4))
-        return np.rint(np.concatenate([colour, alpha], -1)).astype(np.uint8)
+        means: np.ndarray = np.rint(np.concatenate([colour, alpha], -1)).astype(np.uint8)
+        return means
 
     def cut(self, picture: UInt8[np.ndarray, "H W 4"], name: str) -> Int[np.ndarray, "h w"]:
         """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.

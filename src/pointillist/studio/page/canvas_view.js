@@ -12,7 +12,7 @@ import { tilesOf } from "./tiles.js";
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 
-const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles could not be told apart
+const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles are too small to recognize
 const GRID_FROM = 7; // screen pixels per image pixel; below that, lines would hide the image
 
 export class CanvasView {
