@@ -55,6 +55,7 @@ def test_a_completing_model_is_exact(completing: Path, picture: Path) -> None:
         np.testing.assert_allclose(expected.nats, model.log_prob(expected.levels, known=known), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_any_model_completes(model: Path, picture: Path) -> None:
     """By particles; in an order where the hole comes last; a mask says the same as a region; files are exact."""
     hole = np.zeros((5, 6), np.uint8)

@@ -58,7 +58,8 @@ def test_local(model: str, kills: int) -> None:
     assert not list(Path("job").rglob(".*")), "a process that was killed has left a temporary file"
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [20])
 def test_torchrun(model: str, kills: int) -> None:
     """Torchrun restarts processes; torchrun itself is killed too."""
     tasks = 8 * kills
@@ -92,6 +93,7 @@ if any(a == "pointillist.jobs.process" for a in sys.orig_argv):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_never_get_on_end_the_job(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed from outside again and again, nothing is rejected, and the command ends with a sentence."""
     Path("sitecustomize.py").write_text(FAULT.replace("SIGSEGV", "SIGKILL"), encoding="utf-8")
