@@ -153,9 +153,10 @@ class StudioService:
                 ended.set()
 
         entry = self.queue.submit(work, on_event)
-        while not ended.wait(0.1):
+        while not ended.is_set():
             if is_cancelled():
                 self.queue.cancel(entry.id)
+            ended.wait(0.1)
         if isinstance(last[0], schemas.Failed):
             raise RequestError(_STATUS.get(last[0].code, 400), last[0].code, last[0].error)
         return last[0]
