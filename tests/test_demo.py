@@ -183,6 +183,7 @@ def test_the_commands_at_the_end_work_as_pasted(
     assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "rocket.png", "rocket.html"}
 
 
+@pytest.mark.slow
 def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
     folder = demo.workspace.folder
@@ -193,6 +194,7 @@ def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest
     assert again.results.bits_per_dim == json.loads(before)["bits_per_dim"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_is_resumed(tmp_path: Path, demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo_run, "_MODEL", SMALL)
     resumed = []

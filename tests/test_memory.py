@@ -77,6 +77,7 @@ def test_available_memory_is_what_is_left_of_the_address_space(monkeypatch: pyte
     assert system.available_bytes() == 10
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="address-space limits work on Linux")
 def test_large_images_are_rejected_before_memory_is_spent(tmp_path: Path) -> None:
     """Under a limit of 7 GiB each command ends in one sentence, and little memory was touched."""

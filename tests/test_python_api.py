@@ -94,7 +94,7 @@ def test_what_is_no_image_is_said_in_one_sentence(model: pt.PixelModel, digits: 
             pt.explain(model, no_image)
         with pytest.raises(pt.DataError, match="is not a source of images"):
             pt.evaluate(model, no_image)
-    with pytest.raises(pt.ShapeError, match="Several images are given"):
+    with pytest.raises(pt.ShapeError, match="2 images are given"):
         pt.inpaint(model, x.expand(2, 1, 8, 8), torch.ones(8, 8).bool())
     with pytest.raises(pt.ShapeError, match=r"`known` \(<U3, shape \(\)\) must be boolean"):
         pt.inpaint(model, x, "4:,")
@@ -104,7 +104,7 @@ def test_what_is_no_image_is_said_in_one_sentence(model: pt.PixelModel, digits: 
     for name in "ab":
         (tmp_path / f"{name}.csv").write_text("0,1,2\n3,0,1\n")
     assert pt.inpaint(maps, tmp_path / "a.csv", torch.ones(2, 3).bool(), n=1).levels.shape == (1, 1, 2, 3)
-    with pytest.raises(pt.ShapeError, match="Several images are given"):
+    with pytest.raises(pt.ShapeError, match="2 images are given"):
         pt.inpaint(maps, tmp_path, torch.ones(2, 3).bool())
 
 

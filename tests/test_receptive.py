@@ -35,6 +35,7 @@ def expected(model: pt.PixelModel, table: torch.Tensor, place: int, height: int,
     return np.broadcast_to(seen, (model.image.channels, height, width))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_the_field_is_the_declared_context(name: str, data: st.DataObject) -> None:

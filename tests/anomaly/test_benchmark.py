@@ -33,6 +33,7 @@ def test_measures_of_images() -> None:
     assert alike["fpr95"] == pytest.approx(0.95, abs=0.02)
 
 
+@pytest.mark.slow
 def test_one_pair_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """All scores, the false alarms and the masks, for noise among samples of the model."""
     sets, bench = script("anomaly_sets"), script("anomaly")

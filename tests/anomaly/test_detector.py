@@ -187,7 +187,7 @@ def test_mistakes_are_one_sentence(fitted: pt.AnomalyDetector, tmp_path: Path) -
         fitted.predict(torch.arange(100).view(1, 1, 10, 10) % 10)
     with pytest.raises(pt.ShapeError, match="12x12"):
         fitted.predict(torch.zeros(1, 1, 12, 12, dtype=torch.int64))
-    with pytest.raises(pt.ShapeError, match="Several images are given where one is needed"):
+    with pytest.raises(pt.ShapeError, match="2 images are given where one is needed"):
         fitted.explain(x[:2])
     with pytest.raises(pt.ConfigError, match="'dynamic'"):
         FolderStream(tmp_path, DataOptions(binarise="dynamic"), model.image)

@@ -28,6 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pointillist.bench.run.measure_peaks", lambda: peaks)
 
 
+@pytest.mark.slow
 def test_everything_is_reported(tmp_path: Path) -> None:
     file, picture = tmp_path / "speed.json", tmp_path / "speed.svg"
     shown = run(
@@ -95,6 +96,7 @@ def test_wrong_arguments_are_a_sentence(arguments: list[str], words: str) -> Non
     assert words in fails("bench", "--size", "3", *arguments)
 
 
+@pytest.mark.slow
 def test_sampling_has_not_collapsed() -> None:
     """Ratios in one run do not depend on a slow machine; half of the required speedup allows for a noisy one."""
     workload = Workload(pt.build("gated-pixelcnn", shape=(1, 28, 28)).eval(), (28, 28))
@@ -106,6 +108,7 @@ def test_sampling_has_not_collapsed() -> None:
         assert row.over_naive.median > COLLAPSED[row.engine], row
 
 
+@pytest.mark.slow
 def test_training_has_not_collapsed() -> None:
     """Sliced, channels_last float32 over the dense masked network: at least 1.2 times."""
     with single_threaded():

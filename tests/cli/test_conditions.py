@@ -54,6 +54,7 @@ def test_everything_at_once(archive: Path) -> None:
     assert pt.load("n").config.condition(HintConfig) == pt.load("m").config.condition(HintConfig)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("hint", ["lowres:2", "grey", "outline", "half:left"])
 def test_image_to_image(hint: str, tmp_path: Path) -> None:
     """The hint is derived from the images in training and evaluation, and given in sampling."""

@@ -204,6 +204,7 @@ def test_a_folder_that_is_taken_is_refused(model: Path, pets: Path) -> None:
     assert "file" in fails("train", pets, "--out", "file/below")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="limits on file size are a thing of Unix")
 def test_a_full_disk_is_a_sentence(pets: Path) -> None:
     code = (
@@ -259,6 +260,7 @@ def test_a_dry_run_tells_speed_memory_and_hours_and_writes_nothing(pets: Path, m
     assert "`--dry-run` estimates the cost of a new run" in fails("train", "--dry-run", "--resume", "--out", "dry")
 
 
+@pytest.mark.slow
 def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its address is printed first; during the training it shows the run, afterwards nobody answers."""
     found: list[dict[str, Any]] = []

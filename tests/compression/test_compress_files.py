@@ -67,6 +67,7 @@ def test_files_come_back(model: Path, pictures: Path, tmp_path: Path) -> None:
         assert before.tobytes() == after.tobytes()
 
 
+@pytest.mark.slow
 def test_an_archive_goes_through_a_pipe(model: Path, pictures: Path, tmp_path: Path) -> None:
     """Written to standard output, read from standard input, with the names of the files."""
     command = [sys.executable, "-m", "pointillist"]

@@ -72,6 +72,7 @@ def test_codes_of_the_user_sum_to_one() -> None:
     assert abs(_pairs(hierarchy, all_grids(2, 2, 2), codes) - 1) < 1e-9
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "image",
     [

@@ -175,6 +175,7 @@ def test_two_levels_of_codes(tmp_path: Path) -> None:
     assert "no likelihood" in str(hierarchy.evaluate(images))
 
 
+@pytest.mark.slow
 def test_codes_of_the_user(tmp_path: Path) -> None:
     """Several grids of different sizes, with images given the codes."""
     rng = np.random.default_rng(0)

@@ -60,6 +60,7 @@ def interrupted(
     return result.output
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("seeded", [True, False])
 def test_samples_go_on(monkeypatch: pytest.MonkeyPatch, seeded: bool) -> None:
     """After the last whole batch, to the same files as without an interruption, with the same seed if none is given."""
@@ -83,6 +84,7 @@ def archive(path: str) -> dict[str, Any]:
         return {name: found[name].tolist() for name in found}
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("seeded", [True, False])
 def test_an_archive_goes_on(monkeypatch: pytest.MonkeyPatch, seeded: bool) -> None:
     """As a folder does, to the same bytes."""

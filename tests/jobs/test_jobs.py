@@ -225,6 +225,7 @@ class Ended(BaseException):
     """The process has ended."""
 
 
+@pytest.mark.slow
 def test_an_item_has_a_time_limit(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that is stopped at a batch computes it one by one when it starts again, and then rejects the item."""
     kept, waiting = SampleJob.compute, threading.Event()

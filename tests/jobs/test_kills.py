@@ -69,6 +69,7 @@ def test_torchrun(model: str, kills: int) -> None:
     assert result("job") == expected(model, 16 * tasks)
 
 
+@pytest.mark.slow
 def test_an_item_that_ends_the_process_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a fault such as a segmentation fault of a decoder: its batch is computed one by one, the rest goes on."""
     Path("sitecustomize.py").write_text(FAULT, encoding="utf-8")

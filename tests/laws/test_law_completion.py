@@ -264,6 +264,7 @@ def test_moves_without_later_pixels_are_found(monkeypatch: pytest.MonkeyPatch) -
         test_moves_keep_the_conditional("grey")
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", ["grey", pytest.param("rgb", marks=SLOW)])
 def test_moves_keep_the_conditional(kind: str) -> None:
     """From one and the same start, many moves reach it; from draws of it, moves stay."""

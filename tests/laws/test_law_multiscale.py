@@ -77,6 +77,7 @@ def test_the_generation_order(factor: int, size: tuple[int, int], order: list[li
     assert sampling_order(model.stages(*size), *size).tolist() == order
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("channels", "factor", "size"), [(1, 2, (4, 5)), (3, 3, (4, 4)), (1, 4, (5, 6)), (3, 2, (3, 4))]
 )

@@ -62,6 +62,7 @@ def test_every_kind_of_hint(hint: object) -> None:
     check_one_likelihood(model, random_conditions(model, 2, sure=True))
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("text", TEXTS, ids=["learned", "encoder and learned", "learned tokens", "encoder tokens"])
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelsnail"])
 def test_every_kind_of_text(name: str, text: Any) -> None:

@@ -49,6 +49,7 @@ def test_the_factored_convolution_is_the_masked_one(
     check_masked(size, kernel_size, dilation, s_curve=s_curve)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", CURVES)
 def test_an_s_curve_sees_exactly_the_earlier_sites(name: str, channels: int) -> None:
@@ -80,6 +81,7 @@ def test_one_set_of_weights_has_the_properties_in_every_order(name: str) -> None
     check_textbook(model, 3, 4)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("levels", [2, 3])
 @pytest.mark.parametrize("network", names())
 def test_all_images_have_probability_one_in_every_order(network: str, levels: int) -> None:

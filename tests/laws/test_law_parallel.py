@@ -50,6 +50,7 @@ def test_all_images_together_have_probability_one(shape: tuple[int, int, int], l
         check_normalised(randomise_weights(model), *shape[1:])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("context", [1, 3])
 def test_all_images_of_four_by_four(context: int) -> None:
     """Check 65,536 binary images: a base of one pixel, two scales of two groups each."""

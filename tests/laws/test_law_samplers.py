@@ -59,6 +59,7 @@ def test_every_engine_gives_the_image_of_full_forwards(data: st.DataObject) -> N
     check_sampled_by_full_forwards(model, model.image.height, model.image.width)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_samples_are_scored_as_they_were_drawn(name: str, data: st.DataObject) -> None:

@@ -10,6 +10,7 @@ from .strategies import models
 from .textbook import TEXTBOOK, check_parameter_count, check_textbook
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", list(TEXTBOOK))
 @given(data=st.data())
 def test_network_is_the_one_of_its_paper(name: str, data: st.DataObject) -> None:

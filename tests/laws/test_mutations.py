@@ -20,7 +20,7 @@ from . import (  # noqa: F401 (they fill MUTANTS)
 from .mutants import MUTANTS, Mutant
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[m.name for m in MUTANTS])
 def test_the_property_test_fails_on_the_mutant(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     """The property holds, the error is planted, the property test fails."""

@@ -106,6 +106,7 @@ def test_p8_masks_hold_before_the_first_step_after_loading_and_under_an_average(
     check_no_leak(model, 3, 3)
 
 
+@pytest.mark.one_in(3)
 @every_network
 def test_p9_training_mode_is_causal_and_images_do_not_mix(name: str) -> None:
     """No statistics over sites or over the batch, in either mode."""

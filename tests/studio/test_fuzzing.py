@@ -178,6 +178,7 @@ def fuzz(
     run()
 
 
+@pytest.mark.one_in(3)
 @every_address
 def test_any_request_is_answered_as_described(path: str, method: str, small_service: StudioService) -> None:
     """Few of each address."""

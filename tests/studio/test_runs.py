@@ -78,6 +78,7 @@ def test_what_is_no_run_is_rejected(tmp_path: Path) -> None:
         TrainingRun.check(tmp_path)
 
 
+@pytest.mark.slow
 def test_each_checkpoint_is_loaded(tmp_path: Path, service: StudioService) -> None:
     """The model waits for the first, changes with the second, and stays if a third is damaged."""
     (entry,) = service.models.entries.values()

@@ -44,6 +44,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     monkeypatch.setattr(Trainer, "step", stepping)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("augmented", [False, True])
 def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augmented: bool) -> None:
     """Ctrl-C at an odd step, then `resume`: weights, moments, average and metrics are those of a straight run."""
@@ -66,6 +67,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.Monkey
     assert metrics(tmp_path / "a") == metrics(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_kill_leaves_a_state_to_resume(tmp_path: Path) -> None:
     """`kill -9` at any moment: the newest whole state is found, and the end is the same."""
     program = (

@@ -43,6 +43,7 @@ def test_a_run_starts_from_its_first_images(tmp_path: Path, monkeypatch: pytest.
     assert calls == [True, False]
 
 
+@pytest.mark.slow
 def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The weights that a resumed model was built with are never initialised from data."""
     data = tiny_data()

@@ -25,6 +25,7 @@ from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals
 from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
+from pointillist.model.batches import not_one_image
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 
@@ -203,7 +204,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         if not isinstance(image, (str, Path, Image.Image)):
             image = np.asarray(image)[None] if np.ndim(image) == 3 else np.asarray(image)
             if len(image) != 1:
-                raise ShapeError("Several images are given where one is needed: give one, (c, h, w).")
+                raise not_one_image(len(image))
         return next(self.records(image))
 
     def to_pyod(self) -> PyodDetector:

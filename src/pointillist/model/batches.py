@@ -214,6 +214,11 @@ def _is_ready(x: Any) -> bool:
     return isinstance(x, (ImageDataset, DataSplits, Image.Image, Tensor, np.ndarray, list, tuple))
 
 
+def not_one_image(count: int) -> ShapeError:
+    """Make the error of a function of one image that is given another number of them."""
+    return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
+
+
 def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map.
 
@@ -223,7 +228,9 @@ def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     """
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
         maps = load_data(image, spec=model.image, classes=model.config.classes, tiles=model.tileset).get("all")
-        image = maps.batch(range(min(len(maps), 2))).levels
+        if len(maps) != 1:
+            raise not_one_image(len(maps))
+        image = maps.batch([0]).levels
     elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):
@@ -233,7 +240,7 @@ def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     x = image if isinstance(image, Tensor) else torch.as_tensor(np.asarray(image))
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:
-        raise ShapeError("Several images are given where one is needed: give one, (c, h, w).")
+        raise not_one_image(len(x))
     return model.check(x)
 
 
