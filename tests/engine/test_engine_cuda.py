@@ -42,6 +42,7 @@ def canvas_of(program: Program, batch: int = 2) -> Tensor:
     return torch.randn(batch, program.num_sub_steps * program.canvas_width, *SHAPE[1:], dtype=torch.float64)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_what_is_replayed_is_what_was_captured(name: str) -> None:
     """Every model, by a tape in place of a graph: each piece runs once, is captured once, and repeated from then on."""
@@ -120,6 +121,7 @@ def test_graphs_are_captured_at_the_second_use(monkeypatch: pytest.MonkeyPatch) 
     assert events == 2 * ["on the stream", "begin pool thread_local", "end"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("engine", DEVICE_ENGINES)
 @pytest.mark.parametrize(
     ("name", "likelihood", "channels"),

@@ -79,6 +79,7 @@ def recurrent(along: Literal["rows", "diagonals"], *, reverse: bool) -> dict[str
     }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("start", [pixel, row])
 @pytest.mark.parametrize("reverse", [False, True])

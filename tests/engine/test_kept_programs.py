@@ -60,6 +60,7 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counted
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_a_kept_program_takes_other_conditions(name: str) -> None:
     """Every network, with other labels, guidance, orders and engines, to the bit."""
