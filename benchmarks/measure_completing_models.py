@@ -110,10 +110,10 @@ def classifier(
             for x in (real, filled, fill(model, real, known, labels))
         ]
         chances = blind((real * mask).float() / top).softmax(1)
-    before, after, told = right
+    before, after, labelled = right
     print(
         f"classifier  {after:.1%} of {len(real)} filled images right, {before:.1%} of the originals: "
-        f"{after / before:.1%} (floor 90%); filled with the label {told:.1%}: {told / before:.1%}"
+        f"{after / before:.1%} (floor 90%); filled with the label {labelled:.1%}: {labelled / before:.1%}"
     )
     guessed, drawn = (chances.argmax(1) == labels).double().mean(), chances[everyone, labels].double().mean()
     print(

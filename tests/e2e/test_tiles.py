@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import canvas, choose_model, opened, paint, pixels, pixels_of, point, saved
+from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, saved
 from tests.studio.helpers import TILES, mapper
 
 NOTHING = "Nothing is painted yet: paint, draw or open an image first."
@@ -26,8 +26,8 @@ SHOWN = np.where(TILES.tiles[..., 3:] > 0, TILES.tiles[..., :3], CHECK)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """Maps of 5x7 cells, of 60x60 cells, and without a tileset."""
+def studio() -> Iterator[Server]:
+    """Maps of 5x7 cells, of 60x60 cells, and without a tileset: in place of the studio of the other tests."""
     without = mapper("pixelcnn")
     without.tileset = None
     found = Server(StudioService([mapper("gated-pixelcnn"), mapper("gated-pixelcnn", 60, 60), without]))
@@ -37,20 +37,13 @@ def server() -> Iterator[Server]:
     found.close()
 
 
-@pytest.fixture
-def page(browser: Browser, server: Server) -> Iterator[Page]:
-    """The page of that studio."""
-    with opened(browser, server.url) as found:
-        yield found
-
-
-def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, server: Server, tmp_path: Path) -> None:
+def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, studio: Server, tmp_path: Path) -> None:
     """On the canvas, among the levels and in the file; until then the button says why there is none."""
     button = page.get_by_role("button", name="PNG", exact=True)
     expect(button).to_be_disabled()
     expect(button).to_have_attribute("title", NOTHING)
     paint(page, seed=2)
-    levels = pt.sample(server.service.models["gated-pixelcnn"].model, 1, seed=2).levels.numpy()[0, 0]
+    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 1, seed=2).levels.numpy()[0, 0]
     expected = SHOWN[levels].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3)
     np.testing.assert_array_equal(pixels(page)[..., :3], expected)
     with Image.open(saved(page, "PNG", tmp_path)) as exact:

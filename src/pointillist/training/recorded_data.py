@@ -16,9 +16,10 @@ from pointillist.settings_tree import assign, parse_assignment, parse_section
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")
-# what the model itself holds
-_STORED = ("source", "level_names", "tileset", "tile_size")
-_FIXED = ("mode", "levels", "ordered", "palette", "level_names", "tileset", "tile_size")
+# what the model itself holds: what its levels are, and what they look like
+_TILES = ("level_names", "tileset", "tile_size")
+_STORED = ("source", *_TILES)
+_FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
 
 
 def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
