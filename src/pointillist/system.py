@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,15 @@ from pointillist.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import torch
+    from threadpoolctl import ThreadpoolController
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """Find the thread pools of the process, which takes a millisecond; again once other modules are imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 class _OneThread:
@@ -34,11 +44,10 @@ class _OneThread:
 
     def enter(self) -> None:
         import torch
-        from threadpoolctl import threadpool_limits
 
         with self._lock:
             if not self._inside:
-                self._before, self._limits = torch.get_num_threads(), threadpool_limits(1)
+                self._before, self._limits = torch.get_num_threads(), _thread_pools(len(sys.modules)).limit(limits=1)
             self._inside += 1
             self._own.depth = getattr(self._own, "depth", 0) + 1
             torch.set_num_threads(1)

@@ -7,7 +7,7 @@ import json
 import queue
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ import pointillist as pt
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.studio.app import create_app
 from pointillist.studio.comm_bridge import CommBridge
+from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.security import App, Message, Receive, Scope, Send
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import events, labelled
@@ -43,9 +44,11 @@ class Page:
         """The next message."""
         return self._messages.get(timeout=SECONDS)
 
-    def answer(self, name: str) -> tuple[int, list[bytes]]:
-        """The status and the parts of the one answer that comes, in their order."""
-        found = [self.next()]
+    def answer(self, name: str, come: int = 0, then: Callable[[], None] = lambda: None) -> tuple[int, list[bytes]]:
+        """The status and the parts of the one answer that comes, in their order; `then` follows `come` messages."""
+        found = [self.next() for _ in range(come)]
+        then()
+        found.append(self.next())
         while found[-1][0]["type"] not in ("end", "error"):
             found.append(self.next())
         assert {message["id"] for message, _ in found} == {name}
@@ -84,13 +87,20 @@ def test_answers_are_those_of_http(page: Page, client: TestClient) -> None:
         assert (status, json.loads(b"".join(parts))) == (expected.status_code, expected.json())
 
 
-def test_a_painting_comes_event_by_event(page: Page, client: TestClient) -> None:
-    """The same image as over HTTP, and no event waits for the last."""
+def test_a_painting_comes_as_it_is_made(page: Page, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same image as over HTTP, and no event waits for the last: here sampling waits for the first to arrive."""
     body = {"samples": [{"seed": 5}]}
+    arrived, plain = threading.Event(), QueueEntry.begin
+
+    def begin(entry: QueueEntry) -> None:
+        assert arrived.wait(SECONDS)
+        plain(entry)
+
+    monkeypatch.setattr(QueueEntry, "begin", begin)
     page.request("one", "POST", "/api/models/gated-pixelcnn/sample", json.dumps(body).encode())
-    status, parts = page.answer("one")
+    status, parts = page.answer("one", come=3, then=arrived.set)  # accepted, the head, and the first event
     assert status == 200
-    assert len(parts) >= 4  # queued, started, pixels, finished
+    assert [event["type"] for event in events(parts[0].decode())] == ["queued"]
     streamed = events(b"".join(parts).decode())
     assert streamed[-1]["type"] == "finished", streamed[-1]
     expected = events(client.post("/api/models/gated-pixelcnn/sample", json=body).text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
 from pointillist._version import __version__
@@ -13,7 +13,7 @@ from pointillist.studio import export, inside, queries, schemas, upload
 from pointillist.studio.errors import RequestError
 from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.service import StudioService
-from pointillist.studio.streaming import disconnect_event, stream_job
+from pointillist.studio.streaming import EventStream, disconnect_event
 
 Model = Annotated[str, Path(max_length=200, description="The `id` of a model in `ServerInfo`.")]
 Side = Annotated[int | None, Query(ge=1, le=4096)]
@@ -81,14 +81,14 @@ def sheet(step: Annotated[int, Path(ge=0, lt=10**15)], request: Request) -> Resp
 
 
 @router.post(
-    "/models/{model}/sample", summary="Sample images", response_class=StreamingResponse,
+    "/models/{model}/sample", summary="Sample images", response_class=Response,
     responses={200: {"description": "Events, one per line.", "content": {"application/x-ndjson": {}}}},
 )  # fmt: skip
 async def sample(model: Model, body: schemas.SampleRequest, request: Request) -> Response:
     """Stream events: queued, started, pixels many times, and finished or failed."""
     service = _service(request)
     job = await run_in_threadpool(service.make_job, model, body)
-    return stream_job(service, job, request)
+    return EventStream(service, job)
 
 
 @router.post("/models/{model}/fill", response_model=schemas.FillResult, summary="Fill the hole of an image")

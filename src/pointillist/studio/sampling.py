@@ -129,7 +129,8 @@ class _EventBatcher:
         step = max(1, _EVENT_NUMBERS // self._numbers)
         while self._sent < stop:
             part = slice(self._sent, min(stop, self._sent + step))
-            params = self._outputs[:, self._raster_indices[part]].movedim(-1, 1)[:, :, None]
+            # contiguous: a softmax over few levels is several times as fast across the pixels
+            params = self._outputs[:, self._raster_indices[part]].movedim(-1, 1)[:, :, None].contiguous()
             x = levels[: len(params)].flatten(2)[:, :, self._sequence[part]][:, :, None]
             self._emit(self._pixels_event(part.start, params, x))
             self._sent = part.stop

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pointillist.studio import schemas
@@ -20,30 +19,52 @@ from pointillist.studio.service import StudioService
 MEDIA_TYPE = "application/x-ndjson"
 _POLL_INTERVAL = 0.1  # seconds between checks whether the client is still connected
 
+Line = tuple[bytes, bool]
+"""A line of the stream, and whether it is the last."""
 
-def stream_job(service: StudioService, job: SamplingJob, request: Request) -> StreamingResponse:
-    """Submit a job, and respond with its events, one per line.
+
+class EventStream(Response):
+    """The events of a job, one per line; the job is cancelled when the client leaves, even before the first line.
+
+    Lines that wait are sent together: the thread that samples waits for the lock of the interpreter meanwhile.
 
     Raises:
         RequestError: if the queue is full.
     """
-    lines: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
-    entry = service.submit(job, _event_handler(lines))
-    return _CancellingResponse(_read_lines(lines, request), lambda: service.queue.cancel(entry.id))
 
+    media_type = MEDIA_TYPE
 
-class _CancellingResponse(StreamingResponse):
-    """A stream that cancels its job when it ends, even if the client left before the first line."""
-
-    def __init__(self, lines: AsyncIterator[bytes], cancel: Callable[[], object]) -> None:
-        super().__init__(lines, media_type=MEDIA_TYPE)
-        self._cancel = cancel
+    def __init__(self, service: StudioService, job: SamplingJob) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._lines: asyncio.Queue[Line] = asyncio.Queue()
+        self._queue = service.queue
+        self._entry = service.submit(job, _event_handler(self._lines))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        watching = asyncio.create_task(self._watch(receive))
         try:
-            await super().__call__(scope, receive, send)
+            with suppress(OSError):  # the client has left
+                await self._send(send)
         finally:
-            self._cancel()
+            watching.cancel()
+            self._queue.cancel(self._entry.id)
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        is_last = False
+        while not is_last:
+            lines, is_last = await self._lines.get()
+            while not self._lines.empty():
+                further, is_last = self._lines.get_nowait()
+                lines += further
+            await send({"type": "http.response.body", "body": lines, "more_body": not is_last})
+
+    async def _watch(self, receive: Receive) -> None:
+        """End the stream as soon as the client disconnects."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._lines.put_nowait((b"", True))
 
 
 @asynccontextmanager
@@ -63,7 +84,7 @@ async def disconnect_event(request: Request) -> AsyncIterator[threading.Event]:
         polling.cancel()
 
 
-def _event_handler(lines: asyncio.Queue[tuple[bytes, bool]]) -> EventHandler:
+def _event_handler(lines: asyncio.Queue[Line]) -> EventHandler:
     loop = asyncio.get_running_loop()
 
     def on_event(event: AnyEvent) -> None:
@@ -73,19 +94,3 @@ def _event_handler(lines: asyncio.Queue[tuple[bytes, bool]]) -> EventHandler:
             loop.call_soon_threadsafe(lines.put_nowait, (line, is_last))
 
     return on_event
-
-
-async def _read_lines(lines: asyncio.Queue[tuple[bytes, bool]], request: Request) -> AsyncIterator[bytes]:
-    polled = time.monotonic()
-    while True:
-        if time.monotonic() - polled > _POLL_INTERVAL:
-            if await request.is_disconnected():
-                return
-            polled = time.monotonic()
-        try:
-            line, is_last = await asyncio.wait_for(lines.get(), _POLL_INTERVAL)
-        except TimeoutError:
-            continue
-        yield line
-        if is_last:
-            return
