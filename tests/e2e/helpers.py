@@ -136,6 +136,12 @@ def saved(page: Page, button: str, folder: Path) -> Path:
     return path
 
 
+def press_in_menu(page: Page, name: str) -> None:
+    """An entry of the menu beside the buttons for saving."""
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name=name).click()
+
+
 def paint_and_stop(page: Page, service: StudioService) -> None:
     """A painting is begun and stopped, on the page and on the server; some of it is there."""
     choose_model(page, SLOW)

@@ -13,7 +13,7 @@ from playwright.sync_api import Download, Page, expect
 import pointillist as pt
 from pointillist.studio.reproduce import read_manifest
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, saved, wait_until_painted
+from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, press_in_menu, saved, wait_until_painted
 
 
 def kept(page: Page) -> None:
@@ -26,12 +26,6 @@ def opened(page: Page, path: Path) -> None:
     with page.expect_file_chooser() as found:
         page.get_by_role("button", name="Open a picture or a manifest").click()
     found.value.set_files(path)
-
-
-def menu(page: Page, name: str) -> None:
-    """An entry of the menu beside the buttons for saving."""
-    page.locator(".menu summary").click()
-    page.get_by_role("button", name=name).click()
 
 
 def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
@@ -53,10 +47,10 @@ def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
     expect(page.get_by_role("group", name="Label").get_by_role("radio", name="7", exact=True)).to_be_checked()
     expect(page.locator(".thumbnails .favourite button")).to_have_attribute("title", "my seven, " + bits(page))
     expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
-    menu(page, "Delete everything …")
+    press_in_menu(page, "Delete everything …")
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     expect(page.locator(".thumbnails canvas")).to_have_count(2)
-    menu(page, "Delete everything …")
+    press_in_menu(page, "Delete everything …")
     page.get_by_role("dialog").get_by_role("button", name="Delete everything").click()
     expect(page.locator(".thumbnails canvas")).to_have_count(0)
     kept(page)
@@ -100,7 +94,7 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
     """A ZIP of exact pictures with their settings; a sheet; an atlas of exact pixels with their places."""
     paint(page, seed=8, count=4)
     with page.expect_download() as found:
-        menu(page, "All as a ZIP")
+        press_in_menu(page, "All as a ZIP")
     path = tmp_path / "all.zip"
     found.value.save_as(path)
     expected = pt.sample(service.models[DIGITS].model, 4, seed=8).levels.numpy()[:, 0]
@@ -113,13 +107,13 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
                 np.testing.assert_array_equal(np.array(picture.convert("L")), grey(image))
                 assert "pointillist-manifest" in picture.info
     with page.expect_download() as found:
-        menu(page, "Contact sheet")
+        press_in_menu(page, "Contact sheet")
     found.value.save_as(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 176 + 16, 2 * 198 + 16)
     downloads: list[Download] = []
     page.on("download", lambda one: downloads.append(one))
-    menu(page, "Atlas")
+    press_in_menu(page, "Atlas")
     page.wait_for_timeout(1500)
     for one in downloads:
         one.save_as(tmp_path / one.suggested_filename)

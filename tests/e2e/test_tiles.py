@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Download, Page, expect
 
 import pointillist as pt
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, saved
+from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, press_in_menu, saved
 from tests.studio.helpers import TILES, mapper
 
 NOTHING = "Nothing is painted yet: paint, draw or open an image first."
 CHANGED = "There is no painting to show: the image was changed by hand since, or was never painted."
-CODES = "A grid of codes without a tileset is not a picture: save its manifest instead."
+CODES = "A grid of codes without a tileset is not a picture: save it as a map, under More."
 CHECK = np.array([[255, 206], [206, 255]]).repeat(3, 0).repeat(5, 1)[..., None]
 """The checkerboard under a tile of 6x10 pixels."""
 SHOWN = np.where(TILES.tiles[..., 3:] > 0, TILES.tiles[..., :3], CHECK)
@@ -71,14 +73,40 @@ def test_small_cells_have_the_mean_colour(page: Page) -> None:
 
 
 def test_codes_without_tiles_say_why_they_are_not_saved(page: Page) -> None:
-    """The manifest is there instead."""
+    """The map for an editor is there instead."""
     choose_model(page, "pixelcnn")
     paint(page, seed=2)
     for name in ("PNG", "PNG large", "GIF"):
         button = page.get_by_role("button", name=name, exact=True)
         expect(button).to_be_disabled()
         expect(button).to_have_attribute("title", CODES)
-    expect(page.get_by_role("button", name="Manifest", exact=True)).to_be_enabled()
+    with page.expect_download() as found:
+        press_in_menu(page, "Map as CSV")
+    assert found.value.suggested_filename == "pixelcnn-seed-2-csv.zip"
+
+
+def test_maps_are_saved_for_tiled_and_on_sheets_of_tiles(page: Page, studio: Server, tmp_path: Path) -> None:
+    """The map and its tileset; a sheet and an atlas of tiles."""
+    paint(page, seed=2, count=2)
+    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 2, seed=2).levels.numpy()[:, 0]
+    with page.expect_download() as found:
+        press_in_menu(page, "Map for Tiled")
+    found.value.save_as(tmp_path / "map.zip")
+    with zipfile.ZipFile(tmp_path / "map.zip") as archive:
+        assert sorted(archive.namelist()) == ["map.tmj", "tileset.png"]
+        cells = json.loads(archive.read("map.tmj"))["layers"][0]["data"]
+    np.testing.assert_array_equal(np.reshape(cells, levels[0].shape) - 1, levels[0])
+    downloads: list[Download] = []
+    page.on("download", lambda one: downloads.append(one))
+    press_in_menu(page, "Atlas")
+    page.wait_for_timeout(1500)
+    for one in downloads:
+        one.save_as(tmp_path / one.suggested_filename)
+    expected = [SHOWN[one].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3) for one in levels]
+    with Image.open(tmp_path / "atlas.png") as sheet:
+        np.testing.assert_array_equal(np.asarray(sheet)[..., :3], np.concatenate(expected, 1))
+    places = json.loads((tmp_path / "atlas.json").read_text())["places"]
+    assert [(one["x"], one["width"], one["height"]) for one in places] == [(0, 70, 30), (70, 70, 30)]
 
 
 @pytest.mark.parametrize("place", ["map", "levels"])

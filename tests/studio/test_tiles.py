@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+import pointillist as pt
 from pointillist.data.tilemaps import Tileset
+from pointillist.data.tilemaps.tileset import plain_tileset
+from pointillist.errors import ConfigError
+from pointillist.studio import export, schemas
 from pointillist.studio.app import create_app
 from pointillist.studio.model_details import model_details
+from pointillist.studio.service import LIMITS
 from tests.studio import helpers
 from tests.studio.helpers import decoded, encoded
 
@@ -71,6 +78,29 @@ def test_a_gif_shows_mean_colours(client: TestClient) -> None:
         found.seek(1)
         shown = {tuple(colour) for colour in np.asarray(found.convert("RGB")).reshape(-1, 3).tolist()}
     assert {tuple(c[:3]) for c in helpers.TILES.mean_colours().tolist()[1:]} <= shown
+
+
+@pytest.mark.parametrize("form", ["tmj", "tmx", "csv", "txt"])
+def test_a_map_is_saved_for_an_editor(client: TestClient, form: str, tmp_path: Path) -> None:
+    """In a ZIP with its tileset or legend, which training reads back; plain tiles where the model has none."""
+    for model, tiles in (("pixelcnn", helpers.TILES), ("gated-pixelcnn", plain_tileset(4))):
+        answer = client.post(f"/api/models/{model}/map", json={"levels": encoded(LEVELS), "format": form})
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "application/zip"), answer.text
+        folder = tmp_path / model
+        with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+            assert archive.testzip() is None
+            archive.extractall(folder)
+        read = pt.load_data(folder, mode="codes", levels=4).train
+        np.testing.assert_array_equal(read.batch([0]).levels[0], LEVELS)
+        if form.startswith("tm"):
+            assert read.tileset is not None
+            np.testing.assert_array_equal(read.tileset.tiles, tiles.tiles)
+
+
+def test_only_maps_are_saved_as_maps() -> None:
+    """Others are pictures; the sentence says what the model samples."""
+    with pytest.raises(ConfigError, match="Only maps of tiles can be exported for an editor, and this model samples"):
+        export.map_archive(helpers.grey(), schemas.MapRequest(levels=schemas.EncodedArray(**encoded(LEVELS))), LIMITS)
 
 
 def test_codes_without_tiles_are_no_picture(client: TestClient) -> None:

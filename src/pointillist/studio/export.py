@@ -1,12 +1,15 @@
-"""Export of images as PNG and GIF bytes; nothing is written to disk."""
+"""Export of images as PNG and GIF, and of maps as files of an editor, in bytes; nothing is written to disk."""
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import numpy as np
 from PIL import Image
 
+from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil
 from pointillist.model.pixel_model import PixelModel
@@ -63,6 +66,24 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
     return gif_bytes(
         np.stack(arrays), order=ranks, start=start, frames=request.frames, scale=request.scale, background=background
     )
+
+
+def map_archive(model: PixelModel, request: schemas.MapRequest, limits: schemas.Limits) -> bytes:
+    """Export a map as a ZIP file: the map, and the tileset or legend that belongs beside it.
+
+    Raises:
+        ConfigError: if the images of the model are no maps.
+    """
+    if model.image.mode != "codes" or model.image.channels != 1:
+        raise ConfigError(f"Only maps of tiles can be exported for an editor, and this model samples {model.image}.")
+    levels = decode_levels(model, request.levels, limits)[0, 0].cpu().numpy()
+    files = MapFiles.of(model.image, model.tileset)
+    contents = {f"map.{request.format}": files.encode(levels, request.format), **files.beside(request.format)}
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
 
 
 def _drawn(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> np.ndarray:

@@ -202,6 +202,15 @@ def png(model: Model, body: schemas.PngRequest, request: Request) -> Response:
 
 
 @router.post(
+    "/models/{model}/map", summary="Export a map", response_class=Response,
+    responses={200: {"description": "The files.", "content": {"application/zip": {}}}},
+)  # fmt: skip
+def map_archive(model: Model, body: schemas.MapRequest, request: Request) -> Response:
+    """Export a map for Tiled, as CSV or as text, in a ZIP file with its tileset or legend."""
+    return Response(_service(request).convert(model, export.map_archive, body), media_type="application/zip")
+
+
+@router.post(
     "/models/{model}/gif", summary="Export an animation", response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/gif": {}}}},
 )  # fmt: skip

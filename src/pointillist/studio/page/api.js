@@ -124,6 +124,11 @@ export class Server {
     return this.#request(routeOf(model, "png"), postOf(request)).then((answer) => answer.blob());
   }
 
+  /** @param {string} model @param {Api.MapRequest} request */
+  map(model, request) {
+    return this.#request(routeOf(model, "map"), postOf(request)).then((answer) => answer.blob());
+  }
+
   /** @param {string} model @param {Api.GifRequest} request */
   gif(model, request) {
     return this.#request(routeOf(model, "gif"), postOf(request)).then((answer) => answer.blob());

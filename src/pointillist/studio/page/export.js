@@ -56,6 +56,11 @@ export class Exporter {
     return model.id;
   }
 
+  /** Save a map for an editor, with its tileset. @param {Canvas} canvas @param {"tmj" | "csv"} format */
+  async map(canvas, format) {
+    download(await this.server.map(this.#model(canvas), { levels: this.#levels(canvas), format }), `${fileName(canvas)}-${format}.zip`);
+  }
+
   /** Save images with their settings in one file. @param {GalleryItem[]} items */
   async zip(items) {
     if (!items.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
@@ -99,12 +104,13 @@ export class Exporter {
   /** Return why the active canvas cannot be saved in a format, one sentence; null where it can. */
   get obstacles() {
     const { canvas } = this.state;
-    if (!canvas) return { picture: EMPTY, gif: EMPTY, manifest: EMPTY };
+    if (!canvas) return { picture: EMPTY, map: EMPTY, gif: EMPTY, manifest: EMPTY };
     const unfinished = holdsAnything(canvas) ? "Pixels are missing: paint or fill them first." : EMPTY;
-    const picture = !isPicture(canvas) ? "A grid of codes without a tileset is not a picture: save its manifest instead." : isComplete(visibleImage(canvas)) ? null : unfinished;
+    const map = isComplete(visibleImage(canvas)) ? null : unfinished;
+    const picture = isPicture(canvas) ? map : "A grid of codes without a tileset is not a picture: save it as a map, under More.";
     const gif = picture ?? (canvas.trace ? null : "There is no painting to show: the image was changed by hand since, or was never painted.");
     const manifest = canvas.trace?.manifest ? null : holdsAnything(canvas) ? "Only a whole painting has a manifest: this image was opened, filled or changed by hand, or is not finished." : EMPTY;
-    return { picture, gif, manifest };
+    return { picture, map, gif, manifest };
   }
 
   /** Paint the images of a manifest again, and compare. @param {string} text @param {string} name of the file */

@@ -24,6 +24,10 @@ export class Gallery {
     this.large = action("PNG large", "", () => exporter.png(active(), exporter.scale(active())));
     this.gif = action("GIF", "", () => exporter.gif(active(), isDark(this.el)));
     this.manifest = action("Manifest", "", () => exporter.manifest(active()));
+    this.maps = [
+      action("Map for Tiled", "", () => exporter.map(active(), "tmj")),
+      action("Map as CSV", "", () => exporter.map(active(), "csv")),
+    ];
     const several = [
       action("All as a ZIP", "Every image of the gallery, with its settings", () => exporter.zip(state.gallery)),
       action("Contact sheet", "The canvases, or the gallery if there is one canvas, with names", () => exporter.sheet(this.#several())),
@@ -31,7 +35,7 @@ export class Gallery {
       action("Open a manifest", "Paint the image of a manifest again, and compare", () => uploader.choose()),
       action("Delete everything …", "The gallery, the canvases and the settings that this browser keeps", () => this.#deleteAll()),
     ];
-    this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...several));
+    this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...this.maps, ...several));
     this.menu.addEventListener("click", (event) => { if (event.target instanceof HTMLButtonElement) this.menu.open = false; });
     const tool = (/** @type {import("./icons.js").Icon} */ name, /** @type {string} */ title, /** @type {(item: GalleryItem) => unknown} */ act) =>
       html("button", { type: "button", className: "icon-only", title, "aria-label": title, onclick: () => { const item = this.#item; if (item) this.#try(() => act(item)); } }, icon(name));
@@ -51,8 +55,12 @@ export class Gallery {
 
   update() {
     const { state } = this;
-    const { picture, gif, manifest } = this.exporter.obstacles;
-    const tiles = state.canvas?.details.image.tiles;
+    const { picture, map, gif, manifest } = this.exporter.obstacles;
+    const { mode, tiles } = state.canvas?.details.image ?? {};
+    for (const button of this.maps) {
+      button.hidden = mode !== "codes";
+      offer(button, map, "Every cell by its number, in a ZIP with the tileset");
+    }
     offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : "Every pixel as it is, with all settings in the file");
     offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
     offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");

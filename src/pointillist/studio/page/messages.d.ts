@@ -198,6 +198,10 @@ declare namespace Api {
     name: string;
     sha256: string;
   }
+  interface MapRequest {
+    levels: EncodedArray;
+    format?: "tmj" | "tmx" | "csv" | "txt";
+  }
   interface ModelDetails {
     network: string;
     parameters: number;

@@ -3,15 +3,19 @@
 import { visibleImage } from "./canvas_model.js";
 import { html } from "./dom.js";
 import { drawImage } from "./draw_image.js";
+import { drawTiles, tilesOf } from "./tiles.js";
 
 /** @typedef {import("./state.js").GalleryItem} GalleryItem */
 
 const CELL = 160, GAP = 16, LINE = 22; // screen pixels of a contact sheet
 
-/** Draw a canvas at its own size. @param {GalleryItem} item */
+/** Draw a canvas at its own size, a map by its tiles. @param {GalleryItem} item */
 function pictureOf({ canvas }) {
   const picture = html("canvas", {});
-  drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width, { checked: false });
+  const { details: { image }, height, width } = canvas;
+  const tiles = tilesOf(image);
+  if (tiles) drawTiles(picture, tiles, visibleImage(canvas), height, width);
+  else drawImage(picture, image, visibleImage(canvas), height, width, { checked: false });
   return picture;
 }
 
@@ -39,14 +43,15 @@ export function contactSheet(items) {
 /** Put images side by side, pixel by pixel. @param {GalleryItem[]} items @returns {Promise<{picture: Blob, places: object[]}>} */
 export async function atlas(items) {
   const columns = Math.ceil(Math.sqrt(items.length));
-  const width = Math.max(...items.map(({ canvas }) => canvas.width));
-  const height = Math.max(...items.map(({ canvas }) => canvas.height));
+  const pictures = items.map(pictureOf);
+  const width = Math.max(...pictures.map((picture) => picture.width));
+  const height = Math.max(...pictures.map((picture) => picture.height));
   const sheet = html("canvas", { width: columns * width, height: Math.ceil(items.length / columns) * height });
   const context = sheet.getContext("2d");
   const places = items.map((item, i) => {
     const [x, y] = [(i % columns) * width, Math.floor(i / columns) * height];
-    context?.drawImage(pictureOf(item), x, y);
-    return { name: item.name, x, y, width: item.canvas.width, height: item.canvas.height };
+    context?.drawImage(pictures[i], x, y);
+    return { name: item.name, x, y, width: pictures[i].width, height: pictures[i].height };
   });
   return { picture: await toPng(sheet), places };
 }

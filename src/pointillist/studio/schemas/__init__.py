@@ -2,7 +2,7 @@
 
 from pointillist.studio.schemas.anomaly import AnomalyMap, AnomalyQuery, AnomalyStatistic
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
-from pointillist.studio.schemas.export import GifRequest, PngRequest, ReproduceRequest, ReproduceResult
+from pointillist.studio.schemas.export import GifRequest, MapRequest, PngRequest, ReproduceRequest, ReproduceResult
 from pointillist.studio.schemas.fill import AllowedLevels, Candidate, FillRequest, FillResult
 from pointillist.studio.schemas.inside import (
     ActivationMap,
@@ -91,6 +91,7 @@ __all__ = [
     "LevelProb",
     "Limits",
     "ManifestModel",
+    "MapRequest",
     "ModelDetails",
     "ModelInfo",
     "PixelDistribution",

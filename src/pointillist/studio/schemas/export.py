@@ -1,8 +1,8 @@
-"""Requests for PNG and GIF files, and for reproducing the images of a manifest."""
+"""Requests for PNG, GIF and map files, and for reproducing the images of a manifest."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,18 @@ class PngRequest(Schema):
     scale: int = Field(1, ge=1, le=64)
     manifest: SampleManifest | None = None
     palette: list[Colour] | None = Field(None, max_length=65_536)
+
+
+class MapRequest(Schema):
+    """Export a map of tiles as files of a map editor.
+
+    Attributes:
+        levels: the map.
+        format: `tmj` and `tmx` of Tiled, `csv`, or `txt` with a legend.
+    """
+
+    levels: EncodedArray
+    format: Literal["tmj", "tmx", "csv", "txt"] = "tmj"
 
 
 class GifRequest(Schema):
