@@ -42,6 +42,7 @@ def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
     expect(page.locator(".thumbnails canvas")).to_have_count(2)
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
     np.testing.assert_array_equal(pixels(page, 1), first)
+    expect(page.get_by_role("button", name="Favourite", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(page.get_by_label("Seed", exact=True)).to_have_value("4")
     expect(page.get_by_label("Temperature, as a number")).to_have_value("0.8")
     expect(page.get_by_role("group", name="Label").get_by_role("radio", name="7", exact=True)).to_be_checked()

@@ -42,7 +42,7 @@ export class Keeper {
     try {
       state.gallery = items.sort((a, b) => (a.id < b.id ? 1 : -1)).map((item) => ({ ...item, canvas: unpack(item.canvas) }));
       this.items = new Map(state.gallery.map((item) => [item.id, item]));
-      if (workspace?.canvases.length) state.history.now = { canvases: workspace.canvases.map(unpack), active: workspace.active };
+      if (workspace?.canvases.length) state.history.now = { canvases: workspace.canvases.map((/** @type {any} */ packed, /** @type {number} */ i) => this.items.get(workspace.items?.[i] ?? "")?.canvas ?? unpack(packed)), active: workspace.active };
       if (settings) {
         const { modelId, ...rest } = settings;
         Object.assign(state, rest, { wanted: modelId });
@@ -73,7 +73,8 @@ export class Keeper {
       if (text !== this.settings) await storage.set("settings", JSON.parse((this.settings = text)));
       if (state.history.now !== this.workspace) {
         this.workspace = state.history.now;
-        await storage.set("workspace", { canvases: state.canvases.map(pack), active: state.active });
+        const items = state.canvases.map((canvas) => state.gallery.find((item) => item.canvas === canvas)?.id ?? null);
+        await storage.set("workspace", { canvases: state.canvases.map(pack), items, active: state.active });
       }
       const now = new Set(state.gallery.map((item) => item.id));
       for (const item of state.gallery)
