@@ -27,13 +27,14 @@ export function contactSheet(items) {
   const context = /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d"));
   context.fillStyle = "#f8f6f1";
   context.fillRect(0, 0, sheet.width, sheet.height);
-  context.imageSmoothingEnabled = false;
+  context.imageSmoothingQuality = "high";
   context.font = "13px system-ui, sans-serif";
   context.fillStyle = "#211f26";
   items.forEach((item, i) => {
     const [left, top] = [GAP + (i % columns) * (CELL + GAP), GAP + Math.floor(i / columns) * (CELL + LINE + GAP)];
     const picture = pictureOf(item);
     const scale = Math.min(CELL / picture.width, CELL / picture.height);
+    context.imageSmoothingEnabled = scale < 1;
     context.drawImage(picture, left, top, picture.width * scale, picture.height * scale);
     context.fillText(item.name.slice(0, 40), left, top + CELL + 15, CELL);
   });
