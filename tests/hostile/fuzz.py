@@ -1,6 +1,7 @@
 """Fuzz every reader of files: a file is accepted or refused with one sentence, in bounded memory and time.
 
     python -m tests.hostile.fuzz --seconds 600      # what `make fuzz` runs
+    python -m tests.hostile.fuzz --seconds 3600 --reader archives
 
 Hypothesis damages valid files and makes structured ones. A case runs under limits of address space and time. Any
 exception but the package's own is a failure, which Hypothesis reduces to the smallest file that shows it.
@@ -105,14 +106,18 @@ def fuzz(reader: Reader, cases: int, start: int) -> tuple[Counter[str], str | No
     return counts, None
 
 
-def run(seconds: float, start: int, cases: int = 50) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Fuzz all readers in turn, once and then for a time; return the counts by reader, and the failures."""
+def run(
+    seconds: float, start: int, cases: int = 50, only: str | None = None
+) -> tuple[dict[str, Counter[str]], list[str]]:
+    """Fuzz all readers in turn, or one, once and then for a time; return the counts by reader, and the failures."""
     previous = stop_on_signals(_stop)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
     found, failures, end = {}, [], time.monotonic() + seconds
     try:
-        everything = readers()
+        everything = [reader for reader in readers() if only in (None, reader.name)]
+        if not everything:
+            raise SystemExit(f"There is no reader {only!r}: it must be one of {[one.name for one in readers()]}.")
         found = {reader.name: Counter[str]() for reader in everything}
         broken: set[str] = set()
         for turn in count(start):
@@ -146,8 +151,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--reader", help="fuzz one of them only")
     options = parser.parse_args()
-    found, failures = run(options.seconds, options.seed)
+    found, failures = run(options.seconds, options.seed, only=options.reader)
     print(f"{options.seconds:g} seconds from seed {options.seed}\n\n{table(found)}")
     print("\n\n".join(failures))
     return 1 if failures else 0
