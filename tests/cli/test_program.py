@@ -58,6 +58,14 @@ def test_unknown_option_and_missing_argument() -> None:
     assert "MODEL" in fails("sample")
 
 
+@pytest.mark.parametrize(("typed", "named"), [(["-n", "0"], "0"), (["-n", "many"], "many"), (["--threads=-3"], "-3")])
+def test_a_number_out_of_range_is_named(typed: list[str], named: str) -> None:
+    """As it was typed, beside its option."""
+    shown = " ".join(fails("sample", "digits", *typed).replace("│", " ").split())
+    assert f"'{typed[0].partition('=')[0]}': {named} " in shown
+    assert "Input" not in shown
+
+
 def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist._version import __version__
-from pointillist.cli.messages import EXIT_STOPPED, for_command_line, print_error, user_message
+from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
 
 COMMANDS = {
     "demo": "Demo",
@@ -81,6 +81,9 @@ class Commands(TyperGroup):
         """Run the command; an error that a user can cause ends it with one sentence and exit code 2."""
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            name_value(error)
+            raise
         except KeyboardInterrupt:
             print_error("stopped.", label="")
             raise typer.Exit(EXIT_STOPPED) from None

@@ -54,6 +54,13 @@ def user_message(error: BaseException) -> str | None:
     return None
 
 
+def name_value(error: typer.BadParameter) -> None:
+    """Put the value into the message of an option that typer rejects, which calls it *Input*."""
+    found = getattr(error.__cause__, "errors", list)()  # of pydantic; older versions of typer name the value themselves
+    if found:
+        error.message = error.message.replace("Input", shorten(str(found[0]["input"])), 1)
+
+
 def print_error(sentence: str, label: str = "Error: ") -> None:
     """Print one sentence on stderr; under torchrun, with the rank of the process."""
     rank = os.environ.get("RANK", "0")
