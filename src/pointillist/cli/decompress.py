@@ -70,6 +70,7 @@ def decompress(
         lost_count = f"{found.lost:,} images or more" if found.lost else "an unknown number of images"
         reasons = "\n".join([lost_count, *map(str, found.damage)])
         lost = [("lost", reasons)] if found.damage else []
-        print_facts([("images", f"{found.written:,}"), *lost, ("written", out)])
+        written = [("written", out)] if found.written else []
+        print_facts([("images", f"{found.written:,}"), *lost, *written])
     if found.damage:
         raise typer.Exit(1)

@@ -118,8 +118,8 @@ def _print_program(name: str, size: str | None, order: str | None, as_json: bool
 
 
 def is_archive(name: str) -> bool:
-    """Return whether a name is a file that `compress` wrote."""
-    return Path(name).suffix.lower() == ".pxl" and Path(name).is_file()
+    """Return whether a name means a file that `compress` writes."""
+    return Path(name).suffix.lower() == ".pxl"
 
 
 def is_data(name: str) -> bool:

@@ -22,7 +22,9 @@ def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool)
         ConfigError: naming the remedy.
     """
     if image.mode != "codes" or image.channels != 1:
-        raise ConfigError(f"`--format {kind}` is for maps of tiles, and this model samples {image}: leave it out.")
+        raise ConfigError(
+            f"`--format {kind}` is for maps of tiles, and this model samples {image}: write PNG files by `--format files`."
+        )
     if not is_map_file(path):
         return
     if total > 1:
