@@ -48,11 +48,11 @@ def test_a_stranger_extends_the_package(page: str, tmp_path: Path) -> None:
 
 
 def shorten(text: str) -> str:
-    """Divide the steps of a page by 100, and replace epochs by 2 steps."""
+    """Divide the steps of a page by 500, and replace epochs by 2 steps."""
     text = re.sub(r"--epochs \d+", "--steps 2", text)
     text = re.sub(r'"epochs": \d+', '"steps": 2', text)
-    text = re.sub(r'(--steps |"steps": )(\d+)', lambda m: f"{m[1]}{max(1, int(m[2]) // 100)}", text)
-    return re.sub(r"(intervals\.save=)(\d+)", lambda m: f"{m[1]}{max(1, int(m[2]) // 100)}", text)
+    text = re.sub(r'(--steps |"steps": )(\d+)', lambda m: f"{m[1]}{max(1, int(m[2]) // 500)}", text)
+    return re.sub(r"(intervals\.save=)(\d+)", lambda m: f"{m[1]}{max(1, int(m[2]) // 500)}", text)
 
 
 def run_command(line: str) -> None:
