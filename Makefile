@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-# one computing thread a process: two processes share the machine better than two threads share a small convolution
-PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+# one computing thread a process: two processes share the machine better than two threads share a small convolution;
+# byte code is kept, or each process that a test starts would compile the package again
+PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 # tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
 SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
@@ -25,7 +26,10 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/pointillist demo --out demo
 
-test: lint types page shapes unit
+# mypy has one process, and the tests leave a core now and then
+test: lint
+	@$(MAKE) --no-print-directory -j 3 types page shapes
+	@$(MAKE) --no-print-directory unit
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -44,7 +48,7 @@ else
 endif
 
 shapes: $(VENV)/.dev
-	$(PYTEST) -m "not slow" --jaxtyping-packages=pointillist,beartype.beartype $(SHAPES)
+	$(PYTEST) -p no:schemathesis -m "not slow" --jaxtyping-packages=pointillist,beartype.beartype $(SHAPES)
 
 # all other tests: those of `shapes` run once, with their signatures checked
 unit: $(VENV)/.dev

@@ -34,6 +34,7 @@ GUIDES = [
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("page", EXTENSIONS)
 def test_a_stranger_extends_the_package(page: str, tmp_path: Path) -> None:
     """The first block is the file that the page names, of about 40 lines; the others run in order in one process."""

@@ -106,6 +106,7 @@ def test_notebook(tmp_path: Path) -> None:
     run_blocks([("python", "\n".join(cells))], tmp_path)
 
 
+@pytest.mark.slow
 def test_notebook_of_odd_images(tmp_path: Path) -> None:
     """As it stands: its cells check what its text says, and the detector is stored."""
     cells = cells_of(TUTORIALS / "odd_images.ipynb")

@@ -56,6 +56,7 @@ save_file(state, f"{{folder}}/rank-{{os.environ['RANK']}}.safetensors")
 """
 
 
+@pytest.mark.slow  # three times torchrun; resumed runs are those of `test_resume.py`
 def test_a_process_that_is_killed_changes_nothing(tmp_path: Path) -> None:
     """The other one ends too; resumed, the run has the weights of an uninterrupted one, to the bit, with dropout."""
     straight = run_two_processes(KILLED.format(name="straight", resume=False, dies=False, seed=0), tmp_path)
