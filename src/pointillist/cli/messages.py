@@ -56,7 +56,8 @@ def user_message(error: BaseException) -> str | None:
 
 def name_value(error: typer.BadParameter) -> None:
     """Put the value into the message of an option that typer rejects, which calls it *Input*."""
-    found = getattr(error.__cause__, "errors", list)()  # of pydantic; older versions of typer name the value themselves
+    # of pydantic; older versions of typer name the value themselves
+    found: list[Any] = getattr(error.__cause__, "errors", list)()
     if found:
         error.message = error.message.replace("Input", shorten(str(found[0]["input"])), 1)
 
