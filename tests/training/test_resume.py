@@ -51,7 +51,7 @@ def test_resumed_equals_uninterrupted(tmp_path: Path, monkeypatch: pytest.Monkey
     data = tiny_data()
     extra: dict[str, Any] = {}
     if augmented:
-        extra = {"augmentation": {"flip": True, "random_shift": 1}, "grad_accumulation": 2}
+        extra = {"augmentation": {"flip": True, "random_shift": 1}, "grad_accumulation": 2, "quantization_aware": True}
     orders = "raster,raster-columns-br" if augmented else "raster"  # one of them a step, drawn from a counter
     straight = pt.train(tiny_model(data.train, orders=orders), data, tiny_config(tmp_path / "a", **extra))
     with monkeypatch.context() as patch:

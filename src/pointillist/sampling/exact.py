@@ -58,6 +58,13 @@ def quantize_exact(model: PixelModel | str | Path, data: Any, *, images: int = 6
         ```
     """
     model = as_model(model)
+    exact = make_exact_model(model, data, images=images)
+    model.attach_exact(exact)
+    return exact
+
+
+def make_exact_model(model: PixelModel, data: Any, *, images: int) -> ExactModel:
+    """Make the exact model as `quantize_exact` does, and leave the model as it is."""
     if images < 1:
         raise ConfigError(f"`images` (={images}) must be at least 1.")
     _, x = (None, data.train) if isinstance(data, DataSplits) else select_images(model, data)
@@ -65,9 +72,7 @@ def quantize_exact(model: PixelModel | str | Path, data: Any, *, images: int = 6
     if reader.count == 0:
         raise DataError("There is no image to calibrate on: the data set is empty.")
     with inference_mode(model), single_threaded():
-        exact = with_fingerprint(_make(model, reader, images))
-    model.attach_exact(exact)
-    return exact
+        return with_fingerprint(_make(model, reader, images))
 
 
 def _make(model: PixelModel, reader: BatchReader, images: int) -> ExactModel:

@@ -26,6 +26,7 @@ from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import conclusion, describe
+from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
 from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
@@ -94,6 +95,7 @@ def train(
 
     Raises:
         ConfigError, DataError: if settings, images and model do not fit together, or a step would not fit in memory.
+        EngineError: if the settings ask for `quantization_aware`, and the model cannot be exact.
         TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
         Interrupted: after Ctrl-C, with the state saved.
     """
@@ -104,6 +106,7 @@ def train(
     model.tileset = model.tileset or images.tileset
     accelerator, config, reason = prepare(model, config)
     check_step_memory(model, images, config, accelerator)
+    check_quantization_aware(model, images, config)
     with run_lock(config.out):
         _check_folder(config, resume)
         screen = console if accelerator.is_main_process else None
@@ -123,7 +126,7 @@ def train(
 
         def save(folder: Path, progress: TrainerState) -> None:
             model.training_record = {**made_by, **_outcome(progress)}
-            model.card = training_card(model, images, model.training_record)
+            model.card = training_card(model, images, model.training_record, config)
             model.save_pretrained(folder)
 
         writer = None if write_samples is None else (lambda folder, step: write_samples(model, folder, step))
@@ -135,7 +138,8 @@ def train(
             if screen is not None:
                 screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
         try:
-            progress = trainer.run()
+            with quantization_aware(model, config):
+                progress = trainer.run()
             _load_best(model, trainer, config)
         finally:
             trainer.release()
@@ -185,9 +189,10 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
             parameter.copy_(broadcast(parameter.detach().clone()))
 
 
-def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any]) -> str:
+def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any], config: TrainConfig) -> str:
     """Write the model card of a trained model: the default card, and a table of its training."""
     bits = training["valid_bits_per_dim"]
+    rounded = ", rounded as in the exact program" if config.quantization_aware else ""
     lines = [
         "## Training",
         "",
@@ -196,7 +201,7 @@ def training_card(model: PixelModel, images: ImageDataset, training: dict[str, A
         f"| images | {len(images):,} of {images.name} |",
         *(f"| | {note} |" for note in images.notes),
         f"| step | {training['step']:,} |",
-        f"| validation | {'none' if bits is None else f'{bits:.4f} bits/dim'} |",
+        f"| validation | {'none' if bits is None else f'{bits:.4f} bits/dim{rounded}'} |",
         f"| date | {training['date']}, {training['machine']} |",
         f"| made with | pointillist {training['pointillist']}, torch {training['torch']} |",
         "",

@@ -179,6 +179,7 @@ class TrainConfig(_Settings):
         batch_size: Images per step over all processes, or auto (the most that fit in memory).
         grad_accumulation: Micro-batches per step, to save memory.
         seed: Random seed of weights, order, augmentation and dropout.
+        quantization_aware: Round weights and features as the exact program does (fine-tuning for `quantize --exact`).
         out: Folder of the run; none writes nothing.
         optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
             table of its own in TOML.
@@ -189,6 +190,7 @@ class TrainConfig(_Settings):
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = 16
     grad_accumulation: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
+    quantization_aware: bool = False
     out: Path | None = None
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()

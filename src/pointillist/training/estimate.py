@@ -24,6 +24,7 @@ from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.api import SampleWriter
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import describe
+from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
 from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState
 from pointillist.training.trainer import Trainer
@@ -111,6 +112,7 @@ def estimate_cost(
     config = config.updated(out=None, machine={"tensorboard": False})
     accelerator, config, reason = prepare(model, config)
     check_step_memory(model, images, config, accelerator)
+    check_quantization_aware(model, images, config)
     main = accelerator.is_main_process
     if console is not None and main:
         for line in describe(model, splits, config, reason, accelerator):
@@ -121,7 +123,8 @@ def estimate_cost(
         model, images, splits.valid, config, accelerator, console=None, save_model=_save_nothing, write_samples=None
     )
     try:
-        with nullcontext() if console is None or not main else console.status("trying the first steps"):
+        status = nullcontext() if console is None or not main else console.status("trying the first steps")
+        with status, quantization_aware(model, config):
             trainer.begin()
             (first, seconds), peak = _peak_memory(lambda: _time_steps(trainer), accelerator.device)
             intervals, evaluation = trainer.intervals, 0.0

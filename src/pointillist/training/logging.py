@@ -54,6 +54,7 @@ def describe(
         f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
         f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
         *(f"           {note}" for note in describe_threads(config.machine.threads)),
+        *(["           weights and features rounded as in the exact program"] if config.quantization_aware else []),
         *expectation(images, steps),
     ]
 

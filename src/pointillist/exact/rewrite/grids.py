@@ -19,6 +19,7 @@ MAX_LEFT = 4
 """Bits by which any wide value can be shifted to the left within 32 bits."""
 MAX_WEIGHT = 127
 """Largest magnitude of a weight."""
+MAX_BIAS = 2.0**28
 
 
 def power(x: Array) -> Array:
@@ -47,6 +48,25 @@ def narrow_units(largest: Array, *, signed: bool) -> Array:
     # a channel that is almost silent gets no finer grid than its neighbours need
     found: Array = np.maximum(unit, unit.max() * 2.0**-8)
     return found
+
+
+def weight_units(largest: Array, bias: Array) -> Array:
+    """Return the unit of each output's weights: the finest power of two in which weights and bias fit.
+
+    Args:
+        largest: largest magnitude of each output's weights, each times the unit of what it multiplies.
+        bias: of each output.
+    """
+    unit = power(largest / MAX_WEIGHT)
+    unit = np.where(largest / unit > MAX_WEIGHT + 0.5, 2 * unit, unit)
+    units: Array = np.maximum(unit, power(np.abs(bias) / MAX_BIAS) * 2)
+    return units
+
+
+def canvas_unit(levels: int) -> float:
+    """Return the unit of ordered levels on [-1, 1]: half their distance where 8 bits hold twice as many integers."""
+    step = 2.0 / (levels - 1)
+    return step / 2 if levels <= MAX_WEIGHT + 1 else step
 
 
 def shifts(to: Array | float, of: Array | float) -> Array:

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from pointillist.engine.program import Instruction, Phase
 from pointillist.exact.rewrite.builder import Rewriter, rewrites
-from pointillist.exact.rewrite.grids import MAX_WEIGHT, power, shifts
+from pointillist.exact.rewrite.grids import power, shifts, weight_units
 
 Array = NDArray[Any]
-MAX_BIAS = 2.0**28
 PROJECT_BITS = 15
 
 
@@ -28,7 +27,7 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
     x = rewriter.narrow(i.inputs[0])
     offset = offset + (x.offset * x.unit) @ matrix
     scaled = matrix * x.unit[:, None]
-    unit = weight_units(scaled, offset)
+    unit = weight_units(np.abs(scaled).max(axis=0, initial=0), offset)
     start = rewriter.wide(i.inputs[1]) if len(i.inputs) > 1 else None
     wanted = start.unit if start is not None else None
     output, out_unit = rewriter.wide_target(i.output, wanted)
@@ -43,15 +42,6 @@ def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
         moved = start if (start.unit == out_unit).all() else rewriter.rescaled(start, i.inputs[1], out_unit)
         inputs.append(moved.view)
     rewriter.emit("LINEAR", i, output, *inputs, **constants)
-
-
-def weight_units(scaled: Array, offset: Array) -> Array:
-    """Return the unit of each output's weights: the finest power of two in which weights and bias fit."""
-    largest = np.abs(scaled).max(axis=0, initial=0)
-    unit = power(largest / MAX_WEIGHT)
-    unit = np.where(largest / unit > MAX_WEIGHT + 0.5, 2 * unit, unit)
-    units: Array = np.maximum(unit, power(np.abs(offset) / MAX_BIAS) * 2)
-    return units
 
 
 def _project(rewriter: Rewriter, i: Instruction, matrix: Array, offset: Array) -> None:

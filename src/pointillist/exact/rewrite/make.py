@@ -17,7 +17,7 @@ from pointillist.exact.program import ExactHead, ExactMap, ExactProgram
 from pointillist.exact.rewrite import attention, elementwise, linear, recurrence, sites  # noqa: F401  (register their rules)
 from pointillist.exact.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
 from pointillist.exact.rewrite.calibrate import calibrate
-from pointillist.exact.rewrite.grids import MAX_WEIGHT, power
+from pointillist.exact.rewrite.grids import MAX_WEIGHT, canvas_unit, power
 
 Array = NDArray[Any]
 Batch = tuple[NDArray[np.int64], dict[str, Array]]
@@ -86,13 +86,11 @@ def _canvas(program: Program, level_values: Array, *, ordered: bool) -> tuple[ND
             f"The exact program supports up to 256 ordered levels, and this model has {count:,}: use another engine."
         )
     if ordered:
-        step = 2.0 / (count - 1)
         if count <= MAX_WEIGHT + 1:  # the odd integers from -(count - 1) on, whose zero is that of the border
-            integers, unit, offset = 2 * np.arange(count) - (count - 1), step / 2, 0.0
+            integers, offset = 2 * np.arange(count) - (count - 1), 0.0
         else:
-            integers, unit = np.arange(count) - count // 2, step
-            offset = count // 2 - (count - 1) / 2
-        values, units = integers[:, None], np.array([unit])
+            integers, offset = np.arange(count) - count // 2, count // 2 - (count - 1) / 2
+        values, units = integers[:, None], np.array([canvas_unit(count)])
         offsets = np.array([offset])
     else:
         units = 2 * power(np.abs(level_values).max(axis=0).astype(np.float64) / MAX_WEIGHT)

@@ -10,8 +10,7 @@ from pointillist.engine.program import Instruction
 from pointillist.exact.numpy.floating import sigmoid
 from pointillist.exact.opcodes.recurrence import HIDDEN_BITS, STATE_BITS
 from pointillist.exact.rewrite.builder import Rewriter, rewrites
-from pointillist.exact.rewrite.grids import shifts
-from pointillist.exact.rewrite.linear import weight_units
+from pointillist.exact.rewrite.grids import shifts, weight_units
 from pointillist.exact.tables import GATE_BITS, STEP
 
 
@@ -22,7 +21,7 @@ def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
     matrix, hidden, cell = (rewriter.program.constant(block).astype(np.float64) for block in i.constants)
     x = rewriter.wide(i.inputs[0])
     scaled = matrix * 2.0**-HIDDEN_BITS
-    unit = weight_units(scaled, np.zeros(matrix.shape[1]))
+    unit = weight_units(np.abs(scaled).max(axis=0, initial=0), np.zeros(matrix.shape[1]))
     constants: dict[str, Any] = {
         "matrix": rewriter.round_weights(i, scaled / unit).astype(np.int8),
         "shift": shifts(x.unit, unit),
