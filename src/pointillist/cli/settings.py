@@ -127,6 +127,7 @@ SETTINGS = (
     Setting("--steps", "train.steps", TRAINING, "N"),
     Setting("--batch-size", "train.batch_size", TRAINING, "N|auto"),
     Setting("--grad-accumulation", "train.grad_accumulation", TRAINING, "N"),
+    Setting("--quantization-aware", "train.quantization_aware", TRAINING),
     Setting("--lr", "train.optimizer.lr", TRAINING, "X"),
     Setting("--seed", "train.seed", TRAINING, "N"),
     Setting("--precision", "train.machine.precision", MACHINE, "NAME"),

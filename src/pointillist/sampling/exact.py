@@ -64,7 +64,19 @@ def quantize_exact(model: PixelModel | str | Path, data: Any, *, images: int = 6
 
 
 def make_exact_model(model: PixelModel, data: Any, *, images: int) -> ExactModel:
-    """Make the exact model as `quantize_exact` does, and leave the model as it is."""
+    """Make the exact model as `quantize_exact` does, and leave the model as it is.
+
+    Args:
+        model, data, images: as for `quantize_exact`.
+
+    Raises:
+        EngineError, DataError, ConfigError: as `quantize_exact`.
+
+    Example:
+        ```python
+        make_exact_model(model, digits, images=16).fingerprint
+        ```
+    """
     if images < 1:
         raise ConfigError(f"`images` (={images}) must be at least 1.")
     _, x = (None, data.train) if isinstance(data, DataSplits) else select_images(model, data)
@@ -132,7 +144,7 @@ def _record(model: PixelModel, inputs: ConditionInputs, order: PixelOrder, size:
 def _batch(model: PixelModel, x: torch.Tensor, inputs: ConditionInputs, order: PixelOrder) -> Batch:
     condition = _condition(model, inputs, len(x), order, tuple(x.shape[2:]))
     features = condition_features(condition, len(x))
-    return order.to_raster(x).numpy(), features
+    return order.to_raster(x).cpu().numpy(), features
 
 
 def _same(a: Program, b: Program) -> bool:
@@ -155,7 +167,7 @@ def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> E
     return make_exact(
         program,
         batches,
-        model.level_embeddings().detach().numpy(),
+        model.level_embeddings().detach().cpu().numpy(),
         likelihood.name,  # type: ignore[arg-type]
         ordered=model.image.ordered,
         channels=model.image.channels,
@@ -183,7 +195,7 @@ def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndar
     """Return the features of each value of an encoder, the last of which is "unknown", and the values' names."""
     conditions = model.conditions
     if name == "order" and conditions.order is not None:
-        return conditions.order.embedding.weight.detach().numpy(), conditions.order.orders
+        return conditions.order.embedding.weight.detach().cpu().numpy(), conditions.order.orders
     names = model.config.classes if name == "label" else ()
     labels = [*range(len(names)), None] if names else None
     inputs = conditions.inputs(labels, len(labels)) if labels else None

@@ -179,7 +179,7 @@ class TrainConfig(_Settings):
         batch_size: Images per step over all processes, or auto (the most that fit in memory).
         grad_accumulation: Micro-batches per step, to save memory.
         seed: Random seed of weights, order, augmentation and dropout.
-        quantization_aware: Round weights and features as the exact program does (fine-tuning for `quantize --exact`).
+        quantization_aware: Round weights and features as the exact program does, to fine-tune a model for it.
         out: Folder of the run; none writes nothing.
         optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
             table of its own in TOML.
