@@ -17,7 +17,7 @@ from pointillist.nn.passes import FullPass
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
 from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
-from tests.exact.networks import exact_case
+from tests.exact.networks import CASES, build_case, exact_case
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
@@ -93,6 +93,24 @@ def test_the_weights_of_a_state_are_rounded(
     assert not torch.equal(weights_only, plain)
     assert not torch.equal(weights_only, found)
     assert torch.allclose(found, plain, atol=0.05)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_network_that_can_be_exact_is_trained(name: str) -> None:
+    """The loss is that of the network to rounding, and its gradient reaches every weight that it reached before."""
+    model, x = build_case(name)
+    loss, reached = {}, {}
+    for aware in (False, True):
+        model.zero_grad()
+        with quantization_aware.quantization_aware(model, TrainConfig(quantization_aware=aware)):
+            found = -model(x).mean()
+        found.backward()
+        loss[aware] = found.item()
+        reached[aware] = {key for key, p in model.named_parameters() if p.grad is not None and p.grad.any()}
+        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+    assert loss[True] != loss[False]
+    assert loss[True] == pytest.approx(loss[False], rel=0.01)
+    assert reached[True] == reached[False]
 
 
 def test_rounding_is_exact_and_gradients_pass() -> None:
