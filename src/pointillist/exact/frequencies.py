@@ -25,11 +25,13 @@ EXP_BITS = 24
 EXP_REACH = 16
 """The table of exp ends here, where it is below 2^-23."""
 MAX_LEVELS = 4096
-_FEW_LEVELS = 256
+_FEW_LEVELS = 64
 
 
 def precision_of(levels: int) -> int:
-    """Return the bits of the sum of the frequencies: 16, or 24 for more than 256 levels.
+    """Return the bits of the sum of the frequencies: 16, or 24 for more than 64 levels.
+
+    Every level has a frequency of at least 1, so that k levels keep up to k / 2^16 of the probability from the likeliest.
 
     Raises:
         EngineError: for more levels than have a frequency.
