@@ -48,7 +48,7 @@ else
 endif
 
 shapes: $(VENV)/.dev
-	$(PYTEST) -p no:schemathesis -m "not slow" --jaxtyping-packages=pointillist,beartype.beartype $(SHAPES)
+	$(PYTEST) -m "not slow" --jaxtyping-packages=pointillist,beartype.beartype $(SHAPES)
 
 # all other tests: those of `shapes` run once, with their signatures checked
 unit: $(VENV)/.dev

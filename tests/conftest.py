@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Iterator
 from zlib import crc32
 
 import numpy as np
@@ -22,7 +23,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test may reach the network
 
 # no database: a failure is found again by the same cases, and nothing is left in the folder
 _QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-_EXAMPLES = int(os.environ.get("POINTILLIST_EXAMPLES", "8"))
+_EXAMPLES = int(os.environ.get("POINTILLIST_EXAMPLES", "5"))
 settings.register_profile("pointillist", max_examples=_EXAMPLES, derandomize=True, **_QUIET)
 settings.load_profile("pointillist")
 
@@ -32,15 +33,18 @@ pytest.register_assert_rewrite("tests.laws")  # so that a property that fails sh
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all but one in n cases of the tests with `one_in` as slow."""
-    before: Counter[str] = Counter()
+    """Mark all but one in n cases of the tests with `one_in` as slow: of each n in a row, any one."""
+    cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
-        mark = item.get_closest_marker("one_in")
-        if mark and not item.get_closest_marker("slow"):
-            test = item.nodeid.partition("[")[0]
-            if (before[test] + crc32(test.encode())) % mark.args[0]:
+        if item.get_closest_marker("one_in") and not item.get_closest_marker("slow"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for test, found in cases.items():
+        (n,) = found[0].get_closest_marker("one_in").args  # type: ignore[union-attr]
+        for start in range(0, len(found), n):
+            row = found[start : start + n]
+            kept = crc32(f"{test} {start}".encode()) % len(row)
+            for item in row[:kept] + row[kept + 1 :]:
                 item.add_marker(pytest.mark.slow)
-            before[test] += 1
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -48,6 +52,14 @@ def imported_objects_stay() -> None:
     """Leave what is there before a file of tests out of garbage collections: each training ends with two, of 0.3 s."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Let the system write files when it likes: only a failure of power would show the difference."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

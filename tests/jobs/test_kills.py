@@ -47,7 +47,7 @@ class Victims:
         return found[self._rng.integers(len(found))]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_local(model: str, kills: int) -> None:
     """Processes and the command are killed."""
     tasks = 8 * kills

@@ -44,7 +44,7 @@ def test_every_function_reports_one_likelihood(name: str, data: st.DataObject) -
         check_one_likelihood(model, conditions)
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("condition", list(ALONE))
 @pytest.mark.parametrize("name", names())
 def test_every_condition_alone(name: str, condition: str) -> None:

@@ -154,7 +154,7 @@ def test_p12_the_sampler_draws_from_the_likelihood(name: str) -> None:
     check_scored_as_sampled(model, 2, 3, temperature=0.5)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @every_network
 @pytest.mark.parametrize("count", [1, 5])
 def test_p13_the_fast_sampler_is_the_naive_one(name: str, count: int) -> None:
