@@ -44,7 +44,6 @@ SMOKE = {
     "test_presets_and_examples_are_a_click",
     "test_two_settings_make_a_grid",
     "test_pictures_are_exact_and_enlarged",
-    "test_work_gallery_and_settings_survive_a_reload",
     "test_pixels_are_chosen_and_keys_are_listed",
     "test_a_touch_holds_a_pixel",
     "test_paint_hover_and_keep",

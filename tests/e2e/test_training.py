@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
@@ -29,8 +30,9 @@ def write_checkpoint(run: Path, step: int) -> pt.PixelModel:
     return model
 
 
-def test_a_run_is_watched(browser: Browser, tmp_path: Path) -> None:
+def test_a_run_is_watched(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each new checkpoint paints the same canvas, and the curve and the sheet follow."""
+    monkeypatch.setattr("pointillist.studio.run_watcher._INTERVAL", 0.05)
     write_checkpoint(tmp_path, 100)
     server = Server(StudioService([], run=tmp_path))
     server.start()

@@ -25,6 +25,7 @@ def run(a: Any, s: Any, c: Any, store: Any, line: Any, entries: Any, sites: int)
     attend(a, s, c, line, line[bc.Y], line[bc.X], sites)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(("heads", "key", "value"), [(1, 8, 32), (2, 3, 5), (3, 5, 17)])
 def test_many_sites(heads: int, key: int, value: int) -> None:
     """The sums of more than one chunk, of keys and values of any width, are those of numpy."""

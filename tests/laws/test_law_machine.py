@@ -34,7 +34,7 @@ def test_every_site_has_the_parameters_of_the_full_pass(name: str, data: st.Data
     check_machine_equals_full(model, random_levels(model, count), random_inputs(model, count))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", names())
 @settings(max_examples=6)
 @given(data=st.data())

@@ -32,7 +32,7 @@ ALONE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", names())
 @settings(max_examples=8)
 @given(data=st.data())
@@ -76,6 +76,7 @@ def test_every_kind_of_text(name: str, text: Any) -> None:
 BUNDLED = pytest.mark.parametrize("bundled", [model.name for model in list_pretrained()])
 
 
+@pytest.mark.one_in(2)
 @BUNDLED
 def test_every_bundled_model(bundled: str) -> None:
     """Check the models of the package in float32, without conditions and with all of them."""

@@ -27,7 +27,7 @@ from .samplers import (
 from .strategies import fitting_likelihoods, make_model, models, random_conditions, random_inputs, randomise_weights
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> None:
@@ -36,7 +36,7 @@ def test_every_engine_equals_the_full_pass(name: str, data: st.DataObject) -> No
     check_engine_equals_full(model, model.image.height, model.image.width, random_inputs(model, 2))
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("name", names())
 @given(data=st.data())
 def test_every_engine_gives_the_same_image(name: str, data: st.DataObject) -> None:
