@@ -23,7 +23,8 @@ def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool)
     """
     if image.mode != "codes" or image.channels != 1:
         raise ConfigError(
-            f"`--format {kind}` is for maps of tiles, and this model samples {image}: write PNG files by `--format files`."
+            f"`--format {kind}` is for maps of tiles, and this model samples {image}: "
+            "write PNG files by `--format files`."
         )
     if not is_map_file(path):
         return
