@@ -35,7 +35,7 @@ RULES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.one_in(7)
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize("method", ["sequential", "smc"])
 @pytest.mark.parametrize("kind", RULES)
 def test_completions_follow_the_conditional_given_the_rules(kind: str, method: str) -> None:
