@@ -2,8 +2,8 @@
 
 `make test` draws few cases, always the same ones; `make test-slow` sets `POINTILLIST_EXAMPLES` and draws many.
 
-`@pytest.mark.one_in(n)` is for a test of many long cases, such as all networks in all engines: one case in n is part of
-`make test`, others in each test, and the rest is slow.
+`@pytest.mark.one_in(n)` is for a test of many long cases, such as all networks in all engines: of each n cases in a row
+one is part of `make test`, at another position in each row, and the rest is slow.
 """
 
 from __future__ import annotations
