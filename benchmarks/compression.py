@@ -41,7 +41,6 @@ SETS = {
     "mnist": ("mnist.npz", None),
     "mnist-binary": ("mnist_binary_static.npz", None),
     "icons": ("icons24.npz", "icons"),
-    "photos": ("photo_patches64.npz", None),
     "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
 }
 """Data and bundled model of each set."""
