@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Locator, Page, expect
+from PIL import Image
+from playwright.sync_api import Browser, Download, Locator, Page, expect
 
 from pointillist.studio.service import StudioService
 
@@ -140,6 +142,19 @@ def press_in_menu(page: Page, name: str) -> None:
     """An entry of the menu beside the buttons for saving."""
     page.locator(".menu summary").click()
     page.get_by_role("button", name=name).click()
+
+
+def saved_atlas(page: Page, folder: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Save the atlas; return its RGBA pixels and the places of its images."""
+    downloads: list[Download] = []
+    page.on("download", lambda one: downloads.append(one))
+    press_in_menu(page, "Atlas")
+    page.wait_for_timeout(1500)
+    for one in downloads:
+        one.save_as(folder / one.suggested_filename)
+    with Image.open(folder / "atlas.png") as sheet:
+        pixels_of_sheet = np.asarray(sheet.convert("RGBA"))
+    return pixels_of_sheet, json.loads((folder / "atlas.json").read_text())["places"]
 
 
 def paint_and_stop(page: Page, service: StudioService) -> None:

@@ -8,12 +8,23 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.reproduce import read_manifest
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import DIGITS, RGB, choose_model, grey, paint, pixels, press_in_menu, saved, wait_until_painted
+from tests.e2e.helpers import (
+    DIGITS,
+    RGB,
+    choose_model,
+    grey,
+    paint,
+    pixels,
+    press_in_menu,
+    saved,
+    saved_atlas,
+    wait_until_painted,
+)
 
 
 def kept(page: Page) -> None:
@@ -112,16 +123,10 @@ def test_all_are_saved_as_one_file(page: Page, service: StudioService, tmp_path:
     found.value.save_as(tmp_path / "sheet.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.size == (2 * 176 + 16, 2 * 198 + 16)
-    downloads: list[Download] = []
-    page.on("download", lambda one: downloads.append(one))
-    press_in_menu(page, "Atlas")
-    page.wait_for_timeout(1500)
-    for one in downloads:
-        one.save_as(tmp_path / one.suggested_filename)
-    with Image.open(tmp_path / "atlas.png") as sheet:
-        atlas = np.array(sheet.convert("L"))
-    np.testing.assert_array_equal(atlas, grey(np.block([[expected[0], expected[1]], [expected[2], expected[3]]])))
-    places = json.loads((tmp_path / "atlas.json").read_text())["places"]
+    atlas, places = saved_atlas(page, tmp_path)
+    np.testing.assert_array_equal(
+        atlas[..., 0], grey(np.block([[expected[0], expected[1]], [expected[2], expected[3]]]))
+    )
     assert [(one["x"], one["y"]) for one in places] == [(0, 0), (8, 0), (0, 8), (8, 8)]
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Download, Page, expect
+from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, press_in_menu, saved
+from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, press_in_menu, saved, saved_atlas
 from tests.studio.helpers import TILES, mapper
 
 NOTHING = "Nothing is painted yet: paint, draw or open an image first."
@@ -96,16 +96,9 @@ def test_maps_are_saved_for_tiled_and_on_sheets_of_tiles(page: Page, studio: Ser
         assert sorted(archive.namelist()) == ["map.tmj", "tileset.png"]
         cells = json.loads(archive.read("map.tmj"))["layers"][0]["data"]
     np.testing.assert_array_equal(np.reshape(cells, levels[0].shape) - 1, levels[0])
-    downloads: list[Download] = []
-    page.on("download", lambda one: downloads.append(one))
-    press_in_menu(page, "Atlas")
-    page.wait_for_timeout(1500)
-    for one in downloads:
-        one.save_as(tmp_path / one.suggested_filename)
+    atlas, places = saved_atlas(page, tmp_path)
     expected = [SHOWN[one].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3) for one in levels]
-    with Image.open(tmp_path / "atlas.png") as sheet:
-        np.testing.assert_array_equal(np.asarray(sheet)[..., :3], np.concatenate(expected, 1))
-    places = json.loads((tmp_path / "atlas.json").read_text())["places"]
+    np.testing.assert_array_equal(atlas[..., :3], np.concatenate(expected, 1))
     assert [(one["x"], one["width"], one["height"]) for one in places] == [(0, 70, 30), (70, 70, 30)]
 
 
