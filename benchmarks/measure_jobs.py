@@ -49,7 +49,8 @@ def measure(images: int, folder: Path) -> dict[str, tuple[float, float]]:
 
 def main() -> None:
     """Print each round, and the medians of the ratios."""
-    rounds, images = (int(text) for text in (*sys.argv[1:], "3", "2000")[:2])
+    given = [int(text) for text in sys.argv[1:3]]
+    rounds, images = (*given, *(3, 2000)[len(given) :])
     print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} processors, {images:,} images of 28x28, {TASKS} tasks")
     ratios: list[tuple[float, float, float]] = []
     for _ in range(rounds):
