@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,18 @@ def test_a_batch_does_not_matter(name: str) -> None:
     together = exact.log_prob_map(x.numpy())
     alone = np.concatenate([exact.log_prob_map(x.numpy()[i : i + 1]) for i in range(len(x))])
     assert np.array_equal(together, alone)
+
+
+def test_threads_share_a_program(tmp_path: Path) -> None:
+    """Also while some of them compile it for further batches, which adds constants to those of all."""
+    _, exact, x = exact_case("pixelcnn")
+    due = exact.log_prob_map(x.numpy())
+    save(exact, tmp_path)
+    for _ in range(5):
+        shared = load(tmp_path)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(shared.log_prob_map, [x.numpy()[:count] for count in [1, 2, 3, 4] * 4]))
+        assert all(np.array_equal(one, due[: len(one)]) for one in found)
 
 
 @pytest.mark.parametrize("name", CASES)

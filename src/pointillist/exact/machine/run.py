@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,22 @@ class Machine:
         self.values = (program.canvas_values.astype(np.int32) + 128).astype(np.uint8)
         self.by_rows = runs_by_rows(program)
         self._bytecodes: dict[tuple[int, int, int, bool], ExactBytecode] = {}
+        self._lock = Lock()  # several threads code and decode with one machine
 
     def bytecode(self, batch: int, height: int, width: int, *, rows: bool) -> ExactBytecode:
         """Return the bytecode for a batch, compiled at the first call."""
         key = (batch, height, width, rows)
-        if key not in self._bytecodes:
-            if len(self._bytecodes) >= 16:  # sizes and batches may vary without end
-                self._bytecodes.clear()
-            self._bytecodes[key] = Compiler(self.program, batch, height, width, self.pool, rows=rows).compile()
-        return self._bytecodes[key]
+        with self._lock:
+            if key not in self._bytecodes:
+                if len(self._bytecodes) >= 16:  # sizes and batches may vary without end
+                    self._bytecodes.clear()
+                self._bytecodes[key] = Compiler(self.program, batch, height, width, self.pool, rows=rows).compile()
+            return self._bytecodes[key]
+
+    def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Return the constants and weights of every bytecode so far."""
+        with self._lock:
+            return self.pool.arrays
 
 
 def machine_of(program: ExactProgram) -> Machine:
@@ -93,7 +101,7 @@ class Memory:
         if bytecode.vectors or machine.program.inputs:
             self._write_vectors(open_frames(machine.program, bytecode.batch, height, width, inputs))
         self.code, self.pieces = bytecode.code.copy(), bytecode.pieces.copy()
-        constants, weights = machine.pool.arrays
+        constants, weights = machine.arrays()
         self.arrays = (self.narrow, self.wide, constants, weights)
 
     def _write_vectors(self, frames: Frames) -> None:
