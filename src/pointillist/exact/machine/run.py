@@ -36,6 +36,9 @@ KINDS = {
 TABLES = ("sigmoid", "tanh", "inverse")
 """Tables of a mixture, in the order of `machine/mixture.py`."""
 
+_COMPILING = Lock()
+"""Held while a machine is extended: several threads code and decode with one. Not its own, so that it can be copied."""
+
 
 class Machine:
     """A program in compiled form, for any batch and size. Bytecode is kept from call to call."""
@@ -53,12 +56,11 @@ class Machine:
         self.values = (program.canvas_values.astype(np.int32) + 128).astype(np.uint8)
         self.by_rows = runs_by_rows(program)
         self._bytecodes: dict[tuple[int, int, int, bool], ExactBytecode] = {}
-        self._lock = Lock()  # several threads code and decode with one machine
 
     def bytecode(self, batch: int, height: int, width: int, *, rows: bool) -> ExactBytecode:
         """Return the bytecode for a batch, compiled at the first call."""
         key = (batch, height, width, rows)
-        with self._lock:
+        with _COMPILING:
             if key not in self._bytecodes:
                 if len(self._bytecodes) >= 16:  # sizes and batches may vary without end
                     self._bytecodes.clear()
@@ -67,7 +69,7 @@ class Machine:
 
     def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
         """Return the constants and weights of every bytecode so far."""
-        with self._lock:
+        with _COMPILING:
             return self.pool.arrays
 
 
