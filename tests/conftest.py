@@ -34,12 +34,12 @@ pytest.register_assert_rewrite("tests.laws")  # so that a property that fails sh
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark all but one in n cases of the tests with `one_in` as slow: of each n in a row, any one."""
-    cases: defaultdict[str, list[pytest.Item]] = defaultdict(list)
+    cases: defaultdict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
     for item in items:
-        if item.get_closest_marker("one_in") and not item.get_closest_marker("slow"):
-            cases[item.nodeid.partition("[")[0]].append(item)
-    for test, found in cases.items():
-        (n,) = found[0].get_closest_marker("one_in").args  # type: ignore[union-attr]
+        mark = item.get_closest_marker("one_in")
+        if mark and not item.get_closest_marker("slow"):
+            cases[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+    for (test, n), found in cases.items():
         for start in range(0, len(found), n):
             row = found[start : start + n]
             kept = crc32(f"{test} {start}".encode()) % len(row)

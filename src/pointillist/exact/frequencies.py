@@ -31,7 +31,7 @@ _FEW_LEVELS = 64
 def precision_of(levels: int) -> int:
     """Return the bits of the sum of the frequencies: 16, or 24 for more than 64 levels.
 
-    Every level has a frequency of at least 1, so that k levels take up to k / 2^16 from the likeliest.
+    Every level has a frequency of at least 1: k rare levels take up to k / 2^16 from the most likely one.
 
     Raises:
         EngineError: for more levels than have a frequency.
