@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import numpy as np
 
+    from pointillist.images import ImageSpec
     from pointillist.jobs.folder import Parts
     from pointillist.model.pixel_model import PixelModel
 
@@ -53,6 +54,7 @@ class JobKind(ABC):
         count: number of items, which are numbered from 0.
         facts: what results depend on beside the settings, and what merging needs; JSON values, equal in every process.
         skipped: why each item that could not be read was left out before the items were numbered, by name.
+        needs_torch: False if torch takes no part in the results; it is then not loaded.
 
     Raises:
         PointillistError: if the model or the items cannot be opened.
@@ -62,6 +64,7 @@ class JobKind(ABC):
     count: int
     facts: dict[str, Any]
     skipped: Mapping[str, str]
+    needs_torch: bool = True
 
     @abstractmethod
     def __init__(self, settings: Any) -> None:
@@ -121,11 +124,12 @@ def model_facts(model: PixelModel) -> dict[str, Any]:
     """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
     from pointillist.model.fingerprint import model_fingerprint
 
-    return {
-        "fingerprint": model_fingerprint(model),
-        "image": model.image.model_dump(mode="json"),
-        "classes": list(model.config.classes),
-    }
+    return describe_model(model_fingerprint(model), model.image, model.config.classes)
+
+
+def describe_model(fingerprint: str, image: ImageSpec, classes: Sequence[str]) -> dict[str, Any]:
+    """Return what a manifest says of a model."""
+    return {"fingerprint": fingerprint, "image": image.model_dump(mode="json"), "classes": list(classes)}
 
 
 def files_digest(files: Sequence[Path]) -> str:

@@ -56,7 +56,7 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
         "count": work.count,
         "facts": work.facts,
         "skipped": dict(work.skipped),
-        "machine": machine(settings.device),
+        "machine": machine(settings.device, needs_torch=work.needs_torch),
     }
     wanted = dict(json.loads(json.dumps(wanted)))
     found = folder.manifest()
@@ -75,17 +75,19 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
     return found
 
 
-def machine(device: str) -> dict[str, str]:
+def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
     """Describe what rounding depends on beside the settings: versions, and the instructions of the processor."""
+    from llvmlite.binding import get_host_cpu_name
+    from numba import __version__ as numba
+
+    found = {"pointillist": __version__, "numba": numba, "processor": get_host_cpu_name()}
+    if not needs_torch:
+        return found
     import torch
 
-    try:
-        from numba import __version__ as numba
-    except ImportError:
-        numba = "none"
     on_gpu = device != "cpu" and torch.cuda.is_available()
-    processor = torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability()
-    return {"pointillist": __version__, "torch": torch.__version__, "numba": numba, "processor": processor}
+    unit = torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability()
+    return {**found, "torch": torch.__version__, "unit": unit}
 
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:

@@ -25,6 +25,7 @@ from pointillist.exact.storage import has_exact
 from pointillist.images import ImageSpec
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.tileset import read_tileset
+from pointillist.ordering import PixelOrder
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.uniforms import check_count, seeded_uniforms
@@ -115,65 +116,110 @@ class StoredModel:
         """Sample images as `sampling.api.stream` does on engine `exact`, to the bit.
 
         Args:
-            label, text: one for all images or one each; None for none.
-            seed: image i depends on (seed, i) alone.
-            config: all of it but `engine` and `best_of` is used.
-            size: height and width, instead of the model's own.
+            label, text, seed, config, size: see `StoredPlan.of`.
             first: the first image to sample, a multiple of `batch_size`.
             on_row: called with the images finished before a batch, the rows done, and the levels of the batch.
 
         Raises:
             ConfigError, ShapeError: naming the argument that is wrong.
         """
-        check_count(n)
-        height, width = size or (self.image.height, self.image.width)
-        texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
-        count = min(n, config.batch_size)
-        check_memory(self.image.channels * height * width * count * _BYTES, count, height, width)
+        plan = StoredPlan.of(self, n, label, text, seed=seed, config=config, size=size)
         for start in range(first, n, config.batch_size):
-            rows = slice(start, min(n, start + config.batch_size))
-            yield self._draw(rows, label, texts, negatives, seed, config, (height, width), on_row)
+            yield plan.draw(start, min(n, start + config.batch_size), on_row)
 
-    def _draw(
-        self,
-        rows: slice,
-        label: Sequence[int] | None,
-        texts: Sequence[str] | None,
-        negatives: Sequence[str] | None,
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPlan:
+    """Images that are to be sampled from a stored exact program, as `sampling.api.SamplePlan` is of a model.
+
+    ```python
+    plan = StoredPlan.of(model, 1000, label=[3] * 1000, seed=0, config=SamplingConfig())
+    plan.draw(64, 128).nats  # of the images 64 to 127
+    ```
+
+    Attributes:
+        model: the stored model.
+        labels: label of each image; None where none were given.
+        texts, negatives: prompt and negative prompt of each image; None where there is none.
+        seed, config, size: see `of`.
+        order: generation order.
+    """
+
+    model: StoredModel
+    labels: Sequence[int] | None
+    texts: Sequence[str] | None
+    negatives: Sequence[str] | None
+    seed: int
+    config: SamplingConfig
+    size: tuple[int, int]
+    order: PixelOrder
+
+    @classmethod
+    def of(
+        cls,
+        model: StoredModel,
+        n: int,
+        label: Sequence[int] | None = None,
+        text: str | Sequence[str] | None = None,
+        *,
         seed: int,
         config: SamplingConfig,
-        size: tuple[int, int],
-        on_row: OnBatchRow | None,
-    ) -> SampleArrays:
-        order, count = self.exact.order(config.order), rows.stop - rows.start
-        labels = [NO_LABEL] * count if label is None else list(label[rows])
-        prompts = None if texts is None else texts[rows]
-        avoided = None if negatives is None else negatives[rows]
-        given = None if label is None else labels
-        inputs = self.exact.inputs(count, size, order, given, prompts)
+        size: tuple[int, int] | None = None,
+    ) -> StoredPlan:
+        """Check the arguments of `StoredModel.stream`.
+
+        Args:
+            model, n: the stored model, and the number of images.
+            label: one each; None for none.
+            text: one for all images or one each; None for none.
+            seed: image i depends on (seed, i) alone.
+            config: all of it but `engine` and `best_of` is used.
+            size: height and width, instead of the model's own.
+
+        Raises:
+            ConfigError, ShapeError: naming the argument that is wrong.
+        """
+        check_count(n)
+        height, width = size or (model.image.height, model.image.width)
+        texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
+        count = min(n, config.batch_size)
+        check_memory(model.image.channels * height * width * count * _BYTES, count, height, width)
+        return cls(
+            model=model, labels=label, texts=texts, negatives=negatives, seed=seed, config=config,
+            size=(height, width), order=model.exact.order(config.order),
+        )  # fmt: skip
+
+    def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> SampleArrays:
+        """Sample the images `start .. stop` as one batch."""
+        exact, config, count = self.model.exact, self.config, stop - start
+        labels = [NO_LABEL] * count if self.labels is None else list(self.labels[start:stop])
+        prompts = None if self.texts is None else self.texts[start:stop]
+        avoided = None if self.negatives is None else self.negatives[start:stop]
+        given = None if self.labels is None else labels
+        inputs = exact.inputs(count, self.size, self.order, given, prompts)
         conditional = any(one != NO_LABEL for one in labels) or any(
             one.strip() for one in (*(prompts or ()), *(avoided or ()))
         )
         guided = config.guidance != 1 and conditional
         if guided:
-            inputs = join_inputs(inputs, self.exact.inputs(count, size, order, None, avoided))
-        shape = (self.image.channels, *size)
-        levels, nats = self.exact.sample_given(
-            seeded_uniforms(seed, range(rows.start, rows.stop), shape),
+            inputs = join_inputs(inputs, exact.inputs(count, self.size, self.order, None, avoided))
+        shape = (self.model.image.channels, *self.size)
+        levels, nats = exact.sample_given(
+            seeded_uniforms(self.seed, range(start, stop), shape),
             inputs,
-            order,
+            self.order,
             DrawTransform(config.guidance, config.temperature, config.top_p, guided),
-            on_row=None if on_row is None else (lambda done, x: on_row(rows.start, done, x)),
+            on_row=None if on_row is None else (lambda done, x: on_row(start, done, x)),
             threads=config.threads or default_threads(),
         )
         return SampleArrays(
             levels=levels,
             nats=nats,
             bits_per_dim=-nats / (math.prod(shape) * math.log(2)),
-            image=self.image.resized(*size),
+            image=self.model.image.resized(*self.size),
             labels=np.array(labels, np.int64),
             texts=None if prompts is None else tuple(prompts),
-            tileset=self.tileset,
+            tileset=self.model.tileset,
         )
 
 

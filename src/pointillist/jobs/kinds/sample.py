@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.jobs.base import Arrays, JobKind, JobSettings
 
 if TYPE_CHECKING:
     from pointillist.jobs.folder import Parts
@@ -51,60 +51,32 @@ class SampleJob(JobKind):
     Settings = SampleSettings
 
     def __init__(self, settings: SampleSettings) -> None:
-        from pointillist.data.options import parse_size
-        from pointillist.sampling.api import SamplePlan
-        from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
-        from pointillist.sampling.stored import open_stored
+        from pointillist.jobs.sampling import TUNED, open_work
 
-        model, conditions = open_model(settings), _conditions(settings)
-        plain = (settings.device, settings.quantize, settings.best_of, conditions) == ("cpu", None, 1, {})
-        size = None if settings.size is None else parse_size(settings.size)
-        exact = open_stored(model.exact_folder, settings.engine, size, plain=plain) is not None
-        classes = model.config.classes
-        prompts = parse_texts(settings.text, None if settings.texts is None else Path(settings.texts))
-        sheet = SheetPlan.of(parse_labels(settings.label, classes), prompts, settings.n, classes)
-        tuned = {name: getattr(settings, name) for name in ("guidance", "temperature", "top_p")}
-        keywords: dict[str, Any] = {
-            **{name: value for name, value in tuned.items() if value is not None},
-            **{name: getattr(settings, name) for name in ("batch_size", "threads", "best_of", "order")},
-            "engine": "exact" if exact else settings.engine,
-            **conditions,
-        }
-        self._settings = settings
-        self._plan = SamplePlan.of(
-            model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, size=settings.size,
-            negative_prompt=settings.negative_prompt, **keywords,
-        )  # fmt: skip
-        self.count, self.skipped = sheet.total, {}
-        config = self._plan.config
+        self._work = open_work(settings)
+        plan = self._work.plan
+        self.count, self.skipped, self.needs_torch = self._work.total, {}, self._work.needs_torch
         self.facts = {
-            "model": model_facts(model),
-            "size": list(self._plan.size),
-            "engine": config.engine,
-            "order": config.order,
-            "sampling": {name: getattr(config, name) for name in tuned},
-            "labelled": sheet.labels is not None,
+            "model": self._work.model_facts,
+            "size": list(plan.size),
+            "engine": plan.config.engine,
+            "order": plan.config.order,
+            "sampling": {name: getattr(plan.config, name) for name in TUNED},
+            "labelled": bool(settings.label),
         }
 
     def compute(self, start: int, stop: int) -> Arrays:
         """Sample a batch."""
         import numpy as np
 
-        found = self._plan.draw(start, stop)
+        found = self._work.draw(start, stop)
         dtype = np.uint8 if found.image.levels <= 256 else np.uint16
-        arrays = {
-            "levels": found.levels.numpy().astype(dtype), "nats": found.nats.numpy(), "labels": found.labels.numpy()
-        }  # fmt: skip
-        if found.gain is not None:
-            arrays["gain"] = found.gain.numpy()
-        return arrays
+        arrays = {"levels": found.levels.astype(dtype), "nats": found.nats, "labels": found.labels}
+        return arrays if found.gain is None else {**arrays, "gain": found.gain}
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        from pointillist.sampling.api import sample
-
-        config = self._plan.config
-        sample(self._plan.model, 1, seed=0, engine=config.engine, order=config.order, threads=config.threads)
+        self._work.warm_up()
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
@@ -124,27 +96,6 @@ class SampleJob(JobKind):
         levels = (part["levels"].tobytes() for part in parts)
         write_npz(out, levels, nats, labels, image, classes, numbers if parts.total < parts.count else None)
         return [("images", f"{len(nats):,}"), ("bits/dim", f"{-nats.mean() / math.log(2) / image.dims:.4f}")]
-
-
-def _conditions(settings: SampleSettings) -> dict[str, Any]:
-    """Read attributes, a vector and a hint."""
-    from pointillist.data.array_files import load_npy
-    from pointillist.data.picture_files import read_picture
-    from pointillist.errors import ConfigError
-
-    found: dict[str, Any] = {}
-    pairs = [text.partition("=") for text in settings.attribute]
-    for (name, equals, value), text in zip(pairs, settings.attribute, strict=True):
-        if not equals or not name.strip() or not value.strip():
-            raise ConfigError(f"`attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
-    if pairs:
-        found["attributes"] = {name.strip(): value.strip() for name, _, value in pairs}
-    if settings.vector is not None:
-        found["vector"] = load_npy(Path(settings.vector))
-    if settings.hint is not None:
-        path = Path(settings.hint)
-        found["hint"] = load_npy(path) if path.suffix.lower() == ".npy" else read_picture(path, f"`hint` (={path})")
-    return found
 
 
 KIND = SampleJob

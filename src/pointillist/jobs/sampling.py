@@ -1,0 +1,148 @@
+"""The work of a job that samples images: by a stored exact program without torch, or by a model that torch runs.
+
+Everywhere `settings` are the `SampleSettings` of the job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.data.options import parse_size
+from pointillist.jobs.base import describe_model, model_facts, open_model
+from pointillist.sampling.arrays import SampleArrays
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
+from pointillist.sampling.stored import StoredModel, StoredPlan, open_stored
+from pointillist.zoo import resolve
+
+if TYPE_CHECKING:
+    from pointillist.sampling.api import SamplePlan
+
+TUNED = ("guidance", "temperature", "top_p")
+"""Settings that a model has its own values of."""
+_SHARED = ("batch_size", "threads", "order", "negative_prompt")
+
+
+@dataclass(frozen=True)
+class StoredWork:
+    """Images of a stored exact program.
+
+    Attributes:
+        plan: what is sampled.
+        total: number of images.
+    """
+
+    plan: StoredPlan
+    total: int
+    needs_torch = False
+
+    @classmethod
+    def of(cls, settings: Any, model: StoredModel, size: tuple[int, int] | None) -> StoredWork:
+        """Plan the images."""
+        sheet = _sheet(settings, model.classes)
+        keywords = {**model.generation_config.sampling, **_tuned(settings)}
+        config = SamplingConfig(engine="exact", **{name: getattr(settings, name) for name in _SHARED}, **keywords)
+        config = replace(config, order=model.exact.order(config.order).name)
+        plan = StoredPlan.of(
+            model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, config=config, size=size
+        )  # fmt: skip
+        return cls(plan, sheet.total)
+
+    @property
+    def model_facts(self) -> dict[str, Any]:
+        """What the manifest says of the model."""
+        model = self.plan.model
+        return describe_model(model.exact.fingerprint, model.image, model.classes)
+
+    def draw(self, start: int, stop: int) -> SampleArrays:
+        """Sample a batch."""
+        return self.plan.draw(start, stop)
+
+    def warm_up(self) -> None:
+        """Sample an image without conditions."""
+        next(self.plan.model.stream(1, seed=0, config=replace(self.plan.config, negative_prompt=None)))
+
+
+@dataclass(frozen=True)
+class ModelWork:
+    """Images of a model that torch runs; see `StoredWork`."""
+
+    plan: SamplePlan
+    total: int
+    needs_torch = True
+
+    @classmethod
+    def of(cls, settings: Any, conditions: dict[str, Any]) -> ModelWork:
+        """Plan the images."""
+        from pointillist.sampling.api import SamplePlan
+
+        model = open_model(settings)
+        sheet = _sheet(settings, model.config.classes)
+        own = {name: getattr(settings, name) for name in (*_SHARED, "best_of", "engine")}
+        keywords: dict[str, Any] = {**_tuned(settings), **own, **conditions}
+        plan = SamplePlan.of(
+            model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, size=settings.size, **keywords
+        )  # fmt: skip
+        return cls(plan, sheet.total)
+
+    @property
+    def model_facts(self) -> dict[str, Any]:
+        """What the manifest says of the model."""
+        return model_facts(self.plan.model)
+
+    def draw(self, start: int, stop: int) -> SampleArrays:
+        """Sample a batch."""
+        return self.plan.draw(start, stop).numpy()
+
+    def warm_up(self) -> None:
+        """Sample an image without conditions."""
+        from pointillist.sampling.api import sample
+
+        config = self.plan.config
+        sample(self.plan.model, 1, seed=0, engine=config.engine, order=config.order, threads=config.threads)
+
+
+def open_work(settings: Any) -> StoredWork | ModelWork:
+    """Open the model of a job as `pointillist sample` does, and plan the images.
+
+    Raises:
+        PointillistError: if the model cannot be opened, or a setting does not fit it.
+    """
+    conditions = _conditions(settings)
+    plain = (settings.device, settings.quantize, settings.best_of, conditions) == ("cpu", None, 1, {})
+    size = None if settings.size is None else parse_size(settings.size)
+    stored = open_stored(resolve(settings.model), settings.engine, size, plain=plain)
+    return ModelWork.of(settings, conditions) if stored is None else StoredWork.of(settings, stored, size)
+
+
+def _sheet(settings: Any, classes: tuple[str, ...]) -> SheetPlan:
+    """Return the label and the prompt of each image."""
+    prompts = parse_texts(settings.text, None if settings.texts is None else Path(settings.texts))
+    return SheetPlan.of(parse_labels(settings.label, classes), prompts, settings.n, classes)
+
+
+def _tuned(settings: Any) -> dict[str, float]:
+    return {name: value for name in TUNED if (value := getattr(settings, name)) is not None}
+
+
+def _conditions(settings: Any) -> dict[str, Any]:
+    """Read attributes, a vector and a hint."""
+    from pointillist.data.array_files import load_npy
+    from pointillist.data.picture_files import read_picture
+    from pointillist.errors import ConfigError
+
+    found: dict[str, Any] = {}
+    pairs = [text.partition("=") for text in settings.attribute]
+    for (name, equals, value), text in zip(pairs, settings.attribute, strict=True):
+        if not equals or not name.strip() or not value.strip():
+            raise ConfigError(f"`attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
+    if pairs:
+        found["attributes"] = {name.strip(): value.strip() for name, _, value in pairs}
+    if settings.vector is not None:
+        found["vector"] = load_npy(Path(settings.vector))
+    if settings.hint is not None:
+        path = Path(settings.hint)
+        found["hint"] = load_npy(path) if path.suffix.lower() == ".npy" else read_picture(path, f"`hint` (={path})")
+    return found
