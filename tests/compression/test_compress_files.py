@@ -55,10 +55,11 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_files_come_back(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """Below their folders, in their modes, with their texts."""
+    """Below their folders, in their modes, with their texts; what is no picture is named."""
     archive = tmp_path / "a.pxl"
+    (pictures / "deep" / "notes.txt").write_text("no picture")
     facts = json.loads(run("compress", model, pictures, "--out", archive, "--json"))
-    assert facts["images"] == 3
+    assert (facts["images"], facts["left_out"]) == (3, "1 .txt")
     assert facts["bytes"] == archive.stat().st_size
     run("decompress", archive, "--model", model, "--out", tmp_path / "out")
     for path in pictures.rglob("*.png"):

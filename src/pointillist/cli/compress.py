@@ -98,6 +98,7 @@ def compress(
             bar.show(done)
     facts = {
         "images": inputs.count,
+        "left_out": inputs.left_out,
         "bytes_before": inputs.bytes,
         "bytes": archive.bytes_written,
         "bits_per_dim": 8 * archive.bytes_written / max(1, sub_pixels),
@@ -130,6 +131,7 @@ def _lines(out: str, facts: dict[str, Any]) -> list[tuple[str, str]]:
     each = f", {after / facts['images']:.1f} bytes an image" if facts["images"] else ""
     return [
         ("images", f"{facts['images']:,}, {size_text(before)} as they were"),
+        *([("left out", f"{facts['left_out']}: no pictures")] if facts["left_out"] else []),
         ("archive", f"{size_text(after)}{each}, {facts['bits_per_dim']:.4f} bits/dim"),
         ("saved", f"{1 - after / before:.0%}" if before else "nothing"),
         ("verified", "decoded again, and equal" if facts["verified"] else "no"),

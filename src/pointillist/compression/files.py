@@ -12,7 +12,7 @@ import numpy as np
 from pointillist.compression.pictures import PictureFile, read_levels
 from pointillist.data.array_files import Archive as Arrays
 from pointillist.data.array_files import load_npy
-from pointillist.data.image_folder import list_pictures
+from pointillist.data.image_folder import count_kinds, list_files, list_pictures
 from pointillist.data.numpy_files import IMAGE_STEMS, to_channels_first
 from pointillist.errors import ArchiveError, DataError
 from pointillist.exact.program import IntArray
@@ -29,12 +29,14 @@ class Inputs:
         metadata: what the archive keeps beside the levels.
         count: number of pictures.
         bytes: of the files.
+        left_out: endings of the files in the folders that are no pictures, with their numbers; empty for none.
     """
 
     metadata: dict[str, Any]
     count: int
     bytes: int
     _read: Any
+    left_out: str = ""
 
     def __iter__(self) -> Iterator[IntArray]:
         """Yield levels `[c, h, w]`."""
@@ -58,11 +60,14 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
         return _open_array(paths[0], image, model)
     found = list_inputs(paths)
     files = [read_levels(path, name, image)[1] for path, name in found]
+    pictures = {path for path, _ in found}
+    others = (file for path in paths if path.is_dir() for file in list_files(path) if file not in pictures)
     return Inputs(
         {"model": model, "files": [file.to_json() for file in files]},
         len(found),
         sum(path.stat().st_size for path, _ in found),
         lambda: (read_levels(path, name, image)[0] for path, name in found),
+        count_kinds(others),
     )
 
 

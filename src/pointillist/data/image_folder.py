@@ -51,7 +51,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
     paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
     images = [p for p in paths if (p.suffix.lower() in EXTENSIONS if maps is None else maps.takes(p))]
     known = {*images, *(p for p in paths if p.name in METADATA)}
-    others = _count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
+    others = count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
     if not images:
         there = f" of a kind that is read (it has {others})" if others else ""
         raise DataError(
@@ -86,7 +86,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
     )
 
 
-def _count_kinds(paths: Iterable[Path]) -> str:
+def count_kinds(paths: Iterable[Path]) -> str:
     """Count files by their endings: `5 .heic, 1 .svg`; empty if there are none."""
     counts = Counter(p.suffix.lower() or f"{p.name}" for p in paths)
     shown = [f"{count:,} {kind}" for kind, count in counts.most_common(5)]
