@@ -4,8 +4,8 @@
     python recipes/textures/prepare.py textures.npz
 
 The photographs are those of scikit-image (`skimage.data`, CC0), 512x512 pixels. Each is made four times smaller, and
-its grey levels are stretched. Windows are cut at random places: those for training from the upper three quarters, those for
-validation and test from the rest.
+its grey levels are stretched. Windows are cut at random places: those for training from the upper three quarters, those
+for validation and test from the rest.
 """
 
 from __future__ import annotations
