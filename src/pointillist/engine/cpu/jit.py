@@ -23,7 +23,7 @@ from llvmlite import binding
 from numba import njit
 from numba.core import config, event
 
-from pointillist.engine.cpu.numba_linking import link_only
+from pointillist.engine.cpu.numba_linking import link_only, load_as_it_is
 
 PANEL = 4
 """Vectors side by side in a tile of a matrix product. Weights are packed in panels of so many vectors."""
@@ -193,6 +193,7 @@ def _kept_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     finally:
         config.CACHE_DIR = before
+    load_as_it_is(compiled)
     return compiled
 
 

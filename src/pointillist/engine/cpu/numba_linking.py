@@ -1,9 +1,13 @@
-"""Link inner functions into their callers, instead of compiling each to machine code of its own.
+"""Link inner functions into their callers, and read compiled code without loading the compiler.
 
 numba optimises every function and compiles it to machine code as if Python called it, and does so once more in each
 function that calls it. Two fifths of the compile time of the virtual machine go to code that never runs. Here the code
-of an inner function stays as numba made it, and is optimised where it is linked. This reaches into numba's internals;
-with an untested release of numba everything compiles as usual.
+of an inner function stays as numba made it, and is optimised where it is linked.
+
+Before numba reads compiled code from disk, it imports all that it could compile, and SciPy if it is there, which takes
+a third of a second. Machine code needs none of it.
+
+This reaches into numba's internals; with an untested release of numba everything compiles and loads as usual.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Any
 
 import numba
 from numba.core.codegen import CPUCodeLibrary, JITCPUCodegen
+from numba.core.runtime import rtsys
 
 Method = Callable[..., None]
 TRIED = ((0, 64), (0, 68))
@@ -26,6 +31,19 @@ def known_numba(version: str = numba.__version__) -> bool:
     """Return True for a tested release of numba."""
     release = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     return TRIED[0] <= release <= TRIED[1]
+
+
+def load_as_it_is(compiled: Any) -> None:
+    """Let a function that numba keeps on disk be read without loading the compiler."""
+    cache = compiled._cache
+
+    def load(signature: Any, context: Any) -> Any:
+        rtsys.initialize(context)
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(signature, context)
+
+    if known_numba():
+        cache.load_overload = load
 
 
 @contextmanager
