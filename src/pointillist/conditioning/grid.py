@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from pointillist.conditioning.base import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.images import ImageSpec
+from pointillist.nn.functional.dilated_conv import DilatedConv2d
 
 
 class GridEncoder(ConditionEncoder):
@@ -37,7 +38,7 @@ class GridEncoder(ConditionEncoder):
         inputs = channels * (1 if ordered else level_channels)
         self.first = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
         distances = [2 ** (i % 3) for i in range(layers)]
-        self.layers = nn.ModuleList(nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in distances)
+        self.layers = nn.ModuleList(DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in distances)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""

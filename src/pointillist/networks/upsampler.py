@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.nn import Condition, ConditionBias, ConditionDims, channel_groups
+from pointillist.nn.functional.dilated_conv import DilatedConv2d
 from pointillist.nn.passes import FullPass, is_channels_last
 
 
@@ -40,7 +41,7 @@ class Upsampler(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(in_channels, channels, 3, padding=1)
         self.condition = ConditionBias(condition, channel_groups(channels, 1))
-        self.blocks = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=d, dilation=d) for d in dilations)
+        self.blocks = nn.ModuleList(DilatedConv2d(channels, channels, 3, padding=d, dilation=d) for d in dilations)
         rows, columns = factor
         edge = (rows - 1, columns - 1)
         taps = (2 * rows - 1, 2 * columns - 1)

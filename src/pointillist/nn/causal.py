@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
 from pointillist.nn.base import CausalLayer, channel_causal_mask
+from pointillist.nn.functional.dilated_conv import dilated_conv2d
 from pointillist.nn.passes import Pass
 
 
@@ -67,7 +68,8 @@ class CausalConv2d(CausalLayer):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h2 w2"]:
         """Convolve the window of each pixel, or of the pixels at every `stride`-th row and column."""
         window = ctx.window(self.key(), x, **self.reach)
-        return F.conv2d(window, self.masked_weight(), self.bias, stride=self.stride, dilation=self.dilation)
+        weight = self.masked_weight()
+        return dilated_conv2d(window, weight, self.bias, stride=self.stride, dilation=self.dilation)
 
 
 class MaskedConv2d(CausalConv2d):

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from pointillist.nn.functional.dilated_conv import dilated_conv2d
+
 
 def local_convolution(
     x: Float[Tensor, "b i h w"],
@@ -43,13 +45,14 @@ def local_convolution(
     if not s_curve:
         known = torch.ones(half + 1, 2 * half + 1, dtype=kernel.dtype, device=kernel.device)
         known[half, half + 1 :] = 0
-        return F.conv2d(F.pad(x, (reach, reach, reach, 0)), kernel[:, :, : half + 1] * known, bias, dilation=dilation)
+        raster = kernel[:, :, : half + 1] * known
+        return dilated_conv2d(F.pad(x, (reach, reach, reach, 0)), raster, bias, dilation=dilation)
     above = F.pad(x, (reach, reach, reach, 0))[:, :, : height + reach - dilation]
-    out = F.conv2d(above, kernel[:, :, :half], bias, dilation=dilation)
+    out = dilated_conv2d(above, kernel[:, :, :half], bias, dilation=dilation)
     own = kernel[:, :, half : half + 1]
-    rows = [F.conv2d(F.pad(x[:, :, 0::2], (reach, 0)), own[..., : half + 1], dilation=dilation)]
+    rows = [dilated_conv2d(F.pad(x[:, :, 0::2], (reach, 0)), own[..., : half + 1], dilation=dilation)]
     if height > 1:
-        rows.append(F.conv2d(F.pad(x[:, :, 1::2], (0, reach)), own[..., half:], dilation=dilation))
+        rows.append(dilated_conv2d(F.pad(x[:, :, 1::2], (0, reach)), own[..., half:], dilation=dilation))
     if height % 2:
         rows[1:] = [F.pad(rows[1], (0, 0, 0, 1))] if height > 1 else [torch.zeros_like(rows[0])]
     return out + torch.stack(rows, 3).flatten(2, 3)[:, :, :height]
