@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from pointillist.visualization import image_grid, save_png
 
 from .helpers import fails, run, train
 
@@ -139,6 +140,12 @@ def test_tiles_from_nothing(completing: Path) -> None:
     for number, image in enumerate(found.array):
         with Image.open(f"tiles/{number:05d}.png") as picture:
             assert np.array_equal(np.asarray(picture), image[..., 0])
+    run("sample", completing, "-n", "2", "--seamless", "x", "--seed", "5", "--out", "sheet.png")
+    beside = pt.sample(completing, 2, seamless="x", seed=5).array.repeat(3, 0).reshape(2, 3, 5, 6, 1)
+    row = beside.transpose(0, 2, 1, 3, 4).reshape(2, 5, 18, 1)  # a sheet shows how they tile
+    save_png(image_grid(row), Path("expected.png"))
+    with Image.open("sheet.png") as sheet, Image.open("expected.png") as expected:
+        assert np.array_equal(np.asarray(sheet), np.asarray(expected))
     assert "must be x, y or both" in fails("sample", completing, "--seamless", "z")
 
 

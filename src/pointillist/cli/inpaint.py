@@ -163,7 +163,7 @@ def inpaint(
         found = make_seamless(loaded, x, seamless, **settings)  # type: ignore[arg-type]
     else:
         found = extend(loaded, x, *other, **settings)
-    write(loaded, found, x, kind, path, animate, force)
+    write(loaded, found, x, kind, path, animate, force, seamless)
     report(found, path, animate, time.perf_counter() - started, as_json)
 
 
@@ -175,8 +175,12 @@ def write(
     path: Path,
     animation: Path | None,
     force: bool,
+    seamless: str | None = None,
 ) -> None:
-    """Write completions as a sheet, exact files, maps or an archive, and as an animation."""
+    """Write completions as a sheet, exact files, maps or an archive, and as an animation.
+
+    A sheet repeats images that tile in the directions `seamless`.
+    """
     import numpy as np
 
     from pointillist.cli import writers
@@ -198,7 +202,7 @@ def write(
         return
     captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
     if not isinstance(found, Completions):
-        save_png(image_grid(found.drawn(), captions=captions), path)
+        save_png(image_grid(writers.repeated(found.drawn(), seamless), captions=captions), path)
         return
     array, kept = found.drawn(), found.known.all(0)
     given = replace(found, levels=x.cpu().expand_as(found.levels)).drawn()[:1].copy()

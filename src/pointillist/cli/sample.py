@@ -267,7 +267,8 @@ def _sample(
         elif kind in MAP_KINDS:
             write_map(path, parts, kind, force)
         else:
-            found, captions = writers.write_pictures(path, parts, classes, None if kind == "image" else plan)
+            shown = None if kind == "image" else plan
+            found, captions = writers.write_pictures(path, parts, classes, shown, settings["seamless"])
             if animate is not None:
                 ranks = source.generation_rank(height, width, order)
                 writers.write_animation(animate, found, ranks, captions=captions, columns=plan.columns)

@@ -90,9 +90,12 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
 
 
 def write_pictures(
-    out: Path, parts: Iterable[SampleArrays], classes: Names, plan: SheetPlan | None
+    out: Path, parts: Iterable[SampleArrays], classes: Names, plan: SheetPlan | None, seamless: str | None = None
 ) -> tuple[list[SampleArrays], list[str] | None]:
     """Write one PNG: a sheet with captions, or without a plan the exact pixels of the only image.
+
+    Args:
+        seamless: directions in which the images tile; a sheet repeats them.
 
     Returns:
         The batches and their captions, for an animation.
@@ -100,7 +103,7 @@ def write_pictures(
     from pointillist.visualization import image_grid, named_grid, save_png
 
     found = list(parts)
-    array = drawn(found)
+    array = repeated(drawn(found), seamless)
     captions = [caption for part in found for caption in captions_of(part, classes)]
     shown = captions if any(captions) else None
     if plan is None:
@@ -115,6 +118,13 @@ def write_pictures(
 def drawn(parts: Sequence[SampleArrays], max_pixels: int = MAX_DRAWN) -> np.ndarray:
     """Draw the images of some batches, `[n h w c]`; maps with tiles that are small enough for `max_pixels` together."""
     return np.concatenate([part.drawn(max_pixels // len(parts)) for part in parts])
+
+
+def repeated(array: np.ndarray, seamless: str | None) -> np.ndarray:
+    """Repeat images `[n h w c]` three times in each direction in which they tile, unless they would be too large."""
+    times = (1, 3 if seamless in ("y", "both") else 1, 3 if seamless in ("x", "both") else 1, 1)
+    pixels = math.prod(array.shape[:3]) * math.prod(times)
+    return array if pixels > MAX_DRAWN else np.tile(array, times)
 
 
 def write_animation(
