@@ -186,14 +186,16 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
 
 
 def seamless(source: str, count: int) -> None:
-    """Print the bits of pixels at the wrapped edges over those inside, along both axes."""
+    """Print the bits of pixels at the wrapped edges over those inside, along both axes; of all labels in turn."""
     torch.set_num_threads(1)
     model = pt.load(source)
-    tiles = pt.sample(model, count, seamless="both", seed=0, threads=1).levels
+    classes = len(model.config.classes)
+    labels = [number % classes for number in range(count)] if classes else None
+    tiles = pt.sample(model, count, labels, seamless="both", seed=0, threads=1).levels
 
     def bits(levels: Tensor, axis: int) -> float:
         with torch.inference_mode():
-            maps = -model.log_prob_map(levels) / math.log(2)
+            maps = -model.log_prob_map(levels, labels) / math.log(2)
         size = levels.shape[axis]
         return float(maps.narrow(axis, size // 2 - 1, 2).sum()) / count
 
