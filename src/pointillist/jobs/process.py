@@ -1,7 +1,8 @@
 """A process of the local executor: `python -m pointillist.jobs.process SPEC RANK WORLD`.
 
-Its first line on stdout is `ready`, or the error that a user can cause, as JSON. It ends with the process that started
-it, whose end closes its stdin.
+It opens the job, waits for a byte on stdin, and compares the job with the manifest. Its first line on stdout is
+`ready`, or the error that a user can cause, as JSON. It ends with the process that started it, whose end closes its
+stdin.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ EXIT_REJECTED = 2
 
 def main() -> None:
     """Compute a share of the tasks."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    released = threading.Event()
+    threading.Thread(target=_follow_parent, args=(released,), daemon=True).start()
     from pointillist.errors import PointillistError
     from pointillist.jobs.spec import JobSpec
     from pointillist.jobs.worker import Worker
 
     spec, rank, world = JobSpec.from_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:
-        worker = Worker(spec)
+        worker = Worker(spec, on_open=released.wait)
         print("ready", flush=True)
         worker.run_share(rank, world)
     except PointillistError as error:
@@ -31,9 +33,9 @@ def main() -> None:
         sys.exit(EXIT_REJECTED)
 
 
-def _end_with_parent() -> None:
+def _follow_parent(released: threading.Event) -> None:
     while os.read(0, 1):  # not sys.stdin, whose lock would be held at the end of this process
-        pass
+        released.set()
     os._exit(0)
 
 

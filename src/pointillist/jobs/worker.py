@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
@@ -43,6 +43,10 @@ class Worker:
     Worker(spec).run_share(rank=0, world=1)
     ```
 
+    Args:
+        spec: the job.
+        on_open: called when the model and the items are open, before the manifest is written or compared.
+
     Attributes:
         folder: the folder of the job.
         manifest: its manifest, which was written or compared.
@@ -51,10 +55,11 @@ class Worker:
         PointillistError: if the model or the items cannot be opened, or the folder holds another job.
     """
 
-    def __init__(self, spec: JobSpec) -> None:
+    def __init__(self, spec: JobSpec, on_open: Callable[[], object] = lambda: None) -> None:
         settings = parse_settings(spec.job, spec.settings)
         self.folder = JobFolder(spec.out)
         self._work: JobKind = job_kind(spec.job)(settings)
+        on_open()
         self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
         self.manifest = agree(self.folder, spec.job, settings, self._work, spec.tasks)
         self._is_warm = spec.time_limit is None

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from pointillist import errors
@@ -37,10 +38,13 @@ def run_local(spec: JobSpec, workers: int, on_progress: Progress) -> None:
         JobError: if processes end again and again without any progress, or by an unexpected error.
     """
     with _Processes(spec, workers) as processes:
-        processes.start(0)
+        ranks = range(max(1, min(workers, len(processes.folder.pending(spec.tasks)))))
+        for rank in ranks:
+            processes.start(rank)  # all open the job at the same time
+        processes.release(0)
         processes.wait_for_first()
-        for rank in range(1, min(workers, len(processes.folder.pending(spec.tasks)))):
-            processes.start(rank)
+        for rank in ranks[1:]:
+            processes.release(rank)
         while not processes.are_done():
             on_progress(spec.tasks - len(processes.folder.pending(spec.tasks)), spec.tasks)
             time.sleep(_POLL)
@@ -68,7 +72,7 @@ class _Processes:
             process.communicate()
 
     def start(self, rank: int) -> None:
-        """Start the process of a rank.
+        """Start the process of a rank, which opens the job and waits for `release`.
 
         Raises:
             JobError: if the last starts led to nothing.
@@ -87,6 +91,14 @@ class _Processes:
             [*command, str(self._workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": threads}, start_new_session=True,
         )  # fmt: skip
+
+    def release(self, rank: int) -> None:
+        """Let the process of a rank compare the job with the manifest, and compute."""
+        stdin = self._running[rank].stdin
+        assert stdin is not None
+        with suppress(BrokenPipeError):  # it has ended, which is noted later
+            stdin.write("\n")
+            stdin.flush()
 
     def wait_for_first(self) -> None:
         """Wait until the first process has written or compared the manifest, so that an error is reported once."""
@@ -110,6 +122,7 @@ class _Processes:
             return True
         time.sleep(1)  # processes of an interrupted command, which are about to end, hold tasks
         self.start(0)
+        self.release(0)
         return False
 
     def _end(self, rank: int, process: subprocess.Popen[str], line: str = "") -> None:
@@ -124,6 +137,7 @@ class _Processes:
             raise JobError(f"A process of {self._spec.out} ended by an unexpected error, which is printed above.")
         self._suspect(process)
         self.start(rank)
+        self.release(rank)
 
     def _suspect(self, process: subprocess.Popen[str]) -> None:
         """Record the items at which a process was ended by a fault of its own."""
