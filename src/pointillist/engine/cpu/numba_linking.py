@@ -35,15 +35,16 @@ def known_numba(version: str = numba.__version__) -> bool:
 
 def load_as_it_is(compiled: Any) -> None:
     """Let a function that numba keeps on disk be read without loading the compiler."""
-    cache = compiled._cache
+    cache = getattr(compiled, "_cache", None)
+    if cache is None or not known_numba():  # numba may be switched off by its environment variable
+        return
 
     def load(signature: Any, context: Any) -> Any:
         rtsys.initialize(context)
         with cache._guard_against_spurious_io_errors():
             return cache._load_overload(signature, context)
 
-    if known_numba():
-        cache.load_overload = load
+    cache.load_overload = load
 
 
 @contextmanager
