@@ -23,6 +23,17 @@ def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    ```python
+    counted(1, "image"), counted(2000, "process")  # ("1 image", "2,000 processes")
+    ```
+    """
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
+
+
 def quote(value: object) -> str:
     """Show a value in a message: its `repr`, cut to `MAX_VALUE` characters.
 

@@ -10,7 +10,7 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.pictures import picture_array
 
@@ -62,7 +62,7 @@ class ImageSpec(BaseModel):
             raise ConfigError(f"`levels` (={self.levels}) must lie in 2 to {MAX_LEVELS:,}: give the number of values.")
         if self.mode in CHANNELS and self.channels != CHANNELS[self.mode]:
             raise ConfigError(
-                f"`mode` {self.mode!r} has {CHANNELS[self.mode]} channel(s), not {self.channels}: change one."
+                f"`mode` {self.mode!r} has {counted(CHANNELS[self.mode], 'channel')}, not {self.channels}: change one."
             )
         if self.mode in _MODE_OF_CHANNELS.values() and self.levels > 256:
             raise ConfigError(
@@ -85,7 +85,7 @@ class ImageSpec(BaseModel):
 
     def __str__(self) -> str:
         order = "" if self.ordered else " unordered"
-        channels = "" if self.mode in CHANNELS else f", {self.channels} channel{'s' if self.channels != 1 else ''}"
+        channels = "" if self.mode in CHANNELS else f", {counted(self.channels, 'channel')}"
         return f"{self.mode} {self.height}x{self.width}{channels}, {self.levels:,}{order} levels"
 
     def __repr__(self) -> str:
@@ -156,8 +156,8 @@ class ImageSpec(BaseModel):
             if not 0 <= value < count:
                 allowed = f"0 to {count - 1}" if count > 1 else "0"
                 raise ConfigError(
-                    f"`{what}` (={value}) lies outside the image of {height} x {width} with {self.channels} "
-                    f"channel(s): counting starts at 0, so give {allowed}."
+                    f"`{what}` (={value}) lies outside the image of {height} x {width} with "
+                    f"{counted(self.channels, 'channel')}: counting starts at 0, so give {allowed}."
                 )
         return row, column, channel
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, counted
 
 if TYPE_CHECKING:
     import torch
@@ -167,7 +167,7 @@ def describe_machine() -> str:
 
     cores = available_cores()
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{processor()}, {cores} core{'s' if cores != 1 else ''}{gpu}, {platform.system()}"
+    return f"{processor()}, {counted(cores, 'core')}{gpu}, {platform.system()}"
 
 
 def processor() -> str:

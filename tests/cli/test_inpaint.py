@@ -109,7 +109,7 @@ def test_pictures_are_read_as_data_sets_read_them(completing: Path, picture: Pat
 def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> None:
     """An image is extended beyond its edges, and made to tile; windows where the model has one size."""
     found = run("inpaint", completing, picture, "--canvas", "9x8", "--at", "2,1", "-n", "2", "--out", "x.npz")
-    assert "method     known, order raster: 1 window(s)" in found.output
+    assert "method     known, order raster: 1 window" in found.output
     with np.load("x.npz") as archive:
         assert archive["levels"].shape == (2, 1, 9, 8)
     shown = json.loads(run("inpaint", completing, picture, "--seamless", "both", "-n", "2", "--json").output)
@@ -118,7 +118,7 @@ def test_canvases_and_seams(completing: Path, sprites: Path, picture: Path) -> N
     assert Path("completions.png").exists()
     how = ["--canvas", "7x6", "-n", "1", "--particles", "4", "--moves", "0"]
     shown_windows = run("inpaint", sprites, picture, *how).output  # the second window; the first one is the image
-    assert "method     order, order raster: 1 window(s)" in shown_windows
+    assert "method     order, order raster: 1 window" in shown_windows
     for arguments, words in (
         (["--canvas", "9x8", "--seamless", "x"], "give one of them"),
         (["--canvas", "9x8", "--region", "1:2,1:2"], "give one of them"),

@@ -97,7 +97,7 @@ def test_metadata_give_texts_and_labels(tmp_path: Path, kind: str) -> None:
     assert data.labels.tolist() == [1, 0]
     assert data[1]["text"] == "a, b"
     assert data.batch([1, 0]).texts == ("a, b", "ein rotes Tor")
-    assert "1 image(s) that the metadata do not list were left out" in data.notes
+    assert "1 image left out, which the metadata do not list" in data.notes
 
 
 def test_metadata_in_each_split_with_named_labels(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_broken_file_is_named_and_can_be_skipped(tmp_path: Path, damage: str) 
         all_of(tmp_path)
     data = all_of(tmp_path, skip_bad=True)
     assert len(data) == 1
-    assert any(note.startswith("1 unreadable file(s) skipped") and "bad.png" in note for note in data.notes)
+    assert any(note.startswith("1 unreadable file skipped") and "bad.png" in note for note in data.notes)
     assert (data[0]["levels"].numpy() == noise.transpose(2, 0, 1)).all()
 
 
@@ -212,7 +212,7 @@ def test_deep_images_are_reduced_and_said(tmp_path: Path) -> None:
     Image.fromarray(deep).save(tmp_path / "a.png")
     data = all_of(tmp_path)
     assert data[0]["levels"].flatten().tolist() == [0, 0, 1, 1, 128, 255]
-    assert "1 16-bit image(s) reduced to 8 bits" in data.notes
+    assert "1 16-bit image reduced to 8 bits" in data.notes
     codes = all_of(tmp_path, mode="codes")
     assert codes[0]["levels"].flatten().tolist() == deep.flatten().tolist()
     assert codes.spec.levels == 65536
@@ -239,7 +239,7 @@ def test_the_first_frame_of_an_animation_is_read(tmp_path: Path) -> None:
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     data = all_of(tmp_path)
     assert data[0]["levels"][:, 0, 0].tolist() == [255, 0, 0]
-    assert "1 animation(s): the first frame was read" in data.notes
+    assert "1 animation: the first frame was read" in data.notes
 
 
 def test_the_smallest_kind_that_holds_every_image_is_taken(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any)
     monkeypatch.setattr("pointillist.model.memory.free_bytes", lambda device: 1_000_000)
     monkeypatch.setattr("pointillist.model.memory._SMALL_STEP", 0)
     monkeypatch.setattr("pointillist.training.estimate._time_steps", lambda trainer: pytest.fail("it was tried"))
-    with pytest.raises(pt.ConfigError, match=r"on 40 image\(s\) .* what would fit: `batch_size=\d+`"):
+    with pytest.raises(pt.ConfigError, match=r"on 40 images .* what would fit: `batch_size=\d+`"):
         pt.estimate_cost(tiny_model(data.train), data, tiny_config(batch_size=40))
 
 

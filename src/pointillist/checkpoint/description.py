@@ -16,7 +16,7 @@ from pointillist.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
-from pointillist.errors import CheckpointError
+from pointillist.errors import CheckpointError, counted
 
 Settings = Mapping[str, Any]
 FACTORED = 4096
@@ -86,7 +86,7 @@ def _hint(settings: Settings) -> list[str]:
     if image is not None:
         values = f"{image['levels']} {'ordered' if image['ordered'] else 'unordered'} levels"
         palette = " with a palette" if image["palette"] else ""
-    return [f"hint ({'' if rule is None else f'{rule}, '}{channels} channel(s) of {values}{palette})"]
+    return [f"hint ({'' if rule is None else f'{rule}, '}{counted(channels, 'channel')} of {values}{palette})"]
 
 
 _WORDS: Mapping[str, Callable[[Settings], list[str]]] = {

@@ -16,6 +16,7 @@ from pointillist.cli.output import (
     reject_existing,
 )
 from pointillist.cli.settings import FLAG
+from pointillist.errors import counted
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
@@ -238,7 +239,9 @@ def print_report(report: BenchReport) -> None:
         if row.call_over_naive is not None:
             faster += f"a whole call, setup included, is {row.call_over_naive.median:,.0f} times naive; "
         if faster or row.note:
-            typer.echo(f"{row.engine}, batch {row.batch}, {row.threads} thread(s): {(faster + row.note).rstrip('; ')}")
+            typer.echo(
+                f"{row.engine}, batch {row.batch}, {counted(row.threads, 'thread')}: {(faster + row.note).rstrip('; ')}"
+            )
     if report.training:
         training = [
             (r.variant, f"{r.images_per_second.median:,.1f}", *_ratio(r.over_dense_masked, 2), f"{r.megabytes:.0f}",

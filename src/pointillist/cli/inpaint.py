@@ -29,6 +29,7 @@ from pointillist.cli.sample import (
 )
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
+from pointillist.errors import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -257,15 +258,16 @@ def report(found: Completions | Canvases, path: Path, animation: Path | None, se
     else:
         facts |= {"methods": list(found.methods), "orders": list(found.orders)}
         names = ", ".join(f"{m}, order {o}" for m, o in dict.fromkeys(zip(found.methods, found.orders, strict=True)))
-        what, how = f"{found.image.height}x{found.image.width}", f"{names}: {len(found.methods)} window(s)"
+        what, how = f"{found.image.height}x{found.image.width}", f"{names}: {counted(len(found.methods), 'window')}"
     if as_json:
         written = {"out": str(path), "animation": None if animation is None else str(animation)}
         ran = {"seed": found.seed, "engine": found.engine, "order": found.order, "seconds": round(seconds, 3)}
         print_json({**facts, **ran, **written})
         return
-    typer.echo(f"filled     {what}, {len(found)} times, in {seconds:.1f} s, engine {found.engine}")
+    typer.echo(f"filled     {what}, {counted(len(found), 'time')}, in {seconds:.1f} s, engine {found.engine}")
     typer.echo(f"method     {how}")
-    typer.echo(f"bits       {min(bits):.1f} to {max(bits):.1f} given the known pixels")
+    spread = f"{min(bits):.1f} to {max(bits):.1f}" if len(bits) > 1 else f"{bits[0]:.1f}"
+    typer.echo(f"bits       {spread} given the known pixels")
     typer.echo(f"seed       {found.seed}")
     typer.echo(f"written    {path}")
     if animation is not None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from pointillist.errors import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -91,7 +93,8 @@ def size_text(count: int) -> str:
 def shape_text(image: Any) -> str:
     """Format a kind of image."""
     order = "ordered" if image.ordered else "unordered"
-    return f"{image.mode}, {image.height} x {image.width}, {image.channels} channel(s), {image.levels:,} {order} levels"
+    channels = counted(image.channels, "channel")
+    return f"{image.mode}, {image.height} x {image.width}, {channels}, {image.levels:,} {order} levels"
 
 
 def names_text(names: Sequence[str], most: int = 20) -> str:

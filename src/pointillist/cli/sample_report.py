@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pointillist.cli.output import print_json
+from pointillist.errors import counted
 
 if TYPE_CHECKING:
     from pointillist.cli.writers import Totals
@@ -50,7 +51,7 @@ def report(
         )
         return
     spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
-    count = f"{len(bits):,} image{'s' if len(bits) != 1 else ''}"
+    count = counted(len(bits), "image")
     typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     if totals.passes:
         typer.echo(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")

@@ -12,6 +12,7 @@ import typer
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, print_error
 from pointillist.cli.output import console
 from pointillist.cli.settings import FLAG, overrides, with_settings
+from pointillist.errors import counted
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
@@ -162,7 +163,7 @@ def _print_result(out: Path, result: TrainResult, ctx: typer.Context) -> None:
     conditions = result.model.config.conditions
     labels = " -n 4 --label each" if result.model.config.classes else ""
     prompt = ' --text "..."' if "text" in conditions else ""
-    typer.echo(f"done       {result.steps:,} steps{best}")
+    typer.echo(f"done       {counted(result.steps, 'step')}{best}")
     for line in result.advice:
         typer.echo(for_command_line(line, ctx.command))
     typer.echo(f"model      {out}   (sheets: {out / 'samples'})")

@@ -22,7 +22,7 @@ from pointillist.conditioning.grid import GridEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.images import ImageSpec
 
 
@@ -196,4 +196,4 @@ def _kind(channels: int, spec: ImageSpec | None) -> tuple[int, int, bool, Sequen
 def _words(channels: int, spec: ImageSpec | None) -> str:
     _, levels, ordered, palette = _kind(channels, spec)
     values = "floats" if not levels else f"{levels} {'ordered' if ordered else 'unordered'} levels"
-    return f"{channels} channel(s) of {values}{' with a palette' if palette else ''}"
+    return f"{counted(channels, 'channel')} of {values}{' with a palette' if palette else ''}"

@@ -15,7 +15,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import BROKEN, bounded, describe_damage, orientation, upright
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.data.tilemaps.tileset import Tileset
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, counted
 from pointillist.pictures import to_8_bit
 
 _GREY = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
@@ -103,7 +103,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
     system.check_memory(
         len(headers) * channels * height * width * np.dtype(dtype).itemsize,
-        f"{name} ({len(headers):,} images of {height}x{width} with {channels} channel(s))",
+        f"{name} ({len(headers):,} images of {height}x{width} with {counted(channels, 'channel')})",
         "choose a smaller `size` or fewer images",
     )
     values = np.empty((len(headers), channels, height, width), dtype)
@@ -237,15 +237,15 @@ def _notes(
 ) -> tuple[str, ...]:
     notes = []
     if bad:
-        notes.append(f"{len(bad):,} unreadable file(s) skipped, the first: {bad[min(bad)]}")
+        notes.append(f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[min(bad)]}")
     resized = sum(h.size != size for h in headers)
     if resized:
         how = f"{options.resize_mode}, {resolve_resample(options)}"
         notes.append(f"{resized:,} of {len(headers):,} images resized to {size[0]}x{size[1]} ({how})")
     deep = sum(h.deep for h in headers)
     if deep and options.mode != "codes":
-        notes.append(f"{deep:,} 16-bit image(s) reduced to 8 bits")
+        notes.append(f"{counted(deep, '16-bit image')} reduced to 8 bits")
     animated = sum(h.animated for h in headers)
     if animated:
-        notes.append(f"{animated:,} animation(s): the first frame was read")
+        notes.append(f"{counted(animated, 'animation')}: the first frame was read")
     return tuple(notes)

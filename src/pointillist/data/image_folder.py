@@ -29,7 +29,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import EXTENSIONS, open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
 from pointillist.data.tilemaps.folder import METADATA, MapReader
-from pointillist.errors import DataError
+from pointillist.errors import DataError, counted
 from pointillist.files.reading import parse_json, read_text
 
 TEXT_COLUMNS = ("text", "caption", "texts", "captions")
@@ -62,7 +62,8 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
     if rows is not None:
         listed = [p for p in images if p in rows]
         if len(listed) < len(images):
-            notes.append(f"{len(images) - len(listed):,} image(s) that the metadata do not list were left out")
+            missing = counted(len(images) - len(listed), "image")
+            notes.append(f"{missing} left out, which the metadata do not list")
         images = sorted({*listed, *rows}, key=lambda p: p.relative_to(folder).as_posix())
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")

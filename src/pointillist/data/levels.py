@@ -13,7 +13,7 @@ from pointillist.data.options import DataOptions, first_problem
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette, with_transparent_entry
 from pointillist.data.pixels import resize_image, resolve_resample, to_channels, zero_transparent
 from pointillist.data.raw import RawImages, encode_labels
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, counted
 from pointillist.images import CHANNELS, ImageSpec, Mode, dequantise, quantise
 
 _PICTURE_MODES: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
@@ -210,7 +210,7 @@ def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: Image
 def _kept_levels(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
     if raw.values.shape[1] != channels:
         raise DataError(
-            f"{raw.name} has levels with {raw.values.shape[1]} channel(s), which are kept "
+            f"{raw.name} has levels with {counted(raw.values.shape[1], 'channel')}, which are kept "
             f"unchanged: `mode` {options.mode!r} cannot convert them, so choose another."
         )
     wanted = None if options.binarise != "none" else options.levels

@@ -18,6 +18,7 @@ from pointillist.demo.figure_data import FigureData
 from pointillist.demo.icons import render_icons
 from pointillist.demo.prompt_samples import PromptedImages, render_section
 from pointillist.demo.results import NOT_SAME, SAME, DemoResults
+from pointillist.errors import counted
 from pointillist.images import ImageSpec
 from pointillist.visualization import html
 
@@ -88,7 +89,7 @@ def _numbers(results: DemoResults) -> dict[str, str]:
         "valid_images": f"{results.valid_images:,}",
         "test_images": f"{results.test_images:,}",
         "seconds": f"{results.training_seconds:,.0f}",
-        "threads": f"{results.threads} thread{'s' if results.threads != 1 else ''}",
+        "threads": counted(results.threads, "thread"),
         "size": f"{results.height} \u00d7 {results.width}",
         "dims": str(dims),
         "levels": str(results.levels),
@@ -184,7 +185,7 @@ def _table(results: DemoResults) -> str:
             SAME if results.reloaded_equal else NOT_SAME,
         ),
         ("seed", str(results.seed)),
-        ("machine", f"{results.machine}; {results.threads} thread(s)"),
+        ("machine", f"{results.machine}; {counted(results.threads, 'thread')}"),
         ("software", results.versions),
         ("date", results.date),
         ("reproduce with", results.command),

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionKwargs, HintConfig, Label
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, level_names
 from pointillist.hierarchy.hints import CodeHint
@@ -208,8 +208,8 @@ def _check(chain: Chain) -> None:
     """Check that each model takes the codes before it."""
     if chain.tokenizers and len(chain.tokenizers) != len(chain.codes):
         raise CheckpointError(
-            f"{len(chain.tokenizers)} tokenizer(s) do not make {len(chain.codes)} levels of codes: copy the folder "
-            "again."
+            f"A hierarchy of {counted(len(chain.codes), 'level')} of codes cannot have "
+            f"{counted(len(chain.tokenizers), 'tokenizer')}: copy the folder again."
         )
     for level, (tokenizer, model) in enumerate(zip(chain.tokenizers, chain.codes, strict=False)):
         if model.image.levels != tokenizer.fsq.size or model.image.channels != 1 or model.image.ordered:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, counted
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.model.memory import STATES, WORKSPACE, MemoryUse, memory_sentence, peak_bytes
 from pointillist.system import free_bytes
@@ -45,5 +45,5 @@ def check_tokenizer_memory(tokenizer: Tokenizer, count: int, size: tuple[int, in
     if needed > free:
         largest = use.largest_count(free, *size)
         fitting = [f"`batch_size={largest}`"] if largest else []
-        what = f"A training step on {count:,} image(s) of {size[0]}x{size[1]} by this tokenizer"
+        what = f"A training step on {counted(count, 'image')} of {size[0]}x{size[1]} by this tokenizer"
         raise ConfigError(memory_sentence(what, needed, free, fitting))

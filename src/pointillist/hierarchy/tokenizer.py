@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pointillist.checkpoint.header import CONFIG, read_config
 from pointillist.checkpoint.tensors import write_folder
-from pointillist.errors import CheckpointError, ConfigError, ShapeError, format_validation_error
+from pointillist.errors import CheckpointError, ConfigError, ShapeError, counted, format_validation_error
 from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.signals import CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
@@ -183,8 +183,8 @@ class Tokenizer(nn.Module):
         side = self.config.downsample
         if x.shape[2] % side or x.shape[3] % side or x.shape[1] != self.config.image.channels:
             raise ShapeError(
-                f"Images of shape {tuple(x.shape[1:])} must have {self.config.image.channels} channel(s), and a height "
-                f"and width that are multiples of {side}: resize them."
+                f"Images of shape {tuple(x.shape[1:])} must have {counted(self.config.image.channels, 'channel')}, and "
+                f"a height and width that are multiples of {side}: resize them."
             )
         with torch.no_grad():
             found = _in_float64(self.encoder)(self.signal(x.to(self.device)).double())

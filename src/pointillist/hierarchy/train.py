@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from pointillist.data import DataSplits
-from pointillist.errors import ConfigError, TrainingError
+from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.files.writing import write_text
 from pointillist.hierarchy.config import (
     CODES,
@@ -158,7 +158,7 @@ class HierarchyTraining:
         elif state.is_dir():
             raise ConfigError(f"{state.parent} already holds a run: add `resume` to continue it.")
         if console is not None:
-            console.print(f"model      {trainer.tokenizer}, {trainer.total:,} steps", highlight=False)
+            console.print(f"model      {trainer.tokenizer}, {counted(trainer.total, 'step')}", highlight=False)
             if trainer.progress.step:
                 console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
         trainer.run()

@@ -25,7 +25,7 @@ from pointillist.conditioning import (
 )
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.picture_files import read_picture
-from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError
+from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError, counted
 from pointillist.model.pixel_model import PixelModel
 
 
@@ -187,8 +187,9 @@ def check_kind(model: PixelModel, data: ImageDataset) -> None:
             short = {"palette": "another palette than", "level names": "other names of levels than"}
             shown = f"{short[name]} the model" if name in short else f"{name}: {b} where the model has {a}"
             raise DataError(
-                f"{data.name} has {shown}; read it as the model's own kind of image ({ours.mode}, {ours.channels} "
-                f"channel(s), {ours.levels:,} levels), in Python with `load_data(..., spec=model.image)`."
+                f"{data.name} has {shown}; read it as the model's own kind of image ({ours.mode}, "
+                f"{counted(ours.channels, 'channel')}, {ours.levels:,} levels), in Python with "
+                "`load_data(..., spec=model.image)`."
             )
 
 

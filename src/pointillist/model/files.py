@@ -20,7 +20,7 @@ from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.tilemaps import TILESET, Tileset
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
@@ -198,7 +198,7 @@ A model that generates an image one pixel at a time, with exact likelihood. Made
 | | |
 |---|---|
 | model | {config.model_type}, {num_parameters:,} parameters |
-| image | {image.channels} channel(s), {image.height} x {image.width} |
+| image | {counted(image.channels, "channel")}, {image.height} x {image.width} |
 | levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
 | likelihood | {likelihood} |
 | classes | {len(config.classes) or "none"} |

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, ShapeError, counted
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
@@ -98,7 +98,7 @@ def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], 
     preset = _fitting_preset(model, count, size, free)
     if preset is not None:
         fitting.append(f"`preset={preset}`")
-    what = f"A training step on {count:,} image(s) of {size[0]}x{size[1]} by this {model.config.model_type}"
+    what = f"A training step on {counted(count, 'image')} of {size[0]}x{size[1]} by this {model.config.model_type}"
     raise ConfigError(memory_sentence(what, needed, free, fitting))
 
 
@@ -121,7 +121,7 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
     size = use.largest_size(free, count, height, width)
     if size is not None and not largest:
         fitting.append(f"images of {size[0]}x{size[1]}")
-    what = f"The likelihood of {count:,} image(s) of {height}x{width} at once"
+    what = f"The likelihood of {counted(count, 'image')} of {height}x{width} at once"
     raise ShapeError(memory_sentence(what, use.bytes(count, height, width), free, fitting))
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from pointillist._version import __version__
 from pointillist.conditioning import TextConfig
 from pointillist.data import ImageDataset
-from pointillist.errors import ConfigError, TrainingError
+from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.model.batches import check_spec
 from pointillist.model.files import default_card
@@ -63,7 +63,7 @@ class TrainResult:
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {self.folder}"
-        return f"TrainResult({self.steps:,} steps, validation {self.valid_bits_per_dim:.4f} bits/dim{where})"
+        return f"TrainResult({counted(self.steps, 'step')}, validation {self.valid_bits_per_dim:.4f} bits/dim{where})"
 
 
 def train(

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 
 from pointillist.data import DataSplits, ImageDataset
-from pointillist.errors import MissingExtraError, TrainingError
+from pointillist.errors import MissingExtraError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize
 from pointillist.model.pixel_model import PixelModel
 from pointillist.progress import Bar, exclusive
@@ -51,8 +51,9 @@ def describe(
         f"images     {len(images):,} of {images.name}, {validation}",
         f"           {_read_as(images)}",
         *(f"           {note}" for note in images.notes),
-        f"training   {steps:,} steps of {config.batch_size} images, {config.machine.precision} ({reason}), "
-        f"{accelerator.num_processes} process(es) on {accelerator.device}, {torch.get_num_threads()} thread(s)",
+        f"training   {counted(steps, 'step')} of {config.batch_size} images, {config.machine.precision} "
+        f"({reason}), {counted(accelerator.num_processes, 'process')} on {accelerator.device}, "
+        f"{counted(torch.get_num_threads(), 'thread')}",
         *(f"           {note}" for note in describe_threads(config.machine.threads)),
         *(["           weights and features rounded as in the exact program"] if config.quantization_aware else []),
         *expectation(images, steps),
@@ -78,9 +79,9 @@ def expectation(images: ImageDataset, steps: int) -> list[str]:
     """Say before a run what so few images or steps can give; empty where both are many."""
     few = []
     if len(images) < FEW_IMAGES:
-        few.append(f"{len(images):,} image{'s' if len(images) != 1 else ''}")
+        few.append(counted(len(images), "image"))
     if steps < FEW_STEPS:
-        few.append(f"{steps:,} step{'s' if steps != 1 else ''}")
+        few.append(counted(steps, "step"))
     if not few:
         return []
     return [

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, ShapeError, counted
 from pointillist.images import SHEET
 from pointillist.visualization.pixels import PAPER, Colour, as_colour, check_images, enlarge, text_colour
 
@@ -179,7 +179,7 @@ def image_grid(
     grid = plan_grid(len(images), *images.shape[1:3], captions=captions, columns=columns, scale=scale)
     sheet = compose(images, grid, captions, as_colour(background))
     count, (height, width) = len(images), images.shape[1:3]
-    sheet.info[SHEET] = f"{count:,} image{'s' if count != 1 else ''} of {height}x{width}"  # `save_png` writes it
+    sheet.info[SHEET] = f"{counted(count, 'image')} of {height}x{width}"  # `save_png` writes it
     return sheet
 
 

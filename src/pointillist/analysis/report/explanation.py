@@ -18,6 +18,7 @@ from pointillist.analysis.report import sections
 from pointillist.analysis.report.explorer import explorer_style, render_explorer
 from pointillist.analysis.views import Views, describe_conditions, describe_z
 from pointillist.conditioning import Label
+from pointillist.errors import counted
 from pointillist.files.writing import write_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
@@ -151,7 +152,7 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     channels, height, width = views.query.shape
     order = "ordered" if model.image.ordered else "unordered"
     rows = [
-        ("image", f"{height} x {width}, {channels} channel(s), {model.image.levels:,} {order} levels"),
+        ("image", f"{height} x {width}, {counted(channels, 'channel')}, {model.image.levels:,} {order} levels"),
         ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
         ("conditions", describe_conditions(views)),

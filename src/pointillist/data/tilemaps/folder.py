@@ -19,7 +19,7 @@ from pointillist.data.tilemaps.text_grids import read_csv_map, read_text_map
 from pointillist.data.tilemaps.tiled import read_tiled_map, read_tiled_tileset
 from pointillist.data.tilemaps.tilemap import EMPTY, TileMap
 from pointillist.data.tilemaps.tileset import SIDE, Tileset, cut_tiles
-from pointillist.errors import ConfigError, DataError, quote
+from pointillist.errors import ConfigError, DataError, counted, quote
 from pointillist.images import MAX_LEVELS
 
 TILED = frozenset({".tmj", ".tmx"})
@@ -99,7 +99,7 @@ class MapReader:
         levels = names or _joined_names(found, name)
         values, notes, levels, count = self._stacked(found, levels, name)
         if bad:
-            notes = [f"{len(bad):,} unreadable file(s) skipped, the first: {bad[0]}", *notes]
+            notes = [f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[0]}", *notes]
         tileset = pictures or _joined_tileset(found, levels, count)
         if tileset is not None and len(tileset) < count <= len(tileset) + 1:  # no picture of the outside
             blank = np.zeros((1, *tileset.tiles.shape[1:]), np.uint8)
