@@ -31,7 +31,7 @@ RUNS: dict[str, list[str]] = {
         "--threads", "1,2", "--repeats", "3",
     ],
     "gated-pixelcnn-128": WIDE,
-    **{f"gated-pixelcnn-128-{k}": [*WIDE, "--weights", k, "--train-batch-size", "0"] for k in ("bf16", "int8")},
+    **{f"gated-pixelcnn-128-{k}": [*WIDE, "--quantize", k, "--train-batch-size", "0"] for k in ("bf16", "int8")},
     "gated-pixelcnn-rgb": ["gated-pixelcnn:base", "--mode", "rgb", "--size", "16"],
     **{name: [f"{name}:base"] for name in BASE},
 }  # fmt: skip
