@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pointillist import system
 from pointillist._version import __version__
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.writing import write_text
@@ -77,10 +78,14 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
     """Describe what rounding depends on beside the settings: versions, and the instructions of the processor."""
-    from llvmlite.binding import get_host_cpu_name
-    from numba import __version__ as numba
-
-    found = {"pointillist": __version__, "numba": numba, "processor": get_host_cpu_name()}
+    try:
+        from llvmlite.binding import get_host_cpu_name
+        from numba import __version__ as numba
+    except ImportError:  # only the compiled engines need it
+        numba, processor = "none", system.processor()
+    else:
+        processor = get_host_cpu_name()
+    found = {"pointillist": __version__, "numba": numba, "processor": processor}
     if not needs_torch:
         return found
     import torch

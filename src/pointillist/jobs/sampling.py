@@ -31,11 +31,11 @@ class StoredWork:
 
     Attributes:
         plan: what is sampled.
-        total: number of images.
+        sheet: number of images, with the label and the prompt of each.
     """
 
     plan: StoredPlan
-    total: int
+    sheet: SheetPlan
     needs_torch = False
 
     @classmethod
@@ -48,7 +48,7 @@ class StoredWork:
         plan = StoredPlan.of(
             model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, config=config, size=size
         )  # fmt: skip
-        return cls(plan, sheet.total)
+        return cls(plan, sheet)
 
     @property
     def model_facts(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class ModelWork:
     """Images of a model that torch runs; see `StoredWork`."""
 
     plan: SamplePlan
-    total: int
+    sheet: SheetPlan
     needs_torch = True
 
     @classmethod
@@ -85,7 +85,7 @@ class ModelWork:
         plan = SamplePlan.of(
             model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, size=settings.size, **keywords
         )  # fmt: skip
-        return cls(plan, sheet.total)
+        return cls(plan, sheet)
 
     @property
     def model_facts(self) -> dict[str, Any]:

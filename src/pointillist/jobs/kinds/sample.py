@@ -55,14 +55,14 @@ class SampleJob(JobKind):
 
         self._work = open_work(settings)
         plan = self._work.plan
-        self.count, self.skipped, self.needs_torch = self._work.total, {}, self._work.needs_torch
+        self.count, self.skipped, self.needs_torch = self._work.sheet.total, {}, self._work.needs_torch
         self.facts = {
             "model": self._work.model_facts,
             "size": list(plan.size),
             "engine": plan.config.engine,
             "order": plan.config.order,
             "sampling": {name: getattr(plan.config, name) for name in TUNED},
-            "labelled": bool(settings.label),
+            "labelled": self._work.sheet.labels is not None,
         }
 
     def compute(self, start: int, stop: int) -> Arrays:
