@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pointillist.conditioning import NO_LABEL, LabelEncoder, label_input, resolve_labels
+import pointillist as pt
+from pointillist.conditioning import NO_LABEL, HintConfig, LabelEncoder, label_input, resolve_labels
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.conditions import PositionEmbedding
 
@@ -86,3 +87,21 @@ def test_positions_are_the_same_for_every_image() -> None:
     found = positions(5)
     assert found.shape == (5, 2, 3, 4)
     assert torch.equal(found[0], found[4])
+
+
+@pytest.mark.parametrize("layers", [0, 1, 6])
+def test_the_map_of_an_image_is_bounded(layers: int) -> None:
+    """With `tanh` it lies in [-1, 1] for any weights, so no learning rate can close the gates that it is added to."""
+    torch.manual_seed(0)
+    bounds = {}
+    for activation in ("tanh", "relu"):
+        model = pt.build(
+            "gated-pixelcnn", shape=(3, 8, 8), hint=HintConfig(channels=1, layers=layers, activation=activation)
+        )
+        encoder = model.conditions.encoders["hint"]
+        with torch.no_grad():
+            for weight in encoder.parameters():
+                weight.copy_(torch.randn_like(weight) * 10)
+            found = encoder(encoder.parse(torch.rand(1, 8, 8), 2, (8, 8)))
+        bounds[activation] = float(found.abs().max())
+    assert bounds["tanh"] <= 1 < bounds["relu"]

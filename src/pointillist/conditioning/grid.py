@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -12,11 +14,16 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.images import ImageSpec
 from pointillist.nn.functional.dilated_conv import DilatedConv2d
 
+Activation: TypeAlias = Literal["tanh", "relu"]
+
 
 class GridEncoder(ConditionEncoder):
     """A 5x5 convolution of an image and its mask, residual 3x3 layers, and a map of features.
 
-    The image is known before the first pixel, so the convolutions read it in every direction.
+    The image is known before the first pixel, so the convolutions read it in every direction. Every layer of the
+    network adds the map to its gates, so it must stay small. With `tanh` it lies in [-1, 1]: h becomes
+    (h + tanh(W * h)) / 2. With `relu`, h + W * relu(h), it has no bound: where neighbouring pixels agree, as in
+    photographs, a high learning rate makes it grow until the gates are closed.
 
     Args:
         channels: channels of the image.
@@ -25,13 +32,16 @@ class GridEncoder(ConditionEncoder):
         width: features of the map.
         layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
         level_channels: features of the embedding of an unordered level.
+        activation: function of the residual layers, `tanh` or `relu`.
     """
 
     def __init__(
-        self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int, level_channels: int
-    ) -> None:
+        self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int,
+        level_channels: int, activation: Activation,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.spec = spec
+        self.activation = activation
         self.map_width = width
         ordered = spec is None or spec.ordered
         self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, level_channels)
@@ -44,11 +54,15 @@ class GridEncoder(ConditionEncoder):
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
         known = value.known
         x = self._embed(value.values, known)
-        h = self.first(torch.cat([x, known.to(x.dtype)], 1))
+        h: Tensor = self.first(torch.cat([x, known.to(x.dtype)], 1))
+        if self.activation == "relu":
+            for layer in self.layers:
+                h = h + layer(F.relu(h))
+            return h
+        h = torch.tanh(h)
         for layer in self.layers:
-            h = h + layer(F.relu(h))
-        out: Tensor = h
-        return out
+            h = (h + torch.tanh(layer(h))) * 0.5
+        return h
 
     def _embed(self, values: Tensor, known: Bool[Tensor, "b m h w"]) -> Float[Tensor, "b i h w"]:
         """Known values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.grid import GridEncoder
+from pointillist.conditioning.grid import Activation, GridEncoder
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
@@ -42,6 +42,7 @@ class HintConfig(ConditionConfig):
         width: features of the map that enters every layer.
         layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
         level_channels: features of the embedding of an unordered level.
+        activation: `tanh`, whose map lies in [-1, 1], or `relu`, whose map has no bound.
     """
 
     kind: ClassVar[str] = "hint"
@@ -52,6 +53,7 @@ class HintConfig(ConditionConfig):
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(3, ge=0, le=64)
     level_channels: int = Field(8, ge=1, le=1024)
+    activation: Activation = "tanh"
 
     @model_validator(mode="after")
     def _check(self) -> HintConfig:
@@ -114,7 +116,7 @@ class ImageConditionEncoder(GridEncoder):
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
         super().__init__(
             config.channels, config.image, 1, width=config.width, layers=config.layers,
-            level_channels=config.level_channels,
+            level_channels=config.level_channels, activation=config.activation,
         )  # fmt: skip
         self.config = config
         self.target = image
