@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from pointillist.cli.output import print_facts, print_json
 from pointillist.cli.settings import FLAG
+from pointillist.errors import counted
 from pointillist.progress import Bar
 
 if TYPE_CHECKING:
@@ -149,8 +150,8 @@ def _report(result: JobResult, seconds: float, as_json: bool) -> None:
         print_json({**_state_facts(result.out), "rejected_items": list(result.rejected), "seconds": round(seconds, 3)})
         return
     lines = [
-        ("job", f"{state.job}, {state.count:,} items in {state.tasks} tasks"),
-        ("finished", f"{state.finished} of {state.tasks} tasks, in {seconds:.1f} s"),
+        ("job", f"{state.job}, {counted(state.count, 'item')} in {counted(state.tasks, 'task')}"),
+        ("finished", f"{state.finished} of {counted(state.tasks, 'task')}, in {seconds:.1f} s"),
     ]
     if state.rejected:
         lines.append(("rejected", f"{state.rejected:,}, see {result.out / 'rejected.jsonl'}"))
@@ -173,8 +174,8 @@ def _status(folder: Folder, as_json: Json = False) -> None:
     pending = facts["pending"]
     shown = ", ".join(map(str, pending[:20])) + (", ..." if len(pending) > 20 else "")
     print_facts([
-        ("job", f"{facts['job']}, {facts['count']:,} items"),
-        ("finished", f"{facts['finished']} of {facts['tasks']} tasks"),
+        ("job", f"{facts['job']}, {counted(facts['count'], 'item')}"),
+        ("finished", f"{facts['finished']} of {counted(facts['tasks'], 'task')}"),
         ("pending", shown or "none"),
         ("rejected", f"{facts['rejected']:,}"),
     ])  # fmt: skip

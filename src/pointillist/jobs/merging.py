@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pointillist.errors import ConfigError, JobError
+from pointillist.errors import ConfigError, JobError, counted
 from pointillist.files.batch_output import output_lock
 from pointillist.jobs.folder import JobFolder, Parts
 from pointillist.jobs.registry import job_kind
@@ -31,7 +31,8 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tup
     """
     state, path = status(out), Path(path)
     if not state.is_finished:
-        raise JobError(f"{len(state.pending)} of {state.tasks} tasks of {out} are missing: run the same command again.")
+        missing = f"{len(state.pending)} of {counted(state.tasks, 'task')} of {out}"
+        raise JobError(f"{missing} are missing: run the same command again.")
     if path.exists() and not force:
         raise ConfigError(f"{path} is already there: add `force` to replace it, or give another path.")
     folder = JobFolder(Path(out))
