@@ -40,6 +40,7 @@ FILE, PAGE = EVIDENCE / "compression.json", EVIDENCE / "compression.md"
 SETS = {
     "mnist": ("mnist.npz", None),
     "mnist-binary": ("mnist_binary_static.npz", None),
+    "tiles": ("dcss_tiles32.npz", "outline-to-tile"),
     "photos": ("photo_patches64.npz", None),
     "icons": ("icons24.npz", "icons"),
     "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
