@@ -34,7 +34,7 @@ class RandomStream(IntEnum):
     MUTATION = 23
     GENERATION_ORDER = 17
 
-    def generator(self, seed: int, counter: int) -> np.random.Generator:
+    def generator(self, seed: int, counter: int | np.int64) -> np.random.Generator:
         """Make the generator of this stream for one image (or round) of an epoch."""
         return np.random.default_rng([seed, int(counter), int(self)])
 
