@@ -137,7 +137,10 @@ def halves(model: pt.PixelModel, orders: pt.PixelModel | None, x: Tensor) -> Non
         if orders is not None:
             whole = known[None]
             last = [o for o in orders.config.orders if not num_late(orders, whole, orders.order(o))]
-            best = {o: float(nats(orders, x, order=o)[:, :, ~torch.from_numpy(known)].sum(1).mean()) for o in last}
+            best = {
+                o: float(nats(orders, x, order=o)[:, :, ~torch.from_numpy(known)].flatten(1).sum(1).mean())
+                for o in last
+            }
             order = min(best, key=best.__getitem__)
             line += f", best order {order} {best[order]:6.2f}"
         print(line)
