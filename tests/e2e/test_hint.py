@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -45,6 +46,7 @@ def test_a_drawn_hint_is_painted_at_once(page: Page, service: StudioService) -> 
     choose_model(page, OUTLINE)
     page.get_by_role("button", name="exact", exact=True).click()
     page.get_by_label("Seed", exact=True).fill("5")
+    page.get_by_label("Text", exact=True).fill("")  # the hint alone decides
     page.get_by_role("button", name="Rectangle (U)").click()
     stroke(page, (1, 1), (5, 6))
     expected = np.zeros((8, 8), int)
@@ -52,7 +54,9 @@ def test_a_drawn_hint_is_painted_at_once(page: Page, service: StudioService) -> 
     expected[2:5, 2:6] = 0
     np.testing.assert_array_equal(lines(page), expected)
     wait_until_painted(page, 1)
-    levels = pt.sample(model, 1, hint=expected[None, None], seed=5, guidance=1.0, temperature=1.0).levels
+    how = {"seed": 5, "guidance": 1.0, "temperature": 1.0}
+    levels = pt.sample(model, 1, hint=expected[None, None], **how).levels
+    assert not torch.equal(levels, pt.sample(model, 1, **how).levels)
     opaque = levels[0, 0].numpy() > 0
     picture = model.image.to_images(levels)[0]
     np.testing.assert_array_equal(shown(page)[::2, ::2, :3][opaque], picture[..., :3][opaque])
