@@ -91,7 +91,7 @@ def test_positions_are_the_same_for_every_image() -> None:
 
 @pytest.mark.parametrize("layers", [0, 1, 6])
 def test_the_map_of_an_image_is_bounded(layers: int) -> None:
-    """With `tanh` it lies in [-1, 1] for any weights, so no learning rate can close the gates that it is added to."""
+    """With `tanh` it lies in [-1, 1] for any weights of the encoder; with `relu` it does not."""
     torch.manual_seed(0)
     bounds = {}
     for activation in ("tanh", "relu"):
