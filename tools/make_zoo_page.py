@@ -256,7 +256,9 @@ def programs() -> str:
         parts = {part["name"]: part for part in found["parts"][0]}
         free = ["label"] if "label" in parts else []
         free += ["text"] if any(part.get("prompts") for part in parts.values()) else []
-        rest = [name for name in parts if name in ("hint", "attributes", "known") or name.startswith("vector")]
+        free += ["hint"] if any(part.get("hints") for part in parts.values()) else []
+        encoded = ("hint", "attributes", "known")
+        rest = [name for name in parts if (name in encoded or name.startswith("vector")) and name not in free]
         size = sum((folder / name).stat().st_size for name in (PROGRAM, PROGRAM_TENSORS))
         rows.append(
             f"| `{folder.name}` | {size / 1e6:.1f} MB | {', '.join(free) or 'none'} | {', '.join(rest) or 'none'} | "

@@ -161,7 +161,7 @@ class ImageSpec(BaseModel):
                 )
         return row, column, channel
 
-    def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
+    def to_levels(self, images: Any) -> Int[np.ndarray, "b c h w"]:
         """Convert pictures to levels.
 
         Args:
@@ -171,12 +171,10 @@ class ImageSpec(BaseModel):
             DataError: if the pictures have another mode, channel count or dtype.
             ShapeError: if they do not all have one size.
         """
-        import torch
-
         array = _as_uint8(images, self)
         if self.mode == "palette":
-            return torch.from_numpy(nearest_colour(array, self.palette or ())[:, None])
-        return torch.from_numpy(quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64))
+            return nearest_colour(array, self.palette or ())[:, None]
+        return quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64)
 
     def to_images(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> np.ndarray:
         """Convert levels to uint8 pictures `n h w c` (RGBA for palette images); `to_levels` inverts it.

@@ -66,7 +66,7 @@ def test_image_to_image(hint: str, tmp_path: Path) -> None:
     image = next(Path(data).rglob("*.png"))
     run("sample", "m", "-n", "2", "--seed", "4", "--hint-from-image", image, "--out", "of.npz")
     ours = pt.load("m")
-    given = derive_hint(ours, ours.image.to_levels(Image.open(image)))
+    given = derive_hint(ours, ours.to_levels(Image.open(image)))
     with np.load("of.npz") as found:
         np.testing.assert_array_equal(found["levels"], pt.sample(ours, 2, seed=4, hint=given).levels.numpy())
     assert "drop one of them" in fails("sample", "m", "--hint", "given.png", "--hint-from-image", image)

@@ -56,7 +56,7 @@ def test_int8_weights_stay_int8(tmp_path: Path) -> None:
         part = next(p for p in load(tmp_path / kind).parts[0] if p.prompts is not None)
         assert part.prompts is not None
         weight = built.state_dict()["conditions.words.embedding.weight"]
-        assert np.array_equal(part.prompts._weight("embedding.weight"), weight.numpy())
+        assert np.array_equal(part.prompts.weights["embedding.weight"], weight.numpy())
     assert sizes["int8"] < sizes["float32"] - 700_000
 
 

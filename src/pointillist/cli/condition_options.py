@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pointillist.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
-    from torch import Tensor
 
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.conditioning import HintReader
+    from pointillist.images import ImageSpec
 
 
 def parse_conditions(attributes: list[str], vector: Path | None) -> dict[str, Any]:
@@ -45,8 +45,30 @@ def _array(path: Path, option: str) -> np.ndarray:
     return array
 
 
+class HintTaker(Protocol):
+    """A model that may take a hint.
+
+    Attributes:
+        image: kind of its images.
+        hint_reader: what it takes as a hint; None for a model that takes none.
+        training_record: how it was trained.
+    """
+
+    @property
+    def image(self) -> ImageSpec: ...
+
+    @property
+    def hint_reader(self) -> HintReader | None: ...
+
+    @property
+    def training_record(self) -> dict[str, Any]: ...
+
+    def check_levels(self, x: np.ndarray) -> np.ndarray:
+        """Check that `x` is a batch of levels."""
+
+
 def parse_hint(
-    model: PixelModel, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
+    model: HintTaker, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
 ) -> dict[str, Any]:
     """Parse the keyword `hint` of `sample`: a file, or derived from an image by the rule the model was trained with.
 
@@ -54,7 +76,7 @@ def parse_hint(
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
-    from pointillist.model.batches import hint_preprocessor
+    from pointillist.conditioning import hint_rule
 
     if image is None:
         if hint is None:
@@ -62,26 +84,25 @@ def parse_hint(
         return {"hint": _array(hint, "--hint") if hint.suffix.lower() == ".npy" else _picture(hint, "--hint")}
     if hint is not None:
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
-    rule = hint_preprocessor(model)  # before the image, which does not matter to a model that takes no hint
+    rule = hint_rule(model.hint_reader)  # before the image, which does not matter to a model that takes no hint
     size = size or (model.image.height, model.image.width)
     return {"hint": rule.of(_levels_of(model, image, size), model.image)}
 
 
-def _levels_of(model: PixelModel, path: Path, size: tuple[int, int]) -> Tensor:
+def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
-    import torch
-
     from pointillist.data import load_data
-    from pointillist.training.recorded_data import resolve_data_options
+    from pointillist.training.recorded_data import data_options
 
     if path.suffix.lower() == ".npy":
-        levels = torch.as_tensor(_array(path, "--hint-from-image"))
-        levels = model.check(levels[None] if levels.ndim == 3 else levels).cpu()
+        levels = _array(path, "--hint-from-image")
+        levels = model.check_levels(levels[None] if levels.ndim == 3 else levels)
     else:
         picture = _picture(path, "--hint-from-image")
         _check_no_smaller(path, (picture.height, picture.width), size)
-        options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
-        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels
+        record = model.training_record.get("record", {})
+        options = data_options(record.get("data", {}), str(path), [], labels=False).changed(size=size)
+        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels.numpy()
     _check_no_smaller(path, tuple(levels.shape[2:]), size)
     return levels
 

@@ -193,9 +193,9 @@ def sample(
     obeyed = parse_rules(rules)
     prompts = parse_texts(text or [], texts)
     shape = None if size is None else parse_size(size)
-    by_torch = (attribute, vector, hint, hint_from_image, seamless, obeyed)
-    plain = best_of == 1 and all(one is None for one in by_torch)
-    source = open_source(model, engine, device, quantize, shape, plain=plain)
+    plain = best_of == 1 and all(one is None for one in (attribute, vector, seamless, obeyed))
+    hinted = hint is not None or hint_from_image is not None
+    source = open_source(model, engine, device, quantize, shape, plain=plain, hint=hinted)
     plan = SheetPlan.of(parse_labels(label or [], source.classes), prompts, n, source.classes)
     if kind == "sheet" and form is None and plan.total == 1:
         kind = "image"

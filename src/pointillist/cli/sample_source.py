@@ -13,6 +13,9 @@ from pointillist.cli.hierarchy_source import open_hierarchy
 from pointillist.engine.selection import EngineChoice, choose_engine
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from pointillist.conditioning import HintReader
     from pointillist.data.tilemaps import Tileset
     from pointillist.images import ImageSpec
     from pointillist.model.generation import GenerationConfig
@@ -93,6 +96,26 @@ class _OfModel:
         """Pictures of its levels."""
         return self.model.tileset
 
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """How it was trained."""
+        return self.model.training_record
+
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """What it takes as a hint; None for a model that takes none."""
+        raise NotImplementedError
+
+    def check_levels(self, x: np.ndarray) -> np.ndarray:
+        """Check that `x` is a batch of levels."""
+        raise NotImplementedError
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Read a condition image; see `parse_hint`."""
+        from pointillist.cli.condition_options import parse_hint
+
+        return parse_hint(self, hint, image, size)
+
 
 @dataclass(frozen=True)
 class ModelSource(_OfModel):
@@ -126,11 +149,16 @@ class ModelSource(_OfModel):
         """Return the rank of each pixel in a generation order, `[h w]`."""
         return self.model.generation_rank(height, width, order)
 
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Read a condition image; see `parse_hint`."""
-        from pointillist.cli.condition_options import parse_hint
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """What it takes as a hint; None for a model that takes none."""
+        return self.model.conditions.hint_reader
 
-        return parse_hint(self.model, hint, image, size)
+    def check_levels(self, x: np.ndarray) -> np.ndarray:
+        """Check that `x` is a batch of levels; see `PixelModel.check`."""
+        import torch
+
+        return self.model.check(torch.from_numpy(x)).cpu().numpy()
 
     def notes(self, prompts: Sequence[str]) -> list[str]:
         """Name the words of some prompts that no caption had."""
@@ -171,9 +199,14 @@ class StoredSource(_OfModel):
         """Return the rank of each pixel in a generation order, `[h w]`."""
         return order.rank(height, width)
 
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Return nothing: a hint is encoded by torch."""
-        return {}
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """What it takes as a hint; None for a model that takes none."""
+        return self.model.hint_reader
+
+    def check_levels(self, x: np.ndarray) -> np.ndarray:
+        """Check that `x` is a batch of levels; see `ExactModel.check`."""
+        return self.model.exact.check(x)
 
     def notes(self, prompts: Sequence[str]) -> list[str]:
         """Name the words of some prompts that no caption had."""
@@ -187,20 +220,27 @@ class StoredSource(_OfModel):
 
         config = SamplingConfig(**{one.name: settings[one.name] for one in fields(SamplingConfig)})
         return self.model.stream(
-            settings["n"], settings["label"], settings["text"], seed=settings["seed"], config=config,
-            size=settings["size"], first=first, on_row=on_row,
+            settings["n"], settings["label"], settings["text"], hint=settings.get("hint"), seed=settings["seed"],
+            config=config, size=settings["size"], first=first, on_row=on_row,
         )  # fmt: skip
 
 
 def open_source(
-    name: str, engine: str, device: str, quantize: str | None, size: tuple[int, int] | None, *, plain: bool
+    name: str,
+    engine: str,
+    device: str,
+    quantize: str | None,
+    size: tuple[int, int] | None,
+    *,
+    plain: bool,
+    hint: bool = False,
 ) -> SampleSource:
     """Open a model: by its exact program alone where one is stored and the settings permit it, else with torch.
 
     Args:
         name: a folder, a bundled name or a hub id.
         engine, device, quantize, size: as given.
-        plain: see `open_stored`.
+        plain, hint: see `open_stored`.
     """
     if is_hierarchy(name):
         return open_hierarchy(name, engine, device, quantize)
@@ -208,7 +248,8 @@ def open_source(
     from pointillist.zoo import resolve
 
     first = choose_engine(engine)  # an error before the model is read
-    stored = open_stored(resolve(name), engine, size, plain=plain and device == "cpu" and quantize is None)
+    plain = plain and device == "cpu" and quantize is None
+    stored = open_stored(resolve(name), engine, size, plain=plain, hint=hint)
     if stored is not None:
         return StoredSource(stored, EngineChoice("exact", REASON if engine == "auto" else first.reason))
     if first.engine == "cpu" and device == "cpu":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         unsupported_condition,
     )
     from pointillist.conditioning.grid import GridEncoder
+    from pointillist.conditioning.hint_reader import HintReader, hint_rule
     from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
     from pointillist.conditioning.image_preprocessors import HintPreprocessor
     from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
@@ -59,6 +60,10 @@ _MODULES = {
         "unsupported_condition",
     ),
     "grid": ("GridEncoder",),
+    "hint_reader": (
+        "HintReader",
+        "hint_rule",
+    ),
     "image": (
         "HintConfig",
         "ImageConditionEncoder",
@@ -117,6 +122,7 @@ __all__ = [
     "HashedTokenEncoder",
     "HintConfig",
     "HintPreprocessor",
+    "HintReader",
     "ImageConditionEncoder",
     "KnownConfig",
     "KnownPixelsEncoder",
@@ -131,6 +137,7 @@ __all__ = [
     "VectorEncoder",
     "condition_kinds",
     "embedding_cache",
+    "hint_rule",
     "label_input",
     "labels_from_input",
     "match_names",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -14,55 +12,46 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.images import ImageSpec
 from pointillist.nn.functional.dilated_conv import DilatedConv2d
 
-Activation: TypeAlias = Literal["tanh", "relu"]
-
 
 class GridEncoder(ConditionEncoder):
     """A 5x5 convolution of an image and its mask, residual 3x3 layers, and a map of features.
 
     The image is known before the first pixel, so the convolutions read it in every direction. Every layer of the
-    network adds the map to its gates, so it must stay small. With `tanh` it lies in [-1, 1]: h becomes
-    (h + tanh(W * h)) / 2. With `relu`, h + W * relu(h), it has no bound: where neighbouring pixels agree, as in
-    photographs, a high learning rate makes it grow until the gates are closed.
+    network adds the map to its gates, so it must stay small. Each layer computes h + W * relu(n(h)), and the map is
+    n(h), where n divides by the root mean square over the features (Zhang and Sennrich 2019, arXiv 1910.07467, without
+    its gains): the mean square of the map is 1 for any weights.
 
     Args:
         channels: channels of the image.
         spec: meaning of its integers; None for floats.
         mask_channels: channels of the mask: one for whole pixels, or one for each channel of the image.
         width: features of the map.
-        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
+        layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
         level_channels: features of the embedding of an unordered level.
-        activation: function of the residual layers, `tanh` or `relu`.
     """
 
     def __init__(
         self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int,
-        level_channels: int, activation: Activation,
+        level_channels: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.spec = spec
-        self.activation = activation
         self.map_width = width
         ordered = spec is None or spec.ordered
         self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, level_channels)
         inputs = channels * (1 if ordered else level_channels)
         self.first = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
-        distances = [2 ** (i % 3) for i in range(layers)]
-        self.layers = nn.ModuleList(DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in distances)
+        self.dilations = tuple(2 ** (i % 4) for i in range(layers))
+        self.layers = nn.ModuleList(DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
         known = value.known
         x = self._embed(value.values, known)
         h: Tensor = self.first(torch.cat([x, known.to(x.dtype)], 1))
-        if self.activation == "relu":
-            for layer in self.layers:
-                h = h + layer(F.relu(h))
-            return h
-        h = torch.tanh(h)
         for layer in self.layers:
-            h = (h + torch.tanh(layer(h))) * 0.5
-        return h
+            h = h + layer(F.relu(_normalise(h)))
+        return _normalise(h)
 
     def _embed(self, values: Tensor, known: Bool[Tensor, "b m h w"]) -> Float[Tensor, "b i h w"]:
         """Known values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
@@ -74,3 +63,9 @@ class GridEncoder(ConditionEncoder):
             return torch.where(known, values.to(dtype) * (2 / (spec.levels - 1)) - 1, 0.0)
         vectors = self.embedding(values).permute(0, 1, 4, 2, 3)
         return torch.where(known[:, :, None], vectors, 0.0).flatten(1, 2)
+
+
+def _normalise(h: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
+    """Divide by the root mean square over the features."""
+    scale = torch.rsqrt(h.float().square().mean(1, keepdim=True) + 1e-6)
+    return h * scale.to(h.dtype)

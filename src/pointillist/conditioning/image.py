@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from jaxtyping import Shaped
-from PIL import Image
 from pydantic import Field, model_validator
 from torch import Tensor
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.grid import Activation, GridEncoder
+from pointillist.conditioning.grid import GridEncoder
+from pointillist.conditioning.hint_reader import HintReader
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError, DataError, ShapeError, counted
+from pointillist.errors import ConfigError, counted
 from pointillist.images import ImageSpec
 
 
@@ -40,9 +40,8 @@ class HintConfig(ConditionConfig):
         channels: channels of the hint; from `rule` or the training images if left out.
         image: meaning of the integers of the hint, from `rule` or the training images; None for floats.
         width: features of the map that enters every layer.
-        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
+        layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
         level_channels: features of the embedding of an unordered level.
-        activation: `tanh`, whose map lies in [-1, 1], or `relu`, whose map has no bound.
     """
 
     kind: ClassVar[str] = "hint"
@@ -53,7 +52,6 @@ class HintConfig(ConditionConfig):
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(3, ge=0, le=64)
     level_channels: int = Field(8, ge=1, le=1024)
-    activation: Activation = "tanh"
 
     @model_validator(mode="after")
     def _check(self) -> HintConfig:
@@ -116,14 +114,15 @@ class ImageConditionEncoder(GridEncoder):
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
         super().__init__(
             config.channels, config.image, 1, width=config.width, layers=config.layers,
-            level_channels=config.level_channels, activation=config.activation,
+            level_channels=config.level_channels,
         )  # fmt: skip
         self.config = config
         self.target = image
         self.preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
+        self.reader = HintReader(config.channels, config.image, self.preprocessor)
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Parse levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or of `rule`)."""
+        """Parse levels or floats `[c h w]` or `[n c h w]`, or pictures; see `HintReader.read`."""
         count = batch_size
         if value is None:
             kind = torch.float32 if self.config.image is None else torch.int64
@@ -131,27 +130,15 @@ class ImageConditionEncoder(GridEncoder):
             unknown = torch.zeros(1, 1, *size, dtype=torch.bool)
             # views of one image: those of a whole data set take no memory
             return MaskedValue(nothing.expand(count, -1, -1, -1), unknown.expand(count, -1, -1, -1))
-        values = self._read(value)
-        if values.ndim == 3:
-            values = values[None]
-        if values.ndim != 4 or values.shape[1] != self.config.channels or len(values) not in (1, count):
-            raise ShapeError(
-                f"`hint` of shape {list(values.shape)} must be [{self.config.channels}, h, w], or "
-                f"[{count}, {self.config.channels}, h, w] for {count} images."
-            )
-        values = values if self.preprocessor is None else self.preprocessor.enlarged(values, size)
-        if tuple(values.shape[2:]) != size:
-            raise ShapeError(
-                f"`hint` of {values.shape[2]}x{values.shape[3]} must have the size of the image, {size[0]}x{size[1]}: "
-                "resize one of them."
-            )
-        return self.masked(values.expand(count, -1, -1, -1))
+        values = self.reader.read(value.cpu().numpy() if isinstance(value, Tensor) else value, count, size)
+        one = torch.from_numpy(np.array(values[:1] if values.strides[0] == 0 else values))
+        return self.masked(one.expand(count, -1, -1, -1))
 
     def from_batch(self, batch: Batch) -> MaskedValue:
         """Make the hints of a batch by the rule, or take those that its data set brings."""
         x = batch.levels
         if self.preprocessor is not None:
-            return self.masked(self.preprocessor.of(x.cpu(), self.target))
+            return self.masked(torch.from_numpy(self.preprocessor.of(x.cpu().numpy(), self.target)))
         if batch.hints is None:
             return self.parse(None, len(x), (x.shape[2], x.shape[3]))
         ours, theirs = (self.config.channels, self.config.image), (batch.hints.shape[1], batch.annotations.hint_spec)
@@ -163,32 +150,8 @@ class ImageConditionEncoder(GridEncoder):
 
     def masked(self, values: Shaped[Tensor, "b c h w"]) -> MaskedValue:
         """Mask a hint: all pixels are known, but for those that the rule leaves out."""
-        known = torch.ones(len(values), 1, *values.shape[2:], dtype=torch.bool)
-        return MaskedValue(values, known if self.preprocessor is None else self.preprocessor.known(known))
-
-    def _read(self, value: Any) -> Tensor:
-        """Convert to a tensor of the right type, and check its values."""
-        spec = self.config.image
-        pictures = isinstance(value, (list, tuple)) and bool(value) and isinstance(value[0], Image.Image)
-        if pictures or isinstance(value, Image.Image):
-            if spec is None:
-                raise DataError("`hint` is a picture, and this model takes floats: give an array [c, h, w].")
-            return spec.to_levels(value)
-        values = torch.as_tensor(np.asarray(value) if not isinstance(value, Tensor) else value).cpu()
-        if spec is None:
-            values = values.to(torch.float32)
-            if not bool(values.isfinite().all()):
-                raise DataError("`hint` holds a number that is not finite: replace it.")
-            return values
-        if values.is_floating_point() or values.dtype == torch.bool or values.is_complex():
-            raise DataError(f"`hint` must hold integers, not {values.dtype}: its levels are 0 to {spec.levels - 1}.")
-        values = values.long()
-        if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < spec.levels:
-            raise DataError(
-                f"`hint` has levels from {int(values.min())} to {int(values.max())}: they must lie in 0 to "
-                f"{spec.levels - 1}."
-            )
-        return values
+        known = torch.from_numpy(self.reader.known((values.shape[2], values.shape[3])))
+        return MaskedValue(values, known.repeat(len(values), 1, 1, 1))
 
 
 def _kind(channels: int, spec: ImageSpec | None) -> tuple[int, int, bool, Sequence[object]]:

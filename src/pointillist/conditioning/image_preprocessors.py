@@ -1,4 +1,4 @@
-"""Preprocessors of hints: rules, by name, that derive a conditioning image from the image itself."""
+"""Preprocessors of hints: rules, by name, that derive a conditioning image from the image itself, in numpy."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Int, Shaped
-from torch import Tensor
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import OPAQUE, ImageSpec, dequantise
@@ -55,6 +52,9 @@ class HintPreprocessor:
             return cls(kind)
         raise ConfigError(f"`hint` (={text!r}) must be {_NAMES}.")
 
+    def __str__(self) -> str:
+        return {"lowres": f"lowres:{self.factor}", "half": f"half:{self.side}"}.get(self.kind, self.kind)
+
     def image_of(self, image: ImageSpec) -> ImageSpec:
         """Describe the integers of the hint.
 
@@ -68,16 +68,16 @@ class HintPreprocessor:
             return ImageSpec(channels=1, height=image.height, width=image.width, levels=levels, mode="grey")
         return image
 
-    def of(self, x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b d h w"]:
+    def of(self, x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Int[np.ndarray, "b d h w"]:
         """Derive the hint of images, on their grid."""
         if self.kind == "lowres":
             return self.enlarged(_shrunk(x, self.factor, image.ordered), (x.shape[2], x.shape[3]))
         if self.kind == "grey":
             scale = self.image_of(image).levels - 1
             return ((brightness(x, image) * scale * 2 + 255) // 510)[:, None]
-        return outline(x, image)[:, None].long() if self.kind == "outline" else x
+        return outline(x, image)[:, None].astype(np.int64) if self.kind == "outline" else x
 
-    def enlarged(self, small: Shaped[Tensor, "b c h w"], size: tuple[int, int]) -> Shaped[Tensor, "b c h2 w2"]:
+    def enlarged(self, small: Shaped[np.ndarray, "b c h w"], size: tuple[int, int]) -> Shaped[np.ndarray, "b c h2 w2"]:
         """Enlarge a small image of `lowres` to the full grid; one of that size stays as it is.
 
         Raises:
@@ -91,65 +91,64 @@ class HintPreprocessor:
                 f"`hint` of {small.shape[2]}x{small.shape[3]} must be {wanted[0]}x{wanted[1]}, or {size[0]}x{size[1]} "
                 "already enlarged."
             )
-        rows, columns = (torch.arange(n) // self.factor for n in size)
-        return small[:, :, rows][:, :, :, columns]
+        rows, columns = (np.arange(n) // self.factor for n in size)
+        found: np.ndarray = small[:, :, rows][:, :, :, columns]
+        return found
 
-    def known(self, everywhere: Bool[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 1 h w"]:
+    def known(self, height: int, width: int) -> Bool[np.ndarray, "h w"]:
         """Mask of known pixels: all, or those of the half (the smaller one, where a side is odd)."""
         if self.kind != "half":
-            return everywhere
-        known = torch.zeros_like(everywhere)
-        height, width = known.shape[2:]
-        if self.side in ("left", "right"):
-            half = slice(0, width // 2) if self.side == "left" else slice(width - width // 2, width)
-            known[..., half] = everywhere[..., half]
-        else:
-            half = slice(0, height // 2) if self.side == "top" else slice(height - height // 2, height)
-            known[:, :, half] = everywhere[:, :, half]
+            return np.ones((height, width), bool)
+        known = np.zeros((height, width), bool)
+        rows = {"top": slice(0, height // 2), "bottom": slice(height - height // 2, height)}
+        columns = {"left": slice(0, width // 2), "right": slice(width - width // 2, width)}
+        known[rows.get(self.side, slice(None)), columns.get(self.side, slice(None))] = True
         return known
 
 
-def _shrunk(x: Int[Tensor, "b c h w"], factor: int, ordered: bool) -> Int[Tensor, "b c h2 w2"]:
+def _shrunk(x: Int[np.ndarray, "b c h w"], factor: int, ordered: bool) -> Int[np.ndarray, "b c h2 w2"]:
     """Means of blocks, rounded half up; blocks at the far sides may be smaller. Names: the first of each block."""
     if not ordered:
         return x[:, :, ::factor, ::factor]
-    height, width = x.shape[2:]
-    padding = (0, -width % factor, 0, -height % factor)
-    whole = torch.ones(1, 1, height, width, dtype=torch.float64, device=x.device)
-    totals, counts = (F.avg_pool2d(F.pad(t.double(), padding), factor, divisor_override=1) for t in (x, whole))
-    return (totals / counts + 0.5).floor().long()
+    totals, counts = x.astype(np.int64), np.ones(x.shape[2:], np.int64)
+    for axis in (-2, -1):
+        starts = np.arange(0, x.shape[axis], factor)
+        totals, counts = np.add.reduceat(totals, starts, axis), np.add.reduceat(counts, starts, axis)
+    found: np.ndarray = (2 * totals + counts) // (2 * counts)
+    return found
 
 
-def _colours(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b e h w"]:
+def _colours(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Int[np.ndarray, "b e h w"]:
     """8-bit values of each channel; a palette index gives RGBA."""
     if image.mode == "palette":
-        return torch.tensor(image.palette, dtype=torch.int64, device=x.device)[x[:, 0]].permute(0, 3, 1, 2)
-    table = torch.from_numpy(dequantise(np.arange(image.levels), image.levels).astype(np.int64)).to(x.device)
-    return table[x]
+        palette = np.asarray(image.palette, np.int64)
+        return np.moveaxis(palette[x[:, 0]], -1, 1)
+    return dequantise(x, image.levels).astype(np.int64)
 
 
-def brightness(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Int[Tensor, "b h w"]:
+def brightness(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Int[np.ndarray, "b h w"]:
     """Brightness from 0 to 255: BT.601 luma, (299 R + 587 G + 114 B) / 1000 in integers; transparent is black."""
     colours = _colours(x, image)
     if colours.shape[1] < 3:
         return colours[:, 0]
     luma = (299 * colours[:, 0] + 587 * colours[:, 1] + 114 * colours[:, 2] + 500) // 1000
-    return luma if colours.shape[1] == 3 else torch.where(colours[:, 3] < OPAQUE, 0, luma)
+    return luma if colours.shape[1] == 3 else np.where(colours[:, 3] < OPAQUE, 0, luma)
 
 
-def outline(x: Int[Tensor, "b c h w"], image: ImageSpec) -> Bool[Tensor, "b h w"]:
+def outline(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Bool[np.ndarray, "b h w"]:
     """Mask of pixels at an edge.
 
     In an image with transparent sites: opaque ones that touch a transparent one, or the border of the image, on one of
     four sides. In others: sites much brighter or darker than the one below or to the right (`EDGE`).
     """
     luma, colours = brightness(x, image), _colours(x, image)
-    edges = torch.zeros_like(luma, dtype=torch.bool)
-    edges[:, :-1] |= (luma[:, 1:] - luma[:, :-1]).abs() > EDGE
-    edges[:, :, :-1] |= (luma[:, :, 1:] - luma[:, :, :-1]).abs() > EDGE
+    edges = np.zeros(luma.shape, bool)
+    edges[:, :-1] |= np.abs(luma[:, 1:] - luma[:, :-1]) > EDGE
+    edges[:, :, :-1] |= np.abs(luma[:, :, 1:] - luma[:, :, :-1]) > EDGE
     if colours.shape[1] < 4:
         return edges
     solid = colours[:, 3] >= OPAQUE
-    around = F.pad(solid, (1, 1, 1, 1))
+    around = np.pad(solid, ((0, 0), (1, 1), (1, 1)))
     inside = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
-    return torch.where(solid.flatten(1).all(1)[:, None, None], edges, solid & ~inside)
+    found: np.ndarray = np.where(solid.all((1, 2))[:, None, None], edges, solid & ~inside)
+    return found

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.grid import Activation, GridEncoder
+from pointillist.conditioning.grid import GridEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch, ImageDataset
 from pointillist.errors import ConfigError, ShapeError
@@ -39,9 +39,8 @@ class KnownConfig(ConditionConfig):
     Attributes:
         completion: Train the model to complete images, from any known pixels.
         width: features of the map that enters every layer.
-        layers: number of residual 3x3 convolutions, with dilations 1, 2 and 4 in turn.
+        layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
         level_channels: features of the embedding of an unordered level.
-        activation: `tanh`, whose map lies in [-1, 1], or `relu`, whose map has no bound.
     """
 
     kind: ClassVar[str] = "known"
@@ -50,7 +49,6 @@ class KnownConfig(ConditionConfig):
     width: int = Field(32, ge=1, le=1024)
     layers: int = Field(6, ge=0, le=64)
     level_channels: int = Field(8, ge=1, le=1024)
-    activation: Activation = "tanh"
 
     @classmethod
     def of(cls, value: bool, image: ImageSpec) -> KnownConfig:
@@ -83,7 +81,7 @@ class KnownPixelsEncoder(GridEncoder):
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
         super().__init__(
             image.channels, image, image.channels, width=config.width, layers=config.layers,
-            level_channels=config.level_channels, activation=config.activation,
+            level_channels=config.level_channels,
         )  # fmt: skip
         self.channels = image.channels
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.exact.hints import HintFeatures
 from pointillist.exact.program import LIMIT, NARROW_RANGE, ExactProgram, IntArray
 from pointillist.exact.prompts import PromptFeatures
 from pointillist.ordering import PixelOrder
@@ -24,7 +25,7 @@ class ExactPart:
         kind: `vector` or `map`.
         rows: integers of its values, the last of which is "unknown": `[n, c]` of a vector, `[n, h, w, c]` of a map.
         names: names of the values before the last.
-        prompts: an encoder of prompts, for a part that depends on them; None for others.
+        prompts, hints: an encoder of prompts or of hints, for a part that depends on them; None for others.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ExactPart:
     rows: IntArray
     names: tuple[str, ...] = ()
     prompts: PromptFeatures | None = None
+    hints: HintFeatures | None = None
 
 
 def stored_inputs(
@@ -42,12 +44,15 @@ def stored_inputs(
     order: PixelOrder,
     label: object = None,
     text: object = None,
+    hint: object = None,
 ) -> dict[str, IntArray]:
     """Return the conditions of images as integers; see `ExactModel.inputs`."""
     if label is not None and not any(part.name == "label" for part in parts):
         raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
     if text is not None and not any(part.prompts for part in parts):
         raise ConfigError(f"`text` (={text!r}) is given, and this model takes none: leave it out.")
+    if hint is not None and not any(part.hints for part in parts):
+        raise ConfigError("`hint` is given, and this model takes none, or its program cannot encode it: leave it out.")
     prompts = [str(one or "") for one in _each(text, count, "text")]
     found: dict[str, list[IntArray]] = {}
     starts = {"vector": 0, "map": 0}
@@ -69,6 +74,9 @@ def stored_inputs(
             features, known = part.prompts(prompts)
             units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
             values[known] = quantize_inputs(program, {part.kind: features}, units)[part.kind][known]
+        if part.hints is not None and hint is not None and part.kind in program.inputs:
+            units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
+            values = quantize_inputs(program, {part.kind: part.hints(hint, count, size)}, units)[part.kind]
         found.setdefault(part.kind, []).append(values)
     joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in found.items()}
     if "map" in joined:

@@ -83,7 +83,13 @@ class ExactModel:
         return self.programs[self.orders[order.name]]
 
     def inputs(
-        self, count: int, size: tuple[int, int], order: PixelOrder, label: object = None, text: object = None
+        self,
+        count: int,
+        size: tuple[int, int],
+        order: PixelOrder,
+        label: object = None,
+        text: object = None,
+        hint: object = None,
     ) -> dict[str, IntArray]:
         """Return the conditions of images as integers, from what the model stores.
 
@@ -92,16 +98,18 @@ class ExactModel:
             size: their height and width.
             order: generation order.
             label: class of each image, one for all or one each, by number or name; None for none.
-            text: prompt of each image, one for all or one each; None for none. Its features are computed in floating
-                point, so another machine may round them to other integers: a decoder is given the integers.
-                All other conditions are unknown.
+            text: prompt of each image, one for all or one each; None for none.
+            hint: condition image, one for all or one each: levels or floats `[c, h, w]` or `[n, c, h, w]`, or pictures;
+                None for none. Features of prompts and hints are computed in floating point, so another machine may
+                round them to other integers: a decoder is given the integers. All other conditions are unknown.
 
         Raises:
-            ConfigError: if there is no such class, or the model takes no text.
-            ShapeError: if the size is not that of the stored maps.
+            ConfigError: if there is no such class, or the model takes no text, or no hint.
+            DataError: if a value of the hint is no level.
+            ShapeError: if the size is not that of the stored maps, or the hint does not fit.
         """
         number = self.orders[order.name]
-        return stored_inputs(self.programs[number], self.parts[number], count, size, order, label, text)
+        return stored_inputs(self.programs[number], self.parts[number], count, size, order, label, text, hint)
 
     def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
         """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
@@ -174,6 +182,7 @@ class ExactModel:
         order: str | None = None,
         *,
         text: object = None,
+        hint: object = None,
         transform: DrawTransform | None = None,
         executor: str | None = None,
         threads: int = 1,
@@ -181,7 +190,7 @@ class ExactModel:
         """Draw images by inverse CDF from uniforms in [0, 1).
 
         Args:
-            label, text, order: see `inputs`.
+            label, text, hint, order: see `inputs`.
             transform: guidance (against no condition), temperature and top-p.
             executor, threads: see `sample_batch`.
 
@@ -190,7 +199,7 @@ class ExactModel:
         """
         chosen = self.order(order)
         count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
-        inputs = self.inputs(count, size, chosen, label, text)
+        inputs = self.inputs(count, size, chosen, label, text, hint)
         if transform is not None and transform.guided:
             inputs = join_inputs(inputs, self.inputs(count, size, chosen))
         return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)

@@ -7,14 +7,14 @@ input of the exact program.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.checkpoint.header import SCALE_SUFFIX
 from pointillist.conditioning.text_encoders import PAD, embedding_cache, hash_ngrams
+from pointillist.exact.weights import StoredWeights
 
 Array = NDArray[Any]
 Kind = Literal["sentence", "ngrams"]
@@ -32,17 +32,16 @@ class PromptFeatures:
     Attributes:
         kind: `sentence`, two layers over the vector of a frozen encoder; or `ngrams`, learned embeddings of words and
             character n-grams.
-        weights: float32; or int8 `[outputs, ...]` with a scale for each output, `NAME_scale`.
+        weights: those of `WEIGHTS`.
         encoder, fingerprint: the frozen encoder of `sentence`; see `open_encoder`.
         length: number of n-grams that are read of a prompt.
     """
 
     kind: Kind
-    weights: Mapping[str, Array]
+    weights: StoredWeights
     encoder: str = ""
     fingerprint: str = ""
     length: int = 0
-    _decoded: dict[str, Array] = field(default_factory=dict)
 
     def __call__(self, prompts: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Encode prompts.
@@ -55,14 +54,14 @@ class PromptFeatures:
         """
         if self.kind == "sentence":
             known = np.array([bool(text.strip()) for text in prompts], bool)
-            vectors = np.zeros((len(prompts), self._weight("first.weight").shape[1]), np.float32)
+            vectors = np.zeros((len(prompts), self.weights["first.weight"].shape[1]), np.float32)
             given = [text for text in prompts if text.strip()]
             if given:
                 cache = embedding_cache(self.encoder, self.fingerprint)
                 cache.keep(given)
                 vectors[known] = cache(given)
             return self.features(vectors), known
-        buckets = len(self._weight("embedding.weight"))
+        buckets = len(self.weights["embedding.weight"])
         found = np.stack([hash_ngrams(text, buckets, self.length) for text in prompts])
         return self.features(found), (found != PAD).any(1)
 
@@ -83,17 +82,9 @@ class PromptFeatures:
 
     def _ngrams(self, buckets: NDArray[np.int64]) -> NDArray[np.float32]:
         read = buckets[buckets != PAD]
-        total = self._weight("embedding.weight")[read].sum(0)
+        total = self.weights["embedding.weight"][read].sum(0)
         return self._linear("out", total / np.float32(max(len(read), 1) ** 0.5))
 
     def _linear(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self._weight(f"{name}.weight") @ x + self._weight(f"{name}.bias")
+        found: NDArray[np.float32] = self.weights[f"{name}.weight"] @ x + self.weights[f"{name}.bias"]
         return found
-
-    def _weight(self, name: str) -> NDArray[np.float32]:
-        """Decode a weight; int8 times scale is exact in float32."""
-        if name not in self._decoded:
-            array = self.weights[name].astype(np.float32)
-            scale = self.weights.get(name + SCALE_SUFFIX)
-            self._decoded[name] = array if scale is None else array * scale[:, None]
-        return self._decoded[name]

@@ -39,14 +39,14 @@ class StoredWork:
     needs_torch = False
 
     @classmethod
-    def of(cls, settings: Any, model: StoredModel, size: tuple[int, int] | None) -> StoredWork:
+    def of(cls, settings: Any, model: StoredModel, size: tuple[int, int] | None, hint: Any) -> StoredWork:
         """Plan the images."""
         sheet = _sheet(settings, model.classes)
         keywords = {**model.generation_config.sampling, **_tuned(settings)}
         config = SamplingConfig(engine="exact", **{name: getattr(settings, name) for name in _SHARED}, **keywords)
         config = replace(config, order=model.exact.order(config.order).name)
         plan = StoredPlan.of(
-            model, sheet.total, sheet.labels, sheet.texts, seed=settings.seed, config=config, size=size
+            model, sheet.total, sheet.labels, sheet.texts, hint=hint, seed=settings.seed, config=config, size=size
         )  # fmt: skip
         return cls(plan, sheet)
 
@@ -111,10 +111,11 @@ def open_work(settings: Any) -> StoredWork | ModelWork:
         PointillistError: if the model cannot be opened, or a setting does not fit it.
     """
     conditions = _conditions(settings)
-    plain = (settings.device, settings.quantize, settings.best_of, conditions) == ("cpu", None, 1, {})
+    hint = conditions.get("hint")
+    plain = (settings.device, settings.quantize, settings.best_of) == ("cpu", None, 1) and conditions.keys() <= {"hint"}
     size = None if settings.size is None else parse_size(settings.size)
-    stored = open_stored(resolve(settings.model), settings.engine, size, plain=plain)
-    return ModelWork.of(settings, conditions) if stored is None else StoredWork.of(settings, stored, size)
+    stored = open_stored(resolve(settings.model), settings.engine, size, plain=plain, hint=hint is not None)
+    return ModelWork.of(settings, conditions) if stored is None else StoredWork.of(settings, stored, size, hint)
 
 
 def _sheet(settings: Any, classes: tuple[str, ...]) -> SheetPlan:

@@ -17,15 +17,14 @@ from pointillist.conditioning import (
     NO_LABEL,
     ConditionInputs,
     ConditionKwargs,
-    HintPreprocessor,
-    ImageConditionEncoder,
     Label,
     SentenceEncoder,
+    hint_rule,
     match_names,
 )
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.picture_files import read_picture
-from pointillist.errors import CheckpointError, ConfigError, DataError, ShapeError, counted
+from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.model.pixel_model import PixelModel
 
 
@@ -66,21 +65,7 @@ def derive_hint(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, 
     Raises:
         ConfigError: if the model has no such rule.
     """
-    return hint_preprocessor(model).of(x.cpu(), model.image)
-
-
-def hint_preprocessor(model: PixelModel) -> HintPreprocessor:
-    """Get a model's own rule for hints.
-
-    Raises:
-        ConfigError: if the model has no such rule.
-    """
-    encoder = model.conditions.encoders.get("hint")
-    if not isinstance(encoder, ImageConditionEncoder):
-        raise ConfigError("This model takes no hint: leave it out.")
-    if encoder.preprocessor is None:
-        raise ConfigError("This model does not make hints from images: give them as `hint`.")
-    return encoder.preprocessor
+    return torch.from_numpy(hint_rule(model.conditions.hint_reader).of(x.cpu().numpy(), model.image))
 
 
 def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:

@@ -14,6 +14,8 @@ from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
     ConditionKwargs,
+    HintReader,
+    ImageConditionEncoder,
     Label,
     SentenceEncoder,
     unsupported_condition,
@@ -98,6 +100,12 @@ class ModelConditions(nn.Module):
         """Vectors of the frozen sentence encoder; None for a model without one."""
         encoder = self.encoders.get("text")
         return encoder.prompts if isinstance(encoder, SentenceEncoder) else None
+
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """What the model takes as a hint; None for a model that takes none."""
+        encoder = self.encoders.get("hint")
+        return encoder.reader if isinstance(encoder, ImageConditionEncoder) else None
 
     @property
     def dims(self) -> ConditionDims:

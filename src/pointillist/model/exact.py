@@ -100,23 +100,44 @@ class ExactPixelModel:
 
     @torch.no_grad()
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
-        """Encode conditions as the pixel model does, but prompts as the stored model does without torch.
+        """Encode conditions as the pixel model does, but prompts and hints as the stored model does without torch.
 
-        So the same prompt becomes the same integers with and without torch, in any batch.
+        So the same prompt or hint becomes the same integers with and without torch, in any batch.
         """
         condition = self.model.encode(inputs, count, size)
-        if inputs is None or condition.vector is None:
+        if inputs is None:
             return condition
-        prompts = {part.name: part.prompts for part in self.integers.parts[0] if part.prompts is not None}
-        vector, start = condition.vector.clone(), 0
+        return replace(
+            condition,
+            vector=None if condition.vector is None else self._vector(condition.vector, inputs),
+            map=None if condition.map is None else self._map(condition.map, inputs),
+        )
+
+    def _vector(self, vector: Float[Tensor, "b v 1 1"], inputs: ConditionInputs) -> Float[Tensor, "b v 1 1"]:
+        """Replace the features of prompts."""
+        parts = {part.name: part.prompts for part in self.integers.parts[0] if part.prompts is not None}
+        vector, start = vector.clone() if parts else vector, 0
         for name, width in self.model.conditions.widths("vector").items():
-            if name in prompts:
+            if name in parts:
                 value = inputs.parts[name]
                 known = value.known.cpu()
-                features = torch.from_numpy(prompts[name].features(value.values[known].cpu().numpy()))
+                features = torch.from_numpy(parts[name].features(value.values[known].cpu().numpy()))
                 vector[known, start : start + width] = features[:, :, None, None].to(vector)
             start += width
-        return replace(condition, vector=vector)
+        return vector
+
+    def _map(self, features: Float[Tensor, "b m h w"], inputs: ConditionInputs) -> Float[Tensor, "b m h w"]:
+        """Replace the features of hints."""
+        parts = {part.name: part.hints for part in self.integers.parts[0] if part.hints is not None}
+        found, start = features.double() if parts else features, 0
+        for name, width in self.model.conditions.widths("map").items():
+            value = inputs.parts.get(name)
+            if name in parts and value is not None and (known := value.known.flatten(1).any(1).cpu()).any():
+                encoded = parts[name].features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
+                found = found.expand(len(known), -1, -1, -1).clone()
+                found[known, start : start + width] = torch.from_numpy(encoded.transpose(0, 3, 1, 2)).to(found)
+            start += width
+        return found
 
 
 class WithExact:

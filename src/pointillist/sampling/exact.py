@@ -10,17 +10,25 @@ import numpy as np
 import torch
 
 from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
-from pointillist.conditioning import ConditionInputs, HashedNgramEncoder, SentenceEncoder
+from pointillist.conditioning import (
+    ConditionEncoder,
+    ConditionInputs,
+    HashedNgramEncoder,
+    ImageConditionEncoder,
+    SentenceEncoder,
+)
 from pointillist.data import DataSplits
 from pointillist.engine.program import Program
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.exact import ExactModel, ExactPart
 from pointillist.exact.conditions import quantize_inputs
+from pointillist.exact.hints import HintFeatures
 from pointillist.exact.program import ExactProgram, has_one_size
 from pointillist.exact.prompts import PromptFeatures
 from pointillist.exact.rewrite.builder import is_constant_map
 from pointillist.exact.rewrite.make import Batch, make_exact
 from pointillist.exact.storage import with_fingerprint
+from pointillist.exact.weights import StoredWeights
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.exact import condition_features
 from pointillist.model.fingerprint import model_fingerprint
@@ -186,7 +194,8 @@ def _parts(model: PixelModel, program: ExactProgram) -> tuple[ExactPart, ...]:
             rows, names = _rows(model, name, kind, slice(start, start + width))
             unit = program.inputs[kind].unit[start : start + width]
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
-            found.append(ExactPart(name, kind, integers, names, _prompts(model.conditions.encoders.get(name))))
+            encoder = model.conditions.encoders.get(name)
+            found.append(ExactPart(name, kind, integers, names, _prompts(encoder), _hints(encoder)))
             start += width
     return tuple(found)
 
@@ -207,9 +216,20 @@ def _prompts(encoder: Any) -> PromptFeatures | None:
     """Return what a stored model needs to encode prompts; None for other conditions."""
     if not isinstance(encoder, (SentenceEncoder, HashedNgramEncoder)):
         return None
+    weights = _weights(encoder)
+    if isinstance(encoder, SentenceEncoder):
+        return PromptFeatures("sentence", weights, encoder.config.frozen, encoder.config.fingerprint)
+    return PromptFeatures("ngrams", weights, length=encoder.config.length)
+
+
+def _hints(encoder: Any) -> HintFeatures | None:
+    """Return what a stored model needs to encode hints; None for other conditions."""
+    if not isinstance(encoder, ImageConditionEncoder):
+        return None
+    return HintFeatures(encoder.reader, _weights(encoder), encoder.dilations)
+
+
+def _weights(encoder: ConditionEncoder) -> StoredWeights:
     weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
     stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
-    arrays = {name: t.detach().cpu().numpy() for name, t in stored.items()}
-    if isinstance(encoder, SentenceEncoder):
-        return PromptFeatures("sentence", arrays, encoder.config.frozen, encoder.config.fingerprint)
-    return PromptFeatures("ngrams", arrays, length=encoder.config.length)
+    return StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()})

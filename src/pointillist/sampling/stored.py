@@ -1,4 +1,4 @@
-"""Models that are sampled from their stored exact program: by label and by prompt, without torch."""
+"""Models that are sampled from their stored exact program: by label, prompt and hint, without torch."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pydantic import ValidationError
 
 from pointillist.checkpoint.header import CONFIG, read_config
 from pointillist.conditioning.given import NO_LABEL, parse_prompts
+from pointillist.conditioning.hint_reader import HintReader
 from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
 from pointillist.data.tilemaps import Tileset
 from pointillist.engine.batch import check_memory
-from pointillist.errors import CheckpointError
+from pointillist.errors import CheckpointError, ConfigError
 from pointillist.exact import DrawTransform, ExactModel, load
 from pointillist.exact.model import join_inputs
 from pointillist.exact.program import IntArray
@@ -96,6 +97,11 @@ class StoredModel:
         one = next((prompts for prompts in found if prompts.encoder), None)
         return None if one is None else embedding_cache(one.encoder, one.fingerprint)
 
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """What it takes as a hint; None for a model without, or whose program cannot encode it."""
+        return next((part.hints.reader for part in self.exact.parts[0] if part.hints is not None), None)
+
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
@@ -107,6 +113,7 @@ class StoredModel:
         label: Sequence[int] | None = None,
         text: str | Sequence[str] | None = None,
         *,
+        hint: Any = None,
         seed: int,
         config: SamplingConfig,
         size: tuple[int, int] | None = None,
@@ -116,14 +123,14 @@ class StoredModel:
         """Sample images as `sampling.api.stream` does on engine `exact`, to the bit.
 
         Args:
-            label, text, seed, config, size: see `StoredPlan.of`.
+            label, text, hint, seed, config, size: see `StoredPlan.of`.
             first: the first image to sample, a multiple of `batch_size`.
             on_row: called with the images finished before a batch, the rows done, and the levels of the batch.
 
         Raises:
             ConfigError, ShapeError: naming the argument that is wrong.
         """
-        plan = StoredPlan.of(self, n, label, text, seed=seed, config=config, size=size)
+        plan = StoredPlan.of(self, n, label, text, hint=hint, seed=seed, config=config, size=size)
         for start in range(first, n, config.batch_size):
             yield plan.draw(start, min(n, start + config.batch_size), on_row)
 
@@ -141,6 +148,7 @@ class StoredPlan:
         model: the stored model.
         labels: label of each image; None where none were given.
         texts, negatives: prompt and negative prompt of each image; None where there is none.
+        hint: condition image of each image, `[n c h w]`; None where there is none.
         seed, config, size: see `of`.
         order: generation order.
     """
@@ -149,6 +157,7 @@ class StoredPlan:
     labels: Sequence[int] | None
     texts: Sequence[str] | None
     negatives: Sequence[str] | None
+    hint: np.ndarray | None
     seed: int
     config: SamplingConfig
     size: tuple[int, int]
@@ -162,6 +171,7 @@ class StoredPlan:
         label: Sequence[int] | None = None,
         text: str | Sequence[str] | None = None,
         *,
+        hint: Any = None,
         seed: int,
         config: SamplingConfig,
         size: tuple[int, int] | None = None,
@@ -172,20 +182,24 @@ class StoredPlan:
             model, n: the stored model, and the number of images.
             label: one each; None for none.
             text: one for all images or one each; None for none.
+            hint: one for all images or one each; see `HintReader.read`; None for none.
             seed: image i depends on (seed, i) alone.
             config: all of it but `engine` and `best_of` is used.
             size: height and width, instead of the model's own.
 
         Raises:
-            ConfigError, ShapeError: naming the argument that is wrong.
+            ConfigError, DataError, ShapeError: naming the argument that is wrong.
         """
         check_count(n)
         height, width = size or (model.image.height, model.image.width)
         texts, negatives = parse_prompts(text, n), parse_prompts(config.negative_prompt, n)
-        count = min(n, config.batch_size)
+        reader, count = model.hint_reader, min(n, config.batch_size)
+        if hint is not None and reader is None:
+            raise ConfigError("`hint` is given, and this model takes none: leave it out.")
         check_memory(model.image.channels * height * width * count * _BYTES, count, height, width)
         return cls(
             model=model, labels=label, texts=texts, negatives=negatives, seed=seed, config=config,
+            hint=None if hint is None or reader is None else reader.read(hint, n, (height, width)),
             size=(height, width), order=model.exact.order(config.order),
         )  # fmt: skip
 
@@ -196,9 +210,12 @@ class StoredPlan:
         prompts = None if self.texts is None else self.texts[start:stop]
         avoided = None if self.negatives is None else self.negatives[start:stop]
         given = None if self.labels is None else labels
-        inputs = exact.inputs(count, self.size, self.order, given, prompts)
-        conditional = any(one != NO_LABEL for one in labels) or any(
-            one.strip() for one in (*(prompts or ()), *(avoided or ()))
+        hint = None if self.hint is None else self.hint[start:stop]
+        inputs = exact.inputs(count, self.size, self.order, given, prompts, hint)
+        conditional = (
+            hint is not None
+            or any(one != NO_LABEL for one in labels)
+            or any(one.strip() for one in (*(prompts or ()), *(avoided or ())))
         )
         guided = config.guidance != 1 and conditional
         if guided:
@@ -224,7 +241,7 @@ class StoredPlan:
 
 
 def open_stored(
-    folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, plain: bool = True
+    folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, plain: bool = True, hint: bool = False
 ) -> StoredModel | None:
     """Open the exact program of a model folder if a command samples from it by default; None if it does not.
 
@@ -236,11 +253,12 @@ def open_stored(
         folder: of the model; None for a model that is in memory only.
         engine: as given; `auto` and `exact` permit it.
         size: height and width of the images; None for the model's own.
-        plain: False if a hint, a vector, attributes, rules, tiling, `best_of`, a device or a quantization is given.
+        plain: False if a vector, attributes, rules, tiling, `best_of`, a device or a quantization is given.
+        hint: whether a hint is given, which the stored program must be able to encode.
     """
     if not plain or engine not in ("auto", "exact") or folder is None or not has_exact(folder):
         return None
     if find_spec("numba") is None:
         return None
     stored = StoredModel.open(folder)
-    return stored if stored.has_size(size) else None
+    return stored if stored.has_size(size) and (stored.hint_reader is not None or not hint) else None

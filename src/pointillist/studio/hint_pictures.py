@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Bool, UInt8
 
 from pointillist.conditioning import HintConfig, HintPreprocessor
@@ -74,4 +73,4 @@ def derived_hint(rule: HintPreprocessor, levels: np.ndarray, image: ImageSpec) -
     Example:
         derived_hint(outline_rule(model), levels, model.image).shape
     """
-    return rule.of(torch.from_numpy(levels.astype(np.int64))[None], image)[0].numpy()
+    return rule.of(levels[None], image)[0]

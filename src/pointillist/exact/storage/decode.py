@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.checkpoint.header import SCALE_SUFFIX
 from pointillist.engine.program import Phase, View
-from pointillist.exact.conditions import ExactPart
 from pointillist.exact.model import ExactModel
 from pointillist.exact.opcodes import EXACT_OPCODES
 from pointillist.exact.opcodes.base import prove_ranges
@@ -26,9 +23,9 @@ from pointillist.exact.program import (
     ExactValue,
     IntArray,
 )
-from pointillist.exact.prompts import WEIGHTS, PromptFeatures
 from pointillist.exact.storage import schema
 from pointillist.exact.storage.arrays import ArrayReader
+from pointillist.exact.storage.decode_parts import decode_part
 
 
 def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> ExactModel:
@@ -52,41 +49,9 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> ExactM
         source=found.source,
         programs=programs,
         orders=found.orders,
-        parts=tuple(tuple(_decode_part(part, arrays) for part in parts) for parts in found.parts),
+        parts=tuple(tuple(decode_part(part, arrays) for part in parts) for parts in found.parts),
         fingerprint=fingerprint,
     )
-
-
-def _decode_part(part: schema.PartModel, arrays: ArrayReader) -> ExactPart:
-    shape = (None, None) if part.kind == "vector" else (None, None, None, None)
-    rows = arrays.get(part.rows, "int32", shape)
-    if len(rows) < max(1, len(part.names)):
-        raise arrays.damaged(f"the condition `{part.name}` has too few rows")
-    prompts = None if part.prompts is None else _decode_prompts(part.prompts, rows.shape[1], arrays)
-    return ExactPart(part.name, part.kind, rows, tuple(part.names), prompts)
-
-
-def _decode_prompts(found: schema.PromptsModel, width: int, arrays: ArrayReader) -> PromptFeatures:
-    """Read an encoder of prompts: matrices in float32, or int8 with scales, that go together."""
-    weights = {}
-    for name in WEIGHTS[found.kind]:
-        shape: tuple[int | None, ...] = (None, None) if name.endswith("weight") else (None,)
-        scale = found.weights.get(name + SCALE_SUFFIX)
-        weights[name] = arrays.get(found.weights.get(name), "float32" if scale is None else "int8", shape)
-        if scale is not None:
-            weights[name + SCALE_SUFFIX] = arrays.get(scale, "float32", (len(weights[name]),))
-    for before, after in pairwise(name for name in WEIGHTS[found.kind] if name.endswith("weight")):
-        hidden = weights[before].shape[0 if found.kind == "sentence" else 1]
-        if weights[after].shape[1] != hidden or not len(weights[before]):
-            raise arrays.damaged("an encoder of prompts has matrices that do not fit")
-    for bias in (name for name in WEIGHTS[found.kind] if name.endswith("bias")):
-        if len(weights[bias]) != len(weights[f"{bias.removesuffix('bias')}weight"]):
-            raise arrays.damaged("an encoder of prompts has a bias that does not fit")
-    if len(weights[WEIGHTS[found.kind][-1]]) != width:
-        raise arrays.damaged("an encoder of prompts has another width")
-    if any(not np.isfinite(array).all() for array in weights.values()):
-        raise arrays.damaged("an encoder of prompts holds a number that is not finite")
-    return PromptFeatures(found.kind, weights, found.encoder, found.fingerprint, found.length)
 
 
 class ProgramDecoder:

@@ -31,8 +31,17 @@ def _encode_part(part: ExactPart, arrays: ArrayWriter) -> dict[str, Any]:
     }  # fmt: skip
     if part.prompts is not None:
         one = part.prompts
-        weights = {name: arrays.name(array) for name, array in one.weights.items()}
+        weights = {name: arrays.name(array) for name, array in one.weights.arrays.items()}
         found["prompts"] = {"weights": weights, **{name: getattr(one, name) for name in _PROMPTS}}
+    if part.hints is not None:
+        reader = part.hints.reader
+        found["hints"] = {
+            "channels": reader.channels,
+            "image": None if reader.image is None else reader.image.model_dump(mode="json"),
+            "rule": None if reader.preprocessor is None else str(reader.preprocessor),
+            "weights": {name: arrays.name(array) for name, array in part.hints.weights.arrays.items()},
+            "dilations": list(part.hints.dilations),
+        }
     return found
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pointillist.images import ImageSpec
+
 Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
 Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
 Name = Annotated[str, Field(max_length=1000)]
@@ -90,6 +92,16 @@ class PromptsModel(Strict):
     length: Annotated[int, Field(ge=0, le=4096)]
 
 
+class HintsModel(Strict):
+    """An encoder of hints."""
+
+    channels: Annotated[int, Field(ge=1, le=4096)]
+    image: ImageSpec | None
+    rule: Name | None
+    weights: dict[Name, Name] = Field(max_length=512)
+    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
+
+
 class PartModel(Strict):
     """A part of the condition."""
 
@@ -98,6 +110,7 @@ class PartModel(Strict):
     rows: Name
     names: list[Name] = Field(max_length=2**20)
     prompts: PromptsModel | None = None
+    hints: HintsModel | None = None
 
 
 class ImageModel(Strict):
