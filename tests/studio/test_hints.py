@@ -77,7 +77,7 @@ def test_a_picture_is_outlined_by_the_rule_of_the_model(outliner: StudioService)
     picture = np.zeros((8, 8, 4), np.uint8)
     picture[2:7, 1:6] = (200, 30, 30, 255)
     levels = model.to_levels(picture[None])
-    expected = HintPreprocessor.parse("outline").of(levels, model.image)[0].numpy()
+    expected = HintPreprocessor.parse("outline").of(levels.numpy(), model.image)[0]
     found = upload(outliner, picture)
     np.testing.assert_array_equal(helpers.decoded(found["levels"]), expected)
     assert "outlined by the model's own rule" in found["note"]

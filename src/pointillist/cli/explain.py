@@ -124,8 +124,8 @@ def explain(
         explain_hierarchy(model, image, picture, **how, as_json=as_json, force=force)
         return
     from pointillist.analysis import Explanation
-    from pointillist.cli.condition_options import parse_conditions
     from pointillist.model.pretrained import load
+    from pointillist.sampling.condition_files import read_conditions
     from pointillist.system import resolve_device
 
     out = out or fresh_path(Path("report.html"), force)
@@ -136,7 +136,7 @@ def explain(
     scorer.to(resolve_device(device))
     name, images = _images(scorer, image, split, sets or [], labels=not no_labels)
     number = resolve_index(images, index)
-    typed = {"label": label, "text": text, **parse_conditions(attributes or [], None)}
+    typed = {"label": label, "text": text, **read_conditions(attributes or [], None, None)}
     query = query_from_dataset(scorer, images, number, {k: v for k, v in typed.items() if v is not None}, order)
     if calibration_data is not None:
         _, images = _images(scorer, calibration_data, None, sets or [], labels=True)

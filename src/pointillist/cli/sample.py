@@ -174,7 +174,6 @@ def sample(
     as_json: Json = False,
 ) -> None:
     """Sample new images from a model; into DIR/ or NAME.npz, the same command goes on after an interruption."""
-    from pointillist.cli.condition_options import parse_conditions
     from pointillist.cli.resumable import unfinished_seed
     from pointillist.cli.sample_report import report
     from pointillist.cli.sample_source import open_source
@@ -182,6 +181,7 @@ def sample(
     from pointillist.data import parse_size
     from pointillist.data.palette import read_palette
     from pointillist.rules.config import parse_rules
+    from pointillist.sampling.condition_files import read_conditions
     from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
     from pointillist.system import describe_threads
 
@@ -214,7 +214,7 @@ def sample(
         "engine": source.engine.engine, "threads": threads,
         "seed": secrets.randbelow(2**31) if seed is None else seed, "size": shape, "batch_size": batch_size,
         "text": plan.texts, "negative_prompt": negative_prompt, "best_of": best_of,
-        **parse_conditions(attribute or [], vector), **source.hint(hint, hint_from_image, shape),
+        **read_conditions(attribute or [], vector, None), **source.hint(hint, hint_from_image, shape),
         "order": source.order(order).name, "seamless": seamless, "rules": obeyed,
     }  # fmt: skip
     for note in (*describe_threads(threads), *source.notes(prompts or ())):

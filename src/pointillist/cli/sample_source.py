@@ -112,7 +112,7 @@ class _OfModel:
 
     def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
         """Read a condition image; see `parse_hint`."""
-        from pointillist.cli.condition_options import parse_hint
+        from pointillist.cli.hint_options import parse_hint
 
         return parse_hint(self, hint, image, size)
 

@@ -150,5 +150,6 @@ def outline(x: Int[np.ndarray, "b c h w"], image: ImageSpec) -> Bool[np.ndarray,
     solid = colours[:, 3] >= OPAQUE
     around = np.pad(solid, ((0, 0), (1, 1), (1, 1)))
     inside = around[:, :-2, 1:-1] & around[:, 2:, 1:-1] & around[:, 1:-1, :-2] & around[:, 1:-1, 2:]
-    found: np.ndarray = np.where(solid.all((1, 2))[:, None, None], edges, solid & ~inside)
+    full = np.all(solid, axis=(1, 2), keepdims=True)
+    found: np.ndarray = np.where(full, edges, solid & ~inside)
     return found

@@ -59,8 +59,9 @@ class HintFeatures:
         if image is None:
             return value.astype(np.float64)
         if image.ordered:
-            return value * (2 / (image.levels - 1)) - 1
-        return self.weights["embedding.weight"][value].reshape(*value.shape[:2], -1).astype(np.float64)
+            return np.asarray(value * (2 / (image.levels - 1)) - 1, np.float64)
+        found: Features = self.weights["embedding.weight"][value].reshape(*value.shape[:2], -1).astype(np.float64)
+        return found
 
     def _convolve(self, name: str, x: Float[np.ndarray, "h w i"], dilation: int) -> Float[np.ndarray, "h w o"]:
         """Convolve with zeros beyond the border."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.data.options import parse_size
 from pointillist.jobs.base import describe_model, model_facts, open_model
 from pointillist.sampling.arrays import SampleArrays
+from pointillist.sampling.condition_files import read_conditions
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.sampling.stored import StoredModel, StoredPlan, open_stored
@@ -110,7 +111,8 @@ def open_work(settings: Any) -> StoredWork | ModelWork:
     Raises:
         PointillistError: if the model cannot be opened, or a setting does not fit it.
     """
-    conditions = _conditions(settings)
+    vector, image = (None if one is None else Path(one) for one in (settings.vector, settings.hint))
+    conditions = read_conditions(settings.attribute, vector, image)
     hint = conditions.get("hint")
     plain = (settings.device, settings.quantize, settings.best_of) == ("cpu", None, 1) and conditions.keys() <= {"hint"}
     size = None if settings.size is None else parse_size(settings.size)
@@ -126,24 +128,3 @@ def _sheet(settings: Any, classes: tuple[str, ...]) -> SheetPlan:
 
 def _tuned(settings: Any) -> dict[str, float]:
     return {name: value for name in TUNED if (value := getattr(settings, name)) is not None}
-
-
-def _conditions(settings: Any) -> dict[str, Any]:
-    """Read attributes, a vector and a hint."""
-    from pointillist.data.array_files import load_npy
-    from pointillist.data.picture_files import read_picture
-    from pointillist.errors import ConfigError
-
-    found: dict[str, Any] = {}
-    pairs = [text.partition("=") for text in settings.attribute]
-    for (name, equals, value), text in zip(pairs, settings.attribute, strict=True):
-        if not equals or not name.strip() or not value.strip():
-            raise ConfigError(f"`attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
-    if pairs:
-        found["attributes"] = {name.strip(): value.strip() for name, _, value in pairs}
-    if settings.vector is not None:
-        found["vector"] = load_npy(Path(settings.vector))
-    if settings.hint is not None:
-        path = Path(settings.hint)
-        found["hint"] = load_npy(path) if path.suffix.lower() == ".npy" else read_picture(path, f"`hint` (={path})")
-    return found

@@ -1,48 +1,17 @@
-"""Parse the conditions of the command line: labels, prompts, attributes, a vector, a hint."""
+"""Parse the hint of the command line: given, or derived from an image by the model's own rule."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL import Image
 
     from pointillist.conditioning import HintReader
     from pointillist.images import ImageSpec
-
-
-def parse_conditions(attributes: list[str], vector: Path | None) -> dict[str, Any]:
-    """Parse attributes and a vector into keywords of `sample`; options that were not typed are left out.
-
-    Raises:
-        ConfigError, DataError: if an option has the wrong form, or a file cannot be read.
-    """
-    found: dict[str, Any] = {}
-    if attributes:
-        found["attributes"] = dict(_pair(text) for text in attributes)
-    if vector is not None:
-        found["vector"] = _array(vector, "--vector")
-    return found
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip() or not value.strip():
-        raise ConfigError(f"`--attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
-    return name.strip(), value.strip()
-
-
-def _array(path: Path, option: str) -> np.ndarray:
-    from pointillist.data.array_files import load_npy
-
-    array = load_npy(path)
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"`{option}` (={path}) must hold one array of numbers: write it with numpy.save.")
-    return array
 
 
 class HintTaker(Protocol):
@@ -77,11 +46,10 @@ def parse_hint(
         DataError, ShapeError: if it cannot be read, or has another size.
     """
     from pointillist.conditioning import hint_rule
+    from pointillist.sampling.condition_files import read_conditions
 
     if image is None:
-        if hint is None:
-            return {}
-        return {"hint": _array(hint, "--hint") if hint.suffix.lower() == ".npy" else _picture(hint, "--hint")}
+        return read_conditions([], None, hint)
     if hint is not None:
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
     rule = hint_rule(model.hint_reader)  # before the image, which does not matter to a model that takes no hint
@@ -92,13 +60,14 @@ def parse_hint(
 def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.data import load_data
+    from pointillist.sampling.condition_files import read_image, read_numbers
     from pointillist.training.recorded_data import data_options
 
     if path.suffix.lower() == ".npy":
-        levels = _array(path, "--hint-from-image")
+        levels = read_numbers(path, "hint_from_image")
         levels = model.check_levels(levels[None] if levels.ndim == 3 else levels)
     else:
-        picture = _picture(path, "--hint-from-image")
+        picture = read_image(path, "hint_from_image")
         _check_no_smaller(path, (picture.height, picture.width), size)
         record = model.training_record.get("record", {})
         options = data_options(record.get("data", {}), str(path), [], labels=False).changed(size=size)
@@ -114,10 +83,3 @@ def _check_no_smaller(path: Path, found: tuple[int, ...], size: tuple[int, int])
             f"`--hint-from-image` (={path}) is {found[0]}x{found[1]}, smaller than the images of {size[0]}x{size[1]}: "
             "give a larger one, or the small image itself as `--hint`."
         )
-
-
-def _picture(path: Path, option: str) -> Image.Image:
-    from pointillist.data.picture_files import read_picture
-
-    remedy = "give a picture or an .npy" if option == "--hint" else "give a picture"
-    return read_picture(path, f"`{option}` (={path})", remedy)
