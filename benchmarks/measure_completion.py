@@ -26,6 +26,7 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.completion.smc import run_particles
+from pointillist.conditioning import KnownConfig
 from pointillist.completion.task import CompletionTask
 from pointillist.sampling.config import SamplingConfig
 
@@ -74,7 +75,7 @@ def distance(levels: Tensor, log_weights: Tensor, images: Tensor, exact: Tensor,
 def enumeration(every: int) -> None:
     """Print the largest and the mean total variation of each method."""
     for shape, levels in (((1, 3, 3), 4), ((3, 2, 2), 3)):
-        completing = random_model(shape, levels, known=True)
+        completing = random_model(shape, levels, known=KnownConfig(width=8, layers=2))
         plain = random_model(shape, levels, orders="raster-all")
         masks = list(itertools.product((False, True), repeat=shape[1] * shape[2]))[:-1]
         masks = masks[every // 2 % len(masks) :: every]
@@ -110,7 +111,7 @@ def enumeration(every: int) -> None:
             joint = torch.cat([plain.log_prob(part, order=drawn.order) for part in batches])
             found["order"].append(distance(drawn.levels, drawn.log_weights, images, joint.log_softmax(0), known))
         print(f"{shape}, {levels} levels, {len(masks)} masks, {DRAWS:,} draws; sums to 1 within {max(sums):.1e}")
-        for name, values in found.items():
+        for name, values in ((name, values) for name, values in found.items() if values):
             print(f"  {name:10s} masks {len(values):4d}  largest {max(values):.4f}  mean {np.mean(values):.4f}")
 
 

@@ -31,7 +31,7 @@ from pointillist.system import single_threaded
 if TYPE_CHECKING:
     from pointillist.engine.cpu.masks import LevelMask
 
-_SCORED_AT_ONCE = 16  # images in a scoring pass: sampling itself needs far less memory for each
+_SCORED_AT_ONCE = 16 * 28 * 28  # pixels in a scoring pass: sampling itself needs far less memory for each
 
 
 def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
@@ -110,11 +110,12 @@ def log_prob_maps(
     Example:
         log_prob_maps(model, samples.levels, model.conditions.inputs(count=8), model.order()).shape
     """
+    step = max(1, _SCORED_AT_ONCE // levels[0, 0].numel())
+    parts = (slice(i, i + step) for i in range(0, len(levels), step))
     with inference_mode(model), single_threaded():  # threads that wait for each other would cost more than they save
         return torch.cat([
-            model.log_prob_map_given(levels[i : i + _SCORED_AT_ONCE].to(model.device), inputs[i : i + _SCORED_AT_ONCE],
-                                     order).double().cpu()
-            for i in range(0, len(levels), _SCORED_AT_ONCE)
+            model.log_prob_map_given(levels[part].to(model.device), inputs[part], order).double().cpu()
+            for part in parts
         ])  # fmt: skip
 
 
