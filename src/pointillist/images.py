@@ -161,8 +161,14 @@ class ImageSpec(BaseModel):
                 )
         return row, column, channel
 
-    def to_levels(self, images: Any) -> Int[np.ndarray, "b c h w"]:
-        """Convert pictures to levels.
+    def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
+        """Convert pictures to levels; see `level_array` for what they may be, and the errors."""
+        import torch
+
+        return torch.from_numpy(self.level_array(images))
+
+    def level_array(self, images: Any) -> Int[np.ndarray, "b c h w"]:
+        """Convert pictures to levels, without torch.
 
         Args:
             images: uint8 arrays `n h w [c]`, one array `h w [c]`, a PIL image, or a list of PIL images.

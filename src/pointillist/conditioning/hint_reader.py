@@ -67,7 +67,7 @@ class HintReader:
         if pictures or isinstance(value, Image.Image):
             if self.image is None:
                 raise DataError("`hint` is a picture, and this model takes floats: give an array [c, h, w].")
-            return self.image.to_levels(value)
+            return self.image.level_array(value)
         values = np.asarray(value)
         if self.image is None:
             values = values.astype(np.float32)

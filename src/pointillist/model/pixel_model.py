@@ -280,7 +280,7 @@ class PixelModel(WithExact, nn.Module):
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:
         """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.to_levels`."""
-        return torch.from_numpy(self.image.to_levels(images))
+        return self.image.to_levels(images)
 
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""

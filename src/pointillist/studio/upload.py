@@ -68,7 +68,7 @@ def read_upload(
         return _read_outline(model, rule, body, size, options, limits)
     array = _decode(body, _CHANNELS[spec.mode], limits)
     fitted = _fitted(array, spec, size, options)
-    levels = spec.to_levels(fitted[None])[0]
+    levels = spec.level_array(fitted[None])[0]
     exact = _is_exact(spec, levels, fitted)
     target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
     return _uploaded(spec, levels, array, options, [] if exact else [f"converted to {target}"])
@@ -90,7 +90,7 @@ def _read_outline(
         levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
         return _uploaded(spec, levels, array, options, [INVERTED] if inverted else [])
     fitted = _fitted(_decode(body, _CHANNELS[image.mode], limits), image, size, options)
-    levels = derived_hint(rule, image.to_levels(fitted[None])[0], image)
+    levels = derived_hint(rule, image.level_array(fitted[None])[0], image)
     return _uploaded(spec, levels, array, options, [DERIVED])
 
 
