@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pointillist.cli.app import COMMANDS
 
@@ -50,6 +51,19 @@ def test_sampling_imports_what_it_uses(tmp_path: Path) -> None:
     """No training framework, no compiler of torch, no client of the hub."""
     done = without(_UNUSED, "sample digits -n 1 --label 3 --seed 0 --engine numpy --size 28", folder=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_conditions_do_not_wait_for_torch(tmp_path: Path) -> None:
+    """A class, a prompt, the picture of a hint: the exact program has their encoders."""
+    Image.new("L", (32, 32), 255).save(tmp_path / "outline.png")
+    commands = [
+        "sample digits -n 1 --label 3 --seed 0 --out a.png",
+        "sample outline-to-tile -n 1 --text dragon --label monster --seed 0 --out b.png",
+        "sample outline-to-tile -n 2 --hint outline.png --seed 0 --out c.png",
+    ]
+    done = without("torch", *commands, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "b.png").read_bytes() != (tmp_path / "c.png").read_bytes()
 
 
 @pytest.mark.parametrize("module", ["torch", "accelerate"])

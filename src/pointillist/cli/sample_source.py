@@ -101,21 +101,6 @@ class _OfModel:
         """How it was trained."""
         return self.model.training_record
 
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """What it takes as a hint; None for a model that takes none."""
-        raise NotImplementedError
-
-    def check_levels(self, x: np.ndarray) -> np.ndarray:
-        """Check that `x` is a batch of levels."""
-        raise NotImplementedError
-
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Read a condition image; see `parse_hint`."""
-        from pointillist.cli.hint_options import parse_hint
-
-        return parse_hint(self, hint, image, size)
-
 
 @dataclass(frozen=True)
 class ModelSource(_OfModel):
@@ -159,6 +144,12 @@ class ModelSource(_OfModel):
         import torch
 
         return self.model.check(torch.from_numpy(x)).cpu().numpy()
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Read a condition image; see `parse_hint`."""
+        from pointillist.cli.hint_options import parse_hint
+
+        return parse_hint(self, hint, image, size)
 
     def notes(self, prompts: Sequence[str]) -> list[str]:
         """Name the words of some prompts that no caption had."""
@@ -207,6 +198,12 @@ class StoredSource(_OfModel):
     def check_levels(self, x: np.ndarray) -> np.ndarray:
         """Check that `x` is a batch of levels; see `ExactModel.check`."""
         return self.model.exact.check(x)
+
+    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
+        """Read a condition image; see `parse_hint`."""
+        from pointillist.cli.hint_options import parse_hint
+
+        return parse_hint(self, hint, image, size)
 
     def notes(self, prompts: Sequence[str]) -> list[str]:
         """Name the words of some prompts that no caption had."""
