@@ -10,8 +10,8 @@
   classifier, trained on real digits, is right, over how often it is right on the originals. The bound of what can be
   right without the label is another classifier, trained on real digits without their middle: the expected share of
   draws from its distribution, and of its best guesses.
-- `halves`: nats of the hidden top, left and bottom half of static binarised MNIST, of the completing model and of the
-  best order of a model of several orders in which that half comes last.
+- `halves`: nats of the hidden top, left and bottom half of static binarised MNIST, of the completing model, in the order
+  that `inpaint` takes, and of the best order of a model of several orders in which that half comes last.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 import pointillist as pt
 from pointillist.completion.api import complete_images
-from pointillist.completion.methods import num_late
+from pointillist.completion.methods import best_order, num_late
 
 BATCH = 100
 
@@ -132,10 +132,11 @@ def halves(model: pt.PixelModel, orders: pt.PixelModel | None, x: Tensor) -> Non
     ):
         known = np.ones((height, width), bool)
         known[hidden] = False
-        found.append(float(nats(model, x, known=known).flatten(1).sum(1).mean()))
-        line = f"halves      {name:6s} {found[-1]:6.2f} nats"
+        whole = known[None]
+        own = best_order(model, whole).name
+        found.append(float(nats(model, x, known=known, order=own).flatten(1).sum(1).mean()))
+        line = f"halves      {name:6s} {found[-1]:6.2f} nats, order {own}"
         if orders is not None:
-            whole = known[None]
             last = [o for o in orders.config.orders if not num_late(orders, whole, orders.order(o))]
             best = {
                 o: float(nats(orders, x, order=o)[:, :, ~torch.from_numpy(known)].flatten(1).sum(1).mean())
