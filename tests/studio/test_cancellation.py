@@ -148,8 +148,10 @@ def test_a_reproduction_that_nobody_waits_for_stops(server: Server, watch: Watch
     assert_still(watch)
 
 
-def test_a_full_queue_says_when_to_come_again(server: Server, watch: Watch) -> None:
+def test_a_full_queue_says_when_to_come_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """429 with Retry-After; a painting that waits can be stopped, and then there is a free slot."""
+    watch = Watch()
+    watch.spy(monkeypatch, pause=0.2)  # none may end before all are sent, on any environment
     browsers = [Browser(server, LONG) for _ in range(SMALL.concurrent + SMALL.queued)]
     queued = [browser.next() for browser in browsers]
     assert [event["ahead"] for event in queued] == [0, 0, 1, 2]
