@@ -10,7 +10,7 @@
   classifier, trained on real digits, is right, over how often it is right on the originals. The bound of what can be
   right without the label is another classifier, trained on real digits without their middle: the expected share of
   draws from its distribution, and of its best guesses.
-- `halves`: nats of the hidden top, left and bottom half of static binarised MNIST, of the completing model, in the order
+- `halves`: nats of the hidden top, left and bottom half of static binarised MNIST, of the completing model in the order
   that `inpaint` takes, and of the best order of a model of several orders in which that half comes last.
 """
 

@@ -26,8 +26,8 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.completion.smc import run_particles
-from pointillist.conditioning import KnownConfig
 from pointillist.completion.task import CompletionTask
+from pointillist.conditioning import KnownConfig
 from pointillist.sampling.config import SamplingConfig
 
 DRAWS = 20_000
