@@ -232,9 +232,7 @@ def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nda
     table = np.asarray(palette, np.int64)
     clear = np.flatnonzero(table[:, 3] < OPAQUE)
     solid = np.flatnonzero(table[:, 3] >= OPAQUE)
-    out = np.empty(rgba.shape[:-1], np.int64)
-    flat, pixels = out.reshape(-1), rgba.reshape(-1, 4)
-    colours, inverse = np.unique(pixels, axis=0, return_inverse=True)
+    colours, inverse = np.unique(rgba.reshape(-1, 4), axis=0, return_inverse=True)
     index = np.empty(len(colours), np.int64)
     for start in range(0, len(colours), 4096):
         part = colours[start : start + 4096].astype(np.int64)
@@ -243,8 +241,8 @@ def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nda
         if len(clear):
             best = np.where(part[:, 3] < OPAQUE, clear[0], best)
         index[start : start + 4096] = best
-    flat[:] = index[inverse.reshape(-1)]
-    return out
+    found: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
+    return found
 
 
 def clean_alpha(rgba: np.ndarray) -> np.ndarray:
@@ -290,8 +288,7 @@ _CHANNEL_NAMES = {"grey": ("",), "rgb": ("red", "green", "blue"), "rgba": ("red"
 
 def channel_names(spec: ImageSpec) -> tuple[str, ...]:
     """Names of the channels for labels; an empty name if there is only one."""
-    count = spec.channels
-    numbered = ("",) if count == 1 else tuple(f"channel {c}" for c in range(count))
+    numbered = ("",) if spec.channels == 1 else tuple(f"channel {c}" for c in range(spec.channels))
     return _CHANNEL_NAMES.get(spec.mode, numbered)
 
 
