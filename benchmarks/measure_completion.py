@@ -111,8 +111,9 @@ def enumeration(every: int) -> None:
             joint = torch.cat([plain.log_prob(part, order=drawn.order) for part in batches])
             found["order"].append(distance(drawn.levels, drawn.log_weights, images, joint.log_softmax(0), known))
         print(f"{shape}, {levels} levels, {len(masks)} masks, {DRAWS:,} draws; sums to 1 within {max(sums):.1e}")
-        for name, values in ((name, values) for name, values in found.items() if values):
-            print(f"  {name:10s} masks {len(values):4d}  largest {max(values):.4f}  mean {np.mean(values):.4f}")
+        for name, values in found.items():
+            if values:
+                print(f"  {name:10s} masks {len(values):4d}  largest {max(values):.4f}  mean {np.mean(values):.4f}")
 
 
 def speed() -> None:

@@ -61,7 +61,7 @@ def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarra
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.data import load_data
     from pointillist.sampling.condition_files import read_image, read_numbers
-    from pointillist.training.recorded_data import data_options
+    from pointillist.training.recorded_data import resolve_data_options
 
     if path.suffix.lower() == ".npy":
         levels = read_numbers(path, "hint_from_image")
@@ -69,8 +69,7 @@ def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarra
     else:
         picture = read_image(path, "hint_from_image")
         _check_no_smaller(path, (picture.height, picture.width), size)
-        record = model.training_record.get("record", {})
-        options = data_options(record.get("data", {}), str(path), [], labels=False).changed(size=size)
+        options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
         levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels.numpy()
     _check_no_smaller(path, tuple(levels.shape[2:]), size)
     return levels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
@@ -122,7 +122,15 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
     return PixelModel.from_pretrained(source, **hub)
 
 
-def recorded_settings(model: PixelModel) -> dict[str, Any]:
+class Recorded(Protocol):
+    """A model that knows how it was trained."""
+
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """How it was trained; empty for an untrained model."""
+
+
+def recorded_settings(model: Recorded) -> dict[str, Any]:
     """Return the settings of the run that trained a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

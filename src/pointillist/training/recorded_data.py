@@ -10,8 +10,7 @@ import numpy as np
 
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
-from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import recorded_settings
+from pointillist.model.pretrained import Recorded, recorded_settings
 from pointillist.settings_tree import assign, parse_assignment, parse_section
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
@@ -22,7 +21,7 @@ _STORED = ("source", *_TILES)
 _FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
 
 
-def resolve_data_options(model: PixelModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: Recorded, data: str, sets: list[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:
