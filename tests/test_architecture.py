@@ -119,3 +119,12 @@ def test_every_package_is_described() -> None:
     for package in LEVEL:
         if package not in {"_version", "__main__"}:
             assert f"`{package}" in page, f"docs/explanation/architecture.md does not describe {package}"
+
+
+def test_protocols_can_be_checked() -> None:
+    """A protocol is `runtime_checkable`: signatures that name it are checked at run time in some of the tests."""
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef) and "Protocol" in {getattr(base, "id", "") for base in node.bases}:
+                decorators = {getattr(decorator, "id", "") for decorator in node.decorator_list}
+                assert "runtime_checkable" in decorators, f"{path.relative_to(ROOT)}: {node.name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pointillist.errors import ConfigError, ShapeError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
 
 
+@runtime_checkable
 class HintTaker(Protocol):
     """A model that may take a hint.
 

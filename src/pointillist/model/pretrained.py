@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
@@ -122,6 +122,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
     return PixelModel.from_pretrained(source, **hub)
 
 
+@runtime_checkable
 class Recorded(Protocol):
     """A model that knows how it was trained."""
 
