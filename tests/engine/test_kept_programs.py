@@ -72,13 +72,14 @@ def test_a_kept_program_takes_other_conditions(name: str) -> None:
         check_as_fresh(model, **settings)
 
 
-def test_a_program_is_recorded_once(recordings: list[int]) -> None:
-    """And again for another size of batch, condition or temperature, not at all."""
-    model = build()
+@pytest.mark.parametrize("name", ["gated-pixelcnn", "multiscale-pixelrnn", "parallel-multiscale"])
+def test_a_program_is_recorded_once(recordings: list[int], name: str) -> None:
+    """One of each stage, and for another size of batch, condition or temperature none."""
+    model = build(name)
     drawn(model)
     for settings in ({"label": 1}, {"temperature": 0.5}, {"batch_size": 1}, {"engine": "numpy"}):
         drawn(model, **settings)
-    assert len(recordings) == 1
+    assert len(recordings) == len(model.stages(*SHAPE[1:]))
 
 
 CHANGES: dict[str, Callable[[torch.nn.Parameter], Any]] = {
@@ -119,7 +120,7 @@ def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     model = pt.build("pixelcnn", shape=SHAPE, levels=4, preset="tiny").eval()
     for side in range(2, 6 + recorded.MOST):
         pt.sample(model, 1, size=side, seed=0, engine="numpy")
-    kept = recorded._KEPT[model]
+    kept = recorded._KEPT[model.backbone]
     assert len(kept._programs) == recorded.MOST
     monkeypatch.setattr(recorded, "MAX_BYTES", 2 * next(iter(kept._programs.values())).weights.nbytes)
     pt.sample(model, 1, size=3, seed=0, engine="numpy")

@@ -148,8 +148,7 @@ def record_stage(
                 width=columns, dtype=next(model.parameters()).dtype, order=order,
             )  # fmt: skip
 
-    # a later stage has a network, and constants, of its own
-    return recorded_program(model, condition, (rows, columns), order, new) if stage.network is model.backbone else new()
+    return recorded_program(stage.network, condition, (rows, columns), order, new)
 
 
 def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:
