@@ -153,6 +153,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
+    monkeypatch.setattr("pointillist.engine.batch.FEW_BYTES", 0)
     monkeypatch.setattr("pointillist.engine.batch.available_bytes", lambda: 20_000)
     with pytest.raises(
         EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d\d MiB.*`batch_size=\d+` would fit"

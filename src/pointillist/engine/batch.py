@@ -22,6 +22,9 @@ from pointillist.system import available_bytes, format_bytes
 if TYPE_CHECKING:
     from pointillist.engine.cpu.masks import LevelMask
 
+FEW_BYTES = 2**24
+"""Bytes that this machine is taken to have: to look up what is free takes as long as a small image."""
+
 
 @dataclass
 class SampleBatch:
@@ -121,12 +124,13 @@ def check_memory(needed: int, batch: int, height: int, width: int, free: int | N
     Args:
         needed: bytes.
         batch, height, width: number and size of the images, for the message.
-        free: free bytes of a device; None for those of this machine.
+        free: free bytes of a device; None for those of this machine, of which `FEW_BYTES` are taken for granted.
 
     Raises:
         EngineError: naming both numbers, and the remedy.
     """
-    free = available_bytes() if free is None else free
+    if free is None:
+        free = None if needed < FEW_BYTES else available_bytes()
     if free is not None and needed > free:
         raise EngineError(
             f"Painting {batch} images of {height}x{width} at once needs {format_bytes(needed)} of "

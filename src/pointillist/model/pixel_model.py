@@ -267,8 +267,7 @@ class PixelModel(WithExact, nn.Module):
         x = x.to(self.device, torch.int64)
         low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
         if not 0 <= low <= high < self.image.levels:
-            where = f"0 to {self.image.levels - 1}: convert pictures with `model.to_levels`"
-            raise DataError(f"Levels from {low} to {high} must lie in {where}.")
+            raise DataError(f"Levels from {low} to {high} must lie in 0 to {self.image.levels - 1}: use `to_levels`.")
         return x
 
     def check_size(self, height: int, width: int) -> None:
@@ -289,9 +288,10 @@ class PixelModel(WithExact, nn.Module):
 
 @contextmanager
 def inference_mode(model: PixelModel) -> Iterator[None]:
-    """Within the block the model is in evaluation mode and records no gradients."""
+    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients."""
     training = model.training
-    model.eval()
+    if any(module.training for module in model.modules()):
+        model.eval()
     try:
         with torch.inference_mode():
             yield

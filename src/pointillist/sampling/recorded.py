@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -31,12 +30,18 @@ class RecordedPrograms:
         self._programs: OrderedDict[tuple[int, int, str, str], Program] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, network: nn.Module, key: tuple[int, int, str, str], record: Callable[[], Program]) -> Program:
-        """Return a program of the weights as they are now."""
+    def get(self, tensors: list[Tensor], key: tuple[int, int, str, str], record: Callable[[], Program]) -> Program:
+        """Return a program of the weights as they are now.
+
+        Args:
+            tensors: weights of the network.
+            key: what the program depends on besides.
+            record: makes it.
+        """
         with self._lock:
-            if self._snapshot is None or not self._snapshot.holds(_tensors(network)):
+            if self._snapshot is None or not self._snapshot.holds(tensors):
                 self._programs.clear()
-                self._snapshot = WeightSnapshot(_tensors(network))
+                self._snapshot = WeightSnapshot(tensors)
             if key not in self._programs:
                 self._programs[key] = record()
             self._programs.move_to_end(key)
@@ -68,20 +73,23 @@ def recorded_program(
         order: generation order.
         record: makes the program.
     """
-    if not isinstance(network, nn.Module) or not _can_be_kept(network, condition):
+    if not isinstance(network, nn.Module) or condition.tokens is not None:
+        return record()
+    tensors = _weights(network)
+    if tensors is None:
         return record()
     parts = {name: t for name, t in (("vector", condition.vector), ("map", condition.map)) if t is not None}
     key = (*size, order.name, ",".join(f"{name} {t.shape[1]}" for name, t in parts.items()))
-    program = _KEPT.setdefault(network, RecordedPrograms()).get(network, key, record)
+    program = _KEPT.setdefault(network, RecordedPrograms()).get(tensors, key, record)
     names = {key: key.rsplit(".", 1)[-1] for key in program.inputs}
     return with_inputs(program, {key: parts[name] for key, name in names.items() if name in parts})
 
 
-def _can_be_kept(network: nn.Module, condition: Condition) -> bool:
-    hooked = any(module._forward_hooks or module._forward_pre_hooks for module in network.modules())
-    small = sum(t.numel() * t.element_size() for t in _tensors(network)) <= MAX_BYTES
-    return small and not network.training and not hooked and condition.tokens is None
-
-
-def _tensors(network: nn.Module) -> Iterator[Tensor]:
-    return chain(network.parameters(), network.buffers())
+def _weights(network: nn.Module) -> list[Tensor] | None:
+    """Return parameters and buffers; None where nothing may be kept. One walk, as this is done for every stage."""
+    modules = list(network.modules())
+    if any(module.training or module._forward_hooks or module._forward_pre_hooks for module in modules):
+        return None
+    tensors = [t for module in modules for t in (*module._parameters.values(), *module._buffers.values())]
+    found = [t for t in tensors if t is not None]
+    return found if sum(t.nbytes for t in found) <= MAX_BYTES else None
