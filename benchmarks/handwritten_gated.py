@@ -45,6 +45,7 @@ def pack(model: pt.PixelModel) -> Weights:
     if (
         set(config.dilations) != {1}
         or config.vertical_residual
+        or config.linear_kernel
         or model.conditions.encoders
         or model.conditions.position
         or config.layers < 2

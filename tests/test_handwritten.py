@@ -62,7 +62,7 @@ def test_a_wrong_weight_is_noticed(handwritten: Any, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{"dilations": (1, 2)}, {"classes": 3}, {"vertical_residual": True}])
+@pytest.mark.parametrize("settings", [{"dilations": (1, 2)}, {"classes": 3}, {"linear_kernel": 3}])
 def test_rejects_what_it_was_not_written_for(handwritten: Any, settings: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="hand-written"):
         handwritten.pack(model(4, **settings))

@@ -62,6 +62,7 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "layers": st.integers(1, 4),
     "first_kernel": st.sampled_from([3, 5, 7]),
     "kernel": st.sampled_from([1, 3, 5]),
+    "linear_kernel": st.sampled_from([0, 0, 3, 5]),
     "dilations": st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=3).map(tuple),
     "head_channels": st.integers(4, 9),
     "dropout": st.sampled_from([0.0, 0.3]),

@@ -33,21 +33,20 @@ from .textbook_pixelsnail import pixelsnail, pixelsnail_parameters
 from .textbook_taps import conditioned, convolve, mix, rules
 
 
+def masked(x: Tensor, layer: Any, size: int, own: Any) -> Tensor:
+    """Van den Oord et al. 2016a, section 3.1: the rows above, the pixels to the left and the allowed sub-pixels."""
+    half = size // 2
+    taps = [
+        (dy + half, dx + half, dy, dx) for dy in range(-half, 1) for dx in range(-half, half + 1) if dy < 0 or dx <= 0
+    ]
+    return convolve(x, layer, taps, own)
+
+
 def pixelcnn(model: PixelModel, x: Tensor, vector: Tensor | None, positions: Tensor | None) -> Tensor:
     """Van den Oord et al. 2016a, section 3.4 and figure 5."""
     config, net, groups = model.config.backbone, model.backbone, model.dims.groups
     assert isinstance(config, PixelCNNConfig)
     h, head, params = config.channels, config.head_channels, model.dims.params
-
-    def masked(x: Tensor, layer: Any, size: int, own: Any) -> Tensor:
-        half = size // 2
-        taps = [
-            (dy + half, dx + half, dy, dx)
-            for dy in range(-half, 1)
-            for dx in range(-half, half + 1)
-            if dy < 0 or dx <= 0
-        ]
-        return convolve(x, layer, taps, own)
 
     def one(x: Tensor, layer: Any, outputs: int, inputs: int) -> Tensor:
         return mix(x, layer.weight[:, :, 0, 0], layer.bias, rules(groups, outputs, inputs)[1])
@@ -111,7 +110,10 @@ def gated_network(
         total = total + mix(gate(z), weight[kept:], bias[kept:], rules(groups, head, d)[1])
         vertical = gate(v) + (vertical if config.vertical_residual and not first else 0)
     z = mix(total.clamp(min=0), net.head.weight[:, :, 0, 0], net.head.bias, rules(groups, head, head)[1])
-    return mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
+    out = mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
+    if not config.linear_kernel:
+        return out
+    return out + masked(x, net.linear, config.linear_kernel, rules(groups, params, x.shape[1])[0])
 
 
 TEXTBOOK: dict[str, Callable[..., Tensor]] = {
@@ -200,6 +202,7 @@ def count_parameters(model: PixelModel) -> int:
         total += 2 * d * (canvas * (k1 // 2) * k1 + 1) + 2 * d * (canvas * (k1 // 2 + own) + 1)
         total += (net.layers - 1) * (2 * d * (d * (k // 2 + 1) * k + 1) + 2 * d * (d * (k // 2 + 1) + 1) + d * d + d)
         total += net.layers * both
+        total += out * (canvas * (net.linear_kernel // 2 + 1) * net.linear_kernel + 1) if net.linear_kernel else 0
     return total + head * head + head + out * head + out
 
 
