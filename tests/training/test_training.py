@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.evaluation.lossless import LosslessSize
 from pointillist.model.memory import training_memory
 from pointillist.networks import names
 from pointillist.system import resolve_device
 from pointillist.training import setup
 from pointillist.training.augmentation import shift_images
 from pointillist.training.batches import EpochSampler
-from pointillist.training.logging import DivergenceGuard
+from pointillist.training.logging import DivergenceGuard, conclusion
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.setup import largest_batch_size, resolve_precision
 
@@ -222,3 +224,23 @@ def test_unlabelled_runs_and_runs_without_validation(tmp_path: Path) -> None:
     result = pt.train(model, data.train, tiny_config(tmp_path / "a", batch_size="auto"))
     assert result.valid_bits_per_dim == math.inf
     assert (tmp_path / "a" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("network", "likelihood", "codec", "advised"),
+    [
+        ({}, "mixture", 2.0, True),
+        ({"linear_kernel": 3}, "mixture", 2.0, False),
+        ({}, "mixture", 4.0, False),
+        ({}, "categorical", 2.0, False),
+    ],
+)
+def test_a_linear_path_is_advised_for_photographs(
+    network: dict[str, int], likelihood: Literal["mixture", "categorical"], codec: float, advised: bool
+) -> None:
+    """Where a mixture is still above a lossless codec, and the network has none yet."""
+    data = tiny_data()
+    model = pt.build("gated-pixelcnn", shape=(3, 4, 4), levels=256, preset="tiny", likelihood=likelihood, **network)
+    lines = conclusion(model, data.train, 2000, 2000, 3.0, LosslessSize("WebP", codec, 9))
+    assert lines[0].startswith("compare    not yet below" if codec < 3 else "compare    below")
+    assert ("`model.network.linear_kernel=5`" in lines[1]) == advised

@@ -147,7 +147,7 @@ def train(
         if splits.valid is None:
             return TrainResult(model.eval(), progress.step, progress.best, config.out)
         lossless = lossless_size(splits.valid)
-        advice = conclusion(images, progress.step, progress.best_step, progress.best, lossless)
+        advice = conclusion(model, images, progress.step, progress.best_step, progress.best, lossless)
         return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
 
 

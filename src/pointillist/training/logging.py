@@ -31,6 +31,8 @@ from pointillist.progress import Bar, exclusive
 from pointillist.system import describe_threads
 from pointillist.training.config import TrainConfig
 
+LINEAR = "linear_kernel"
+"""A setting of some networks; measured in docs/decisions, 0055."""
 FEW_IMAGES, FEW_STEPS = 1000, 1000
 """Below these, samples of pictures are texture: measured in docs/decisions, 0043."""
 
@@ -91,17 +93,24 @@ def expectation(images: ImageDataset, steps: int) -> list[str]:
 
 
 def conclusion(
-    images: ImageDataset, steps: int, best_step: int, bits_per_dim: float, lossless: LosslessSize | None
+    model: PixelModel,
+    images: ImageDataset,
+    steps: int,
+    best_step: int,
+    bits_per_dim: float,
+    lossless: LosslessSize | None,
 ) -> list[str]:
     """Say after a run how it compares with a lossless codec, and what to try next."""
-    lines = []
+    lines, tries = [], []
     if lossless is not None:
-        better = "below" if bits_per_dim < lossless.bits_per_dim else "not yet below"
+        below = bits_per_dim < lossless.bits_per_dim
         lines.append(
-            f"compare    {better} lossless {lossless.codec}, {lossless.bits_per_dim:.4f} bits/dim on "
+            f"compare    {'below' if below else 'not yet below'} lossless {lossless.codec}, "
+            f"{lossless.bits_per_dim:.4f} bits/dim on "
             f"{'these validation images' if lossless.count > 1 else 'this validation image'}"
         )
-    tries = []
+        if not below and model.likelihood.name == "mixture" and getattr(model.config.backbone, LINEAR, None) == 0:
+            tries.append(f"`model.network.{LINEAR}=5`, with which photographs are learned in fewer steps")
     if best_step < 0.8 * steps:  # it has learned its images by heart since
         tries.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
     else:
