@@ -171,7 +171,7 @@ def draw(
         prepare_factored(s, p, channel, spec, scratch[2:])
         return draw_factored(s, p, channel, uniform, spec, scratch[2:])
     prepare(s, p, channel, before, spec, scratch[2:])
-    return invert(spec, scratch[2:], uniform)
+    return invert(spec, scratch[2:], uniform, scratch[0])
 
 
 @inner

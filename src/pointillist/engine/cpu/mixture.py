@@ -104,8 +104,10 @@ def mixture_log_probs(spec: Array, parts: Array, log_probs: Array) -> None:
 
 
 @inner
-def invert(spec: Array, parts: Array, uniform: float) -> int:
-    """Return the first level whose cumulative probability exceeds the uniform, by bisection."""
+def invert(spec: Array, parts: Array, uniform: float, shares: Array) -> int:
+    """Return the first level whose cumulative probability exceeds the uniform, by bisection; `shares` is scratch."""
+    for m in range(spec[_MIXTURES]):
+        shares[m] = math.exp(parts[WEIGHTS, m])
     low, high = 0, spec[_LEVELS] - 1
     bin_width = 1.0 / (spec[_LEVELS] - 1)
     while low < high:
@@ -113,8 +115,7 @@ def invert(spec: Array, parts: Array, uniform: float) -> int:
         upper = _scaled(middle, spec) + bin_width
         cumulative = 0.0
         for m in range(spec[_MIXTURES]):
-            share = sigmoid((upper - parts[MEANS, m]) * parts[INVERSES, m])
-            cumulative += math.exp(parts[WEIGHTS, m]) * share
+            cumulative += shares[m] * sigmoid((upper - parts[MEANS, m]) * parts[INVERSES, m])
         if cumulative > uniform:
             high = middle
         else:
