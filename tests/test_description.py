@@ -13,9 +13,10 @@ from pointillist.checkpoint.quantization import weight_dtype
 
 
 def check(folder: Path) -> None:
-    """Compare the description of a folder with the loaded model."""
+    """Compare the description of a folder with the loaded model; a setting newer than the folder has its default."""
     model, found = pt.load(folder), describe_model(folder)
     config = model.config
+    found["network"] = type(config.backbone)().model_dump(mode="json") | found["network"]
     expected: dict[str, Any] = {
         "model": config.model_type,
         "parameters": model.num_parameters,

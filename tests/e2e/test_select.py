@@ -32,7 +32,8 @@ def selected(page: Page) -> str:
 
 
 def drag(page: Page, *places: tuple[int, int]) -> None:
-    """With the pointer, over pixels."""
+    """With the pointer, over pixels, once the page shows the tool: its settings may move the canvas."""
+    wait_for_frame(page)
     page.mouse.move(*point(page, *places[0]))
     page.mouse.down()
     for place in places[1:]:
