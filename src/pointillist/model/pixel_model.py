@@ -266,8 +266,8 @@ class PixelModel(WithExact, nn.Module):
             raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
         x = x.to(self.device, torch.int64)
         low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
-        if not 0 <= low <= high < self.image.levels:
-            raise DataError(f"Levels from {low} to {high} must lie in 0 to {self.image.levels - 1}: use `to_levels`.")
+        if not (top := self.image.levels - 1) >= high >= low >= 0:
+            raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
         return x
 
     def check_size(self, height: int, width: int) -> None:

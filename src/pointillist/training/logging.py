@@ -31,8 +31,6 @@ from pointillist.progress import Bar, exclusive
 from pointillist.system import describe_threads
 from pointillist.training.config import TrainConfig
 
-LINEAR = "linear_kernel"
-"""A setting of some networks; measured in docs/decisions, 0055."""
 FEW_IMAGES, FEW_STEPS = 1000, 1000
 """Below these, samples of pictures are texture: measured in docs/decisions, 0043."""
 
@@ -109,8 +107,9 @@ def conclusion(
             f"{lossless.bits_per_dim:.4f} bits/dim on "
             f"{'these validation images' if lossless.count > 1 else 'this validation image'}"
         )
-        if not below and model.likelihood.name == "mixture" and getattr(model.config.backbone, LINEAR, None) == 0:
-            tries.append(f"`model.network.{LINEAR}=5`, with which photographs are learned in fewer steps")
+        without = getattr(model.config.backbone, "linear_kernel", None) == 0  # measured in docs/decisions, 0055
+        if not below and without and model.likelihood.name == "mixture":
+            tries.append("`model.network.linear_kernel=5`, with which photographs are learned in fewer steps")
     if best_step < 0.8 * steps:  # it has learned its images by heart since
         tries.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
     else:
