@@ -68,7 +68,7 @@ def judge(
     records = {name: list(detector.records(x)) for name, x in levels.items()}
 
     def statistic(name: str) -> dict[str, np.ndarray]:
-        return {part: np.array([one.statistics[name] for one in found]) for part, found in records.items()}
+        return {part: np.array([one.statistics[name] for one in result]) for part, result in records.items()}
 
     scores = {
         "detector": {name: np.array([-record.score for record in records[name]]) for name in records},
@@ -79,8 +79,8 @@ def judge(
     if background is not None:
         scores["ratio"] = statistic("background")
     maps = {"padim": padim(fit, np.concatenate([test, odd])), "patchcore": patchcore(fit, np.concatenate([test, odd]))}
-    for name, found in maps.items():
-        peaks = found.reshape(len(found), -1).max(1)
+    for name, result in maps.items():
+        peaks = result.reshape(len(result), -1).max(1)
         scores[name] = {"test": peaks[: len(test)], "odd": peaks[len(test) :]}
     facts = {"pair": pair.name, "dev": pair.is_dev, "seed": seed, "normal": len(test), "odd": len(odd)}
     rows = [{**facts, "score": name, **measures(s["test"], s["odd"])} for name, s in scores.items()]

@@ -32,8 +32,8 @@ class Patches:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Return features `n h w d`."""
         raw = self._raw(images)
-        found: np.ndarray = self._pca.transform(raw.reshape(-1, raw.shape[-1])).reshape(*raw.shape[:3], -1)
-        return found
+        result: np.ndarray = self._pca.transform(raw.reshape(-1, raw.shape[-1])).reshape(*raw.shape[:3], -1)
+        return result
 
     def _raw(self, images: np.ndarray) -> np.ndarray:
         x = torch.from_numpy(images.astype(np.float32) / 255)[:, None]
@@ -49,11 +49,11 @@ class Patches:
 def padim(normal: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Map distances to a Gaussian at each position (Defard et al. 2021), `n h w`."""
     patches = Patches(normal)
-    fitted, found = patches(normal), patches(images)
-    out = np.empty(found.shape[:3])
-    for row, column in np.ndindex(*found.shape[1:3]):
+    fitted, result = patches(normal), patches(images)
+    out = np.empty(result.shape[:3])
+    for row, column in np.ndindex(*result.shape[1:3]):
         gaussian = LedoitWolf().fit(fitted[:, row, column])
-        out[:, row, column] = gaussian.mahalanobis(found[:, row, column]) ** 0.5
+        out[:, row, column] = gaussian.mahalanobis(result[:, row, column]) ** 0.5
     return _enlarged(out, images.shape[1:])
 
 
@@ -62,15 +62,15 @@ def patchcore(normal: np.ndarray, images: np.ndarray) -> np.ndarray:
     patches = Patches(normal)
     fitted = patches(normal).reshape(-1, _COMPONENTS)
     bank = fitted[np.random.default_rng(0).permutation(len(fitted))[:_BANK]]
-    found = patches(images)
-    distances, _ = NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(found.reshape(-1, _COMPONENTS))
-    return _enlarged(distances.reshape(found.shape[:3]), images.shape[1:])
+    result = patches(images)
+    distances, _ = NearestNeighbors(n_neighbors=1).fit(bank).kneighbors(result.reshape(-1, _COMPONENTS))
+    return _enlarged(distances.reshape(result.shape[:3]), images.shape[1:])
 
 
 def _enlarged(maps: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     x = torch.from_numpy(maps)[:, None]
-    found: np.ndarray = F.interpolate(x, size=size, mode="bilinear", align_corners=False)[:, 0].numpy()
-    return found
+    result: np.ndarray = F.interpolate(x, size=size, mode="bilinear", align_corners=False)[:, 0].numpy()
+    return result
 
 
 def measures(normal: np.ndarray, odd: np.ndarray, repeats: int = 200) -> dict[str, float]:
@@ -117,8 +117,8 @@ def _aupro(normal: np.ndarray, odd: np.ndarray, masks: np.ndarray) -> float:
     clean = np.sort(np.concatenate([normal.reshape(-1), odd[~masks]]))
     false = np.linspace(0, _MAX_FALSE, 101)
     thresholds = clean[np.minimum(len(clean) - 1, ((1 - false) * len(clean)).astype(int))]
-    found = [np.mean([1 - np.searchsorted(region, t) / len(region) for region in regions]) for t in thresholds]
-    return float(np.trapezoid(found, false) / _MAX_FALSE)
+    result = [np.mean([1 - np.searchsorted(region, t) / len(region) for region in regions]) for t in thresholds]
+    return float(np.trapezoid(result, false) / _MAX_FALSE)
 
 
 def _joined(normal: np.ndarray, odd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

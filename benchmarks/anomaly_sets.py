@@ -80,21 +80,21 @@ def _parted(train: np.ndarray, test: np.ndarray) -> NormalSet:
 @cache
 def _emoji() -> tuple[np.ndarray, np.ndarray]:
     """Grey emoji on black, and which belong to the test part."""
-    found = _arrays("emoji_noto")
-    grey = 255 - found["rgb32"].mean(-1).round().astype(np.uint8)
-    return _resized(grey), found["split"] == "test"
+    result = _arrays("emoji_noto")
+    grey = 255 - result["rgb32"].mean(-1).round().astype(np.uint8)
+    return _resized(grey), result["split"] == "test"
 
 
 @cache
 def _icons() -> tuple[np.ndarray, np.ndarray]:
     """Icons with a margin of two pixels, and which belong to the test part."""
-    found = _arrays("icons24")
-    return np.pad(found["x"] * np.uint8(85), ((0, 0), (2, 2), (2, 2))), found["split"] == "test"
+    result = _arrays("icons24")
+    return np.pad(result["x"] * np.uint8(85), ((0, 0), (2, 2), (2, 2))), result["split"] == "test"
 
 
 def _without(digit: int) -> NormalSet:
-    found = _arrays("mnist")
-    return _parted(found["x_train"][found["y_train"] != digit], found["x_test"][found["y_test"] != digit])
+    result = _arrays("mnist")
+    return _parted(result["x_train"][result["y_train"] != digit], result["x_test"][result["y_test"] != digit])
 
 
 @cache
@@ -109,15 +109,15 @@ def normal_set(name: str) -> NormalSet:
         x, test = _icons()
         return _parted(x[~test], x[test])
     if name == "magnetic":
-        found = _arrays("magnetic_tile_64")
-        tiles = _parted(found["x_train"], found["x_test"][found["y_test"] == 0])
+        result = _arrays("magnetic_tile_64")
+        tiles = _parted(result["x_train"], result["x_test"][result["y_test"] == 0])
         return replace(tiles, train=_windows(tiles.train, 32))
     if name == "pneumonia":
-        found = _arrays("pneumoniamnist")
-        train, test = (found[f"x_{part}"][found[f"y_{part}"].reshape(-1) == 0] for part in ("train", "test"))
+        result = _arrays("pneumoniamnist")
+        train, test = (result[f"x_{part}"][result[f"y_{part}"].reshape(-1) == 0] for part in ("train", "test"))
         return _parted(train, test)
-    found = _arrays({"mnist": "mnist", "omniglot": "omniglot_small_28"}[name])
-    return _parted(found["x_train"], found["x_test"])
+    result = _arrays({"mnist": "mnist", "omniglot": "omniglot_small_28"}[name])
+    return _parted(result["x_train"], result["x_test"])
 
 
 def _tests(name: str) -> Callable[[], np.ndarray]:

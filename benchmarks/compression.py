@@ -1,6 +1,6 @@
 """Compress test images by a model and by other codecs: `python benchmarks/compression.py SET [MODEL] [--images N]`.
 
-SET is one of `SETS`; MODEL is a folder with an exact program, or the name of a bundled model (by default that of the
+SET is one of `SETS`; MODEL is a folder with an integer program, or the name of a bundled model (by default that of the
 set, if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores figures in
 `docs/evidence/compression.json` and writes the page from all that are stored. 10,000 digits take about ten minutes.
 
@@ -29,8 +29,8 @@ import torch
 import pointillist as pt
 from measure_codecs import compare
 from pointillist.compression import ArchiveWriter, compress
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.system import describe_machine, today
 from pointillist.training.recorded_data import resolve_data_options
 from pointillist.zoo import resolve
@@ -60,7 +60,7 @@ compared.
 - *The set*: all test images in one archive or, with other codecs, in their best layout. *An image*: one file each.
 - *Primed* codecs have read the training images before, as a model has.
 - A model is not in its archive; *with the model* adds its stored program.
-- *Above -log2 p* is what the coder and the container add to the likelihood of the exact model: most of it is about 18
+- *Above -log2 p* is what the coder and the container add to the likelihood of the integer model: most of it is about 18
   bytes for each record of images that are coded together, 32,768 sub-pixels. Records of 1,000 images (`compress
   --per-record 1000`) save it; one image is then decoded with all others of its record.
 - Speeds are those of one thread in the same run, and can be compared with each other only.
@@ -100,31 +100,33 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
 
 def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[str, Any]:
     """Compress the set, some images alone, and time the coding of some."""
-    exact = model.exact().integers
-    archive = encode(exact, x, labels, per_record=None)
+    integer_model = model.integer_model().integers
+    archive = encode(integer_model, x, labels, per_record=None)
     inputs = None if labels is None else labels
-    bits = 0.0 if labels is None else len(x) * math.log2(len(exact.classes) + 1)
+    bits = 0.0 if labels is None else len(x) * math.log2(len(integer_model.classes) + 1)
     for start in range(0, len(x), 256):
         part = slice(start, start + 256)
-        given = exact.inputs(len(x[part]), x.shape[2:], exact.order(), None if inputs is None else inputs[part])
-        bits -= float(exact.log_prob(x[part], given).sum()) / math.log(2)
-    together = encode(exact, x, labels, per_record=TOGETHER)
-    for opened in (pt.Archive(archive, exact), pt.Archive(together, exact)):
-        assert all(np.array_equal(found, image) for found, image in zip(opened, x, strict=True)), "not lossless"
+        given = integer_model.inputs(
+            len(x[part]), x.shape[2:], integer_model.order(), None if inputs is None else inputs[part]
+        )
+        bits -= float(integer_model.log_prob(x[part], given).sum()) / math.log(2)
+    together = encode(integer_model, x, labels, per_record=TOGETHER)
+    for opened in (pt.Archive(archive, integer_model), pt.Archive(together, integer_model)):
+        assert all(np.array_equal(result, image) for result, image in zip(opened, x, strict=True)), "not lossless"
     few, few_labels = x[:TIMED], None if labels is None else labels[:TIMED]
-    encode(exact, few[:8], None if labels is None else labels[:8], per_record=None)  # compiled before
+    encode(integer_model, few[:8], None if labels is None else labels[:8], per_record=None)  # compiled before
     started = time.process_time()
-    small = encode(exact, few, few_labels, per_record=None)
+    small = encode(integer_model, few, few_labels, per_record=None)
     encoding = time.process_time() - started
     started = time.process_time()
-    list(pt.Archive(small, exact))
+    list(pt.Archive(small, integer_model))
     decoding = time.process_time() - started
     started = time.process_time()
     with torch.no_grad():
         for start in range(0, len(few), 64):
             model.log_prob(torch.from_numpy(few[start : start + 64]))
     scoring = time.process_time() - started
-    alone = [len(compress(exact, image[None], verify=False)) for image in x[:ALONE]]
+    alone = [len(compress(integer_model, image[None], verify=False)) for image in x[:ALONE]]
     return {
         "bytes": len(archive),
         "bytes_together": len(together),
@@ -137,10 +139,10 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
     }
 
 
-def encode(exact: Any, x: np.ndarray, labels: list[int] | None, per_record: int | None) -> bytes:
+def encode(integer_model: Any, x: np.ndarray, labels: list[int] | None, per_record: int | None) -> bytes:
     """Compress images, each with its class."""
     file = io.BytesIO()
-    with ArchiveWriter(file, exact, labels=labels is not None, per_record=per_record, verify=False) as archive:
+    with ArchiveWriter(file, integer_model, labels=labels is not None, per_record=per_record, verify=False) as archive:
         for number, image in enumerate(x):
             archive.add(image, -1 if labels is None else labels[number])
     return file.getvalue()
@@ -153,51 +155,52 @@ def all_levels(data: Any) -> np.ndarray:
 
 def page(stored: dict[str, dict[str, Any]]) -> str:
     """Return the page of all sets."""
-    return "\n".join([INTRODUCTION, *(line for name, found in stored.items() for line in section(name, found))])
+    return "\n".join([INTRODUCTION, *(line for name, result in stored.items() for line in section(name, result))])
 
 
-def section(name: str, found: dict[str, Any]) -> list[str]:
+def section(name: str, result: dict[str, Any]) -> list[str]:
     """Return the lines of a set."""
-    dims = found["images"] * math.prod(found["shape"])
-    shape = "x".join(map(str, found["shape"][1:]))
-    rows = [("pointillist", "the set", found["bytes"]), ("pointillist, with the model", "the set", found["bytes"])]
-    rows[1] = (*rows[1][:2], found["bytes"] + found["model_bytes"])
-    rows.append((f"pointillist, records of {TOGETHER:,} images", "the set", found["bytes_together"]))
-    alone = found["bytes_an_image_alone"] * found["images"]
+    dims = result["images"] * math.prod(result["shape"])
+    shape = "x".join(map(str, result["shape"][1:]))
+    rows = [("pointillist", "the set", result["bytes"]), ("pointillist, with the model", "the set", result["bytes"])]
+    rows[1] = (*rows[1][:2], result["bytes"] + result["model_bytes"])
+    rows.append((f"pointillist, records of {TOGETHER:,} images", "the set", result["bytes_together"]))
+    alone = result["bytes_an_image_alone"] * result["images"]
     rows.append(("pointillist", "an image", alone))
     best: dict[tuple[str, str], float] = {}
-    for row in found["others"]:
+    for row in result["others"]:
         layout = "an image" if row["layout"].startswith("one file") else "the set"
         codec = f"{row['codec']}, primed" if row["layout"].startswith("primed") else row["codec"]
         best[codec, layout] = min(best.get((codec, layout), math.inf), row["bytes"])
     rows += [(codec, layout, count) for (codec, layout), count in best.items()]
     rows.sort(key=lambda row: row[2])
-    above, together = (found[key] / found["bytes_of_likelihood"] - 1 for key in ("bytes", "bytes_together"))
-    coded = "labels coded too, " if found["labels"] else ""
+    above, together = (result[key] / result["bytes_of_likelihood"] - 1 for key in ("bytes", "bytes_together"))
+    coded = "labels coded too, " if result["labels"] else ""
     return [
         f"## {name}",
         "",
-        f"{found['images']:,} test images of `{found['data']}`, {shape}, {found['levels']} levels, {coded}by "
-        f"`{found['model']}`, whose program has {found['model_bytes']:,} bytes. {found['date']}, {found['machine']}.",
+        f"{result['images']:,} test images of `{result['data']}`, {shape}, {result['levels']} levels, {coded}by "
+        f"`{result['model']}`, whose program has {result['model_bytes']:,} bytes. {result['date']}, "
+        f"{result['machine']}.",
         "",
         "| codec | of | bytes an image | bits/dim |",
         "|---|---|---|---|",
         *(
-            f"| {codec} | {layout} | {count / found['images']:.1f} | {8 * count / dims:.4f} |"
+            f"| {codec} | {layout} | {count / result['images']:.1f} | {8 * count / dims:.4f} |"
             for codec, layout, count in rows
         ),
         "",
         f"Above -log2 p: {above:.2%}, with the container; {together:.2%} with large records. One thread: "
-        f"{found['encoded_per_second']:.0f} images/s coded, {found['decoded_per_second']:.0f} decoded, "
-        f"{found['scored_per_second']:.0f} scored by the float model.",
+        f"{result['encoded_per_second']:.0f} images/s coded, {result['decoded_per_second']:.0f} decoded, "
+        f"{result['scored_per_second']:.0f} scored by the float model.",
         "",
     ]
 
 
 def read() -> dict[str, dict[str, Any]]:
     """Read the figures that are stored."""
-    found: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    return found
+    result: dict[str, dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    return result
 
 
 def main() -> None:
@@ -209,11 +212,11 @@ def main() -> None:
     arguments = parser.parse_args()
     model = arguments.model or SETS[arguments.set][1]
     if model is None:
-        raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an exact program.")
-    found = {**read(), arguments.set: measure(arguments.set, model, arguments.images)}
-    write_text(FILE, json.dumps(found, indent=1) + "\n")
-    write_text(PAGE, page(found))
-    print("\n".join(section(arguments.set, found[arguments.set])))
+        raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an integer program.")
+    result = {**read(), arguments.set: measure(arguments.set, model, arguments.images)}
+    write_text(FILE, json.dumps(result, indent=1) + "\n")
+    write_text(PAGE, page(result))
+    print("\n".join(section(arguments.set, result[arguments.set])))
 
 
 if __name__ == "__main__":

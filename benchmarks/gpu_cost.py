@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 import pointillist as pt
-from pointillist.settings_tree import read_toml
+from pointillist.files.settings_tree import read_toml
 from pointillist.training.run_config import RunConfig, with_preset
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "gpu_cost.md"

@@ -127,9 +127,9 @@ def compare(model: pt.PixelModel, batch: int, engines: list[str], repeats: int) 
         workload.time_sampling(name, batch)  # warm up
         cases[name] = lambda e=name: workload.time_sampling(e, batch)  # type: ignore[misc]
         cases[f"open {name}"] = lambda e=name: workload.time_setup(e, batch)  # type: ignore[misc]
-    found = interleave(cases, repeats)
-    pure = {e: found[e].minus(found[f"open {e}"].median_range.median).per(batch) for e in engines}
-    return {"handwritten": found["handwritten"], **pure}
+    result = interleave(cases, repeats)
+    pure = {e: result[e].minus(result[f"open {e}"].median_range.median).per(batch) for e in engines}
+    return {"handwritten": result["handwritten"], **pure}
 
 
 def main() -> None:
@@ -152,9 +152,9 @@ def main() -> None:
         worst = check(model, batch, args.size, args.size)
         print(f"batch {batch}: logits within {worst:.1e} of the full pass")
         with single_threaded():
-            found = compare(model, batch, args.engines, args.repeats)
-        for name, times in found.items():
-            ms, ratio = times.median_range.scaled(1e3), times.ratio_to(found["handwritten"])
+            result = compare(model, batch, args.engines, args.repeats)
+        for name, times in result.items():
+            ms, ratio = times.median_range.scaled(1e3), times.ratio_to(result["handwritten"])
             print(f"  {name:12} {ms.median:8.1f} ms an image ({ms.low:.1f} to {ms.high:.1f}), {ratio.median:.2f} times")
             row = {"batch": batch, "engine": name, "milliseconds": asdict(ms), "over_handwritten": asdict(ratio)}
             written.append({**settings, **row})

@@ -177,18 +177,18 @@ def _levels(data: Any) -> np.ndarray:
 
 def read() -> dict[str, Row]:
     """The sets that were measured."""
-    found: dict[str, Row] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
-    return found
+    result: dict[str, Row] = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    return result
 
 
 def main(folder: str, *chosen: str) -> None:
     """Measure the sets, print what was found, the least first, and keep it."""
     FILE.parent.mkdir(exist_ok=True)
     for name in chosen or SETS:
-        found = measure(Path(folder), name)
-        write_text(FILE, json.dumps({**read(), name: found}, indent=1) + "\n")
-        print(f"{name}: {found['images']} images, {found['mode']}, {found['levels']} levels")
-        for row in sorted(found["rows"], key=lambda row: row["bits_per_dim"]):
+        result = measure(Path(folder), name)
+        write_text(FILE, json.dumps({**read(), name: result}, indent=1) + "\n")
+        print(f"{name}: {result['images']} images, {result['mode']}, {result['levels']} levels")
+        for row in sorted(result["rows"], key=lambda row: row["bits_per_dim"]):
             print(f"  {row['bits_per_dim']:.4f} bits/dim  {row['codec']}, {row['layout']}", flush=True)
 
 

@@ -124,7 +124,7 @@ def classifier(
 def halves(model: pt.PixelModel, orders: pt.PixelModel | None, x: Tensor) -> None:
     """Print the nats of each hidden half, and their mean."""
     height, width = x.shape[2:]
-    found = []
+    result = []
     for name, hidden in (
         ("top", (slice(0, height // 2), slice(None))),
         ("left", (slice(None), slice(0, width // 2))),
@@ -134,8 +134,8 @@ def halves(model: pt.PixelModel, orders: pt.PixelModel | None, x: Tensor) -> Non
         known[hidden] = False
         whole = known[None]
         own = best_order(model, whole).name
-        found.append(float(nats(model, x, known=known, order=own).flatten(1).sum(1).mean()))
-        line = f"halves      {name:6s} {found[-1]:6.2f} nats, order {own}"
+        result.append(float(nats(model, x, known=known, order=own).flatten(1).sum(1).mean()))
+        line = f"halves      {name:6s} {result[-1]:6.2f} nats, order {own}"
         if orders is not None:
             last = [o for o in orders.config.orders if not num_late(orders, whole, orders.order(o))]
             best = {
@@ -145,7 +145,7 @@ def halves(model: pt.PixelModel, orders: pt.PixelModel | None, x: Tensor) -> Non
             order = min(best, key=best.__getitem__)
             line += f", best order {order} {best[order]:6.2f}"
         print(line)
-    print(f"halves      mean   {np.mean(found):6.2f} nats of {len(x):,} images (goal 33)")
+    print(f"halves      mean   {np.mean(result):6.2f} nats of {len(x):,} images (goal 33)")
 
 
 def main() -> None:

@@ -48,10 +48,10 @@ def random_model(shape: tuple[int, int, int], levels: int, **settings: object) -
 def fillings(model: pt.PixelModel, x: Tensor, known: np.ndarray) -> Tensor:
     """Every image that agrees with `x` where it is known."""
     unknown = torch.from_numpy(~known)
-    found = x.expand(model.image.levels ** int(unknown.sum()), -1, -1, -1).clone()
+    result = x.expand(model.image.levels ** int(unknown.sum()), -1, -1, -1).clone()
     numbers = list(itertools.product(range(model.image.levels), repeat=int(unknown.sum())))
-    found[:, unknown] = torch.tensor(numbers, dtype=torch.int64).reshape(len(found), -1)
-    return found
+    result[:, unknown] = torch.tensor(numbers, dtype=torch.int64).reshape(len(result), -1)
+    return result
 
 
 def distance(levels: Tensor, log_weights: Tensor, images: Tensor, exact: Tensor, known: np.ndarray) -> float:
@@ -79,7 +79,7 @@ def enumeration(every: int) -> None:
         plain = random_model(shape, levels, orders="raster-all")
         masks = list(itertools.product((False, True), repeat=shape[1] * shape[2]))[:-1]
         masks = masks[every // 2 % len(masks) :: every]
-        found: dict[str, list[float]] = {"known": [], "order": [], "smc": [], "sequential": [], "exact": []}
+        result: dict[str, list[float]] = {"known": [], "order": [], "smc": [], "sequential": [], "exact": []}
         sums = []
         for number, bits in enumerate(masks):
             mask = np.array(bits).reshape(shape[1:])
@@ -89,10 +89,10 @@ def enumeration(every: int) -> None:
             batches = images.split(65_536)
             own = torch.cat([completing.log_prob(part, known=mask) for part in batches])
             chosen = torch.multinomial(own.exp(), DRAWS, replacement=True)
-            found["exact"].append(distance(images[chosen], torch.zeros(DRAWS), images, own, known))
+            result["exact"].append(distance(images[chosen], torch.zeros(DRAWS), images, own, known))
             sums.append(abs(float(own.exp().sum()) - 1))
             drawn = pt.inpaint(completing, x, mask, DRAWS, "known", seed=number, batch_size=DRAWS, threads=1)
-            found["known"].append(distance(drawn.levels, drawn.log_weights, images, own, known))
+            result["known"].append(distance(drawn.levels, drawn.log_weights, images, own, known))
             joint = torch.cat([plain.log_prob(part, order="raster") for part in batches])
             task = CompletionTask(
                 model=plain, levels=x, known=known, inputs=plain.conditions.inputs(count=1), seed=number,
@@ -100,18 +100,18 @@ def enumeration(every: int) -> None:
             )  # fmt: skip
             particles = run_particles(task)
             exact = joint.log_softmax(0)
-            found["smc"].append(distance(particles.levels, particles.log_weights, images, exact, known))
+            result["smc"].append(distance(particles.levels, particles.log_weights, images, exact, known))
             how = {"seed": number, "batch_size": DRAWS, "threads": 1}
             drawn = pt.inpaint(plain, x, mask, DRAWS, "sequential", order="raster", **how)
-            found["sequential"].append(distance(drawn.levels, drawn.log_weights, images, exact, known))
+            result["sequential"].append(distance(drawn.levels, drawn.log_weights, images, exact, known))
             try:
                 drawn = pt.inpaint(plain, x, mask, DRAWS, "order", **how)
             except pt.ConfigError:
                 continue
             joint = torch.cat([plain.log_prob(part, order=drawn.order) for part in batches])
-            found["order"].append(distance(drawn.levels, drawn.log_weights, images, joint.log_softmax(0), known))
+            result["order"].append(distance(drawn.levels, drawn.log_weights, images, joint.log_softmax(0), known))
         print(f"{shape}, {levels} levels, {len(masks)} masks, {DRAWS:,} draws; sums to 1 within {max(sums):.1e}")
-        for name, values in found.items():
+        for name, values in result.items():
             if values:
                 print(f"  {name:10s} masks {len(values):4d}  largest {max(values):.4f}  mean {np.mean(values):.4f}")
 
@@ -130,9 +130,9 @@ def speed() -> None:
     ):
         for call in ("first", "second", "third"):
             wall, cpu = time.perf_counter(), time.process_time()
-            found = pt.inpaint(model, x, known, 8, method, seed=0, threads=1, **how)
+            result = pt.inpaint(model, x, known, 8, method, seed=0, threads=1, **how)
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            print(f"{name:28s} {call:6s} {wall:6.2f} s, {cpu:5.2f} s of processor  ess {found.ess:.1f}")
+            print(f"{name:28s} {call:6s} {wall:6.2f} s, {cpu:5.2f} s of processor  ess {result.ess:.1f}")
 
 
 def seam(source: str, images: str | None, count: int, particles: int) -> None:
@@ -163,12 +163,12 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
             inputs=model.conditions.inputs(label, 1), config=SamplingConfig(engine="cpu", order="raster", threads=1),
             seed=number, particles=particles,
         )  # fmt: skip
-        found = run_particles(task)
-        weights = found.log_weights.softmax(0)
+        result = run_particles(task)
+        weights = result.log_weights.softmax(0)
         likely = weights.argsort(descending=True)[:64]  # others weigh next to nothing
         labels = None if label is None else torch.full((len(likely),), label)
         shares = weights[likely] / weights[likely].sum()
-        return float((shares * row_bits(found.levels[likely], labels)).sum())
+        return float((shares * row_bits(result.levels[likely], labels)).sum())
 
     base = bits(real, labels)
     print(f"{source}: {count} images, row {row} under a hole of {height // 2}x{width // 2}: {base:.2f} bits when real")
@@ -181,8 +181,8 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
         for number in range(count):
             label = None if labels is None else int(labels[number])
             how = {"seed": number, "threads": 1}
-            found = pt.inpaint(model, real[number], known, 2, method, label=label, **how)
-            filled.append(found.levels[found.numbers.argsort()][:1])
+            result = pt.inpaint(model, real[number], known, 2, method, label=label, **how)
+            filled.append(result.levels[result.numbers.argsort()][:1])
         value = bits(torch.cat(filled), labels)
         print(f"  {method:10s} {value:8.2f} bits, ratio {value / base:.3f}")
 

@@ -82,7 +82,7 @@ def interval(share: float, count: int) -> tuple[float, float]:
 def judge(real: float, ranks: Int[Tensor, "folds n k"], truth: Int[Tensor, " n"]) -> dict[str, Any]:
     """Compare the accuracy on samples with that on real images."""
     hits = ranks == truth[None, :, None]
-    top1, top5 = (float(found.double().mean()) for found in (hits[..., 0], hits.any(-1)))
+    top1, top5 = (float(result.double().mean()) for result in (hits[..., 0], hits.any(-1)))
     low, high = interval(top1, len(truth))
     return {
         "real": real,
@@ -110,10 +110,10 @@ def measure_concepts(
         real.append(top_classes(classifier, x[new])[:, 0] == y[new])
         ranks.append(top_classes(classifier, pixels))
     hits = torch.cat(real)
-    found = judge(float(hits.double().mean()), torch.stack(ranks), truth)
+    result = judge(float(hits.double().mean()), torch.stack(ranks), truth)
     right = (torch.stack(ranks)[..., 0] == truth).double().mean(0).view(-1, each).mean(1)
     by_concept = dict(zip(concepts, right.tolist(), strict=True))
-    return {**found, "real_images": len(hits), "by_concept": by_concept}, samples
+    return {**result, "real_images": len(hits), "by_concept": by_concept}, samples
 
 
 def measure_styles(
@@ -175,20 +175,20 @@ def main() -> None:
     data = read(options.data, options.kind)
     tuned = {"guidance": options.guidance, "temperature": options.temperature}
     sampling = {**model.generation_config.sampling, **{k: v for k, v in tuned.items() if v is not None}, "seed": 0}
-    found: dict[str, Any] = {
+    result: dict[str, Any] = {
         "model": Path(options.model).name,
         "date": today(),
         "machine": describe_machine(),
         **sampling,
     }
-    found["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, **sampling)
+    result["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, **sampling)
     if options.sheet:
         texts = [concept for concept in concepts for _ in range(options.each)]
         save_png(image_grid(samples.array, captions=texts, columns=2 * options.each), Path(options.sheet))
     if not options.concepts_only:
-        found["styles"] = measure_styles(model, data, options.kind, concepts, **sampling)
-        found["copies"] = copies(model, samples, data)
-    print(json.dumps(found, indent=2))
+        result["styles"] = measure_styles(model, data, options.kind, concepts, **sampling)
+        result["copies"] = copies(model, samples, data)
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

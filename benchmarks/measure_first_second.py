@@ -33,8 +33,8 @@ COMMANDS = {
     "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
 }
 FIRST_PIXEL = """
-import pointillist.exact
-model = pointillist.exact.load({folder!r})
+import pointillist.portable
+model = pointillist.portable.load({folder!r})
 size = 28, 28
 steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order(), executor={executor!r})
 steps.frequencies()
@@ -64,21 +64,21 @@ def report(repeats: int, out: Path | None) -> None:
     """Measure every command, and the imports below which none of them can be; write after each to `out`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count()}
-        found["python_version"] = platform.python_version()
-        found["load_before"] = [round(load, 1) for load in os.getloadavg()]
+        result: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count()}
+        result["python_version"] = platform.python_version()
+        result["load_before"] = [round(load, 1) for load in os.getloadavg()]
         programs = {what: [sys.executable, "-c", code] for what, code in BASELINES.items()}
         for executor in ("compiled", "numpy"):
             code = FIRST_PIXEL.format(folder=str(ZOO / "digits"), executor=executor)
             programs[f"first pixel, {executor}"] = [sys.executable, "-c", code]
         programs |= {what: [sys.executable, "-m", "pointillist", *words] for what, words in COMMANDS.items()}
         for what, program in programs.items():
-            found[what] = measure(program, repeats, folder)
-            found["load_after"] = [round(load, 1) for load in os.getloadavg()]
-            wall, processor = found[what]["wall_s"], found[what]["processor_s"]
+            result[what] = measure(program, repeats, folder)
+            result["load_after"] = [round(load, 1) for load in os.getloadavg()]
+            wall, processor = result[what]["wall_s"], result[what]["processor_s"]
             print(f"{what:22} {wall:7.2f} s, processor {processor:6.2f} s", flush=True)
             if out is not None:
-                out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+                out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

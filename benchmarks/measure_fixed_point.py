@@ -1,4 +1,4 @@
-"""Measure engine `fixed-point`: passes over a row, and its speed beside the other engines where the model is.
+"""Measure engine `jacobi`: passes over a row, and its speed beside the other engines where the model is.
 
     python benchmarks/measure_fixed_point.py [MODEL] [DEVICE] [REPEATS]
 
@@ -25,15 +25,15 @@ def main() -> None:
     print(f"{name}, {height}x{width}, device {device}, torch {torch.__version__}, {torch.get_num_threads()} thread(s)")
     for batch in (1, 16):
         reference: torch.Tensor | None = None
-        for engine in ("cuda" if device == "cuda" else "cpu", "numpy", "fixed-point"):
+        for engine in ("cuda" if device == "cuda" else "cpu", "numpy", "jacobi"):
             seconds, passes = [], []
             for seed in range(int(repeats) + 1):
                 started = time.perf_counter()
-                found = pt.sample(model, batch, seed=seed, engine=engine, threads=1, batch_size=batch)
+                result = pt.sample(model, batch, seed=seed, engine=engine, threads=1, batch_size=batch)
                 seconds.append(time.perf_counter() - started)
-                passes.append(found.passes or height * width)
-            reference = found.levels if reference is None else reference
-            same = int((reference == found.levels).flatten(1).all(1).sum())
+                passes.append(result.passes or height * width)
+            reference = result.levels if reference is None else reference
+            same = int((reference == result.levels).flatten(1).all(1).sum())
             per_row = statistics.mean(passes[1:]) / height
             print(
                 f"batch {batch:2d}  {engine:12s}  {statistics.median(seconds[1:]):7.3f} s  {per_row:5.1f} steps a row, "

@@ -34,7 +34,7 @@ def measure(images: int, folder: Path) -> dict[str, tuple[float, float]]:
     """Measure the plain command, and the job with one and with two processes."""
     sample = ["digits", "-n", str(images), "--batch-size", str(BATCH), "--seed", "0", "--threads", "1"]
     job = ["jobs", "sample", *sample, "--tasks", str(TASKS)]
-    found = {
+    result = {
         "plain": seconds("sample", *sample, "--out", str(folder / "plain.npz")),
         "one": seconds(*job, "--workers", "1", "--out", str(folder / "one")),
         "two": seconds(*job, "--workers", "2", "--out", str(folder / "two")),
@@ -44,7 +44,7 @@ def measure(images: int, folder: Path) -> dict[str, tuple[float, float]]:
         merged = seconds(*merge)
         assert (folder / f"{name}.npz").read_bytes() == (folder / "plain.npz").read_bytes()
         print(f"merge {merged[0]:.1f} s")
-    return found
+    return result
 
 
 def main() -> None:
@@ -55,9 +55,11 @@ def main() -> None:
     ratios: list[tuple[float, float, float]] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            found = measure(images, Path(folder))
-        print(", ".join(f"{name} {clock:.1f} s ({cpu:.1f} s of the processor)" for name, (clock, cpu) in found.items()))
-        plain, one, two = found["plain"], found["one"], found["two"]
+            result = measure(images, Path(folder))
+        print(
+            ", ".join(f"{name} {clock:.1f} s ({cpu:.1f} s of the processor)" for name, (clock, cpu) in result.items())
+        )
+        plain, one, two = result["plain"], result["one"], result["two"]
         ratios.append((one[0] / two[0], one[0] / plain[0] - 1, one[1] / plain[1] - 1))
     speedup, overhead, cpu = (statistics.median(column) for column in zip(*ratios, strict=True))
     print(f"two processes over one: {speedup:.2f}x; overhead over the plain command: {overhead:.1%} ({cpu:.1%} of the "

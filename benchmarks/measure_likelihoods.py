@@ -80,20 +80,20 @@ def measure(folder: Path, data: str, preset: str, likelihood: str, steps: int, s
     """Train in this process, and evaluate on the validation images."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    found = images(data, folder)
-    assert found.train is not None
-    assert found.valid is not None
-    spec = found.train.spec
+    out = images(data, folder)
+    assert out.train is not None
+    assert out.valid is not None
+    spec = out.train.spec
     model = pt.build(
         "gated-pixelcnn", image=spec, likelihood=likelihood, preset=None if preset == "default" else preset
     )
     started, cpu = time.perf_counter(), time.process_time()
     settings = {"steps": steps, "seed": seed, "machine.threads": 1, "intervals.evaluate": max(1, steps // 4)}
-    result = pt.train(model, found, settings)
+    result = pt.train(model, out, settings)
     row: Row = dict(zip(KEY, (data, preset, likelihood, steps, seed), strict=True))
     row |= {"valid_bits_per_dim": round(result.valid_bits_per_dim, 4), "cpu_seconds": round(time.process_time() - cpu)}
-    row |= {"seconds": round(time.perf_counter() - started), "train_images": len(found.train)}
-    row |= {"valid_images": len(found.valid), "parameters": model.num_parameters}
+    row |= {"seconds": round(time.perf_counter() - started), "train_images": len(out.train)}
+    row |= {"valid_images": len(out.valid), "parameters": model.num_parameters}
     return row | {"load": round(os.getloadavg()[0], 1), "date": today(), "machine": describe_machine()}
 
 

@@ -26,12 +26,12 @@ WINDOW = 16
 def window_hashes(maps: np.ndarray, window: int = WINDOW) -> np.ndarray:
     """Hash every window of maps `[n h w]` that holds more than one level, uint64."""
     weights = np.random.default_rng(0).integers(1, 2**63, window * window, dtype=np.uint64) | np.uint64(1)
-    found = []
+    result = []
     for levels in maps:
         cells = np.lib.stride_tricks.sliding_window_view(levels, (window, window)).reshape(-1, window * window)
         mixed = cells[(cells != cells[:, :1]).any(1)]
-        found.append((mixed.astype(np.uint64) * weights).sum(1, dtype=np.uint64))
-    return np.concatenate(found)
+        result.append((mixed.astype(np.uint64) * weights).sum(1, dtype=np.uint64))
+    return np.concatenate(result)
 
 
 def copy_rate(maps: np.ndarray, train: np.ndarray, window: int = WINDOW) -> float:
@@ -63,12 +63,12 @@ def xz_bits(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
 def measure(model: pt.PixelModel, splits: DataSplits, samples: int, *, baselines: bool = False) -> dict[str, Any]:
     """Measure a model on the splits of its maps."""
     train, test = levels_of(splits.get("train")), levels_of(splits.get("test"))
-    found: dict[str, Any] = {"bits_per_tile": pt.evaluate(model, splits.get("test")).bits_per_dim, "test": len(test)}
+    result: dict[str, Any] = {"bits_per_tile": pt.evaluate(model, splits.get("test")).bits_per_dim, "test": len(test)}
     if samples:
         drawn = pt.sample(model, samples, seed=0).levels[:, 0].numpy()
-        found |= {"copies": copy_rate(drawn, train), "copies_of_test": copy_rate(test, train), "samples": samples}
-        found["ratio"] = found["copies"] / max(found["copies_of_test"], 1e-9)
-    return found | (xz_bits(train, test) if baselines else {})
+        result |= {"copies": copy_rate(drawn, train), "copies_of_test": copy_rate(test, train), "samples": samples}
+        result["ratio"] = result["copies"] / max(result["copies_of_test"], 1e-9)
+    return result | (xz_bits(train, test) if baselines else {})
 
 
 def main() -> None:

@@ -68,13 +68,13 @@ def main() -> None:
     for name, settings in (("rules", {"rules": rules}), ("no rules", {})):
         pt.sample(model, 1, seed=0, **{**how, "size": (4, 4)})  # compiled, before the clock runs
         started = time.perf_counter()
-        found = pt.sample(model, options.count, seed=0, **how, **settings)
+        result = pt.sample(model, options.count, seed=0, **how, **settings)
         seconds = time.perf_counter() - started
-        acceptance = "" if found.rule_acceptance is None else f", acceptance {found.rule_acceptance:.3f}"
+        acceptance = "" if result.rule_acceptance is None else f", acceptance {result.rule_acceptance:.3f}"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(
-            f"{name:9} {options.count} x {options.size}x{options.size}: {violations(pairs, found):,} violations, "
-            f"{found.levels.numel() / seconds:,.0f} tiles/s{acceptance}, {peak:,.0f} MiB at most"
+            f"{name:9} {options.count} x {options.size}x{options.size}: {violations(pairs, result):,} violations, "
+            f"{result.levels.numel() / seconds:,.0f} tiles/s{acceptance}, {peak:,.0f} MiB at most"
         )
 
 

@@ -128,13 +128,13 @@ def main() -> None:
         bias = torch.zeros(2 * channels, requires_grad=True)
         for half in (False, True):
             for dilation in args.dilations:
-                found = {name: [step(w, x, kernel, bias, dilation, half)] for name, w in WAYS.items()}  # warm-up
+                result = {name: [step(w, x, kernel, bias, dilation, half)] for name, w in WAYS.items()}  # warm-up
                 for _ in range(args.repeats):
                     for name, way in WAYS.items():
-                        found[name].append(step(way, x, kernel, bias, dilation, half))
+                        result[name].append(step(way, x, kernel, bias, dilation, half))
                 shown = "  ".join(
                     f"{name} {statistics.median(ms for ms, _ in rounds[1:]):.1f} ms {rounds[0][1] / 1e6:.0f} MB"
-                    for name, rounds in found.items()
+                    for name, rounds in result.items()
                 )
                 print(f"{channels} channels, {'bf16' if half else 'fp32'}, dilation {dilation}:  {shown}", flush=True)
 

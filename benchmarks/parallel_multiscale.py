@@ -40,15 +40,15 @@ def main() -> None:
     side = max(data.train.spec.height, data.train.spec.width)
     scales = max(1, (side - 1).bit_length() - 2)
     print(f"{args.images}, {side}x{side}, preset {args.preset}, {args.seconds:g} s of one thread each")
-    found = []
+    out = []
     for name, settings in (("parallel-multiscale", {"scales": scales}), ("gated-pixelcnn", {})):
         result = measure(name, settings, data, args)
-        found.append(result)
+        out.append(result)
         print(
             f"{name:20s} {result['parameters']:>10,} parameters  {result['steps']:6,} steps  "
             f"{result['bits']:.4f} bits/dim  {result['passes']:6,} passes  {result['seconds'] * 1000:8.1f} ms an image"
         )
-    ours, raster = found
+    ours, raster = out
     print(
         f"parallel over raster: {100 * (ours['bits'] / raster['bits'] - 1):+.2f} % bits/dim, "
         f"{raster['seconds'] / ours['seconds']:.2f}x the speed, {raster['passes'] / ours['passes']:.0f}x fewer passes"

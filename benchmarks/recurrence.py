@@ -93,10 +93,10 @@ def main() -> None:
             }
             if args.channels_last:
                 layers = {n: layer.to(memory_format=torch.channels_last) for n, layer in layers.items()}  # type: ignore
-            found = compare(layers, x, args.repeats)
-            best = min((t for n, t in found.items() if n != "ours"), default=found["ours"])
-            times = "  ".join(f"{n} {t:.1f}" for n, t in found.items())
-            print(f"{kind:5}h={channels:<3} {times}  ms; ours / fastest other {found['ours'] / best:.2f}", flush=True)
+            result = compare(layers, x, args.repeats)
+            best = min((t for n, t in result.items() if n != "ours"), default=result["ours"])
+            times = "  ".join(f"{n} {t:.1f}" for n, t in result.items())
+            print(f"{kind:5}h={channels:<3} {times}  ms; ours / fastest other {result['ours'] / best:.2f}", flush=True)
 
 
 def load(path: Path) -> dict[str, type[nn.Module]]:

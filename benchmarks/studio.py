@@ -60,11 +60,11 @@ class Server:
     def models(self) -> list[dict[str, str]]:
         connection = self._connect()
         connection.request("GET", "/api/info")
-        found: list[dict[str, str]] = json.loads(connection.getresponse().read())["models"]
-        failed = [model["error"] for model in found if model["state"] == "failed"]
+        result: list[dict[str, str]] = json.loads(connection.getresponse().read())["models"]
+        failed = [model["error"] for model in result if model["state"] == "failed"]
         if failed:
             raise SystemExit(failed[0])
-        return found
+        return result
 
     def sample(self, model: str, count: int, seed: int) -> Latency:
         """Sample, and read events as they arrive."""
@@ -135,8 +135,8 @@ def row(name: str, count: int, studio: list[Latency], direct: list[Latency]) -> 
         MedianRange.from_values([getattr(p, what) / getattr(s, what) for p, s in pairs]) for what in ("whole", "cpu")
     )
     first, whole, alone = (
-        MedianRange.from_values([1000 * seconds for seconds in found])
-        for found in ([p.first for p in studio], [p.whole for p in studio], [s.whole for s in direct])
+        MedianRange.from_values([1000 * seconds for seconds in result])
+        for result in ([p.first for p in studio], [p.whole for p in studio], [s.whole for s in direct])
     )
     return (
         f"| `{name}` | {count} | {first.median:.0f} ({first.low:.0f} to {first.high:.0f}) | {whole.median:.0f} | "

@@ -67,8 +67,8 @@ def compare(rows: int, k: int, n: int) -> list[float]:
         rate(looped(lambda: torch.mm(a, b, out=c)), operations),
         rate(looped(lambda: x.dot(matrix, out)), operations),
     ]
-    found = s[x.size + n : x.size + n + out.size].reshape(out.shape)
-    np.testing.assert_allclose(found, out, rtol=1e-4, atol=1e-4)
+    result = s[x.size + n : x.size + n + out.size].reshape(out.shape)
+    np.testing.assert_allclose(result, out, rtol=1e-4, atol=1e-4)
     return rates
 
 

@@ -15,13 +15,13 @@ ROOT = Path(pointillist.__file__).parent
 
 # from the bottom up; a package may import itself and packages of lower layers, never its neighbours in a layer
 ROWS = [
-    {"_version", "errors", "lazy", "progress"},
-    {"system", "ordering", "pictures"},
+    {"_version", "errors"},
+    {"system", "ordering"},
     {"files"},
-    {"images", "checkpoint", "settings_tree"},
+    {"images", "checkpoint"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},
-    {"exact"},
+    {"portable"},
     {"model", "rules"},
     {"compression", "evaluation", "sampling"},
     {"completion"},
@@ -73,9 +73,9 @@ def test_imports_point_down() -> None:
 
 
 def test_files_stay_small() -> None:
-    """One idea a file: at most 300 lines."""
+    """One idea a file: at most 400 lines."""
     lines = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert not {name: count for name, count in lines.items() if count > 300}
+    assert not {name: count for name, count in lines.items() if count > 400}
 
 
 def modules_of(path: Path, modules: set[str]) -> set[str]:

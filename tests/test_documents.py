@@ -34,7 +34,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("recipe", sorted((ROOT / "recipes").rglob("*.toml")), ids=lambda p: p.name)
 def test_recipes_are_valid(recipe: Path) -> None:
     """Every recipe names only settings that exist, in range."""
-    from pointillist.settings_tree import read_toml
+    from pointillist.files.settings_tree import read_toml
     from pointillist.training.run_config import RunConfig
 
     if recipe.parent.name == "hierarchy":

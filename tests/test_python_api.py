@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist import progress
+from pointillist.files import progress
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def model() -> pt.PixelModel:
         ({"top_p": 0}, pt.ConfigError, "`top_p`"),
         ({"top_p": 1.1}, pt.ConfigError, "`top_p`"),
         ({"seed": -1}, pt.ConfigError, r"`seed` \(=-1\)"),
-        ({"engine": "fast"}, pt.EngineError, "`engine`.*auto, cpu, exact, cuda, fixed-point, numpy, naive"),
+        ({"engine": "fast"}, pt.EngineError, "`engine`.*auto, cpu, integer, cuda, jacobi, numpy, naive"),
         ({"label": "cow"}, pt.ConfigError, "no class 'cow'"),
         ({"label": [0, 1, 2]}, pt.ShapeError, "3 labels do not fit 2 images"),
         ({"text": "a red dragon"}, pt.ConfigError, "`text`"),

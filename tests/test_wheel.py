@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pointillist as pt
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
 ROOT = Path(__file__).parents[1]
 INSTALL = ("--quiet", "--no-deps", "--no-compile", "--disable-pip-version-check")

@@ -15,11 +15,11 @@ import pointillist as pt
 from pointillist import zoo
 from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
-from pointillist.exact import load
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.model.files import meta_init
 from pointillist.model.fingerprint import model_fingerprint
 from pointillist.networks import names
+from pointillist.portable import load
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
 from .scripts import script
 
@@ -86,14 +86,14 @@ MAX_BYTES = {"icons": 5e6, "emoji": 5e6, "dungeons": 1e6}
 @pytest.mark.parametrize("bundled", pt.list_pretrained(), ids=lambda model: model.name)
 def test_every_bundled_model_has_its_exact_program(bundled: pt.BundledModel) -> None:
     """Made from its weights as they are, and small; its samples carry its likelihood."""
-    exact = load(bundled.folder)
-    assert exact.source == model_fingerprint(pt.load(bundled.name))
+    integer_model = load(bundled.folder)
+    assert integer_model.source == model_fingerprint(pt.load(bundled.name))
     assert sum(path.stat().st_size for path in bundled.folder.iterdir()) <= MAX_BYTES.get(bundled.name, 3e6)
-    size = (exact.height, exact.width) if exact.fixed_size else (6, 5)
-    if any(part.kind == "map" for parts in exact.parts for part in parts):
-        size = (exact.height, exact.width)
-    levels, nats = exact.sample(np.random.default_rng(0).random((1, exact.channels, *size)))
-    np.testing.assert_allclose(exact.log_prob(levels), nats)
+    size = (integer_model.height, integer_model.width) if integer_model.fixed_size else (6, 5)
+    if any(part.kind == "map" for parts in integer_model.parts for part in parts):
+        size = (integer_model.height, integer_model.width)
+    levels, nats = integer_model.sample(np.random.default_rng(0).random((1, integer_model.channels, *size)))
+    np.testing.assert_allclose(integer_model.log_prob(levels), nats)
 
 
 @pytest.mark.parametrize("name", names())

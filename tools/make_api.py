@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
-    *("engine", "exact", "compression", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
+    *("engine", "portable", "compression", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
     *("files", "jobs", "hierarchy"),
     *("studio", "zoo"),
 )
@@ -62,8 +62,8 @@ package has a page of its own. Shapes are written `[b c h w]`: batch, channel, r
 
 def _page(tree: Any, title: str, file: str) -> str:
     """Return the page of a module: its summary, a table of its names, and an entry for each."""
-    found = {name: _definition(tree, source, name) for name, source in _names(tree, file)}
-    entries = {name: node for name, node in found.items() if node is not None}
+    result = {name: _definition(tree, source, name) for name, source in _names(tree, file)}
+    entries = {name: node for name, node in result.items() if node is not None}
     rows = [f"| [`{name}`](#{_anchor(name, entries)}) | {_summary(node)} |" for name, node in entries.items()]
     head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
     table = ["| name | |", "|---|---|", *rows, ""]
@@ -178,13 +178,13 @@ def _argument_list(node: ast.FunctionDef) -> list[str]:
     given = node.args
     plain = [*given.posonlyargs, *given.args]
     defaults = [None] * (len(plain) - len(given.defaults)) + list(given.defaults)
-    found = [_argument(a, d) for a, d in zip(plain, defaults, strict=True) if a.arg not in ("self", "cls")]
+    result = [_argument(a, d) for a, d in zip(plain, defaults, strict=True) if a.arg not in ("self", "cls")]
     if given.vararg is not None:
-        found.append("*" + _argument(given.vararg, None))
+        result.append("*" + _argument(given.vararg, None))
     elif given.kwonlyargs:
-        found.append("*")
-    found += [_argument(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    return [*found, *(["**" + _argument(given.kwarg, None)] if given.kwarg is not None else [])]
+        result.append("*")
+    result += [_argument(a, d) for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return [*result, *(["**" + _argument(given.kwarg, None)] if given.kwarg is not None else [])]
 
 
 def _arguments(node: ast.FunctionDef) -> str:

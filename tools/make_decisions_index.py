@@ -48,10 +48,10 @@ def _row(path: Path) -> str:
     """Return the table row of a page."""
     text = path.read_text(encoding="utf-8")
     patterns = (r"# (.+)", r"- Status: (.+)", r"- Date: (\d{4}-\d\d-\d\d)")
-    found = [re.search(f"^{pattern}", text, re.MULTILINE) for pattern in patterns]
-    if not all(found):
+    result = [re.search(f"^{pattern}", text, re.MULTILINE) for pattern in patterns]
+    if not all(result):
         raise ValueError(f"{path.name} must have a title, `- Status: ...` and `- Date: YYYY-MM-DD`.")
-    title, status, date = (match.group(1) for match in found if match)
+    title, status, date = (match.group(1) for match in result if match)
     return f"| [{title}]({path.name}) | {status} | {date} |"
 
 

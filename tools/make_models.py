@@ -70,16 +70,16 @@ def costs() -> str:
     """Write the table of training costs from the results of `measure_presets.py`."""
     lines = ROWS.read_text(encoding="utf-8").splitlines() if ROWS.exists() else []
     every: list[Row] = [json.loads(line) for line in lines]
-    found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
+    result: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
     for row in every:
-        found.setdefault((row["model"], row["preset"]), {})[row["image"], row["precision"]] = row
-    kinds = list(dict.fromkeys(kind for rows in found.values() for kind in rows))
+        result.setdefault((row["model"], row["preset"]), {})[row["image"], row["precision"]] = row
+    kinds = list(dict.fromkeys(kind for rows in result.values() for kind in rows))
     heads = [f"{image}, {precision}" for image, precision in kinds]
     table = [
         "| model | preset | parameters |" + "".join(f" {head} |" for head in heads),
         "|---" * (3 + len(kinds)) + "|",
     ]
-    for (model, preset), rows in found.items():
+    for (model, preset), rows in result.items():
         count = next(iter(rows.values()))["parameters"]
         cells = [f"{rows[k]['images_per_second']:.1f}, {rows[k]['megabytes']:,} MB" if k in rows else "" for k in kinds]
         table.append(f"| `{model}` | `{preset}` | {count:,} | {' | '.join(cells)} |")

@@ -96,8 +96,8 @@ def rules_page() -> str:
 
 def table_of(annotation: Any) -> type[BaseModel] | None:
     """Return the class of settings that a field holds, alone or in a list; None for another type."""
-    found = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
-    return found[0] if found else None
+    result = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return result[0] if result else None
 
 
 def page() -> str:
@@ -134,10 +134,10 @@ NETWORK = """The settings depend on `model.type`. They override those of the pre
 def section(title: str, config: type[BaseModel], *, skip: Iterable[str] = (), level: int = 2) -> str:
     """Return a table of settings with its heading."""
     rows = ["| setting | type | default | meaning |", "|---|---|---|---|"]
-    found = descriptions(config)
+    result = descriptions(config)
     for name, field in config.model_fields.items():
         if name not in skip:
-            cells = (f"`{field.alias or name}`", kind(field.annotation, field.metadata), default(field), found[name])
+            cells = (f"`{field.alias or name}`", kind(field.annotation, field.metadata), default(field), result[name])
             rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     summary = re.sub(r": `\[[\w.]+\]`.*", ".", " ".join((inspect.getdoc(config) or "").partition("\n\n")[0].split()))
     return f"{'#' * level} `{title}`\n\n{summary}\n\n" + "\n".join(rows) + "\n"
@@ -166,18 +166,18 @@ def descriptions(config: type[BaseModel]) -> dict[str, str]:
     Raises:
         ValueError: if a field has no entry.
     """
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for cls in reversed(config.__mro__):
         text = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")[2]
         text = re.split(r"\n\n\w+:\n|\n```", text)[0]
         for item in re.split(r"\n    (?=\S)", "\n" + text):
             keys, _, description = " ".join(item.split()).partition(": ")
             for key in keys.split(", "):
-                found[key] = _sentence(description)
-    missing = [name for name in config.model_fields if name not in found]
+                result[key] = _sentence(description)
+    missing = [name for name in config.model_fields if name not in result]
     if missing:
         raise ValueError(f"{config.__name__} does not describe {', '.join(missing)}: add an entry under `Attributes:`.")
-    return found
+    return result
 
 
 def _sentence(text: str) -> str:

@@ -44,7 +44,7 @@ faster memory layout, random draws included, extrapolated from 8 pixels. The *ro
 program's operations at the fastest float32 matrix product measured, plus that of reading its weights once for a batch
 at the best bandwidth measured; weights count as float32, also where they are int8 or bf16. On AMD the fastest product
 is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. The bound of
-`exact` is that of the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
+`integer` is that of the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
 
 Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
 and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
@@ -98,8 +98,8 @@ def page() -> str:
 
 def read(name: str) -> dict[str, Any]:
     """Read the results of one benchmark."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return found
+    result: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return result
 
 
 def _section(name: str, r: dict[str, Any]) -> str:

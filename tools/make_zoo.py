@@ -1,11 +1,11 @@
 """Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA`.
 
-Quantizes the weights to int8, samples a sheet, makes the exact program, evaluates the quantized model (not the run)
+Quantizes the weights to int8, samples a sheet, makes the integer program, evaluates the quantized model (not the run)
 with the commands on its card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence,
 limits) are in `docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
 `OMP_NUM_THREADS` to half of the cores.
 
-`python tools/make_zoo.py NAME DATA` makes the exact program of a bundled model anew, from its training images, and
+`python tools/make_zoo.py NAME DATA` makes the integer program of a bundled model anew, from its training images, and
 changes nothing else. `python tools/make_zoo_page.py` lists the programs.
 """
 
@@ -26,19 +26,19 @@ import numpy as np
 import pointillist as pt
 from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
-from pointillist.cli.quantize import add_exact
-from pointillist.exact import save
-from pointillist.exact.storage import PROGRAM_TENSORS
+from pointillist.cli.quantize import add_integer_program
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
 from pointillist.model.generation import GenerationConfig
+from pointillist.portable import save
+from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.visualization import image_grid, save_png
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
 SHEET, EACH, TOGETHER = "samples.png", 4, 2
 CALIBRATION = 64
-"""Training images that the units of an exact program are chosen on."""
+"""Training images that the units of an integer program are chosen on."""
 
 
 def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
@@ -62,11 +62,11 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
 
 
 def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
-    """Write the exact program of a bundled model, calibrated on its training images, and return its folder."""
+    """Write the integer program of a bundled model, calibrated on its training images, and return its folder."""
     folder = zoo / name
     model = pt.load(folder)
-    add_exact(model, data, CALIBRATION, [])
-    save(model.exact().integers, folder)
+    add_integer_program(model, data, CALIBRATION, [])
+    save(model.integer_model().integers, folder)
     return folder
 
 
@@ -172,7 +172,7 @@ tags: [pointillist, {model.config.model_type}]
 
 A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
 {image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
-quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights. The exact
+quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights. The integer
 program beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on
 {CALIBRATION} training images; `pointillist sample` runs it, without torch.
 

@@ -13,8 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import write_text
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.md"
@@ -34,9 +34,10 @@ Bits per dimension on the same integers that the models are trained on. Whole fi
 and the weights of models do not count. A model has seen the training images, so the fair baseline is a codec primed
 with them. `python benchmarks/measure_codecs.py FOLDER` repeats the measurement.
 """
-PROGRAMS = """## Exact programs
+PROGRAMS = """## Integer programs
 
-Each folder holds the model in [integers](../explanation/exact.md), which `pointillist sample` runs without torch.
+Each folder holds the model in [integers](../explanation/integer_programs.md), which `pointillist sample` runs
+without torch.
 Without one: {missing}.
 
 | model | size | conditions without torch | conditions that need torch | fingerprint |
@@ -55,11 +56,11 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
-def look_up(found: Any, *keys: str) -> Any:
+def look_up(result: Any, *keys: str) -> Any:
     """Return an entry of nested tables; None if there is none."""
     for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
+        result = result.get(key) if isinstance(result, dict) else None
+    return result
 
 
 def number(value: Any, pattern: str = "{:.3f}") -> str:
@@ -83,26 +84,26 @@ def figures(name: str, option: str = "--condition-metrics") -> Any:
 def facts(text: str) -> dict[str, Any]:
     """Parse the figures that `evaluate` prints, where long lines continue indented."""
     text = re.sub(r"\n +", " ", text)
-    found: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
-    found |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
-    found |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
+    result: dict[str, Any] = {"bits_saved": dict(re.findall(r"^saved by (\w+)\s+(-?[\d.]+)", text, re.MULTILINE))}
+    result |= dict(re.findall(r"^(guidance)\s+(.+), where 1 is the model itself", text, re.MULTILINE))
+    result |= dict(re.findall(r"^(bits/dim|images)\s+([\d.,]+)", text, re.MULTILINE))
     own, *others = re.split(r"^(by the model itself)", text, flags=re.MULTILINE)
     for ending, part in (("", own), *zip(others[::2], others[1::2], strict=True)):
         for what, *ranked in re.findall(RANKED, part, re.MULTILINE):
-            found[f"{what} {ending}".rstrip()] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
-    return found
+            result[f"{what} {ending}".rstrip()] = dict(zip(("top1", "top5", "mrr"), ranked, strict=True))
+    return result
 
 
-def share(found: Any, *keys: str) -> str:
+def share(result: Any, *keys: str) -> str:
     """Return a share of samples over that of real images, with its interval."""
-    interval = look_up(found, *keys, "interval_95")
+    interval = look_up(result, *keys, "interval_95")
     within = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
-    return number(look_up(found, *keys, "samples_over_real"), "{:.2f}") + within
+    return number(look_up(result, *keys, "samples_over_real"), "{:.2f}") + within
 
 
-def judged(found: Any, *keys: str) -> str:
+def judged(result: Any, *keys: str) -> str:
     """Return the accuracies that a share was made of."""
-    samples, real = look_up(found, *keys, "samples"), look_up(found, *keys, "real")
+    samples, real = look_up(result, *keys, "samples"), look_up(result, *keys, "real")
     if not samples:
         return ""
     top1, top5 = (f"{samples[key]:.2f}" for key in ("top1", "top5"))
@@ -112,12 +113,12 @@ def judged(found: Any, *keys: str) -> str:
 def concepts(name: str, targets: dict[str, str]) -> list[Row]:
     """Return the figures of a model of concepts and styles beside its targets, which have short keys."""
     own, conditional = figures(name), figures(name, "--split")
-    found = read(MEASURED / f"{name}-concepts.json")
+    result = read(MEASURED / f"{name}-concepts.json")
     test = f"of the {look_up(conditional, 'images') or OPEN} test images"
-    copied, count = look_up(found, "copies"), "{:.1%}"
+    copied, count = look_up(result, "copies"), "{:.1%}"
     rows = {
-        "concepts": ("60 common concepts recognised, over real images", share(found, "concepts")),
-        "styles": ("artist recognised, over real images", share(found, "styles")),
+        "concepts": ("60 common concepts recognised, over real images", share(result, "concepts")),
+        "styles": ("artist recognised, over real images", share(result, "styles")),
         "bits": (f"bits/pixel {test}, given name and set", number(look_up(conditional, "bits/dim"))),
         "saved": ("bits saved by the unseen name", number(look_up(own, "bits_saved", "text"), "{:.1f}")),
         "first": ("unseen name first among 50 by likelihood", number(look_up(own, "captions", "top1"), "{:.2f}")),
@@ -125,8 +126,8 @@ def concepts(name: str, targets: dict[str, str]) -> list[Row]:
         "copies": ("samples that copy a training image", number(look_up(copied, "samples"), count)),
     }
     comparison = {
-        "concepts": judged(found, "concepts"),
-        "styles": judged(found, "styles"),
+        "concepts": judged(result, "concepts"),
+        "styles": judged(result, "styles"),
         "first": "chance 0.02",
         "five": "chance 0.10",
         "copies": beside(f"{number(look_up(copied, 'test'), count)} of test images"),
@@ -163,8 +164,8 @@ def others() -> list[Row]:
 
 def dungeons() -> list[Row]:
     """Return the figures of the maps: of the card, and of `benchmarks/measure_maps.py`."""
-    own, found = figures("dungeons", "--split"), read(MEASURED / "dungeons.json")
-    xz = (number(look_up(found, key)) for key in ("xz_primed", "xz"))
+    own, result = figures("dungeons", "--split"), read(MEASURED / "dungeons.json")
+    xz = (number(look_up(result, key)) for key in ("xz_primed", "xz"))
     return [
         (
             f"`dungeons`: bits/tile of the {look_up(own, 'images') or OPEN} test maps",
@@ -174,7 +175,7 @@ def dungeons() -> list[Row]:
         ),
         (
             "`dungeons`: 16x16 windows of samples that are in training maps, over those of test maps",
-            number(look_up(found, "ratio"), "{:.2f}"),
+            number(look_up(result, "ratio"), "{:.2f}"),
             "1.5; 1",
             "",
         ),
@@ -197,16 +198,16 @@ def title(row: dict[str, Any]) -> str:
 def codecs() -> str:
     """Render the table of all codecs."""
     sets: dict[str, Any] = read(MEASURED / "codecs.json") or {}
-    every = sorted({title(row) for found in sets.values() for row in found["rows"]})
+    every = sorted({title(row) for result in sets.values() for row in result["rows"]})
     first = next(iter(sets), "")
     every.sort(key=lambda name: float(codec(first, name)) if codec(first, name) != OPEN else 99)
     lines = [f"| {name} | {' | '.join(codec(one, name) for one in sets)} |" for name in every]
     heads = "| codec, best of its layouts | " + " | ".join(sets) + " |\n|---" + "|---" * len(sets) + "|"
     details = "\n".join(
-        f"- {name}: the {found['images']} test images of `{found['data']}`, {found['mode']} with {found['levels']} "
-        f"levels; primed with {found['primed_with']:,} training images; {found['date']}, {found['machine']}; "
-        + ", ".join(f"{package} {version}" for package, version in found["versions"].items())
-        for name, found in sets.items()
+        f"- {name}: the {result['images']} test images of `{result['data']}`, {result['mode']} with {result['levels']} "
+        f"levels; primed with {result['primed_with']:,} training images; {result['date']}, {result['machine']}; "
+        + ", ".join(f"{package} {version}" for package, version in result["versions"].items())
+        for name, result in sets.items()
     )
     return "\n".join([CODECS, heads, *lines, "", details, ""])
 
@@ -219,8 +220,8 @@ def table(rows: list[Row]) -> str:
 
 def when(name: str) -> str:
     """Return date and machine of a measurement."""
-    found = read(MEASURED / name)
-    return f"{found['date']}, {found['machine']}" if found else OPEN
+    result = read(MEASURED / name)
+    return f"{result['date']}, {result['machine']}" if result else OPEN
 
 
 TARGETS = {
@@ -246,14 +247,14 @@ def page() -> str:
 
 
 def programs() -> str:
-    """Render the table of the exact programs."""
+    """Render the table of the integer programs."""
     rows, missing = [], []
     for folder in sorted(path.parent for path in ZOO.glob("*/config.json")):
-        found = read(folder / PROGRAM)
-        if found is None:
+        result = read(folder / PROGRAM)
+        if result is None:
             missing.append(f"`{folder.name}`")
             continue
-        parts = {part["name"]: part for part in found["parts"][0]}
+        parts = {part["name"]: part for part in result["parts"][0]}
         free = ["label"] if "label" in parts else []
         free += ["text"] if any(part.get("prompts") for part in parts.values()) else []
         free += ["hint"] if any(part.get("hints") for part in parts.values()) else []
@@ -262,7 +263,7 @@ def programs() -> str:
         size = sum((folder / name).stat().st_size for name in (PROGRAM, PROGRAM_TENSORS))
         rows.append(
             f"| `{folder.name}` | {size / 1e6:.1f} MB | {', '.join(free) or 'none'} | {', '.join(rest) or 'none'} | "
-            f"`{found['fingerprint'][:16]}` |"
+            f"`{result['fingerprint'][:16]}` |"
         )
     return PROGRAMS.format(missing=", ".join(missing) or "none") + "\n".join(rows) + "\n"
 

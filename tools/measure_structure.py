@@ -70,20 +70,20 @@ class Tree:
 
     def imports(self, file: str) -> set[str]:
         """Files that a file imports, wherever the statement stands."""
-        found: set[str] = set()
+        result: set[str] = set()
         package = self._module(file).split(".")
         if not file.endswith("__init__.py"):
             package = package[:-1]
         for node in ast.walk(self.files[file]):
             if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+                result |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 above = package[: len(package) - node.level + 1] if node.level else []
                 module = ".".join([*above, *([node.module] if node.module else [])])
                 for alias in node.names:
                     inner = f"{module}.{alias.name}"
-                    found.add(inner if inner in self.modules else module)
-        return {self.modules[module] for module in found if module in self.modules} - {file}
+                    result.add(inner if inner in self.modules else module)
+        return {self.modules[module] for module in result if module in self.modules} - {file}
 
     def functions(self) -> Iterator[tuple[str, str, Function]]:
         """Every function with its file and its qualified name."""
@@ -107,10 +107,10 @@ def unit(file: str) -> str:
 def components(graph: Mapping[str, set[str]]) -> list[set[str]]:
     """Strongly connected components: nodes that reach each other."""
     reach = {node: _reachable(graph, node) for node in graph}
-    found: dict[frozenset[str], None] = {}
+    result: dict[frozenset[str], None] = {}
     for node in graph:
-        found[frozenset({node} | {other for other in reach[node] if node in reach[other]})] = None
-    return [set(group) for group in found]
+        result[frozenset({node} | {other for other in reach[node] if node in reach[other]})] = None
+    return [set(group) for group in result]
 
 
 def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
@@ -163,7 +163,7 @@ def fields(node: ast.ClassDef) -> set[str]:
 
 def declarations(tree: Tree) -> dict[str, set[str]]:
     """The places that declare each setting of a model or its training."""
-    found: dict[str, set[str]] = defaultdict(set)
+    result: dict[str, set[str]] = defaultdict(set)
     for file, module in tree.files.items():
         for node in ast.walk(module):
             if isinstance(node, ast.ClassDef) and node.name.endswith(("Config", "Section")):
@@ -171,18 +171,18 @@ def declarations(tree: Tree) -> dict[str, set[str]]:
                     continue
                 place = f"configs of {unit(file)}" if unit(file) in ALTERNATIVES else f"{file}: {node.name}"
                 for name in fields(node):
-                    found[name].add(place)
-    settings = set(found)
+                    result[name].add(place)
+    settings = set(result)
     for file, name, function in tree.functions():
         if name in ASSEMBLY and (unit(file) not in OUTSIDE or file == f"cli/{name}.py"):
             for parameter in settings & _with_default(function):
-                found[parameter].add(f"{file}: {name}()")
+                result[parameter].add(f"{file}: {name}()")
     for file, module in tree.files.items():
         for node in ast.walk(module) if file.startswith("cli/") else ():
             for key in _option_keys(node):
                 if key in settings:
-                    found[key].add(f"{file}: option")
-    return found
+                    result[key].add(f"{file}: option")
+    return result
 
 
 def _option_keys(node: ast.AST) -> set[str]:
@@ -229,13 +229,13 @@ def definition(tree: Tree, file: str, name: str, depth: int = 0) -> tuple[str, s
 
 def documented(tree: Tree, files: list[str]) -> tuple[int, int]:
     """How many classes and functions of the `__all__` of these files have an example, and how many there are."""
-    found = {
+    result = {
         (where[0], where[1]): where[2]
         for file in files
         for name in exported(tree, file)
         if (where := definition(tree, file, name)) is not None
     }
-    return sum(bool(EXAMPLE.search(text or "")) for text in found.values()), len(found)
+    return sum(bool(EXAMPLE.search(text or "")) for text in result.values()), len(result)
 
 
 def odd_docstrings(tree: Tree) -> Counter[str]:
@@ -289,11 +289,11 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=here, help="folder of the package")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args()
-    found = measure(options.source.resolve())
+    result = measure(options.source.resolve())
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(result, indent=2))
         return
-    for name, value in found.items():
+    for name, value in result.items():
         if name in ("cycles", "repeated"):
             rows = value if name == "cycles" else [f"{key}: {'; '.join(where)}" for key, where in value.items()]
             for row in rows:

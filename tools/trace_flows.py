@@ -96,10 +96,10 @@ class Tracer:
             return
         self.functions.setdefault(frame.f_code, file)
         caller = frame.f_back
-        while caller is not None and (found := self._file(caller.f_code)) is None:
+        while caller is not None and (out := self._file(caller.f_code)) is None:
             caller = caller.f_back
-        if caller is not None and found is not None and found != file:
-            self.calls.setdefault((caller.f_code, frame.f_code), (found, file))
+        if caller is not None and out is not None and out != file:
+            self.calls.setdefault((caller.f_code, frame.f_code), (out, file))
 
 
 def in_engine(file: str) -> bool:
@@ -109,17 +109,17 @@ def in_engine(file: str) -> bool:
 
 def figures(functions: dict[CodeType, str], calls: dict[tuple[CodeType, CodeType], tuple[str, str]]) -> dict[str, int]:
     """The columns of the table, of what a tracer recorded (in order of time)."""
-    found: dict[str, int] = {}
+    out: dict[str, int] = {}
     for suffix, engine in (("", True), ("_without_engine", False)):
         kept = {file for file in functions.values() if engine or not in_engine(file)}
         edges = {(a, b) for a, b in calls.values() if engine or not (in_engine(a) or in_engine(b))}
-        found["files" + suffix] = len(kept)
-        found["functions" + suffix] = sum(file in kept for file in functions.values())
-        found["edges" + suffix] = len(edges)
-        found["mutual" + suffix] = sum((b, a) in edges for a, b in edges) // 2
+        out["files" + suffix] = len(kept)
+        out["functions" + suffix] = sum(file in kept for file in functions.values())
+        out["edges" + suffix] = len(edges)
+        out["mutual" + suffix] = sum((b, a) in edges for a, b in edges) // 2
     set_up = {pair for pair in calls if any(code.co_qualname in META_INIT for code in pair)}
-    found["hops"], found["returns"] = hops([files for pair, files in calls.items() if pair not in set_up])
-    return {name: found[name] for name in COLUMNS}
+    out["hops"], out["returns"] = hops([files for pair, files in calls.items() if pair not in set_up])
+    return {name: out[name] for name in COLUMNS}
 
 
 def listing(functions: dict[CodeType, str]) -> str:
@@ -237,16 +237,16 @@ def main() -> None:
         raise SystemExit(f"`pointillist` is imported from {package.__file__}, not from {source}.")
     with tempfile.TemporaryDirectory() as folder:
         prepared = flows(Path(folder))
-        found = {}
+        out = {}
         for name in options.flows or prepared:
-            found[name] = tracer.trace(prepared[name]())
+            out[name] = tracer.trace(prepared[name]())
             if options.list:
                 print(f"{name}\n{listing(tracer.functions)}\n")
     if options.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(out, indent=2))
     else:
         print(f"{'':10}" + "".join(f"{name.replace('_without_engine', ' -eng'):>15}" for name in COLUMNS))
-        for name, row in found.items():
+        for name, row in out.items():
             print(f"{name:10}" + "".join(f"{row[column]:15,}" for column in COLUMNS))
     sys.stdout.flush()
     os._exit(0)  # the threads of the studio would wait for requests

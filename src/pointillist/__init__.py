@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from pointillist.model.pretrained import build, load
     from pointillist.rules.config import Rules
     from pointillist.sampling.config import SamplingConfig
-    from pointillist.sampling.exact import quantize_exact
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+    from pointillist.sampling.quantize_integer import quantize_integer
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
@@ -82,7 +82,7 @@ _HOMES = {
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
     "pointillist.sampling.config": ("SamplingConfig",),
-    "pointillist.sampling.exact": ("quantize_exact",),
+    "pointillist.sampling.quantize_integer": ("quantize_integer",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": (
@@ -144,7 +144,7 @@ __all__ = [
     "list_pretrained",
     "load",
     "load_data",
-    "quantize_exact",
+    "quantize_integer",
     "quantize_weights",
     "receptive_field",
     "recover_uniforms",

@@ -11,8 +11,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
+from pointillist.files.pictures import picture_array
 from pointillist.files.reading import MAX_NAME, check_texts
-from pointillist.pictures import picture_array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -241,8 +241,8 @@ def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.nda
         if len(clear):
             best = np.where(part[:, 3] < OPAQUE, clear[0], best)
         index[start : start + 4096] = best
-    found: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
-    return found
+    result: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
+    return result
 
 
 def clean_alpha(rgba: np.ndarray) -> np.ndarray:

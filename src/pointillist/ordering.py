@@ -95,10 +95,10 @@ class PixelOrder:
 
     def rank(self, height: int, width: int) -> Int[np.ndarray, "h w"]:
         """Rank of each pixel position in the order, from 0."""
-        found = np.empty((height, width), np.int64)
+        result = np.empty((height, width), np.int64)
         for rank, site in enumerate(self.sites(height, width)):
-            found[site] = rank
-        return found
+            result[site] = rank
+        return result
 
 
 CURVES = ("raster", "s-curve")
@@ -161,11 +161,11 @@ def parse_orders(words: str | Iterable[str]) -> tuple[str, ...]:
     """
     # settings of a run file may be of any type: a number is reported as an order that does not exist
     parts = words.split(",") if isinstance(words, str) else words if isinstance(words, Iterable) else [words]
-    found: list[str] = []
+    result: list[str] = []
     for word in (str(part).strip() for part in parts):
         curve = word.removesuffix("-all")
         every = [n for n, o in ORDERS.items() if o.s_curve == (curve == "s-curve")]
-        found += every if curve != word and curve in CURVES else [get_order(word).name]
-    if not found or len(set(found)) != len(found):
-        raise ConfigError(f"`orders` (={', '.join(found) or 'none'}) must name at least one order, and none twice.")
-    return tuple(found)
+        result += every if curve != word and curve in CURVES else [get_order(word).name]
+    if not result or len(set(result)) != len(result):
+        raise ConfigError(f"`orders` (={', '.join(result) or 'none'}) must name at least one order, and none twice.")
+    return tuple(result)

@@ -89,8 +89,8 @@ def available_bytes() -> int | None:
 
     It is the least of what the system has, what its control group may take, and what is left of its address space.
     """
-    found = [size for size in (_system_bytes(), _group_bytes(), _address_space_bytes()) if size is not None]
-    return max(0, min(found)) if found else None
+    out = [size for size in (_system_bytes(), _group_bytes(), _address_space_bytes()) if size is not None]
+    return max(0, min(out)) if out else None
 
 
 def _group_bytes() -> int | None:

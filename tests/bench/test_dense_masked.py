@@ -69,9 +69,9 @@ def test_all_variants_take_the_same_step() -> None:
             step()
         with torch.no_grad():
             losses[variant.name] = float(-step.model(x).mean())
-    exact = losses["sliced"]
+    integer = losses["sliced"]
     with torch.no_grad():
         start = float(-model(x).mean())
-    assert exact < start
+    assert integer < start
     for variant in VARIANTS:
-        assert losses[variant.name] == pytest.approx(exact, rel=2e-3 if variant.bf16 else 1e-4)
+        assert losses[variant.name] == pytest.approx(integer, rel=2e-3 if variant.bf16 else 1e-4)

@@ -19,8 +19,8 @@ from pointillist.bench.roofline import Peaks
 from pointillist.bench.sampling import available_engines
 from pointillist.bench.timing import MedianRange, Times, interleave
 from pointillist.bench.workload import Workload
+from pointillist.engine.integer.compiled.single_product import single_product
 from pointillist.errors import ConfigError
-from pointillist.exact.machine.single_product import single_product
 from pointillist.sampling.engines import record_model
 from pointillist.system import measure_peak_memory
 
@@ -192,13 +192,13 @@ def test_a_product_of_bytes_is_the_product() -> None:
 def test_the_bound_of_exact_counts_bytes() -> None:
     peaks = Peaks(gflops=100.0, gigabytes=50.0, products={}, reads={}, byte_gops=400.0, byte_products={})
     cost = Cost(row_flops=1e9, pixel_flops=1e9, row_bytes=1e9, pixel_bytes=3e9)
-    assert cost.roofline_seconds(peaks, 1, exact=True) == pytest.approx(0.005 + 0.02)
+    assert cost.roofline_seconds(peaks, 1, integer=True) == pytest.approx(0.005 + 0.02)
 
 
-def test_exact_is_an_engine_of_the_benchmark() -> None:
+def test_integer_is_an_engine_of_the_benchmark() -> None:
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
-    assert available_engines(Workload(model, (4, 4)), ["exact"]) == (["exact"], [])
+    assert available_engines(Workload(model, (4, 4)), ["integer"]) == (["integer"], [])
     staged = pt.build("multiscale-pixelrnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
-    usable, skipped = available_engines(Workload(staged, (4, 4)), ["exact"])
+    usable, skipped = available_engines(Workload(staged, (4, 4)), ["integer"])
     assert not usable
     assert "one stage" in skipped[0]

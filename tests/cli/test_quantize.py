@@ -46,14 +46,14 @@ def test_what_is_there_is_not_replaced(model: Path, tmp_path: Path) -> None:
 
 
 def test_fine_tuned_for_its_exact_program(model: Path, pets: Path, tmp_path: Path) -> None:
-    """`train --init-from` with rounding, then `quantize --exact`: a run like any other."""
+    """`train --init-from` with rounding, then `quantize --integer`: a run like any other."""
     tune = ("train", pets, "--init-from", model, "--steps", 3, "--quantization-aware")
     shown = run(*tune, "--out", tmp_path / "tuned").output
-    assert "weights and features rounded as in the exact program" in shown
+    assert "weights and features rounded as in the integer program" in shown
     assert "quantization_aware = true" in (tmp_path / "tuned" / "run.toml").read_text(encoding="utf-8")
     assert pt.load(tmp_path / "tuned").state_dict().keys() == pt.load(model).state_dict().keys()
-    run("quantize", tmp_path / "tuned", "--exact", "--data", pets, "--out", tmp_path / "exact")
-    found = json.loads(run("evaluate", tmp_path / "exact", pets, "--engine", "exact", "--json").output)
+    run("quantize", tmp_path / "tuned", "--integer", "--data", pets, "--out", tmp_path / "exact")
+    found = json.loads(run("evaluate", tmp_path / "exact", pets, "--engine", "integer", "--json").output)
     assert found["bits_per_dim"] > 0
     told = fails(*tune, "--compile", "--out", "no")
     assert "`--quantization-aware` (=true) cannot be used with `--compile` (=true)" in told

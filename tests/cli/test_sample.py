@@ -291,13 +291,13 @@ def test_engines_and_threads(model: Path, caplog: pytest.LogCaptureFixture) -> N
     cores = available_cores()
     assert f"900 threads were set, and {cores} cores are there: {cores} are used" in many.output
     assert "threads were set" not in few.output or cores < 2
-    settled = run("sample", model, "-n", "2", "--seed", "1", "--engine", "fixed-point", "--verbose", "--out", "d.npz")
+    settled = run("sample", model, "-n", "2", "--seed", "1", "--engine", "jacobi", "--verbose", "--out", "d.npz")
     assert "over a row of a batch, until nothing changed" in settled.output
     assert "iterations over a row, 2 images at once" in caplog.text
     first, *others = (np.load(f"{name}.npz")["levels"] for name in "abcd")
     for other in others:
         assert (first == other).all()
-    assert "auto, cpu, exact, cuda, fixed-point, numpy, naive" in fails("sample", model, "--engine", "warp")
+    assert "auto, cpu, integer, cuda, jacobi, numpy, naive" in fails("sample", model, "--engine", "warp")
 
 
 def test_a_device_that_is_not_there_is_refused(model: Path) -> None:

@@ -54,7 +54,7 @@ def test_sampling_imports_what_it_uses(tmp_path: Path) -> None:
 
 
 def test_conditions_do_not_wait_for_torch(tmp_path: Path) -> None:
-    """A class, a prompt, the picture of a hint: the exact program has their encoders."""
+    """A class, a prompt, the picture of a hint: the integer program has their encoders."""
     Image.new("L", (32, 32), 255).save(tmp_path / "outline.png")
     commands = [
         "sample digits -n 1 --label 3 --seed 0 --out a.png",

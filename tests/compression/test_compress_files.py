@@ -31,11 +31,11 @@ def run(*arguments: object, code: int = 0) -> str:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of grey images of 16 levels, with its exact program."""
+    """A model of grey images of 16 levels, with its integer program."""
     folder = tmp_path_factory.mktemp("models") / "grey"
     torch.manual_seed(0)
     model = pt.build("pixelcnn", shape=(1, 6, 5), levels=16, preset="tiny").eval()
-    pt.quantize_exact(model, torch.randint(0, 16, (4, 1, 6, 5)))
+    pt.quantize_integer(model, torch.randint(0, 16, (4, 1, 6, 5)))
     model.save_pretrained(folder)
     return folder
 

@@ -17,7 +17,7 @@ from pointillist.compression.codec import CHECK
 from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
 from pointillist.compression.reader import Part, stream
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
-from tests.exact.networks import CASES, exact_case
+from tests.integer.networks import CASES, integer_case
 
 OVERHEAD = 16 + 2
 """Bytes of an archive of one image beyond its coded bits."""
@@ -50,35 +50,35 @@ def test_the_range_coder_returns_every_symbol(data: st.DataObject) -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_images_come_back(name: str) -> None:
     """Of every network and likelihood, in every order, in records of one image and of all."""
-    _, exact, x = exact_case(name)
-    for order in exact.orders:
+    _, integer_model, x = integer_case(name)
+    for order in integer_model.orders:
         for per_record in (1, None):
-            archive = compress(exact, x, order=order, per_record=per_record)
-            assert np.array_equal(decompress(archive, exact), x.numpy())
+            archive = compress(integer_model, x, order=order, per_record=per_record)
+            assert np.array_equal(decompress(archive, integer_model), x.numpy())
 
 
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelcnn-pp"])
 def test_labels_condition_the_code(name: str) -> None:
     """The size is that of the likelihood given the labels, which come back too."""
-    model, exact, x = exact_case(name)
+    model, integer_model, x = integer_case(name)
     labels = ["dog", None, 0]
-    archive = Archive(compress(exact, x, label=labels), exact)
+    archive = Archive(compress(integer_model, x, label=labels), integer_model)
     (part,) = archive.parts()
     assert part.decoded is not None
     assert part.decoded.labels.tolist() == [1, -1, 0]
     assert np.array_equal(part.decoded.levels, x.numpy())
-    bits = -float(model.exact().log_prob(x, label=labels).sum()) / np.log(2) + len(x) * np.log2(3)
-    assert bits <= 8 * len(compress(exact, x, label=labels)) <= bits + 8 * (OVERHEAD + 4)
+    bits = -float(model.integer_model().log_prob(x, label=labels).sum()) / np.log(2) + len(x) * np.log2(3)
+    assert bits <= 8 * len(compress(integer_model, x, label=labels)) <= bits + 8 * (OVERHEAD + 4)
 
 
 def test_an_archive_costs_what_the_likelihood_says() -> None:
     """At most 18 bytes more for one image, and little for many."""
-    model, exact, x = exact_case("gated-256")
-    bits = -model.exact().log_prob(x).numpy() / np.log(2)
+    model, integer_model, x = integer_case("gated-256")
+    bits = -model.integer_model().log_prob(x).numpy() / np.log(2)
     for image, own in zip(x, bits, strict=True):
-        assert own / 8 <= len(compress(exact, image)) <= own / 8 + OVERHEAD + 4
+        assert own / 8 <= len(compress(integer_model, image)) <= own / 8 + OVERHEAD + 4
     many = x.repeat(200, 1, 1, 1)
-    assert len(compress(exact, many, verify=False)) <= 1.005 * 200 * bits.sum() / 8 + 32
+    assert len(compress(integer_model, many, verify=False)) <= 1.005 * 200 * bits.sum() / 8 + 32
 
 
 @given(st.data())
@@ -86,14 +86,14 @@ def test_an_archive_costs_what_the_likelihood_says() -> None:
 def test_images_of_any_sizes_come_back(data: st.DataObject) -> None:
     """Whole where the model knows any size, else in tiles of its own; also in several threads."""
     name = data.draw(st.sampled_from(["pixelcnn", "gated-256"]))
-    _, exact, _ = exact_case(name)
+    _, integer_model, _ = integer_case(name)
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     sizes = data.draw(st.lists(st.tuples(st.integers(1, 13), st.integers(1, 13)), min_size=1, max_size=5))
-    images = [rng.integers(0, exact.levels, (1, *size)) for size in sizes for _ in range(rng.integers(1, 4))]
+    images = [rng.integers(0, integer_model.levels, (1, *size)) for size in sizes for _ in range(rng.integers(1, 4))]
     per_record = data.draw(st.sampled_from([None, 1, 2]))
-    archive = compress(exact, images, per_record=per_record)
-    assert compress(exact, images, per_record=per_record, threads=3) == archive
-    opened = Archive(archive, exact, threads=data.draw(st.sampled_from([1, 2])))
+    archive = compress(integer_model, images, per_record=per_record)
+    assert compress(integer_model, images, per_record=per_record, threads=3) == archive
+    opened = Archive(archive, integer_model, threads=data.draw(st.sampled_from([1, 2])))
     assert len(opened) == len(images)
     assert opened.sub_pixels == sum(image.size for image in images)
     for found, image in zip(opened, images, strict=True):
@@ -104,16 +104,16 @@ def test_images_of_any_sizes_come_back(data: st.DataObject) -> None:
 
 def test_the_rest_of_a_tile_costs_nothing() -> None:
     """Pixels beyond a picture are not coded."""
-    _, exact, x = exact_case("gated-256")
+    _, integer_model, x = integer_case("gated-256")
     pixel = x[:1, :, :1, :1]
-    assert len(compress(exact, pixel)) <= OVERHEAD + 2 + 4
+    assert len(compress(integer_model, pixel)) <= OVERHEAD + 2 + 4
 
 
 def test_a_pipe_is_read_once() -> None:
     """In order, without seeking, with what the writer added."""
-    _, exact, x = exact_case("pixelcnn")
+    _, integer_model, x = integer_case("pixelcnn")
     written = io.BytesIO()
-    with ArchiveWriter(written, exact, per_record=1) as writer:
+    with ArchiveWriter(written, integer_model, per_record=1) as writer:
         for image in x.numpy():
             writer.add(image)
         writer.add_metadata({"model": "ours", "files": ["ä.png", "b.png", "c.png"]})
@@ -127,24 +127,24 @@ def test_a_pipe_is_read_once() -> None:
             part, self.rest = self.rest[: min(size, 3)], self.rest[min(size, 3) :]
             return part
 
-    header, *events = stream(Pipe(), "the pipe", exact)
+    header, *events = stream(Pipe(), "the pipe", integer_model)
     parts = [event for event in events if isinstance(event, Part)]
     (metadata,) = [event for event in events if isinstance(event, dict)]
-    assert bytes.fromhex(exact.fingerprint).startswith(header.fingerprint)
+    assert bytes.fromhex(integer_model.fingerprint).startswith(header.fingerprint)
     assert np.array_equal(np.concatenate([part.decoded.levels for part in parts]), x.numpy())
-    assert metadata == Archive(written.getvalue(), exact).metadata
+    assert metadata == Archive(written.getvalue(), integer_model).metadata
     assert metadata["files"][0] == "ä.png"
 
 
 def test_the_model_is_found_or_named(tmp_path: Path) -> None:
-    """Another model is rejected, and one without an exact program says how to make it."""
-    model, exact, x = exact_case("pixelcnn", fresh=True)
-    other = exact_case("pixelcnn-codes")[1]
+    """Another model is rejected, and one without an integer program says how to make it."""
+    model, integer_model, x = integer_case("pixelcnn", fresh=True)
+    other = integer_case("pixelcnn-codes")[1]
     archive = compress(model, x)
-    assert compress(exact, x) == archive
+    assert compress(integer_model, x) == archive
     model.save_pretrained(tmp_path / "model")
     assert np.array_equal(decompress(archive, tmp_path / "model"), x.numpy())
-    with pytest.raises(ArchiveError, match=f"{exact.fingerprint[:8]}.*{other.fingerprint[:8]}"):
+    with pytest.raises(ArchiveError, match=f"{integer_model.fingerprint[:8]}.*{other.fingerprint[:8]}"):
         decompress(archive, other)
     with pytest.raises(ArchiveError, match="No bundled model is"):
         decompress(archive)
@@ -157,36 +157,36 @@ def test_the_model_is_found_or_named(tmp_path: Path) -> None:
 
 def test_images_that_do_not_fit_are_rejected() -> None:
     """Levels, channels, types, labels: one sentence each."""
-    _, exact, x = exact_case("pixelcnn")
+    _, integer_model, x = integer_case("pixelcnn")
     with pytest.raises(ShapeError, match="must lie in 0 to 3"):
-        compress(exact, x + 1 + x.max())
+        compress(integer_model, x + 1 + x.max())
     with pytest.raises(ShapeError, match="integers"):
-        compress(exact, x.float())
+        compress(integer_model, x.float())
     with pytest.raises(ShapeError, match=r"\(n, 1, h, w\)"):
-        compress(exact, x.repeat(1, 3, 1, 1))
+        compress(integer_model, x.repeat(1, 3, 1, 1))
     with pytest.raises(ConfigError, match="takes none"):
-        compress(exact, x, label=1)
+        compress(integer_model, x, label=1)
     with pytest.raises(ConfigError, match="2 values"):
-        compress(exact_case("pixelcnn-pp")[1], exact_case("pixelcnn-pp")[2], label=["cat", "dog"])
+        compress(integer_case("pixelcnn-pp")[1], integer_case("pixelcnn-pp")[2], label=["cat", "dog"])
 
 
 def test_an_empty_archive() -> None:
     """No images are an archive too."""
-    _, exact, _ = exact_case("pixelcnn")
-    archive = compress(exact, np.zeros((0, 1, 4, 4), np.int64))
-    assert len(Archive(archive, exact)) == 0
-    assert decompress(archive, exact) == []
+    _, integer_model, _ = integer_case("pixelcnn")
+    archive = compress(integer_model, np.zeros((0, 1, 4, 4), np.int64))
+    assert len(Archive(archive, integer_model)) == 0
+    assert decompress(archive, integer_model) == []
 
 
 def test_the_check_symbol_shows_another_model() -> None:
     """Levels that a program of other numbers would give are never returned."""
     assert CHECK == 1 << 16
-    model, exact, x = exact_case("pixelcnn", fresh=True)
-    archive = compress(exact, x)
+    model, integer_model, x = integer_case("pixelcnn", fresh=True)
+    archive = compress(integer_model, x)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(0.9)
-    changed = pt.quantize_exact(model, x)
-    object.__setattr__(changed, "fingerprint", exact.fingerprint)
+    changed = pt.quantize_integer(model, x)
+    object.__setattr__(changed, "fingerprint", integer_model.fingerprint)
     with pytest.raises(ArchiveError, match="damaged"):
         decompress(archive, changed)

@@ -12,57 +12,57 @@ from hypothesis import strategies as st
 from pointillist.compression import Archive, compress, decompress
 from pointillist.compression.container import SIZED, Header, Record, encode_end, encode_var
 from pointillist.errors import ArchiveError
-from pointillist.exact import ExactModel
-from tests.exact.networks import exact_case
+from pointillist.portable import IntegerModel
+from tests.integer.networks import integer_case
 
 
-def small() -> tuple[ExactModel, bytes, np.ndarray]:
+def small() -> tuple[IntegerModel, bytes, np.ndarray]:
     """An archive of three records, and its images."""
-    _, exact, x = exact_case("pixelcnn")
-    return exact, compress(exact, x, per_record=1), x.numpy()
+    _, integer_model, x = integer_case("pixelcnn")
+    return integer_model, compress(integer_model, x, per_record=1), x.numpy()
 
 
 def test_every_flipped_bit_is_found() -> None:
     """Anywhere in an archive of one record and in one with an index."""
-    exact, indexed, x = small()
-    for archive in (indexed, compress(exact, x[:1])):
+    integer_model, indexed, x = small()
+    for archive in (indexed, compress(integer_model, x[:1])):
         for position in range(8 * len(archive)):
             damaged = bytearray(archive)
             damaged[position // 8] ^= 1 << position % 8
             with pytest.raises(ArchiveError):
-                decompress(bytes(damaged), exact)
+                decompress(bytes(damaged), integer_model)
 
 
 def test_every_cut_is_found() -> None:
     """Also within the index, and where bytes follow the end."""
-    exact, indexed, x = small()
-    for archive in (indexed, compress(exact, x[:1])):
+    integer_model, indexed, x = small()
+    for archive in (indexed, compress(integer_model, x[:1])):
         for length in range(len(archive)):
             with pytest.raises(ArchiveError):
-                decompress(archive[:length], exact)
+                decompress(archive[:length], integer_model)
         with pytest.raises(ArchiveError):
-            decompress(archive + b"\0", exact)
+            decompress(archive + b"\0", integer_model)
 
 
 @given(st.data())
 @settings(deadline=None)
 def test_what_is_whole_comes_out(data: st.DataObject) -> None:
     """With the index, all records but the damaged one; without it, those before the damage. Never a wrong pixel."""
-    exact, archive, x = small()
-    opened = Archive(archive, exact)
+    integer_model, archive, x = small()
+    opened = Archive(archive, integer_model)
     lengths = [entry.length for entry in opened.records]
     starts = np.cumsum([8, *lengths])
     hit = data.draw(st.integers(0, 2))
     damaged = bytearray(archive)
     damaged[data.draw(st.integers(int(starts[hit]), int(starts[hit + 1]) - 1))] ^= data.draw(st.integers(1, 255))
     assert len(Archive(bytes(damaged)).check_bytes()) == 1  # without the model
-    parts = list(Archive(bytes(damaged), exact).parts())
+    parts = list(Archive(bytes(damaged), integer_model).parts())
     assert [part.record for part in parts if part.error is not None] == [hit]
     for part in parts:
         if part.decoded is not None:
             assert np.array_equal(part.decoded.levels, x[part.first : part.first + part.count])
     cut = archive[: int(starts[2]) + data.draw(st.integers(0, lengths[2] - 1))]
-    truncated = Archive(cut, exact)
+    truncated = Archive(cut, integer_model)
     assert truncated.damage is not None
     assert [part.first for part in truncated.parts() if part.error is None] == [0, 1]
 
@@ -71,33 +71,33 @@ def test_what_is_whole_comes_out(data: st.DataObject) -> None:
 @settings(deadline=None)
 def test_any_bytes_are_an_archive_or_an_error(data: bytes) -> None:
     """Never another exception; also behind a right header."""
-    exact, archive, _ = small()
+    integer_model, archive, _ = small()
     for candidate in (data, archive[:8] + data, archive[:-12] + data):
         with contextlib.suppress(ArchiveError):
-            decompress(candidate, exact)
+            decompress(candidate, integer_model)
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, (1 << 20, 1 << 20)), (1 << 29, (3, 3)), (1, (0, 4)), (1, (4, 0))])
 def test_a_declared_size_is_checked_before_anything_is_allocated(count: int, size: tuple[int, int]) -> None:
     """A record whose checksum is right may still lie about its pictures."""
-    exact, _, _ = small()
-    header = Header(bytes.fromhex(exact.fingerprint)).encode()
+    integer_model, _, _ = small()
+    header = Header(bytes.fromhex(integer_model.fingerprint)).encode()
     archive = header + Record(SIZED, count, b"\0" * 8, size).encode(header) + encode_end(header, [])
     with pytest.raises(ArchiveError):
-        decompress(archive, exact)
+        decompress(archive, integer_model)
 
 
 def test_numbers_in_another_form_are_rejected() -> None:
     """One archive has one form: no padded numbers."""
-    exact, archive, _ = small()
+    integer_model, archive, _ = small()
     first = archive[8]
     assert encode_var(first) == bytes([first])
     with pytest.raises(ArchiveError):
-        decompress(archive[:8] + bytes([first | 0x80, 0]) + archive[9:], exact)
+        decompress(archive[:8] + bytes([first | 0x80, 0]) + archive[9:], integer_model)
 
 
 def test_total_size_is_limited() -> None:
     """`decompress` returns everything at once, so it asks before."""
-    exact, archive, x = small()
+    integer_model, archive, x = small()
     with pytest.raises(ArchiveError, match="max_sub_pixels"):
-        decompress(archive, exact, max_sub_pixels=x.size - 1)
+        decompress(archive, integer_model, max_sub_pixels=x.size - 1)

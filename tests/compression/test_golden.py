@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pointillist.compression import decompress
-from pointillist.exact import load
+from pointillist.portable import load
 
 from .golden.make import ARCHIVES, HERE, MODELS, archive_of
 
@@ -26,10 +26,10 @@ ENVIRONMENTS = {
 @pytest.mark.parametrize("name", ARCHIVES)
 def test_an_archive_decodes(name: str) -> None:
     """To the images that it was made of, which code to its bytes."""
-    archive, exact = (HERE / f"{name}.pxl").read_bytes(), load(MODELS / ARCHIVES[name][0])
+    archive, integer_model = (HERE / f"{name}.pxl").read_bytes(), load(MODELS / ARCHIVES[name][0])
     with np.load(HERE / "images.npz") as images:
         expected = images[name].astype(np.int64)
-    assert np.array_equal(decompress(archive, exact), expected)
+    assert np.array_equal(decompress(archive, integer_model), expected)
     assert archive_of(name, expected) == archive
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 from tests.datasets import dataset_of
 
 from pointillist.data import load_data
+from pointillist.files.pictures import composite_on_white, to_luma
 from pointillist.images import ImageSpec
-from pointillist.pictures import composite_on_white, to_luma
 
 
 @pytest.mark.parametrize("levels", range(2, 257))

@@ -34,8 +34,8 @@ def model() -> pt.PixelModel:
 @pytest.mark.parametrize("engine", WHOLE_IMAGE_ENGINES)
 def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, engine: str) -> None:
     """Nothing below the row that is reported, whatever has been painted meanwhile."""
-    if engine == "exact":
-        pt.quantize_exact(model, torch.zeros(2, *SHAPE, dtype=torch.int64))
+    if engine == "integer":
+        pt.quantize_integer(model, torch.zeros(2, *SHAPE, dtype=torch.int64))
     seen: list[tuple[int, torch.Tensor]] = []
     painted = pt.sample(
         model,

@@ -161,7 +161,7 @@ def test_rows_that_converge_early_take_few_iterations(monkeypatch: pytest.Monkey
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)
-    images = [pt.sample(model, 2, seed=1, engine=e) for e in ("fixed-point", "cuda", "cpu")]
+    images = [pt.sample(model, 2, seed=1, engine=e) for e in ("jacobi", "cuda", "cpu")]
     assert torch.equal(images[0].levels, images[1].levels)
     assert torch.equal(images[0].levels, images[2].levels)
     assert [found.passes for found in images] == [made[0].num_iterations, None, None]
@@ -170,7 +170,7 @@ def test_rows_that_converge_early_take_few_iterations(monkeypatch: pytest.Monkey
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
-    pt.sample(model, 2, seed=1, engine="fixed-point")
+    pt.sample(model, 2, seed=1, engine="jacobi")
     assert made[2].num_iterations == 2 * height
 
 
@@ -206,7 +206,7 @@ def test_without_a_gpu_it_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
     model = pt.build("pixelcnn", shape=(1, 2, 2), levels=2, channels=4, layers=1)
     with pytest.raises(pt.EngineError, match=r"`engine` .='cuda'. needs a GPU .* use 'cpu' or 'auto'"):
         pt.sample(model, 1, engine="cuda")
-    found, expected = (pt.sample(model, 3, seed=0, engine=e) for e in ("fixed-point", "cpu"))  # needs none
+    found, expected = (pt.sample(model, 3, seed=0, engine=e) for e in ("jacobi", "cpu"))  # needs none
     assert torch.equal(found.levels, expected.levels)
 
 

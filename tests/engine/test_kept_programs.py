@@ -139,14 +139,14 @@ def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_machine_of_an_exact_program_lives_as_long() -> None:
     """It is made once, and is collected with the program."""
     model = build()
-    exact = pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE)))
-    drawn(model, engine="exact")
-    machine = exact.programs[0].kept["machine"]
-    drawn(model, engine="exact", label=1)
-    assert exact.programs[0].kept["machine"] is machine
+    integer_model = pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE)))
+    drawn(model, engine="integer")
+    machine = integer_model.programs[0].kept["machine"]
+    drawn(model, engine="integer", label=1)
+    assert integer_model.programs[0].kept["machine"] is machine
     gone = weakref.ref(machine)
-    model.attach_exact(pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE))))
-    del exact, machine
+    model.attach_integer_model(pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE))))
+    del integer_model, machine
     gc.collect()
     assert gone() is None
 
@@ -154,10 +154,10 @@ def test_the_machine_of_an_exact_program_lives_as_long() -> None:
 def test_a_changed_model_has_no_exact_program() -> None:
     """Also where the weights were verified before, and were changed behind their version."""
     model = build()
-    pt.quantize_exact(model, torch.randint(0, 4, (2, *SHAPE)))
-    drawn(model, engine="exact")
+    pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE)))
+    drawn(model, engine="integer")
     next(model.parameters()).data.mul_(2)
     with pytest.raises(pt.EngineError, match="have changed"):
-        drawn(model, engine="exact")
+        drawn(model, engine="integer")
     next(model.parameters()).data.div_(2)
-    assert np.isfinite(drawn(model, engine="exact")[1].numpy()).all()
+    assert np.isfinite(drawn(model, engine="integer")[1].numpy()).all()

@@ -21,10 +21,10 @@ from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.data.standard import read_idx
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.files.settings_tree import read_toml
 from pointillist.model.vocabulary import describe_unseen_words
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.rules.config import parse_rules
-from pointillist.settings_tree import read_toml
 from pointillist.studio.reproduce import read_manifest
 from pointillist.training.run_config import RunConfig
 
@@ -34,13 +34,13 @@ from .valid_files import (
     arrays,
     detector_files,
     encoder_files,
-    exact_files,
     hierarchy_files,
     idx_files,
     map_files,
     model_files,
     parquet_files,
     pictures,
+    program_files,
 )
 
 
@@ -64,7 +64,7 @@ def readers() -> list[Reader]:
     files = model_files()
     encoders = {kind: encoder_files(kind) for kind in ("minilm", "clip")}
     config = json.loads(files[CONFIG])
-    maps, programs, detectors, hierarchies = map_files(), exact_files(), detector_files(), hierarchy_files()
+    maps, programs, detectors, hierarchies = map_files(), program_files(), detector_files(), hierarchy_files()
     program = json.loads(programs[PROGRAM])
 
     def file(name: str, data: bytes, folder: Path) -> Path:
@@ -133,11 +133,11 @@ def readers() -> list[Reader]:
 
         return read
 
-    def exact(name: str) -> Callable[[bytes, Path], object]:
+    def integer_model(name: str) -> Callable[[bytes, Path], object]:
         def read(data: bytes, folder: Path) -> object:
             for other, content in {**programs, name: data}.items():
                 file(other, content, folder)
-            model = pt.exact.load(folder)
+            model = pt.integer_model.load(folder)
             return model.log_prob(np.zeros((1, model.channels, model.height, model.width), np.int64))
 
         return read
@@ -212,8 +212,8 @@ def readers() -> list[Reader]:
         Reader("tileset.png", damaged([maps["tileset.png"]]), map_file("tileset.png")),
         Reader("rules.toml", damaged([rules]), lambda data, folder: parse_rules(file("rules.toml", data, folder))),
         Reader("rules", values(rule_keys).map(as_json), lambda data, folder: parse_rules(as_table(data))),
-        Reader(PROGRAM, both([programs[PROGRAM]], replaced(program, list(program))), exact(PROGRAM)),
-        Reader(PROGRAM_TENSORS, damaged([programs[PROGRAM_TENSORS]]), exact(PROGRAM_TENSORS)),
+        Reader(PROGRAM, both([programs[PROGRAM]], replaced(program, list(program))), integer_model(PROGRAM)),
+        Reader(PROGRAM_TENSORS, damaged([programs[PROGRAM_TENSORS]]), integer_model(PROGRAM_TENSORS)),
         *(
             Reader(name, both([detectors[name]], structured(name, detectors[name])), detector(name))
             for name in ("anomaly_detector.json", "anomaly_detector.safetensors")

@@ -18,7 +18,7 @@ import pointillist as pt
 from pointillist import system
 from pointillist.data.palette import read_palette
 from pointillist.errors import MAX_MESSAGE, PointillistError
-from pointillist.settings_tree import parse_value, read_toml
+from pointillist.files.settings_tree import parse_value, read_toml
 from pointillist.studio.reproduce import read_manifest
 
 from ..cli.helpers import fails

@@ -127,10 +127,10 @@ def map_files() -> dict[str, bytes]:
     return found
 
 
-def exact_files() -> dict[str, bytes]:
-    """The files of a tiny model with its exact program."""
+def program_files() -> dict[str, bytes]:
+    """The files of a tiny model with its integer program."""
     model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny", channels=4, layers=1).eval()
-    pt.quantize_exact(model, torch.randint(0, 4, (2, 1, 4, 4)))
+    pt.quantize_integer(model, torch.randint(0, 4, (2, 1, 4, 4)))
     with tempfile.TemporaryDirectory() as name:
         model.save_pretrained(Path(name))
         return {path.name: path.read_bytes() for path in Path(name).iterdir()}
@@ -163,12 +163,12 @@ def archive_files(model: dict[str, bytes]) -> list[bytes]:
     with tempfile.TemporaryDirectory() as name:
         for file, content in model.items():
             (Path(name) / file).write_bytes(content)
-        exact = pt.exact.load(name)
+        integer_model = pt.integer_model.load(name)
     x = np.random.default_rng(0).integers(0, 4, (3, 1, 4, 4))
     found = []
     for metadata in ({}, {"files": [[f"{i}.png", "L", {"texts": {"a": "b"}}] for i in range(3)]}, {"array": "levels"}):
         file = io.BytesIO()
-        with ArchiveWriter(file, exact, per_record=1 if metadata else None) as writer:
+        with ArchiveWriter(file, integer_model, per_record=1 if metadata else None) as writer:
             if metadata:
                 writer.add_metadata(metadata)
             for levels in x:

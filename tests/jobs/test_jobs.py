@@ -79,7 +79,7 @@ def test_samples_equal_the_plain_command(model: str) -> None:
 
 
 def test_samples_of_a_stored_exact_program_equal_the_plain_command(model: str) -> None:
-    """A bundled model is sampled from its exact program by both without torch, with prompts and guidance."""
+    """A bundled model is sampled from its integer program by both without torch, with prompts and guidance."""
     options = {"n": 2, "text": ["heart; a small house"], "label": ["mdi,tabler"], "seed": 3}
     compute("sample", "job", 3, 1, model="icons", batch_size=3, **options)
     run(
@@ -97,7 +97,7 @@ def test_samples_of_a_stored_exact_program_equal_the_plain_command(model: str) -
         "p.npz",
     )
     manifest = json.loads(Path("job/manifest.json").read_text(encoding="utf-8"))
-    assert manifest["facts"]["engine"] == "exact"
+    assert manifest["facts"]["engine"] == "integer"
     assert "torch" not in manifest["machine"]
     assert merged("job", "a.npz") == Path("p.npz").read_bytes()
 
@@ -130,7 +130,7 @@ def test_verdicts_equal_the_plain_command(model: str, data: str) -> None:
 def test_archives_equal_the_plain_command(model: str) -> None:
     """For any number of tasks; a picture that cannot be read is left out, and the rest decodes."""
     loaded = pt.load(model)
-    pt.quantize_exact(loaded, torch.randint(0, loaded.image.levels, (4, *loaded.image.shape)))
+    pt.quantize_integer(loaded, torch.randint(0, loaded.image.levels, (4, *loaded.image.shape)))
     loaded.save_pretrained("exact")
     run("sample", model, "-n", 14, "--seed", 1, "--engine", "numpy", "-o", "data/")
     for tasks, world, size in ((1, 1, 2), (4, 2, 1)):

@@ -82,7 +82,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     return np.moveaxis(found, -1, 1)
 
 
-def device_params(model: PixelModel, part: Recorded, *, fixed_point: bool) -> np.ndarray:
+def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndarray:
     """The same by the CUDA engine, on a GPU or else on tensors of this processor."""
     x = part.x.numpy()
     batch = SampleBatch(
@@ -94,10 +94,10 @@ def device_params(model: PixelModel, part: Recorded, *, fixed_point: bool) -> np
         return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
     values = model.level_embeddings().detach().numpy()
-    sampler = CudaSampler(part.program, choose, values, DEVICE, fixed_point=fixed_point)
+    sampler = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
     sampler.sample(batch)
     assert sampler.num_iterations <= part.program.height * (
-        1 if not fixed_point else part.program.width * part.program.num_sub_steps
+        1 if not jacobi else part.program.width * part.program.num_sub_steps
     )
     assert np.array_equal(batch.levels, x), "known levels were overwritten"
     assert not batch.nats.any(), "known levels cost nats"
@@ -123,9 +123,9 @@ def check_machine_equals_full(model: PixelModel, x: Tensor, told: ConditionInput
                 TOLERANCE * max(1.0, np.abs(expected).max(initial=0)), 4 * np.abs(expected - true).max(initial=0)
             )
             np.testing.assert_allclose(found[..., new], expected, rtol=0, atol=allowed)
-            for fixed_point in (False, True):
-                again = device_params(model, part, fixed_point=fixed_point)
-                np.testing.assert_allclose(again[..., new], expected, rtol=0, atol=allowed, err_msg=f"{fixed_point=}")
+            for jacobi in (False, True):
+                again = device_params(model, part, jacobi=jacobi)
+                np.testing.assert_allclose(again[..., new], expected, rtol=0, atol=allowed, err_msg=f"{jacobi=}")
             assert np.array_equal(found, machine_params(model, part, threads=2)), "two threads give other bits"
             last = slice(len(x) - 1, len(x))
             assert np.array_equal(found[last], machine_params(model, part, last)), "an image alone gives other bits"

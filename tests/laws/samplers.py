@@ -21,9 +21,9 @@ from .likelihood import check_frequencies
 from .strategies import random_levels
 from .teacher_forcing import engine, teacher_forced
 
-# the exact engine has a distribution of its own: tests/exact
-DISTINCT_ENGINES = tuple(e for e in ENGINES if e not in ("auto", "exact"))
-STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "fixed-point")
+# the integer engine has a distribution of its own: tests/integer
+DISTINCT_ENGINES = tuple(e for e in ENGINES if e not in ("auto", "integer"))
+STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "jacobi")
 """Engines with a loop of their own that stops at each sub-pixel."""
 
 

@@ -81,7 +81,7 @@ def test_engines_complete_by_rules_alike(method: str, engine: str) -> None:
 def test_weights_without_the_mass_of_the_rules_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: draws that are not weighted follow something else."""
     monkeypatch.setattr(
-        "pointillist.engine.cpu.masks.LevelMask.mass", property(lambda self: np.zeros(len(self.status)))
+        "pointillist.engine.constraints.masks.LevelMask.mass", property(lambda self: np.zeros(len(self.status)))
     )
     with pytest.raises(AssertionError):
         test_completions_follow_the_conditional_given_the_rules("adjacency", "sequential")

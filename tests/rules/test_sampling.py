@@ -96,7 +96,7 @@ def test_rules_hold_in_every_order(order: str) -> None:
 
 def backups_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note the images that are taken back from now on."""
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
     kept, taken = LevelMask.go_back, []
 

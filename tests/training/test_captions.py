@@ -11,7 +11,7 @@ import torch
 
 import pointillist as pt
 from pointillist.data import Batch
-from pointillist.settings_tree import assign, parse_assignment, read_toml
+from pointillist.files.settings_tree import assign, parse_assignment, read_toml
 from pointillist.training.augmentation import augment_caption, augment_captions
 from pointillist.training.config import CaptionSettings
 from pointillist.training.run_config import RunConfig

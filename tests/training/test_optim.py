@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.files.settings_tree import flatten
 from pointillist.networks import entry, names
-from pointillist.settings_tree import flatten
 from pointillist.training import Interrupted
 from pointillist.training.config import OptimizerConfig, OptimizerName
 from pointillist.training.optim import build_optimizer, learning_rate

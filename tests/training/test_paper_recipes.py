@@ -10,9 +10,9 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.files.settings_tree import expand, flatten, merge, read_toml
 from pointillist.hierarchy.config import hierarchy_run
 from pointillist.networks import entry
-from pointillist.settings_tree import expand, flatten, merge, read_toml
 from pointillist.training import Interrupted
 from pointillist.training.run_config import RunConfig, with_preset
 

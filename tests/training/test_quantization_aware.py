@@ -1,4 +1,4 @@
-"""Quantization-aware training: the rounding of the exact program, its effect, and what stays as it is."""
+"""Quantization-aware training: the rounding of the integer program, its effect, and what stays as it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pointillist.nn.passes import FullPass
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
 from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
-from tests.exact.networks import CASES, build_case, exact_case
+from tests.integer.networks import CASES, build_case, integer_case
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights
 
@@ -41,7 +41,7 @@ def products(monkeypatch: pytest.MonkeyPatch) -> list[Product]:
 
 
 def columns(kernel: Tensor, units: np.ndarray, used: Tensor) -> np.ndarray:
-    """A kernel as the matrix of the exact program: its taps one below the other, times the units of its channels."""
+    """A kernel as the matrix of the integer program: its taps one below the other, times the units of its channels."""
     scaled = kernel.double().numpy() * units[:, None, None]
     taps = [(i, j) for i in range(kernel.shape[2]) for j in range(kernel.shape[3]) if used[:, :, i, j].any()]
     found: np.ndarray = np.concatenate([scaled[:, :, i, j].T for i, j in taps])
@@ -60,11 +60,11 @@ def integers_of(matrices: list[np.ndarray], rounded: np.ndarray) -> Iterator[np.
 
 @pytest.mark.parametrize("name", ["gated-256", "gated-binary"])
 def test_weights_are_rounded_as_in_the_exact_program(name: str, products: list[Product]) -> None:
-    """Every kernel of a network whose kernels are not split has the integers of the exact program."""
-    model, exact, x = exact_case(name)
+    """Every kernel of a network whose kernels are not split has the integers of the integer program."""
+    model, integer_model, x = integer_case(name)
     with quantization_aware.quantization_aware(model, AWARE), torch.no_grad():
         model(x)
-    program = exact.programs[0]
+    program = integer_model.programs[0]
     code = [*program.per_row, *program.per_site, *program.post_draw]
     matrices = [np.asarray(i.constants["matrix"]) for i in code if i.opcode == "LINEAR"]
     assert len(products) == len(matrices)
@@ -130,23 +130,23 @@ def test_rounding_is_exact_and_gradients_pass() -> None:
     assert (weight.grad == 2).all()
 
 
-def test_fine_tuning_lowers_the_cost_of_being_exact() -> None:
-    """An overfitted model is trained on with and without rounding: the exact model is better with it."""
+def test_fine_tuning_lowers_the_cost_of_integers() -> None:
+    """An overfitted model is trained on with and without rounding: the integer model is better with it."""
     data = DataSplits(train=tiny_data().train, valid=None, test=None)
     model = tiny_model(data.train, dropout=0.0, channels=12, layers=3)
     settings: dict[str, Any] = {"batch_size": 20, "condition_dropout.label": 0.0, "optimizer.ema": 0.9}
     pt.train(model, data, tiny_config(steps=300, **settings, **{"optimizer.lr": 1e-2}))
     before = weights(model)
-    exact, cost = {}, {}
+    integer_model, cost = {}, {}
     for aware in (False, True):
         model.load_state_dict(before)
         tuned = tiny_config(steps=60, quantization_aware=aware, **settings, **{"optimizer.lr": 1e-3})
         pt.train(model, data, tuned)
-        pt.quantize_exact(model, data)
+        pt.quantize_integer(model, data)
         plain = pt.evaluate(model, data.train).bits_per_dim
-        exact[aware] = pt.evaluate(model, data.train, engine="exact").bits_per_dim
-        cost[aware] = exact[aware] - plain
-    assert exact[True] < exact[False]
+        integer_model[aware] = pt.evaluate(model, data.train, engine="integer").bits_per_dim
+        cost[aware] = integer_model[aware] - plain
+    assert integer_model[True] < integer_model[False]
     assert cost[True] < cost[False] / 2
 
 
@@ -159,7 +159,7 @@ def test_parameters_and_states_keep_their_names(tmp_path: Path) -> None:
     assert not torch.equal(plain.model.backbone.output.weight, aware.model.backbone.output.weight)
     assert_same_weights(weights(pt.load(tmp_path / "aware")), weights(aware.model))
     assert pt.evaluate(aware.model, data.valid).nats == pt.evaluate(pt.load(tmp_path / "aware"), data.valid).nats
-    assert "bits/dim, rounded as in the exact program" in (aware.model.card or "")
+    assert "bits/dim, rounded as in the integer program" in (aware.model.card or "")
     assert "rounded" not in (plain.model.card or "")
 
 
@@ -173,7 +173,7 @@ def test_an_evaluation_during_the_training_is_rounded(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_exact_is_rejected_before_the_run(tmp_path: Path) -> None:
-    """By the sentence of the exact program; and a compiled network, in which the rounding would be lost."""
+    """By the sentence of the integer program; and a compiled network, in which the rounding would be lost."""
     data = tiny_data()
     compiled = tiny_config(tmp_path / "a", quantization_aware=True, **{"machine.compile": True})
     with pytest.raises(pt.ConfigError, match="compile"):

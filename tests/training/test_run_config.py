@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
-from pointillist.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
+from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
 from pointillist.training.run_config import RunConfig
 
 

@@ -83,8 +83,8 @@ def gradient(query: ImageQuery, row: int, column: int, channel: int | None = Non
     """
     model = query.model
     model.image.check_site(row, column, channel, query.shape[1:])
-    (found,) = _gradients(query, [(row, column)], channel)
-    values = _per_level(query, found)
+    (result,) = _gradients(query, [(row, column)], channel)
+    values = _per_level(query, result)
     site, names = (row, column, channel), channel_names(model.image)
     unit = gradient_unit(query)
     return Attribution(values.double().cpu().numpy(), model.image.ordered, "gradient", unit, site, names=names)
@@ -105,10 +105,10 @@ def gradient_maps(query: ImageQuery, sites: Sequence[tuple[int, int]] | None = N
     """
     _, height, width = query.shape
     sites = [(r, c) for r in range(height) for c in range(width)] if sites is None else sites
-    found = np.zeros((len(sites), height, width), np.float32)
+    result = np.zeros((len(sites), height, width), np.float32)
     for index, each in enumerate(_gradients(query, sites, None)):
-        found[index] = _per_level(query, each).mean(0).float().cpu().numpy()
-    return found
+        result[index] = _per_level(query, each).mean(0).float().cpu().numpy()
+    return result
 
 
 def gradient_unit(query: ImageQuery) -> str:
@@ -132,8 +132,8 @@ def _gradients(
         bits = -query.surprisal_of(query.outputs(canvas), query.x)[0]
         for row, column in sites:
             value = bits[channels, row, column].sum()
-            (found,) = torch.autograd.grad(value, canvas, retain_graph=True)
-            yield found.reshape(query.shape[0], model.config.level_width, *query.shape[1:])
+            (result,) = torch.autograd.grad(value, canvas, retain_graph=True)
+            yield result.reshape(query.shape[0], model.config.level_width, *query.shape[1:])
 
 
 @contextmanager
@@ -198,11 +198,11 @@ def integrated_gradients(
 
     with _gradients_enabled(model):
         canvas, other = model.canvas(query.x).detach(), model.canvas(compared).detach()
-        found, gap = IntegratedGradients(bits_at_site).attribute(
+        result, gap = IntegratedGradients(bits_at_site).attribute(
             canvas, other, n_steps=steps, method="gausslegendre", internal_batch_size=_BATCH_SIZE,
             return_convergence_delta=True,
         )  # fmt: skip
-    values = found.reshape(query.shape[0], model.config.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
+    values = result.reshape(query.shape[0], model.config.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
     return Attribution(values, True, "integrated gradients", "bits", site, float(gap), names)
 
@@ -243,12 +243,12 @@ def perturbation_influence(query: ImageQuery, row: int, column: int, channel: in
 
 def _likeliest_others(query: ImageQuery) -> Int[Tensor, "c h w"]:
     """Find the likeliest level at each sub-pixel that is not the one that is there."""
-    found = torch.zeros(query.x.shape[1:], dtype=torch.int64, device=query.model.device)
+    result = torch.zeros(query.x.shape[1:], dtype=torch.int64, device=query.model.device)
     for channel in range(query.shape[0]):
         for rows, log_probs in query.iter_log_probs(query.params, channel):
             observed = query.x[0, channel, rows][None]
-            found[channel, rows] = log_probs.scatter(0, observed, -torch.inf).argmax(0)
-    return found
+            result[channel, rows] = log_probs.scatter(0, observed, -torch.inf).argmax(0)
+    return result
 
 
 def _divergences(
@@ -263,5 +263,5 @@ def _divergences(
         log_probs = model.likelihood.conditional(params, true, channel)[:, :, 0, 0].double().clamp(min=-1e4)
         log_p = log_probs[-1:]
         total += (log_p.exp() * (log_p - log_probs[:-1])).sum(1)
-    found: np.ndarray = (total.clamp(min=0) / NATS_PER_BIT).cpu().numpy()
-    return found
+    result: np.ndarray = (total.clamp(min=0) / NATS_PER_BIT).cpu().numpy()
+    return result

@@ -63,8 +63,8 @@ class Reliability:
     @property
     def judged(self) -> Bool[np.ndarray, " n"]:
         """Bins whose number of true forecasts has a standard deviation of at least 2, enough for a normal band."""
-        found: np.ndarray = np.nan_to_num(self.std * self.count) >= _MIN_STD
-        return found
+        result: np.ndarray = np.nan_to_num(self.std * self.count) >= _MIN_STD
+        return result
 
     @property
     def band(self) -> Float[np.ndarray, " n"]:
@@ -160,7 +160,7 @@ class Calibration:
         """Return the numbers, ready for JSON."""
         r = self.reliability
         shown = r.count > 0
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             "images": self.images,
             "seed": self.seed,
             "reliability_error": r.error,
@@ -173,8 +173,8 @@ class Calibration:
             "reliability_outside": r.num_outside,
         }
         if self.pit is not None:
-            found |= {"pit": self.pit.tolist(), "pit_band": list(self.pit_band), "pit_p_value": self.pit_p_value}
-        return found
+            result |= {"pit": self.pit.tolist(), "pit_band": list(self.pit_band), "pit_p_value": self.pit_p_value}
+        return result
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.image())
@@ -233,8 +233,8 @@ def calibration(
             if on_progress is not None:
                 on_progress(start + len(levels), batches.count)
     dims = image.channels * batches.height * batches.width
-    found = pit if image.ordered else None
-    return Calibration(found, sums.reliability(), batches.count, dims, seed, channel_names(model.image))
+    result = pit if image.ordered else None
+    return Calibration(result, sums.reliability(), batches.count, dims, seed, channel_names(model.image))
 
 
 def _forecasts(
@@ -250,8 +250,8 @@ def _pit(probs: Float[Tensor, "n k"], observed: Int[Tensor, "n 1"], v: Float[Ten
     """Compute F(x - 1) + v p(x)."""
     here = probs.gather(1, observed)[:, 0]
     below = probs.cumsum(1).gather(1, observed)[:, 0] - here
-    found: np.ndarray = (below + v * here).clamp(0, 1).numpy()
-    return found
+    result: np.ndarray = (below + v * here).clamp(0, 1).numpy()
+    return result
 
 
 class _ReliabilityAccumulator:

@@ -43,8 +43,8 @@ class MixtureComponents:
         edges = np.arange(levels + 1) - 0.5
         edges[0], edges[-1] = -np.inf, np.inf
         below = 0.5 * (1 + np.tanh((edges - self.mean[:, None]) / self.scale[:, None] / 2))  # the logistic's CDF
-        found: np.ndarray = self.weight[:, None] * np.diff(below)
-        return found
+        result: np.ndarray = self.weight[:, None] * np.diff(below)
+        return result
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,8 +71,8 @@ class LogitLens:
     @property
     def saved(self) -> Float[np.ndarray, "m c h w"]:
         """Bits saved by each layer at every sub-pixel; they sum to the bits without any layer minus the model's."""
-        found: np.ndarray = self.surprisal[:-1] - self.surprisal[1:]
-        return found
+        result: np.ndarray = self.surprisal[:-1] - self.surprisal[1:]
+        return result
 
     def image(self) -> Image.Image:
         """Draw the bits of the image at each depth."""
@@ -110,14 +110,14 @@ def logit_lens(query: ImageQuery) -> LogitLens:
     """
     model = query.model
     layers = _layers(model)
-    found = []
+    result = []
     with inference_mode(model):
         for depth in range(len(layers)):
             with _left_out([hook for layer in layers[depth:] for hook in layer]):
                 params = query.run_network()
-                found.append(query.surprisal_of(params, query.x)[0].double().cpu().numpy())
+                result.append(query.surprisal_of(params, query.x)[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
-    return LogitLens(np.stack([*found, query.surprisal]), names, color_scale_max(model))
+    return LogitLens(np.stack([*result, query.surprisal]), names, color_scale_max(model))
 
 
 def has_logit_lens(model: PixelModel) -> bool:

@@ -152,8 +152,8 @@ class ImageQuery:
     def surprisal(self) -> Float[np.ndarray, "c h w"]:
         """Surprisal of every sub-pixel of the image, in bits; computed once."""
         with inference_mode(self.model):
-            found: np.ndarray = self.surprisal_of(self.params, self.x)[0].double().cpu().numpy()
-        return found
+            output: np.ndarray = self.surprisal_of(self.params, self.x)[0].double().cpu().numpy()
+        return output
 
     @cached_property
     def order_index(self) -> Int[np.ndarray, "c h w"]:

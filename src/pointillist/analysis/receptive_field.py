@@ -195,15 +195,15 @@ def _depends(
     model: PixelModel, earlier: np.ndarray, site: tuple[int, int, int], random: torch.Generator, order: PixelOrder
 ) -> np.ndarray:
     """Take the union over random weights until it stays the same. Overwrites the weights."""
-    found, unchanged = np.zeros_like(earlier), 0
+    result, unchanged = np.zeros_like(earlier), 0
     for _ in range(_MAX_SETS):
         _randomise(model, random)
-        new = _gradient(model, earlier.shape, site, random, order) & ~found
-        found |= new
+        new = _gradient(model, earlier.shape, site, random, order) & ~result
+        result |= new
         unchanged = 0 if new.any() else unchanged + 1
-        if unchanged == _PATIENCE or (unchanged and bool((found | ~earlier).all())):
+        if unchanged == _PATIENCE or (unchanged and bool((result | ~earlier).all())):
             break
-    return found
+    return result
 
 
 def _randomise(model: PixelModel, random: torch.Generator) -> None:
@@ -224,8 +224,8 @@ def _gradient(
     outputs: Tensor = model.outputs(canvas, model.encode(None, _INPUTS, (height, width)), order)
     site_params = outputs.reshape(_INPUTS, groups, -1, height, width)[:, channel if groups > 1 else 0, :, row, column]
     weights = torch.randn(site_params.shape, generator=random, dtype=torch.float64)
-    found: np.ndarray = _input_gradient((site_params * weights).sum(), canvas, channels).amax(0).numpy() != 0
-    return found
+    result: np.ndarray = _input_gradient((site_params * weights).sum(), canvas, channels).amax(0).numpy() != 0
+    return result
 
 
 def _strength(

@@ -111,11 +111,11 @@ class Views:
     @cached_property
     def counterfactuals(self) -> list[Counterfactual]:
         """Consequences of each of `edits`."""
-        found = []
+        result = []
         for edits in default_edits(self) if self.edits is None else self.edits:
             self._report("counterfactual")
-            found.append(counterfactual(self.query, edits, n=self.continuations, seed=self.seed))
-        return found
+            result.append(counterfactual(self.query, edits, n=self.continuations, seed=self.seed))
+        return result
 
     def distribution(self, row: int, column: int, channel: int = 0) -> LevelDistribution:
         """Return the distribution of a sub-pixel; see `distribution`."""
@@ -139,9 +139,9 @@ class Views:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, of every view, ready for JSON."""
         views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        found: dict[str, Any] = {"model": self.title, "shape": list(self.query.shape), **self.maps.to_dict()}
-        found |= {name: view.to_dict() for name, view in views.items() if view is not None}
-        return {**found, "counterfactuals": [view.to_dict() for view in self.counterfactuals]}
+        result: dict[str, Any] = {"model": self.title, "shape": list(self.query.shape), **self.maps.to_dict()}
+        result |= {name: view.to_dict() for name, view in views.items() if view is not None}
+        return {**result, "counterfactuals": [view.to_dict() for view in self.counterfactuals]}
 
     def _affordable_attributions(self) -> int:
         """Return how many gradient maps fit on a page and take some seconds."""
@@ -164,8 +164,8 @@ def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:
     early = maps.order_index < (maps.order_index.max() + 1) // 2
     entropy = np.where(early, maps.entropy, -1.0)
     channel, row, column = (int(i) for i in np.unravel_index(int(entropy.argmax()), entropy.shape))
-    found = views.distribution(row, column, channel)
-    others = [level for level, _ in found.top(3) if level != found.observed][:2]
+    result = views.distribution(row, column, channel)
+    others = [level for level, _ in result.top(3) if level != result.observed][:2]
     return tuple({(row, column, channel): level} for level in others)
 
 

@@ -115,16 +115,16 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         self.model_ = as_model(self.model)
         self.background_ = None if self.background is None else as_model(self.background)
-        found = collect_normals(self._scorer().score(X))
+        result = collect_normals(self._scorer().score(X))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
-        if len(found) < least:
+        if len(result) < least:
             raise DataError(
-                f"{len(found):,} normal images are too few: `contamination` (={self.contamination:g}) needs at least "
+                f"{len(result):,} normal images are too few: `contamination` (={self.contamination:g}) needs at least "
                 f"{least:,}, half of them held out; give more, or ask for a higher rate."
             )
-        fitted, held_out = found[::2], found[1::2]
+        fitted, held_out = result[::2], result[1::2]
         self.statistic_names_ = self._scorer().names
-        self.image_size_ = found.size
+        self.image_size_ = result.size
         self.density_ = fit_density(fitted.statistics.reshape(-1, len(self.statistic_names_)), self.density)
         self.calibration_scores_ = np.sort(self._scores(held_out.statistics)[0])
         self.heat_scale_ = HeatScale.of(fitted, held_out)

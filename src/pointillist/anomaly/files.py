@@ -111,8 +111,8 @@ def own_folder(source: str) -> Path | None:
     Args:
         source: what `pointillist.load` takes.
     """
-    found = resolve(source)
-    return None if found is None or found.resolve().is_relative_to(ZOO.resolve()) else found
+    result = resolve(source)
+    return None if result is None or result.resolve().is_relative_to(ZOO.resolve()) else result
 
 
 def has_detector(folder: Path) -> bool:

@@ -70,9 +70,9 @@ def _moments(
     likelihood: Likelihood, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Compute entropy, its variance, and the PIT with its variance, `[b c h w]` each, in nats."""
-    found = []
+    result = []
     for channel in range(x.shape[1]):
         probs = likelihood.probs(params, x, channel)
-        found.append([*entropy_and_variance(probs), *centred_pit(probs, x[:, channel])])
-    entropy, variance, pit, pit_variance = (torch.stack(each, 1) for each in zip(*found, strict=True))
+        result.append([*entropy_and_variance(probs), *centred_pit(probs, x[:, channel])])
+    entropy, variance, pit, pit_variance = (torch.stack(each, 1) for each in zip(*result, strict=True))
     return entropy, variance, pit, pit_variance

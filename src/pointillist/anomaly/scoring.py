@@ -18,9 +18,9 @@ from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.anomaly.statistics import image_statistics, statistic_names
 from pointillist.errors import ConfigError
 from pointillist.evaluation.lossless import deflate_bits
+from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.progress import Bar
 
 _REACH = 3  # standard deviations at which the smoothing kernel ends
 
@@ -109,9 +109,9 @@ class Scorer:
         background = None if self.background is None else self._bits(self.background, x)
         unconditional = self._bits(self.model, x) if self.conditions else None
         codec = torch.from_numpy(deflate_bits(x.cpu().numpy())).to(x.device)
-        found = image_statistics(maps, x[0].numel(), codec, background, unconditional)
+        result = image_statistics(maps, x[0].numel(), codec, background, unconditional)
         excess = smooth(windows.blend(maps.excess), self.smoothing)
-        statistics = found.reshape(len(batch.names), len(windows), -1)
+        statistics = result.reshape(len(batch.names), len(windows), -1)
         return ScoredBatch(
             batch.names, batch.levels.cpu().numpy(), statistics.cpu().numpy(), excess.double().cpu().numpy()
         )

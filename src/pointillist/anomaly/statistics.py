@@ -61,15 +61,15 @@ def image_statistics(
     bits = maps.surprisal.double().sum((1, 2))
     excess = maps.excess.double().sum((1, 2))
     deviation = maps.variance.double().sum((1, 2)).clamp(min=_LEAST).sqrt()
-    found = [bits / dims, excess / deviation, (bits - codec_bits) / dims]
-    found += [_peak(maps.excess, side) for side in _PEAKS.values()]
+    result = [bits / dims, excess / deviation, (bits - codec_bits) / dims]
+    result += [_peak(maps.excess, side) for side in _PEAKS.values()]
     if maps.pit is not None and maps.pit_variance is not None:
-        found += _pit_statistics(maps.pit.double(), maps.pit_variance.double())
+        result += _pit_statistics(maps.pit.double(), maps.pit_variance.double())
     if background_bits is not None:
-        found.append((bits - background_bits) / dims)
+        result.append((bits - background_bits) / dims)
     if unconditional_bits is not None:
-        found.append((unconditional_bits - bits) / dims)
-    return torch.stack(found, 1)
+        result.append((unconditional_bits - bits) / dims)
+    return torch.stack(result, 1)
 
 
 def _peak(excess: Float[Tensor, "b h w"], side: int) -> Float[Tensor, " b"]:

@@ -26,14 +26,14 @@ class Cost:
     row_bytes: float
     pixel_bytes: float
 
-    def roofline_seconds(self, peaks: Peaks, batch: int, *, exact: bool = False) -> float:
+    def roofline_seconds(self, peaks: Peaks, batch: int, *, integer: bool = False) -> float:
         """Return the roofline bound: seconds an image of a batch of size `batch`, at peak performance.
 
         Args:
             exact: whether the operations are those of bytes, and a weight is one.
         """
         weights = (self.row_bytes + self.pixel_bytes) / 4 / batch
-        return peaks.roofline_seconds(self.row_flops + self.pixel_flops, weights, exact=exact)
+        return peaks.roofline_seconds(self.row_flops + self.pixel_flops, weights, integer=integer)
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(

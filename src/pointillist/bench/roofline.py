@@ -41,14 +41,14 @@ class Peaks:
     byte_gops: float
     byte_products: dict[str, float]
 
-    def roofline_seconds(self, operations: float, weights: float, *, exact: bool = False) -> float:
+    def roofline_seconds(self, operations: float, weights: float, *, integer: bool = False) -> float:
         """Return the least seconds that the operations and the reading of the weights take, one after the other.
 
         Args:
             operations: of products, in float32 or, if `exact`, of bytes.
             weights: number of weights to read, of 4 bytes or, if `exact`, one.
         """
-        peak, size = (self.byte_gops, 1) if exact else (self.gflops, 4)
+        peak, size = (self.byte_gops, 1) if integer else (self.gflops, 4)
         return operations / (1e9 * peak) + size * weights / (1e9 * self.gigabytes)
 
 
@@ -75,8 +75,8 @@ def _gflops(m: int, k: int, n: int) -> float:
 
 
 def _byte_gops(m: int, k: int, n: int) -> float:
-    """Measure the kernel of the exact engine: no library has one for every processor."""
-    from pointillist.exact.machine.single_product import single_product
+    """Measure the kernel of the integer engine: no library has one for every processor."""
+    from pointillist.engine.integer.compiled.single_product import single_product
 
     kernel = single_product(np.ones((m, k), np.uint8), np.ones((k, n), np.int8))
     return 2e-9 * m * k * n / _best(kernel)

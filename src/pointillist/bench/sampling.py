@@ -63,7 +63,7 @@ def available_engines(workload: Workload, names: Sequence[str] | None) -> tuple[
     usable, errors = [], []
     for name in known if names is None else [n for n in names if n != "naive"]:
         try:
-            if name == "exact":
+            if name == "integer":
                 workload.calibrate()
             workload.time_sampling(name, 1)
             usable.append(name)
@@ -90,18 +90,18 @@ def measure_sampling(
     for name in engines:
         cases[f"setup {name}"] = lambda e=name: workload.time_setup(e, batch)  # type: ignore[misc]
         cases[name] = lambda e=name: workload.time_sampling(e, batch)  # type: ignore[misc]
-    found = interleave(cases, repeats, on_case)
-    layout = min(layouts, key=lambda name: found[name].median_range.median)
-    naive = found[layout]
+    result = interleave(cases, repeats, on_case)
+    layout = min(layouts, key=lambda name: result[name].median_range.median)
+    naive = result[layout]
     note = f"{layout.removeprefix('naive ')}, from {PIXELS} pixels"
     slow, bound = naive.median_range, cost.roofline_seconds(peaks, batch)
     rows = [SamplingTime("naive", batch, 1, slow.scaled(1e3), None, None, slow.median / bound, None, None, note)]
     for name in engines:
-        setup, bound = found[f"setup {name}"].median_range.median, _bound(cost, peaks, batch, name)
-        pure = found[name].minus(setup).per(batch)
+        setup, bound = result[f"setup {name}"].median_range.median, _bound(cost, peaks, batch, name)
+        pure = result[name].minus(setup).per(batch)
         ms, faster, distance = pure.median_range.scaled(1e3), naive.ratio_to(pure), pure.median_range.median / bound
         note = "wall time" if name in DEVICE_ENGINES else ""
-        call = naive.ratio_to(found[name].per(batch))
+        call = naive.ratio_to(result[name].per(batch))
         rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note, call))
     return rows
 
@@ -119,11 +119,11 @@ def measure_threads(
     cases = {f"{e} {t}": sampling(e, t) for e in engines for t in (1, threads)}
     for name in engines:
         cases[f"setup {name}"] = lambda e=name: workload.time_setup(e, batch, threads=threads)  # type: ignore[misc]
-    found = interleave(cases, repeats, on_case)
+    result = interleave(cases, repeats, on_case)
     rows = []
     for name in engines:
-        setup = found[f"setup {name}"].median_range.median
-        one, several = (found[f"{name} {count}"].minus(setup).per(batch) for count in (1, threads))
+        setup = result[f"setup {name}"].median_range.median
+        one, several = (result[f"{name} {count}"].minus(setup).per(batch) for count in (1, threads))
         ms, distance, gain = (
             several.median_range.scaled(1e3),
             several.median_range.median / _bound(cost, peaks, batch, name),
@@ -135,7 +135,7 @@ def measure_threads(
 
 def _bound(cost: Cost, peaks: Peaks, batch: int, engine: str) -> float:
     """Return the roofline bound of an engine, in seconds an image."""
-    return cost.roofline_seconds(peaks, batch, exact=engine == "exact")
+    return cost.roofline_seconds(peaks, batch, integer=engine == "integer")
 
 
 def _with_threads(threads: int, work: Callable[[], float]) -> float:

@@ -22,8 +22,8 @@ from pointillist.model.pixel_model import PixelModel
 torch.set_num_threads(1)
 config, height, width, engine = json.load(open(sys.argv[1]))
 model = PixelModel(ModelConfig.from_dict(config)).eval()
-if engine == "exact":
-    pt.quantize_exact(model, torch.zeros(1, model.image.channels, height, width, dtype=torch.int64))
+if engine == "integer":
+    pt.quantize_integer(model, torch.zeros(1, model.image.channels, height, width, dtype=torch.int64))
 seconds = []
 for _ in range(2):
     started = time.process_time()

@@ -115,8 +115,8 @@ def measure_training(
         first[name] = (time.perf_counter() - started, size / 1e6)
         step()  # once more: the optimiser allocates its moments in the first step
     cases: dict[str, Case] = {name: lambda s=step: cpu_time(s, threads) for name, step in steps.items()}  # type: ignore[misc]
-    found = interleave(cases, repeats, on_case)
-    slow = found[VARIANTS[0].name]
+    result = interleave(cases, repeats, on_case)
+    slow = result[VARIANTS[0].name]
     return [
         TrainingTime(
             name,
@@ -126,5 +126,5 @@ def measure_training(
             first[name][1],
             first[name][0],
         )
-        for name, times in found.items()
+        for name, times in result.items()
     ]

@@ -20,11 +20,11 @@ from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import sample
-from pointillist.sampling.exact import quantize_exact
 from pointillist.sampling.loop import create_stepper
+from pointillist.sampling.quantize_integer import quantize_integer
 
 CALIBRATION = 8
-"""Images of the calibration of an exact program."""
+"""Images of the calibration of an integer program."""
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,17 @@ class Workload:
         return sum(rest, first)
 
     def calibrate(self) -> None:
-        """Make the exact program of a model that has none: calibrated on random images, as the weights are random.
+        """Make the integer program of a model that has none: calibrated on random images, as the weights are random.
 
         Raises:
-            EngineError: if the model cannot be exact.
+            EngineError: if the model has no integer form.
         """
         try:
-            self.model.exact()
+            self.model.integer_model()
         except EngineError:
             shape = (CALIBRATION, self.model.image.channels, *self.size)
             generator = torch.Generator().manual_seed(0)
-            quantize_exact(self.model, torch.randint(0, self.model.image.levels, shape, generator=generator))
+            quantize_integer(self.model, torch.randint(0, self.model.image.levels, shape, generator=generator))
 
     def time_sampling(self, engine: str, batch: int, threads: int = 1) -> float:
         """Time sampling a batch through `sample`, in seconds."""

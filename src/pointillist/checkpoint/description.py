@@ -43,7 +43,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "level_names": list(image.get("level_names") or ()),
             "likelihood": resolve_likelihood(config["likelihood"], image),
             "classes": list(conditions.get("label", {}).get("classes", ())),
-            "conditions": [words for kind, found in conditions.items() for words in describe_condition(kind, found)],
+            "conditions": [words for kind, result in conditions.items() for words in describe_condition(kind, result)],
             "orders": config["orders"],
             "size": "fixed" if config["position_channels"] else "any",
             "network": config["backbone"],
@@ -125,8 +125,8 @@ def resolve_likelihood(name: str, image: Settings) -> str:
 
 def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:
     """Detect how the matrices of a file are stored: `int8`, `bf16` or `float32`."""
-    found = {tensor.dtype for tensor in tensors.values()}
-    return "int8" if "I8" in found else "bf16" if "BF16" in found else "float32"
+    result = {tensor.dtype for tensor in tensors.values()}
+    return "int8" if "I8" in result else "bf16" if "BF16" in result else "float32"
 
 
 def count_parameters(tensors: Mapping[str, TensorInfo]) -> int:

@@ -140,14 +140,14 @@ def encode_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def decode_tensors(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Decode the tensors of `encode_tensors`, to the bit."""
-    found: dict[str, Tensor] = {}
+    result: dict[str, Tensor] = {}
     scales = {name + SCALE_SUFFIX for name, tensor in stored.items() if tensor.dtype == torch.int8}
     for name, tensor in stored.items():
         if tensor.dtype == torch.int8:
-            found[name] = dequantize_int8(tensor, stored[name + SCALE_SUFFIX])
+            result[name] = dequantize_int8(tensor, stored[name + SCALE_SUFFIX])
         elif name not in scales:
-            found[name] = tensor.float()
-    return found
+            result[name] = tensor.float()
+    return result
 
 
 def check_values(tensors: Mapping[str, Tensor], path: Path) -> None:

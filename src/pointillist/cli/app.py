@@ -98,8 +98,8 @@ class Commands(TyperGroup):
         """Return the command that was typed, also one of a command's own; None if there is none."""
         group: Any = self
         for word in ctx.meta[_TYPED]:
-            found = group.get_command(ctx, word) if isinstance(group, TyperGroup) else None
-            group = found or group
+            result = group.get_command(ctx, word) if isinstance(group, TyperGroup) else None
+            group = result or group
         return None if group is self else group
 
 

@@ -17,7 +17,7 @@ from pointillist.cli.output import (
 )
 from pointillist.cli.settings import FLAG
 from pointillist.errors import counted
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.bench import BenchConfig, BenchReport
@@ -167,10 +167,10 @@ def _model(name: str, sets: list[str], size: tuple[int, int] | None, levels: int
     import torch
 
     from pointillist.errors import ConfigError
+    from pointillist.files.settings_tree import assign, parse_assignment
     from pointillist.images import ImageSpec
     from pointillist.model.pretrained import build, load
     from pointillist.networks import names
-    from pointillist.settings_tree import assign, parse_assignment
     from pointillist.training.run_config import RunConfig
 
     kind, _, preset = name.partition(":")
@@ -255,8 +255,8 @@ def print_report(report: BenchReport) -> None:
         )
 
 
-def _ratio(found: MedianRange | None, digits: int) -> tuple[str, str]:
+def _ratio(result: MedianRange | None, digits: int) -> tuple[str, str]:
     """Format median and range for two columns."""
-    if found is None:
+    if result is None:
         return "", ""
-    return f"{found.median:,.{digits}f}", f"{found.low:,.{digits}f}-{found.high:,.{digits}f}"
+    return f"{result.median:,.{digits}f}", f"{result.low:,.{digits}f}-{result.high:,.{digits}f}"

@@ -12,7 +12,7 @@ import typer
 
 from pointillist.cli.output import print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,8 @@ EPILOG = """Examples:
 STANDARD = "-"
 
 Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="A bundled name, or a folder with an exact program (quantize --exact).")
+    str,
+    typer.Argument(metavar="MODEL", help="A bundled name, or a folder with an integer program (quantize --integer)."),
 ]
 Images = Annotated[
     list[Path], typer.Argument(metavar="FILES|DIR", help="Pictures and folders of them, or one .npz or .npy.")
@@ -70,7 +71,7 @@ def compress(
     """
     from pointillist.compression.api import resolve_labels
     from pointillist.compression.files import open_inputs
-    from pointillist.compression.models import as_exact, image_of
+    from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.writer import ArchiveWriter
     from pointillist.errors import ConfigError
     from pointillist.system import available_cores
@@ -79,15 +80,15 @@ def compress(
         raise ConfigError("`--json` and `--out -` both take standard output: choose one.")
     if out != STANDARD:
         reject_existing(Path(out), force)
-    exact, image = as_exact(model), image_of(model)
+    integer_model, image = as_integer_model(model), image_of(model)
     inputs = open_inputs(images, image, model)
-    labels = resolve_labels(exact, label, 1)
+    labels = resolve_labels(integer_model, label, 1)
     started, sub_pixels = time.perf_counter(), 0
     with (
         output(out) as file,
         Bar("compressing", inputs.count) as bar,
         ArchiveWriter(
-            file, exact, order=order, labels=labels is not None, per_record=per_record, verify=verify,
+            file, integer_model, order=order, labels=labels is not None, per_record=per_record, verify=verify,
             threads=threads or available_cores(),
         ) as archive,
     ):  # fmt: skip
@@ -103,7 +104,7 @@ def compress(
         "bytes": archive.bytes_written,
         "bits_per_dim": 8 * archive.bytes_written / max(1, sub_pixels),
         "model": model,
-        "fingerprint": exact.fingerprint,
+        "fingerprint": integer_model.fingerprint,
         "verified": verify,
         "seconds": round(time.perf_counter() - started, 3),
     }

@@ -56,10 +56,10 @@ def config_field(key: str) -> ConfigField:
     file, class_name = _declaring(file, class_name, name)
     node = _fields(file, class_name)[name]
     kinds = _union(node.annotation, file)
-    found: Any = kinds[0] if len(kinds) == 1 else str
-    if isinstance(found, tuple):
-        found = _choice(name, found)
-    return ConfigField(found, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
+    result: Any = kinds[0] if len(kinds) == 1 else str
+    if isinstance(result, tuple):
+        result = _choice(name, result)
+    return ConfigField(result, len(kinds) > 1, _default(node.value), _descriptions(file, class_name)[name])
 
 
 def default_value(key: str) -> Any:
@@ -136,13 +136,13 @@ def _fields(file: str, class_name: str) -> dict[str, ast.AnnAssign]:
 def _descriptions(file: str, class_name: str) -> dict[str, str]:
     """Read the first sentence of each entry under `Attributes:`, without backticks."""
     text = (ast.get_docstring(_class(file, class_name)) or "").partition("Attributes:\n")[2]
-    found = {}
+    result = {}
     for entry in re.split(r"\n    (?=\w)", "\n" + text):
         names, _, description = " ".join(entry.split()).partition(": ")
         sentence = re.split(r"(?<=\.) (?=[A-Z])", description.replace("`", ""))[0]
         for name in names.split(", "):
-            found[name] = sentence[:1].upper() + sentence[1:]
-    return found
+            result[name] = sentence[:1].upper() + sentence[1:]
+    return result
 
 
 def _union(node: ast.expr, file: str) -> list[Any]:

@@ -11,7 +11,7 @@ import typer
 from pointillist.cli.compress import STANDARD, Json
 from pointillist.cli.output import print_facts, print_json, reject_existing
 from pointillist.cli.settings import FLAG
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 EPILOG = """Examples:
 
@@ -62,15 +62,20 @@ def decompress(
     source = sys.stdin.buffer if archive == STANDARD else Path(archive)
     count = 0 if archive == STANDARD else len(Archive(archive, model))
     with output_lock(path), Bar("decompressing", count) as bar:
-        found = extract(source, path, model, salvage=salvage, threads=threads or available_cores(), on_image=bar.show)
-    facts = {"images": found.written, "lost": found.lost, "damage": [str(error) for error in found.damage], "out": out}
+        result = extract(source, path, model, salvage=salvage, threads=threads or available_cores(), on_image=bar.show)
+    facts = {
+        "images": result.written,
+        "lost": result.lost,
+        "damage": [str(error) for error in result.damage],
+        "out": out,
+    }
     if as_json:
         print_json(facts)
     else:
-        lost_count = f"{found.lost:,} images or more" if found.lost else "an unknown number of images"
-        reasons = "\n".join([lost_count, *map(str, found.damage)])
-        lost = [("lost", reasons)] if found.damage else []
-        written = [("written", out)] if found.written else []
-        print_facts([("images", f"{found.written:,}"), *lost, *written])
-    if found.damage:
+        lost_count = f"{result.lost:,} images or more" if result.lost else "an unknown number of images"
+        reasons = "\n".join([lost_count, *map(str, result.damage)])
+        lost = [("lost", reasons)] if result.damage else []
+        written = [("written", out)] if result.written else []
+        print_facts([("images", f"{result.written:,}"), *lost, *written])
+    if result.damage:
         raise typer.Exit(1)

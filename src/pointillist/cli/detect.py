@@ -127,18 +127,18 @@ def detect(
     reading: dict[str, Any] = {"sets": sets or [], "split": split, "windows": windows}
     folder = detector or own_folder(model)
     if fit is None:
-        found = _load(folder, model, loaded, other)
+        out = _load(folder, model, loaded, other)
     else:
         _reject_detector(folder, force)
         settings: dict[str, Any] = {"background": other, "conditions": conditions, "batch_size": batch_size}
         if contamination is not None:
             settings["contamination"] = contamination
-        found = _fit(loaded, fit, folder, settings, reading)
-    found.set_params(batch_size=batch_size)
+        out = _fit(loaded, fit, folder, settings, reading)
+    out.set_params(batch_size=batch_size)
     if contamination is not None:
-        found.set_params(contamination=contamination)
-    result = AnomalyReport(found.contamination)
-    for record in found.records(open_images(loaded, data, conditions=found.conditions, **reading)):
+        out.set_params(contamination=contamination)
+    result = AnomalyReport(out.contamination)
+    for record in out.records(open_images(loaded, data, conditions=out.conditions, **reading)):
         result.add(record)
         if heatmaps is not None:
             _write_overlay(heatmaps, record)
@@ -148,7 +148,7 @@ def detect(
     if csv_path is not None:
         write_csv(csv_path, result.sorted_rows)
     if as_json:
-        print_json(_summary(model, data, found, result))
+        print_json(_summary(model, data, out, result))
     else:
         _print(result, facts, top, [path for path in (heatmaps, report, csv_path) if path is not None])
     if fail_on_anomaly and result.odd:

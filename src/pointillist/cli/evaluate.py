@@ -12,7 +12,7 @@ from pointillist.cli import evaluation_report as report
 from pointillist.cli.hierarchy import evaluate_hierarchy, is_hierarchy, reject_options
 from pointillist.cli.output import QUANTIZE_HELP, print_json, quantized, reject_existing
 from pointillist.cli.settings import FLAG
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     pass
@@ -89,7 +89,7 @@ Guidance = Annotated[
     float, typer.Option(metavar="X", help="Evaluate the guided distribution with scale X (0 = unconditional, 1 = off).")
 ]
 Quantize = Annotated[str | None, typer.Option(metavar="KIND", help=QUANTIZE_HELP)]
-Engine = Annotated[str, typer.Option(metavar="NAME", help="exact evaluates the exact (integer) model.")]
+Engine = Annotated[str, typer.Option(metavar="NAME", help="exact evaluates the integer model.")]
 Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing CSV.")]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from pointillist.cli.output import print_facts
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataOptions, DataSplits, ImageDataset
@@ -111,21 +111,21 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
         )
     training = train.batch(np.arange(len(train))).levels
     held_out = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
-    found = {}
+    out = {}
     for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held_out)):
         with Bar("comparing", len(levels)) as bar:
             share = nearest_training_match(levels, training, model.image, bar.follow)[0]
-        found[name] = {
+        out[name] = {
             "count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())
         }  # fmt: skip
-    return found
+    return out
 
 
 def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
     """Compress all images, each with its label if there are labels, and count the bytes of the archive.
 
     Raises:
-        EngineError: if the model has no exact program.
+        EngineError: if the model has no integer program.
     """
     import io
 
@@ -198,9 +198,9 @@ def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 def _code_length_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
     if "code_length" not in facts:
         return []
-    found = facts["code_length"]
-    labels = ", the labels among them" if found["labels"] == "coded too" else ""
-    return [("compressed", f"{found['bytes']:,} bytes{labels}; {found['bits_per_dim']:.4f} bits/dim, really coded")]
+    out = facts["code_length"]
+    labels = ", the labels among them" if out["labels"] == "coded too" else ""
+    return [("compressed", f"{out['bytes']:,} bytes{labels}; {out['bits_per_dim']:.4f} bits/dim, really coded")]
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import typer
 from pointillist.cli.hierarchy import explain_hierarchy, is_hierarchy, reject_options, resolve_index
 from pointillist.cli.output import fresh_path, print_facts, print_json, reject_existing, size_text
 from pointillist.cli.settings import FLAG
-from pointillist.progress import PROGRESS_DELAY_S
+from pointillist.files.progress import PROGRESS_DELAY_S
 
 if TYPE_CHECKING:
     from pointillist.analysis import ConditionGain, Explanation, ImageQuery

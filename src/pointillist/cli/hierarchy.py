@@ -100,34 +100,34 @@ def evaluate_hierarchy(
     if max_images is not None:
         images = images.take(chosen_rows(len(images), max_images))
     started = time.perf_counter()
-    found = hierarchy.evaluate(images, primer, batch_size=batch_size)
+    result = hierarchy.evaluate(images, primer, batch_size=batch_size)
     seconds = time.perf_counter() - started
     if per_image is not None:
-        write_csv(per_image, found.bound, images.codes[0].files)
-    facts = {"model": model, "data": data, "split": name, **evaluation_facts(found), "seconds": round(seconds, 3)}
+        write_csv(per_image, result.bound, images.codes[0].files)
+    facts = {"model": model, "data": data, "split": name, **evaluation_facts(result), "seconds": round(seconds, 3)}
     if as_json:
         print_json(facts)
         return
-    typer.echo(f"{name:<11}{found.bound.count:,} images of {data}")
-    typer.echo(str(found))
+    typer.echo(f"{name:<11}{result.bound.count:,} images of {data}")
+    typer.echo(str(result))
     if primer is None:
         typer.echo("           order 0 and xz have read no codes of the training before")
 
 
-def evaluation_facts(found: HierarchyEvaluation) -> dict[str, Any]:
+def evaluation_facts(result: HierarchyEvaluation) -> dict[str, Any]:
     """Collect the numbers of an evaluation."""
-    lossless = found.lossless
+    lossless = result.lossless
     return {
-        "count": found.bound.count,
-        "bound_bits_per_dim": found.bound.bits_per_dim if found.has_pixels else None,
-        "interval_95": list(found.bound.interval) if found.has_pixels else None,
-        "nats": {name: float(nats.mean()) for name, nats in found.length.nats.items()},
-        "bits_per_number": {name: float(found.length.bits_per_number(name).mean()) for name in found.length.nats},
-        "codes_used": dict(found.used),
-        "order0_bits_per_code": dict(found.order0),
-        "xz_bits_per_code": dict(found.xz),
-        "psnr": found.psnr,
-        "accuracy": found.accuracy,
+        "count": result.bound.count,
+        "bound_bits_per_dim": result.bound.bits_per_dim if result.has_pixels else None,
+        "interval_95": list(result.bound.interval) if result.has_pixels else None,
+        "nats": {name: float(nats.mean()) for name, nats in result.length.nats.items()},
+        "bits_per_number": {name: float(result.length.bits_per_number(name).mean()) for name in result.length.nats},
+        "codes_used": dict(result.used),
+        "order0_bits_per_code": dict(result.order0),
+        "xz_bits_per_code": dict(result.xz),
+        "psnr": result.psnr,
+        "accuracy": result.accuracy,
         "lossless": None if lossless is None else {"codec": lossless.codec, "bits_per_dim": lossless.bits_per_dim},
     }
 
@@ -189,14 +189,16 @@ def explain_hierarchy(
     hierarchy = Hierarchy.load(model).to(resolve_device(device))
     name, images, _ = read_split(hierarchy, model, image, split, sets)
     number = resolve_index(images.codes[0], index)
-    found = explain_chain(hierarchy, images.take([number]))
-    save_png(found.picture, out)
-    facts = {"index": number, "split": name, "bits": found.bits, "bits_per_number": found.bits_per_number}
+    result = explain_chain(hierarchy, images.take([number]))
+    save_png(result.picture, out)
+    facts = {"index": number, "split": name, "bits": result.bits, "bits_per_number": result.bits_per_number}
     if as_json:
         print_json({"picture": str(out), **facts})
         return
-    lines = [(level, f"{bits:.2f} bits, {found.bits_per_number[level]:.4f} each") for level, bits in found.bits.items()]
-    print_facts([*lines, ("together", f"{sum(found.bits.values()):.2f} bits, a bound"), ("picture", str(out))])
+    lines = [
+        (level, f"{bits:.2f} bits, {result.bits_per_number[level]:.4f} each") for level, bits in result.bits.items()
+    ]
+    print_facts([*lines, ("together", f"{sum(result.bits.values()):.2f} bits, a bound"), ("picture", str(out))])
 
 
 def hierarchy_facts(name: str) -> dict[str, Any]:

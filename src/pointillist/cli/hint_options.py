@@ -76,10 +76,11 @@ def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarra
     return levels
 
 
-def _check_no_smaller(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
+def _check_no_smaller(path: Path, result: tuple[int, ...], size: tuple[int, int]) -> None:
     """Reject an image that would have to be enlarged: its hint would be another than it looks like."""
-    if found[0] < size[0] or found[1] < size[1]:
+    if result[0] < size[0] or result[1] < size[1]:
         raise ShapeError(
-            f"`--hint-from-image` (={path}) is {found[0]}x{found[1]}, smaller than the images of {size[0]}x{size[1]}: "
+            f"`--hint-from-image` (={path}) is {result[0]}x{result[1]}, smaller than the images of "
+            f"{size[0]}x{size[1]}: "
             "give a larger one, or the small image itself as `--hint`."
         )

@@ -70,8 +70,8 @@ def info(
     if is_hierarchy(name):
         given = {"--program": program, "--receptive-field": site, "--set": sets}
         reject_options("info", {**given, "--out": out, "--size": size, "--order": order})
-        found = hierarchy_facts(name)
-        print_json(found) if as_json else print_hierarchy_facts(found)
+        result = hierarchy_facts(name)
+        print_json(result) if as_json else print_hierarchy_facts(result)
         return
     if program:
         _print_program(name, size, order, as_json, bool(sets) or site is not None or out is not None or force)
@@ -160,7 +160,7 @@ def model_facts(name: str) -> dict[str, Any]:
 def data_facts(name: str, sets: list[str]) -> dict[str, Any]:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
-    from pointillist.settings_tree import assign, parse_assignment
+    from pointillist.files.settings_tree import assign, parse_assignment
     from pointillist.training.run_config import RunConfig
 
     tree: dict[str, Any] = {"data": {}}

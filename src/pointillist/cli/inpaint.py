@@ -157,20 +157,20 @@ def inpaint(
     for note in describe_threads(threads):
         typer.echo(f"note       {note}", err=True)
     started = time.perf_counter()
-    found: Completions | Canvases
+    results: Completions | Canvases
     if other is None:
-        found = complete(loaded, x, known, **settings)
+        results = complete(loaded, x, known, **settings)
     elif seamless is not None:
-        found = make_seamless(loaded, x, seamless, **settings)  # type: ignore[arg-type]
+        results = make_seamless(loaded, x, seamless, **settings)  # type: ignore[arg-type]
     else:
-        found = extend(loaded, x, *other, **settings)
-    write(loaded, found, x, kind, path, animate, force, seamless)
-    report(found, path, animate, time.perf_counter() - started, as_json)
+        results = extend(loaded, x, *other, **settings)
+    write(loaded, results, x, kind, path, animate, force, seamless)
+    report(results, path, animate, time.perf_counter() - started, as_json)
 
 
 def write(
     model: PixelModel,
-    found: Completions | Canvases,
+    results: Completions | Canvases,
     x: Tensor,
     kind: str,
     path: Path,
@@ -190,32 +190,32 @@ def write(
     from pointillist.sampling.files import level_bytes, write_npz
     from pointillist.visualization import image_grid, save_png
 
-    classes = model.config.classes if bool((found.labels >= 0).all()) else ()
+    classes = model.config.classes if bool((results.labels >= 0).all()) else ()
     if kind == "npz":
-        nats, labels = found.nats.numpy(), found.labels.numpy()
-        write_npz(path, [level_bytes(found.numpy())], nats, labels, found.image, classes)
+        nats, labels = results.nats.numpy(), results.labels.numpy()
+        write_npz(path, [level_bytes(results.numpy())], nats, labels, results.image, classes)
         return
     if kind in MAP_KINDS and is_map_file(path):
-        write_map(path, [found.numpy()], kind, force)
+        write_map(path, [results.numpy()], kind, force)
         return
     if kind == "files" or kind in MAP_KINDS:
-        _write_folder(path, found.numpy(), classes, kind)
+        _write_folder(path, results.numpy(), classes, kind)
         return
-    captions = [f"{bits:.1f} bits" for bits in (-found.nats / math.log(2)).tolist()]
-    if not isinstance(found, Completions):
-        save_png(image_grid(writers.repeated(found.drawn(), seamless), captions=captions), path)
+    captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
+    if not isinstance(results, Completions):
+        save_png(image_grid(writers.repeated(results.drawn(), seamless), captions=captions), path)
         return
-    array, kept = found.drawn(), found.known.all(0)
-    given = replace(found, levels=x.cpu().expand_as(found.levels)).drawn()[:1].copy()
+    array, kept = results.drawn(), results.known.all(0)
+    given = replace(results, levels=x.cpu().expand_as(results.levels)).drawn()[:1].copy()
     given[:, np.kron(~kept, np.ones(np.array(given.shape[1:3]) // kept.shape, bool))] = 128
     save_png(image_grid(np.concatenate([given, array]), captions=["known", *captions]), path)
     if animation is not None:
-        rank = model.generation_rank(*found.image.shape[1:], model.order(found.order))
+        rank = model.generation_rank(*results.image.shape[1:], model.order(results.order))
         later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
-        writers.write_animation(animation, [found.numpy()], later, captions=captions, start=int(kept.sum()))
+        writers.write_animation(animation, [results.numpy()], later, captions=captions, start=int(kept.sum()))
 
 
-def _write_folder(folder: Path, found: SampleArrays, classes: Sequence[str], form: str) -> None:
+def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], form: str) -> None:
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
     from pointillist.cli.map_output import files_beside
     from pointillist.cli.resumable import LIST
@@ -224,11 +224,11 @@ def _write_folder(folder: Path, found: SampleArrays, classes: Sequence[str], for
 
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for name, content in files_beside(found, form).items():
+    for name, content in files_beside(results, form).items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
     for number, (content, label, nats) in enumerate(
-        zip(encode_files(found, form), found.labels.tolist(), found.nats.tolist(), strict=True)
+        zip(encode_files(results, form), results.labels.tolist(), results.nats.tolist(), strict=True)
     ):
         name = f"{number:05d}.{form if form in MAP_KINDS else 'png'}"
         with atomic_path(folder / name) as temporary:
@@ -239,36 +239,44 @@ def _write_folder(folder: Path, found: SampleArrays, classes: Sequence[str], for
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def report(found: Completions | Canvases, path: Path, animation: Path | None, seconds: float, as_json: bool) -> None:
+def report(results: Completions | Canvases, path: Path, animation: Path | None, seconds: float, as_json: bool) -> None:
     """Print how the completions were drawn, their bits, and where they are."""
     from pointillist.completion.result import Completions
 
-    bits = (-found.nats / math.log(2)).tolist()
-    facts: dict[str, Any] = {"count": len(found), "bits": bits}
-    if isinstance(found, Completions):
+    bits = (-results.nats / math.log(2)).tolist()
+    facts: dict[str, Any] = {"count": len(results), "bits": bits}
+    if isinstance(results, Completions):
         facts |= {
-            "method": found.method, "exact": found.is_exact, "unknown": int((~found.known).sum()),
-            "log_weights": found.log_weights.tolist(), "ess": found.ess, "acceptance": found.acceptance,
-            "rule_acceptance": found.rule_acceptance,
+            "method": results.method, "exact": results.is_exact, "unknown": int((~results.known).sum()),
+            "log_weights": results.log_weights.tolist(), "ess": results.ess, "acceptance": results.acceptance,
+            "rule_acceptance": results.rule_acceptance,
         }  # fmt: skip
-        exact = "exact" if found.is_exact else f"effective sample size {found.ess:.1f}"
-        obeyed = "" if found.rule_acceptance is None else f", {found.rule_acceptance:.1%} obeyed the rules"
-        moved = "" if found.acceptance is None else f", {found.acceptance:.0%} of the moves accepted"
-        what, how = f"{facts['unknown']:,} sub-pixels", f"{found.method}, order {found.order}: {exact}{moved}{obeyed}"
+        exact = "exact" if results.is_exact else f"effective sample size {results.ess:.1f}"
+        obeyed = "" if results.rule_acceptance is None else f", {results.rule_acceptance:.1%} obeyed the rules"
+        moved = "" if results.acceptance is None else f", {results.acceptance:.0%} of the moves accepted"
+        what, how = (
+            f"{facts['unknown']:,} sub-pixels",
+            f"{results.method}, order {results.order}: {exact}{moved}{obeyed}",
+        )
     else:
-        facts |= {"methods": list(found.methods), "orders": list(found.orders)}
-        names = ", ".join(f"{m}, order {o}" for m, o in dict.fromkeys(zip(found.methods, found.orders, strict=True)))
-        what, how = f"{found.image.height}x{found.image.width}", f"{names}: {counted(len(found.methods), 'window')}"
+        facts |= {"methods": list(results.methods), "orders": list(results.orders)}
+        names = ", ".join(
+            f"{m}, order {o}" for m, o in dict.fromkeys(zip(results.methods, results.orders, strict=True))
+        )
+        what, how = (
+            f"{results.image.height}x{results.image.width}",
+            f"{names}: {counted(len(results.methods), 'window')}",
+        )
     if as_json:
         written = {"out": str(path), "animation": None if animation is None else str(animation)}
-        ran = {"seed": found.seed, "engine": found.engine, "order": found.order, "seconds": round(seconds, 3)}
+        ran = {"seed": results.seed, "engine": results.engine, "order": results.order, "seconds": round(seconds, 3)}
         print_json({**facts, **ran, **written})
         return
-    typer.echo(f"filled     {what}, {counted(len(found), 'time')}, in {seconds:.1f} s, engine {found.engine}")
+    typer.echo(f"filled     {what}, {counted(len(results), 'time')}, in {seconds:.1f} s, engine {results.engine}")
     typer.echo(f"method     {how}")
     spread = f"{min(bits):.1f} to {max(bits):.1f}" if len(bits) > 1 else f"{bits[0]:.1f}"
     typer.echo(f"bits       {spread} given the known pixels")
-    typer.echo(f"seed       {found.seed}")
+    typer.echo(f"seed       {results.seed}")
     typer.echo(f"written    {path}")
     if animation is not None:
         typer.echo(f"           {animation}")

@@ -15,7 +15,7 @@ from typer.main import get_command
 from pointillist.cli.output import print_facts, print_json
 from pointillist.cli.settings import FLAG
 from pointillist.errors import counted
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

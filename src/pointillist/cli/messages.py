@@ -57,9 +57,9 @@ def user_message(error: BaseException) -> str | None:
 def name_value(error: typer.BadParameter) -> None:
     """Put the value into the message of an option that typer rejects, which calls it *Input*."""
     # of pydantic; older versions of typer name the value themselves
-    found: list[Any] = getattr(error.__cause__, "errors", list)()
-    if found:
-        error.message = error.message.replace("Input", shorten(str(found[0]["input"])), 1)
+    result: list[Any] = getattr(error.__cause__, "errors", list)()
+    if result:
+        error.message = error.message.replace("Input", shorten(str(result[0]["input"])), 1)
 
 
 def print_error(sentence: str, label: str = "Error: ") -> None:
@@ -89,15 +89,15 @@ def for_command_line(sentence: str, command: Any) -> str:
 def _flags(command: Any) -> Mapping[str, Speller]:
     """Spell each setting that the command has an option for."""
     options = [p for p in command.params if p.param_type_name == "option"]
-    found = {p.name: _with_flag(max(p.opts, key=len)) for p in options}
-    found |= {
-        f"{name}s": speller for name, speller in found.items()
+    result = {p.name: _with_flag(max(p.opts, key=len)) for p in options}
+    result |= {
+        f"{name}s": speller for name, speller in result.items()
     }  # `attributes` of Python is repeated `--attribute`
     for setting in SETTINGS if command.name == "train" else ():
         speller = _negated(setting.flags) if setting.negated else _with_flag(setting.flags.split("/")[0])
         key = setting.key.partition(".")[2]  # with its section it is a key of a run file, and stays one
-        found |= dict.fromkeys({key, key.rpartition(".")[2]}, speller)
-    return found
+        result |= dict.fromkeys({key, key.rpartition(".")[2]}, speller)
+    return result
 
 
 def _setting(command: Any, name: str) -> Speller | None:

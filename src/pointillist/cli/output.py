@@ -123,11 +123,11 @@ def fresh_path(path: Path, force: bool) -> Path:
 
     With `force` it is the path itself, which is replaced.
     """
-    found, number = path, 1
-    while found.exists() and not force:
+    result, number = path, 1
+    while result.exists() and not force:
         number += 1
-        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return found
+        result = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return result
 
 
 def quantized(model: PixelModel, kind: str | None) -> PixelModel:

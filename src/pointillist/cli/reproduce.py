@@ -43,32 +43,32 @@ def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = 
         reject_existing(out, force)
     record = studio.read_manifest(manifest)
     loaded = load(model)
-    found = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
+    result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
     if out is not None:
-        _write(loaded, found, out)
-    _print(record, found, out, as_json)
-    if not all(found.identical):
+        _write(loaded, result, out)
+    _print(record, result, out, as_json)
+    if not all(result.identical):
         raise typer.Exit(1)
 
 
-def _write(model: PixelModel, found: ReproduceResult, out: Path) -> None:
+def _write(model: PixelModel, result: ReproduceResult, out: Path) -> None:
     """Write one image as it is, several as a sheet."""
     import numpy as np
 
     from pointillist.images import as_pil
     from pointillist.visualization import image_grid, save_png
 
-    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in found.images]
+    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in result.images]
     save_png(as_pil(arrays[0]) if len(arrays) == 1 else image_grid(np.stack(arrays)), out)
 
 
-def _print(manifest: SampleManifest, found: ReproduceResult, out: Path | None, as_json: bool) -> None:
+def _print(manifest: SampleManifest, result: ReproduceResult, out: Path | None, as_json: bool) -> None:
     if as_json:
-        print_json({**found.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
+        print_json({**result.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
         return
     facts = [
-        ("result", found.message),
-        ("model", f"{manifest.model.name}, {'the same' if found.same_model else 'another'}"),
+        ("result", result.message),
+        ("model", f"{manifest.model.name}, {'the same' if result.same_model else 'another'}"),
     ]
     facts += [] if out is None else [("written", str(out))]
     print_facts(facts)

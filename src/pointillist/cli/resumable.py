@@ -33,8 +33,8 @@ _SETTINGS = ("n", "guidance", "temperature", "top_p", "engine", "seed", "size", 
 
 def unfinished_seed(out: Path) -> int | None:
     """Return the seed of an unfinished output, which a command without a seed continues; None if there is none."""
-    found = (unfinished(out) or {}).get("seed")
-    return found if isinstance(found, int) else None
+    result = (unfinished(out) or {}).get("seed")
+    return result if isinstance(result, int) else None
 
 
 @runtime_checkable
@@ -135,10 +135,10 @@ class FolderSink:
         """Write a file for each image."""
         texts = part.texts or ("",) * len(part)
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
-        found = zip(
+        result = zip(
             self._encode(output, part), part.labels.tolist(), texts, part.bits_per_dim.tolist(), saved, strict=True
         )
-        for index, (content, label, text, bits, gain) in enumerate(found, output.done):
+        for index, (content, label, text, bits, gain) in enumerate(result, output.done):
             name = f"{index:0{self._digits}d}{self._suffix}"
             (output.folder / name).write_bytes(content)
             row: dict[str, Any] = {"file_name": name}

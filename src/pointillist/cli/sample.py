@@ -14,7 +14,7 @@ import typer
 from pointillist.cli.output import QUANTIZE_HELP, check_animation
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
-from pointillist.progress import Bar
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.cli.sample_source import SampleSource
@@ -106,7 +106,7 @@ Seamless = Annotated[
     ),
 ]  # fmt: skip
 Rules = Annotated[Path | None, _option("--rules", value="TOML", text="Rules that every map obeys.")]
-Engine = Annotated[str, _option(value="NAME", text="auto, cpu, exact, cuda, fixed-point, numpy or naive.")]
+Engine = Annotated[str, _option(value="NAME", text="auto, cpu, integer, cuda, jacobi, numpy or naive.")]
 Device = Annotated[str, _option(value="NAME", text="Device of the model: cpu, cuda or auto.")]
 Threads = Annotated[
     int | None, _option(value="N", text="Threads that share a batch on engine cpu, at most one for each core.", low=1)
@@ -268,8 +268,8 @@ def _sample(
             write_map(path, parts, kind, force)
         else:
             shown = None if kind == "image" else plan
-            found, captions = writers.write_pictures(path, parts, classes, shown, settings["seamless"])
+            result, captions = writers.write_pictures(path, parts, classes, shown, settings["seamless"])
             if animate is not None:
                 ranks = source.generation_rank(height, width, order)
-                writers.write_animation(animate, found, ranks, captions=captions, columns=plan.columns)
+                writers.write_animation(animate, result, ranks, captions=captions, columns=plan.columns)
     return totals

@@ -1,4 +1,4 @@
-"""Where `pointillist sample` takes its images from: a model run by torch, or a stored exact program without torch."""
+"""Where `pointillist sample` takes its images from: a model run by torch, or a stored integer program without torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.stored import StoredModel
 
 OnBatchRow = Callable[[int, int, Any], None]
-REASON = "the exact program of the model is stored; its nats are those of the integer model"
+REASON = "the integer program of the model is stored; its nats are those of the integer model"
 
 
 @runtime_checkable
@@ -112,7 +112,7 @@ class ModelSource(_OfModel):
     @property
     def measure(self) -> str:
         """What the bits/dim of its samples are."""
-        return f"under {'the exact program' if self.engine.engine == 'exact' else 'the model'} as it is"
+        return f"under {'the integer program' if self.engine.engine == 'integer' else 'the model'} as it is"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -166,11 +166,11 @@ class ModelSource(_OfModel):
 
 @dataclass(frozen=True)
 class StoredSource(_OfModel):
-    """A stored exact program; it needs no torch."""
+    """A stored integer program; it needs no torch."""
 
     model: StoredModel
     engine: EngineChoice
-    measure = "under the exact program as it is"
+    measure = "under the integer program as it is"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -179,12 +179,12 @@ class StoredSource(_OfModel):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the exact model."""
-        return self.model.exact.fingerprint
+        """SHA-256 of the integer model."""
+        return self.model.integer_model.fingerprint
 
     def order(self, name: str | None) -> PixelOrder:
         """Return a generation order."""
-        return self.model.exact.order(name)
+        return self.model.integer_model.order(name)
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
         """Return the rank of each pixel in a generation order, `[h w]`."""
@@ -196,8 +196,8 @@ class StoredSource(_OfModel):
         return self.model.hint_reader
 
     def check_levels(self, x: np.ndarray) -> np.ndarray:
-        """Check that `x` is a batch of levels; see `ExactModel.check`."""
-        return self.model.exact.check(x)
+        """Check that `x` is a batch of levels; see `IntegerModel.check`."""
+        return self.model.integer_model.check(x)
 
     def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
         """Read a condition image; see `parse_hint`."""
@@ -232,7 +232,7 @@ def open_source(
     plain: bool,
     hint: bool = False,
 ) -> SampleSource:
-    """Open a model: by its exact program alone where one is stored and the settings permit it, else with torch.
+    """Open a model: by its integer program alone where one is stored and the settings permit it, else with torch.
 
     Args:
         name: a folder, a bundled name or a hub id.
@@ -248,7 +248,7 @@ def open_source(
     plain = plain and device == "cpu" and quantize is None
     stored = open_stored(resolve(name), engine, size, plain=plain, hint=hint)
     if stored is not None:
-        return StoredSource(stored, EngineChoice("exact", REASON if engine == "auto" else first.reason))
+        return StoredSource(stored, EngineChoice("integer", REASON if engine == "auto" else first.reason))
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
 

@@ -78,7 +78,7 @@ class Setting:
 
     def value(self, typed: Any) -> Any:
         """Convert a typed value to that of the setting."""
-        from pointillist.settings_tree import parse_value
+        from pointillist.files.settings_tree import parse_value
 
         if isinstance(typed, StrEnum):
             return str(typed)
@@ -153,7 +153,7 @@ def overrides(source: str | None, sets: Sequence[str], options: Mapping[str, Any
         sets: values of `--set`.
         options: values of `SETTINGS` by parameter name.
     """
-    from pointillist.settings_tree import parse_assignment
+    from pointillist.files.settings_tree import parse_assignment
 
     typed = {} if source is None else {"data.source": source}
     for setting in SETTINGS:

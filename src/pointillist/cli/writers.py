@@ -47,10 +47,10 @@ class Totals:
 
     def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Record images that an interrupted command has written."""
-        found = np.array([(row["bits_per_dim"], row.get("bits_saved", math.nan)) for row in rows], np.float64)
-        self.bits.append(found[:, 0])
-        if not np.isnan(found).any():
-            self._gains.append(found[:, 1] * math.log(2))
+        result = np.array([(row["bits_per_dim"], row.get("bits_saved", math.nan)) for row in rows], np.float64)
+        self.bits.append(result[:, 0])
+        if not np.isnan(result).any():
+            self._gains.append(result[:, 1] * math.log(2))
 
     @property
     def array(self) -> np.ndarray:
@@ -102,17 +102,17 @@ def write_pictures(
     """
     from pointillist.visualization import image_grid, named_grid, save_png
 
-    found = list(parts)
-    array = repeated(drawn(found), seamless)
-    captions = [caption for part in found for caption in captions_of(part, classes)]
+    result = list(parts)
+    array = repeated(drawn(result), seamless)
+    captions = [caption for part in result for caption in captions_of(part, classes)]
     shown = captions if any(captions) else None
     if plan is None:
-        save_png(as_files(found[0])[0], out)
+        save_png(as_files(result[0])[0], out)
     elif plan.row_names:
         save_png(named_grid(array, plan.row_names, plan.column_names, columns=plan.columns or 1), out)
     else:
         save_png(image_grid(array, captions=shown, columns=plan.columns), out)
-    return found, shown
+    return result, shown
 
 
 def drawn(parts: Sequence[SampleArrays], max_pixels: int = MAX_DRAWN) -> np.ndarray:
@@ -160,8 +160,8 @@ def pixel_ranks(rank: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """
     height, width = size[0] // rank.shape[0], size[1] // rank.shape[1]
     inner = np.arange(height * width).reshape(height, width)
-    found: np.ndarray = np.kron(rank, np.full_like(inner, height * width)) + np.tile(inner, rank.shape)
-    return found
+    result: np.ndarray = np.kron(rank, np.full_like(inner, height * width)) + np.tile(inner, rank.shape)
+    return result
 
 
 def captions_of(part: SampleArrays, classes: Names) -> list[str]:

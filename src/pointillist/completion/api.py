@@ -171,8 +171,8 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             tries=draws.tries,
         )
 
-    found = best_of(model, task.inputs, task.config, draw)
-    return replace(found, nats=found.nats - offset)
+    out = best_of(model, task.inputs, task.config, draw)
+    return replace(out, nats=out.nats - offset)
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:

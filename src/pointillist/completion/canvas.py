@@ -64,12 +64,12 @@ class _Painter:
             return
         part = self.levels[:, :, window[0], window[1]]
         seed = int(np.random.SeedSequence([self.seed, len(self.methods)]).generate_state(1)[0])
-        found = complete_images(self.model, part, known, seed=seed, **self.settings)
-        part.copy_(found.levels)
-        self.nats += found.nats
-        self.methods.append(found.method)
-        self.orders.append(found.order)
-        self._last = found
+        out = complete_images(self.model, part, known, seed=seed, **self.settings)
+        part.copy_(out.levels)
+        self.nats += out.nats
+        self.methods.append(out.method)
+        self.orders.append(out.order)
+        self._last = out
 
     def result(self, shift: tuple[int, int] = (0, 0)) -> Canvases:
         """Return the canvases, rolled by rows and columns."""

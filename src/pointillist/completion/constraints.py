@@ -14,7 +14,7 @@ from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.rejection import open_image_mask
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 def parse_mask_on_levels(
@@ -26,13 +26,13 @@ def parse_mask_on_levels(
     Raises:
         ShapeError, ConfigError: if they do not fit the image, or its known pixels do not obey them.
     """
-    found, size = parse_allowed(allowed, model.image.levels, images, known), (known.shape[1], known.shape[2])
+    result, size = parse_allowed(allowed, model.image.levels, images, known), (known.shape[1], known.shape[2])
     if config.parsed_rules is not None:
         for image in np.unique(images.numpy(), axis=0):
             fixed = np.arange(model.image.levels) == image[..., None]
-            within = np.where(known[..., None], fixed, True if found is None else found)
+            within = np.where(known[..., None], fixed, True if result is None else result)
             open_image_mask(model, config.parsed_rules, size, within)  # an error where the known pixels break a rule
-    return open_image_mask(model, config.parsed_rules, size, found, weighted=True)
+    return open_image_mask(model, config.parsed_rules, size, result, weighted=True)
 
 
 def parse_allowed(
@@ -50,23 +50,25 @@ def parse_allowed(
     """
     if allowed is None:
         return None
-    found, shape = np.asarray(allowed), known.shape
+    result, shape = np.asarray(allowed), known.shape
     wanted = ((*shape, levels), (*shape[1:], levels))
-    if found.dtype != np.bool_ or found.shape not in wanted:
-        raise ShapeError(f"`allowed` ({found.dtype}, shape {found.shape}) must be boolean, {wanted[1]} or {wanted[0]}.")
-    found = np.broadcast_to(found, wanted[0])
-    none = np.argwhere(~found.any(-1))
+    if result.dtype != np.bool_ or result.shape not in wanted:
+        raise ShapeError(
+            f"`allowed` ({result.dtype}, shape {result.shape}) must be boolean, {wanted[1]} or {wanted[0]}."
+        )
+    result = np.broadcast_to(result, wanted[0])
+    none = np.argwhere(~result.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
     for image in np.unique(images.numpy(), axis=0):
-        own = np.take_along_axis(found, image[..., None], 3)[..., 0]
+        own = np.take_along_axis(result, image[..., None], 3)[..., 0]
         wrong = np.argwhere(known & ~own)
         if len(wrong):
             level, where = image[tuple(wrong[0])], _position(wrong[0])
             raise ConfigError(
                 f"`allowed` excludes level {level}, which is known at {where}: allow it, or leave the pixel unknown."
             )
-    return found
+    return result
 
 
 def _position(index: np.ndarray) -> str:

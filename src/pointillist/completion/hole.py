@@ -77,22 +77,22 @@ def parse_canvas(
 
 def _read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read a mask: pixels at least half bright are to be filled; transparent ones are not."""
-    found = np.asarray(read_picture(path, str(path)).convert("LA"))
-    if found.shape[:2] != size:
+    result = np.asarray(read_picture(path, str(path)).convert("LA"))
+    if result.shape[:2] != size:
         raise ShapeError(
-            f"`mask` (={path}) of {found.shape[0]}x{found.shape[1]} must have the size of the image, "
+            f"`mask` (={path}) of {result.shape[0]}x{result.shape[1]} must have the size of the image, "
             f"{size[0]}x{size[1]}: resize one of them."
         )
-    hole: np.ndarray = (found[..., 0] >= 128) & (found[..., 1] >= OPAQUE)
+    hole: np.ndarray = (result[..., 0] >= 128) & (result[..., 1] >= OPAQUE)
     return hole
 
 
 def _parse_region(text: str, size: tuple[int, int]) -> np.ndarray:
     """Parse `R0:R1,C0:C1`."""
-    found = _REGION.fullmatch(text.replace(" ", ""))
-    if found is None:
+    result = _REGION.fullmatch(text.replace(" ", ""))
+    if result is None:
         raise ConfigError(f"`region` (={text!r}) must be R0:R1,C0:C1, for example 8:20,8:20: rows, then columns.")
-    top, bottom, left, right = (int(part) if part else None for part in found.groups())
+    top, bottom, left, right = (int(part) if part else None for part in result.groups())
     ends = ((top or 0, size[0] if bottom is None else bottom), (left or 0, size[1] if right is None else right))
     for what, (first, last), length in zip(("rows", "columns"), ends, size, strict=True):
         if not first < last <= length:

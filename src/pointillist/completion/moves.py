@@ -113,8 +113,8 @@ class _Chain:
         if self.allowed is not None:
             others = others.masked_fill(~self.allowed[channel, row, column], -torch.inf)
         new = inverse_cdf(others.cpu(), uniforms[1]).to(x.device)
-        found = log_probs.gather(1, torch.stack([present, new], 1))
-        self.log_odds = found[:, 1] - found[:, 0]
+        result = log_probs.gather(1, torch.stack([present, new], 1))
+        self.log_odds = result[:, 1] - result[:, 0]
         changed = x.clone()
         changed[images, channel, row, column] = new
         return changed

@@ -67,8 +67,8 @@ class Completions(Samples):
         else:
             same = [((self.levels == level) * weights).sum(0) ** 2 for level in torch.unique(self.levels).tolist()]
             spread = 1 - torch.stack(same).sum(0)
-        found: np.ndarray = spread.mean(0).clamp(0, 1).numpy()
-        return found
+        result: np.ndarray = spread.mean(0).clamp(0, 1).numpy()
+        return result
 
     def sorted(self) -> Completions:
         """Return the same completions, the most probable one first."""

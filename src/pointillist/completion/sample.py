@@ -81,14 +81,14 @@ def sample(
     if settings.get("uniforms") is not None:
         raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
     check_sides(seamless)
-    found = api.sample(model, n, label, text, **settings)
+    result = api.sample(model, n, label, text, **settings)
     kept = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "on_row", "best_of")}
     own = {**model.generation_config.sampling, **kept, "label": label, "text": text}
-    tiles = make_seamless(model, found.levels, seamless, n, seed=found.seed, **cast(InpaintKwargs, own))
+    tiles = make_seamless(model, result.levels, seamless, n, seed=result.seed, **cast(InpaintKwargs, own))
     config, conditions = SamplingConfig.split(cast(SampleKwargs, kept), model.generation_config)
-    inputs = model.conditions.inputs(label, n, text, size=found.image.shape[1:], **conditions)
+    inputs = model.conditions.inputs(label, n, text, size=result.image.shape[1:], **conditions)
     maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order))
-    return replace(tiles, nats=maps.flatten(1).sum(1), order=found.order, texts=found.texts)
+    return replace(tiles, nats=maps.flatten(1).sum(1), order=result.order, texts=result.texts)
 
 
 def stream(

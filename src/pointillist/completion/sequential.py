@@ -29,7 +29,7 @@ from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 _SCORED_AT_ONCE = 16 * 28 * 28  # pixels in a scoring pass: sampling itself needs far less memory for each
 
@@ -141,6 +141,6 @@ class ConstrainedSampler:
         """Choose a level for each image of the engine's batch."""
         index = (site.channel, site.row, site.column)
         if self.known[index]:
-            found = self.levels[:, site.channel, site.row, site.column]
-            return found.repeat(len(log_probs) // len(found))
+            result = self.levels[:, site.channel, site.row, site.column]
+            return result.repeat(len(log_probs) // len(result))
         return self.sampler(site, log_probs)

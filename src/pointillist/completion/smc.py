@@ -217,14 +217,14 @@ class ParticleSampler:
         batch = self.batch
         self.drop_dead()
         if batch.counts[row] != len(batch.log_weights):
-            found: IntArray | None = batch.regroup(row)
+            result: IntArray | None = batch.regroup(row)
         elif (batch.roles[:, row, column] == DRAWN).any():
-            found = batch.resample(row, column)
+            result = batch.resample(row, column)
         else:
-            found = None
-        if found is None:
+            result = None
+        if result is None:
             return None
-        chosen = np.resize(found, self._slots)
+        chosen = np.resize(result, self._slots)
         if self.mask is not None:
             self.mask.select(chosen)
         return np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.guided else chosen

@@ -20,7 +20,7 @@ from pointillist.sampling.state import OnRow
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 @dataclass(frozen=True, kw_only=True)

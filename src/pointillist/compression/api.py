@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from pointillist.compression.archive import Archive
-from pointillist.compression.models import as_exact
+from pointillist.compression.models import as_integer_model
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, ShapeError
-from pointillist.exact import ExactModel
-from pointillist.exact.program import IntArray
+from pointillist.portable import IntegerModel
 
 
 def compress(
@@ -27,12 +27,12 @@ def compress(
     verify: bool = True,
     threads: int = 1,
 ) -> bytes:
-    """Compress images without loss, into about as many bits as their likelihood under the exact model says.
+    """Compress images without loss, into about as many bits as their likelihood under the integer model says.
 
     `decompress` gives the same levels on any machine. The archive does not contain the model.
 
     Args:
-        model: a model with an exact program (`quantize_exact`), its name or its folder.
+        model: a model with an integer program (`quantize_integer`), its name or its folder.
         images: levels, integers `[n, c, h, w]`, or a list of `[c, h, w]` of any sizes. Where the model knows one size
             only, others are cut into tiles of it.
         label: classes, one for all or one each, by number or name, if the model has them.
@@ -46,7 +46,7 @@ def compress(
         The archive.
 
     Raises:
-        EngineError, CheckpointError: if the model has no exact program.
+        EngineError, CheckpointError: if the model has no integer program.
         ShapeError: if the images do not fit the model.
 
     Example:
@@ -55,12 +55,18 @@ def compress(
         8 * len(archive) / images.numel()  # bits/dim
         ```
     """
-    exact = as_exact(model)
+    integer_model = as_integer_model(model)
     pictures = as_pictures(images)
-    labels = resolve_labels(exact, label, len(pictures))
+    labels = resolve_labels(integer_model, label, len(pictures))
     file = io.BytesIO()
     with ArchiveWriter(
-        file, exact, order=order, labels=labels is not None, per_record=per_record, verify=verify, threads=threads
+        file,
+        integer_model,
+        order=order,
+        labels=labels is not None,
+        per_record=per_record,
+        verify=verify,
+        threads=threads,
     ) as archive:
         for number, picture in enumerate(pictures):
             archive.add(picture, -1 if labels is None else labels[number])
@@ -97,8 +103,8 @@ def decompress(
             f"The archive declares {declared:,} sub-pixels, over the limit of {max_sub_pixels:,}: raise "
             "`max_sub_pixels`, or read its images one by one with `Archive`."
         )
-    found = list(opened)
-    return np.stack(found) if len({x.shape for x in found}) == 1 else found
+    result = list(opened)
+    return np.stack(result) if len({x.shape for x in result}) == 1 else result
 
 
 def as_pictures(images: Any) -> list[IntArray]:
@@ -108,17 +114,17 @@ def as_pictures(images: Any) -> list[IntArray]:
         ShapeError: if they are none.
     """
     if isinstance(images, Sequence):
-        found = [np.asarray(x) for x in images]
+        result = [np.asarray(x) for x in images]
     else:
         array = np.asarray(images)
-        found = list(array[None] if array.ndim == 3 else array)
-    for x in found:
+        result = list(array[None] if array.ndim == 3 else array)
+    for x in result:
         if x.ndim != 3 or not np.issubdtype(x.dtype, np.integer):
             raise ShapeError(f"Images of shape {x.shape} and type {x.dtype} must be integers (n, c, h, w).")
-    return found
+    return result
 
 
-def resolve_labels(exact: ExactModel, label: Any, count: int) -> list[int] | None:
+def resolve_labels(integer_model: IntegerModel, label: Any, count: int) -> list[int] | None:
     """Return the class of each image by number, -1 for none; None without labels.
 
     Raises:
@@ -129,4 +135,4 @@ def resolve_labels(exact: ExactModel, label: Any, count: int) -> list[int] | Non
     each = [label] * count if isinstance(label, (str, int, np.integer)) else list(np.asarray(label, object))
     if len(each) != count:
         raise ConfigError(f"`label` has {len(each)} values, and there are {count} images: give one for each.")
-    return [exact.class_number(one) for one in each]
+    return [integer_model.class_number(one) for one in each]

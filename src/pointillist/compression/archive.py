@@ -23,10 +23,10 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.metadata import decode_metadata
-from pointillist.compression.models import find_exact
+from pointillist.compression.models import find_integer_model
 from pointillist.compression.reader import Found, Part, check_size, decode_records, open_codec
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError
-from pointillist.exact.program import IntArray
 from pointillist.files.reading import check_file
 
 
@@ -90,8 +90,8 @@ class Archive:
         number = index + len(self) if index < 0 else index
         for place in self._places:
             if 0 <= number - place.first < place.entry.count:
-                found: IntArray = self._decoded(place).levels[number - place.first]
-                return found
+                result: IntArray = self._decoded(place).levels[number - place.first]
+                return result
         raise IndexError(f"Picture {index} is not there: the archive has {len(self):,}.")
 
     def __iter__(self) -> Iterator[IntArray]:
@@ -116,16 +116,16 @@ class Archive:
         """
         if self._codec is None:
             hint = str(self.metadata.get("model", ""))
-            self._codec = open_codec(self.header, find_exact(self.header.fingerprint, self._model, hint))
+            self._codec = open_codec(self.header, find_integer_model(self.header.fingerprint, self._model, hint))
         return self._codec
 
     @property
     def sub_pixels(self) -> int:
         """Number of sub-pixels of all pictures, as the archive declares it."""
-        exact = self.codec.exact
-        sizes = [place.entry.size or (exact.height, exact.width) for place in self._places]
+        integer_model = self.codec.integer_model
+        sizes = [place.entry.size or (integer_model.height, integer_model.width) for place in self._places]
         counts = [place.entry.count for place in self._places]
-        return exact.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
+        return integer_model.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
 
     @property
     def records(self) -> list[Entry]:
@@ -154,13 +154,13 @@ class Archive:
 
     def check_bytes(self) -> list[ArchiveError]:
         """Return what is damaged, by the checksum of each record; nothing is decoded, and no model is needed."""
-        found = [] if self.damage is None else [self.damage]
+        result = [] if self.damage is None else [self.damage]
         for place in self._places:
             try:
                 self._record(place)
             except ArchiveError as error:
-                found.append(error)
-        return found
+                result.append(error)
+        return result
 
     def _read(self, place: _Place) -> Found:
         """Read the record at a place, of a size that the model takes."""

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
 from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
 from pointillist.compression.tiles import Tiling
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError
-from pointillist.exact import ExactModel
-from pointillist.exact.program import IntArray
 from pointillist.ordering import PixelOrder
+from pointillist.portable import IntegerModel
 
 TOGETHER = 65_536
 """Sub-pixels of the records that a thread decodes in step."""
@@ -41,7 +41,7 @@ class Decoded:
 
 
 class Codec:
-    """Code pictures by the frequencies of an exact model.
+    """Code pictures by the frequencies of an integer model.
 
     codec = Codec(exact)
     record = codec.encode(levels, np.full(len(levels), -1))
@@ -53,19 +53,21 @@ class Codec:
         labels: whether images have labels, which the model is conditioned on.
     """
 
-    def __init__(self, exact: ExactModel, order: str | None = None, *, labels: bool = False) -> None:
-        self.exact, self.order, self.labels = exact, exact.order(order), labels
-        self._precision = exact.program(self.order).head.precision
-        self._classes = len(exact.classes)
+    def __init__(self, integer_model: IntegerModel, order: str | None = None, *, labels: bool = False) -> None:
+        self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
+        self._precision = integer_model.program(self.order).head.precision
+        self._classes = len(integer_model.classes)
 
     def tiling(self, height: int, width: int) -> Tiling:
         """Return how pictures of a size are cut."""
-        exact = self.exact
-        return Tiling(height, width, (exact.height, exact.width) if exact.fixed_size else (height, width))
+        integer_model = self.integer_model
+        return Tiling(
+            height, width, (integer_model.height, integer_model.width) if integer_model.fixed_size else (height, width)
+        )
 
     def size(self, record: Record) -> tuple[int, int]:
         """Height and width of the pictures of a record."""
-        return record.size or (self.exact.height, self.exact.width)
+        return record.size or (self.integer_model.height, self.integer_model.width)
 
     def encode(self, levels: IntArray, labels: IntArray) -> Record:
         """Code pictures `[n, c, h, w]` of one size, with a label each, -1 for none.
@@ -76,14 +78,14 @@ class Codec:
         (height, width), tiling = levels.shape[2:], self.tiling(*levels.shape[2:])
         tiles = tiling.split(levels)
         inputs = self._inputs(labels, tiling)
-        starts, sizes = self.exact.intervals(tiles, inputs, self.order)
+        starts, sizes = self.integer_model.intervals(tiles, inputs, self.order)
         inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
         encoder = RangeEncoder()
         if self.labels:
             encoder.add_uniform(labels + 1, self._classes + 1)
         encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
         encoder.add_uniform(np.array([check_of(levels)]), CHECK)
-        own = (height, width) == (self.exact.height, self.exact.width)
+        own = (height, width) == (self.integer_model.height, self.integer_model.width)
         return Record(PICTURES if own else SIZED, len(levels), encoder.finish(), None if own else (height, width))
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
@@ -97,11 +99,11 @@ class Codec:
         labels = [self._decode_labels(stream) for stream in streams]
         tiling = self.tiling(*size)
         steps = self._decode_images(streams, np.concatenate(labels), tiling)
-        found: list[Decoded | ArchiveError] = []
+        result: list[Decoded | ArchiveError] = []
         for stream, part, tiles in zip(streams, labels, steps, strict=True):
             stream.finish(levels := tiling.join(tiles))
-            found.append(stream.error or Decoded(levels, part))
-        return found
+            result.append(stream.error or Decoded(levels, part))
+        return result
 
     def _decode_labels(self, stream: _Stream) -> IntArray:
         if not self.labels:
@@ -112,25 +114,25 @@ class Codec:
         """Decode the tiles of each stream."""
         counts = [stream.count * tiling.count for stream in streams]
         bounds = np.cumsum([0, *counts])
-        steps = self.exact.steps(int(bounds[-1]), tiling.tile, self._inputs(labels, tiling), self.order)
+        steps = self.integer_model.steps(int(bounds[-1]), tiling.tile, self._inputs(labels, tiling), self.order)
         pixels = self.order.array_to_raster(tiling.inside())
         inside = [np.tile(pixels, (stream.count, 1, 1, 1))[:, 0] for stream in streams]
-        shape = (int(bounds[-1]), self.exact.channels, *self.order.raster_size(*tiling.tile))
-        found = np.zeros(shape, np.min_scalar_type(self.exact.levels - 1))
+        shape = (int(bounds[-1]), self.integer_model.channels, *self.order.raster_size(*tiling.tile))
+        result = np.zeros(shape, np.min_scalar_type(self.integer_model.levels - 1))
         while not steps.done:
             row, column, channel = steps.site
             if pixels[:, 0, row, column].any():
                 frequencies = steps.frequencies()
                 for stream, coded, start in zip(streams, inside, bounds, strict=False):
                     images = start + np.flatnonzero(coded[:, row, column])
-                    found[images, channel, row, column] = stream.levels(frequencies[images])
-            steps.observe(found[:, channel, row, column].astype(np.int64))
-        whole = self.order.array_from_raster(found)
+                    result[images, channel, row, column] = stream.levels(frequencies[images])
+            steps.observe(result[:, channel, row, column].astype(np.int64))
+        whole = self.order.array_from_raster(result)
         return [whole[start:end] for start, end in itertools.pairwise(bounds)]
 
     def _inputs(self, labels: IntArray, tiling: Tiling) -> dict[str, IntArray]:
         each = np.repeat(labels, tiling.count)
-        return self.exact.inputs(len(each), tiling.tile, self.order, each if self.labels else None)
+        return self.integer_model.inputs(len(each), tiling.tile, self.order, each if self.labels else None)
 
     def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
         """Return values of sub-pixels `[n, c, h, w]` in generation order, `[c h w, n]`."""
@@ -173,11 +175,11 @@ class _Stream:
 
 def in_generation_order(x: NDArray[np.generic], order: PixelOrder) -> NDArray[np.generic]:
     """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
-    found = order.array_to_raster(x).transpose(2, 3, 1, 0)
+    result = order.array_to_raster(x).transpose(2, 3, 1, 0)
     if order.s_curve:
-        found = found.copy()
-        found[1::2] = found[1::2, ::-1]
-    return found.reshape(-1, len(x))
+        result = result.copy()
+        result[1::2] = result[1::2, ::-1]
+    return result.reshape(-1, len(x))
 
 
 def check_of(levels: IntArray) -> int:

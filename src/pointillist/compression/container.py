@@ -120,12 +120,12 @@ def _encode_first(kind: int, count: int, size: tuple[int, int] | None) -> bytes:
 
 def encode_var(value: int) -> bytes:
     """Return an integer as LEB128."""
-    found = bytearray()
+    result = bytearray()
     while value >= 0x80:
-        found.append(value & 0x7F | 0x80)
+        result.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    result.append(value)
+    return bytes(result)
 
 
 class Source:
@@ -151,18 +151,18 @@ class Source:
         Raises:
             ArchiveError: if there are fewer.
         """
-        found = bytearray()
-        while len(found) < count:
-            part = self._file.read(min(count - len(found), 1 << 20))  # never more memory than there are bytes
+        result = bytearray()
+        while len(result) < count:
+            part = self._file.read(min(count - len(result), 1 << 20))  # never more memory than there are bytes
             if not part:
                 raise ArchiveError(
-                    f"{self.name} ends after {self.position + len(found):,} bytes, within a record: it is cut off, so "
+                    f"{self.name} ends after {self.position + len(result):,} bytes, within a record: it is cut off, so "
                     "copy it again, or salvage what is whole."
                 )
-            found += part
+            result += part
         self.position += count
-        self.marked += found
-        return bytes(found)
+        self.marked += result
+        return bytes(result)
 
     def var(self) -> int:
         """Read an integer.

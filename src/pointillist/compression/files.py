@@ -14,8 +14,8 @@ from pointillist.data.array_files import Archive as Arrays
 from pointillist.data.array_files import load_npy
 from pointillist.data.image_folder import count_kinds, list_files, list_pictures
 from pointillist.data.numpy_files import IMAGE_STEMS, to_channels_first
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError, DataError
-from pointillist.exact.program import IntArray
 from pointillist.images import ImageSpec, dequantise, quantise
 
 ARRAYS = (".npy", ".npz")
@@ -58,15 +58,15 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
         if len(paths) > 1:
             raise DataError(f"{paths[0]} and other files are given: compress an array of images by itself.")
         return _open_array(paths[0], image, model)
-    found = list_inputs(paths)
-    files = [read_levels(path, name, image)[1] for path, name in found]
-    pictures = {path for path, _ in found}
+    result = list_inputs(paths)
+    files = [read_levels(path, name, image)[1] for path, name in result]
+    pictures = {path for path, _ in result}
     others = (file for path in paths if path.is_dir() for file in list_files(path) if file not in pictures)
     return Inputs(
         {"model": model, "files": [file.to_json() for file in files]},
-        len(found),
-        sum(path.stat().st_size for path, _ in found),
-        lambda: (read_levels(path, name, image)[0] for path, name in found),
+        len(result),
+        sum(path.stat().st_size for path, _ in result),
+        lambda: (read_levels(path, name, image)[0] for path, name in result),
         count_kinds(others),
     )
 
@@ -77,21 +77,21 @@ def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     Raises:
         DataError: if nothing is there, or two have one name.
     """
-    found: list[tuple[Path, str]] = []
+    result: list[tuple[Path, str]] = []
     for path in paths:
         if path.is_dir():
-            found += [(file, file.relative_to(path).as_posix()) for file in list_pictures(path)]
+            result += [(file, file.relative_to(path).as_posix()) for file in list_pictures(path)]
         elif path.exists():
-            found.append((path, path.name))
+            result.append((path, path.name))
         else:
             raise DataError(f"{path} does not exist: check the path.")
-    names = [name for _, name in found]
+    names = [name for _, name in result]
     double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if double is not None:
         raise DataError(
             f"Two files are called {double}: compress their common folder instead, which keeps their paths."
         )
-    return found
+    return result
 
 
 def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
@@ -116,11 +116,11 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
     """
     if len({x.shape for x in levels}) > 1:
         raise DataError("The pictures differ in size, so no array holds them: write them as files, to DIR/.")
-    found = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
-    found = found[:, 0] if image.channels == 1 else found.transpose(0, 2, 3, 1)
+    result = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
+    result = result[:, 0] if image.channels == 1 else result.transpose(0, 2, 3, 1)
     if metadata.get("array") == "pictures":
-        return dequantise(found, image.levels)
-    return found.astype(np.uint8 if image.levels <= 256 else np.uint16)
+        return dequantise(result, image.levels)
+    return result.astype(np.uint8 if image.levels <= 256 else np.uint16)
 
 
 def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:

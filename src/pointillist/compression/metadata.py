@@ -44,7 +44,7 @@ def decode_metadata(record: Record, name: str) -> dict[str, Any]:
         text = decoder.decompress(record.content, MAX_BYTES)
         if decoder.unconsumed_tail or not decoder.eof:
             raise ArchiveError(f"The names in {name} are larger than {MAX_BYTES:,} bytes, or cut off: copy it again.")
-        found = parse_json(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
+        result = parse_json(text.decode(), f"The data about {name}", "copy it again", ArchiveError)
     except (zlib.error, UnicodeDecodeError, DataError) as error:
         raise ArchiveError(f"The names in {name} cannot be read ({error}): copy it again.") from error
-    return found if isinstance(found, dict) else {}
+    return result if isinstance(result, dict) else {}

@@ -1,4 +1,4 @@
-"""Find the exact model of an archive: given, or among the bundled ones, by its fingerprint."""
+"""Find the integer model of an archive: given, or among the bundled ones, by its fingerprint."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from pointillist.checkpoint.header import read_config
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
-from pointillist.exact import ExactModel, load
-from pointillist.exact.storage import has_exact, stored_fingerprint
 from pointillist.images import ImageSpec
+from pointillist.portable import IntegerModel, load
+from pointillist.portable.storage import has_program, stored_fingerprint
 from pointillist.zoo import list_pretrained, resolve
 
 
 def find_folder(prefix: bytes, model: str | Path | None = None, hint: str = "") -> Path:
-    """Return the folder of the model with a fingerprint that begins with `prefix`; see `find_exact`."""
+    """Return the folder of the model with a fingerprint that begins with `prefix`; see `find_integer_model`."""
     if model is not None:
         return _folder(model)
     for bundled in list_pretrained():
@@ -32,8 +32,8 @@ def image_of(model: str | Path) -> ImageSpec:
     return ImageSpec(**read_config(_folder(model))["image"])
 
 
-def as_exact(model: Any) -> ExactModel:
-    """Return the exact model of a model: an `ExactModel`, a `PixelModel`, or a name or folder.
+def as_integer_model(model: Any) -> IntegerModel:
+    """Return the integer model of a model: an `IntegerModel`, a `PixelModel`, or a name or folder.
 
     Raises:
         EngineError: if it has none.
@@ -41,46 +41,46 @@ def as_exact(model: Any) -> ExactModel:
     """
     if isinstance(model, (str, Path)):
         return load(_folder(model))
-    found = model if isinstance(model, ExactModel) else model.exact().integers
-    if not found.fingerprint:
-        raise EngineError("This exact model has no fingerprint: make it with `pt.quantize_exact`, or load it.")
-    return found
+    result = model if isinstance(model, IntegerModel) else model.integer_model().integers
+    if not result.fingerprint:
+        raise EngineError("This integer model has no fingerprint: make it with `pt.quantize_integer`, or load it.")
+    return result
 
 
-def find_exact(prefix: bytes, model: Any = None, hint: str = "") -> ExactModel:
-    """Return the exact model with a fingerprint that begins with `prefix`.
+def find_integer_model(prefix: bytes, model: Any = None, hint: str = "") -> IntegerModel:
+    """Return the integer model with a fingerprint that begins with `prefix`.
 
     Args:
-        model: the model itself, as for `as_exact`; None to look among the bundled ones.
+        model: the model itself, as for `as_integer_model`; None to look among the bundled ones.
         hint: what the writer called the model, for the message.
 
     Raises:
         ArchiveError: if it is another one, or none is found.
     """
     if model is not None:
-        found = as_exact(model)
-        if prefix_of(found) == prefix:
-            return found
+        result = as_integer_model(model)
+        if prefix_of(result) == prefix:
+            return result
         raise ArchiveError(
-            f"The archive was written with the exact model {_name(prefix, hint)}, and the one given is "
-            f"{prefix_of(found).hex()}: give that model, in the state it had."
+            f"The archive was written with the integer model {_name(prefix, hint)}, and the one given is "
+            f"{prefix_of(result).hex()}: give that model, in the state it had."
         )
     return load(find_folder(prefix, None, hint))
 
 
-def prefix_of(exact: ExactModel) -> bytes:
+def prefix_of(integer_model: IntegerModel) -> bytes:
     """Return the part of the fingerprint that an archive holds."""
-    return bytes.fromhex(exact.fingerprint)[:PREFIX]
+    return bytes.fromhex(integer_model.fingerprint)[:PREFIX]
 
 
 def _folder(model: str | Path) -> Path:
     folder = resolve(str(model))
     if folder is None:
         raise CheckpointError(f"There is no model {model}: give a folder or the name of a bundled model.")
-    if not has_exact(folder):
+    if not has_program(folder):
         raise ConfigError(
-            f"{model} has no exact program, which compression needs: make it with `pointillist quantize {model} "
-            "--exact --data DATA --out DIR`, and give DIR."
+            f"{model} has no integer program, which compression needs: make it with `pointillist quantize {model} "
+            "--integer --data DATA --out DIR`, and give DIR."
         )
     return folder
 

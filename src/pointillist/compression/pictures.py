@@ -14,8 +14,8 @@ from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
 from pointillist.data.picture_files import opened_picture
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError, DataError
-from pointillist.exact.program import IntArray
 from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")

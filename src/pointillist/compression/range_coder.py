@@ -13,8 +13,8 @@ import numpy as np
 from constriction import stream
 from numpy.typing import NDArray
 
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError
-from pointillist.exact.program import IntArray
 
 BITS = 24
 """Bits of the sum of the frequencies that the library works with."""

@@ -19,10 +19,10 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.metadata import decode_metadata
-from pointillist.compression.models import find_exact
+from pointillist.compression.models import find_integer_model
 from pointillist.compression.threads import in_threads
 from pointillist.errors import ArchiveError
-from pointillist.exact import ExactModel
+from pointillist.portable import IntegerModel
 
 MAX_SUB_PIXELS = 1 << 28
 """Most sub-pixels of a record: an archive can declare any number, whatever its size."""
@@ -50,16 +50,16 @@ class Part:
     error: ArchiveError | None = None
 
 
-def open_codec(header: Header, exact: ExactModel) -> Codec:
+def open_codec(header: Header, integer_model: IntegerModel) -> Codec:
     """Return the codec of an archive.
 
     Raises:
         ArchiveError: if its header does not fit the model.
     """
-    names = list(exact.orders)
-    if header.order >= len(names) or (header.labels and not exact.classes):
+    names = list(integer_model.orders)
+    if header.order >= len(names) or (header.labels and not integer_model.classes):
         raise ArchiveError("The header of the archive does not fit its model: the archive is damaged.")
-    return Codec(exact, names[header.order], labels=header.labels)
+    return Codec(integer_model, names[header.order], labels=header.labels)
 
 
 def stream(
@@ -74,7 +74,7 @@ def stream(
     source = Source(file, name)
     header, prefix = read_header(source)
     yield header
-    codec = open_codec(header, find_exact(header.fingerprint, model))
+    codec = open_codec(header, find_integer_model(header.fingerprint, model))
     entries: list[Entry] = []
     waiting: list[dict[str, Any]] = []
 
@@ -103,7 +103,7 @@ def decode_records(codec: Codec, records: Iterable[tuple[int, Found]], threads: 
     """
     number = first = 0
     for group in _grouped(codec, records, threads):
-        for (count, _), outcome in zip(group, _decode(codec, [found for _, found in group], threads), strict=True):
+        for (count, _), outcome in zip(group, _decode(codec, [result for _, result in group], threads), strict=True):
             lost = outcome if isinstance(outcome, ArchiveError) else None
             yield Part(number, first, count, None if isinstance(outcome, ArchiveError) else outcome, lost)
             number, first = number + 1, first + count
@@ -116,7 +116,7 @@ def check_size(codec: Codec, record: Record) -> None:
         ArchiveError: if it has too many pixels, or none.
     """
     height, width = codec.size(record)
-    declared = record.count * codec.exact.channels * height * width
+    declared = record.count * codec.integer_model.channels * height * width
     if not 0 < declared <= MAX_SUB_PIXELS:
         raise ArchiveError(
             f"A record declares {record.count:,} pictures of {height}x{width}, over the limit of {MAX_SUB_PIXELS:,} "
@@ -128,20 +128,20 @@ def _grouped(codec: Codec, records: Iterable[tuple[int, Found]], threads: int) -
     """Collect consecutive records of pictures of one size."""
     group: list[tuple[int, Found]] = []
     held: tuple[tuple[int, int], int] | None = None  # size of the pictures, and sub-pixels of the group
-    for count, found in records:
-        if isinstance(found, Record):
-            size = codec.size(found)
-            area = count * codec.exact.channels * size[0] * size[1]
+    for count, result in records:
+        if isinstance(result, Record):
+            size = codec.size(result)
+            area = count * codec.integer_model.channels * size[0] * size[1]
             if held is not None and (size != held[0] or held[1] + area > TOGETHER * threads):
                 yield group
                 group, held = [], None
             held = (size, area + (held[1] if held else 0))
-        group.append((count, found))
+        group.append((count, result))
     if group:
         yield group
 
 
 def _decode(codec: Codec, group: Sequence[Found], threads: int) -> list[Decoded | ArchiveError]:
-    whole = [found for found in group if isinstance(found, Record)]
+    whole = [result for result in group if isinstance(result, Record)]
     outcomes = iter(list(in_threads(codec.decode, whole, threads)))
-    return [found if isinstance(found, ArchiveError) else next(outcomes) for found in group]
+    return [result if isinstance(result, ArchiveError) else next(outcomes) for result in group]

@@ -20,5 +20,5 @@ def in_threads(function: Callable[[Sequence[A]], list[B]], items: Sequence[A], t
             yield from function(share)
         return
     with ThreadPoolExecutor(len(shares)) as pool:
-        for found in pool.map(function, shares):
-            yield from found
+        for result in pool.map(function, shares):
+            yield from result

@@ -11,10 +11,10 @@ import numpy as np
 from pointillist.compression.codec import TOGETHER, Codec
 from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end
 from pointillist.compression.metadata import encode_metadata
-from pointillist.compression.models import as_exact, prefix_of
+from pointillist.compression.models import as_integer_model, prefix_of
 from pointillist.compression.threads import in_threads
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError
-from pointillist.exact.program import IntArray
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
@@ -52,13 +52,13 @@ class ArchiveWriter:
         verify: bool = True,
         threads: int = 1,
     ) -> None:
-        exact = as_exact(model)
+        integer_model = as_integer_model(model)
         if per_record is not None and per_record < 1:
             raise ConfigError(f"`per_record` (={per_record}) must be at least 1.")
-        if labels and not exact.classes:
+        if labels and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record
-        self._codec = Codec(exact, order, labels=labels)
+        self._codec = Codec(integer_model, order, labels=labels)
         self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int]] = []
 
@@ -80,7 +80,7 @@ class ArchiveWriter:
         Raises:
             ShapeError: if it does not fit the model.
         """
-        self._codec.exact.check_levels(levels[None])
+        self._codec.integer_model.check_levels(levels[None])
         if self._waiting and self._waiting[0][0].shape != levels.shape:
             self._flush()
         self._waiting.append((levels, label))
@@ -148,8 +148,8 @@ class RecordWriter:
 
 def header_of(codec: Codec) -> bytes:
     """Return the header of an archive of a codec."""
-    number = list(codec.exact.orders).index(codec.order.name)
-    return Header(prefix_of(codec.exact), codec.labels, number).encode()
+    number = list(codec.integer_model.orders).index(codec.order.name)
+    return Header(prefix_of(codec.integer_model), codec.labels, number).encode()
 
 
 def pictures_of(sub_pixels: int, per_record: int | None) -> int:
@@ -167,8 +167,8 @@ def encode_records(
         ShapeError: if they do not fit the model.
     """
     records = [codec.encode(levels[part], labels[part]) for part in parts]
-    for part, found in zip(parts, codec.decode(records) if verify else (), strict=False):
-        if isinstance(found, ArchiveError) or not np.array_equal(found.levels, levels[part]):
+    for part, result in zip(parts, codec.decode(records) if verify else (), strict=False):
+        if isinstance(result, ArchiveError) or not np.array_equal(result.levels, levels[part]):
             raise EngineError(
                 "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
                 "report this model."

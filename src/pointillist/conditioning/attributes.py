@@ -115,10 +115,10 @@ class AttributeEncoder(ConditionEncoder):
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Embed all attributes."""
-        found = []
+        result = []
         for column, (table, names) in enumerate(zip(self.embeddings, self.values.values(), strict=True)):
-            found.append(table(torch.where(value.known[:, column], value.values[:, column], len(names))))
-        return torch.cat(found, 1)[:, :, None, None]
+            result.append(table(torch.where(value.known[:, column], value.values[:, column], len(names))))
+        return torch.cat(result, 1)[:, :, None, None]
 
     def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
         """The embeddings of each attribute."""

@@ -112,11 +112,11 @@ def parse_mask(mask: Any, shape: tuple[int, ...]) -> Bool[Tensor, "n c h w"]:
     Example:
         parse_mask(np.ones((8, 8), bool), (4, 3, 8, 8)).shape  # (4, 3, 8, 8)
     """
-    found = mask if isinstance(mask, Tensor) else np.asarray(mask)
-    kind = str(found.dtype).removeprefix("torch.")
-    if kind != "bool" or tuple(found.shape) not in (shape, shape[1:], shape[2:]):
+    result = mask if isinstance(mask, Tensor) else np.asarray(mask)
+    kind = str(result.dtype).removeprefix("torch.")
+    if kind != "bool" or tuple(result.shape) not in (shape, shape[1:], shape[2:]):
         raise ShapeError(
-            f"`known` ({kind}, shape {tuple(found.shape)}) must be boolean, "
+            f"`known` ({kind}, shape {tuple(result.shape)}) must be boolean, "
             f"{shape[2:]}, {shape[1:]} or {shape}: True where a pixel is known."
         )
-    return torch.as_tensor(found).expand(shape)
+    return torch.as_tensor(result).expand(shape)

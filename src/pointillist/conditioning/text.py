@@ -109,18 +109,18 @@ class TextConfig(ConditionConfig):
                 "for example use+learned."
             )
         encoder = open_encoder(self.frozen) if self.frozen else None
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         if encoder is not None:
-            found = {"fingerprint": encoder.fingerprint, "size": encoder.size}
+            result = {"fingerprint": encoder.fingerprint, "size": encoder.size}
         if TOKENS in parts and isinstance(encoder, TokenEncoder):
-            found |= {"num_tokens": self.num_tokens or STATES, "token_size": encoder.token_size}
+            result |= {"num_tokens": self.num_tokens or STATES, "token_size": encoder.token_size}
         elif TOKENS in parts:
             if not self.learned:
                 raise ConfigError(
                     f"`text` (={self.encoder!r}) has no tokens: let it learn words beside, `{self.encoder}+{LEARNED}`."
                 )
-            found["num_tokens"] = self.num_tokens or WORDS
-        return self.model_copy(update=found)
+            result["num_tokens"] = self.num_tokens or WORDS
+        return self.model_copy(update=result)
 
     def check_complete(self) -> None:
         """Check that encoder, fingerprint and sizes go together."""
@@ -134,14 +134,14 @@ class TextConfig(ConditionConfig):
 
     def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
         """An encoder for the frozen vectors, one for learned words, one for tokens: those that are set."""
-        found: dict[str, ConditionEncoder] = {}
+        result: dict[str, ConditionEncoder] = {}
         if self.frozen:
-            found["text"] = SentenceEncoder(self)
+            result["text"] = SentenceEncoder(self)
         if self.learned:
-            found["words"] = HashedNgramEncoder(self)
+            result["words"] = HashedNgramEncoder(self)
         if self.num_tokens:
-            found["tokens"] = (FrozenTokenEncoder if self.token_size else HashedTokenEncoder)(self)
-        return found
+            result["tokens"] = (FrozenTokenEncoder if self.token_size else HashedTokenEncoder)(self)
+        return result
 
 
 class PromptEncoder(ConditionEncoder):
@@ -219,8 +219,8 @@ class HashedNgramEncoder(PromptEncoder):
         if texts is None:
             nothing = torch.full((1, config.length), PAD)
             return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
-        found = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
-        return MaskedValue(found, (found != PAD).any(1))
+        result = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
+        return MaskedValue(result, (result != PAD).any(1))
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt."""
@@ -285,11 +285,11 @@ class HashedTokenEncoder(TokenSequenceEncoder):
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Hash each word and its n-grams into buckets, `[n t f]`."""
         config, texts = self.config, parse_prompts(value, batch_size)
-        found = [
+        result = [
             hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
             for text in texts or [""] * batch_size
         ]
-        values = torch.from_numpy(np.stack(found) if found else np.full((0, config.num_tokens, config.pieces), PAD))
+        values = torch.from_numpy(np.stack(result) if result else np.full((0, config.num_tokens, config.pieces), PAD))
         return MaskedValue(values, (values != PAD).any(2))
 
     def forward(self, value: MaskedValue) -> Tokens:

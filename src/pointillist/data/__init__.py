@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pointillist.lazy import lazy_names
+from pointillist.files.lazy import lazy_names
 
 if TYPE_CHECKING:
     from pointillist.data.annotations import Annotations

@@ -52,8 +52,8 @@ class Annotations:
         Raises:
             DataError: naming the first annotation that does not.
         """
-        found = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
-        for what, column in found.items():
+        result = {**self.attributes, "vectors": self.vectors, "hints": self.hints}
+        for what, column in result.items():
             if column is not None and len(column) != count:
                 raise DataError(f"{name} has {count:,} images but {len(column):,} {what}: give one for each image.")
         if self.vectors is not None and (self.vectors.ndim != 2 or not np.isfinite(self.vectors).all()):
@@ -199,13 +199,13 @@ def _column(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.nda
     if not any(what in row for row in rows.values()):
         there = ", ".join(sorted({key for row in rows.values() for key in row}))
         raise DataError(f"The column {what!r} is not in the metadata, which have: {there}.")
-    found = [rows[path].get(what) for path in kept]
-    for path, value in zip(kept, found, strict=True):
+    result = [rows[path].get(what) for path in kept]
+    for path, value in zip(kept, result, strict=True):
         if isinstance(value, (list, dict, float)):
             raise DataError(f"{path.name} has the {what} {value!r} in the metadata: give a name or a number from 0.")
-    if all(isinstance(value, int) for value in found if value is not None):
-        return np.array([-1 if value is None else int(value) for value in found], np.int64)
-    return np.array(["" if value is None else str(value) for value in found])
+    if all(isinstance(value, int) for value in result if value is not None):
+        return np.array([-1 if value is None else int(value) for value in result], np.int64)
+    return np.array(["" if value is None else str(value) for value in result])
 
 
 def _vectors(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
@@ -232,10 +232,10 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
     files = {path.relative_to(root).with_suffix(""): path for path in sorted(root.rglob("*")) if path.is_file()}
     items = []
     for path in kept:
-        found = files.get(path.relative_to(folder).with_suffix(""))
-        if found is None:
+        result = files.get(path.relative_to(folder).with_suffix(""))
+        if result is None:
             raise DataError(f"{path} has no hint in {root}: add a file of the same name, or leave the image out.")
-        items.append(ImageSource(str(found), partial(open_picture, found)))
+        items.append(ImageSource(str(result), partial(open_picture, result)))
     changes: dict[str, Any] = {"mode": "auto", "palette": None, "levels": None, "skip_bad": False, "binarise": "none"}
     if options.size is None:  # a smaller hint, such as a thumbnail, is enlarged
         changes |= {"size": size, "resize_mode": "stretch", "resample": "nearest"}

@@ -74,13 +74,13 @@ class Archive:
         `x_train` and `train_x` are members of the split train, and so on.
         """
         for stem in stems:
-            found = {"": stem} if stem in self.names else {}
+            result = {"": stem} if stem in self.names else {}
             for alias, split in SPLIT_ALIASES.items():
                 for member in (f"{stem}_{alias}", f"{alias}_{stem}"):
-                    if not found.get("") and member in self.names:
-                        found.setdefault(split, member)
-            if found:
-                return found
+                    if not result.get("") and member in self.names:
+                        result.setdefault(split, member)
+            if result:
+                return result
         return {}
 
 

@@ -16,7 +16,7 @@ from pointillist.data.picture_files import BROKEN, bounded, describe_damage, ori
 from pointillist.data.pixels import resize_image, resolve_resample
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
-from pointillist.pictures import to_8_bit
+from pointillist.files.pictures import to_8_bit
 
 _GREY = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -93,10 +93,10 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     exact = options.size if options.resize_mode == "exact" else None
     for i, item in enumerate(items):
         with _naming_errors(i, items, options, bad):
-            found = read_header(item)
+            result = read_header(item)
             if exact is not None:
-                _require_exact(item, found, exact)
-            headers[i] = found
+                _require_exact(item, result, exact)
+            headers[i] = result
     height, width = options.size or _common_size(items, headers, name)
     codes = options.mode == "codes"
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)

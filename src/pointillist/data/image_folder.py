@@ -135,13 +135,13 @@ def list_pictures(folder: Path) -> list[Path]:
     Raises:
         DataError: if there are none.
     """
-    found = sorted(
+    result = sorted(
         (p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS),
         key=lambda p: p.relative_to(folder).as_posix(),
     )
-    if not found:
+    if not result:
         raise DataError(f"{folder} is no folder with pictures: give one that holds PNG or JPEG files.")
-    return found
+    return result
 
 
 def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
@@ -182,12 +182,12 @@ def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOpti
     )
     if column is None:
         return None
-    found = [rows[p].get(column) for p in kept]
-    for path, value in zip(kept, found, strict=True):
+    result = [rows[p].get(column) for p in kept]
+    for path, value in zip(kept, result, strict=True):
         if value is None or value == "" or isinstance(value, (list, dict, float)):
             raise DataError(f"{path.name} has the {column} {value!r} in the metadata: give a name or a number from 0.")
-    texts = [str(v) for v in found]
-    if all(isinstance(v, int) and not isinstance(v, bool) for v in found) or all(
+    texts = [str(v) for v in result]
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in result) or all(
         re.fullmatch(r"\d{1,9}", t) for t in texts
     ):
         return np.array([int(t) for t in texts], np.int64)
@@ -207,17 +207,17 @@ def _texts(
     ]
     if rows is None or names == [None]:
         return None
-    found = [[rows[p].get(str(name)) for name in names] for p in kept]
-    return tuple(", ".join(str(part) for part in parts if part is not None) for parts in found)
+    result = [[rows[p].get(str(name)) for name in names] for p in kept]
+    return tuple(", ".join(str(part) for part in parts if part is not None) for parts in result)
 
 
 def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:
     there = {key for row in rows.values() for key in row}
-    found = next((n for n in names if n in there), None)
-    if required and found is None:
+    result = next((n for n in names if n in there), None)
+    if required and result is None:
         columns = ", ".join(sorted(there)) or "no metadata at all"
         raise DataError(f"The column {required!r} is not in the metadata, which have: {columns}.")
-    return found
+    return result
 
 
 def _from_file_name(path: Path) -> str:

@@ -201,10 +201,10 @@ def _as_palette(
 
 def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
     if _holds_levels(raw, options):
-        found = _kept_levels(raw, options, channels, spec)
+        result = _kept_levels(raw, options, channels, spec)
     else:
-        found = _quantised(raw, options, channels)
-    return found if options.binarise == "none" else _binarised(found, options)
+        result = _quantised(raw, options, channels)
+    return result if options.binarise == "none" else _binarised(result, options)
 
 
 def _kept_levels(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
@@ -253,19 +253,19 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
     return QuantisedImages(values, count, None, notes)
 
 
-def _binarised(found: QuantisedImages, options: DataOptions) -> QuantisedImages:
+def _binarised(result: QuantisedImages, options: DataOptions) -> QuantisedImages:
     """Binarise by a threshold, or keep intensities from which batches draw."""
-    if found.count > 256:
-        raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {found.count:,} levels.")
-    intensities = dequantise(np.arange(found.count), found.count)
-    notes = tuple(n for n in found.notes if "kept unchanged" not in n)
+    if result.count > 256:
+        raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {result.count:,} levels.")
+    intensities = dequantise(np.arange(result.count), result.count)
+    notes = tuple(n for n in result.notes if "kept unchanged" not in n)
     if options.binarise == "static":
         note = f"static binarisation at {options.threshold}"
         return QuantisedImages(
-            (intensities >= options.threshold).astype(np.uint8)[found.values], 2, None, (*notes, note)
+            (intensities >= options.threshold).astype(np.uint8)[result.values], 2, None, (*notes, note)
         )
     note = "dynamic binarisation, drawn afresh for each seed"
-    return QuantisedImages(intensities[found.values], 2, None, (*notes, note))
+    return QuantisedImages(intensities[result.values], 2, None, (*notes, note))
 
 
 def _checked(raw: RawImages, count: int, spec: ImageSpec | None) -> np.ndarray:

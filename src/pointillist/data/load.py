@@ -52,7 +52,7 @@ class DataSplits:
     whole: ImageDataset | None = field(default=None, repr=False)
 
     def __repr__(self) -> str:
-        some = next(found for name in SPLITS if (found := getattr(self, name)) is not None)
+        some = next(result for name in SPLITS if (result := getattr(self, name)) is not None)
         counts = ", ".join(f"{name} {len(getattr(self, name)):,}" for name in self.names)
         return f"DataSplits({some.name!r}, {counts} images of {some.spec})"
 
@@ -76,14 +76,14 @@ class DataSplits:
             return self.whole if self.whole is not None else self.get(self.names[0])
         if split == "all":
             raise DataError(f"These splits were put together by hand: choose one of {', '.join(self.names)}.")
-        found: ImageDataset | None = getattr(self, split_name(split, "`split`"))
-        if found is None:
+        result: ImageDataset | None = getattr(self, split_name(split, "`split`"))
+        if result is None:
             some = next(getattr(self, name) for name in SPLITS if getattr(self, name) is not None)
             raise DataError(
                 f"{some.name} has no {split!r} split: it has {', '.join(self.names)}, choose one of them, or make one "
                 "with `test_fraction` or `valid_fraction`."
             )
-        return found
+        return result
 
 
 def builtin_names() -> list[str]:
@@ -172,13 +172,13 @@ def _groups(raw: RawImages, options: DataOptions) -> np.ndarray | None:
     """Return the group name of each image, or None."""
     if options.group_by is None:
         return None
-    found = np.array(raw.texts) if options.group_by == "text" and raw.texts is not None else raw.groups
-    if found is None:
+    result = np.array(raw.texts) if options.group_by == "text" and raw.texts is not None else raw.groups
+    if result is None:
         raise DataError(
             f"`group_by` (={options.group_by!r}) is not in {raw.name}: give a member of an .npz, or `text` where there "
             "are captions."
         )
-    return found
+    return result
 
 
 def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> DataSplits:

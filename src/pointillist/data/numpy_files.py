@@ -116,9 +116,9 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     blocks: list[np.ndarray] = []
     notes: dict[str, None] = {}  # an ordered set
     for split, part in parts.items():
-        block, found = to_channels_first(part, f"{path.name}:{images[split]}", known_first=ours, codes=codes)
+        block, result = to_channels_first(part, f"{path.name}:{images[split]}", known_first=ours, codes=codes)
         blocks.append(block)
-        notes.update(dict.fromkeys(found))
+        notes.update(dict.fromkeys(result))
     shapes = {b.shape[1:] for b in blocks}
     if len(shapes) > 1:
         raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
@@ -151,17 +151,17 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
 
 def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
     if options.npz_key is not None:
-        found = archive.find((options.npz_key,))
+        result = archive.find((options.npz_key,))
     else:
-        found = archive.find(IMAGE_STEMS)
-        found = found or ({"": archive.names[0]} if len(archive.names) == 1 else {})
-    if not found:
+        result = archive.find(IMAGE_STEMS)
+        result = result or ({"": archive.names[0]} if len(archive.names) == 1 else {})
+    if not result:
         wrong = f"has no array {options.npz_key!r}" if options.npz_key else "does not say which array holds the images"
         raise DataError(
             f"{archive.path.name} {wrong}: choose one of its members with `npz_key`: "
             f"{', '.join(archive.names) or '(none)'}."
         )
-    return found
+    return result
 
 
 def _column(

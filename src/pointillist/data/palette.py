@@ -72,9 +72,9 @@ def read_palette(path: str | Path) -> Palette:
     path = Path(path)
     try:
         if path.suffix.lower() in (".gpl", ".hex", ".txt", ".json", ".pal"):
-            found: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
+            result: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:
-            found = _from_image(path)
+            result = _from_image(path)
     except FileNotFoundError as error:
         raise DataError(f"The palette {path} does not exist: check the path.") from error
     except BROKEN as error:
@@ -83,7 +83,7 @@ def read_palette(path: str | Path) -> Palette:
         raise DataError(
             f"The palette {path} cannot be read ({describe_damage(error)}): give an indexed PNG or a list of #rrggbb."
         ) from error
-    return check_palette(found, str(path))
+    return check_palette(result, str(path))
 
 
 def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> Palette:
@@ -122,13 +122,13 @@ def with_transparent_entry(palette: Palette, entry: int) -> Palette:
 
 def _few_colours(rgba: np.ndarray, limit: int) -> np.ndarray | None:
     """Return the distinct opaque colours `k 3` of all pixels, or None if there are more than `limit`."""
-    found = np.empty(0, np.int64)
+    result = np.empty(0, np.int64)
     for start in range(0, len(rgba), 256):
         colours = _unpacked(np.unique(_packed(rgba[start : start + 256])))
-        found = np.union1d(found, _packed_rgb(colours[colours[:, 3] >= OPAQUE]))
-        if len(found) > limit:
+        result = np.union1d(result, _packed_rgb(colours[colours[:, 3] >= OPAQUE]))
+        if len(result) > limit:
             return None
-    return _unpacked_rgb(found)
+    return _unpacked_rgb(result)
 
 
 def _sampled_colours(rgba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

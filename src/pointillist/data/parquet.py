@@ -36,13 +36,13 @@ def read_hub(
     datasets = _import_datasets(f"The data set {name!r}")
     hub_id, _, config = name.partition(":")
     try:
-        found = datasets.load_dataset(hub_id, config or None)
+        result = datasets.load_dataset(hub_id, config or None)
     except Exception as error:  # the library raises dozens of kinds, by version and cause
         reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
         raise DataError(
             f"{name!r} is neither a local path nor available from the hub ({type(error).__name__}: {reason}): {remedy}."
         ) from error
-    return _from_splits(dict(found), name, options)
+    return _from_splits(dict(result), name, options)
 
 
 def read_parquet(path: Path, options: DataOptions) -> RawImages:
@@ -131,10 +131,10 @@ def _column(table: Any, names: tuple[str, ...], kind: str | None, name: str, req
     """Find the column of a feature type, or else of one of the usual names."""
     there = [c for c in names if c in table.column_names]
     typed = [c for c, feature in table.features.items() if type(feature).__name__ == kind]
-    found: list[str] = [c for c in there if c in typed] or (typed if len(names) > 1 else []) or there
-    if required and not found:
+    result: list[str] = [c for c in there if c in typed] or (typed if len(names) > 1 else []) or there
+    if required and not result:
         raise DataError(f"{name} has no column of images: its columns are {', '.join(table.column_names)}.")
-    return found[0] if found else None
+    return result[0] if result else None
 
 
 def _values(tables: Mapping[str, Any], column: str) -> list[Any]:

@@ -126,10 +126,10 @@ def encode_labels(
 
 
 def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    found = sorted(set(column.tolist()))
-    check_texts(found, f"A label of {name}", MAX_NAME, DataError)
-    names = classes or tuple(found)
-    unknown = [n for n in found if n not in names]
+    result = sorted(set(column.tolist()))
+    check_texts(result, f"A label of {name}", MAX_NAME, DataError)
+    names = classes or tuple(result)
+    unknown = [n for n in result if n not in names]
     if unknown:
         raise DataError(
             f"The label {unknown[0]!r} of {name} is not one of the classes {', '.join(names[:8])}: rename it."
@@ -170,8 +170,8 @@ def split_off_groups(groups: np.ndarray, take: int, seed: int) -> np.ndarray:
         if sizes[name] <= left:
             chosen[name] = True
             left -= sizes[name]
-    found: np.ndarray = chosen[group.reshape(-1)]
-    return found
+    result: np.ndarray = chosen[group.reshape(-1)]
+    return result
 
 
 def split_size(count: int, fraction: float) -> int:

@@ -37,9 +37,9 @@ def read_torch_dataset(source: Any, options: DataOptions, name: str) -> RawImage
         raise DataError(f"{name} holds no images: at least one is needed.")
     kept: np.ndarray = np.arange(len(images))
     if all(isinstance(image, Image.Image) for image in images):
-        found = decode([ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)], options, name)
-        kept = found.kept
-        raw = RawImages(values=found.values, kind=found.kind, name=name, levels=found.levels, notes=found.notes)
+        result = decode([ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)], options, name)
+        kept = result.kept
+        raw = RawImages(values=result.values, kind=result.kind, name=name, levels=result.levels, notes=result.notes)
     else:
         values, notes = to_channels_first(*_stacked(images, name), codes=options.mode == "codes")
         raw = RawImages(values=values, kind="integers", name=name, notes=notes)

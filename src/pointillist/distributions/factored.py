@@ -58,7 +58,7 @@ class FactoredCategorical(Likelihood):
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log sum_m w_m p_m(h) p_m(l) at the true level, in nats."""
         params = self._check(params, x)
-        found = []
+        result = []
         for channel in range(self.channels):
             weights, high, low, last = self._factors(params, channel)
             top, bottom = (
@@ -66,8 +66,8 @@ class FactoredCategorical(Likelihood):
             )
             low = torch.where(top == self.high - 1, last, low) if self.rest < self.low else low
             joint = weights + high.gather(2, top)[:, :, 0] + low.gather(2, bottom)[:, :, 0]
-            found.append(joint.logsumexp(1))
-        return torch.stack(found, 1)
+            result.append(joint.logsumexp(1))
+        return torch.stack(result, 1)
 
     def conditional(
         self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int

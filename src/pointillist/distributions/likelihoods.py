@@ -267,8 +267,8 @@ def inverse_cdf(log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " b"]) 
     total = cdf[:, -1:]
     # u close to 1 may reach the total by rounding: the last level that adds to it is drawn then
     share = torch.minimum(uniforms.double()[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
-    found = torch.searchsorted(cdf, share, right=True)[:, 0]
-    return found.clamp(max=cdf.shape[1] - 1)  # probabilities that are not a number exceed nothing
+    result = torch.searchsorted(cdf, share, right=True)[:, 0]
+    return result.clamp(max=cdf.shape[1] - 1)  # probabilities that are not a number exceed nothing
 
 
 def bits_per_dim(nats: Number, dims: int) -> Number:

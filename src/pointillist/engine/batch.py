@@ -20,7 +20,7 @@ from pointillist.errors import EngineError
 from pointillist.system import available_bytes, format_bytes
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 FEW_BYTES = 2**24
 """Bytes that this machine is taken to have: to look up what is free takes as long as a small image."""
@@ -58,9 +58,9 @@ class SampleBatch:
         shape = n, _, h, w = self.levels.shape
         wanted = {"known": shape, "uniforms": shape, "nats": (n,), "params": (n, h, w, channels)}
         for name, due in wanted.items():
-            found = getattr(self, name)
-            if found is not None and found.shape != due:
-                raise ValueError(f"`{name}` {found.shape} of a batch must have the shape {due}.")
+            result = getattr(self, name)
+            if result is not None and result.shape != due:
+                raise ValueError(f"`{name}` {result.shape} of a batch must have the shape {due}.")
 
 
 def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
@@ -86,15 +86,15 @@ def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, Fl
     Raises:
         EngineError: if the program was recorded for another number of images.
     """
-    found = {}
+    result = {}
     for key, condition in program.inputs.items():
         default = condition.default
         if len(default) not in (1, copies):
             raise EngineError(f"The condition `{key}` has a default for a batch of {len(default)}, not of {copies}.")
         sites = default[:, None] if condition.kind == "vector" else default
         whole = np.broadcast_to(sites, (copies, *sites.shape[1:]))
-        found[key] = np.ascontiguousarray(np.repeat(whole, count, 0), dtype=program.dtype)
-    return found
+        result[key] = np.ascontiguousarray(np.repeat(whole, count, 0), dtype=program.dtype)
+    return result
 
 
 def _condition(
@@ -109,9 +109,9 @@ def _condition(
     size = () if expected.kind == "vector" else (program.height, program.width)
     if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
         shape = [batch, expected.channels, *(size or (1, 1))]
-        found = expected.default.shape[0] if value is None else list(value.shape)
+        result = expected.default.shape[0] if value is None else list(value.shape)
         raise EngineError(
-            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {found}, "
+            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {result}, "
             f"but a batch of {batch} needs {shape}: pass it in `inputs`."
         )
     sites = array[:, None] if expected.kind == "vector" else array

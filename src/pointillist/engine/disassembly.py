@@ -33,13 +33,13 @@ class PartCost:
 
 def costs(program: Program) -> list[PartCost]:
     """Compute the cost of every part, in the order in which the parts run."""
-    found = []
+    result = []
     for name, part in program.parts():
         unit = "image" if part is program.per_image else "row" if part is program.per_row else "site"
         times = {"image": 1, "row": program.height, "site": program.height * program.width}[unit]
         wide = program.width if unit == "row" else 1
-        found.append(PartCost(name, unit, times, len(part), flops(part) * wide, weight_bytes(program, part)))
-    return found
+        result.append(PartCost(name, unit, times, len(part), flops(part) * wide, weight_bytes(program, part)))
+    return result
 
 
 def describe(program: Program) -> str:

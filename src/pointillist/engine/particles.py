@@ -49,9 +49,9 @@ class ParticleBatch:
         shape = n, _, h, w = self.levels.shape
         wanted = {"roles": shape[1:], "uniforms": shape, "draws": (h, w + 1), "counts": (h,)}
         for name, due in wanted.items():
-            found = getattr(self, name)
-            if found.shape != due:
-                raise ValueError(f"`{name}` {found.shape} of particles must have the shape {due}.")
+            result = getattr(self, name)
+            if result.shape != due:
+                raise ValueError(f"`{name}` {result.shape} of particles must have the shape {due}.")
         if not ((self.counts >= 1) & (self.counts <= n)).all():
             raise ValueError(f"`counts` {self.counts} of particles must lie in 1 to {n}.")
 
@@ -91,8 +91,8 @@ def systematic_resampling(log_weights: NDArray[np.float64], count: int, uniform:
     """
     cumulative = np.exp(log_weights - log_weights.max()).cumsum()
     points = (np.arange(count) + uniform) / count * cumulative[-1]
-    found: IntArray = np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1)
-    return found
+    result: IntArray = np.minimum(np.searchsorted(cumulative, points, side="right"), len(cumulative) - 1)
+    return result
 
 
 def log_mean_exp(values: NDArray[np.float64]) -> float:

@@ -15,9 +15,9 @@ from pointillist.errors import EngineError
 if TYPE_CHECKING:
     import torch
 
-DEVICE_ENGINES = ("cuda", "fixed-point")
-"""Engines of torch, which run where the model is; `fixed-point` also on the processor."""
-ENGINES = ("auto", "cpu", "exact", *DEVICE_ENGINES, "numpy", "naive")
+DEVICE_ENGINES = ("cuda", "jacobi")
+"""Engines of torch, which run where the model is; `jacobi` also on the processor."""
+ENGINES = ("auto", "cpu", "integer", *DEVICE_ENGINES, "numpy", "naive")
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def select_device(name: str, device: torch.device | None = None) -> torch.device
 
     if device is not None and device.type == "cuda":
         return device
-    if name == "fixed-point":
+    if name == "jacobi":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise EngineError(f"`engine` (={name!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")

@@ -102,8 +102,8 @@ class WeightSnapshot:
 
     def holds(self, tensors: Iterable[Tensor]) -> bool:
         """Return True if these tensors have the types, shapes and values of the copies."""
-        found = list(tensors)
-        return len(found) == len(self._copies) and all(
+        result = list(tensors)
+        return len(result) == len(self._copies) and all(
             a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
-            for a, b in zip(found, self._copies, strict=True)
+            for a, b in zip(result, self._copies, strict=True)
         )

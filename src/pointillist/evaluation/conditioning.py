@@ -179,12 +179,12 @@ def caption_retrieval(
     def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
         x = model.check(data.batch([i]).levels)
         batches = [captions[start : start + candidates] for start in range(0, len(captions), candidates)]
-        found = []
+        result = []
         for batch in batches:
             inputs = model.conditions.inputs(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
             nats = guided_log_likelihoods(model, x.expand(len(batch), -1, -1, -1), inputs, guidances)
-            found.append(np.stack([each.numpy() for each in nats]))
-        return np.concatenate(found, 1)
+            result.append(np.stack([each.numpy() for each in nats]))
+        return np.concatenate(result, 1)
 
     with inference_mode(model):
         return rank_captions(scores, data, candidates, repeats, seed, on_progress)
@@ -222,10 +222,10 @@ def rank_captions(
             for repeat in range(repeats)
         ]
         drawn = list(dict.fromkeys(number for draw in draws for number in draw))  # a caption drawn twice is scored once
-        found = scores(i, [text, *(others[number] for number in drawn)])
+        result = scores(i, [text, *(others[number] for number in drawn)])
         column = {number: index for index, number in enumerate(drawn, 1)}
-        truth = np.zeros(len(found), np.int64)
-        ranks.append(np.stack([_ranks(found[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
+        truth = np.zeros(len(result), np.int64)
+        ranks.append(np.stack([_ranks(result[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
         if on_progress is not None:
             on_progress(i + 1, len(data))
     return [RetrievalMetrics.of(each, candidates) for each in np.stack(ranks, 1)]
@@ -233,18 +233,18 @@ def rank_captions(
 
 def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
     """Group the names of a model's conditions by the keyword that gives them."""
-    found: dict[str, tuple[str, ...]] = {}
+    result: dict[str, tuple[str, ...]] = {}
     for name, encoder in model.conditions.encoders.items():
         keyword = encoder.keyword
-        found[keyword] = (*found.get(keyword, ()), name)
-    return found
+        result[keyword] = (*result.get(keyword, ()), name)
+    return result
 
 
 def _log_likelihood(
     model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
-    (found,) = guided_log_likelihoods(model, x, inputs, (guidance,))
-    return found.numpy()
+    (result,) = guided_log_likelihoods(model, x, inputs, (guidance,))
+    return result.numpy()
 
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:

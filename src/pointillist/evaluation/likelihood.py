@@ -18,12 +18,12 @@ from pointillist.distributions.guidance_scale import check_guidance
 from pointillist.distributions.sampling_transforms import apply_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.journal import Journal, read_journal
+from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.ordering import PixelOrder
-from pointillist.progress import Bar
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 Progress = Callable[[int, int], None]
@@ -51,7 +51,7 @@ class Evaluation:
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
-        engine: `exact` for the likelihood of the exact model.
+        engine: `exact` for the likelihood of the integer model.
     """
 
     nats: float
@@ -122,7 +122,7 @@ def evaluate(
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
-        engine: `auto` evaluates the model; `exact` its exact model, whose likelihood is its own (`quantize_exact`).
+        engine: `auto` evaluates the model; `exact` its integer model, whose likelihood is its own (`quantize_integer`).
         journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
 
     Returns:
@@ -166,12 +166,12 @@ def evaluate(
 
 
 def _check_engine(model: PixelModel, engine: str, guidance: float) -> None:
-    if engine not in ("auto", "exact"):
-        raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto or exact.")
-    if engine == "exact":
+    if engine not in ("auto", "integer"):
+        raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto or integer.")
+    if engine == "integer":
         if guidance != 1:
-            raise ConfigError(f"`guidance` (={guidance}) must be 1 on engine 'exact': leave one of them out.")
-        model.exact()  # an error before images are read
+            raise ConfigError(f"`guidance` (={guidance}) must be 1 on engine 'integer': leave one of them out.")
+        model.integer_model()  # an error before images are read
 
 
 def guided_log_prob(
@@ -196,8 +196,8 @@ def guided_log_prob(
         x = model.check(levels)
         guided_log_prob(model, x, model.conditions.inputs("cat", len(x)), guidance=0.5).sum((1, 2, 3))
     """
-    (found,) = guided_log_probs(model, x, inputs, (guidance,), order)
-    return found
+    (result,) = guided_log_probs(model, x, inputs, (guidance,), order)
+    return result
 
 
 def guided_log_probs(
@@ -214,19 +214,19 @@ def guided_log_probs(
     if set(guidances) != {1}:
         dropped = inputs[: len(distinct)].unconditional()
         unconditional = model.params(distinct, model.encode(dropped, len(distinct)), order)
-    found = []
+    result = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:
             if guidance == 1:
-                found.append(likelihood.log_prob(params, x))
+                result.append(likelihood.log_prob(params, x))
                 continue
             maps = []
             for channel in range(x.shape[1]):
                 p_c = likelihood.conditional(params, x, channel)
                 p_u = likelihood.conditional(unconditional, distinct, channel).expand_as(p_c)
                 maps.append(apply_guidance(p_c, p_u, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
-            found.append(torch.stack(maps, 1))
-    return found
+            result.append(torch.stack(maps, 1))
+    return result
 
 
 def guided_log_likelihoods(
@@ -258,13 +258,13 @@ def negative_log_likelihoods(
     Raises:
         CheckpointError: if one is not a number.
     """
-    if engine == "exact":
-        found = [model.exact().log_prob_map_given(x, inputs, order).flatten(1).sum(1) for order in orders]
+    if engine == "integer":
+        result = [model.integer_model().log_prob_map_given(x, inputs, order).flatten(1).sum(1) for order in orders]
     else:
-        found = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
-    for nats in found:
+        result = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
+    for nats in result:
         check_likelihood(nats)
-    return -torch.stack(found).numpy()
+    return -torch.stack(result).numpy()
 
 
 def resolve_orders(model: PixelModel, order: str | None) -> list[PixelOrder]:

@@ -74,10 +74,10 @@ def unfinished(out: Path) -> dict[str, Any] | None:
     path = progress_folder(out) / PROGRESS
     if not path.exists():
         return None
-    found = read_json(path, f"delete {path.parent}", ConfigError)
-    if not isinstance(found, dict):
+    result = read_json(path, f"delete {path.parent}", ConfigError)
+    if not isinstance(result, dict):
         raise ConfigError(f"{path} holds no settings: delete {path.parent}.")
-    return found
+    return result
 
 
 def progress_folder(out: Path) -> Path:
@@ -118,10 +118,10 @@ def batch_output(out: Path, settings: Mapping[str, Any], *, restart: bool = Fals
     wanted = json.loads(json.dumps(settings))
     folder = progress_folder(out)
     with output_lock(out):
-        found = unfinished(out)
-        if found is not None and found != wanted:
+        result = unfinished(out)
+        if result is not None and result != wanted:
             if not restart:
-                raise ConfigError(_difference(out, found, wanted))
+                raise ConfigError(_difference(out, result, wanted))
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / PROGRESS, json.dumps(wanted, indent=2) + "\n")
@@ -134,10 +134,10 @@ def batch_output(out: Path, settings: Mapping[str, Any], *, restart: bool = Fals
             raise
 
 
-def _difference(out: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    name = next(name for name in {**wanted, **found} if found.get(name) != wanted.get(name))
+def _difference(out: Path, result: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    name = next(name for name in {**wanted, **result} if result.get(name) != wanted.get(name))
     return (
-        f"{out} is unfinished, begun with `{name}` {quote(found.get(name))}, now {quote(wanted.get(name))}: finish it "
+        f"{out} is unfinished, begun with `{name}` {quote(result.get(name))}, now {quote(wanted.get(name))}: finish it "
         f"by the same command, or delete {progress_folder(out)}, or give another path."
     )
 

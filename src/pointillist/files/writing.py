@@ -166,10 +166,10 @@ def _owner(handle: int) -> dict[str, Any]:
     """Read who wrote a lock; empty if it names nobody."""
     os.lseek(handle, 0, os.SEEK_SET)
     try:
-        found = json.loads(os.read(handle, _MAX_BYTES))
+        result = json.loads(os.read(handle, _MAX_BYTES))
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return result if isinstance(result, dict) else {}
 
 
 def _describe(owner: dict[str, Any]) -> str:

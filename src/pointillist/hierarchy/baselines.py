@@ -42,9 +42,9 @@ def xz_bits(codes: Int[np.ndarray, ...], size: int, primer: Int[np.ndarray, ...]
     """
     kind = np.uint8 if size <= 256 else np.uint16
     first, second = (np.ascontiguousarray(part.astype(kind)).tobytes() for part in (primer, codes))
-    found = []
+    result = []
     for filters in _FILTERS:
         chain = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, **filters}]
         sizes = [len(lzma.compress(part, format=lzma.FORMAT_RAW, filters=chain)) for part in (first, first + second)]
-        found.append(sizes[1] - sizes[0])
-    return 8.0 * min(found)
+        result.append(sizes[1] - sizes[0])
+    return 8.0 * min(result)

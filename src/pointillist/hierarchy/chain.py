@@ -72,8 +72,8 @@ class Chain:
     def models(self) -> dict[str, PixelModel]:
         """Pixel models by level, coarse to fine."""
         names = level_names(CODES, len(self.codes))
-        found = dict(reversed(list(zip(names, self.codes, strict=True))))
-        return found if self.pixels is None else {**found, PIXELS: self.pixels}
+        result = dict(reversed(list(zip(names, self.codes, strict=True))))
+        return result if self.pixels is None else {**result, PIXELS: self.pixels}
 
     @property
     def hints(self) -> tuple[CodeHint, ...]:
@@ -107,10 +107,10 @@ class Chain:
         if not self.tokenizers:
             raise ConfigError("This hierarchy has codes of your own and no tokenizer: give the codes of the images.")
         x = torch.as_tensor(x) if self.pixels is None else self.pixels.check(x)
-        found = {}
+        result = {}
         for name, tokenizer in zip(level_names(CODES, len(self.codes)), self.tokenizers, strict=True):
-            x = found[name] = tokenizer.encode(x)
-        return found
+            x = result[name] = tokenizer.encode(x)
+        return result
 
     def decode(self, codes: Codes) -> Int[Tensor, "b c h w"]:
         """Decode the codes of the finest level to the one picture that the deterministic decoder makes of them.

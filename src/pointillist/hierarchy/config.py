@@ -14,8 +14,8 @@ from typing import Any
 
 from pointillist.conditioning import HintConfig
 from pointillist.errors import ConfigError
+from pointillist.files.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 from pointillist.hierarchy.tokenizer import TokenizerSettings
-from pointillist.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 from pointillist.training.config import AugmentationConfig, TrainConfig
 from pointillist.training.run_config import RUN_FILE, DataSection, RunConfig, with_preset
 
@@ -164,8 +164,8 @@ def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> Hiera
     if data.binarise == "dynamic":
         raise ConfigError("`data.binarise` (='dynamic') draws images afresh, which have no fixed codes: use 'static'.")
     parse_section(AugmentationConfig, tree["train"].get("augmentation", {}), "train.augmentation")
-    found = [parse_section(TokenizerSection, tree[name], name) for name in tokenizers]
-    for name, section in zip(tokenizers, found, strict=True):
+    result = [parse_section(TokenizerSection, tree[name], name) for name in tokenizers]
+    for name, section in zip(tokenizers, result, strict=True):
         _reject_augmentation(section.train, name)
     stages, own = [], []
     for name in level_names(CODES, levels):
@@ -177,7 +177,7 @@ def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> Hiera
     pixels = None if _table(tree[PIXELS], "model").get("type") == "none" else _stage(tree, PIXELS, ())
     if not tokenizers and tree["train"].get("augmentation", {}).get("flip"):
         raise ConfigError("`train.augmentation.flip` mirrors images, and codes that are given cannot be: leave it out.")
-    return HierarchyRun(tree, data, out, tuple(found), tuple(stages), pixels, tuple(own))
+    return HierarchyRun(tree, data, out, tuple(result), tuple(stages), pixels, tuple(own))
 
 
 def _stage(tree: Tree, name: str, own: tuple[str, ...]) -> Tree:
@@ -217,9 +217,9 @@ def level_of(stage: str, stem: str = CODES) -> int:
 
 
 def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = tree.get(name, {})
-    check_keys(found, list(found) if isinstance(found, Mapping) else [], f"{name}.")
-    table: Mapping[str, Any] = found
+    result = tree.get(name, {})
+    check_keys(result, list(result) if isinstance(result, Mapping) else [], f"{name}.")
+    table: Mapping[str, Any] = result
     return table
 
 

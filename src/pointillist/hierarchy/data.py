@@ -38,9 +38,9 @@ class HintedImages(ImageDataset):
         """Return the images at `indices` with their hints."""
         if flip:
             raise ConfigError("`flip` would mirror images but not their codes: leave it out.")
-        found, index = super().batch(indices, seed=seed), self._checked(indices)
+        result, index = super().batch(indices, seed=seed), self._checked(indices)
         grids = [torch.from_numpy(grid[index].astype(np.int64)) for grid in self._grids]
-        return replace(found, hints=self._hint.of(grids, (self.spec.height, self.spec.width)))
+        return replace(result, hints=self._hint.of(grids, (self.spec.height, self.spec.width)))
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Return the images at `indices`, with their hints."""
@@ -149,7 +149,7 @@ def read_codes(run: HierarchyRun) -> dict[str, Pyramid]:
         for key, levels in run.own
     ]
     images = None if run.pixels is None else read_images(run)
-    found = {}
+    result = {}
     for split in read[0].names:
         parts = [splits.get(split) for splits in read]
         pictures = None if images is None else images.get(split)
@@ -158,10 +158,10 @@ def read_codes(run: HierarchyRun) -> dict[str, Pyramid]:
                 raise DataError(f"{key!r} of {part.name} has {len(part):,} grids in {split}: give one for each image.")
             if part.spec.channels != 1 or part.spec.ordered:
                 raise DataError(f"{key!r} of {part.name} must be grids (n, h, w) of codes, not {part.spec}.")
-        found[split] = Pyramid(pictures, tuple(parts), code_hints((), parts))
-    if "train" not in found:
-        raise DataError(f"{run.data.source} has no training part: it has {', '.join(found)} only.")
-    return found
+        result[split] = Pyramid(pictures, tuple(parts), code_hints((), parts))
+    if "train" not in result:
+        raise DataError(f"{run.data.source} has no training part: it has {', '.join(result)} only.")
+    return result
 
 
 def mirrored(images: ImageDataset) -> ImageDataset:
@@ -191,13 +191,13 @@ def _all_levels(images: ImageDataset) -> np.ndarray:
 
 def _with_conditions(images: ImageDataset, kinds: Collection[str]) -> ImageDataset:
     """Keep the annotations of some kinds of conditions, and drop all others."""
-    found, own = copy.copy(images), images.annotations
+    result, own = copy.copy(images), images.annotations
     if "label" not in kinds:
-        found.labels, found.classes = None, ()
+        result.labels, result.classes = None, ()
     if "text" not in kinds:
-        found.texts = None
+        result.texts = None
     keeps = "attributes" in kinds
-    found.annotations = Annotations(
+    result.annotations = Annotations(
         own.attributes if keeps else {}, own.values if keeps else {}, own.vectors if "vector" in kinds else None
     )
-    return found
+    return result

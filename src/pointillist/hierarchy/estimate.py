@@ -58,13 +58,13 @@ def _untrained(training: HierarchyTraining, images: DataSplits) -> tuple[dict[st
         trainer = training.tokenizer_trainer(name, DataSplits(train=grids), finer)
         trainer.check_memory()  # before large images are encoded
         tokenizers.append(trainer.tokenizer.cpu().eval())
-    found: dict[str, Pyramid] = {}
+    result: dict[str, Pyramid] = {}
     for split in ("train", "valid"):
         if split in images.names:
             part = images.get(split)
             few = encoded(part.subset(np.arange(min(ENCODED, len(part)))), tokenizers)
-            found[split] = few.take(np.arange(len(part)) % len(few))
-    return found, tokenizers
+            result[split] = few.take(np.arange(len(part)) % len(few))
+    return result, tokenizers
 
 
 def _tokenizer_cost(

@@ -98,8 +98,8 @@ def evaluate_chain(
         raise DataError("There is no image to evaluate: the data set is empty.")
     nats, dims = {}, {}
     for name, model in chain.models.items():
-        found = evaluate(model, pyramid.of_stage(name, model.config.conditions), batch_size=batch_size)
-        nats[name], dims[name] = torch.from_numpy(found.nats_per_image), found.dims
+        result = evaluate(model, pyramid.of_stage(name, model.config.conditions), batch_size=batch_size)
+        nats[name], dims[name] = torch.from_numpy(result.nats_per_image), result.dims
     length = CodeLength(nats, dims)
     used, order0, xz = {}, {}, {}
     before = [np.zeros(0, np.int64) for _ in chain.codes] if primer is None else primer.grids
@@ -138,9 +138,9 @@ def _reconstruction(chain: Chain, pyramid: Pyramid) -> tuple[float | None, float
     error, right, total = 0.0, 0, 0
     for index in chunks(images):
         x = images.batch(index).levels
-        found = chain.tokenizers[0].decode(pyramid.codes[0].batch(index).levels).cpu()
-        error += float((found - x).double().square().sum())
-        right += int((found == x).sum())
+        result = chain.tokenizers[0].decode(pyramid.codes[0].batch(index).levels).cpu()
+        error += float((result - x).double().square().sum())
+        right += int((result == x).sum())
         total += x.numel()
     if not images.spec.ordered:
         return None, right / total

@@ -60,13 +60,13 @@ class HierarchyFile(BaseModel):
         if not isinstance(record, dict) or {key: record.pop(key, None) for key in _FORMAT} != _FORMAT:
             raise CheckpointError(f"{path} is not of a hierarchy of this release: copy the folder again, or upgrade.")
         try:
-            found = cls(**record)
+            result = cls(**record)
         except (ValidationError, TypeError) as error:
             words = format_validation_error(error, "an entry of it") if isinstance(error, ValidationError) else error
             raise CheckpointError(f"{path} does not describe a hierarchy ({words}): copy the folder again.") from error
-        for stage in found.stages:
+        for stage in result.stages:
             if not (folder / stage / "config.json").is_file():
                 raise CheckpointError(
                     f"{folder} has no {stage!r} yet: train it with `pointillist train --resume --out {folder}`."
                 )
-        return found
+        return result

@@ -110,7 +110,7 @@ def level_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[i
     """
     image = chain.image
     size = size or (image.height, image.width)
-    found = {}
+    result = {}
     for name, model in chain.models.items():
         own = model.image
         height, width = size[0] * own.height, size[1] * own.width
@@ -119,8 +119,8 @@ def level_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[i
                 f"`size` (={size[0]}x{size[1]}) does not fit the {own.height}x{own.width} codes of images of "
                 f"{image.height}x{image.width}: give multiples of {image.height // own.height} pixels."
             )
-        found[name] = (height // image.height, width // image.width)
-    return found
+        result[name] = (height // image.height, width // image.width)
+    return result
 
 
 def level_seed(seed: int, position: int) -> int:

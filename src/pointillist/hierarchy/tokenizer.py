@@ -111,8 +111,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
         """Add the layer to its input."""
-        found: Tensor = x + self.out(F.silu(self.conv(F.silu(x))))
-        return found
+        result: Tensor = x + self.out(F.silu(self.conv(F.silu(x))))
+        return result
 
 
 class Tokenizer(nn.Module):
@@ -187,8 +187,8 @@ class Tokenizer(nn.Module):
                 f"a height and width that are multiples of {side}: resize them."
             )
         with torch.no_grad():
-            found = _in_float64(self.encoder)(self.signal(x.to(self.device)).double())
-            return self.fsq.ids(self.fsq.quantize(found))
+            result = _in_float64(self.encoder)(self.signal(x.to(self.device)).double())
+            return self.fsq.ids(self.fsq.quantize(result))
 
     def decode(self, ids: Int[Tensor, "b 1 rows columns"]) -> Int[Tensor, "b c h w"]:
         """Decode codes to the one grid of integers that the decoder makes of them."""

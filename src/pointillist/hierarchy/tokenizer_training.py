@@ -122,14 +122,14 @@ class TokenizerTrainer:
         levels = self.train_data.batch(index).levels.to(self.device)
         loss = self._loss(levels)
         loss.backward()  # type: ignore[no-untyped-call]
-        found = float(loss.detach())
-        if not math.isfinite(found):
-            raise TrainingError(f"The loss of the tokenizer became {found} at step {step:,}: lower `optimizer.lr`.")
+        result = float(loss.detach())
+        if not math.isfinite(result):
+            raise TrainingError(f"The loss of the tokenizer became {result} at step {step:,}: lower `optimizer.lr`.")
         torch.nn.utils.clip_grad_norm_(self.tokenizer.parameters(), self.config.optimizer.clip or math.inf)
         self.optimizer.step()
         self.average.update(step)
         self.progress.step += 1
-        return found
+        return result
 
     def resume(self) -> None:
         """Load the newest checkpoint of the run's folder.

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from pointillist.data import DataSplits
 from pointillist.errors import ConfigError, TrainingError, counted
+from pointillist.files.settings_tree import Tree, expand, flatten, merge, parse_section
 from pointillist.files.writing import write_text
 from pointillist.hierarchy.config import (
     CODES,
@@ -31,7 +32,6 @@ from pointillist.hierarchy.sheets import sheet_writer
 from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
 from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
 from pointillist.images import ImageSpec
-from pointillist.settings_tree import Tree, expand, flatten, merge, parse_section
 from pointillist.training.from_config import Run, prepare_run
 from pointillist.training.run_config import RESUMABLE, RUN_FILE
 from pointillist.training.run_folder import check_new_folder
@@ -198,8 +198,8 @@ class _Images:
         """Return what the next tokenizer encodes: the images, or the codes of the last of these."""
         if not tokenizers:
             return self._images
-        found = {name: encoded(self._images.get(name), tokenizers).codes[-1] for name in self._images.names}
-        return DataSplits(train=found["train"], valid=found.get("valid"))
+        result = {name: encoded(self._images.get(name), tokenizers).codes[-1] for name in self._images.names}
+        return DataSplits(train=result["train"], valid=result.get("valid"))
 
     def splits(self) -> Mapping[str, Pyramid]:
         """Return images with their codes, by split."""
@@ -230,10 +230,10 @@ def _hint(pyramid: Pyramid, name: str) -> Tree:
     if level == len(names):
         return {}
     hint = pyramid.hints[level]
-    found: Tree = {"channels": hint.channels}
+    result: Tree = {"channels": hint.channels}
     if hint.image is not None:
-        found["image"] = hint.image.model_dump(mode="json", exclude_none=True)
-    return {"model": {"conditions": {"hint": found}}}
+        result["image"] = hint.image.model_dump(mode="json", exclude_none=True)
+    return {"model": {"conditions": {"hint": result}}}
 
 
 @contextmanager

@@ -52,10 +52,10 @@ class JobFolder:
         path = self.path / MANIFEST
         if not path.exists():
             return None
-        found = read_json(path, f"delete {self.path}", ConfigError)
-        if not isinstance(found, dict) or not isinstance(found.get("tasks"), int):
+        result = read_json(path, f"delete {self.path}", ConfigError)
+        if not isinstance(result, dict) or not isinstance(result.get("tasks"), int):
             raise ConfigError(f"{path} is not the manifest of a job: delete {self.path}, or give another folder.")
-        return found
+        return result
 
     def pending(self, tasks: int) -> list[int]:
         """Return the tasks that are not finished."""

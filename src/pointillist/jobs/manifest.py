@@ -60,20 +60,20 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
         "machine": machine(settings.device, needs_torch=work.needs_torch),
     }
     wanted = dict(json.loads(json.dumps(wanted)))
-    found = folder.manifest()
-    if found is None:
+    result = folder.manifest()
+    if result is None:
         if folder.path.exists() and any(p.name != ".lock" for p in folder.path.iterdir()):
             raise ConfigError(f"{folder.path} holds other files and no job: give a new folder.")
         write_text(folder.path / MANIFEST, json.dumps(wanted, indent=2) + "\n")
         return wanted
-    difference = _difference(found, wanted)
+    difference = _difference(result, wanted)
     if difference is not None:
         name, old, new = difference
         raise ConfigError(
             f"{folder.path} is a job with `{name}` {quote(old)}, now {quote(new)}: give the same command, or another "
             "folder."
         )
-    return found
+    return result
 
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
@@ -85,20 +85,20 @@ def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
         numba, processor = "none", system.processor()
     else:
         processor = get_host_cpu_name()
-    found = {"pointillist": __version__, "numba": numba, "processor": processor}
+    result = {"pointillist": __version__, "numba": numba, "processor": processor}
     if not needs_torch:
-        return found
+        return result
     import torch
 
     on_gpu = device != "cpu" and torch.cuda.is_available()
     unit = torch.cuda.get_device_name() if on_gpu else torch.backends.cpu.get_cpu_capability()
-    return {**found, "torch": torch.__version__, "unit": unit}
+    return {**result, "torch": torch.__version__, "unit": unit}
 
 
-def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
+def _difference(result: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
     """Return the name and both values of the first difference; None if there is none."""
     for name, new in wanted.items():
-        old = found.get(name)
+        old = result.get(name)
         if isinstance(new, dict) and isinstance(old, dict) and name != "skipped":
             places = _PLACES if name == "settings" else ()
             for key in new.keys() | old.keys():

@@ -28,5 +28,5 @@ def job_kind(name: str) -> type[JobKind]:
     """
     if name not in job_names():
         raise ConfigError(f"`job` (={name!r}) is not there: choose one of {', '.join(job_names())}.")
-    found: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
-    return found
+    result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
+    return result

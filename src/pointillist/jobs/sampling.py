@@ -1,4 +1,4 @@
-"""The work of a job that samples images: by a stored exact program without torch, or by a model that torch runs.
+"""The work of a job that samples images: by a stored integer program without torch, or by a model that torch runs.
 
 Everywhere `settings` are the `SampleSettings` of the job.
 """
@@ -28,7 +28,7 @@ _SHARED = ("batch_size", "threads", "order", "negative_prompt")
 
 @dataclass(frozen=True)
 class StoredWork:
-    """Images of a stored exact program.
+    """Images of a stored integer program.
 
     Attributes:
         plan: what is sampled.
@@ -44,8 +44,8 @@ class StoredWork:
         """Plan the images."""
         sheet = _sheet(settings, model.classes)
         keywords = {**model.generation_config.sampling, **_tuned(settings)}
-        config = SamplingConfig(engine="exact", **{name: getattr(settings, name) for name in _SHARED}, **keywords)
-        config = replace(config, order=model.exact.order(config.order).name)
+        config = SamplingConfig(engine="integer", **{name: getattr(settings, name) for name in _SHARED}, **keywords)
+        config = replace(config, order=model.integer_model.order(config.order).name)
         plan = StoredPlan.of(
             model, sheet.total, sheet.labels, sheet.texts, hint=hint, seed=settings.seed, config=config, size=size
         )  # fmt: skip
@@ -55,7 +55,7 @@ class StoredWork:
     def model_facts(self) -> dict[str, Any]:
         """What the manifest says of the model."""
         model = self.plan.model
-        return describe_model(model.exact.fingerprint, model.image, model.classes)
+        return describe_model(model.integer_model.fingerprint, model.image, model.classes)
 
     def draw(self, start: int, stop: int) -> SampleArrays:
         """Sample a batch."""

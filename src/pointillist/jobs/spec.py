@@ -38,5 +38,5 @@ class JobSpec:
     @classmethod
     def from_json(cls, text: str) -> JobSpec:
         """Read a job from JSON that `to_json` wrote."""
-        found = json.loads(text)
-        return cls(**{**found, "out": Path(found["out"])})
+        result = json.loads(text)
+        return cls(**{**result, "out": Path(result["out"])})

@@ -88,25 +88,25 @@ class Worker:
         if not self._is_warm:
             self._work.warm_up()
             self._is_warm = True
-        found: list[Arrays] = []
+        result: list[Arrays] = []
         rejected: list[Row] = []
         for start, stop in batches_of_task(task, self.manifest["tasks"], self.manifest["count"], self._batch_size):
-            self._run_batch(task, start, stop, found, rejected)
-        self.folder.finish(task, _joined(found), rejected)
+            self._run_batch(task, start, stop, result, rejected)
+        self.folder.finish(task, _joined(result), rejected)
 
-    def _run_batch(self, task: int, start: int, stop: int, found: list[Arrays], rejected: list[Row]) -> None:
+    def _run_batch(self, task: int, start: int, stop: int, result: list[Arrays], rejected: list[Row]) -> None:
         """Compute a batch at once, or one by one if an item of it fails or a process was stopped at it."""
         suspects = [row for row in self.folder.suspects(task) if start <= row["start"] < stop]
         if not suspects:
             with suppress(_ItemError):
-                found.append(self._compute(task, start, stop))
+                result.append(self._compute(task, start, stop))
                 return
         reasons = {row["start"]: row["reason"] for row in suspects if row["stop"] - row["start"] == 1}
         for item in range(start, stop):
             reason = reasons.get(item)
             if reason is None:
                 try:
-                    found.append(self._compute(task, item, item + 1))
+                    result.append(self._compute(task, item, item + 1))
                 except _ItemError as error:
                     reason = str(error)
             if reason is not None:
@@ -172,8 +172,8 @@ def _is_of_the_machine(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _joined(found: list[Arrays]) -> dict[str, Any]:
+def _joined(result: list[Arrays]) -> dict[str, Any]:
     """Concatenate the results of the batches of a task."""
-    if not found:
+    if not result:
         return {"item": np.empty(0, np.int64)}
-    return {name: np.concatenate([arrays[name] for arrays in found]) for name in found[0]}
+    return {name: np.concatenate([arrays[name] for arrays in result]) for name in result[0]}

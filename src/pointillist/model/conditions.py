@@ -115,12 +115,12 @@ class ModelConditions(nn.Module):
 
     def widths(self, part: str) -> dict[str, int]:
         """Features of the vector, or of the map, by the name of the encoder, `order` or `position`, in their order."""
-        found = {name: int(getattr(encoder, f"{part}_width")) for name, encoder in self.encoders.items()}
+        result = {name: int(getattr(encoder, f"{part}_width")) for name, encoder in self.encoders.items()}
         if part == "map":
-            found["position"] = 0 if self.position is None else self.position.map.shape[1]
+            result["position"] = 0 if self.position is None else self.position.map.shape[1]
         else:
-            found["order"] = 0 if self.order is None else self.order.embedding.embedding_dim
-        return {name: width for name, width in found.items() if width}
+            result["order"] = 0 if self.order is None else self.order.embedding.embedding_dim
+        return {name: width for name, width in result.items() if width}
 
     def inputs(
         self,
@@ -167,8 +167,8 @@ class ModelConditions(nn.Module):
         encoders = {name: one for name, one in self.encoders.items() if one.keyword == "text"}
         if not encoders:
             raise unsupported_condition("text", text)
-        found = {name: one.parse(text, len(inputs), self._size) for name, one in encoders.items()}
-        return ConditionInputs(len(inputs), {**inputs.parts, **found})
+        result = {name: one.parse(text, len(inputs), self._size) for name, one in encoders.items()}
+        return ConditionInputs(len(inputs), {**inputs.parts, **result})
 
     def from_batch(self, batch: Batch) -> ConditionInputs:
         """Read the conditions of a batch of a data set; those that the data set lacks are unknown.

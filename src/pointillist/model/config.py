@@ -55,8 +55,8 @@ class ModelSettings(BaseModel):
 
     def condition(self, kind: type[Config]) -> Config | None:
         """Settings of one kind of condition: `config.condition(TextConfig)`; None where the model has none."""
-        found = self.conditions.get(kind.kind)
-        return found if isinstance(found, kind) else None
+        result = self.conditions.get(kind.kind)
+        return result if isinstance(result, kind) else None
 
 
 class ModelConfig(ModelSettings):

@@ -21,11 +21,11 @@ from pointillist.checkpoint.quantization import check_values, decode_tensors, en
 from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
-from pointillist.exact.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.generation import GENERATION, GenerationConfig
 from pointillist.model.tileset import read_tileset
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.zoo import list_pretrained, resolve
 
 HUB = "hf:"
@@ -110,13 +110,13 @@ def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn
     Raises:
         CheckpointError: if they are not, or a file is damaged.
     """
-    found = header.read_tensor_info(folder / WEIGHTS)
+    result = header.read_tensor_info(folder / WEIGHTS)
     try:
         with meta_init():
             expected = {name: tuple(t.shape) for name, t in build().state_dict().items()}
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
-    _compare_shapes(expected, expanded_shapes(found), folder)
+    _compare_shapes(expected, expanded_shapes(result), folder)
     header.check_config_hash(folder, record)
     tensors = decode_tensors(read_tensors(folder / WEIGHTS))
     check_values(tensors, folder / WEIGHTS)
@@ -129,9 +129,9 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     Raises:
         CheckpointError: if it is not there.
     """
-    found = resolve(source)
-    if found is not None:
-        return found
+    result = resolve(source)
+    if result is not None:
+        return result
     name = source.removeprefix(HUB)
     if name == source or not _HUB_ID.fullmatch(name):
         known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
@@ -170,13 +170,13 @@ def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> st
         return str(api.upload_folder(repo_id=made.repo_id, folder_path=folder, **hub))
 
 
-def _compare_shapes(expected: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], folder: Path) -> None:
+def _compare_shapes(expected: dict[str, tuple[int, ...]], result: dict[str, tuple[int, ...]], folder: Path) -> None:
     """Refuse a file whose tensors are not those that its settings promise, before memory is taken for either."""
-    wrong = sorted(set(expected) ^ set(found)) or sorted(n for n in expected if expected[n] != found[n])
+    wrong = sorted(set(expected) ^ set(result)) or sorted(n for n in expected if expected[n] != result[n])
     if wrong:
         name = wrong[0]
         raise CheckpointError(
-            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {found.get(name, 'missing')}, "
+            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {result.get(name, 'missing')}, "
             f"expected {expected.get(name, 'none')}; copy the whole folder again."
         )
 

@@ -125,11 +125,11 @@ def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
 
 def _columns(model: PixelModel, part: str) -> dict[str, slice]:
     """Features of the vector, or of the map, that each condition has."""
-    found, start = {}, 0
+    result, start = {}, 0
     for name, width in model.conditions.widths(part).items():
-        found[name] = slice(start, start + width)
+        result[name] = slice(start, start + width)
         start += width
-    return found
+    return result
 
 
 def _some(names: list[str]) -> str:

@@ -59,9 +59,9 @@ class GenerationConfig(BaseModel):
             return cls()
         if path.stat().st_size > MAX_BYTES:
             raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
-        found = read_json(path, "copy it again, or delete it", CheckpointError)
+        result = read_json(path, "copy it again, or delete it", CheckpointError)
         try:
-            return cls.model_validate(found, strict=False)
+            return cls.model_validate(result, strict=False)
         except ValidationError as error:
             raise CheckpointError(f"{path}: {format_validation_error(error, 'a setting of sampling')}") from error
 

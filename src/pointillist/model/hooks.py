@@ -102,17 +102,17 @@ def run_with_cache(
     """
     patterns = [names] if isinstance(names, str) else names
     cache: dict[str, Tensor] = {}
-    found: set[str] = set()
+    result: set[str] = set()
 
     def keep(value: Tensor, name: str) -> None:
-        found.add(name)
+        result.add(name)
         if patterns is None or any(fnmatchcase(name, pattern) for pattern in patterns):
             cache[name] = value.detach().clone()
 
     with torch.no_grad():
         params = _run(model, keep, x, label, text, order, **conditions)
     for pattern in patterns or ():
-        _check_found(any(fnmatchcase(name, pattern) for name in found), pattern)
+        _check_found(any(fnmatchcase(name, pattern) for name in result), pattern)
     return params, cache
 
 
@@ -144,12 +144,12 @@ def run_with_hooks(
 
         params = run_with_hooks(model, x, {"layers.0.hook_skip": lambda value, name: torch.zeros_like(value)})
     """
-    found: set[str] = set()
+    result: set[str] = set()
 
     def replace(value: Tensor, name: str) -> Tensor | None:
         if name not in hooks:
             return None
-        found.add(name)
+        result.add(name)
         new = hooks[name](value, name)
         if new is not None and new.shape != value.shape:
             raise ShapeError(
@@ -159,7 +159,7 @@ def run_with_hooks(
 
     params = _run(model, replace, x, label, text, order, **conditions)
     for name in hooks:
-        _check_found(name in found, name)
+        _check_found(name in result, name)
     return params
 
 
@@ -184,6 +184,6 @@ def _run(
         model.train(training)
 
 
-def _check_found(found: bool, name: str) -> None:
-    if not found:
+def _check_found(result: bool, name: str) -> None:
+    if not result:
         raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` lists all activations.")

@@ -44,14 +44,14 @@ def list_models() -> list[ModelSummary]:
     [model.name for model in pt.list_models()]
     ```
     """
-    found: list[dict[str, Any]] = json.loads(LISTING.read_text(encoding="utf-8"))
+    result: list[dict[str, Any]] = json.loads(LISTING.read_text(encoding="utf-8"))
     registry = sys.modules.get("pointillist.networks.registry")  # who has not imported it has registered nothing
     if registry is not None:
         from pointillist.model.measure import measure_network
 
-        listed = {network["name"] for network in found}
-        found += [measure_network(name) for name in registry.names() if name not in listed]
-    return [_summary(network) for network in found]
+        listed = {network["name"] for network in result}
+        result += [measure_network(name) for name in registry.names() if name not in listed]
+    return [_summary(network) for network in result]
 
 
 def _summary(network: Mapping[str, Any]) -> ModelSummary:

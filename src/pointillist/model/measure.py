@@ -39,12 +39,12 @@ def measure_network(name: str) -> dict[str, Any]:
     measure_network("pixelcnn")["presets"]["tiny"]
     ```
     """
-    found = entry(name)
+    result = entry(name)
     return {
         "name": name,
-        "summary": found.summary,
-        "presets": {preset: _untrained(name, preset).num_parameters for preset in found.preset_names},
-        "training": {preset: dict(paper.train) for preset, paper in found.papers.items()},
+        "summary": result.summary,
+        "presets": {preset: _untrained(name, preset).num_parameters for preset in result.preset_names},
+        "training": {preset: dict(paper.train) for preset, paper in result.papers.items()},
         "conditions": [what for what, settings in _CONDITIONS.items() if _builds(name, **settings)],
         "likelihoods": {kind: _fitting(name, image) for kind, image in KINDS.items()},
         "orders": [kind for kind, order in _ORDERS.items() if _builds(name, orders=order)],

@@ -200,7 +200,7 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self._storages[storage._cdata] = _reference(storage), storage.nbytes()
                 self._held += storage.nbytes()
         if self._held > 1.005 * self.peak:  # what is freed by now counts in it: looked up only where it matters
-            self._storages = {key: found for key, found in self._storages.items() if not _expired(found[0])}
+            self._storages = {key: result for key, result in self._storages.items() if not _expired(result[0])}
             self._held = sum(size for _, size in self._storages.values())
             self.peak = max(self.peak, self._held)
         return out

@@ -19,9 +19,9 @@ from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.exact import WithExact
 from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
 from pointillist.model.generation import GenerationConfig
+from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -30,7 +30,7 @@ from pointillist.ordering import PixelOrder, resolve_order
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(WithExact, nn.Module):
+class PixelModel(WithIntegerModel, nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is.
@@ -86,7 +86,7 @@ class PixelModel(WithExact, nn.Module):
         made: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
         own: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
         write_model(folder, StoredModel(config=self.config, **made, **own))
-        self.save_exact(folder)
+        self.save_integer_model(folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
@@ -99,7 +99,7 @@ class PixelModel(WithExact, nn.Module):
         folder = find_model(str(pretrained_model_name_or_path), hub)
         stored = read_model(folder, cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.generation_config, model.tileset, model.exact_folder = stored.generation, stored.tileset, folder
+        model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
         model.load_state_dict(stored.tensors)
         return model.eval()
 
@@ -143,8 +143,8 @@ class PixelModel(WithExact, nn.Module):
         if order.s_curve:  # networks that follow it have one stage
             return order.rank(height, width)
         turned = order.raster_size(height, width)
-        found: np.ndarray = order.array_from_raster(sampling_order(self.stages(*turned), *turned))
-        return found
+        result: np.ndarray = order.array_from_raster(sampling_order(self.stages(*turned), *turned))
+        return result
 
     def level_embeddings(self) -> Float[Tensor, "k e"]:
         """Network input of each level."""
@@ -247,9 +247,9 @@ class PixelModel(WithExact, nn.Module):
         """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
         params = self.params(x, self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
         with torch.autocast(x.device.type, enabled=False):
-            found = self.likelihood.log_prob(params, x)
+            result = self.likelihood.log_prob(params, x)
         evidence = None if inputs is None else inputs.evidence
-        return found if evidence is None else found.masked_fill(evidence.to(x.device), 0.0)
+        return result if evidence is None else result.masked_fill(evidence.to(x.device), 0.0)
 
     def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
         """Convert `x` to int64 on the model's device, if it is a batch of its images.

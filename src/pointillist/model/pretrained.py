@@ -61,11 +61,11 @@ def build(
         image = ImageSpec.infer(image, levels, ordered)
     kinds = condition_kinds()
     short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
-    found: dict[str, Any] = dict(parse_conditions(conditions or {}))
+    result: dict[str, Any] = dict(parse_conditions(conditions or {}))
     for name, value in short.items():
         if value is not None and value is not False and (isinstance(value, ImageSpec) or value or value == 0):
             kind = _SHORT.get(name, name)
-            found[kind] = value if isinstance(value, ConditionConfig) else kinds[kind].of(value, image)
+            result[kind] = value if isinstance(value, ConditionConfig) else kinds[kind].of(value, image)
     own = {name: settings.pop(name) for name in _SETTINGS if settings.get(name) is not None}
     settings.pop("mixtures", None)
     if preset is not None:
@@ -78,7 +78,7 @@ def build(
     # by its name, so that a later change of `auto` changes no stored model
     own["likelihood"] = build_likelihood(own.get("likelihood", "auto"), image).name
     backbone = config_from_dict(model, settings, preset)
-    config = {"model_type": model, "image": image, "backbone": backbone, "conditions": found, **own}
+    config = {"model_type": model, "image": image, "backbone": backbone, "conditions": result, **own}
     complete = ModelConfig.from_dict(config)
     with meta_init():
         weights = 4 * PixelModel(complete).num_parameters

@@ -50,8 +50,8 @@ class Vocabulary:
         for caption, number in Counter(captions).items():
             commas |= "," in caption
             counts.update(dict.fromkeys(split_words(caption), number))
-        found = [word for word, _ in counts.most_common(MAX_WORDS)]
-        return cls(tuple(found), commas, len(counts) <= MAX_WORDS)
+        result = [word for word, _ in counts.most_common(MAX_WORDS)]
+        return cls(tuple(result), commas, len(counts) <= MAX_WORDS)
 
     @classmethod
     def of_record(cls, training: Mapping[str, Any]) -> Vocabulary | None:
@@ -98,16 +98,16 @@ def describe_unseen_words(
     vocabulary = Vocabulary.of_record(training)
     if vocabulary is None or not vocabulary.words:
         return []
-    found = []
+    result = []
     if any("," in prompt for prompt in prompts) and not vocabulary.commas:
-        found.append("A comma is part of a prompt: separate several prompts by semicolons.")
+        result.append("A comma is part of a prompt: separate several prompts by semicolons.")
     seen = set(vocabulary.words)
     unseen = dict.fromkeys(word for prompt in prompts for word in split_words(prompt) if not _is_seen(word, seen))
     for word in unseen if vocabulary.complete else ():
         near, words = _nearest(vectors, word, vocabulary.words)
         if not near:
-            found.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
-    return found
+            result.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
+    return result
 
 
 def _is_seen(word: str, seen: set[str]) -> bool:

@@ -85,7 +85,7 @@ def run_stages(
         condition: the condition of the image.
     """
     coarse: Tensor | None = None
-    found: Tensor | None = None
+    result: Tensor | None = None
     step = (1, 1)
     last = isinstance(ctx, FullPass) and ctx.channels_last
     if last and condition.map is not None:
@@ -93,13 +93,13 @@ def run_stages(
     for stage in stages:
         canvas = channels_last(stage.grid(x)) if last else stage.grid(x)  # a strided grid has gaps
         params = stage.network(canvas, ctx, stage.condition(coarse, condition))
-        if found is not None:
+        if result is not None:
             rows, columns = step[0] // stage.step[0], step[1] // stage.step[1]
             params = params.clone()
-            params[..., ::rows, ::columns] = found
-        coarse, found, step = canvas, params, stage.step
-    assert found is not None
-    return found
+            params[..., ::rows, ::columns] = result
+        coarse, result, step = canvas, params, stage.step
+    assert result is not None
+    return result
 
 
 def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.ndarray, "h w"]:

@@ -195,8 +195,8 @@ class FullPass:
         self, key: str, cell: LSTMCellParams, x: Float[Tensor, "b _ h w"], *, reverse: bool = False
     ) -> Float[Tensor, "b d h w"]:
         """Run row by row, or diagonal by diagonal; see `recurrence.scan`."""
-        found = scan(cell, x, reverse=reverse)
-        return channels_last(found) if self.channels_last else found
+        result = scan(cell, x, reverse=reverse)
+        return channels_last(result) if self.channels_last else result
 
     def attend(
         self,
@@ -207,8 +207,8 @@ class FullPass:
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
         """Compute exact softmax attention, a row of queries at a time; see `attention.strict_attention`."""
-        found = strict_attention(q, *kv_fn(*z), heads)
-        return channels_last(found) if self.channels_last else found
+        result = strict_attention(q, *kv_fn(*z), heads)
+        return channels_last(result) if self.channels_last else result
 
     def cross_attend(
         self,
@@ -220,8 +220,8 @@ class FullPass:
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
         """Compute softmax attention over tokens; see `attention.cross_attention`."""
-        found = cross_attention(q, keys, values, mask, heads)
-        return channels_last(found) if self.channels_last else found
+        result = cross_attention(q, keys, values, mask, heads)
+        return channels_last(result) if self.channels_last else result
 
 
 class SitePass(FullPass):

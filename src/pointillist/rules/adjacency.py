@@ -29,11 +29,11 @@ def observed_pairs(maps: Integer[np.ndarray, "n h w"], levels: int) -> Pairs:
     Example:
         observed_pairs(np.array([[[0, 1]]]), 2)[0]  # level 1 may be on the right of level 0
     """
-    found = np.zeros((2, levels, levels), bool)
+    result = np.zeros((2, levels, levels), bool)
     for axis, pair in ((0, (maps[:, :, :-1], maps[:, :, 1:])), (1, (maps[:, :-1], maps[:, 1:]))):
         codes = np.unique(pair[0].astype(np.int64) * levels + pair[1])
-        found[axis].reshape(-1)[codes] = True
-    return found
+        result[axis].reshape(-1)[codes] = True
+    return result
 
 
 def pairs_of_images(images: ImageDataset) -> Pairs:
@@ -42,11 +42,11 @@ def pairs_of_images(images: ImageDataset) -> Pairs:
     Example:
         pairs_of_images(load_data("maps.npz").train)
     """
-    found = np.zeros((2, images.spec.levels, images.spec.levels), bool)
+    result = np.zeros((2, images.spec.levels, images.spec.levels), bool)
     for start in range(0, len(images), _AT_ONCE):
         part = images.batch(range(start, min(start + _AT_ONCE, len(images)))).levels
-        found |= observed_pairs(part[:, 0].numpy(), images.spec.levels)
-    return found
+        result |= observed_pairs(part[:, 0].numpy(), images.spec.levels)
+    return result
 
 
 def stores_pairs(image: ImageSpec) -> bool:
@@ -66,17 +66,17 @@ def pairs_from_record(record: Any, levels: int) -> Pairs:
     Raises:
         ConfigError: if it is damaged.
     """
-    found = np.zeros((2, levels, levels), bool)
+    result = np.zeros((2, levels, levels), bool)
     try:
         for axis, name in enumerate(("right", "down")):
             for level, others in enumerate(record[name]):
-                found[axis, level, others] = True
+                result[axis, level, others] = True
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ConfigError(
             f"The pairs of neighbours that are stored with the model are damaged ({error}): train it again, or give "
             "maps in `adjacency.observed`."
         ) from error
-    return found
+    return result
 
 
 def adjacency_table(rule: Adjacency, image: ImageSpec, record: Any) -> Bool[np.ndarray, "4 k k"]:

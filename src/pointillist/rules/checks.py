@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt64
 
-from pointillist.engine.cpu.flood_fill import flood_fill
+from pointillist.engine.constraints.flood_fill import flood_fill
 
 Bits = UInt64[np.ndarray, "sites words"]
 

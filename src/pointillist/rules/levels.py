@@ -42,9 +42,9 @@ def level_set(levels: Iterable[Level], image: ImageSpec) -> Bool[np.ndarray, " k
     Raises:
         ConfigError: if there is no such level.
     """
-    found = np.zeros(image.levels, bool)
-    found[[level_number(level, image) for level in levels]] = True
-    return found
+    result = np.zeros(image.levels, bool)
+    result[[level_number(level, image) for level in levels]] = True
+    return result
 
 
 def parse_range(text: str, length: int, what: str) -> slice:
@@ -53,11 +53,11 @@ def parse_range(text: str, length: int, what: str) -> slice:
     Raises:
         ConfigError: if it is not in a grid of this length.
     """
-    found = _RANGE.fullmatch(text.replace(" ", ""))
-    first, last = (None, None) if found is None else found.groups()
+    result = _RANGE.fullmatch(text.replace(" ", ""))
+    first, last = (None, None) if result is None else result.groups()
     start, stop, _ = slice(None if first is None else int(first), None if last is None else int(last)).indices(length)
     inside = all(end is None or -length <= int(end) <= length for end in (first, last))
-    if found is None or not inside or start >= stop:
+    if result is None or not inside or start >= stop:
         raise ConfigError(
             f"`{what}` (={quote(text)}) of a region must be FIRST:END within 0:{length}, for example 0:{length}."
         )

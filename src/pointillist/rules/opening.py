@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from pointillist.engine.cpu.constraints import Check, Constraints, to_bits
-from pointillist.engine.cpu.masks import LevelMask
+from pointillist.engine.constraints.constraints import Check, Constraints, to_bits
+from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.adjacency import adjacency_table

@@ -17,10 +17,10 @@ from pointillist.conditioning import ConditionInputs, Label, labels_from_input, 
 from pointillist.data import parse_size
 from pointillist.engine.batch import check_memory
 from pointillist.engine.program import IntArray
+from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
-from pointillist.progress import Bar
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.loop import OnRow, autoregressive_loop, resolve_engine
@@ -30,7 +30,7 @@ from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import check_count, resolve_uniforms, seeded_uniforms
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 # per sub-pixel, apart from the engine: its uniform, stacked and in the raster frame; its level, in both frames
 _BYTES = 5 * 8
@@ -213,8 +213,8 @@ class SamplePlan:
                 tries=tries,
             )
 
-        found = best_of(self.model, batch, self.config, draw)
-        return replace(found, seed=self.seed, texts=None if texts is None else tuple(texts))
+        result = best_of(self.model, batch, self.config, draw)
+        return replace(result, seed=self.seed, texts=None if texts is None else tuple(texts))
 
 
 def _draw_batch(
@@ -227,7 +227,7 @@ def _draw_batch(
 ) -> tuple[Int[Tensor, "n c h w"], Float[Tensor, " n"]]:
     batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
-        encoder = model.exact() if sampler.config.engine == "exact" else model
+        encoder = model.integer_model() if sampler.config.engine == "integer" else model
         condition = encoder.encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
     check_likelihood(sampler.nats)

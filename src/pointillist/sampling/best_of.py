@@ -59,19 +59,19 @@ def best_of(
         return draw(0)
     best = _scored(model, inputs, config, draw(0))
     for number in range(1, config.best_of):
-        found = _scored(model, inputs, config, draw(number))
-        assert found.gain is not None
+        result = _scored(model, inputs, config, draw(number))
+        assert result.gain is not None
         assert best.gain is not None
-        better = found.gain > best.gain
-        best = _merged(best, found, better)
+        better = result.gain > best.gain
+        best = _merged(best, result, better)
     return best
 
 
-def _merged(best: Result, found: Result, better: Bool[Tensor, " n"]) -> Result:
+def _merged(best: Result, result: Result, better: Bool[Tensor, " n"]) -> Result:
     """Take everything that is given for each image from `found` where it is better."""
     values: dict[str, Any] = {}
     for name in (f.name for f in fields(best)):
-        new, old = getattr(found, name), getattr(best, name)
+        new, old = getattr(result, name), getattr(best, name)
         if isinstance(new, Tensor):
             values[name] = torch.where(better.reshape(-1, *[1] * (new.ndim - 1)), new, old)
     return replace(best, **values)
@@ -84,9 +84,9 @@ def _scored(model: PixelModel, inputs: ConditionInputs, config: SamplingConfig, 
 def unconditional_nats(
     model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, config: SamplingConfig
 ) -> Float[Tensor, " n"]:
-    """Compute the log-likelihood of each image without its conditions, in nats, float64; exactly on engine `exact`."""
+    """Compute the log-likelihood of each image without its conditions, in nats, float64."""
     order = model.order(config.order)
-    scorer = model.exact() if config.engine == "exact" else model
+    scorer = model.integer_model() if config.engine == "integer" else model
     parts = []
     with inference_mode(model), single_threaded():  # a short pass beside the sampling
         for start in range(0, len(levels), _SCORED_AT_ONCE):

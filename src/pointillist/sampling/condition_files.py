@@ -24,15 +24,15 @@ def read_conditions(attributes: Sequence[str], vector: Path | None, hint: Path |
     Raises:
         ConfigError, DataError: if an attribute has the wrong form, or a file cannot be read.
     """
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     if attributes:
-        found["attributes"] = dict(_pair(text) for text in attributes)
+        result["attributes"] = dict(_pair(text) for text in attributes)
     if vector is not None:
-        found["vector"] = read_numbers(vector, "vector")
+        result["vector"] = read_numbers(vector, "vector")
     if hint is not None:
         is_array = hint.suffix.lower() == ".npy"
-        found["hint"] = read_numbers(hint, "hint") if is_array else read_image(hint, "hint", "a picture or an .npy")
-    return found
+        result["hint"] = read_numbers(hint, "hint") if is_array else read_image(hint, "hint", "a picture or an .npy")
+    return result
 
 
 def _pair(text: str) -> tuple[str, str]:

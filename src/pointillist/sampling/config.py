@@ -43,10 +43,10 @@ class SamplingConfig:
             model itself. See `apply_guidance`.
         temperature: divides the log-probabilities; 0 takes the most probable level. See `apply_temperature_top_p`.
         top_p: nucleus sampling (Holtzman et al. 2020): keep the most probable levels that reach this sum.
-        engine: `auto`, `cpu`, `exact`, `cuda`, `fixed-point`, `numpy` or `naive`; see `create_stepper`.
+        engine: `auto`, `cpu`, `integer`, `cuda`, `jacobi`, `numpy` or `naive`; see `create_stepper`.
         order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
             whatever the order.
-        threads: number of threads that share a batch on engines `cpu` and `exact`, at most one a core; None for as
+        threads: number of threads that share a batch on engines `cpu` and `integer`, at most one a core; None for as
             many as torch.
         batch_size: number of images sampled at once.
         negative_prompt: text to steer away from, one for all images or one each: the reference distribution of

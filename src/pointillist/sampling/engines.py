@@ -19,15 +19,15 @@ from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
 from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError
-from pointillist.exact import DrawTransform
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass, channels_last
 from pointillist.ordering import RASTER, PixelOrder
+from pointillist.portable import DrawTransform
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.exact_engine import ExactEngineStepper, sample_exact_stage
 from pointillist.sampling.group_pass import sample_group
+from pointillist.sampling.integer_engine import IntegerEngineStepper, sample_integer_stage
 from pointillist.sampling.protocols import InverseCdfSampler, Stepper
 from pointillist.sampling.recorded import recorded_program
 from pointillist.sampling.state import SamplingState
@@ -51,7 +51,7 @@ __all__ = [
     "sample_stage",
 ]  # fmt: skip
 
-WHOLE_IMAGE_ENGINES = ("cpu", "exact", *DEVICE_ENGINES)
+WHOLE_IMAGE_ENGINES = ("cpu", "integer", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
 MASKING_ENGINES = ("cpu",)
 """Those of them that do so within a mask too."""
@@ -86,8 +86,8 @@ def create_stepper(
     Args:
         condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
         height, width: size of the raster frame.
-        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `fixed-point` by torch where the model is (it
-            differs from `cuda` for whole images only); `exact` runs the program in integers (`quantize_exact`); `numpy`
+        engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `jacobi` by torch where the model is (it
+            differs from `cuda` for whole images only); `integer` runs the integer program; `numpy`
             interprets the recorded one; `naive` runs a full forward for every sub-pixel; `auto` chooses.
         stage: one of `model.stages`, whose grid is visited; None for the only one.
         order: generation order; only its curve matters in the raster frame.
@@ -109,8 +109,8 @@ def create_stepper(
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         canvas = channels_last(canvas) if model.channels_last else canvas
         return NaiveStepper(_forward(stages[0], condition), canvas, model.dims.groups, order)
-    if engine == "exact":
-        return ExactEngineStepper(model, condition, batch, rows, columns, order)
+    if engine == "integer":
+        return IntegerEngineStepper(model, condition, batch, rows, columns, order)
     program = record_stage(model, stages[0], condition, height, width, order)
     weights = [*model.parameters(), *model.buffers()]
     if engine == "numpy":
@@ -221,9 +221,9 @@ def sample_stage(
         known[row] = True
         state.report()
 
-    if config.engine == "exact":
+    if config.engine == "integer":
         transform = DrawTransform(sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided)
-        sample_exact_stage(model, condition, batch, transform, state.order, finished, config.threads or 1)
+        sample_integer_stage(model, condition, batch, transform, state.order, finished, config.threads or 1)
         sampler.nats += torch.from_numpy(batch.nats)
         return
     program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
@@ -234,7 +234,7 @@ def sample_stage(
     else:
         device = _cuda_sampler(model, program, sampler, config.engine)
         device.sample(batch, finished)
-        if config.engine == "fixed-point":
+        if config.engine == "jacobi":
             sampler.passes += device.num_iterations
     sampler.nats += torch.from_numpy(batch.nats)
 
@@ -261,15 +261,15 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         pixels = levels.repeat(len(params) // len(levels), 1, 1)
         log_probs = model.likelihood.conditional(params[:, :, None], pixels[:, :, None], channel)[:, :, 0]
-        found = sample_level(
+        result = sample_level(
             log_probs.transpose(1, 2).flatten(0, 1), uniforms.flatten(), sampler.guidance, sampler.temperature,
             sampler.top_p, guided=sampler.guided,
         )  # fmt: skip
-        return found[0].view_as(uniforms), found[1].view_as(uniforms)
+        return result[0].view_as(uniforms), result[1].view_as(uniforms)
 
     return CudaSampler(
         program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_device(engine, model.device),
-        copies=1 + sampler.guided, fixed_point=engine == "fixed-point",
+        copies=1 + sampler.guided, jacobi=engine == "jacobi",
     )  # fmt: skip
 
 

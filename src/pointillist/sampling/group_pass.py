@@ -39,14 +39,14 @@ def sample_group(
     new, device = ~known, model.device
     count = len(sampler.uniforms)
     uniforms = stage.grid(state.order.to_raster(sampler.uniforms))[:, :, new]  # (n, c, m)
-    found = levels[:, :, new].to(device)  # (b, c, m): zeros, of which the network reads the earlier channels
+    result = levels[:, :, new].to(device)  # (b, c, m): zeros, of which the network reads the earlier channels
     maps = None if condition.map is None else condition.map[:, :, None, new.to(device)]  # (b, m, 1, m)
-    for channel in range(found.shape[1]):
+    for channel in range(result.shape[1]):
         if channel == 0 or not model.likelihood.coupled:
-            params = _params(model, stage, replace(condition, map=maps), found)
-        chosen = _draw(model, sampler, params, found, channel, uniforms[:, channel].to(device))
-        found[:, channel] = chosen.repeat(len(found) // count, 1)
-        levels[:, channel, new] = found[:, channel].to(levels.device)
+            params = _params(model, stage, replace(condition, map=maps), result)
+        chosen = _draw(model, sampler, params, result, channel, uniforms[:, channel].to(device))
+        result[:, channel] = chosen.repeat(len(result) // count, 1)
+        levels[:, channel, new] = result[:, channel].to(levels.device)
         if state.outputs is not None:
             own = model.likelihood.own_params(channel)
             stage.grid(state.outputs)[:, own, new] = params[: len(state.outputs), own].to(state.outputs)

@@ -111,8 +111,8 @@ class _Inverter:
         """Choose a uniform in each interval, away from its ends by as much as engines may differ."""
         width = self.high - self.low
         margin = np.minimum(0.5, _TOLERANCE / width)
-        found: np.ndarray = self.low + width * (margin + self.shares * (1 - 2 * margin))
-        return np.asarray(np.minimum(found, np.nextafter(1.0, 0.0)))
+        result: np.ndarray = self.low + width * (margin + self.shares * (1 - 2 * margin))
+        return np.asarray(np.minimum(result, np.nextafter(1.0, 0.0)))
 
 
 def _repaired(
@@ -122,13 +122,13 @@ def _repaired(
     uniforms = inverter.uniforms()
     low, high = np.maximum(inverter.low - _TOLERANCE, 0), np.minimum(inverter.high + _TOLERANCE, 1)
     for _ in range(_MOST_REPAIRS):
-        found = draw(uniforms)
-        wrong = np.argwhere(found != levels)
+        result = draw(uniforms)
+        wrong = np.argwhere(result != levels)
         if not len(wrong):
             return uniforms
         # later differences may follow from the first one
         index = tuple(wrong[np.lexsort((wrong[:, 1], order[wrong[:, 2], wrong[:, 3]]))[0]])
-        if found[index] < levels[index]:
+        if result[index] < levels[index]:
             low[index] = uniforms[index]
         else:
             high[index] = uniforms[index]

@@ -198,7 +198,7 @@ def _run_stage(
 
 def _samples_whole_images(config: SamplingConfig, state: SamplingState) -> bool:
     """Return True if the engine draws the levels itself; the exact one has no outputs of a network."""
-    return config.engine in WHOLE_IMAGE_ENGINES and (config.engine != "exact" or state.outputs is None)
+    return config.engine in WHOLE_IMAGE_ENGINES and (config.engine != "integer" or state.outputs is None)
 
 
 def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
@@ -237,7 +237,7 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
     if state.masked is None or state.masked.mask is None:
         yield from range(0, height, step[0])
         return
-    from pointillist.engine.cpu.backtracking import Backtracking
+    from pointillist.engine.constraints.backtracking import Backtracking
 
     mask, nats, known, given = state.masked.mask, state.masked.nats, state.known, state.known.clone()
     levels = state.levels[: len(mask.status), 0, :: step[0], :: step[1]].numpy()

@@ -43,12 +43,12 @@ def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
     Raises:
         DataError: if the file cannot be read, or holds no prompt.
     """
-    found = []
+    result = []
     for text in given:
-        found += [part.strip() for part in text.split(SEPARATOR) if part.strip()] or [""]
+        result += [part.strip() for part in text.split(SEPARATOR) if part.strip()] or [""]
     if file is not None:
-        found += _lines(file)
-    return found or None
+        result += _lines(file)
+    return result or None
 
 
 def _lines(file: Path) -> list[str]:
@@ -63,10 +63,10 @@ def _lines(file: Path) -> list[str]:
         raise DataError(
             f"The file of prompts (={file}) cannot be read as text: give a file with a prompt a line."
         ) from error
-    found = [line for line in lines if line]
-    if not found:
+    result = [line for line in lines if line]
+    if not result:
         raise DataError(f"The file of prompts (={file}) holds no prompt: write one on each line.")
-    return found
+    return result
 
 
 @dataclass(frozen=True)

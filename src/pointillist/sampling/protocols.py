@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class InverseCdfSampler(Protocol):
     Attributes:
         uniforms: in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
-        passes: computations of a row of the batch, to which `fixed-point` adds its own.
+        passes: computations of a row of the batch, to which `jacobi` adds its own.
         guided: whether the engine's batch holds every image twice, conditional and then unconditional.
         guidance, temperature, top_p: see `SamplingConfig`.
         mask: levels that each sub-pixel may have; None for all.

@@ -91,5 +91,5 @@ def _weights(network: nn.Module) -> list[Tensor] | None:
     if any(module.training or module._forward_hooks or module._forward_pre_hooks for module in modules):
         return None
     tensors = [t for module in modules for t in (*module._parameters.values(), *module._buffers.values())]
-    found = [t for t in tensors if t is not None]
-    return found if sum(t.nbytes for t in found) <= MAX_BYTES else None
+    result = [t for t in tensors if t is not None]
+    return result if sum(t.nbytes for t in result) <= MAX_BYTES else None

@@ -18,7 +18,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.rules.config import Rules
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 def open_image_mask(
@@ -40,7 +40,7 @@ def open_image_mask(
         return None
     if find_spec("numba") is None:
         raise EngineError("Masks on levels need numba, which is not installed: run `pip install numba`.")
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
     if rules is None:
         assert allowed is not None
@@ -71,23 +71,23 @@ def draw_until_accepted(
     Example:
         (levels, nats), tries = draw_until_accepted(mask, 16, 100, draw)
     """
-    from pointillist.engine.cpu.domains import ALIVE
+    from pointillist.engine.constraints.domains import ALIVE
 
     pending, reasons = np.arange(count), Counter[str]()
-    found: tuple[Tensor, ...] = ()
+    result: tuple[Tensor, ...] = ()
     needed = torch.zeros(count, dtype=torch.int64)
     for attempt in range(tries):
         mask = template.repeat(len(pending), attempt)
         drawn = draw(pending, mask)
-        found = found or tuple(torch.zeros_like(part) for part in drawn)
+        result = result or tuple(torch.zeros_like(part) for part in drawn)
         accepted = mask.status == ALIVE
-        for whole, part in zip(found, drawn, strict=True):
+        for whole, part in zip(result, drawn, strict=True):
             whole[torch.from_numpy(pending[accepted])] = part[torch.from_numpy(accepted)]
         needed[torch.from_numpy(pending)] += 1
         reasons.update(reason for reason, passed in zip(mask.reasons, accepted, strict=True) if not passed)
         pending = pending[~accepted]
         if not len(pending):
-            return found, needed
+            return result, needed
     name = reasons.most_common(1)[0][0] or "a dead end of the rules between neighbours"
     raise ConfigError(
         f"{len(pending)} of {count} maps did not obey the rules in {tries} tries (most often {name}): loosen the rule, "

@@ -37,7 +37,7 @@ class Samples:
         engine: engine that sampled them.
         order: generation order.
         texts: prompt of each image; None where there was none.
-        passes: computations of a row that engine `fixed-point` took, of all batches together; None for other engines.
+        passes: computations of a row that engine `jacobi` took, of all batches together; None for other engines.
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
         tileset: pictures of the levels of maps, with which they are shown; None where there are none.

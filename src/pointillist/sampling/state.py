@@ -14,7 +14,7 @@ from pointillist.engine.program import IntArray
 from pointillist.ordering import PixelOrder
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""

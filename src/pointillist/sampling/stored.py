@@ -1,4 +1,4 @@
-"""Models that are sampled from their stored exact program: by label, prompt and hint, without torch."""
+"""Models that are sampled from their stored integer program: by label, prompt and hint, without torch."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pointillist.conditioning.hint_reader import HintReader
 from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
 from pointillist.data.tilemaps import Tileset
 from pointillist.engine.batch import check_memory
+from pointillist.engine.integer.program import IntArray
 from pointillist.errors import CheckpointError, ConfigError
-from pointillist.exact import DrawTransform, ExactModel, load
-from pointillist.exact.model import join_inputs
-from pointillist.exact.program import IntArray
-from pointillist.exact.storage import has_exact
 from pointillist.images import ImageSpec
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.tileset import read_tileset
 from pointillist.ordering import PixelOrder
+from pointillist.portable import DrawTransform, IntegerModel, load
+from pointillist.portable.model import join_inputs
+from pointillist.portable.storage import has_program
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.uniforms import check_count, seeded_uniforms
@@ -38,7 +38,7 @@ OnBatchRow = Callable[[int, int, IntArray], None]
 
 @dataclass(frozen=True, kw_only=True)
 class StoredModel:
-    """A model folder that is sampled from its exact program, and whose weights are not read.
+    """A model folder that is sampled from its integer program, and whose weights are not read.
 
     ```python
     model = StoredModel.open(Path("digits"))
@@ -47,14 +47,14 @@ class StoredModel:
     ```
 
     Attributes:
-        exact: the exact model.
+        exact: the integer model.
         image: meaning of its integers.
         generation_config: sampling settings that suit it.
         training_record: how it was trained.
         tileset: pictures of its levels; None if there are none.
     """
 
-    exact: ExactModel
+    integer_model: IntegerModel
     image: ImageSpec
     generation_config: GenerationConfig
     training_record: dict[str, Any]
@@ -65,20 +65,25 @@ class StoredModel:
         """Open a model folder.
 
         Raises:
-            CheckpointError: if it holds no exact program, or is damaged.
+            CheckpointError: if it holds no integer program, or is damaged.
         """
-        exact, config = load(folder), read_config(folder)
+        integer_model, config = load(folder), read_config(folder)
         try:
             image = ImageSpec(**config["image"])
         except (ValidationError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
-        if (*image.shape, image.levels) != (exact.channels, exact.height, exact.width, exact.levels):
+        if (*image.shape, image.levels) != (
+            integer_model.channels,
+            integer_model.height,
+            integer_model.width,
+            integer_model.levels,
+        ):
             raise CheckpointError(
-                f"{folder / CONFIG} and the exact program beside it do not belong together: copy both."
+                f"{folder / CONFIG} and the integer program beside it do not belong together: copy both."
             )
         training = config.get("training")
         return cls(
-            exact=exact,
+            integer_model=integer_model,
             image=image,
             generation_config=GenerationConfig.read(folder),
             training_record=training if isinstance(training, dict) else {},
@@ -88,24 +93,24 @@ class StoredModel:
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty for none."""
-        return self.exact.classes
+        return self.integer_model.classes
 
     @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
-        found = (part.prompts for part in self.exact.parts[0] if part.prompts is not None)
-        one = next((prompts for prompts in found if prompts.encoder), None)
+        result = (part.prompts for part in self.integer_model.parts[0] if part.prompts is not None)
+        one = next((prompts for prompts in result if prompts.encoder), None)
         return None if one is None else embedding_cache(one.encoder, one.fingerprint)
 
     @property
     def hint_reader(self) -> HintReader | None:
         """What it takes as a hint; None for a model without, or whose program cannot encode it."""
-        return next((part.hints.reader for part in self.exact.parts[0] if part.hints is not None), None)
+        return next((part.hints.reader for part in self.integer_model.parts[0] if part.hints is not None), None)
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
-        return own or not any(part.kind == "map" for parts in self.exact.parts for part in parts)
+        return own or not any(part.kind == "map" for parts in self.integer_model.parts for part in parts)
 
     def stream(
         self,
@@ -120,7 +125,7 @@ class StoredModel:
         first: int = 0,
         on_row: OnBatchRow | None = None,
     ) -> Iterator[SampleArrays]:
-        """Sample images as `sampling.api.stream` does on engine `exact`, to the bit.
+        """Sample images as `sampling.api.stream` does on engine `integer`, to the bit.
 
         Args:
             label, text, hint, seed, config, size: see `StoredPlan.of`.
@@ -137,7 +142,7 @@ class StoredModel:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredPlan:
-    """Images that are to be sampled from a stored exact program, as `sampling.api.SamplePlan` is of a model.
+    """Images that are to be sampled from a stored integer program, as `sampling.api.SamplePlan` is of a model.
 
     ```python
     plan = StoredPlan.of(model, 1000, label=[3] * 1000, seed=0, config=SamplingConfig())
@@ -200,18 +205,18 @@ class StoredPlan:
         return cls(
             model=model, labels=label, texts=texts, negatives=negatives, seed=seed, config=config,
             hint=None if hint is None or reader is None else reader.read(hint, n, (height, width)),
-            size=(height, width), order=model.exact.order(config.order),
+            size=(height, width), order=model.integer_model.order(config.order),
         )  # fmt: skip
 
     def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> SampleArrays:
         """Sample the images `start .. stop` as one batch."""
-        exact, config, count = self.model.exact, self.config, stop - start
+        integer_model, config, count = self.model.integer_model, self.config, stop - start
         labels = [NO_LABEL] * count if self.labels is None else list(self.labels[start:stop])
         prompts = None if self.texts is None else self.texts[start:stop]
         avoided = None if self.negatives is None else self.negatives[start:stop]
         given = None if self.labels is None else labels
         hint = None if self.hint is None else self.hint[start:stop]
-        inputs = exact.inputs(count, self.size, self.order, given, prompts, hint)
+        inputs = integer_model.inputs(count, self.size, self.order, given, prompts, hint)
         conditional = (
             hint is not None
             or any(one != NO_LABEL for one in labels)
@@ -219,9 +224,9 @@ class StoredPlan:
         )
         guided = config.guidance != 1 and conditional
         if guided:
-            inputs = join_inputs(inputs, exact.inputs(count, self.size, self.order, None, avoided))
+            inputs = join_inputs(inputs, integer_model.inputs(count, self.size, self.order, None, avoided))
         shape = (self.model.image.channels, *self.size)
-        levels, nats = exact.sample_given(
+        levels, nats = integer_model.sample_given(
             seeded_uniforms(self.seed, range(start, stop), shape),
             inputs,
             self.order,
@@ -243,7 +248,7 @@ class StoredPlan:
 def open_stored(
     folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, plain: bool = True, hint: bool = False
 ) -> StoredModel | None:
-    """Open the exact program of a model folder if a command samples from it by default; None if it does not.
+    """Open the integer program of a model folder if a command samples from it by default; None if it does not.
 
     It does where a program is stored, numba can compile it, and no option needs torch. The choice
     is made here for `pointillist sample` and `pointillist jobs sample`, so that both give the same images. `pt.sample`
@@ -251,12 +256,12 @@ def open_stored(
 
     Args:
         folder: of the model; None for a model that is in memory only.
-        engine: as given; `auto` and `exact` permit it.
+        engine: as given; `auto` and `integer` permit it.
         size: height and width of the images; None for the model's own.
         plain: False if a vector, attributes, rules, tiling, `best_of`, a device or a quantization is given.
         hint: whether a hint is given, which the stored program must be able to encode.
     """
-    if not plain or engine not in ("auto", "exact") or folder is None or not has_exact(folder):
+    if not plain or engine not in ("auto", "integer") or folder is None or not has_program(folder):
         return None
     if find_spec("numba") is None:
         return None

@@ -15,7 +15,7 @@ from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site
 
 if TYPE_CHECKING:
-    from pointillist.engine.cpu.masks import LevelMask
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 class UniformSampler:
@@ -24,7 +24,7 @@ class UniformSampler:
     Attributes:
         uniforms: numbers in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
-        passes: computations of a row of the batch by engine `fixed-point`; 0 for the others.
+        passes: computations of a row of the batch by engine `jacobi`; 0 for the others.
         guided: whether the engine's batch holds every image twice, conditional and then the reference of guidance.
         mask: levels that each sub-pixel may have; None for all.
     """

@@ -101,8 +101,8 @@ def condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> di
         ShapeError, DataError: if the hint is none of the model.
     """
     hint = None if values.hint is None else decode_hint(model, values.hint)
-    found = {"label": values.label, "text": values.text, "attributes": values.attributes, "vector": values.vector}
-    return {name: value for name, value in {**found, "hint": hint}.items() if value is not None}
+    result = {"label": values.label, "text": values.text, "attributes": values.attributes, "vector": values.vector}
+    return {name: value for name, value in {**result, "hint": hint}.items() if value is not None}
 
 
 def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:

@@ -57,11 +57,11 @@ class FillJob:
             if known[window].all():
                 continue
             part = levels[:, :, window[0], window[1]]
-            found = self._complete(part, known[window].copy(), window, number, lambda rows, x: check(), threads)
-            part.copy_(found.levels)
+            out = self._complete(part, known[window].copy(), window, number, lambda rows, x: check(), threads)
+            part.copy_(out.levels)
             known[window] = True
-            nats += found.nats
-            parts.append(found)
+            nats += out.nats
+            parts.append(out)
         return self._result(levels, nats, parts, time.perf_counter() - started)
 
     def _windows(self) -> list[tuple[slice, slice]]:
@@ -167,18 +167,18 @@ def _allowed(
     return allowed
 
 
-def _sentence(found: Completions, ess: float, ignored: int, parts: int) -> str:
+def _sentence(out: Completions, ess: float, ignored: int, parts: int) -> str:
     """Say how a hole was filled."""
-    if found.method == "known":
+    if out.method == "known":
         how = "Exact: the model was trained to complete images, and every known pixel counts"
-    elif found.method == "order":
-        how = f"Exact: the hole comes last in the order {found.order}, so every known pixel counts"
-    elif found.method == "smc":
+    elif out.method == "order":
+        how = f"Exact: the hole comes last in the order {out.order}, so every known pixel counts"
+    elif out.method == "smc":
         how = f"By Sequential Monte Carlo: what follows the hole counts (effective sample size {ess:.0f})"
         if ess < _FEW:
             how += ", but hardly any candidate agrees with it, so the fit may be poor"
     else:
-        how = f"In the order {found.order}"
+        how = f"In the order {out.order}"
         how += (
             f", ignoring {ignored} known pixels that come after the hole: its far edge may not fit" if ignored else ""
         )

@@ -73,5 +73,5 @@ def derived_hint(rule: HintPreprocessor, levels: np.ndarray, image: ImageSpec) -
     Example:
         derived_hint(outline_rule(model), levels, model.image).shape
     """
-    found: np.ndarray = rule.of(levels[None], image)[0]
-    return found
+    result: np.ndarray = rule.of(levels[None], image)[0]
+    return result

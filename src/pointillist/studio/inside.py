@@ -49,20 +49,20 @@ class FieldCache:
             ConfigError, ShapeError: if the image has no such pixel, or the model takes no such image.
         """
         with self._lock:
-            found = self._found.setdefault(model, {})
-            if query not in found:
-                if len(found) >= _MOST_FIELDS:
-                    found.clear()
+            result = self._found.setdefault(model, {})
+            if query not in result:
+                if len(result) >= _MOST_FIELDS:
+                    result.clear()
                 with query_lock:
                     probe = copy.deepcopy(model)
-                found[query] = _measure(probe, query)
-            return found[query]
+                result[query] = _measure(probe, query)
+            return result[query]
 
 
 def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.ReceptiveField:
     size = (query.height, query.width)
-    found = dependence(model, query.row, query.column, size=size, order=query.order)
-    depends, earlier = (np.asarray(mask.any(0)) for mask in found)
+    result = dependence(model, query.row, query.column, size=size, order=query.order)
+    depends, earlier = (np.asarray(mask.any(0)) for mask in result)
     earlier[query.row, query.column] = False  # its own channels
     seen = depends & earlier
     reach = schemas.EncodedArray.of(np.where(seen, 2, earlier), "uint8")

@@ -114,10 +114,10 @@ class JobQueue:
     def cancel(self, id_: str) -> bool:
         """Cancel a job; return false if there is none with this id."""
         with self._lock:
-            found = self._entries.get(id_)
-        if found is None:
+            result = self._entries.get(id_)
+        if result is None:
             return False
-        entry, future = found
+        entry, future = result
         entry.cancel()
         if future.cancel():  # it was still waiting
             entry.on_event(schemas.Failed(error="The painting was stopped.", code="cancelled"))

@@ -33,20 +33,20 @@ def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) 
 def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
     """Compute the distributions of the sub-pixels of a pixel."""
     image = decode_query(model, query, limits)
-    found = pixel_distributions(image, query.row, query.column)
-    sampling = _sampling_probs(image, query, found)
+    result = pixel_distributions(image, query.row, query.column)
+    sampling = _sampling_probs(image, query, result)
     names = channel_names(model.image)
-    channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(found, names, sampling, strict=True)]
+    channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(result, names, sampling, strict=True)]
     return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
 
 
 def _sampling_probs(
-    image: ImageQuery, query: schemas.PixelQuery, found: list[LevelDistribution]
+    image: ImageQuery, query: schemas.PixelQuery, result: list[LevelDistribution]
 ) -> list[list[float] | None]:
     """Apply guidance, temperature and top-p to the distribution of each channel."""
     if query.guidance == query.temperature == query.top_p == 1:
-        return [None] * len(found)
-    log_probs = [torch.from_numpy(one.log_probs)[None] for one in found]
+        return [None] * len(result)
+    log_probs = [torch.from_numpy(one.log_probs)[None] for one in result]
     if query.guidance != 1 and image.conditions.is_conditional:
         unconditional = pixel_distributions(image.unconditional(), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
@@ -55,21 +55,21 @@ def _sampling_probs(
     return [(p / p.sum()).tolist() for p in sharpened]
 
 
-def _sub_pixel(found: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
-    quantiles = found.quantiles
+def _sub_pixel(result: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
+    quantiles = result.quantiles
     return schemas.SubPixel(
-        channel=found.channel,
+        channel=result.channel,
         name=name,
-        observed=found.observed,
-        probs=found.probs.tolist(),
+        observed=result.observed,
+        probs=result.probs.tolist(),
         sampling_probs=sampling_probs,
-        entropy=found.entropy,
-        surprisal=min(found.surprisal, _MAX_BITS),
-        rank=found.rank,
-        mean=found.mean,
+        entropy=result.entropy,
+        surprisal=min(result.surprisal, _MAX_BITS),
+        rank=result.rank,
+        mean=result.mean,
         quantiles=None if quantiles is None else {f"{q:g}": level for q, level in quantiles.items()},
-        top=[schemas.LevelProb(level=level, prob=prob) for level, prob in found.top(_TOP)],
-        components=None if found.components is None else _components(found.components),
+        top=[schemas.LevelProb(level=level, prob=prob) for level, prob in result.top(_TOP)],
+        components=None if result.components is None else _components(result.components),
     )
 
 
@@ -81,19 +81,19 @@ def _components(parts: MixtureComponents) -> list[schemas.Component]:
 
 def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
     """Compute the influence of each sub-pixel on a pixel."""
-    found = gradient(decode_query(model, query, limits), query.row, query.column, query.channel)
-    shown = found.values.mean(0) if found.signed else np.abs(found.values).mean(0)
+    result = gradient(decode_query(model, query, limits), query.row, query.column, query.channel)
+    shown = result.values.mean(0) if result.signed else np.abs(result.values).mean(0)
     top = float(np.abs(shown).max(initial=0.0))
-    return schemas.Saliency(values=encode_floats(found.values), signed=found.signed, unit=found.unit, top=top)
+    return schemas.Saliency(values=encode_floats(result.values), signed=result.signed, unit=result.unit, top=top)
 
 
 def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
     """Compute the effect of setting sub-pixels to other levels."""
     image = decode_query(model, query, limits)
     edits: dict[SitePosition, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
-    found = counterfactual(image, edits, n=0)
+    result = counterfactual(image, edits, n=0)
     return schemas.EditEffect(
-        levels=encode_levels(model, found.levels), bits_before=found.before.bits, bits_after=found.after.bits,
-        bits_change=found.bits_change, surprisal=encode_floats(found.after.surprisal),
-        shift=encode_floats(found.shift),
+        levels=encode_levels(model, result.levels), bits_before=result.before.bits, bits_after=result.after.bits,
+        bits_change=result.bits_change, surprisal=encode_floats(result.after.surprisal),
+        shift=encode_floats(result.shift),
     )  # fmt: skip

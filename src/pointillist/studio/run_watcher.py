@@ -46,13 +46,13 @@ class RunWatcher:
         before: Stamp | None = None
         loaded: Stamp | None = None
         while not self._stopped.is_set():
-            found = self.run.stamp()
+            result = self.run.stamp()
             started = time.monotonic()
             # settled: a checkpoint is several files, and its weights are written last
-            if found is not None and found == before and found != loaded and self._is_watched(loaded):
+            if result is not None and result == before and result != loaded and self._is_watched(loaded):
                 self.entry.load(self._limits)
-                loaded = found
-            before = found
+                loaded = result
+            before = result
             self._stopped.wait(max(_INTERVAL, (time.monotonic() - started) * (1 / _SHARE - 1)))
 
     def _is_watched(self, loaded: Stamp | None) -> bool:

@@ -89,8 +89,8 @@ def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
 
 def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     """Log-likelihood of images that were partly known."""
-    found = job.model.log_prob_map_given(levels.to(job.model.device), job.conditions, job.order)
-    return found.flatten(1).sum(1).double().cpu()
+    result = job.model.log_prob_map_given(levels.to(job.model.device), job.conditions, job.order)
+    return result.flatten(1).sum(1).double().cpu()
 
 
 class _EventBatcher:

@@ -95,7 +95,7 @@ def train(
 
     Raises:
         ConfigError, DataError: if settings, images and model do not fit together, or a step would not fit in memory.
-        EngineError: if the settings ask for `quantization_aware`, and the model cannot be exact.
+        EngineError: if the settings ask for `quantization_aware`, and the model has no integer form.
         TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
         Interrupted: after Ctrl-C, with the state saved.
     """
@@ -192,7 +192,7 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
 def training_card(model: PixelModel, images: ImageDataset, training: dict[str, Any], config: TrainConfig) -> str:
     """Write the model card of a trained model: the default card, and a table of its training."""
     bits = training["valid_bits_per_dim"]
-    rounded = ", rounded as in the exact program" if config.quantization_aware else ""
+    rounded = ", rounded as in the integer program" if config.quantization_aware else ""
     lines = [
         "## Training",
         "",

@@ -91,8 +91,8 @@ def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
 
 def scattered(rng: np.random.Generator, height: int, width: int) -> Hole:
     """Open each pixel with one probability, which is drawn first."""
-    found: Hole = rng.random((height, width)) < rng.random()
-    return found
+    result: Hole = rng.random((height, width)) < rng.random()
+    return result
 
 
 def few_open(rng: np.random.Generator, height: int, width: int) -> Hole:

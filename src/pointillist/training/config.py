@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pointillist.errors import ConfigError, quote
-from pointillist.settings_tree import expand, parse_section
+from pointillist.files.settings_tree import expand, parse_section
 
 OptimizerName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]
@@ -179,7 +179,7 @@ class TrainConfig(_Settings):
         batch_size: Images per step over all processes, or auto (the most that fit in memory).
         grad_accumulation: Micro-batches per step, to save memory.
         seed: Random seed of weights, order, augmentation and dropout.
-        quantization_aware: Round weights and features as the exact program does, to fine-tune a model for it.
+        quantization_aware: Round weights and features as the integer program does, to fine-tune a model for it.
         out: Folder of the run; none writes nothing.
         optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
             table of its own in TOML.

@@ -15,13 +15,13 @@ from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
 from pointillist.sampling.api import sample
-from pointillist.settings_tree import Tree, expand, merge, read_toml
 from pointillist.system import is_main_process
 from pointillist.training.api import SampleWriter, TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
@@ -250,8 +250,8 @@ def infer_conditions(
         ConfigError: if settings do not fit the data.
     """
     known = {} if source is None else source.config.conditions
-    found: dict[str, ConditionConfig | None] = {}
+    result: dict[str, ConditionConfig | None] = {}
     for kind, config in condition_kinds().items():
         if kind in settings or kind in known or source is None or config.added_by_finetuning:
-            found[kind] = config.infer(settings.get(kind, known.get(kind)), data)
-    return {kind: complete for kind, complete in found.items() if complete is not None}
+            result[kind] = config.infer(settings.get(kind, known.get(kind)), data)
+    return {kind: complete for kind, complete in result.items() if complete is not None}

@@ -26,8 +26,8 @@ from rich.progress import (
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize
+from pointillist.files.progress import Bar, exclusive
 from pointillist.model.pixel_model import PixelModel
-from pointillist.progress import Bar, exclusive
 from pointillist.system import describe_threads
 from pointillist.training.config import TrainConfig
 
@@ -55,24 +55,24 @@ def describe(
         f"({reason}), {counted(accelerator.num_processes, 'process')} on {accelerator.device}, "
         f"{counted(torch.get_num_threads(), 'thread')}",
         *(f"           {note}" for note in describe_threads(config.machine.threads)),
-        *(["           weights and features rounded as in the exact program"] if config.quantization_aware else []),
+        *(["           weights and features rounded as in the integer program"] if config.quantization_aware else []),
         *expectation(images, steps),
     ]
 
 
 def _read_as(images: ImageDataset) -> str:
     """Say what was read: the kind of image, and what comes with it."""
-    found = [str(images.spec)]
+    result = [str(images.spec)]
     if images.labels is not None:
-        found.append(f"labels of {len(images.classes)} classes")
+        result.append(f"labels of {len(images.classes)} classes")
     if images.texts is not None:
-        found.append("captions")
+        result.append("captions")
     annotations = images.annotations
-    found += [f"attribute {name}" for name in annotations.values]
-    found += [
+    result += [f"attribute {name}" for name in annotations.values]
+    result += [
         name for name, value in (("vectors", annotations.vectors), ("hints", annotations.hints)) if value is not None
     ]
-    return ", ".join(found)
+    return ", ".join(result)
 
 
 def expectation(images: ImageDataset, steps: int) -> list[str]:

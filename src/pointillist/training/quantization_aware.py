@@ -1,16 +1,18 @@
-"""Quantization-aware training: the network sees weights and features rounded as its exact program rounds them.
+"""Quantization-aware training: the network sees weights and features rounded as its integer program rounds them.
 
 Every matrix product of a network is a convolution, or the product of an LSTM with its state. Within the network a mode
 of torch rounds the operands of these functions, in the forward pass alone: gradients pass straight through (Bengio et
 al. 2013, arXiv 1308.3432), and layers, parameters and their names are untouched.
 
-As in the exact program, weights have 8 bits and a power of two for each output, features 8 bits and a power of two for
+As in the integer program, weights have 8 bits and a power of two for each output, features 8 bits and a power of two
+for
 each channel. Its units of features come from the images of the calibration; here they come from the batch at hand, so
 that a step still depends on nothing but its seed, its number and the weights before it.
 
-Not rounded: the products of vector conditions, which have 16 bits and more in the exact program, residuals, tables, and
+Not rounded: the products of vector conditions, which have 16 bits and more in the integer program, residuals, tables,
+and
 the queries, keys and values of attention. A kernel over finished rows and the current row has one unit for each output
-here, and two in the exact program, which splits it.
+here, and two in the integer program, which splits it.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from pointillist.engine.integer.opcodes.recurrence import HIDDEN_BITS
+from pointillist.engine.integer.program import NARROW_RANGE
+from pointillist.engine.integer.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
 from pointillist.errors import ConfigError
-from pointillist.exact.opcodes.recurrence import HIDDEN_BITS
-from pointillist.exact.program import NARROW_RANGE
-from pointillist.exact.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn.passes import FullPass
-from pointillist.sampling.exact import make_exact_model
+from pointillist.sampling.quantize_integer import make_integer_model
 from pointillist.training.config import TrainConfig
 
 MOVES = (F.pad, Tensor.__getitem__)
@@ -82,7 +84,7 @@ def check_quantization_aware(model: PixelModel, images: Any, config: TrainConfig
             "`quantization_aware` (=true) cannot be used with `compile` (=true), which would not see the rounding: "
             "leave out one of them."
         )
-    make_exact_model(model, images, images=1)
+    make_integer_model(model, images, images=1)
 
 
 class RoundedProducts(TorchFunctionMode):
@@ -90,7 +92,8 @@ class RoundedProducts(TorchFunctionMode):
 
     Args:
         canvas: the input of the network.
-        unit: of its levels, which the exact program holds as they are; None where a level is a learned vector, which is
+        unit: of its levels, which the integer program holds as they are; None where a level is a learned vector, which
+            is
             rounded as any feature.
     """
 
@@ -116,10 +119,10 @@ class RoundedProducts(TorchFunctionMode):
         elif func is torch.addmm:
             x, weight = self._rounded(args[1], args[2].T, None, is_state=True)
             args = (args[0], x, weight.T)
-        found = func(*args, **kwargs)
+        result = func(*args, **kwargs)
         if func in MOVES and self._is_canvas(args[0]):
-            self.levels.append(found)
-        return found
+            self.levels.append(result)
+        return result
 
     def _is_canvas(self, x: Any) -> bool:
         return any(x is levels for levels in self.levels)
@@ -147,7 +150,7 @@ def round_features(x: Float[Tensor, "b i *hw"], units: np.ndarray, *, signed: bo
 def round_weights(
     weight: Float[Tensor, "o i *kernel"], units: np.ndarray, bias: Float[Tensor, " o"] | None
 ) -> Float[Tensor, "o i *kernel"]:
-    """Round weights as the exact program does, in a power of two for each output; the gradient passes straight through.
+    """Round weights as the integer program does, to a power of two for each output; gradients pass straight through.
 
     Args:
         weight: a kernel or a matrix.

@@ -10,8 +10,8 @@ import numpy as np
 
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
+from pointillist.files.settings_tree import assign, parse_assignment, parse_section
 from pointillist.model.pretrained import Recorded, recorded_settings
-from pointillist.settings_tree import assign, parse_assignment, parse_section
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")

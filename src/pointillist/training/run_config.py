@@ -15,11 +15,7 @@ from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.files.reading import read_json
-from pointillist.model.config import ModelSettings
-from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import load, recorded_settings
-from pointillist.networks import entry
-from pointillist.settings_tree import (
+from pointillist.files.settings_tree import (
     UNSET,
     Tree,
     assign,
@@ -31,6 +27,10 @@ from pointillist.settings_tree import (
     read_toml,
     without_none,
 )
+from pointillist.model.config import ModelSettings
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.pretrained import load, recorded_settings
+from pointillist.networks import entry
 from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
 
 

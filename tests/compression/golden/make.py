@@ -1,6 +1,6 @@
 """Make the golden archives: `python -m tests.compression.golden.make`, once for each version of the format.
 
-They are of the golden exact models (`tests/exact/golden`): one image, many in several records, other sizes, labels,
+They are of the golden integer models (`tests/integer/golden`): one image, many in several records, other sizes, labels,
 another order. They must decode for ever; `images.npz` holds to what.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pointillist.compression import compress
-from pointillist.exact import load
-from tests.exact.golden.make import HERE as MODELS
+from pointillist.portable import load
+from tests.integer.golden.make import HERE as MODELS
 
 HERE = Path(__file__).parent
 ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -33,10 +33,10 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
 def images_of(name: str) -> np.ndarray:
     """Draw the images of an archive: noise, of which half is one level."""
     model, settings = ARCHIVES[name]
-    exact = load(MODELS / model)
+    integer_model = load(MODELS / model)
     rng = np.random.default_rng(len(name))
-    size = settings.get("size", (exact.height, exact.width))
-    x = rng.integers(0, exact.levels, (settings["count"], exact.channels, *size))
+    size = settings.get("size", (integer_model.height, integer_model.width))
+    x = rng.integers(0, integer_model.levels, (settings["count"], integer_model.channels, *size))
     x[rng.random(x.shape) < 0.5] = 1
     return x
 

@@ -105,9 +105,9 @@ def _likeliest(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDi
     for channel in range(channels):
         for rows, log_probs in query.iter_log_probs(params, channel):
             log_probs = log_probs.cpu()
-            found, levels = log_probs.topk(count, dim=0)
+            result, levels = log_probs.topk(count, dim=0)
             best[channel, rows] = np.moveaxis(levels.numpy(), 0, -1)
-            bits[channel, rows] = np.moveaxis(encode_log_probs(found.numpy()), 0, -1)
+            bits[channel, rows] = np.moveaxis(encode_log_probs(result.numpy()), 0, -1)
             if query.model.image.ordered:
                 probs = log_probs.exp().movedim(0, -1)
                 below = probs.cumsum(-1).contiguous()
@@ -124,8 +124,8 @@ def _likeliest(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDi
 def encode_log_probs(log_probs: np.ndarray) -> UInt8[np.ndarray, ...]:
     """Encode log-probabilities in nats as 255 sqrt(bits / max_bits)."""
     bits = np.clip(-log_probs / NATS_PER_BIT, 0, MAX_BITS)
-    found: np.ndarray = np.rint(255 * np.sqrt(bits / MAX_BITS)).astype(np.uint8)
-    return found
+    result: np.ndarray = np.rint(255 * np.sqrt(bits / MAX_BITS)).astype(np.uint8)
+    return result
 
 
 def _error(bits: float) -> float:
@@ -142,8 +142,8 @@ def encode_gradient_maps(maps: Float[np.ndarray, "n h w"], *, signed: bool) -> d
     top = np.abs(maps).reshape(len(maps), -1).max(1) if len(maps) else np.zeros(0)
     share = np.abs(maps) / np.where(top > 0, top, 1)[:, None, None]
     root = np.sign(maps) * np.sqrt(share)
-    found = np.rint(128 + 127 * root if signed else 255 * root).astype(np.uint8)
-    return {"data": to_base64(deflate(found)), "top": [float(f"{value:.3g}") for value in top], "signed": signed}
+    result = np.rint(128 + 127 * root if signed else 255 * root).astype(np.uint8)
+    return {"data": to_base64(deflate(result)), "top": [float(f"{value:.3g}") for value in top], "signed": signed}
 
 
 def encode_arrays(arrays: Mapping[str, Shaped[np.ndarray, ...]]) -> dict[str, Any]:

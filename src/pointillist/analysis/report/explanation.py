@@ -19,10 +19,10 @@ from pointillist.analysis.report.explorer import explorer_style, render_explorer
 from pointillist.analysis.views import Views, describe_conditions, describe_z
 from pointillist.conditioning import Label
 from pointillist.errors import counted
+from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
-from pointillist.progress import Bar
 from pointillist.visualization import html
 
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top

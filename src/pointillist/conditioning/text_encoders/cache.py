@@ -106,9 +106,9 @@ class EmbeddingStore:
     def read(self, texts: list[str]) -> dict[str, np.ndarray]:
         """Read the vectors of those texts that are stored."""
         names = {_key(text): text for text in texts}
-        found: dict[str, np.ndarray] = {}
+        result: dict[str, np.ndarray] = {}
         if not names or not self.path.is_file():
-            return found
+            return result
         keys = list(names)
         with suppress(sqlite3.Error, OSError), closing(self._open()) as database:
             for start in range(0, len(keys), _AT_ONCE):
@@ -117,8 +117,8 @@ class EmbeddingStore:
                 for key, value in database.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part):
                     vector = np.frombuffer(value, np.float32) if isinstance(value, bytes) else np.empty(0)
                     if vector.shape == (self.size,) and np.isfinite(vector).all():
-                        found[names[key]] = vector
-        return found
+                        result[names[key]] = vector
+        return result
 
     def write(self, vectors: Mapping[str, np.ndarray]) -> None:
         """Store vectors, as long as the database is not full."""

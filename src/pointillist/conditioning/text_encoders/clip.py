@@ -29,24 +29,25 @@ class CLIPText:
             from transformers.utils import logging
         except ImportError as error:
             raise MissingExtraError("The text encoder `clip`", "clip") from error
-        found = LocalEncoder.of("clip", folder)
-        settings = found.config.get("text_config", found.config)
-        if not str(found.config.get("model_type", "")).startswith("clip"):
+        result = LocalEncoder.of("clip", folder)
+        settings = result.config.get("text_config", result.config)
+        if not str(result.config.get("model_type", "")).startswith("clip"):
             raise ConfigError(
-                f"`clip:{folder}` holds a {found.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: give "
+                f"`clip:{folder}` holds a {result.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: "
+                "give "
                 "the folder of a CLIP model."
             )
-        found.check_sizes()
+        result.check_sizes()
         self.name = f"clip:{folder}"
-        self.fingerprint = found.fingerprint
-        self.tokenizer = found.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
+        self.fingerprint = result.fingerprint
+        self.tokenizer = result.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
         opener: Any = CLIPTextModelWithProjection
         reports: Any = logging
         verbosity = reports.get_verbosity()
         reports.set_verbosity_error()  # its report prints names of a stranger's file; we read it below
         try:
             model, report = opener.from_pretrained(
-                found.path, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+                result.path, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
             )
         finally:
             reports.set_verbosity(verbosity)

@@ -39,8 +39,8 @@ def hash_ngrams_per_word(
     hash_ngrams_per_word("a red dragon", buckets=4096, words=16, pieces=24).shape  # (16, 24)
     ```
     """
-    found = re.findall(r"\w+", normalize_text(text))[:words]
-    rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in found]
+    result = re.findall(r"\w+", normalize_text(text))[:words]
+    rows = [_buckets([word, *_pieces(word, grams)], buckets, pieces) for word in result]
     return np.stack(rows + [np.full(pieces, PAD)] * (words - len(rows)))
 
 
@@ -49,6 +49,6 @@ def _pieces(word: str, grams: Sequence[int]) -> list[str]:
     return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
 
 
-def _buckets(found: Sequence[str], buckets: int, length: int) -> np.ndarray:
-    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(found)][:length]
+def _buckets(result: Sequence[str], buckets: int, length: int) -> np.ndarray:
+    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(result)][:length]
     return np.array(numbers + [PAD] * (length - len(numbers)), np.int64)

@@ -59,10 +59,10 @@ class LocalEncoder:
             from tokenizers import Tokenizer
         except ImportError as error:
             raise MissingExtraError(f"The text encoder `{kind}`", kind) from error
-        found = Tokenizer.from_file(str(self.path / TOKENIZER))
-        found.no_padding()
-        found.enable_truncation(longest)
-        return PromptTokenizer(found, self.path / TOKENIZER)
+        result = Tokenizer.from_file(str(self.path / TOKENIZER))
+        result.no_padding()
+        result.enable_truncation(longest)
+        return PromptTokenizer(result, self.path / TOKENIZER)
 
     def check_sizes(self) -> None:
         """Reject settings that count more than the weights can hold: layers are built before weights are read.
@@ -100,15 +100,15 @@ class PromptTokenizer:
             ConfigError: if the tokenizer cannot read it, or gives no tokens that the weights know.
         """
         try:
-            found: list[int] = self.tokenizer.encode(text).ids
+            result: list[int] = self.tokenizer.encode(text).ids
         except Exception as error:  # the library raises plain exceptions
             raise ConfigError(
                 f"{self.path} cannot read the prompt {quote(text)} ({quote(str(error))}): download it again."
             ) from error
-        if not found or max(found) >= rows:
-            token = f"the token {max(found):,}" if found else "no token"
+        if not result or max(result) >= rows:
+            token = f"the token {max(result):,}" if result else "no token"
             raise ConfigError(
                 f"{self.path} gives {token} for the prompt {quote(text)}, and the weights beside it know {rows:,}: "
                 "download it again."
             )
-        return found
+        return result

@@ -26,13 +26,13 @@ class MiniLM:
     """
 
     def __init__(self, folder: str) -> None:
-        found = LocalEncoder.of("minilm", folder)
+        result = LocalEncoder.of("minilm", folder)
         self.name = f"minilm:{folder}"
-        self.fingerprint = found.fingerprint
-        self.size = self.token_size = int(found.config["hidden_size"])
-        self.layers, self.heads = int(found.config["num_hidden_layers"]), int(found.config["num_attention_heads"])
-        self.tokenizer = found.tokenizer("minilm", MAX_TOKENS)
-        self.weights = load_file(found.path / WEIGHTS)
+        self.fingerprint = result.fingerprint
+        self.size = self.token_size = int(result.config["hidden_size"])
+        self.layers, self.heads = int(result.config["num_hidden_layers"]), int(result.config["num_attention_heads"])
+        self.tokenizer = result.tokenizer("minilm", MAX_TOKENS)
+        self.weights = load_file(result.path / WEIGHTS)
 
     def encode(self, text: str) -> np.ndarray:
         """Encode one prompt; see `TextEncoder.encode`."""

@@ -95,12 +95,12 @@ class MapReader:
                 maps[number] = self._map(path, names, legend, pictures)
         if not maps:
             raise DataError(f"{name} holds no map that can be read: {bad[0] if bad else 'it is empty'}.")
-        found = list(maps.values())
-        levels = names or _joined_names(found, name)
-        values, notes, levels, count = self._stacked(found, levels, name)
+        result = list(maps.values())
+        levels = names or _joined_names(result, name)
+        values, notes, levels, count = self._stacked(result, levels, name)
         if bad:
             notes = [f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[0]}", *notes]
-        tileset = pictures or _joined_tileset(found, levels, count)
+        tileset = pictures or _joined_tileset(result, levels, count)
         if tileset is not None and len(tileset) < count <= len(tileset) + 1:  # no picture of the outside
             blank = np.zeros((1, *tileset.tiles.shape[1:]), np.uint8)
             tileset = Tileset(np.concatenate([tileset.tiles, blank]))
@@ -145,15 +145,15 @@ class MapReader:
         if not path.is_file():
             raise DataError(f"{name} does not exist: give a PNG, or a tileset of Tiled (.tsx, .tsj).")
         if path.suffix.lower() in (".tsx", ".tsj", ".json", ".xml"):
-            found = read_tiled_tileset(path, path.parent, name)
-            if found.tileset is None:
+            result = read_tiled_tileset(path, path.parent, name)
+            if result.tileset is None:
                 raise DataError(f"{name} has no picture beside it: put the PNG there that it names.")
-            if names is not None and found.classes:
-                number = {label: i for i, label in sorted(found.classes.items(), reverse=True)}
+            if names is not None and result.classes:
+                number = {label: i for i, label in sorted(result.classes.items(), reverse=True)}
                 missing = [label for label in names if label not in number]
                 if not missing:
-                    return Tileset(found.tileset.tiles[[number[label] for label in names]])
-            return found.tileset
+                    return Tileset(result.tileset.tiles[[number[label] for label in names]])
+            return result.tileset
         height, width = self.options.tile_size or (SIDE, SIDE)
         tiles = cut_tiles(read_picture(path, name), (height, width), count=MAX_LEVELS)
         if not len(tiles):
@@ -249,8 +249,8 @@ def _levels(one: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarra
         )
     place = {label: i for i, label in enumerate(names)}
     entry = np.array([*(place.get(label, EMPTY) for label in one.names), EMPTY], np.int32)
-    found: np.ndarray = entry[one.cells]  # the last entry is that of empty cells
-    return found
+    result: np.ndarray = entry[one.cells]  # the last entry is that of empty cells
+    return result
 
 
 def _joined_tileset(maps: Sequence[TileMap], names: tuple[str, ...] | None, count: int) -> Tileset | None:
@@ -262,14 +262,14 @@ def _joined_tileset(maps: Sequence[TileMap], names: tuple[str, ...] | None, coun
     if names is None:
         return first
     assert first is not None
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     for one in sized:
         if one.tileset is not None and one.tileset.tile_size == first.tile_size:
             for label, tile in zip(one.names or (), one.tileset.tiles, strict=False):
-                found.setdefault(label, tile)
+                result.setdefault(label, tile)
     blank = np.zeros_like(first.tiles[0])
-    missing = [label for label in names if label not in found]
-    return Tileset(np.stack([found.get(label, blank) for label in names])) if len(missing) < 2 else None
+    missing = [label for label in names if label not in result]
+    return Tileset(np.stack([result.get(label, blank) for label in names])) if len(missing) < 2 else None
 
 
 def _place(cells: np.ndarray, out: np.ndarray) -> None:

@@ -30,24 +30,24 @@ def read_legend(path: Path) -> dict[str, str]:
         DataError: if it cannot be read, or a key is not one character or a value no name.
     """
     if path.suffix.lower() == ".json":
-        found = read_json(path, 'write {"#": "wall", ...}')
+        result = read_json(path, 'write {"#": "wall", ...}')
     else:
         try:
-            found = parse_toml(read_text(path, "utf-8-sig"), str(path))
+            result = parse_toml(read_text(path, "utf-8-sig"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"The legend {path} cannot be read as UTF-8 text ({error}): check the path.") from error
         except ConfigError as error:
             raise DataError(str(error)) from error
-    if not isinstance(found, dict) or not found:
+    if not isinstance(result, dict) or not result:
         raise DataError(f'The legend {path} must be a table of characters and names, such as "#" = "wall".')
-    for character, name in found.items():
+    for character, name in result.items():
         if len(character) != 1 or not isinstance(name, str) or not name:
             raise DataError(
                 f"The legend {path} has {quote(character)} = {quote(name)}: write a character and a name, as "
                 '"#" = "wall".'
             )
-    check_texts(found.values(), f"A name in the legend {path}", MAX_NAME, DataError)
-    return found
+    check_texts(result.values(), f"A name in the legend {path}", MAX_NAME, DataError)
+    return result
 
 
 def given_names(value: str | Sequence[str] | None) -> tuple[tuple[str, ...] | None, dict[str, str] | None]:
@@ -69,9 +69,9 @@ def given_names(value: str | Sequence[str] | None) -> tuple[tuple[str, ...] | No
 def find_legend(path: Path, root: Path) -> dict[str, str] | None:
     """Read the legend beside a text grid, or in a folder above it up to `root`; None if there is none."""
     for folder in (path.parent, *path.parent.parents):
-        found = next((folder / name for name in LEGENDS if (folder / name).is_file()), None)
-        if found is not None:
-            return read_legend(found)
+        result = next((folder / name for name in LEGENDS if (folder / name).is_file()), None)
+        if result is not None:
+            return read_legend(result)
         if folder == root:
             return None
     return None

@@ -56,9 +56,9 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
     lines = _read(path, name).removesuffix("\n").replace("\r", "").split("\n")
     height, width = len(lines), max(map(len, lines))
     check_cells(height, width, name)
-    found = sorted({character for line in lines for character in line})
-    legend = {character: character for character in found} if legend is None else legend
-    for character in found:
+    result = sorted({character for line in lines for character in line})
+    legend = {character: character for character in result} if legend is None else legend
+    for character in result:
         if character not in legend:
             row = next(i for i, line in enumerate(lines) if character in line)
             raise DataError(

@@ -75,8 +75,8 @@ def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
         gids = np.where(above > 0, above, gids)
     sets = _list(tree.get("tilesets"), name)
     firsts = [_whole(_table(one, name), "firstgid", 1, 2**28, name) for one in sets]
-    found = [_tileset_of(one, path, root, name) for one in sets]
-    return _named(gids.reshape(height, width), firsts, found, name)
+    result = [_tileset_of(one, path, root, name) for one in sets]
+    return _named(gids.reshape(height, width), firsts, result, name)
 
 
 def read_tiled_tileset(path: Path, root: Path, name: str) -> TiledTileset:
@@ -206,10 +206,10 @@ def inside(path: Path, source: Any, root: Path, name: str) -> Path:
     text = source.replace("\\", "/") if isinstance(source, str) else ""
     if not text or "\0" in text or os.path.isabs(text) or ":" in text.split("/")[0]:
         raise DataError(f"{name} names the file {quote(source)}: it must be a path relative to the map.")
-    found = Path(os.path.realpath(path.parent / text))
-    if not found.is_relative_to(os.path.realpath(root)):
+    result = Path(os.path.realpath(path.parent / text))
+    if not result.is_relative_to(os.path.realpath(root)):
         raise DataError(f"{name} names {quote(source)}, outside {root}: put the file into that folder.")
-    return found
+    return result
 
 
 def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: str) -> TileMap:
@@ -245,11 +245,11 @@ def _joined(sets: list[TiledTileset]) -> Tileset | None:
     """Join the pictures of all sets; None where some are missing, or differ in size."""
     if not sets or any(one.tileset is None for one in sets):
         return None
-    found = [one.tileset for one in sets if one.tileset is not None]
-    if len({tileset.tile_size for tileset in found}) > 1:
+    result = [one.tileset for one in sets if one.tileset is not None]
+    if len({tileset.tile_size for tileset in result}) > 1:
         return None
     parts = []
-    for one, tileset in zip(sets, found, strict=True):
+    for one, tileset in zip(sets, result, strict=True):
         blank = np.zeros((max(0, one.count - len(tileset)), *tileset.tiles.shape[1:]), np.uint8)
         parts.append(np.concatenate([tileset.tiles[: one.count], blank]))
     return Tileset(np.concatenate(parts))

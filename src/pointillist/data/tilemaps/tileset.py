@@ -108,14 +108,14 @@ class Tileset:
         known: dict[bytes, int] = {}
         for number, tile in enumerate(self.tiles):
             known.setdefault(tile.tobytes(), number)
-        found = np.array([known.get(cell.tobytes(), -1) for cell in cells], np.int32).reshape(h, w)
-        if (found < 0).any():
-            row, column = np.argwhere(found < 0)[0].tolist()
+        result = np.array([known.get(cell.tobytes(), -1) for cell in cells], np.int32).reshape(h, w)
+        if (result < 0).any():
+            row, column = np.argwhere(result < 0)[0].tolist()
             raise DataError(
                 f"{name} shows at row {row}, column {column} no tile of the set: give the tileset that it was "
                 "drawn with."
             )
-        return found
+        return result
 
     def picture(self) -> Image.Image:
         """Draw the set itself: its tiles in reading order, near a square."""

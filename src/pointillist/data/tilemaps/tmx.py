@@ -67,22 +67,22 @@ def _parse(path: Path, name: str) -> ET.Element:
 
 def _attributes(element: ET.Element, name: str) -> dict[str, Any]:
     """Return the attributes of an element, those that count as integers."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for key, text in element.attrib.items():
         if key in _WHOLE:
             if not text.lstrip("-").isdecimal() or len(text) > 18:
                 raise DataError(f"{name} has {key}={text[:50]!r} in <{element.tag[:50]}>: it must be a whole number.")
-            found[key] = int(text)
+            result[key] = int(text)
         else:
-            found[key] = text
-    return found
+            result[key] = text
+    return result
 
 
 def _map(root: ET.Element, name: str) -> dict[str, Any]:
-    found = _attributes(root, name)
-    found["layers"] = _layers(root, name)
-    found["tilesets"] = [_tileset(element, name) for element in root.iterfind("tileset")]
-    return found
+    result = _attributes(root, name)
+    result["layers"] = _layers(root, name)
+    result["tilesets"] = [_tileset(element, name) for element in root.iterfind("tileset")]
+    return result
 
 
 def _layers(parent: ET.Element, name: str) -> list[dict[str, Any]]:
@@ -108,9 +108,9 @@ def _data(layer: ET.Element, name: str) -> dict[str, Any]:
 
 
 def _tileset(element: ET.Element, name: str) -> dict[str, Any]:
-    found = _attributes(element, name)
+    result = _attributes(element, name)
     image = element.find("image")
     if image is not None:
-        found["image"] = image.get("source", "")
-    found["tiles"] = [_attributes(tile, name) for tile in element.iterfind("tile")]
-    return found
+        result["image"] = image.get("source", "")
+    result["tiles"] = [_attributes(tile, name) for tile in element.iterfind("tile")]
+    return result

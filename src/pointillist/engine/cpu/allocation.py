@@ -98,14 +98,14 @@ class BufferPlan:
 
     def operands(self, view: View) -> Operands:
         """Return the operands of a view: one, or several where it is gathered."""
-        found: Operands = []
+        result: Operands = []
         offset, end = 0, view.start + view.channels
         for operand, size in self._operands[view.value]:
             first, last = max(view.start, offset), min(end, offset + size)
             if first < last:
-                found.append((operand.narrow(first - offset), last - first))
+                result.append((operand.narrow(first - offset), last - first))
             offset += size
-        return found
+        return result
 
     def map_operand(self, feature_map: FeatureMap, row: int, column: int, step: int = 1) -> Operand:
         """Return the operand of a neighbour in a map, for sites that are `step` columns of the map apart."""

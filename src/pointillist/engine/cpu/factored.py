@@ -106,7 +106,7 @@ def draw_factored(s: Array, p: int, channel: int, uniform: float, spec: Array, p
             if running + mass > uniform:
                 break
         running += mass
-    found = 0
+    result = 0
     count, row = (rest, LAST) if h == high - 1 else (low, WHOLE)
     for k in range(count):
         mass = 0.0
@@ -114,8 +114,8 @@ def draw_factored(s: Array, p: int, channel: int, uniform: float, spec: Array, p
             shared = parts[row, m] + float(s[first + mixtures + m * high + h])
             mass += math.exp(shared + float(s[lows + m * low + k]))
         if mass > 0:
-            found = k
+            result = k
             running += mass
             if running > uniform:
                 break
-    return h * low + found
+    return h * low + result

@@ -28,10 +28,10 @@ class LoweredProgram:
     @classmethod
     def of(cls, program: Program) -> LoweredProgram:
         """Return the lowered form that is kept with a program, or with one that differs in its inputs alone."""
-        found = program.kept.get("cpu")
-        if found is None or not found.fits(program):
-            found = program.kept["cpu"] = cls(program)
-        return found
+        result = program.kept.get("cpu")
+        if result is None or not result.fits(program):
+            result = program.kept["cpu"] = cls(program)
+        return result
 
     def fits(self, program: Program) -> bool:
         """Return True if the instructions and weights of a program are those that were lowered."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.engine.cpu.domains import (
+from pointillist.engine.constraints.domains import (
     ALIVE,
     ATTEMPT,
     DEAD,
@@ -18,9 +18,9 @@ from pointillist.engine.cpu.domains import (
     has_level,
     propagates,
 )
+from pointillist.engine.constraints.propagation import assign, try_levels
 from pointillist.engine.cpu.inverse_cdf import apply_temperature_top_p, highest, log_softmax, pick
 from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.propagation import assign, try_levels
 
 Array = Any  # numba finds the types
 

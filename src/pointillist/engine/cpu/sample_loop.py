@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu.inverse_cdf import (
     GUIDED,
     KIND,

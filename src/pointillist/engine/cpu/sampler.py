@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
-from pointillist.engine.cpu.backtracking import Backtracking
+from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram

@@ -50,9 +50,9 @@ class QuantizedMatrix:
 def smallest(matrix: FloatArray) -> QuantizedMatrix:
     """Return the matrix in the smallest format that restores it to the bit."""
     if matrix.dtype == np.float32:
-        found = _whole_numbers(matrix)
-        if found is not None:
-            return QuantizedMatrix(WeightFormat.INT8, *found)
+        result = _whole_numbers(matrix)
+        if result is not None:
+            return QuantizedMatrix(WeightFormat.INT8, *result)
         bits = np.ascontiguousarray(matrix).view(np.uint32)
         if not (bits & 0xFFFF).any():
             return QuantizedMatrix(WeightFormat.BF16, (bits >> 16).astype(np.uint16))

@@ -174,9 +174,9 @@ class Buffers:
         """
         parts = (self.program.per_image, self.program.per_row, self.program.per_site, self.program.post_draw)
         for instruction in (i for part in parts for i in part if i.output is not None):
-            found = self._alias_of(instruction)
-            if found is not None and instruction.output is not None:
-                self._values[instruction.output.value] = found
+            result = self._alias_of(instruction)
+            if result is not None and instruction.output is not None:
+                self._values[instruction.output.value] = result
                 self._read_only.add(instruction.output.value)
 
     def _alias_of(self, instruction: Instruction) -> Tensor | None:

@@ -173,9 +173,9 @@ def _attend(buffers: Buffers, instruction: Instruction, column: int | None) -> N
     queries = _by_head(query, heads).flatten(0, 1) * cache.key_width**-0.5
     scores = queries @ buffer.keys[part].flatten(0, 1).mT  # [heads * b, columns, slots]
     scores.masked_fill_(buffers.masked_slots if column is None else buffers.masked_slots[column], -torch.inf)
-    found = scores.softmax(2) @ buffer.values[part].flatten(0, 1)
+    results = scores.softmax(2) @ buffer.values[part].flatten(0, 1)
     out = buffers.write(instruction, column)
-    _split(out, heads, cache.value_width).copy_(found.view(heads, -1, *found.shape[1:]).permute(1, 2, 0, 3))
+    _split(out, heads, cache.value_width).copy_(results.view(heads, -1, *results.shape[1:]).permute(1, 2, 0, 3))
 
 
 @kernel_for("CROSS_ATTEND")
@@ -189,8 +189,8 @@ def _cross_attend(buffers: Buffers, instruction: Instruction, column: int | None
     keys = _split(keys, cache.num_heads, cache.key_width, tokens)[:, part]  # [b, heads, k, tokens]
     values = _split(values, tokens, cache.num_heads, cache.value_width)[:, :, part].transpose(1, 2)
     queries = _by_head(query, heads).transpose(0, 1) * cache.key_width**-0.5  # [b, heads, columns, k]
-    found = (queries @ keys + bias[:, None, None]).softmax(3) @ values
-    _split(buffers.write(instruction, column), heads, cache.value_width).copy_(found.transpose(1, 2))
+    results = (queries @ keys + bias[:, None, None]).softmax(3) @ values
+    _split(buffers.write(instruction, column), heads, cache.value_width).copy_(results.transpose(1, 2))
 
 
 def _kv_cache(instruction: Instruction) -> KeyValueCache:

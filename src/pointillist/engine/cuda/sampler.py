@@ -29,7 +29,7 @@ conditional and then unconditional.
 class CudaSampler:
     """A program ready to sample batches on a device.
 
-        CudaSampler(program, choose, values, torch.device("cuda"), fixed_point=True).sample(batch)
+        CudaSampler(program, choose, values, torch.device("cuda"), jacobi=True).sample(batch)
 
     Args:
         program: the program, from `record`.
@@ -37,22 +37,22 @@ class CudaSampler:
         values: canvas values of each level, `[levels, e]`.
         device: the GPU; any other device computes the same, without capture.
         copies: number of copies of every image in the engine's batch.
-        fixed_point: sample all sites of a row together, from a guess (the row above), until nothing changes (the
+        jacobi: sample all sites of a row together, from a guess (the row above), until nothing changes (the
             Jacobi iteration of Song et al. 2021, row by row). The fixed point is the result of site after site: every
             site has read exactly the sites before it.
         inputs: conditions by key, for the whole batch; the default is the tensor seen while recording.
         capture: see `GraphCache`.
 
     Attributes:
-        num_iterations: computations of a row so far: one for each row, or with `fixed_point` until convergence.
+        num_iterations: computations of a row so far: one for each row, or with `jacobi` until convergence.
     """
 
     def __init__(
         self, program: Program, choose: Choose, values: FloatArray, device: torch.device, *, copies: int = 1,
-        fixed_point: bool = False, inputs: Mapping[str, NDArray[Any]] | None = None, capture: Capture | None = None,
+        jacobi: bool = False, inputs: Mapping[str, NDArray[Any]] | None = None, capture: Capture | None = None,
     ) -> None:  # fmt: skip
         self.program, self.device, self.num_iterations = program, device, 0
-        self._choose, self._values, self._copies, self._fixed_point = choose, values, copies, fixed_point
+        self._choose, self._values, self._copies, self._fixed_point = choose, values, copies, jacobi
         self._inputs, self._capture = inputs, capture
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:

@@ -68,8 +68,8 @@ class CudaStepper(ProgramStepper):
 
     def _read_params(self) -> FloatArray:
         with self._graphs.active():
-            found: FloatArray = self._buffers.read(self.program.params, self.site[1])[:, 0].cpu().numpy().copy()
-            return found
+            result: FloatArray = self._buffers.read(self.program.params, self.site[1])[:, 0].cpu().numpy().copy()
+            return result
 
     def _write(self, values: NDArray[Any], first: int) -> None:
         with self._graphs.active():

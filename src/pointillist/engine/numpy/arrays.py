@@ -141,11 +141,11 @@ class InterpreterState:
     def _find_stored_values(self) -> dict[Value, FeatureMap]:
         """Find the whole values of phase SITE that a map stores: they are computed in the map, without a copy."""
         stores = [i for i in self.program.per_site if i.opcode == "STORE" and i.inputs[0].is_whole]
-        found: dict[Value, FeatureMap] = {}
+        result: dict[Value, FeatureMap] = {}
         for store in stores:
             if store.map is not None:
-                found.setdefault(store.inputs[0].value, store.map)
-        return found
+                result.setdefault(store.inputs[0].value, store.map)
+        return result
 
     def _whole(self, value: Value, column: int | None) -> FloatArray:
         if column is not None and value in self._computed_in_map:

@@ -62,8 +62,8 @@ class Opcode:
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         """Return, for each output channel, the number of sub-pixels of its own site that it depends on."""
-        found: IntArray = np.stack([needs.of(view) for view in instruction.inputs]).max(axis=0)
-        return found
+        result: IntArray = np.stack([needs.of(view) for view in instruction.inputs]).max(axis=0)
+        return result
 
     def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
         """Return the single channels from which one output channel is computed, for error messages."""

@@ -33,8 +33,8 @@ class Linear(Opcode):
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
         x, *start = instruction.inputs
         matrix = weights.read(instruction.constants[0])
-        found: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)
-        return np.maximum(found, needs.of(start[0])) if start else found
+        result: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)
+        return np.maximum(result, needs.of(start[0])) if start else result
 
     def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
         x, *start = instruction.inputs

@@ -37,9 +37,9 @@ class Store(SiteOpcode):
         return [copy_of(state.read(view, column), state.maps[feature_map].site(column))]
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
-        found = needs.of(instruction.inputs[0])
-        needs.maps[map_of(instruction)] = found
-        return found
+        result = needs.of(instruction.inputs[0])
+        needs.maps[map_of(instruction)] = result
+        return result
 
 
 @opcode

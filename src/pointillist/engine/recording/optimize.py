@@ -174,11 +174,11 @@ def _reading(instruction: Instruction, instead: dict[Value, View]) -> Instructio
 
 def _makers(code: list[Instruction]) -> dict[Value, list[Instruction]]:
     """Return the instructions that make each value whole: one, or one each for even and odd rows."""
-    found: dict[Value, list[Instruction]] = {}
+    result: dict[Value, list[Instruction]] = {}
     for instruction in code:
         if instruction.output is not None and instruction.output.is_whole:
-            found.setdefault(instruction.output.value, []).append(instruction)
-    return found
+            result.setdefault(instruction.output.value, []).append(instruction)
+    return result
 
 
 def _uses(builder: Builder, params: View) -> Counter[Value]:
@@ -210,12 +210,12 @@ def infer_needs(builder: Builder, code: list[Instruction]) -> ChannelDependencie
     needs.maps[builder.canvas] = np.repeat(np.arange(builder.num_sub_steps) + 1, builder.canvas_width)
     for index, instruction in enumerate(code):
         opcode = OPCODES[instruction.opcode]
-        found = opcode.needs(instruction, needs, builder.weights)
+        result = opcode.needs(instruction, needs, builder.weights)
         if instruction.output is None:
             continue
-        needs.note(instruction.output, found)
-        if opcode.can_narrow and found.max() >= builder.num_sub_steps:
-            channel = instruction.output.narrow(int(found.argmax()), 1)
+        needs.note(instruction.output, result)
+        if opcode.can_narrow and result.max() >= builder.num_sub_steps:
+            channel = instruction.output.narrow(int(result.argmax()), 1)
             window = _path(builder, code[: index + 1], needs, channel)[-1]
             raise CausalityError(
                 f"The window {window} reads an unknown site: tap (0, 0) is its own site, whose "

@@ -159,8 +159,8 @@ class RecordPass:
                 "Make the counts equal.",
             )
         cache = builder.kv_cache(key_view, value_view, heads)
-        found = builder.emit("ATTEND", query, channels=value_view.channels, phase=Phase.SITE, map=cache, key=key)
-        return symbol_of(builder, found)
+        result = builder.emit("ATTEND", query, channels=value_view.channels, phase=Phase.SITE, map=cache, key=key)
+        return symbol_of(builder, result)
 
     def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
         """Declare the tokens as an input, packed as the opcode reads them, and let `q` attend to them."""
@@ -184,8 +184,8 @@ class RecordPass:
         cache = KeyValueCache(
             builder.scope, query.channels + channels, length=keys.shape[1], num_heads=heads, key_channels=query.channels
         )
-        found = builder.emit("CROSS_ATTEND", query, tokens, channels=channels, map=cache, key=key)
-        return symbol_of(builder, found)
+        result = builder.emit("CROSS_ATTEND", query, tokens, channels=channels, map=cache, key=key)
+        return symbol_of(builder, result)
 
     def _raster(self, method: str) -> None:
         if self.order.s_curve:

@@ -154,8 +154,8 @@ class _Processes:
 
 def _error_of(output: str) -> PointillistError:
     """Return the error that a process has printed."""
-    found = json.loads(output.splitlines()[-1])
-    kind = getattr(errors, found["error"], PointillistError)
-    error = PointillistError(found["message"])
+    result = json.loads(output.splitlines()[-1])
+    kind = getattr(errors, result["error"], PointillistError)
+    error = PointillistError(result["message"])
     error.__class__ = kind  # some kinds take other arguments
     return error

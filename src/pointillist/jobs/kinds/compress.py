@@ -47,7 +47,7 @@ class CompressJob(JobKind):
         from pointillist.compression.api import resolve_labels
         from pointillist.compression.codec import Codec
         from pointillist.compression.files import list_inputs
-        from pointillist.compression.models import as_exact, image_of
+        from pointillist.compression.models import as_integer_model, image_of
         from pointillist.compression.writer import header_of
         from pointillist.errors import ConfigError
 
@@ -55,15 +55,15 @@ class CompressJob(JobKind):
             raise ConfigError(
                 "`quantize` and `device` do not go with compression, which works in integers: leave them."
             )
-        exact, self._image = as_exact(settings.model), image_of(settings.model)
-        label = resolve_labels(exact, settings.label, 1)
-        self._codec = Codec(exact, settings.order, labels=label is not None)
+        integer_model, self._image = as_integer_model(settings.model), image_of(settings.model)
+        label = resolve_labels(integer_model, settings.label, 1)
+        self._codec = Codec(integer_model, settings.order, labels=label is not None)
         self._label, self._verify = -1 if label is None else label[0], settings.verify
         self._files = list_inputs([Path(settings.images)])
-        self._records = _plan([path for path, _ in self._files], exact.channels, settings.per_record)
+        self._records = _plan([path for path, _ in self._files], integer_model.channels, settings.per_record)
         self.count, self.skipped = len(self._records), {}
         self.facts = {
-            "fingerprint": exact.fingerprint,
+            "fingerprint": integer_model.fingerprint,
             "header": header_of(self._codec).hex(),
             "name": settings.model,
             "images": files_digest([path for path, _ in self._files]),
@@ -76,27 +76,32 @@ class CompressJob(JobKind):
         from pointillist.compression.pictures import read_levels
         from pointillist.compression.writer import encode_records
 
-        found = []
+        result = []
         for record in self._records[start:stop]:
             read = [read_levels(path, name, self._image) for path, name in self._files[record]]
             levels = np.stack([levels for levels, _ in read])
             (coded,) = encode_records(
                 self._codec, levels, np.full(len(levels), self._label), [slice(None)], verify=self._verify
             )
-            found.append((coded, [file.to_json() for _, file in read]))
+            result.append((coded, [file.to_json() for _, file in read]))
         return {
-            "content": np.array([b64encode(coded.content) for coded, _ in found], np.bytes_),
-            "shape": np.array([(coded.kind, coded.count, *(coded.size or (0, 0))) for coded, _ in found]),
-            "files": np.array([json.dumps(files) for _, files in found], np.str_),
+            "content": np.array([b64encode(coded.content) for coded, _ in result], np.bytes_),
+            "shape": np.array([(coded.kind, coded.count, *(coded.size or (0, 0))) for coded, _ in result]),
+            "files": np.array([json.dumps(files) for _, files in result], np.str_),
         }
 
     def warm_up(self) -> None:
         """Code an image: the engine compiles."""
         import numpy as np
 
-        exact = self._codec.exact
+        integer_model = self._codec.integer_model
         self._codec.decode(
-            [self._codec.encode(np.zeros((1, exact.channels, exact.height, exact.width), int), -np.ones(1, int))]
+            [
+                self._codec.encode(
+                    np.zeros((1, integer_model.channels, integer_model.height, integer_model.width), int),
+                    -np.ones(1, int),
+                )
+            ]
         )
 
     def name(self, item: int) -> str:
@@ -130,15 +135,15 @@ def _plan(paths: list[Path], channels: int, per_record: int | None) -> list[slic
     from pointillist.compression.writer import pictures_of
 
     sizes = [_size(path) for path in paths]
-    found: list[slice] = []
+    result: list[slice] = []
     start = 0
     for number in range(1, len(sizes) + 1):
         size = sizes[start]
         each = 1 if size is None else pictures_of(channels * size[0] * size[1], per_record)
         if number == len(sizes) or sizes[number] != sizes[start] or number - start == each:
-            found.append(slice(start, number))
+            result.append(slice(start, number))
             start = number
-    return found
+    return result
 
 
 def _size(path: Path) -> tuple[int, int] | None:

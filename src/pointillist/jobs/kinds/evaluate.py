@@ -108,9 +108,9 @@ class EvaluateJob(JobKind):
         from pointillist.jobs.merging import check_suffix
 
         check_suffix(out, ".csv")
-        found = list(parts)
-        nats = np.concatenate([part["nats"] for part in found]).T
-        files = [name for part in found for name in part.get("path", np.empty(0, np.str_)).tolist()]
+        output = list(parts)
+        nats = np.concatenate([part["nats"] for part in output]).T
+        files = [name for part in output for name in part.get("path", np.empty(0, np.str_)).tolist()]
         facts = manifest["facts"]
         by_order = dict(zip(facts["orders"], nats.mean(1).tolist(), strict=True))
         result = Evaluation.of(

@@ -46,7 +46,7 @@ class InpaintSettings(JobSettings):
     temperature: float = Field(1.0, description="Sampling temperature; 0 = argmax.")
     seed: int = Field(0, ge=0, description="The same seed gives the same completions.")
     order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, cuda, fixed-point, numpy or naive.")
+    engine: str = Field("auto", description="auto, cpu, cuda, jacobi, numpy or naive.")
 
 
 _KEYWORDS = (
@@ -74,8 +74,8 @@ class InpaintJob(JobKind):
         """Complete each picture of a batch by itself."""
         import numpy as np
 
-        found = [self._complete(item) for item in range(start, stop)]
-        return {name: np.stack([arrays[name] for arrays in found]) for name in found[0]}
+        result = [self._complete(item) for item in range(start, stop)]
+        return {name: np.stack([arrays[name] for arrays in result]) for name in result[0]}
 
     def _complete(self, item: int) -> Arrays:
         import numpy as np
@@ -96,11 +96,11 @@ class InpaintJob(JobKind):
         known = self._known(self._files[item], (x.shape[2], x.shape[3]))
         keywords: dict[str, Any] = {name: getattr(settings, name) for name in _KEYWORDS}
         seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
-        found = inpaint(self._model, x, known, seed=seed, **keywords)
-        dtype = np.uint8 if found.image.levels <= 256 else np.uint16
+        result = inpaint(self._model, x, known, seed=seed, **keywords)
+        dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         return {
-            "levels": found.levels.numpy().astype(dtype), "nats": found.nats.numpy(),
-            "log_weights": found.log_weights.numpy(), "known": found.known, "path": np.array(self.name(item)),
+            "levels": result.levels.numpy().astype(dtype), "nats": result.nats.numpy(),
+            "log_weights": result.log_weights.numpy(), "known": result.known, "path": np.array(self.name(item)),
         }  # fmt: skip
 
     def _known(self, picture: Path, size: tuple[int, int]) -> np.ndarray:
@@ -138,8 +138,8 @@ class InpaintJob(JobKind):
         from pointillist.sampling.files import write_arrays
 
         check_suffix(out, ".npz")
-        found = list(parts)
-        arrays = {name: np.concatenate([part[name] for part in found]) for name in found[0] if name != "item"}
+        result = list(parts)
+        arrays = {name: np.concatenate([part[name] for part in result]) for name in result[0] if name != "item"}
         write_arrays(out, arrays)
         return [("pictures", f"{len(arrays['nats']):,}"), ("images", f"{arrays['nats'].size:,} completions")]
 

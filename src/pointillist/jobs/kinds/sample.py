@@ -42,7 +42,7 @@ class SampleSettings(JobSettings):
     seed: int = Field(0, ge=0, description="The same seed gives the same images.")
     size: str | None = Field(None, description="Another size, 32 or 48x64, where the model allows it.")
     order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, exact, cuda, fixed-point, numpy or naive.")
+    engine: str = Field("auto", description="auto, cpu, integer, cuda, jacobi, numpy or naive.")
 
 
 class SampleJob(JobKind):
@@ -69,10 +69,10 @@ class SampleJob(JobKind):
         """Sample a batch."""
         import numpy as np
 
-        found = self._work.draw(start, stop)
-        dtype = np.uint8 if found.image.levels <= 256 else np.uint16
-        arrays = {"levels": found.levels.astype(dtype), "nats": found.nats, "labels": found.labels}
-        return arrays if found.gain is None else {**arrays, "gain": found.gain}
+        result = self._work.draw(start, stop)
+        dtype = np.uint8 if result.image.levels <= 256 else np.uint16
+        arrays = {"levels": result.levels.astype(dtype), "nats": result.nats, "labels": result.labels}
+        return arrays if result.gain is None else {**arrays, "gain": result.gain}
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""

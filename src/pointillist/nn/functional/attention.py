@@ -45,8 +45,8 @@ def strict_attention(
     k, v = (t.expand(len(q), -1, height, width) for t in (k, v))  # conditions may be one for all
     with torch.autocast(q.device.type, enabled=False):
         q, k, v = (t.reshape(len(q) * heads, -1, height * width).transpose(1, 2) for t in (q, k, v))
-        found: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call, unused-ignore]
-    return found.transpose(1, 2).reshape(len(q) // heads, -1, height, width)
+        result: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call, unused-ignore]
+    return result.transpose(1, 2).reshape(len(q) // heads, -1, height, width)
 
 
 def cross_attention(
@@ -75,8 +75,8 @@ def cross_attention(
     flat = q.flatten(2).transpose(1, 2)  # (b, h * w, k)
     queries, keys, values = (t.to(dtype).reshape(*t.shape[:2], heads, -1).transpose(1, 2) for t in (flat, k, v))
     with torch.autocast(q.device.type, enabled=False):
-        found = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None])
-    return found.to(q.dtype).transpose(1, 2).flatten(2).transpose(1, 2).reshape(len(q), -1, *q.shape[2:])
+        result = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask[:, None, None])
+    return result.to(q.dtype).transpose(1, 2).flatten(2).transpose(1, 2).reshape(len(q), -1, *q.shape[2:])
 
 
 class _StrictAttention(torch.autograd.Function):

@@ -117,7 +117,7 @@ declare namespace Api {
     top_p?: number;
     order?: string | null;
     allowed?: AllowedLevels[];
-    engine?: "auto" | "cpu" | "exact" | "cuda" | "fixed-point" | "numpy";
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
   }
   interface FillResult {
     candidates: Candidate[];
@@ -314,7 +314,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;
-    engine?: "auto" | "cpu" | "exact" | "cuda" | "fixed-point" | "numpy";
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     distributions?: boolean;
   }
   interface SampleSpec {

@@ -12,7 +12,7 @@ from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, EncodedAr
 MAX_SAMPLES = 16
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SAFE)]
-Engine = Literal["auto", "cpu", "exact", "cuda", "fixed-point", "numpy"]
+Engine = Literal["auto", "cpu", "integer", "cuda", "jacobi", "numpy"]
 
 
 class StartImage(Schema):

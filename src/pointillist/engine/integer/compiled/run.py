@@ -1,0 +1,220 @@
+"""Run integer programs in compiled code: steppers, samplers and scores, with the bits of the numpy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.cpu.threads import run_slices, split_batch
+from pointillist.engine.integer.compiled import bytecode as bc
+from pointillist.engine.integer.compiled import draw as distribution
+from pointillist.engine.integer.compiled import lowering_rules  # noqa: F401  (registers the rule of every opcode)
+from pointillist.engine.integer.compiled.bytecode import IntegerBytecode, aligned
+from pointillist.engine.integer.compiled.constants import Pool
+from pointillist.engine.integer.compiled.entries import run_part, sample_images, score_images
+from pointillist.engine.integer.compiled.lower import Compiler, unsupported
+from pointillist.engine.integer.numpy.frames import Frames
+from pointillist.engine.integer.numpy.run import open_frames
+from pointillist.engine.integer.numpy.schedule import runs_by_rows
+from pointillist.engine.integer.program import IntArray, IntegerProgram, IntegerValue
+from pointillist.engine.integer.stepper import IntegerStepper
+from pointillist.engine.program import Phase
+
+__all__ = ["CompiledIntegerStepper", "intervals_compiled", "sample_compiled", "unsupported"]
+
+KINDS = {
+    "bernoulli": distribution.BERNOULLI,
+    "categorical": distribution.CATEGORICAL,
+    "mixture": distribution.MIXTURE,
+}
+TABLES = ("sigmoid", "tanh", "inverse")
+"""Tables of a mixture, in the order of `machine/mixture.py`."""
+
+_COMPILING = Lock()
+"""Held while a machine is extended: several threads code and decode with one. Not its own, so that it can be copied."""
+
+
+class Machine:
+    """A program in compiled form, for any batch and size. Bytecode is kept from call to call."""
+
+    def __init__(self, program: IntegerProgram) -> None:
+        self.program = program
+        self.pool = Pool()
+        head = program.head
+        table = self.pool.table(head.tables["exp"])
+        fields = [KINDS[head.kind], head.levels, head.channels, head.precision, table, len(head.tables["exp"])]
+        fields.append(head.mixtures)
+        for name in TABLES if head.mixtures else ():
+            fields += [self.pool.table(head.tables[name]), len(head.tables[name])]
+        self.spec = np.array(fields, np.int64)
+        self.values = (program.canvas_values.astype(np.int32) + 128).astype(np.uint8)
+        self.by_rows = runs_by_rows(program)
+        self._bytecodes: dict[tuple[int, int, int, bool], IntegerBytecode] = {}
+
+    def bytecode(self, batch: int, height: int, width: int, *, rows: bool) -> IntegerBytecode:
+        """Return the bytecode for a batch, compiled at the first call."""
+        key = (batch, height, width, rows)
+        with _COMPILING:
+            if key not in self._bytecodes:
+                if len(self._bytecodes) >= 16:  # sizes and batches may vary without end
+                    self._bytecodes.clear()
+                self._bytecodes[key] = Compiler(self.program, batch, height, width, self.pool, rows=rows).compile()
+            return self._bytecodes[key]
+
+    def arrays(self) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Return the constants and weights of every bytecode so far."""
+        with _COMPILING:
+            return self.pool.arrays
+
+
+def machine_of(program: IntegerProgram) -> Machine:
+    """Return the machine of a program, which is kept with it."""
+    if "machine" not in program.kept:
+        program.kept["machine"] = Machine(program)
+    result: Machine = program.kept["machine"]
+    return result
+
+
+class Memory:
+    """The arrays of one run.
+
+    Args:
+        bytecode: of the batch.
+        inputs: conditions as integers.
+    """
+
+    def __init__(
+        self, machine: Machine, bytecode: IntegerBytecode, height: int, width: int, inputs: Mapping[str, IntArray]
+    ) -> None:
+        self.bytecode = bytecode
+        self.narrow, self.wide = aligned(bytecode.narrow_size, np.uint8), aligned(bytecode.wide_size, np.int32)
+        for array, fills in ((self.narrow, bytecode.fills), (self.wide, bytecode.wide_fills)):
+            for start, numbers in fills:
+                array[start : start + numbers.size] = numbers
+        for name, start in bytecode.inputs.items():
+            stored = (inputs[name].astype(np.int32) + 128).astype(np.uint8).reshape(-1)
+            self.narrow[start : start + stored.size] = stored
+        if bytecode.vectors or machine.program.inputs:
+            self._write_vectors(open_frames(machine.program, bytecode.batch, height, width, inputs))
+        self.code, self.pieces = bytecode.code.copy(), bytecode.pieces.copy()
+        constants, weights = machine.arrays()
+        self.arrays = (self.narrow, self.wide, constants, weights)
+
+    def _write_vectors(self, frames: Frames) -> None:
+        """Write the values of phase IMAGE, which numpy has computed."""
+        for value, start in self.bytecode.vectors.items():
+            assert value.phase == Phase.IMAGE
+            assert isinstance(value, IntegerValue)
+            result = frames.value(value).reshape(-1)
+            if value.narrow:
+                self.narrow[start : start + result.size] = result + 128 * value.signed
+            else:
+                self.wide[start : start + result.size] = result
+
+
+class CompiledIntegerStepper(IntegerStepper):
+    """Step through images in compiled code."""
+
+    def __init__(
+        self, program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+    ) -> None:
+        super().__init__(program, batch, height, width)
+        machine = machine_of(program)
+        self._bytecode = machine.bytecode(batch, height, width, rows=False)
+        self._memory = Memory(machine, self._bytecode, height, width, inputs)
+        self._values = machine.values
+
+    def select(self, indices: NDArray[Any]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        for narrow, start, slots, size in self._bytecode.states:
+            array = self._memory.narrow if narrow else self._memory.wide
+            block = array[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
+            block[...] = block[:, indices]
+
+    def _run_row(self) -> None:
+        self._part(1, 0, begin=True)
+
+    def _run_site(self) -> None:
+        self._part(2, self.site[1])
+
+    def _run_post_draw(self) -> None:
+        self._part(3, self.site[1])
+
+    def _read_params(self) -> NDArray[np.int32]:
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        start = line[bc.X] + self.site[1] * line[bc.X_INNER]
+        return self._view(self._memory.wide, start, line[bc.X_OUTER], self.program.params.channels).copy()
+
+    def _write(self, levels: IntArray) -> None:
+        _row, column, step = self.site
+        line = self._memory.code[self._bytecode.draw_row].tolist()
+        written = self._values[levels].reshape(self.batch, -1)
+        start = line[bc.Y] + column * line[bc.Y_INNER] + step * self._values.shape[1]
+        self._view(self._memory.narrow, start, line[bc.Y_OUTER], written.shape[1])[...] = written
+
+    def _view(self, array: NDArray[Any], start: int, stride: int, channels: int) -> NDArray[Any]:
+        size = array.itemsize
+        return np.lib.stride_tricks.as_strided(array[start:], (self.batch, channels), (stride * size, size))
+
+    def _part(self, part: int, column: int, *, begin: bool = False) -> None:
+        first, last = self._bytecode.parts[part].tolist()
+        run_part(
+            self._memory.code, self._memory.pieces, self._bytecode.patches, first, last, *self._memory.arrays,
+            self.site[0], column, begin,
+        )  # fmt: skip
+
+
+def sample_compiled(
+    program: IntegerProgram,
+    inputs: Mapping[str, IntArray],
+    batch: SampleBatch,
+    on_row: Callable[[int], None] | None = None,
+    threads: int = 1,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch; see `engine.integer.sampler.sample_batch`."""
+    machine, (count, _, height, width) = machine_of(program), batch.levels.shape
+    slices = split_batch(count, threads)
+    for part in slices:  # compiled here, not in each thread
+        machine.bytecode(part.stop - part.start, height, width, rows=False)
+
+    def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
+        bytecode = machine.bytecode(part.stop - part.start, height, width, rows=False)
+        memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
+        sample_images(
+            memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
+            machine.spec, machine.values, batch.levels[part], batch.known[part], batch.uniforms[part], batch.nats[part],
+            signal, program.num_sub_steps, program.s_curve,
+        )  # fmt: skip
+
+    run_slices(run, slices, on_row)
+
+
+def intervals_compiled(
+    program: IntegerProgram, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`."""
+    machine, (_, _, height, width) = machine_of(program), levels.shape
+    starts, sizes = np.zeros(levels.shape, np.int64), np.zeros(levels.shape, np.int64)
+    by_rows = machine.by_rows
+    slices = split_batch(len(levels), threads)
+    for part in slices:
+        machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
+
+    def run(part: slice) -> None:
+        bytecode = machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
+        memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
+        score_images(
+            memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
+            machine.spec, machine.values, levels[part], starts[part], sizes[part], program.num_sub_steps,
+            program.s_curve, by_rows,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(len(slices)) as pool:
+        list(pool.map(run, slices))
+    return starts, sizes

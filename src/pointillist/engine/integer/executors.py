@@ -1,0 +1,165 @@
+"""Choose an executor: compiled code where numba is installed, else numpy; torch by name. All give the same bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.integer.frequencies import frequencies, intervals
+from pointillist.engine.integer.numpy.run import NumpyIntegerStepper, check_inputs, whole_params
+from pointillist.engine.integer.program import IntArray, IntegerProgram
+from pointillist.engine.integer.stepper import IntegerStepper
+from pointillist.errors import EngineError
+
+EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
+"""`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
+
+
+def choose_executor(program: IntegerProgram, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
+    """Choose an executor for a program.
+
+    Raises:
+        EngineError: if there is no such executor, or it lacks what it needs.
+    """
+    name = executor.partition(":")[0]
+    if name not in EXECUTORS or (name != executor and name != "cuda"):
+        raise EngineError(f"`executor` (={executor!r}) is not there: choose one of {', '.join(EXECUTORS)}.")
+    if name in ("torch", "cuda"):
+        if find_spec("torch") is None:
+            raise EngineError(f"`executor` (={executor!r}) needs torch: run `pip install torch`, or use 'auto'.")
+        return "torch"
+    if executor == "numpy":
+        return "numpy"
+    if find_spec("numba") is None:
+        if executor == "compiled":
+            raise EngineError("`executor` 'compiled' needs numba: run `pip install numba`, or use 'numpy'.")
+        return "numpy"
+    from pointillist.engine.integer.compiled.run import unsupported
+
+    missing = unsupported(program)
+    if missing and executor == "compiled":
+        raise EngineError(f"Compiled code has no integer {', '.join(missing)}: use the executor 'numpy'.")
+    return "numpy" if missing else "compiled"
+
+
+def open_stepper(
+    program: IntegerProgram,
+    batch: int,
+    height: int,
+    width: int,
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+) -> IntegerStepper:
+    """Open a stepper at the first site of images, in the raster frame.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    inputs = check_inputs(program, batch, height, width, inputs)
+    match choose_executor(program, executor):
+        case "numpy":
+            return NumpyIntegerStepper(program, batch, height, width, inputs)
+        case "compiled":
+            from pointillist.engine.integer.compiled.run import CompiledIntegerStepper
+
+            return CompiledIntegerStepper(program, batch, height, width, inputs)
+        case "torch":
+            from pointillist.engine.integer.torch.device import device_of
+            from pointillist.engine.integer.torch.run import TorchIntegerStepper
+
+            return TorchIntegerStepper(program, batch, height, width, inputs, device_of(executor))
+
+
+def intervals_of_images(
+    program: IntegerProgram,
+    levels: NDArray[np.int64],
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+    threads: int = 1,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    batch, channels, height, width = levels.shape
+    inputs = check_inputs(program, batch, height, width, inputs)
+    match choose_executor(program, executor):
+        case "compiled":
+            from pointillist.engine.integer.compiled.run import intervals_compiled
+
+            return intervals_compiled(program, levels, inputs, threads)
+        case "torch":
+            from pointillist.engine.integer.torch.device import device_of
+            from pointillist.engine.integer.torch.run import intervals_by_torch
+
+            return intervals_by_torch(program, levels, inputs, device_of(executor))
+    params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
+    pairs = [
+        intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])
+        for channel in range(channels)
+    ]
+    starts, sizes = (np.stack(arrays, 1) for arrays in zip(*pairs, strict=True))
+    return starts, sizes
+
+
+class IntegerSteps:
+    """The frequencies of one sub-pixel after the other, in generation order.
+
+    Attributes:
+        site: row, column (of the raster frame) and channel of the current sub-pixel.
+        done: True after the last one.
+    """
+
+    def __init__(self, program: IntegerProgram, stepper: IntegerStepper, batch: int) -> None:
+        self.program, self._stepper, self.batch = program, stepper, batch
+        self._coupled = program.num_sub_steps != program.head.channels
+        self._pixel = np.zeros((batch, program.head.channels), np.int64)
+        self._channel = 0
+
+    @property
+    def site(self) -> tuple[int, int, int]:
+        """Row, column and channel of the current sub-pixel."""
+        row, column, step = self._stepper.site
+        return (row, column, self._channel if self._coupled else step)
+
+    @property
+    def done(self) -> bool:
+        """True after the last sub-pixel."""
+        return self._stepper.done
+
+    def frequencies(self) -> NDArray[np.int64]:
+        """Return the frequencies of the levels `[b, levels]`; they sum to `2 ** precision`."""
+        return frequencies(self.program.head, self._stepper.params(), self._pixel, self.site[2])
+
+    def observe(self, levels: IntArray) -> None:
+        """Take the level of the current sub-pixel of each image, `[b]`, and move to the next one."""
+        channel = self.site[2]
+        self._pixel[:, channel] = levels
+        if not self._coupled:
+            self._stepper.observe(self._pixel[:, channel : channel + 1])
+            return
+        self._channel = (channel + 1) % self.program.head.channels
+        if self._channel == 0:
+            self._stepper.observe(self._pixel)
+
+    def select(self, indices: NDArray[np.int64]) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
+        self._pixel = self._pixel[indices]
+        self._stepper.select(indices)
+
+
+def open_steps(
+    program: IntegerProgram,
+    batch: int,
+    height: int,
+    width: int,
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+) -> IntegerSteps:
+    """Open the frequencies of images, in the raster frame."""
+    return IntegerSteps(program, open_stepper(program, batch, height, width, inputs, executor), batch)

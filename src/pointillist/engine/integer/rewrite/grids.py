@@ -1,0 +1,75 @@
+"""Choose the grids: the power of two that an integer of each channel stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.integer.program import NARROW_RANGE
+
+Array = NDArray[Any]
+WIDE_BITS = 16
+"""Bits of the largest magnitude of a wide value; ten more are left for values beyond those of the calibration."""
+TINY = 2.0**-40
+FACTOR_BITS = 13
+"""Bits of a constant factor after its first."""
+MAX_LEFT = 4
+"""Bits by which any wide value can be shifted to the left within 32 bits."""
+MAX_WEIGHT = 127
+"""Largest magnitude of a weight."""
+MAX_BIAS = 2.0**28
+
+
+def power(x: Array) -> Array:
+    """Return the largest power of two that is at most each number; `TINY` for less."""
+    result: Array = 2.0 ** np.floor(np.log2(np.maximum(x, TINY)))
+    return result
+
+
+def wide_unit(largest: Array) -> float:
+    """Return the unit of a wide value whose largest magnitudes are these."""
+    most = np.maximum(largest.max(initial=0, keepdims=True), 2.0**-12)
+    return float(power(most).item()) * 2.0 ** (1 - WIDE_BITS)
+
+
+def narrow_units(largest: Array, *, signed: bool) -> Array:
+    """Return the units of the channels of a narrow value: the finest that hold every magnitude of the calibration.
+
+    A finer unit, which clips what is rare, has a smaller mean square error and costs more bits (docs/decisions, 0049).
+
+    Args:
+        largest: largest magnitude of each channel.
+        signed: whether the value may be negative.
+    """
+    _, high = NARROW_RANGE[signed]
+    unit = 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), TINY) / high))
+    # a channel that is almost silent gets no finer grid than its neighbours need
+    result: Array = np.maximum(unit, unit.max() * 2.0**-8)
+    return result
+
+
+def weight_units(largest: Array, bias: Array) -> Array:
+    """Return the unit of each output's weights: the finest power of two in which weights and bias fit.
+
+    Args:
+        largest: largest magnitude of each output's weights, each times the unit of what it multiplies.
+        bias: of each output.
+    """
+    unit = power(largest / MAX_WEIGHT)
+    unit = np.where(largest / unit > MAX_WEIGHT + 0.5, 2 * unit, unit)
+    units: Array = np.maximum(unit, power(np.abs(bias) / MAX_BIAS) * 2)
+    return units
+
+
+def canvas_unit(levels: int) -> float:
+    """Return the unit of ordered levels on [-1, 1]: half their distance where 8 bits hold twice as many integers."""
+    step = 2.0 / (levels - 1)
+    return step / 2 if levels <= MAX_WEIGHT + 1 else step
+
+
+def shifts(to: Array | float, of: Array | float) -> Array:
+    """Return the shifts from one unit to another."""
+    result: Array = np.round(np.log2(np.asarray(to) / np.asarray(of))).astype(np.int8)
+    return result

@@ -1,0 +1,94 @@
+"""Progress bars: shown on a terminal or in a notebook, once the work has taken two seconds, one at a time."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PROGRESS_DELAY_S = 2.0  # before a progress bar appears
+_busy = threading.Lock()
+
+
+class Bar:
+    """A progress bar that appears only if the work takes longer than `PROGRESS_DELAY_S`, and only where it is seen.
+
+    Within another bar, or `exclusive()`, it stays silent.
+
+    ```python
+    with Bar("evaluating", len(images)) as bar:
+        evaluate(model, images, on_progress=bar.follow)
+    ```
+    """
+
+    def __init__(self, description: str, total: int) -> None:
+        self.description, self.total = description, total
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._alone = False
+
+    def __enter__(self) -> Bar:
+        self._alone = _busy.acquire(blocking=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        if self._alone:
+            _busy.release()
+
+    def show(self, done: int) -> None:
+        """Show that `done` of the total are finished."""
+        if self._progress is None:
+            if not self._alone or time.monotonic() - self._started < PROGRESS_DELAY_S or not is_seen():
+                return
+            self._open()
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def follow(self, done: int, total: int) -> None:
+        """Show progress, with the signature of `on_progress`; the total is known."""
+        self.show(done)
+
+    def _open(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=30), TaskProgressColumn())
+        times = (TimeElapsedColumn(), TextColumn("ETA"), Remaining())
+        self._progress = Progress(*columns, *times, console=Console(stderr=True), transient=True)
+        self._progress.start()
+        self._task = self._progress.add_task(self.description, total=self.total)
+
+
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Keep every bar silent within the block, which shows its own progress."""
+    alone = _busy.acquire(blocking=False)
+    try:
+        yield
+    finally:
+        if alone:
+            _busy.release()
+
+
+def is_seen() -> bool:
+    """Tell whether somebody sees stderr: it is a terminal, or this is a notebook."""
+    return sys.stderr.isatty() or _in_notebook()
+
+
+def _in_notebook() -> bool:
+    shell: Any = sys.modules.get("IPython")
+    result = None if shell is None else shell.get_ipython()
+    return type(result).__name__ == "ZMQInteractiveShell"

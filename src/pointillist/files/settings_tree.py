@@ -1,0 +1,200 @@
+"""Trees of settings: TOML text, dotted keys, overrides, and checks that name a wrong setting by its dotted key.
+
+A tree is a nested dictionary. The dotted key `train.optimizer.lr` stands for `tree["train"]["optimizer"]["lr"]`.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pointillist.errors import ConfigError, quote
+from pointillist.files.reading import parse_toml, read_text
+
+Tree = dict[str, Any]
+Config = TypeVar("Config", bound=BaseModel)
+UNSET = "none"
+"""The word for "no value": TOML has no null."""
+
+
+def read_toml(path: Path) -> Tree:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: if the file does not exist or is not valid TOML.
+    """
+    if not path.exists():
+        raise ConfigError(f"There is no settings file {path}: give a TOML file, such as the run.toml of a run folder.")
+    try:
+        return parse_toml(read_text(path, error=ConfigError), str(path))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML ({error}): correct it.") from error
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Parse `a.b=value` into a dotted key and a TOML value; a bare word is a string.
+
+    Raises:
+        ConfigError: if there is no dotted key or no `=`.
+    """
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not re.fullmatch(r"\w+(\.\w+)+", key):
+        raise ConfigError(f"`--set` (={quote(text)}) must be SECTION.NAME=VALUE, for example train.optimizer.lr=1e-3.")
+    return key, parse_value(value.strip())
+
+
+def parse_value(text: str) -> Any:
+    """Parse a TOML value; text that is not valid TOML is returned as it is."""
+    try:
+        parsed = parse_toml(f"value = {text}", "The value")
+    except ConfigError:
+        return text
+    return parsed["value"] if set(parsed) == {"value"} else text
+
+
+def assign(tree: Tree, key: str, value: Any) -> None:
+    """Set the value at a dotted key, in place; tables on the way are created.
+
+    Raises:
+        ConfigError: if a part of the key before the last holds a value instead of a table.
+    """
+    *sections, name = key.split(".")
+    for depth, section in enumerate(sections):
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise ConfigError(
+                f"`{key}` is not a setting: `{'.'.join(sections[: depth + 1])}` holds a value, not settings."
+            )
+    if isinstance(value, Mapping) and isinstance(tree.get(name), dict):
+        value = merge(tree[name], value)
+    tree[name] = copy.deepcopy(value)
+
+
+def expand(settings: Mapping[str, Any]) -> Tree:
+    """Turn dotted keys into nested tables: `{"optimizer.lr": 1e-3}` becomes `{"optimizer": {"lr": 1e-3}}`.
+
+    Raises:
+        ConfigError: as `assign`.
+    """
+    tree: Tree = {}
+    for key, value in settings.items():
+        assign(tree, key, dict(value) if isinstance(value, Mapping) else value)
+    return tree
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Iterate over the dotted keys and values of a tree: the inverse of `expand`."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def merge(*trees: Mapping[str, Any]) -> Tree:
+    """Merge trees into a new one; the value of a later tree wins, setting by setting."""
+    out: Tree = {}
+    for tree in trees:
+        for key, value in tree.items():
+            if isinstance(value, Mapping) and isinstance(out.get(key), dict):
+                out[key] = merge(out[key], value)
+            else:
+                out[key] = copy.deepcopy(value)
+    return out
+
+
+def without_none(tree: Tree) -> Tree:
+    """Copy a tree without the settings that are None."""
+    return {k: without_none(v) if isinstance(v, dict) else v for k, v in tree.items() if v is not None}
+
+
+def check_keys(tree: Any, known: type[BaseModel] | Sequence[str], prefix: str = "") -> None:
+    """Check that every key of a tree is a known setting, in nested tables too.
+
+    Args:
+        known: a config class, or the names of a table without nested tables.
+        prefix: dotted key of the tree with a dot at its end, for messages.
+
+    Raises:
+        ConfigError: naming the unknown key, with close spellings.
+    """
+    if not isinstance(tree, Mapping):
+        raise ConfigError(f"`{prefix.rstrip('.')}` (={quote(tree)}) must hold settings, as a TOML table.")
+    names = list(known.model_fields) if isinstance(known, type) else list(known)
+    for key, value in tree.items():
+        if key not in names:
+            raise ConfigError(f"`{prefix}{key}` is not a setting: {_suggestion(str(key), known, names, prefix)}")
+        table = _table(known, key)
+        if table is not None and not isinstance(value, table):
+            check_keys(value, table, f"{prefix}{key}.")
+
+
+def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
+    """Build a config from a tree.
+
+    Args:
+        section: dotted key of the tree, for messages.
+
+    Raises:
+        ConfigError: naming the first wrong setting by its dotted key, its value and its rule.
+    """
+    prefix = f"{section}." if section else ""
+    check_keys(tree, kind, prefix)
+    fields = kind.model_fields
+    values = {k: v for k, v in tree.items() if not (isinstance(v, str) and v == UNSET and fields[k].default is None)}
+    try:
+        return kind(**values)
+    except ConfigError as error:  # configs of other packages word their errors themselves, with the bare name
+        raise ConfigError(re.sub(r"^`(?=\w+`)", f"`{prefix}", str(error))) from None
+    except ValidationError as error:
+        raise ConfigError(_sentence(error, kind, prefix)) from None
+
+
+def _table(known: type[BaseModel] | Sequence[str], key: str) -> type[BaseModel] | None:
+    """Find the config class of a nested table; None for a plain setting."""
+    annotation = known.model_fields[key].annotation if isinstance(known, type) and key in known.model_fields else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def _suggestion(key: str, known: type[BaseModel] | Sequence[str], names: list[str], prefix: str) -> str:
+    by_name = {name: name for name in names}
+    for name in names:
+        table = _table(known, name)
+        for inner in () if table is None else table.model_fields:
+            by_name.setdefault(inner, f"{name}.{inner}")
+    close = difflib.get_close_matches(key, list(by_name), n=2, cutoff=0.5)
+    if close and close[0] == key:
+        close = close[:1]
+    if close:
+        return f"did you mean {' or '.join(f'`{prefix}{by_name[name]}`' for name in close)}?"
+    return f"choose one of {', '.join(names)}."
+
+
+def _sentence(error: ValidationError, kind: type[BaseModel], prefix: str) -> str:
+    """Word the first error of a validation; the alternatives of a union are rules of one setting."""
+    errors = error.errors(include_url=False)
+    key = _dotted_key(errors[0]["loc"], kind)
+    messages = [result["msg"] for result in errors if _dotted_key(result["loc"], kind) == key]
+    rules = dict.fromkeys(
+        text.removeprefix("Value error, ").removeprefix("Input should be ").partition(", unable to")[0]
+        for text in messages
+    )
+    return f"`{prefix}{key}` (={quote(errors[0]['input'])}) must be {' or '.join(rules)}."
+
+
+def _dotted_key(location: Sequence[int | str], kind: type[BaseModel]) -> str:
+    keys: list[str] = []
+    table: type[BaseModel] | None = kind
+    for part in location:
+        if table is None or part not in table.model_fields:
+            break
+        keys.append(str(part))
+        table = _table(table, str(part))
+    return ".".join(keys)

@@ -1,0 +1,204 @@
+"""The integer model of a pixel model: attached in memory or stored beside its weights, with the model's conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, Unpack, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.engine.integer.program import IntArray
+from pointillist.engine.weights import WeightSnapshot
+from pointillist.errors import EngineError
+from pointillist.model.conditions import ModelConditions
+from pointillist.model.fingerprint import Configured, model_fingerprint
+from pointillist.nn import Condition
+from pointillist.ordering import PixelOrder
+from pointillist.portable import IntegerModel, load, save
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
+
+
+@runtime_checkable
+class Quantizable(Configured, Protocol):
+    """What an integer model needs of the pixel model that it was made from."""
+
+    conditions: ModelConditions
+
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """Encode conditions."""
+
+    def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
+        """Check levels."""
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Get an order."""
+
+
+class IntegerPixelModel:
+    """The integer model of a pixel model, with all its conditions.
+
+    Its likelihood is its own: that of the integer frequencies, near the likelihood of the pixel model but not equal to
+    it.
+
+        integer_model = model.integer_model()
+        integer_model.log_prob(x, label=3)  # nats, one for each image
+
+    Attributes:
+        model: the pixel model, which validates images and encodes conditions.
+        integers: the integer model, which needs no torch.
+    """
+
+    def __init__(self, model: Quantizable, integers: IntegerModel) -> None:
+        self.model, self.integers = model, integers
+
+    def log_prob(
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[Tensor, " b"]:
+        """Exact log-likelihood of each image under the integer model, in nats, float64; see `PixelModel.log_prob`."""
+        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
+
+    def log_prob_map(
+        self,
+        x: Int[Tensor, "b c h w"],
+        label: Label = None,
+        text: Any = None,
+        *,
+        order: str | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> Float[Tensor, "b c h w"]:
+        """Log-probability of each sub-pixel given those before it, in nats, float64. Arguments as `log_prob`."""
+        x = self.model.check(x)
+        inputs = self.model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
+        return self.log_prob_map_given(x, inputs, self.model.order(order))
+
+    def log_prob_map_given(
+        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder
+    ) -> Float[Tensor, "b c h w"]:
+        """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
+        result = torch.from_numpy(np.ascontiguousarray(self.integers.log_prob_map(x.cpu().numpy(), integers, order)))
+        evidence = None if inputs is None else inputs.evidence
+        return result if evidence is None else result.masked_fill(evidence.cpu(), 0.0)
+
+    def inputs(
+        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
+    ) -> dict[str, IntArray]:
+        """Encode conditions, and round them to the integers that are part of the input of the integer model."""
+        condition = self.model.conditions.to_raster_frame(self.encode(inputs, count, size), order)
+        return self.integers.quantize_inputs(condition_features(condition, count), order)
+
+    @torch.no_grad()
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """Encode conditions as the pixel model does, but prompts and hints as the stored model does without torch.
+
+        So the same prompt or hint becomes the same integers with and without torch, in any batch.
+        """
+        condition = self.model.encode(inputs, count, size)
+        if inputs is None:
+            return condition
+        return replace(
+            condition,
+            vector=None if condition.vector is None else self._vector(condition.vector, inputs),
+            map=None if condition.map is None else self._map(condition.map, inputs),
+        )
+
+    def _vector(self, vector: Float[Tensor, "b v 1 1"], inputs: ConditionInputs) -> Float[Tensor, "b v 1 1"]:
+        """Replace the features of prompts."""
+        parts = {part.name: part.prompts for part in self.integers.parts[0] if part.prompts is not None}
+        vector, start = vector.clone() if parts else vector, 0
+        for name, width in self.model.conditions.widths("vector").items():
+            if name in parts:
+                value = inputs.parts[name]
+                known = value.known.cpu()
+                features = torch.from_numpy(parts[name].features(value.values[known].cpu().numpy()))
+                vector[known, start : start + width] = features[:, :, None, None].to(vector)
+            start += width
+        return vector
+
+    def _map(self, features: Float[Tensor, "b m h w"], inputs: ConditionInputs) -> Float[Tensor, "b m h w"]:
+        """Replace the features of hints."""
+        parts = {part.name: part.hints for part in self.integers.parts[0] if part.hints is not None}
+        result, start = features.double() if parts else features, 0
+        for name, width in self.model.conditions.widths("map").items():
+            value = inputs.parts.get(name)
+            if name in parts and value is not None and (known := value.known.flatten(1).any(1).cpu()).any():
+                encoded = parts[name].features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
+                result = result.expand(len(known), -1, -1, -1).clone()
+                result[known, start : start + width] = torch.from_numpy(encoded.transpose(0, 3, 1, 2)).to(result)
+            start += width
+        return result
+
+
+class WithIntegerModel:
+    """The part of a pixel model that keeps its integer model."""
+
+    program_folder: Path | None = None
+    """The model folder that the model was loaded from."""
+    _exact: IntegerModel | None = None
+    _verified: WeightSnapshot | None = None
+    """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
+
+    def attach_integer_model(self, integer_model: IntegerModel) -> None:
+        """Keep an integer model that was made from the weights as they are now."""
+        self._exact, self._verified = integer_model, None
+
+    def integer_model(self: Any) -> IntegerPixelModel:
+        """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
+
+        It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
+
+        Raises:
+            EngineError: if there is none, or the weights have changed since it was made.
+        """
+        if self._exact is None and self.program_folder is not None and has_program(self.program_folder):
+            self._exact = load(self.program_folder)
+        if self._exact is None:
+            raise EngineError(
+                "This model has no integer program: make it with `pointillist quantize MODEL --integer --data DATA "
+                "--out DIR`, or in Python with `pt.quantize_integer(model, data)`."
+            )
+        if self._verified is None or not self._verified.holds(self.state_dict().values()):
+            if self._exact.source != model_fingerprint(self):
+                raise EngineError(
+                    "The weights of the model have changed since its integer program was made: make it again with "
+                    "`pt.quantize_integer(model, data)`."
+                )
+            self._verified = WeightSnapshot(self.state_dict().values())
+        return IntegerPixelModel(self, on_device(self._exact, self.device))
+
+    def save_integer_model(self: Any, folder: Path) -> None:
+        """Write the integer model of these weights to a model folder, or remove one of other weights."""
+        if self._exact is None and self.program_folder is not None and has_program(self.program_folder):
+            self._exact = load(self.program_folder)
+        if self._exact is not None and self._exact.source == model_fingerprint(self):
+            self._exact = save(self._exact, folder)
+            return
+        for name in (PROGRAM, PROGRAM_TENSORS):
+            (folder / name).unlink(missing_ok=True)
+
+
+def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:
+    """Return an integer model with the executor of a device: torch on a GPU, and no other one elsewhere."""
+    return replace(integer_model, executor=str(device)) if device.type == "cuda" else integer_model
+
+
+def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:
+    """Return the features of a condition for `count` images: `vector`, `[b, v]`, and `map`, `[b, h, w, m]`."""
+    result: dict[str, Any] = {}
+    if condition.vector is not None:
+        result["vector"] = condition.vector.detach().cpu().double().numpy()[:, :, 0, 0]
+    if condition.map is not None:
+        result["map"] = condition.map.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
+    # an unconditional vector may be one for all
+    return {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in result.items()}

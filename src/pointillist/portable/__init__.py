@@ -1,0 +1,18 @@
+"""Integer programs: a network in integers, whose results are the same bits in parallel or step by step, on any machine.
+
+`rewrite/` makes an integer program from a recorded one; `opcodes/` defines its instructions by integer arithmetic;
+`numpy/`, `machine/` and `torch/` run it; `storage/` keeps it in a model folder. A stored program runs without
+`rewrite/`. Only `torch/` needs torch, and it is imported only when it is chosen.
+
+    integer_model = pointillist.portable.load("my-model")
+    integer_model.log_prob(levels)  # integers [n, c, h, w] -> nats [n]
+"""
+
+from pointillist.engine.integer.program import IntegerProgram
+from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.portable.conditions import IntegerPart
+from pointillist.portable.model import IntegerModel
+from pointillist.portable.storage import load_integer_model as load
+from pointillist.portable.storage import save_integer_model as save
+
+__all__ = ["DrawTransform", "IntegerModel", "IntegerPart", "IntegerProgram", "load", "save"]

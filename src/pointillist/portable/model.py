@@ -1,0 +1,262 @@
+"""An integer model: the integer programs of a pixel model with its orders and conditions. Neither needs torch.
+
+It is a model of its own. Its likelihood is that of its integer frequencies, exactly normalised: near that of the model
+it was made from, but not equal to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps
+from pointillist.engine.integer.program import IntArray, IntegerProgram
+from pointillist.engine.integer.sampler import sample_batch
+from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.errors import ConfigError, ShapeError
+from pointillist.ordering import PixelOrder, resolve_order
+from pointillist.portable.conditions import IntegerPart, label_row, quantize_inputs, stored_inputs
+
+Inputs = Mapping[str, IntArray]
+"""Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerModel:
+    """Integer programs, and what is needed to run them.
+
+        integer_model = pointillist.portable.load("my-model")
+        integer_model.log_prob(levels)  # levels: integers [n, c, h, w]; nats, float64 [n]
+        levels, nats = integer_model.sample(np.random.default_rng(0).random((4, 1, 28, 28)), label=[3, 3, 5, None])
+
+    Attributes:
+        channels, height, width, levels: of its images.
+        fixed_size: whether they have this size only.
+        programs: one for each group of orders that share one.
+        orders: names of its generation orders, with the number of the program of each.
+        parts: parts of the condition for each program, in the order of their channels.
+        source: hash of the weights that the model was made from; empty if unknown.
+        fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
+        executor: runs it, where a method names no other: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All
+            of them give the same bits.
+    """
+
+    channels: int
+    height: int
+    width: int
+    levels: int
+    fixed_size: bool
+    programs: tuple[IntegerProgram, ...]
+    orders: Mapping[str, int]
+    parts: tuple[tuple[IntegerPart, ...], ...]
+    source: str = ""
+    fingerprint: str = field(default="", compare=False)
+    executor: str = field(default="auto", compare=False)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of its classes; none for a model without labels."""
+        return next((part.names for part in self.parts[0] if part.name == "label"), ())
+
+    def class_number(self, label: object) -> int:
+        """Return the number of a class given by number or name; -1 for None.
+
+        Raises:
+            ConfigError: if there is no such class.
+        """
+        part = next((part for part in self.parts[0] if part.name == "label"), None)
+        if part is None:
+            raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
+        row = label_row(part, label)
+        return row if row < len(part.names) else -1
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
+        return resolve_order(tuple(self.orders), name)
+
+    def program(self, order: PixelOrder) -> IntegerProgram:
+        """Return the program of an order."""
+        return self.programs[self.orders[order.name]]
+
+    def inputs(
+        self,
+        count: int,
+        size: tuple[int, int],
+        order: PixelOrder,
+        label: object = None,
+        text: object = None,
+        hint: object = None,
+    ) -> dict[str, IntArray]:
+        """Return the conditions of images as integers, from what the model stores.
+
+        Args:
+            count: number of images.
+            size: their height and width.
+            order: generation order.
+            label: class of each image, one for all or one each, by number or name; None for none.
+            text: prompt of each image, one for all or one each; None for none.
+            hint: condition image, one for all or one each: levels or floats `[c, h, w]` or `[n, c, h, w]`, or pictures;
+                None for none. Features of prompts and hints are computed in floating point, so another machine may
+                round them to other integers: a decoder is given the integers. All other conditions are unknown.
+
+        Raises:
+            ConfigError: if there is no such class, or the model takes no text, or no hint.
+            DataError: if a value of the hint is no level.
+            ShapeError: if the size is not that of the stored maps, or the hint does not fit.
+        """
+        number = self.orders[order.name]
+        return stored_inputs(self.programs[number], self.parts[number], count, size, order, label, text, hint)
+
+    def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
+        """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
+        return quantize_inputs(self.program(order), features)
+
+    def intervals(
+        self,
+        x: Int[np.ndarray, "b c h w"],
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        executor: str | None = None,
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "b c h w"], Int[np.ndarray, "b c h w"]]:
+        """Return what an entropy coder needs of every sub-pixel at once: the start and the frequency of its level.
+
+        Both count from 0 to `2 ** program.head.precision`. `steps` gives the same numbers, one sub-pixel after the
+        other. The result is in the orientation of the image, and the same for any executor and number of threads.
+        """
+        order = self.order() if order is None else order
+        if inputs is None:
+            inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
+        levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
+        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
+        return order.array_from_raster(starts), order.array_from_raster(sizes)
+
+    def log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Return the log-probability of each sub-pixel given those before it, in nats, float64."""
+        order = self.order() if order is None else order
+        precision = self.program(order).head.precision
+        _, sizes = self.intervals(x, inputs, order)
+        result: np.ndarray = np.log(sizes) - precision * np.log(2.0)
+        return result
+
+    def log_prob(
+        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, " b"]:
+        """Return the exact log-likelihood of each image under this model, in nats, float64."""
+        result: np.ndarray = self.log_prob_map(x, inputs, order).sum((1, 2, 3))
+        return result
+
+    def steps(
+        self,
+        batch: int,
+        size: tuple[int, int] | None = None,
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        executor: str | None = None,
+    ) -> IntegerSteps:
+        """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
+
+        steps = integer_model.steps(batch=1)
+        while not steps.done:
+            steps.observe(choose(steps.frequencies()))  # [1, levels] -> [1]
+        """
+        order = self.order() if order is None else order
+        size = (self.height, self.width) if size is None else size
+        self._check_size(*size)
+        if inputs is None:
+            inputs = self.inputs(batch, size, order)
+        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
+
+    def sample(
+        self,
+        uniforms: Float[np.ndarray, "n c h w"],
+        label: object = None,
+        order: str | None = None,
+        *,
+        text: object = None,
+        hint: object = None,
+        transform: DrawTransform | None = None,
+        executor: str | None = None,
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
+        """Draw images by inverse CDF from uniforms in [0, 1).
+
+        Args:
+            label, text, hint, order: see `inputs`.
+            transform: guidance (against no condition), temperature and top-p.
+            executor, threads: see `sample_batch`.
+
+        Returns:
+            The levels, and the log-likelihood of each image under this model, without the transform, in nats.
+        """
+        chosen = self.order(order)
+        count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
+        inputs = self.inputs(count, size, chosen, label, text, hint)
+        if transform is not None and transform.guided:
+            inputs = join_inputs(inputs, self.inputs(count, size, chosen))
+        return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
+
+    def sample_given(
+        self,
+        uniforms: Float[np.ndarray, "n c h w"],
+        inputs: Inputs,
+        order: PixelOrder,
+        transform: DrawTransform | None = None,
+        *,
+        on_row: Callable[[int, IntArray], None] | None = None,
+        executor: str | None = None,
+        threads: int = 1,
+    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
+        """`sample`, given conditions as integers: under guidance those of the images, and then the reference.
+
+        Args:
+            on_row: called with the rows done (in rows of the raster frame) and the levels so far.
+        """
+        self._check_size(uniforms.shape[2], uniforms.shape[3])
+        u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
+        batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)))
+        report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
+        sample_batch(
+            self.program(order), inputs, batch, transform, on_row=report, threads=threads,
+            executor=executor or self.executor,
+        )  # fmt: skip
+        return order.array_from_raster(batch.levels), batch.nats
+
+    def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of images of this model.
+
+        Raises:
+            ShapeError: if channels, the size of a model with fixed size, or the levels do not fit.
+        """
+        self.check_levels(x)
+        self._check_size(x.shape[2], x.shape[3])
+        return x
+
+    def check_levels(self, x: Int[np.ndarray, "b c h w"]) -> None:
+        """Check the channels and levels of images of any size; see `check`."""
+        if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
+            raise ShapeError(
+                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, h, w)."
+            )
+        if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
+
+    def _check_size(self, height: int, width: int) -> None:
+        if self.fixed_size and (height, width) != (self.height, self.width):
+            raise ShapeError(
+                f"Size {height}x{width} does not fit a model with learned positions, which knows only "
+                f"{self.height}x{self.width}: resize the images."
+            )
+
+
+def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
+    """Return the conditions of images, and then those of the reference of guidance."""
+    return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}

@@ -1,0 +1,21 @@
+"""Store integer models in a model folder, and load them without torch and without running code from a file."""
+
+from pointillist.portable.storage.files import (
+    PROGRAM,
+    PROGRAM_TENSORS,
+    has_program,
+    load_integer_model,
+    save_integer_model,
+    stored_fingerprint,
+    with_fingerprint,
+)
+
+__all__ = [
+    "PROGRAM",
+    "PROGRAM_TENSORS",
+    "has_program",
+    "load_integer_model",
+    "save_integer_model",
+    "stored_fingerprint",
+    "with_fingerprint",
+]

@@ -1,0 +1,179 @@
+"""Read integer models from JSON and arrays, with every number, type and shape checked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from pointillist.engine.integer.opcodes import INTEGER_OPCODES
+from pointillist.engine.integer.opcodes.base import prove_ranges
+from pointillist.engine.integer.program import (
+    LIMIT,
+    NARROW_RANGE,
+    IntArray,
+    IntegerCache,
+    IntegerHead,
+    IntegerInput,
+    IntegerInstruction,
+    IntegerMap,
+    IntegerProgram,
+    IntegerValue,
+)
+from pointillist.engine.program import Phase, View
+from pointillist.portable.model import IntegerModel
+from pointillist.portable.storage import schema
+from pointillist.portable.storage.arrays import ArrayReader
+from pointillist.portable.storage.decode_parts import decode_part
+
+
+def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
+    """Read a model.
+
+    Raises:
+        CheckpointError: if the document or an array is not what it must be.
+        EngineError: if a sum could overflow, or an opcode is of a later release.
+    """
+    try:
+        result = schema.IntegerDocument.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    programs = tuple(ProgramDecoder(one, arrays).decode() for one in result.programs)
+    if max(result.orders.values()) >= len(programs) or len(result.parts) != len(programs):
+        raise arrays.damaged("an order has no program")
+    return IntegerModel(
+        **result.image.model_dump(),
+        fixed_size=result.fixed_size,
+        source=result.source,
+        programs=programs,
+        orders=result.orders,
+        parts=tuple(tuple(decode_part(part, arrays) for part in parts) for parts in result.parts),
+        fingerprint=fingerprint,
+    )
+
+
+class ProgramDecoder:
+    """Read one program."""
+
+    def __init__(self, result: schema.ProgramModel, arrays: ArrayReader) -> None:
+        self.result, self.arrays = result, arrays
+        self.values = [
+            IntegerValue(index, channels, Phase(phase), depth, scale, bool(narrow), bool(signed))
+            for index, (channels, phase, depth, scale, narrow, signed) in enumerate(result.values)
+        ]
+        self.maps = [self._map(index, one) for index, one in enumerate(result.maps)]
+
+    def decode(self) -> IntegerProgram:
+        """Return the program."""
+        result, head = self.result, self.result.head
+        code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(result.code)]
+        for part in code:
+            prove_ranges(part)
+        if (
+            not self.maps
+            or not self.maps[0].narrow
+            or self.maps[0].channels != result.num_sub_steps * result.canvas_width
+        ):
+            raise self.arrays.damaged("the first map is not the canvas")
+        inputs = {
+            name: IntegerInput(one.kind, one.channels, self.arrays.get(one.unit, "float64", (one.channels,)))
+            for name, one in result.inputs.items()
+        }
+        tables = {name: self.arrays.get(table, "int32", (None,)) for name, table in head.tables.items()}
+        width = result.num_sub_steps * result.canvas_width // head.channels
+        return IntegerProgram(
+            num_sub_steps=result.num_sub_steps,
+            canvas_width=result.canvas_width,
+            canvas=self.maps[0],
+            canvas_values=self.arrays.get(result.canvas_values, "int8", (head.levels, width)),
+            maps=tuple(m for m in self.maps if not isinstance(m, IntegerCache)),
+            kv_caches=tuple(m for m in self.maps if isinstance(m, IntegerCache)),
+            inputs=inputs,
+            per_image=code[0],
+            per_row=code[1],
+            per_site=code[2],
+            post_draw=code[3],
+            params=self._view(result.params),
+            head=IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables),
+            s_curve=result.s_curve,
+        )
+
+    def _map(self, index: int, one: schema.MapModel) -> IntegerMap:
+        initial: dict[str, Any] = {
+            name: self.arrays.get(getattr(one, name), "int32", (one.channels,))
+            for name in ("initial_above", "initial_left")
+            if getattr(one, name) is not None
+        }
+        low, high = NARROW_RANGE[one.signed] if one.narrow else (-LIMIT, LIMIT)
+        if any(array.min() < low or array.max() > high for array in initial.values()):
+            raise self.arrays.damaged(f"an initial state of the map {index} is out of its range")
+        common = (index, one.channels, one.narrow, one.signed, one.scale)
+        if one.num_heads is None:
+            return IntegerMap(*common, **initial)
+        keys = one.key_channels or 0
+        if keys % one.num_heads or (one.channels - keys) % one.num_heads or not 0 < keys < one.channels:
+            raise self.arrays.damaged(f"the heads of the cache {index} have no whole channels")
+        return IntegerCache(*common, num_heads=one.num_heads, key_channels=keys)
+
+    def _view(self, numbers: tuple[int, int, int]) -> View:
+        index, start, channels = numbers
+        if index >= len(self.values) or start + channels > self.values[index].channels:
+            raise self.arrays.damaged(f"there is no value {list(numbers)}")
+        return View(self.values[index], start, channels)
+
+    def _instruction(self, one: schema.InstructionModel, phase: Phase) -> IntegerInstruction:
+        if one.op not in INTEGER_OPCODES:
+            raise self.arrays.damaged(f"the instruction {one.op!r} is unknown; or upgrade pointillist")
+        opcode = INTEGER_OPCODES[one.op]
+        output = None if one.out is None else self._view(one.out)
+        inputs = tuple(self._view(numbers) for numbers in one.inputs)
+        if set(one.constants) != set(opcode.constants):
+            raise self.arrays.damaged(f"{one.op} has the constants {sorted(one.constants)}")
+        constants = {name: self._constant(name, opcode.constants[name], one, output, inputs) for name in one.constants}
+        feature_map = None
+        if one.map is not None:
+            if one.map >= len(self.maps):
+                raise self.arrays.damaged(f"there is no map {one.map}")
+            feature_map = self.maps[one.map]
+            if any(dy > 0 for dy, _ in one.taps):
+                raise self.arrays.damaged(f"{one.op} reads a row below")
+            if one.taps:
+                feature_map.extend(tuple(one.taps))
+        result = IntegerInstruction(
+            one.op, phase, output, inputs, constants, feature_map, tuple(one.taps), one.key, one.row_parity
+        )
+        self._check_shapes(result)
+        return result
+
+    def _constant(
+        self, name: str, dtype: str, one: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]
+    ) -> IntArray:
+        channels = 0 if output is None else output.channels
+        shape: tuple[int | None, ...] = (channels,)
+        if name == "matrix":
+            shape = (None, None) if one.op == "SCAN" else (inputs[0].channels, channels)
+        elif name in ("table", "tanh", "sigmoid", "exp"):
+            shape = (None,)
+        elif name == "numbers":
+            shape = (None, None, channels)
+        elif name == "factor" and one.op == "ATTEND":
+            shape = (1,)
+        elif one.op == "SCAN" and name in ("shift", "gate"):
+            shape = (4 * channels,)
+        array = self.arrays.get(one.constants[name], dtype, shape)
+        if len(shape) == 1 and shape[0] is None and (len(array) % 2 == 0 or len(array) > 2**20):
+            raise self.arrays.damaged(f"a table of {one.op} has {len(array)} entries")
+        if "int8" in dtype and name != "matrix" and np.abs(array.astype(int)).max(initial=0) > 62:
+            raise self.arrays.damaged(f"a shift of {one.op} is too large")
+        return array
+
+    def _check_shapes(self, i: IntegerInstruction) -> None:
+        """Check channels, kinds and phases, which the executors rely on."""
+        problem = INTEGER_OPCODES[i.opcode].problem(i)
+        if problem or any(view.phase > i.phase for view in i.inputs) or (i.output and i.output.phase != i.phase):
+            raise self.arrays.damaged(f"{i.opcode}: {problem or 'a value is not known in its phase'}")
+        scales = {view.scale for view in i.views if view.phase > Phase.IMAGE}
+        if len(scales) > 1 or any(scale & (scale - 1) for scale in scales):
+            raise self.arrays.damaged(f"{i.opcode} combines grids of {sorted(scales)}")

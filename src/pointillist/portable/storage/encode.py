@@ -1,0 +1,125 @@
+"""Write integer models as JSON and arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pointillist.engine.integer.program import (
+    IntegerCache,
+    IntegerInstruction,
+    IntegerMap,
+    IntegerProgram,
+    IntegerValue,
+)
+from pointillist.engine.program import Value, View
+from pointillist.portable.conditions import IntegerPart
+from pointillist.portable.model import IntegerModel
+from pointillist.portable.storage.arrays import ArrayWriter
+
+_PROMPTS = ("kind", "encoder", "fingerprint", "length")
+
+
+def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
+    """Return the JSON values of a model; its arrays are added to `arrays`."""
+    return {
+        "image": {name: getattr(model, name) for name in ("channels", "height", "width", "levels")},
+        "fixed_size": model.fixed_size,
+        "source": model.source,
+        "orders": dict(model.orders),
+        "parts": [[_encode_part(part, arrays) for part in parts] for parts in model.parts],
+        "programs": [encode_program(program, arrays) for program in model.programs],
+    }
+
+
+def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "name": part.name, "kind": part.kind, "rows": arrays.name(part.rows), "names": list(part.names)
+    }  # fmt: skip
+    if part.prompts is not None:
+        one = part.prompts
+        weights = {name: arrays.name(array) for name, array in one.weights.arrays.items()}
+        result["prompts"] = {"weights": weights, **{name: getattr(one, name) for name in _PROMPTS}}
+    if part.hints is not None:
+        reader = part.hints.reader
+        result["hints"] = {
+            "channels": reader.channels,
+            "image": None if reader.image is None else reader.image.model_dump(mode="json"),
+            "rule": None if reader.preprocessor is None else str(reader.preprocessor),
+            "weights": {name: arrays.name(array) for name, array in part.hints.weights.arrays.items()},
+            "dilations": list(part.hints.dilations),
+        }
+    return result
+
+
+def encode_program(program: IntegerProgram, arrays: ArrayWriter) -> dict[str, Any]:
+    """Return the JSON values of a program: values and maps are numbers in its lists."""
+    values: dict[Value, int] = {}
+    maps = {each: index for index, each in enumerate([*program.maps, *program.kv_caches])}
+    code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
+    params = _encode_view(program.params, values)
+    head = program.head
+    return {
+        "num_sub_steps": program.num_sub_steps,
+        "canvas_width": program.canvas_width,
+        "canvas_values": arrays.name(program.canvas_values),
+        "s_curve": program.s_curve,
+        "values": [_encode_value(value) for value in values],
+        "maps": [_encode_map(each, arrays) for each in maps],
+        "inputs": {
+            name: {"kind": one.kind, "channels": one.channels, "unit": arrays.name(one.unit)}
+            for name, one in program.inputs.items()
+        },
+        "code": code,
+        "params": params,
+        "head": {
+            "kind": head.kind,
+            "channels": head.channels,
+            "levels": head.levels,
+            "mixtures": head.mixtures,
+            "precision": head.precision,
+            "tables": {name: arrays.name(table) for name, table in head.tables.items()},
+        },
+    }
+
+
+def _encode_value(value: Value) -> list[int]:
+    assert isinstance(value, IntegerValue)
+    return [value.channels, int(value.phase), value.depth, value.scale, int(value.narrow), int(value.signed)]
+
+
+def _encode_map(each: IntegerMap, arrays: ArrayWriter) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "channels": each.channels,
+        "narrow": each.narrow,
+        "signed": each.signed,
+        "scale": each.scale,
+    }
+    for name in ("initial_above", "initial_left"):
+        if getattr(each, name) is not None:
+            result[name] = arrays.name(getattr(each, name))
+    if isinstance(each, IntegerCache):
+        result |= {"num_heads": each.num_heads, "key_channels": each.key_channels}
+    return result
+
+
+def _encode_view(view: View, values: dict[Value, int]) -> list[int]:
+    return [values.setdefault(view.value, len(values)), view.start, view.channels]
+
+
+def _encode_instruction(
+    i: IntegerInstruction, values: dict[Value, int], maps: dict[IntegerMap, int], arrays: ArrayWriter
+) -> dict[str, Any]:
+    result: dict[str, Any] = {"op": i.opcode, "in": [_encode_view(view, values) for view in i.inputs]}
+    if i.output is not None:
+        result["out"] = _encode_view(i.output, values)
+    if i.constants:
+        result["constants"] = {name: arrays.name(array) for name, array in i.constants.items()}
+    if i.map is not None:
+        result["map"] = maps[i.map]
+    if i.taps:
+        result["taps"] = [list(tap) for tap in i.taps]
+    if i.key:
+        result["key"] = i.key
+    if i.row_parity is not None:
+        result["row_parity"] = i.row_parity
+    return result

@@ -1,0 +1,133 @@
+"""The JSON document of an integer model, with the limits that a file of a stranger is held to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pointillist.images import ImageSpec
+
+Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
+Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
+Name = Annotated[str, Field(max_length=1000)]
+Offset = Annotated[int, Field(ge=-4096, le=4096, strict=True)]
+ViewModel = tuple[Count, Count, Size]
+ValueModel = tuple[Size, Annotated[int, Field(ge=0, le=3)], Annotated[int, Field(ge=0, le=64)], Size, int, int]
+
+
+class Strict(BaseModel):
+    """Base class: no other fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MapModel(Strict):
+    """A feature map, or a KV cache."""
+
+    channels: Size
+    narrow: bool
+    signed: bool
+    scale: Size
+    initial_above: Name | None = None
+    initial_left: Name | None = None
+    num_heads: Size | None = None
+    key_channels: Size | None = None
+
+
+class InstructionModel(Strict):
+    """An instruction; `out` and `in` are views: number of the value, first channel, channels."""
+
+    op: Name
+    inputs: list[ViewModel] = Field(alias="in", max_length=8)
+    out: ViewModel | None = None
+    constants: dict[str, Name] = Field({}, max_length=16)
+    map: Count | None = None
+    taps: list[tuple[Offset, Offset]] = Field([], max_length=2**14)
+    key: Name = ""
+    row_parity: Literal[0, 1] | None = None
+
+
+class InputModel(Strict):
+    """A condition."""
+
+    kind: Literal["vector", "map"]
+    channels: Size
+    unit: Name
+
+
+class HeadModel(Strict):
+    """The distribution."""
+
+    kind: Literal["bernoulli", "categorical", "mixture"]
+    channels: Annotated[int, Field(ge=1, le=1024)]
+    levels: Annotated[int, Field(ge=2, le=65_536)]
+    mixtures: Annotated[int, Field(ge=0, le=1024)]
+    precision: Annotated[int, Field(ge=8, le=24)]
+    tables: dict[str, Name] = Field(max_length=16)
+
+
+class ProgramModel(Strict):
+    """A program."""
+
+    num_sub_steps: Annotated[int, Field(ge=1, le=1024)]
+    canvas_width: Size
+    canvas_values: Name
+    s_curve: bool
+    values: list[ValueModel] = Field(max_length=2**17)
+    maps: list[MapModel] = Field(max_length=2**14)
+    inputs: dict[Name, InputModel] = Field(max_length=1024)
+    code: tuple[list[InstructionModel], list[InstructionModel], list[InstructionModel], list[InstructionModel]]
+    params: ViewModel
+    head: HeadModel
+
+
+class PromptsModel(Strict):
+    """An encoder of prompts."""
+
+    kind: Literal["sentence", "ngrams"]
+    weights: dict[Name, Name] = Field(max_length=16)
+    encoder: Name
+    fingerprint: Name
+    length: Annotated[int, Field(ge=0, le=4096)]
+
+
+class HintsModel(Strict):
+    """An encoder of hints."""
+
+    channels: Annotated[int, Field(ge=1, le=4096)]
+    image: ImageSpec | None
+    rule: Name | None
+    weights: dict[Name, Name] = Field(max_length=512)
+    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
+
+
+class PartModel(Strict):
+    """A part of the condition."""
+
+    name: Name
+    kind: Literal["vector", "map"]
+    rows: Name
+    names: list[Name] = Field(max_length=2**20)
+    prompts: PromptsModel | None = None
+    hints: HintsModel | None = None
+
+
+class ImageModel(Strict):
+    """The images."""
+
+    channels: Size
+    height: Size
+    width: Size
+    levels: Annotated[int, Field(ge=2, le=65_536)]
+
+
+class IntegerDocument(Strict):
+    """An integer model."""
+
+    image: ImageModel
+    fixed_size: bool
+    source: Name
+    orders: dict[Name, Count] = Field(min_length=1, max_length=64)
+    parts: list[list[PartModel]] = Field(max_length=64)
+    programs: list[ProgramModel] = Field(min_length=1, max_length=64)

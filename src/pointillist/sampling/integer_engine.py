@@ -1,0 +1,99 @@
+"""The engine `integer`: sample from the integer model of a pixel model. The nats are those of the integer model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.integer.executors import IntegerSteps, open_steps
+from pointillist.engine.integer.program import IntArray
+from pointillist.engine.integer.sampler import sample_batch
+from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.errors import EngineError
+from pointillist.model.integer import condition_features
+from pointillist.model.pixel_model import PixelModel
+from pointillist.nn import Condition
+from pointillist.ordering import PixelOrder
+from pointillist.portable.model import IntegerModel
+
+
+def integer_inputs(
+    model: PixelModel, condition: Condition, count: int, order: PixelOrder
+) -> tuple[IntegerModel, dict[str, IntArray]]:
+    """Return the integer model, and a condition in the raster frame of an order as integers.
+
+    Raises:
+        EngineError: if the model has no integer program of its weights.
+    """
+    integers = model.integer_model().integers
+    return integers, integers.quantize_inputs(condition_features(condition, count), order)
+
+
+class IntegerEngineStepper:
+    """Step through sub-pixels with the methods of `ProgramStepper`.
+
+    Its parameters are those of a categorical (or Bernoulli) distribution: the logarithms of the exact frequencies.
+    """
+
+    def __init__(
+        self, model: PixelModel, condition: Condition, batch: int, height: int, width: int, order: PixelOrder
+    ) -> None:
+        integer_model, inputs = integer_inputs(model, condition, batch, order)
+        program = integer_model.program(order)
+        self._steps: IntegerSteps = open_steps(program, batch, height, width, inputs, integer_model.executor)
+        self._values = model.level_embeddings().detach().cpu().numpy()
+        self._head = program.head
+
+    def params(self) -> np.ndarray:
+        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
+        result = np.log(self._steps.frequencies()) - self._head.precision * np.log(2.0)
+        own = result[:, 1:] - result[:, :1] if self._head.kind == "bernoulli" else result
+        params = np.zeros((len(own), own.shape[1] * self._head.channels))
+        first = self._steps.site[2] * own.shape[1]
+        params[:, first : first + own.shape[1]] = own
+        return params
+
+    def observe(self, values: np.ndarray) -> None:
+        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+        distance = ((values[:, None] - self._values[None]) ** 2).sum(2)
+        self._steps.observe(distance.argmin(1))
+
+    def select(self, indices: np.ndarray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        self._steps.select(indices)
+
+    def save(self) -> Any:
+        """Reject what returns to earlier rows.
+
+        Raises:
+            EngineError: always.
+        """
+        raise EngineError("Engine 'integer' cannot return to an earlier row, as rules need: use engine 'cpu'.")
+
+    def restore(self, state: Any) -> None:
+        """Reject what returns to earlier rows; see `save`."""
+        self.save()
+
+
+def sample_integer_stage(
+    model: PixelModel,
+    condition: Condition,
+    batch: SampleBatch,
+    transform: DrawTransform,
+    order: PixelOrder,
+    on_row: Callable[[int], None],
+    threads: int = 1,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch by inverse CDF.
+
+    Under guidance the condition holds every image twice.
+    """
+    count = len(batch.levels) * (1 + transform.guided)
+    integer_model, inputs = integer_inputs(model, condition, count, order)
+    sample_batch(
+        integer_model.program(order), inputs, batch, transform, on_row=on_row, threads=threads,
+        executor=integer_model.executor
+    )  # fmt: skip

@@ -1,0 +1,236 @@
+"""Make the integer model of a pixel model: record, calibrate on training images, rewrite in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
+from pointillist.conditioning import (
+    ConditionEncoder,
+    ConditionInputs,
+    HashedNgramEncoder,
+    ImageConditionEncoder,
+    SentenceEncoder,
+)
+from pointillist.data import DataSplits
+from pointillist.engine.integer.program import IntegerProgram, has_one_size
+from pointillist.engine.integer.rewrite.builder import is_constant_map
+from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
+from pointillist.engine.program import Program
+from pointillist.errors import ConfigError, DataError, EngineError
+from pointillist.model.batches import BatchReader, select_images
+from pointillist.model.fingerprint import model_fingerprint
+from pointillist.model.integer import condition_features
+from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pretrained import as_model
+from pointillist.nn import Condition
+from pointillist.ordering import PixelOrder
+from pointillist.portable import IntegerModel, IntegerPart
+from pointillist.portable.conditions import quantize_inputs
+from pointillist.portable.hints import HintFeatures
+from pointillist.portable.prompts import PromptFeatures
+from pointillist.portable.storage import with_fingerprint
+from pointillist.portable.weights import StoredWeights
+from pointillist.sampling.engines import record_stage
+from pointillist.system import single_threaded
+
+PIXELS = 8 * 28 * 28
+"""Pixels that are calibrated together, which bounds the memory."""
+
+
+def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
+    """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
+
+    The result is a model of its own, with its own likelihood (`model.integer_model().log_prob`). It gives the same
+    bits on any machine, one pixel after the other or all at once. `model.save_pretrained` stores it, and
+    `engine="integer"` runs it.
+
+    Args:
+        model: a model, or the name or folder of one; it is not changed otherwise.
+        data: training images, as for `evaluate`; of splits, the training images are taken.
+        images: number of images of the calibration, spread evenly over the data.
+
+    Raises:
+        EngineError: if the network, its likelihood or a condition cannot be exact; the message names it.
+        DataError, ConfigError: if the images do not fit the model.
+
+    Example:
+        ```python
+        model = pt.load("runs/digits")
+        pt.quantize_integer(model, pt.load_data("uci-digits"))
+        model.save_pretrained("digits-integer")
+        ```
+    """
+    model = as_model(model)
+    integer_model = make_integer_model(model, data, images=images)
+    model.attach_integer_model(integer_model)
+    return integer_model
+
+
+def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerModel:
+    """Make the integer model as `quantize_integer` does, and leave the model as it is.
+
+    Args:
+        model, data, images: as for `quantize_integer`.
+
+    Raises:
+        EngineError, DataError, ConfigError: as `quantize_integer`.
+
+    Example:
+        ```python
+        make_integer_model(model, digits, images=16).fingerprint
+        ```
+    """
+    if images < 1:
+        raise ConfigError(f"`images` (={images}) must be at least 1.")
+    _, x = (None, data.train) if isinstance(data, DataSplits) else select_images(model, data)
+    reader = BatchReader(model, x)
+    if reader.count == 0:
+        raise DataError("There is no image to calibrate on: the data set is empty.")
+    with inference_mode(model), single_threaded():
+        return with_fingerprint(_make(model, reader, images))
+
+
+def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
+    size = reader.height, reader.width
+    if len(model.stages(*size)) > 1:
+        raise EngineError(
+            f"The integer program supports networks of one stage, and {model.config.model_type} samples in "
+            f"{len(model.stages(*size))}: use another engine."
+        )
+    chosen = _spread(reader, images)
+    groups: list[tuple[Program, list[PixelOrder], list[Batch]]] = []
+    for order in (model.order(name) for name in model.config.orders):
+        batches = [_batch(model, x, inputs, order) for x, inputs in chosen]
+        program = _record(model, chosen[0][1], order, size)
+        for known, orders, more in groups:
+            if _same(known, program):
+                orders.append(order)
+                more.extend(batches)
+                break
+        else:
+            groups.append((program, [order], batches))
+    programs = tuple(_rewrite(model, program, batches) for program, _, batches in groups)
+    image = model.image
+    return IntegerModel(
+        channels=image.channels,
+        height=image.height,
+        width=image.width,
+        levels=image.levels,
+        fixed_size=model.fixed_size or any(map(has_one_size, programs)),
+        programs=programs,
+        orders={order.name: number for number, (_, orders, _) in enumerate(groups) for order in orders},
+        parts=tuple(_parts(model, program) for program in programs),
+        source=model_fingerprint(model),
+    )
+
+
+def _spread(reader: BatchReader, images: int) -> list[tuple[torch.Tensor, ConditionInputs]]:
+    """Read batches that are spread evenly over the images."""
+    together = max(1, min(images, PIXELS // (reader.height * reader.width)))
+    count = max(1, min(images, reader.count) // together)
+    starts = np.linspace(0, max(0, reader.count - together), count).astype(int).tolist()
+    return [reader.read(start, min(start + together, reader.count)) for start in starts]
+
+
+def _condition(
+    model: PixelModel, inputs: ConditionInputs | None, count: int, order: PixelOrder, size: Any
+) -> Condition:
+    return model.conditions.to_raster_frame(model.encode(inputs, count, size), order)
+
+
+def _record(model: PixelModel, inputs: ConditionInputs, order: PixelOrder, size: tuple[int, int]) -> Program:
+    rows, columns = order.raster_size(*size)
+    condition = _condition(model, inputs, len(inputs), order, size)
+    return record_stage(model, model.stages(rows, columns)[0], condition, rows, columns, order)
+
+
+def _batch(model: PixelModel, x: torch.Tensor, inputs: ConditionInputs, order: PixelOrder) -> Batch:
+    condition = _condition(model, inputs, len(x), order, tuple(x.shape[2:]))
+    features = condition_features(condition, len(x))
+    return order.to_raster(x).cpu().numpy(), features
+
+
+def _same(a: Program, b: Program) -> bool:
+    """Return True if two orders run the same instructions with the same weights in their raster frames."""
+    return (
+        a.s_curve == b.s_curve
+        and all(np.array_equal(_constant(a, key), _constant(b, key)) for key in a.inputs)
+        and np.array_equal(a.weights, b.weights)
+        and [i.opcode for _, part in a.parts() for i in part] == [i.opcode for _, part in b.parts() for i in part]
+    )
+
+
+def _constant(program: Program, key: str) -> np.ndarray:
+    """Return a map of the network itself; empty for a condition."""
+    return program.inputs[key].default if is_constant_map(key) else np.zeros(0)
+
+
+def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> IntegerProgram:
+    likelihood = model.likelihood
+    return rewrite_to_integers(
+        program,
+        batches,
+        model.level_embeddings().detach().cpu().numpy(),
+        likelihood.name,  # type: ignore[arg-type]
+        ordered=model.image.ordered,
+        channels=model.image.channels,
+        mixtures=getattr(likelihood, "mixtures", 0),
+    )
+
+
+def _parts(model: PixelModel, program: IntegerProgram) -> tuple[IntegerPart, ...]:
+    """Return what a stored model knows of its conditions: classes, orders, positions, and all else as unknown."""
+    result = []
+    for kind in ("vector", "map"):
+        if kind not in program.inputs:
+            continue
+        start = 0
+        for name, width in model.conditions.widths(kind).items():
+            rows, names = _rows(model, name, kind, slice(start, start + width))
+            unit = program.inputs[kind].unit[start : start + width]
+            integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
+            encoder = model.conditions.encoders.get(name)
+            result.append(IntegerPart(name, kind, integers, names, _prompts(encoder), _hints(encoder)))
+            start += width
+    return tuple(result)
+
+
+def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the features of each value of an encoder, the last of which is "unknown", and the values' names."""
+    conditions = model.conditions
+    if name == "order" and conditions.order is not None:
+        return conditions.order.embedding.weight.detach().cpu().numpy(), conditions.order.orders
+    names = model.config.classes if name == "label" else ()
+    labels = [*range(len(names)), None] if names else None
+    inputs = conditions.inputs(labels, len(labels)) if labels else None
+    condition = model.encode(inputs, len(names) + 1)
+    return condition_features(condition, len(names) + 1)[kind][..., part], tuple(names)
+
+
+def _prompts(encoder: Any) -> PromptFeatures | None:
+    """Return what a stored model needs to encode prompts; None for other conditions."""
+    if not isinstance(encoder, (SentenceEncoder, HashedNgramEncoder)):
+        return None
+    weights = _weights(encoder)
+    if isinstance(encoder, SentenceEncoder):
+        return PromptFeatures("sentence", weights, encoder.config.frozen, encoder.config.fingerprint)
+    return PromptFeatures("ngrams", weights, length=encoder.config.length)
+
+
+def _hints(encoder: Any) -> HintFeatures | None:
+    """Return what a stored model needs to encode hints; None for other conditions."""
+    if not isinstance(encoder, ImageConditionEncoder):
+        return None
+    return HintFeatures(encoder.reader, _weights(encoder), encoder.dilations)
+
+
+def _weights(encoder: ConditionEncoder) -> StoredWeights:
+    weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
+    stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
+    return StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()})

@@ -1,0 +1,75 @@
+"""Small models with their integer models, for the tests of integer programs."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+
+import pointillist as pt
+from pointillist.engine.integer.frequencies import intervals
+from pointillist.model.pixel_model import PixelModel
+from pointillist.ordering import PixelOrder
+from pointillist.portable import IntegerModel
+from pointillist.portable.model import Inputs
+
+CASES: dict[str, dict[str, Any]] = {
+    "gated-pixelcnn": {"shape": (3, 5, 7), "levels": 16, "classes": ("cat", "dog"), "orders": ("raster", "raster-tr")},
+    "gated-256": {"model_type": "gated-pixelcnn", "shape": (1, 6, 5), "levels": 256, "position_channels": 4},
+    "gated-binary": {"model_type": "gated-pixelcnn", "shape": (1, 7, 4), "levels": 2},
+    "pixelcnn": {"shape": (1, 4, 9), "levels": 4},
+    "pixelcnn-codes": {"model_type": "pixelcnn", "shape": (2, 5, 5), "levels": 11, "ordered": False},
+    "pixelcnn-pp": {"shape": (1, 9, 7), "levels": 16, "likelihood": "categorical", "classes": ("cat", "dog")},
+    "pixelcnn-pp-rgb": {"model_type": "pixelcnn-pp", "shape": (3, 4, 5), "levels": 256, "likelihood": "mixture"},
+    "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 16, "orders": ("s-curve", "raster")},
+    "pixelsnail": {"shape": (1, 4, 5), "levels": 8},
+    "row-lstm": {"shape": (2, 4, 5), "levels": 8},
+    "diagonal-bilstm": {"shape": (1, 5, 6), "levels": 8},
+}
+
+
+def build_case(name: str) -> tuple[PixelModel, torch.Tensor]:
+    """Return a model with weights large enough to matter, and images of its kind."""
+    settings = dict(CASES[name])
+    torch.manual_seed(0)
+    model = pt.build(settings.pop("model_type", name), preset="tiny", **settings).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    x = torch.randint(0, settings["levels"], (3, *settings["shape"]))
+    return model, x
+
+
+@cache
+def _kept(name: str) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
+    model, x = build_case(name)
+    return model, pt.quantize_integer(model, x), x
+
+
+def integer_case(name: str, *, fresh: bool = False) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
+    """Return a model, its integer model, and the images of the calibration; a fresh one may be changed."""
+    return _kept.__wrapped__(name) if fresh else _kept(name)
+
+
+def check_steps(
+    integer_model: IntegerModel,
+    x: np.ndarray,
+    inputs: Inputs,
+    order: PixelOrder,
+    due: tuple[np.ndarray, np.ndarray],
+    executor: str,
+) -> None:
+    """Compare the frequencies of one sub-pixel after the other with the intervals of whole images, to the bit."""
+    pixels, starts, sizes = (order.array_to_raster(array) for array in (x, *due))
+    steps = integer_model.steps(len(x), (x.shape[2], x.shape[3]), inputs, order, executor=executor)
+    while not steps.done:
+        row, column, channel = steps.site
+        found = steps.frequencies()
+        assert found.min() >= 1
+        assert (found.sum(1) == 2**steps.program.head.precision).all()
+        start, size = intervals(found, pixels[:, channel, row, column])
+        assert np.array_equal(start, starts[:, channel, row, column])
+        assert np.array_equal(size, sizes[:, channel, row, column])
+        steps.observe(pixels[:, channel, row, column])

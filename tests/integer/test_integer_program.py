@@ -1,0 +1,236 @@
+"""The integer program: the same integers over whole maps and step by step, stored and loaded without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.engine.integer.frequencies import frequencies
+from pointillist.engine.integer.opcodes.base import prove_ranges
+from pointillist.portable import load, save
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+
+from .networks import CASES, check_steps, integer_case
+
+
+@pytest.mark.parametrize("executor", ["numpy", "auto"])
+@pytest.mark.parametrize("name", CASES)
+def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
+    """Frequencies of all sub-pixels at once are those of one after the other, to the bit, in every order."""
+    model, integer_model, x = integer_case(name)
+    for order_name in integer_model.orders:
+        order = integer_model.order(order_name)
+        inputs = model.integer_model().inputs(None, len(x), x.shape[2:], order)
+        check_steps(
+            integer_model, x.numpy(), inputs, order, integer_model.intervals(x.numpy(), inputs, order), executor
+        )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
+    """Scores and samples, for other sizes and batches, and any number of threads."""
+    _, integer_model, x = integer_case(name)
+    rng = np.random.default_rng(0)
+    sizes = [tuple(x.shape[2:])] if integer_model.fixed_size else [(1, 1), (3, 2), (4, 9)]
+    for batch, size in zip((1, 3, 7), sizes, strict=False):
+        levels = rng.integers(0, integer_model.levels, (batch, integer_model.channels, *size))
+        due = integer_model.intervals(levels, executor="numpy")
+        uniforms = rng.random(levels.shape)
+        drawn, nats = integer_model.sample(uniforms, executor="numpy")
+        for threads in (1, 3):
+            assert np.array_equal(due, integer_model.intervals(levels, executor="auto", threads=threads))
+            found, found_nats = integer_model.sample(uniforms, executor="auto", threads=threads)
+            assert np.array_equal(found, drawn)
+            np.testing.assert_allclose(found_nats, nats, rtol=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", ["generic", "haswell", "skylake-avx512"])
+def test_other_processors_give_the_same_bits(processor: str, tmp_path: Path) -> None:
+    """Compiled for processors without 8-bit dot products, or with shorter vectors."""
+    model, integer_model, x = integer_case("gated-pixelcnn")
+    model.save_pretrained(tmp_path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    code = f"""
+import hashlib
+import numpy as np
+import pointillist.portable
+integer_model = pointillist.portable.load({str(tmp_path)!r})
+found = integer_model.intervals(np.load({str(tmp_path / "x.npy")!r}), executor="compiled")
+print(hashlib.sha256(np.stack(found).tobytes()).hexdigest())
+"""
+    environment = os.environ | {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "OPENBLAS_CORETYPE": "Haswell"}
+    if processor == "generic":
+        environment |= {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    due = hashlib.sha256(np.stack(integer_model.intervals(x.numpy(), executor="numpy")).tobytes()).hexdigest()
+    assert found.stdout.strip() == due
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_likelihood_is_near_that_of_the_model(name: str) -> None:
+    """On the images of the calibration: the integers approximate the network."""
+    model, _exact, x = integer_case(name)
+    with torch.no_grad():
+        bits = (model.log_prob(x) - model.integer_model().log_prob(x)).abs().mean() / (x[0].numel() * np.log(2))
+    assert bits < 0.05
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_batch_does_not_matter(name: str) -> None:
+    """Each image alone gives the bits that it has in a batch."""
+    _, integer_model, x = integer_case(name)
+    together = integer_model.log_prob_map(x.numpy())
+    alone = np.concatenate([integer_model.log_prob_map(x.numpy()[i : i + 1]) for i in range(len(x))])
+    assert np.array_equal(together, alone)
+
+
+def test_threads_share_a_program(tmp_path: Path) -> None:
+    """Also while some of them compile it for further batches, which adds constants to those of all."""
+    _, integer_model, x = integer_case("pixelcnn")
+    due = integer_model.log_prob_map(x.numpy())
+    save(integer_model, tmp_path)
+    for _ in range(5):
+        shared = load(tmp_path)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(shared.log_prob_map, [x.numpy()[:count] for count in [1, 2, 3, 4] * 4]))
+        assert all(np.array_equal(one, due[: len(one)]) for one in found)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_stored_model_gives_the_same_bits(name: str, tmp_path: Path) -> None:
+    """Its likelihood, its fingerprint, and its samples."""
+    _, integer_model, x = integer_case(name)
+    kept = save(integer_model, tmp_path)
+    found = load(tmp_path)
+    assert found.fingerprint == kept.fingerprint == save(found, tmp_path / "again").fingerprint
+    assert np.array_equal(found.log_prob_map(x.numpy()), integer_model.log_prob_map(x.numpy()))
+    uniforms = np.random.default_rng(0).random(x.shape)
+    levels, nats = found.sample(uniforms)
+    assert np.array_equal(levels, integer_model.sample(uniforms)[0])
+    np.testing.assert_allclose(nats, found.log_prob(levels), rtol=1e-12)
+
+
+def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
+    """The nats of `engine="integer"` are those of `model.integer_model()`, with conditions and known pixels."""
+    model, _, x = integer_case("gated-pixelcnn")
+    settings: dict[str, Any] = {"seed": 0, "engine": "integer", "label": [0, 1, None]}
+    for more in ({}, {"guidance": 2.0}, {"temperature": 0.5}, {"order": "raster-tr"}, {"batch_size": 2}):
+        found = pt.sample(model, 3, **settings, **more)
+        due = model.integer_model().log_prob(found.levels, label=[0, 1, None], order=more.get("order"))
+        torch.testing.assert_close(found.nats, due, rtol=1e-6, atol=1e-6)
+    found = pt.sample(model, 3, **settings)
+    assert torch.equal(found.levels, pt.sample(model, 3, **settings, batch_size=1).levels)
+    evaluation = pt.evaluate(model, x, engine="integer")
+    assert evaluation.nats == pytest.approx(-float(model.integer_model().log_prob(x).mean()))
+    known = np.zeros(x.shape[2:], bool)
+    known[:2] = True
+    completions = pt.inpaint(model, x[0], known=known, n=2, engine="integer", seed=1)
+    assert torch.equal(completions.levels[:, :, :2], x[:1, :, :2].expand(2, -1, -1, -1))
+
+
+def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
+    """Loading, scoring and sampling import neither torch nor, with code compiled before, the compiler's libraries."""
+    model, _, x = integer_case("gated-pixelcnn")
+    expected = float(model.integer_model().integers.log_prob(x.numpy()).sum())
+    model.integer_model().integers.sample(np.full(x.shape, 0.5), label=1)
+    model.save_pretrained(tmp_path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    code = f"""
+import sys
+import numpy as np
+import pointillist.portable
+integer_model = pointillist.portable.load({str(tmp_path)!r})
+x = np.load({str(tmp_path / "x.npy")!r})
+print(repr(float(integer_model.log_prob(x).sum())))
+integer_model.sample(np.full(x.shape, 0.5), label=1)
+assert not {{"torch", "numba.np.linalg"}} & set(sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(found.stdout) == expected
+
+
+def test_an_exact_model_belongs_to_its_weights(tmp_path: Path) -> None:
+    """A changed model has none, and does not keep one in its folder."""
+    model, _, _ = integer_case("pixelcnn", fresh=True)
+    model.save_pretrained(tmp_path)
+    assert pt.load(tmp_path).integer_model().integers.fingerprint == model.integer_model().integers.fingerprint
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    with pytest.raises(pt.EngineError, match="have changed"):
+        model.integer_model()
+    model.save_pretrained(tmp_path)
+    assert not (tmp_path / PROGRAM).exists()
+    with pytest.raises(pt.EngineError, match="quantize_integer"):
+        pt.load(tmp_path).integer_model()
+    with pytest.raises(pt.CheckpointError, match="no integer program"):
+        load(tmp_path)
+
+
+def test_every_damage_is_an_error(tmp_path: Path) -> None:
+    """A flipped bit of either file, a cut, another version, and a document that lies."""
+    _, integer_model, _ = integer_case("pixelcnn")
+    save(integer_model, tmp_path)
+    for name in (PROGRAM, PROGRAM_TENSORS):
+        whole = (tmp_path / name).read_bytes()
+        for damaged in (whole[: len(whole) // 2], whole[:-100] + bytes([whole[-100] ^ 1]) + whole[-99:], b""):
+            (tmp_path / name).write_bytes(damaged)
+            with pytest.raises(pt.CheckpointError):
+                load(tmp_path)
+        (tmp_path / name).write_bytes(whole)
+    document = json.loads((tmp_path / PROGRAM).read_text())
+    (tmp_path / PROGRAM).write_text(json.dumps(document | {"format_version": 2}))
+    with pytest.raises(pt.CheckpointError, match="version"):
+        load(tmp_path)
+
+
+def test_sums_that_could_overflow_are_rejected() -> None:
+    """The proof at load: weights and shifts bound every sum of 32 bits."""
+    _, integer_model, _ = integer_case("pixelcnn")
+    code = integer_model.programs[0].per_site
+    prove_ranges(code)
+    linear = next(i for i in code if i.opcode == "LINEAR")
+    linear = type(linear)(
+        **{**linear.__dict__, "constants": {**linear.constants, "shift": linear.constants["shift"] - 20}}
+    )
+    with pytest.raises(pt.EngineError, match="overflow"):
+        prove_ranges((linear,))
+
+
+def test_what_cannot_be_exact_is_named() -> None:
+    """A network of several stages, and a data set without images."""
+    model = pt.build("multiscale-pixelrnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
+    with pytest.raises(pt.EngineError, match="one stage"):
+        pt.quantize_integer(model, torch.zeros(2, 1, 8, 8, dtype=torch.int64))
+    gated = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
+    with pytest.raises(pt.DataError, match="empty"):
+        pt.quantize_integer(gated, torch.zeros(0, 1, 8, 8, dtype=torch.int64))
+    with pytest.raises(pt.EngineError, match="quantize"):
+        pt.sample(gated, 1, engine="integer")
+
+
+def test_frequencies_are_normalised() -> None:
+    """For extreme logits and every number of levels: at least 1 each, and exactly the total."""
+    _, integer_model, _ = integer_case("pixelcnn")
+    rng = np.random.default_rng(0)
+    for levels in (2, 3, 16, 256):
+        head = type(integer_model.programs[0].head)(
+            "categorical", 1, levels, 0, 16, integer_model.programs[0].head.tables
+        )
+        for scale in (0, 10, 1000, 2**24):
+            logits = rng.integers(-scale, scale + 1, (200, levels)).astype(np.int32)
+            found = frequencies(head, logits, np.zeros((200, 1), np.int64), 0)
+            assert found.min() >= 1
+            assert (found.sum(1) == 65536).all()
+            assert (np.take_along_axis(found, logits.argmax(1)[:, None], 1)[:, 0] == found.max(1)).all()

@@ -1,0 +1,82 @@
+"""Prompts without torch: the features of stored encoders in numpy, and samples by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.portable import DrawTransform, load, save
+from pointillist.portable.storage import PROGRAM_TENSORS
+
+PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]
+
+
+@pytest.fixture(scope="module", params=["float32", "int8"])
+def model(request: pytest.FixtureRequest) -> pt.PixelModel:
+    """A model of prompts and labels, with its integer model."""
+    torch.manual_seed(0)
+    built = pt.build(
+        "gated-pixelcnn", shape=(1, 6, 5), levels=4, preset="tiny", classes=("cat", "dog"), text="use+learned",
+        orders=("raster", "raster-tr"), position_channels=2,
+    )  # fmt: skip
+    built = built.eval() if request.param == "float32" else pt.quantize_weights(built, "int8").eval()
+    pt.quantize_integer(built, torch.randint(0, 4, (3, 1, 6, 5)))
+    return built
+
+
+def test_features_are_those_of_torch(model: pt.PixelModel, tmp_path: Path) -> None:
+    """The integers of prompts, stored and loaded, differ by rounding at most; those without words are unknown."""
+    save(model.integer_model().integers, tmp_path)
+    stored = load(tmp_path)
+    for name in stored.orders:
+        order = stored.order(name)
+        inputs = model.conditions.inputs([0, 1, None, 1, 0], len(PROMPTS), PROMPTS)
+        due = model.integer_model().inputs(inputs, len(PROMPTS), (6, 5), order)
+        found = stored.inputs(len(PROMPTS), (6, 5), order, [0, 1, None, 1, 0], PROMPTS)
+        assert found.keys() == due.keys() == {"vector", "map"}
+        assert np.array_equal(found["map"], due["map"])
+        assert np.abs(found["vector"] - due["vector"]).max() <= 1
+        silent = stored.inputs(1, (6, 5), order, [1])["vector"][0]
+        assert np.array_equal(found["vector"][1], silent)
+
+
+def test_int8_weights_stay_int8(tmp_path: Path) -> None:
+    """A quantized encoder takes a quarter of the bytes, and its matrices are those of the model to the bit."""
+    sizes = {}
+    for kind in ("float32", "int8"):
+        built = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny", text="learned").eval()
+        built = built if kind == "float32" else pt.quantize_weights(built, kind)
+        pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
+        save(built.integer_model().integers, tmp_path / kind)
+        sizes[kind] = (tmp_path / kind / PROGRAM_TENSORS).stat().st_size
+        part = next(p for p in load(tmp_path / kind).parts[0] if p.prompts is not None)
+        assert part.prompts is not None
+        weight = built.state_dict()["conditions.words.embedding.weight"]
+        assert np.array_equal(part.prompts.weights["embedding.weight"], weight.numpy())
+    assert sizes["int8"] < sizes["float32"] - 700_000
+
+
+def test_samples_by_prompt(model: pt.PixelModel) -> None:
+    """Guidance, temperature and top-p change what is drawn; the nats stay those of the model itself."""
+    integer_model = model.integer_model().integers
+    uniforms = np.random.default_rng(0).random((4, 1, 6, 5))
+    plain, _ = integer_model.sample(uniforms, text="a red dragon", label=1)
+    for transform in (DrawTransform(6.0, guided=True), DrawTransform(temperature=0.2), DrawTransform(top_p=0.3)):
+        levels, nats = integer_model.sample(uniforms, text="a red dragon", label=1, transform=transform)
+        inputs = integer_model.inputs(4, (6, 5), integer_model.order(), 1, "a red dragon")
+        np.testing.assert_allclose(integer_model.log_prob(levels, inputs), nats)
+        assert not np.array_equal(levels, plain)
+    same, _ = integer_model.sample(uniforms, text="a red dragon", label=1, transform=DrawTransform(1.0, guided=True))
+    assert np.array_equal(same, plain)
+
+
+def test_a_model_without_text_names_it() -> None:
+    """A prompt for a model that takes none, and more prompts than images."""
+    built = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny").eval()
+    integer_model = pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
+    with pytest.raises(pt.ConfigError, match="takes none"):
+        integer_model.sample(np.zeros((1, 1, 3, 3)), text="a dragon")
