@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import pointillist as pt
+from pointillist import portable
 from pointillist.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders import open_encoder
@@ -137,7 +138,7 @@ def readers() -> list[Reader]:
         def read(data: bytes, folder: Path) -> object:
             for other, content in {**programs, name: data}.items():
                 file(other, content, folder)
-            model = pt.integer_model.load(folder)
+            model = portable.load(folder)
             return model.log_prob(np.zeros((1, model.channels, model.height, model.width), np.int64))
 
         return read

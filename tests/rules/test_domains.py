@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import pointillist as pt
+from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import from_bits, to_bits
 from pointillist.engine.constraints.masks import LevelMask
-from pointillist.engine.cpu import domains as dm
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.rules.opening import open_mask
 
