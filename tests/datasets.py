@@ -26,7 +26,16 @@ def dataset_of(
 ) -> ImageDataset:
     """Images of integer arrays `n h w [c]` or tensors `n c h w`, read as `spec` or by `options`, in one piece."""
     options = options or DataOptions()
-    raw = read_array(x, labels, texts=texts, classes=tuple(classes), options=options, name="arrays")
+    is_tensor = isinstance(x, Tensor)
+    raw = read_array(
+        x.numpy(force=True) if is_tensor else x,
+        labels,
+        texts=texts,
+        classes=tuple(classes),
+        options=options,
+        name="arrays",
+        channels_first=is_tensor,
+    )
     data = build_dataset(raw, options, spec=spec)
     if columns is not None:
         columns.check(len(data), (data.spec.height, data.spec.width), data.name)

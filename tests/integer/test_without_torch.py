@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import pointillist.portable
 from pointillist.zoo import ZOO
@@ -92,24 +93,74 @@ def test_the_guard_can_fail(package: str, tmp_path: Path) -> None:
         run(f"import {package}", tmp_path)
 
 
-COMMANDS = [
-    ["digits", "-n", "3", "--label", "each", "--temperature", "0.9"],
-    ["icons", "-n", "2", "--text", "heart", "--label", "mdi", "--guidance", "2"],
-    ["dungeons", "-n", "2", "--size", "9x7", "--out", "maps/", "--format", "tmj"],
-]
+@pytest.fixture
+def hidden(tmp_path: Path) -> Path:
+    """A folder in which a process, and those that it starts, cannot import torch."""
+    package = tmp_path / "hidden" / "torch"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ModuleNotFoundError('torch is hidden', name='torch')\n")
+    (tmp_path / "work").mkdir()
+    return tmp_path / "work"
 
 
-def test_the_command_does_not_import_torch(tmp_path: Path) -> None:
-    """`pointillist sample` of bundled models, one after the other, on engine `integer`."""
-    program = (
-        "import json, sys\n"
-        "from pointillist.cli.app import app\n"
-        "for options in json.loads(sys.argv[1]):\n"
-        "    app(['sample', *options], standalone_mode=False)\n"
-        "    assert 'torch' not in sys.modules, f'torch is imported for {options[0]}'\n"
+def command(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Run `pointillist` where torch is hidden; return what it prints."""
+    path = os.pathsep.join([str(folder.parent / "hidden"), *filter(None, sys.path)])
+    process = subprocess.run(
+        [sys.executable, "-m", "pointillist", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
     )
-    command = [sys.executable, "-c", program, json.dumps(COMMANDS)]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert found.returncode == 0, found.stderr
-    assert found.stdout.count("engine integer") == len(COMMANDS)
-    assert found.stdout.count("under the integer program") == len(COMMANDS)
+    assert process.returncode == code, process.stderr
+    return process.stdout
+
+
+def test_torch_is_hidden(hidden: Path) -> None:
+    """A command that needs torch fails, so that the tests below can fail."""
+    assert command(hidden, "evaluate", "digits", "uci-digits", code=1) == ""
+
+
+def test_samples_by_label_prompt_and_hint(hidden: Path) -> None:
+    """Each is an integer model, and says so."""
+    Image.new("1", (32, 32), 1).save(hidden / "outline.png")
+    samples = [
+        ["digits", "-n", "3", "--label", "each", "--temperature", "0.9"],
+        ["icons", "-n", "2", "--text", "heart", "--label", "mdi", "--guidance", "2"],
+        ["outline-to-tile", "--hint", "outline.png"],
+        ["dungeons", "-n", "2", "--size", "9x7", "--out", "maps/", "--format", "tmj"],
+    ]
+    for options in samples:
+        out = command(hidden, "sample", *options)
+        assert "engine integer" in out and "under the integer program" in out
+
+
+def test_pictures_are_compressed_decompressed_and_described(hidden: Path) -> None:
+    """They are those that went in."""
+    levels, _ = pointillist.portable.load(ZOO / "digits").sample(np.random.default_rng(0).random((3, 1, 28, 28)))
+    (hidden / "scans").mkdir()
+    for number, image in enumerate(levels):
+        Image.fromarray((image[0] * 17).astype(np.uint8)).save(hidden / "scans" / f"{number}.png")
+    command(hidden, "compress", "digits", "scans", "--out", "scans.pxl")
+    command(hidden, "jobs", "compress", "digits", "scans", "--tasks", "2", "--per-record", "2", "--out", "job")
+    command(hidden, "jobs", "merge", "job", "--out", "job.pxl")
+    for name in ("scans", "job"):
+        assert "0.png, 1.png, 2.png" in command(hidden, "info", f"{name}.pxl")
+        command(hidden, "decompress", f"{name}.pxl", "--out", f"{name}-out/")
+        for number, image in enumerate(levels):
+            picture = np.asarray(Image.open(hidden / f"{name}-out" / f"{number}.png"))
+            assert np.array_equal(picture, image[0] * 17)
+
+
+def test_a_job_samples(hidden: Path) -> None:
+    """In processes of its own."""
+    command(hidden, "jobs", "sample", "digits", "-n", "4", "--tasks", "2", "--out", "job")
+    command(hidden, "jobs", "merge", "job", "--out", "job.npz")
+    assert np.load(hidden / "job.npz")["levels"].shape == (4, 1, 28, 28)
+
+
+def test_models_are_described(hidden: Path) -> None:
+    """A bundled one, and the list of networks."""
+    assert "label (10 classes)" in command(hidden, "info", "digits")
+    assert "gated-pixelcnn" in command(hidden, "models")

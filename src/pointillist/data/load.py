@@ -188,7 +188,9 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
 
 
 def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages:
-    if isinstance(source, (np.ndarray, Tensor)):
+    if isinstance(source, Tensor):
+        return read_array(source.numpy(force=True), options=options, name="the array", channels_first=True)
+    if isinstance(source, np.ndarray):
         return read_array(source, options=options, name="the array")
     if isinstance(source, (str, Path)):
         if isinstance(source, str):

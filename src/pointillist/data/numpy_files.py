@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from pointillist.data.annotations import annotations_from_npz
 from pointillist.data.array_files import Archive, load_npy
@@ -23,20 +22,17 @@ TEXT_STEMS = ("text", "texts", "caption", "captions")
 
 
 def read_array(
-    x: np.ndarray | Tensor,
+    array: np.ndarray,
     labels: Any = None,
     *,
+    channels_first: bool = False,
     texts: Sequence[str] | None = None,
     classes: tuple[str, ...] = (),
     options: DataOptions,
     name: str,
 ) -> RawImages:
-    """Wrap an array `n h w [c]` or a tensor `n c h w` as raw images."""
-    first = isinstance(x, Tensor)
-    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-    values, notes = to_channels_first(array, name, known_first=first, codes=options.mode == "codes")
-    if isinstance(labels, Tensor):
-        labels = labels.detach().cpu().numpy()
+    """Wrap an array `n h w [c]`, or `n c h w` if `channels_first`, as raw images."""
+    values, notes = to_channels_first(array, name, known_first=channels_first, codes=options.mode == "codes")
     column = None if labels is None or not options.labels else np.asarray(labels)
     captions = None if texts is None else tuple(str(t) for t in texts)
     return RawImages(

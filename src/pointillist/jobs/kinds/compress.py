@@ -42,6 +42,7 @@ class CompressJob(JobKind):
     """Code the pictures of each record; see `pointillist.compress`."""
 
     Settings = CompressSettings
+    needs_torch = False
 
     def __init__(self, settings: CompressSettings) -> None:
         from pointillist.compression.api import resolve_labels
