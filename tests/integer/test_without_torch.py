@@ -133,7 +133,8 @@ def test_samples_by_label_prompt_and_hint(hidden: Path) -> None:
     ]
     for options in samples:
         out = command(hidden, "sample", *options)
-        assert "engine integer" in out and "under the integer program" in out
+        assert "engine integer" in out
+        assert "under the integer program" in out
 
 
 def test_pictures_are_compressed_decompressed_and_described(hidden: Path) -> None:
