@@ -21,6 +21,7 @@ from PIL import Image
 from safetensors.torch import save as save_tensors
 
 import pointillist as pt
+from pointillist import portable
 from pointillist.compression import ArchiveWriter
 from pointillist.data.tilemaps import MapFiles
 from pointillist.images import ImageSpec
@@ -163,7 +164,7 @@ def archive_files(model: dict[str, bytes]) -> list[bytes]:
     with tempfile.TemporaryDirectory() as name:
         for file, content in model.items():
             (Path(name) / file).write_bytes(content)
-        integer_model = pt.integer_model.load(name)
+        integer_model = portable.load(name)
     x = np.random.default_rng(0).integers(0, 4, (3, 1, 4, 4))
     found = []
     for metadata in ({}, {"files": [[f"{i}.png", "L", {"texts": {"a": "b"}}] for i in range(3)]}, {"array": "levels"}):
