@@ -19,7 +19,7 @@ from ..scripts import script
 
 ROOT = Path(pointillist.__file__).parents[2]
 PAGE = Path(pointillist.__file__).parent / "studio" / "page"
-FILES = sorted(PAGE.iterdir())
+FILES = sorted(path for path in PAGE.rglob("*") if path.is_file())
 MOST = 400_000  # bytes
 
 
@@ -37,11 +37,11 @@ def test_the_page_weighs_less_than_400_kb(browser: Browser, studio: Server) -> N
 
 
 def test_files_are_small_and_name_no_other_host() -> None:
-    """At most 300 lines each; the one address is that of the SVG standard, which nobody asks for."""
+    """At most 400 lines each; the one address is that of the SVG standard, which nobody asks for."""
     assert sum(path.stat().st_size for path in FILES) < MOST
     for path in FILES:
         text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) <= 300 or path.name == "messages.d.ts", path.name
+        assert len(text.splitlines()) <= 400 or path.name == "messages.d.ts", path.name
         assert set(re.findall(r"https?://[^\"'\s]+", text)) <= {"http://www.w3.org/2000/svg"}, path.name
 
 

@@ -1,37 +1,37 @@
 // The studio as an anywidget module: `render({ model, el })` puts it into an element and returns a function that removes it.
 // The layout depends on the size of that element, not of the window.
 
-import { Server } from "./api.js";
-import { PromptPanel } from "./prompt_panel.js";
-import { Header } from "./header.js";
-import { Uploader } from "./upload.js";
-import { Commands } from "./commands.js";
-import { Dialogs } from "./dialogs.js";
-import { html } from "./dom.js";
-import { Gallery } from "./gallery.js";
-import { PointerTools } from "./pointer_tools.js";
-import { Exporter } from "./export.js";
-import { Filler } from "./filler.js";
-import { FillPanel } from "./fill_panel.js";
-import { HintPad } from "./hint_pad.js";
-import { Keeper } from "./keeper.js";
-import { listenToKeys, TYPED } from "./keys.js";
-import { Notifications } from "./notifications.js";
-import { Painter } from "./painter.js";
-import { PixelPanel } from "./pixel_panel.js";
-import { Playback } from "./playback.js";
-import { Queries } from "./queries.js";
-import { CanvasGrid } from "./canvas_grid.js";
-import { State } from "./state.js";
-import { Tabs } from "./tabs.js";
-import { Toolbar } from "./toolbar.js";
-import { Training, adoptReloaded } from "./training.js";
-import { TrainingPanel } from "./training_panel.js";
-import { Tour } from "./tour.js";
-import { ToolOptions } from "./tool_options.js";
-import { PlayerControls } from "./player_controls.js";
+import { Server } from "./transport/api.js";
+import { PromptPanel } from "./panels/prompt_panel.js";
+import { Header } from "./widgets/header.js";
+import { Uploader } from "./transport/upload.js";
+import { Commands } from "./state/commands.js";
+import { Dialogs } from "./widgets/dialogs.js";
+import { html } from "./widgets/dom.js";
+import { Gallery } from "./panels/gallery.js";
+import { PointerTools } from "./drawing/pointer_tools.js";
+import { Exporter } from "./transport/export.js";
+import { Filler } from "./transport/filler.js";
+import { FillPanel } from "./panels/fill_panel.js";
+import { HintPad } from "./drawing/hint_pad.js";
+import { Keeper } from "./state/keeper.js";
+import { listenToKeys, TYPED } from "./widgets/keys.js";
+import { Notifications } from "./widgets/notifications.js";
+import { Painter } from "./transport/painter.js";
+import { PixelPanel } from "./panels/pixel_panel.js";
+import { Playback } from "./canvas/playback.js";
+import { Queries } from "./transport/queries.js";
+import { CanvasGrid } from "./canvas/canvas_grid.js";
+import { State } from "./state/state.js";
+import { Tabs } from "./widgets/tabs.js";
+import { Toolbar } from "./drawing/toolbar.js";
+import { Training, adoptReloaded } from "./state/training.js";
+import { TrainingPanel } from "./panels/training_panel.js";
+import { Tour } from "./widgets/tour.js";
+import { ToolOptions } from "./drawing/tool_options.js";
+import { PlayerControls } from "./canvas/player_controls.js";
 
-/** @typedef {import("./api.js").Send} Send */
+/** @typedef {import("./transport/api.js").Send} Send */
 /** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load

@@ -1,14 +1,14 @@
 // The studio in the output of a notebook cell; its style and keys are isolated from the notebook's.
 
-import { html } from "./dom.js";
+import { html } from "./widgets/dom.js";
 import studio from "./studio.js";
-import { CommTransport } from "./comm_transport.js";
+import { CommTransport } from "./transport/comm_transport.js";
 
 const SILENT =
   "The kernel does not answer: while a cell is running, the studio may have to wait for it. After a restart, run the studio's cell again.";
 const HOST = ".page { all: initial; display: block; } .silent { margin: 0; padding: 8px 16px; font: 14px/1.45 system-ui, sans-serif; color: #1d0d06; background: #ffb199; }";
 
-/** @param {{model: import("./comm_transport.js").Comm, el: HTMLElement}} context @param {string} style */
+/** @param {{model: import("./transport/comm_transport.js").Comm, el: HTMLElement}} context @param {string} style */
 export function render({ model, el }, style) {
   const container = html("div", { "data-lm-suppress-shortcuts": "true" }); // turns off Jupyter's shortcuts, where `b` adds a cell
   for (const kind of ["keydown", "keypress", "keyup"]) container.addEventListener(kind, (event) => event.stopPropagation());

@@ -1,0 +1,156 @@
+// The canvases side by side, as large as they fit, and the legend of their overlay.
+
+import { gradient } from "../widgets/colour.js";
+import { NormalScale, verdictOf } from "./normal_scale.js";
+import { SETTING_NAMES, describeConditions } from "../state/paint_jobs.js";
+import { holdsAnything } from "./canvas_model.js";
+import { formatFixed, html, updateChildren, setText } from "../widgets/dom.js";
+import { term } from "../widgets/glossary.js";
+import { Gestures } from "../drawing/gestures.js";
+import { overlayOf } from "./overlays.js";
+import { captionsOf } from "./captions.js";
+import { CanvasView } from "./canvas_view.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+const CAPTION = 30;
+const GAP = 20;
+const EDGE = 12;
+const SMALLEST = 48; // screen pixels of a canvas: beyond that, many of them scroll
+
+export class CanvasGrid {
+  /**
+   * @param {State} state @param {import("../transport/queries.js").Queries} queries @param {import("../drawing/pointer_tools.js").PointerTools} pointerTools
+   * @param {HTMLElement} buttons below the canvases @param {import("../drawing/hint_pad.js").HintPad} pad
+   */
+  constructor(state, queries, pointerTools, buttons, pad) {
+    this.pad = pad;
+    this.state = state;
+    this.queries = queries;
+    this.pointerTools = pointerTools;
+    /** @type {CanvasView[]} */
+    this.views = [];
+    this.canvases = html("div", { className: "canvases" }, pad.el);
+    this.scale = html("div", { className: "scale" });
+    this.normal = new NormalScale(state, queries);
+    this.legend = html("div", { className: "legend" }, this.scale, this.normal.label);
+    this.words = html("p", { className: "words" });
+    /** @type {import("../state/state.js").Work | null} */
+    this.work = null;
+    this.viewport = html("div", { className: "viewport" }, this.canvases);
+    this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons), this.normal.words);
+    this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
+    new ResizeObserver(() => state.changed()).observe(this.viewport);
+  }
+
+  update() {
+    const { state } = this;
+    while (this.views.length < state.canvases.length) this.#add(this.views.length);
+    this.views.forEach((view, i) => (view.el.hidden = i >= state.canvases.length));
+    this.gestures.hold();
+    const { columns, scale } = this.#layout();
+    this.canvases.style.setProperty("--columns", String(columns));
+    const captions = captionsOf(state.canvases, scale);
+    state.canvases.forEach((canvas, i) => {
+      const overlay = overlayOf(state, this.queries, canvas, i === state.active);
+      this.views[i].update(state, canvas, i, scale, overlay, captions[i]);
+    });
+    this.pad.update(scale * (state.canvas?.width ?? state.details?.image.width ?? 1));
+    this.gestures.settle();
+    if (state.follow) this.views[state.active].marks[1].scrollIntoView({ block: "nearest", inline: "nearest" });
+    state.follow = false;
+    this.el.classList.toggle("drawing", state.tool !== "inspect");
+    this.#legend();
+    this.normal.update();
+    this.words.hidden = state.view !== "image";
+    setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
+    if (state.work && state.work !== this.work) this.el.scrollIntoView({ block: "nearest" }); // needed on a narrow screen
+    this.work = state.work;
+  }
+
+  /** @param {number} index */
+  #add(index) {
+    const view = new CanvasView((pixel, event) => this.pointerTools.pointer(index, pixel, event));
+    view.image.addEventListener("focus", () => this.state.activate(index));
+    this.views.push(view);
+    this.pad.el.before(view.el);
+  }
+
+  #layout() {
+    const { canvases, zoom, tiled } = this.state;
+    const count = Math.max(1, canvases.length + (this.pad.kind ? 1 : 0));
+    const times = tiled ? 3 : 1;
+    const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
+    const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
+    const available = { width: this.viewport.clientWidth - 2 * EDGE, height: this.viewport.clientHeight - 2 * EDGE };
+    const caption = count > 1 || canvases.some((canvas) => canvas.verdict) ? CAPTION : 0; // a canvas alone has none
+    let best = { columns: 1, scale: 0, score: 0 };
+    const fixed = this.state.history.now.columns; // of a grid of two settings
+    for (let columns = fixed ?? 1; columns <= (fixed ?? count); columns++) {
+      const rows = Math.ceil(count / columns);
+      const across = (available.width - GAP * (columns - 1)) / columns / width;
+      const down = (available.height - GAP * (rows - 1) - caption * rows) / rows / height;
+      const scale = Math.min(across, down);
+      const score = scale * Math.sqrt(count / (columns * rows)); // prefer a full grid to slightly larger canvases
+      if (score > best.score) best = { columns, scale, score };
+    }
+    const steps = window.devicePixelRatio || 1; // whole device pixels, so that all have the same size
+    const fit = best.scale >= 1 ? Math.floor(best.scale * steps) / steps : best.scale;
+    const least = Math.max(0.25, SMALLEST / Math.max(height, width));
+    const columns = fit >= least ? best.columns : (fixed ?? Math.max(1, Math.min(count, Math.floor((available.width + GAP) / (least * width + GAP)))));
+    const scale = Math.max(fit, least) * zoom;
+    return { columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale };
+  }
+
+  #legend() {
+    const { state } = this;
+    const { view, canvas } = state;
+    this.legend.hidden = view === "image";
+    if (!canvas || view === "image") return;
+    const saliency = view === "saliency" && state.heldPixel ? this.queries.saliency(canvas, state.heldPixel.pixel) : null;
+    const found = saliency && !(saliency instanceof Error) ? saliency : null;
+    const verdict = view === "normal" ? verdictOf(state, this.queries, canvas) : null;
+    const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : String(canvas.details.bits_top);
+    const signed = view === "normal" || (view === "saliency" && found?.signed !== false);
+    this.scale.hidden = view === "normal" && (!verdict || verdict instanceof Error);
+    updateChildren(this.scale, [view, top, found?.unit, signed].join(), () => {
+      const bar = html("i", { className: "ramp" });
+      bar.style.background = gradient(signed);
+      const low = view === "normal" || found?.signed ? `\u2212${top}` : "0";
+      const strength = html("input", {
+        type: "range", min: "0.1", max: "1", step: "0.05", value: String(state.strength), title: "How strongly the map covers the image", "aria-label": "How strongly the map covers the image", className: "strength",
+        oninput: (/** @type {any} */ event) => {
+          state.strength = Number(event.target.value);
+          state.changed();
+        },
+      });
+      return [html("span", { className: "ends" }, html("b", {}, low), bar, html("b", {}, top)), html("span", { className: "what" }, term(LEGENDS[view](found)), view !== "normal" && canvas.details.image.channels > 1 && ", mean of channels"), strength];
+    });
+  }
+}
+
+/** Describe a canvas. @param {State} state @param {import("./canvas_model.js").Canvas} canvas */
+function describeCanvas(state, canvas) {
+  if (!state.details) return "";
+  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here. New to this? Take the tour, above.";
+  const { rng, settings, trace, filled, variation } = canvas;
+  const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
+  const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
+  return [
+    conditions && `conditioned on ${conditions}`, rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, variation && `variation of strength ${variation.strength}`, ...settingTexts.map((pair) => pair.join(" ")),
+    filled && `filled by ${FILL_METHODS[filled.method] ?? filled.method}, ${formatFixed(filled.bits, 1)} bits in the hole`,
+    trace?.painted && `${formatFixed(trace.painted.bits, 1)} bits, ${formatFixed(trace.painted.bits_per_dim)} a ${trace.channels > 1 ? "channel" : "pixel"}`,
+  ].filter(Boolean).join(" · ");
+}
+
+/** @type {Record<string, string>} */
+const FILL_METHODS = { known: "the model, which completes images", order: "an order that ends with the hole", smc: "Sequential Monte Carlo", sequential: "order, ignoring what follows" };
+
+/** @type {Record<string, (saliency: Api.Saliency | null) => string>} */
+const LEGENDS = {
+  entropy: () => "entropy in bits",
+  surprisal: () => "surprise in bits",
+  normal: () => "excess in standard deviations",
+  saliency: (saliency) => (saliency ? `saliency: ${saliency.unit}` : "saliency"),
+  shift: () => "shift of distributions in bits",
+};

@@ -1,0 +1,147 @@
+// View of one canvas: image, overlay, grid lines and marks, and pointer events by pixel.
+
+import { CAPTION_EXTRA } from "./captions.js";
+import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
+import { html, svg, updateChildren } from "../widgets/dom.js";
+import { brushOffset, outlinePath, placeOf } from "../drawing/shapes.js";
+import { isDrawingTool } from "../drawing/strokes.js";
+import { nameOf } from "../transport/painter.js";
+import { drawImage, fill } from "./draw_image.js";
+import { tilesOf } from "./tiles.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("./canvas_model.js").Canvas} Canvas */
+
+const TILES_FROM = 8; // screen pixels per cell of a map; below that, tiles are too small to recognize
+const GRID_FROM = 7; // screen pixels per image pixel; below that, lines would hide the image
+
+export class CanvasView {
+  /** @param {(pixel: number | null, event: PointerEvent) => void} onPointer */
+  constructor(onPointer) {
+    this.image = html("canvas", { className: "image", tabIndex: 0, role: "application" });
+    this.map = html("canvas", { className: "map" });
+    this.lines = html("div", { className: "lines" });
+    this.marks = ["now", "hover", "held"].map((kind) => html("div", { className: `mark ${kind}` }));
+    this.tiles = html("canvas", { className: "tiles", "aria-hidden": "true" });
+    this.selection = svg("svg", { class: "selection", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "under" }), svg("path", { class: "over" }));
+    /** @type {Uint8Array | null} */
+    this.selected = null;
+    this.frame = html("div", { className: "frame" }, this.tiles, this.image, this.map, this.lines, ...this.marks);
+    this.frame.append(this.selection);
+    this.caption = html("p", { className: "caption" });
+    this.el = html("div", { className: "canvas-view" }, this.frame, this.caption);
+    /** @type {Canvas | null} */
+    this.canvas = null;
+    this.drawKey = "";
+    for (const kind of ["pointerdown", "pointermove", "pointerup", "pointerleave", "pointercancel"])
+      this.image.addEventListener(kind, (event) => onPointer(this.#pixel(/** @type {PointerEvent} */ (event)), /** @type {PointerEvent} */ (event)));
+  }
+
+  /** @param {PointerEvent} event */
+  #pixel(event) {
+    if (!this.canvas) return null;
+    const box = this.image.getBoundingClientRect();
+    const row = Math.floor(((event.clientY - box.top) / box.height) * this.canvas.height);
+    const column = Math.floor(((event.clientX - box.left) / box.width) * this.canvas.width);
+    const inside = row >= 0 && column >= 0 && row < this.canvas.height && column < this.canvas.width;
+    return inside ? row * this.canvas.width + column : null;
+  }
+
+  /**
+   * @param {State} state @param {Canvas} canvas @param {number} index of the canvas @param {number} scale
+   * @param {import("./overlays.js").Overlay | null} overlay @param {string} caption
+   */
+  update(state, canvas, index, scale, overlay, caption) {
+    const isActive = index === state.active;
+    const fresh = canvas !== this.canvas;
+    this.canvas = canvas;
+    const image = visibleImage(canvas, state.at);
+    const tiles = scale < TILES_FROM ? null : tilesOf(canvas.details.image);
+    const drawKey = [Math.floor(state.at), state.stroke, canvas.trace?.arrived, tiles !== null].join();
+    if (fresh || drawKey !== this.drawKey) drawImage(this.image, canvas.details.image, image, canvas.height, canvas.width, { tiled: tiles !== null });
+    this.image.classList.toggle("smooth", tiles !== null && scale < tiles.width);
+    this.drawKey = drawKey;
+    this.frame.classList.toggle("hole", hasHole(canvas));
+    this.frame.classList.toggle("empty", !holdsAnything(canvas));
+    this.#tile(state, canvas, scale);
+    this.#select(canvas, isActive ? state.selection : null);
+    this.frame.style.setProperty("--scale", `${scale}px`);
+    this.frame.style.width = `${canvas.width * scale}px`;
+    this.frame.style.height = `${canvas.height * scale}px`;
+    this.caption.style.maxWidth = `${canvas.width * scale + CAPTION_EXTRA}px`;
+    this.caption.hidden = state.canvases.length === 1 && !canvas.verdict;
+    this.lines.hidden = !state.grid || scale < GRID_FROM;
+    this.el.classList.toggle("active", isActive && state.canvases.length > 1);
+    this.#drawMap(state, canvas, overlay);
+    this.#mark(state, canvas, index, scale);
+    this.#name(state, canvas, index, caption);
+  }
+
+  /** Show the image 3 x 3. @param {State} state @param {Canvas} canvas @param {number} scale */
+  #tile(state, canvas, scale) {
+    this.tiles.hidden = !state.tiled;
+    this.frame.style.margin = state.tiled ? `${canvas.height * scale}px ${canvas.width * scale}px` : "";
+    if (!state.tiled) return;
+    const { width, height } = this.image;
+    Object.assign(this.tiles, { width: 3 * width, height: 3 * height });
+    const context = this.tiles.getContext("2d");
+    for (let i = 0; i < 9; i++) context?.drawImage(this.image, (i % 3) * width, Math.floor(i / 3) * height);
+  }
+
+  /** Outline the selected pixels. @param {Canvas} canvas @param {Uint8Array | null} mask */
+  #select(canvas, mask) {
+    this.selection.style.display = mask ? "" : "none";
+    if (!mask || mask === this.selected) return;
+    this.selected = mask;
+    this.selection.setAttribute("viewBox", `0 0 ${canvas.width} ${canvas.height}`);
+    const path = outlinePath(mask, canvas);
+    for (const el of this.selection.children) el.setAttribute("d", path);
+  }
+
+  /** @param {State} state @param {Canvas} canvas @param {import("./overlays.js").Overlay | null} overlay */
+  #drawMap(state, canvas, overlay) {
+    this.map.hidden = overlay === null;
+    if (!overlay) return;
+    this.map.style.opacity = String(state.strength);
+    fill(this.map, canvas.height, canvas.width, (row, column) => {
+      const value = overlay.at(row * canvas.width + column);
+      return value === null ? null : overlay.colour(value);
+    });
+  }
+
+  /** @param {State} state @param {Canvas} canvas @param {number} index @param {number} scale */
+  #mark(state, canvas, index, scale) {
+    const isActive = index === state.active;
+    const { trace } = canvas;
+    const last = trace ? Math.min(Math.floor(state.at), trace.arrived) : 0;
+    const now = trace && last > 0 && last < trace.length ? trace.sequence[last - 1] : null;
+    const markedPixels = [now, state.hover?.index === index ? state.hover.pixel : null, isActive ? (state.heldPixel?.pixel ?? null) : null];
+    this.marks.forEach((mark, i) => {
+      const pixel = markedPixels[i];
+      mark.hidden = pixel === null;
+      if (pixel === null) return;
+      mark.style.left = `${(pixel % canvas.width) * scale}px`;
+      mark.style.top = `${Math.floor(pixel / canvas.width) * scale}px`;
+    });
+    if (state.hover?.index === index) this.#outlineBrush(state, canvas, state.hover.pixel, scale);
+  }
+
+  /** Outline the pixels that the tool would draw on. @param {State} state @param {Canvas} canvas @param {number} pixel @param {number} scale */
+  #outlineBrush(state, canvas, pixel, scale) {
+    const brush = isDrawingTool(state.tool) && state.tool !== "bucket" ? state.brush : 1;
+    const [row, column] = placeOf(pixel, canvas);
+    const side = (/** @type {number} */ at, /** @type {number} */ size) => [Math.max(0, at + brushOffset(brush)), Math.min(size, at + brushOffset(brush) + brush)];
+    const [[top, bottom], [left, right]] = [side(row, canvas.height), side(column, canvas.width)];
+    const box = { left, top, width: right - left, height: bottom - top };
+    for (const [name, value] of Object.entries(box)) this.marks[1].style.setProperty(name, `${value * scale}px`);
+  }
+
+  /** @param {State} state @param {Canvas} canvas @param {number} index @param {string} caption */
+  #name(state, canvas, index, caption) {
+    const { verdict } = canvas;
+    updateChildren(this.caption, [caption, verdict?.text].join("|"), () => [caption, verdict ? html("b", { className: verdict.same ? "verdict same" : "verdict" }, ` ${verdict.text}`) : ""]);
+    this.caption.title = canvas.caption;
+    const name = `Canvas ${index + 1} of ${state.canvases.length}: ${nameOf(canvas)}, ${canvas.height} by ${canvas.width} pixels. Arrow keys select a pixel.`;
+    if (this.image.getAttribute("aria-label") !== name) this.image.setAttribute("aria-label", name);
+  }
+}

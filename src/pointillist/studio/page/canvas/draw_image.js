@@ -1,0 +1,54 @@
+// Drawing of images and maps of bits on HTML canvases: one pixel each, or one tile; the style sheet enlarges them.
+
+import { CHECK, colourOf } from "../widgets/colour.js";
+import { drawTiles, tilesOf } from "./tiles.js";
+
+/** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
+
+/** Return true if images can have transparent pixels, which must differ from unpainted ones. @param {Api.ImageKind} image */
+const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
+
+/**
+ * Draw an image; unknown pixels stay clear.
+ * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
+ * @param {number} height @param {number} width
+ * @param {{checked?: boolean, tiled?: boolean}} [options] whether transparent pixels lie on a checkerboard, and whether a
+ *   map is drawn by its tiles rather than their mean colours
+ */
+export function drawImage(element, image, shown, height, width, { checked = true, tiled = false } = {}) {
+  const tiles = tiled ? tilesOf(image) : null;
+  if (tiles) return drawTiles(element, tiles, shown, height, width);
+  const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
+  const size = height * width;
+  const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many
+  fill(element, height * factor, width * factor, (row, column) => {
+    const pixel = Math.floor(row / factor) * width + Math.floor(column / factor);
+    if (!shown.known[pixel]) return null;
+    for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel];
+    const colour = colourOf(image, levels);
+    if (factor === 1 || colour[3] === 255) return colour;
+    const under = CHECK[(row + column) % 2];
+    return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));
+  });
+}
+
+/**
+ * Fill a canvas by row and column; pixels for which `colour` returns null stay clear.
+ * @param {HTMLCanvasElement} element @param {number} height @param {number} width
+ * @param {(row: number, column: number) => number[] | null} colour
+ */
+export function fill(element, height, width, colour) {
+  if (element.width !== width) element.width = width;
+  if (element.height !== height) element.height = height;
+  const context = element.getContext("2d");
+  if (!context) return;
+  const picture = context.createImageData(width, height);
+  for (let row = 0, to = 0; row < height; row++)
+    for (let column = 0; column < width; column++, to += 4) {
+      const found = colour(row, column);
+      if (!found) continue;
+      for (let k = 0; k < 3; k++) picture.data[to + k] = found[k];
+      picture.data[to + 3] = found[3] ?? 255;
+    }
+  context.putImageData(picture, 0, 0);
+}

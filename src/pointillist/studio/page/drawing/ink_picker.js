@@ -1,0 +1,84 @@
+// The levels that a drawing tool uses: swatches of a palette, or a colour field with one slider a channel.
+
+import { colourOf, hexOf, levelName, nearestLevels } from "../widgets/colour.js";
+import { html, updateChildren } from "../widgets/dom.js";
+import { readPalette } from "./palette_files.js";
+import { showColour } from "../canvas/tiles.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+const SWATCHES = 64;
+
+export class InkPicker {
+  /** @param {State} state */
+  constructor(state) {
+    this.state = state;
+    this.el = html("div", { className: "ink" });
+  }
+
+  /** @param {Api.ImageKind} image */
+  update(image) {
+    const { state } = this;
+    updateChildren(this.el, [state.modelId, JSON.stringify(image.palette), state.ink, state.recentInks.map(String).join(" ")].join(), () => {
+      if (image.channels === 1 && image.levels <= SWATCHES) return [...Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level))), ...(image.mode === "palette" ? this.#paletteButtons() : [])];
+      const recent = state.recentInks.map((ink) => this.#swatch(image, ink, hexOf(colourOf(image, ink))));
+      const now = html("i", { className: "now" });
+      showColour(now, image, state.ink);
+      return [...(image.mode === "codes" ? [now] : this.#colourFields(image)), ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now)), ...recent];
+    });
+  }
+
+  /** Buttons that show the model's images in the colours of a file, and in its own. */
+  #paletteButtons() {
+    const { state } = this;
+    const take = async (/** @type {File | undefined} */ file) => {
+      try {
+        if (file) state.recolour(await readPalette(file));
+      } catch (error) {
+        state.notify("error", error instanceof Error ? error.message : String(error));
+      }
+    };
+    const choose = () => {
+      const input = html("input", { type: "file", accept: ".gpl,.hex,.txt,image/png" });
+      input.addEventListener("change", () => void take(input.files?.[0]));
+      input.click();
+    };
+    const own = state.ownDetails.has(state.modelId) && html("button", { type: "button", onclick: () => state.recolour(null) }, "Own colours");
+    return [html("button", { type: "button", title: "Show the images in the colours of a file: .gpl, .hex or .png", onclick: choose }, "Palette …"), own].filter((one) => one !== false);
+  }
+
+  /** @param {Api.ImageKind} image @param {number[]} ink @param {string} name */
+  #swatch(image, ink, name) {
+    const pressed = String(this.state.ink) === String(ink);
+    const one = html("button", { type: "button", className: "swatch", title: name, "aria-label": ink.length === 1 ? `Level ${name}` : `Colour ${name}`, "aria-pressed": pressed, onclick: () => this.state.takeInk(ink) });
+    showColour(one, image, ink);
+    return one;
+  }
+
+  /** Fields for a colour: the system's picker, and hexadecimal digits. @param {Api.ImageKind} image */
+  #colourFields(image) {
+    const hex = hexOf(colourOf(image, this.state.ink));
+    const take = (/** @type {string} */ text) => {
+      const ink = nearestLevels(image, text, this.state.ink);
+      if (ink) this.state.takeInk(ink);
+    };
+    const field = html("input", { type: "color", value: hex, "aria-label": "Colour", onchange: () => take(field.value) });
+    const typed = html("input", { type: "text", value: hex, className: "hex", maxLength: 7, "aria-label": "Colour in hexadecimal", onchange: () => take(typed.value) });
+    return [field, typed];
+  }
+
+  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {HTMLElement} now */
+  #mixer(image, channel, level, now) {
+    const { state } = this;
+    const name = image.channel_names[channel] || "level";
+    const range = html("input", {
+      type: "range", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": name,
+      oninput: () => {
+        state.ink[channel] = Number(range.value);
+        showColour(now, image, state.ink);
+      },
+      onchange: () => state.takeInk(state.ink.slice()),
+    });
+    return html("label", {}, name, range);
+  }
+}

@@ -1,0 +1,113 @@
+// Form fields for the conditions that a model supports.
+
+import { html, setText } from "../widgets/dom.js";
+import { hintField } from "./hint_field.js";
+import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+const CHIPS = 12; // more classes than that become a list
+
+/**
+ * @param {State} state @param {Api.ModelDetails} details @param {import("../transport/upload.js").Uploader} uploader @param {import("../transport/painter.js").Painter} painter
+ * @returns {HTMLElement[]}
+ */
+export function conditionFields(state, details, uploader, painter) {
+  const { conditions } = details;
+  const { request } = state;
+  const fields = [];
+  const paint = () => void painter.paint();
+  const { prompts, labels } = details.generation;
+  if (conditions.text) fields.push(textField(state, prompts, paint));
+  if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
+  for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
+  if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
+  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, conditions.hint, uploader, () => void painter.paintLive()));
+  return fields;
+}
+
+/** @param {State} state @param {string[]} prompts that suit the model @param {() => void} paint */
+function textField(state, prompts, paint) {
+  const { request } = state;
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  const field = html("label", { className: "stacked" }, "Text", input);
+  return examples(field, "Example prompts", prompts, (prompt) => {
+    request.text = input.value = prompt;
+    paint();
+  });
+}
+
+/** @param {State} state @param {string[]} labels @param {string[]} shown labels that show what the model can do @param {() => void} paint */
+function labelField(state, labels, shown, paint) {
+  const { request } = state;
+  if (labels.length > CHIPS)
+    return examples(listField("Label", labels, request.label, (label) => (request.label = label)), "Example labels", shown.filter((name) => labels.includes(name)), (name) => {
+      request.label = labels.indexOf(name);
+      state.panelSerial++;
+      paint();
+    });
+  const chip = (/** @type {string} */ name, /** @type {number | null} */ label) =>
+    html("label", {}, html("input", { type: "radio", name: "label", checked: request.label === label, onchange: () => (request.label = label) }), html("span", {}, name));
+  return html("fieldset", { className: "choices" }, html("legend", {}, "Label"), chip("any", null), ...labels.map(chip));
+}
+
+/** Add examples to a field; a click takes one and paints. @param {HTMLElement} field @param {string} name @param {string[]} values @param {(value: string) => void} take */
+function examples(field, name, values, take) {
+  if (!values.length) return field;
+  const buttons = values.map((value) => html("button", { type: "button", title: `Paint “${value}”`, onclick: () => take(value) }, value));
+  return html("div", { className: "with-examples" }, field, html("div", { className: "examples", role: "group", "aria-label": name }, ...buttons));
+}
+
+/** @param {State["request"]} request @param {string} name @param {string[]} values */
+function attributeField(request, name, values) {
+  return listField(name, values, request.attributes[name] ?? null, (value) => {
+    const { [name]: _, ...rest } = request.attributes;
+    request.attributes = value === null ? rest : { ...rest, [name]: value };
+  });
+}
+
+/** @param {string} name @param {string[]} values @param {number | null} now @param {(value: number | null) => void} take */
+function listField(name, values, now, take) {
+  const options = values.map((value, i) => html("option", { value: String(i), selected: i === now }, value));
+  const select = html("select", { onchange: () => take(select.value === "" ? null : Number(select.value)) }, html("option", { value: "" }, "any"), ...options);
+  return html("div", { className: "field" }, html("label", { className: "name" }, name, select));
+}
+
+/** @param {State["request"]} request @param {number} count */
+function vectorField(request, count) {
+  const note = html("small", {});
+  const input = html("input", {
+    type: "text", placeholder: `${count} numbers`, value: request.vector?.join(", ") ?? "",
+    oninput: () => {
+      const numbers = input.value.split(/[\s,;]+/).filter(Boolean).map(Number);
+      const fits = numbers.length === count && numbers.every(Number.isFinite);
+      request.vector = fits ? numbers : null;
+      note.textContent = fits || numbers.length === 0 ? "" : `Enter ${count} numbers; until then the vector is ignored.`;
+    },
+  });
+  return html("label", { className: "stacked" }, "Vector", input, note);
+}
+
+/** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader */
+function numbersField(state, details, hint, uploader) {
+  const { request } = state;
+  const hintShape = () => shapeOf(hint, details, state.request.size);
+  const note = html("small", {}, request.hint?.name ?? "");
+  const input = html("input", {
+    type: "text", placeholder: `${hint.channels} ${hint.channels === 1 ? "number" : "numbers"}, or ${hintShape().join(" × ")}`, value: request.hint?.text ?? "",
+    oninput: () => {
+      const values = numbersIn(input.value);
+      request.hint = null;
+      try {
+        if (!values) throw new Error("Enter numbers; until then the hint is ignored.");
+        if (values.length) request.hint = { levels: hintOf({ values, shape: null }, hint, hintShape()), name: "", text: input.value };
+        setText(note, "");
+      } catch (error) {
+        setText(note, error instanceof Error ? error.message : String(error));
+      }
+    },
+  });
+  const open = html("button", { type: "button", title: "A file of numbers: text, or an array saved by NumPy", onclick: () => uploader.choose("hint") }, "Open numbers");
+  const none = html("button", { type: "button", onclick: () => { request.hint = null; state.changed(); } }, "None");
+  return html("div", { className: "field" }, html("label", { className: "stacked" }, hint.image ? "Hint (codes)" : "Hint (numbers)", input, note), html("div", { className: "side" }, open, Boolean(request.hint?.name) && none));
+}

@@ -1,0 +1,152 @@
+// The images of this browser, and buttons to save, name and delete them.
+
+import { blankCanvas, visibleImage } from "../canvas/canvas_model.js";
+import { html, isDark, updateChildren } from "../widgets/dom.js";
+import { drawImage } from "../canvas/draw_image.js";
+import { icon } from "../widgets/icons.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
+
+export class Gallery {
+  /**
+   * @param {State} state @param {import("../transport/export.js").Exporter} exporter @param {import("../transport/upload.js").Uploader} uploader
+   * @param {import("../widgets/dialogs.js").Dialogs} dialogs @param {() => Promise<void> | undefined} clear deletes what the browser keeps
+   */
+  constructor(state, exporter, uploader, dialogs, clear) {
+    this.state = state;
+    this.exporter = exporter;
+    this.dialogs = dialogs;
+    this.clear = clear;
+    const action = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => unknown} */ act) => html("button", { type: "button", title, onclick: () => this.#try(act) }, name);
+    const active = () => /** @type {import("../canvas/canvas_model.js").Canvas} */ (state.canvas);
+    this.exact = action("PNG", "", () => exporter.png(active(), 1));
+    this.large = action("PNG large", "", () => exporter.png(active(), exporter.scale(active())));
+    this.gif = action("GIF", "", () => exporter.gif(active(), isDark(this.el)));
+    this.manifest = action("Manifest", "", () => exporter.manifest(active()));
+    this.maps = [
+      action("Map for Tiled", "", () => exporter.map(active(), "tmj")),
+      action("Map as CSV", "", () => exporter.map(active(), "csv")),
+    ];
+    const several = [
+      action("All as a ZIP", "Every image of the gallery, with its settings", () => exporter.zip(state.gallery)),
+      action("Contact sheet", "The canvases, or the gallery if there is one canvas, with names", () => exporter.sheet(this.#several())),
+      action("Atlas", "Exact pixels side by side, and their places", () => exporter.atlas(this.#several())),
+      action("Open a manifest", "Paint the image of a manifest again, and compare", () => uploader.choose()),
+      action("Delete everything …", "The gallery, the canvases and the settings that this browser keeps", () => this.#deleteAll()),
+    ];
+    this.menu = html("details", { className: "menu" }, html("summary", {}, "More"), html("div", { className: "menu-items" }, ...this.maps, ...several));
+    this.menu.addEventListener("click", (event) => { if (event.target instanceof HTMLButtonElement) this.menu.open = false; });
+    const tool = (/** @type {import("../widgets/icons.js").Icon} */ name, /** @type {string} */ title, /** @type {(item: GalleryItem) => unknown} */ act) =>
+      html("button", { type: "button", className: "icon-only", title, "aria-label": title, onclick: () => { const item = this.#item; if (item) this.#try(() => act(item)); } }, icon(name));
+    this.favourite = tool("star", "Favourite", (item) => this.#change(item, { favourite: !item.favourite }));
+    this.tools = [
+      this.favourite, tool("label", "Name", (item) => this.#name(item)),
+      tool("reuse", "Use these settings", (item) => { if (!state.useSettings(item.canvas)) throw new Error(`It was made with ${item.canvas.model}, which is not open here: start the studio with it.`); }),
+      tool("trash", "Delete", (item) => this.#delete(item)),
+    ];
+    this.actions = html("div", { className: "export-actions", role: "group", "aria-label": "Save the active canvas" }, html("h2", {}, "Save"), this.exact, this.large, this.gif, this.manifest, this.menu);
+    this.itemTools = html("div", { className: "group item-tools", role: "group", "aria-label": "The shown image of the gallery" }, ...this.tools);
+    this.list = html("ul", { className: "thumbnails", "aria-label": "Gallery" });
+    this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.itemTools, this.list);
+    this.serial = new WeakMap();
+    this.count = 0;
+  }
+
+  update() {
+    const { state } = this;
+    const { picture, map, gif, manifest } = this.exporter.obstacles;
+    const { mode, tiles } = state.canvas?.details.image ?? {};
+    for (const button of this.maps) {
+      button.hidden = mode !== "codes";
+      offer(button, map, "Every cell by its number, in a ZIP with the tileset");
+    }
+    offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : "Every pixel as it is, with all settings in the file");
+    offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
+    offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");
+    offer(this.manifest, manifest, "A small file from which the same image can be reproduced");
+    const item = this.#item;
+    this.itemTools.hidden = !item;
+    this.favourite.setAttribute("aria-pressed", String(item?.favourite ?? false));
+    const shownCanvases = state.canvases;
+    const key = [...state.gallery.map((item) => this.#number(item)), "/", ...state.gallery.map((item) => Number(shownCanvases.includes(item.canvas))), state.kept].join();
+    const none = state.kept ? "Your paintings are collected here, and kept in this browser." : "Your paintings are collected here until you close the page.";
+    updateChildren(this.list, key, () => (state.gallery.length ? state.gallery.map((item) => this.#thumbnail(item)) : [html("li", { className: "none" }, none)]));
+  }
+
+  /** The image of the gallery that is the active canvas. */
+  get #item() {
+    return this.state.gallery.find((item) => item.canvas === this.state.canvas);
+  }
+
+  /** List the canvases beside each other, else all images of the gallery. */
+  #several() {
+    const { state } = this;
+    const shown = state.gallery.filter((item) => state.canvases.includes(item.canvas)).reverse();
+    return shown.length > 1 ? shown : state.gallery;
+  }
+
+  /** @param {GalleryItem} item @param {Partial<GalleryItem>} change */
+  #change(item, change) {
+    this.state.gallery = this.state.gallery.map((one) => (one === item ? { ...item, ...change } : one));
+    this.state.changed();
+  }
+
+  /** @param {GalleryItem} item */
+  async #name(item) {
+    const name = await this.dialogs.askName(item.name);
+    if (name) this.#change(item, { name });
+  }
+
+  /** @param {GalleryItem} item */
+  async #delete(item) {
+    if (!(await this.dialogs.confirm(`Delete “${item.name}” from the gallery?`, "Delete"))) return;
+    this.state.gallery = this.state.gallery.filter((one) => one !== item);
+    this.state.changed();
+  }
+
+  async #deleteAll() {
+    const { state } = this;
+    const count = state.gallery.length;
+    if (!(await this.dialogs.confirm(`Delete ${count} ${count === 1 ? "image" : "images"}, all canvases and settings from this browser?`, "Delete everything"))) return;
+    await this.clear();
+    state.gallery = [];
+    if (state.details) state.forget([blankCanvas(state.modelId, state.details)]);
+  }
+
+  /** @param {GalleryItem} item */
+  #number(item) {
+    if (!this.serial.has(item)) this.serial.set(item, ++this.count);
+    return this.serial.get(item);
+  }
+
+  /** @param {GalleryItem} item */
+  #thumbnail(item) {
+    const { canvas, name } = item;
+    const thumbnail = html("canvas", {});
+    drawImage(thumbnail, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const bits = canvas.trace?.painted ? `, ${canvas.trace.painted.bits.toFixed(1)} bits` : "";
+    const text = `${name}${bits}`;
+    const visible = this.state.canvases.includes(canvas);
+    const show = () => {
+      this.state.useSettings(canvas);
+      this.state.show([canvas]);
+    };
+    return html("li", { className: item.favourite ? "favourite" : "" }, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}${item.favourite ? ", favourite" : ""}`, "aria-pressed": visible, onclick: show }, thumbnail));
+  }
+
+  /** @param {() => unknown} act */
+  async #try(act) {
+    try {
+      await act();
+    } catch (error) {
+      this.state.notify("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+}
+
+/** Enable a button, or say why it cannot be used. @param {HTMLButtonElement} button @param {string | null} obstacle @param {string} title */
+function offer(button, obstacle, title) {
+  button.disabled = obstacle !== null;
+  button.title = obstacle ?? title;
+}

@@ -1,0 +1,182 @@
+// The pixel panel: distribution and numbers of a pixel, levels to choose, saliency map.
+
+import { Chart } from "../widgets/chart.js";
+import { levelName, swatch } from "../widgets/colour.js";
+import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "../widgets/dom.js";
+import { oneIn, term } from "../widgets/glossary.js";
+import { pixelInfoOf } from "./pixel_info.js";
+import { fill } from "../canvas/draw_image.js";
+import { ImageSummary } from "./image_summary.js";
+import { InsidePanel } from "./inside_panel.js";
+import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";
+import { showColour } from "../canvas/tiles.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
+/** @typedef {import("./pixel_info.js").SubPixel} SubPixel */
+
+const LIKELIEST = 5;
+
+export class PixelPanel {
+  /** @param {State} state @param {import("../transport/queries.js").Queries} queries @param {import("../state/commands.js").Commands} commands @param {HTMLElement} training shown while no pixel is */
+  constructor(state, queries, commands, training) {
+    this.state = state;
+    this.queries = queries;
+    this.training = training;
+    this.title = html("h2", {}, "Pixel");
+    this.where = html("p", { className: "where" });
+    this.announcement = html("p", { className: "announcement", "aria-live": "polite" });
+    this.summary = new ImageSummary(state);
+    this.numbers = html("dl", { className: "numbers" });
+    this.chance = html("p", { className: "note" });
+    this.channels = html("div", { className: "channels" });
+    this.repaint = html("button", { className: "strong", title: "Keep the held pixel and all before it, paint the rest again (R)", onclick: () => commands.repaint() }, "Repaint from here");
+    this.editCost = html("p", { className: "edit-cost" });
+    this.release = html("button", { title: "Esc", onclick: () => commands.release() }, "Release");
+    this.actions = html("div", { className: "actions" }, this.editCost, html("div", { className: "row" }, this.repaint, this.release));
+    this.saliencyMap = html("canvas", { className: "saliency-map" });
+    this.saliencyText = html("p", {});
+    this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
+    this.inside = new InsidePanel(state, queries);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency, this.inside.el);
+    /** @type {Chart[]} */
+    this.charts = [];
+    /** @type {Api.ModelDetails | null} */
+    this.details = null;
+  }
+
+  update() {
+    const info = pixelInfoOf(this.state, this.queries);
+    setText(this.title, info ? `Row ${info.row}, column ${info.column}` : "Inspect a pixel");
+    setText(this.where, this.#where(info));
+    if (info && info.source !== "latest") setText(this.announcement, announce(info));
+    this.training.hidden = info !== null || !this.state.run;
+    this.summary.update(info ? undefined : this.state.canvas);
+    this.#numbers(info);
+    this.#charts(info);
+    this.#actions();
+    this.#saliency();
+    this.inside.update(info);
+  }
+
+  /** @param {PixelInfo | null} info */
+  #where(info) {
+    if (!info) return "Point at a pixel to see its distribution under the model; click to hold it.";
+    if (info.error) return info.error;
+    const length = info.canvas.trace?.length ?? 0;
+    const position = info.position === null ? "known before" : `pixel ${info.position + 1} of ${length}`;
+    if (!info.painted && info.position === null) return "Not painted: the model can paint missing pixels.";
+    if (!info.painted) return info.channels ? `${position}, next to be painted` : `${position}, still to come`;
+    return info.source === "held" ? `${position}, held` : position;
+  }
+
+  /** @param {PixelInfo | null} info */
+  #numbers(info) {
+    const channels = info?.channels;
+    this.numbers.hidden = this.chance.hidden = !channels;
+    if (!channels) return;
+    const sum = (/** @type {"entropy" | "surprisal"} */ key) => channels.reduce((total, sub) => total + (sub[key] ?? 0), 0);
+    const [sub] = channels;
+    const rows = [["entropy", formatBits(sum("entropy"))]];
+    if (info.painted) rows.unshift(["surprise", formatBits(sum("surprisal"))]);
+    if (info.painted && channels.length === 1) rows.unshift(["probability", formatPercent(sub.probs[sub.observed])]);
+    if (info.painted && channels.length === 1 && sub.rank) rows.push(["rank", `${sub.rank} of ${sub.probs.length}`]);
+    const key = JSON.stringify(rows);
+    updateChildren(this.numbers, key, () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));
+    const bits = sum("surprisal");
+    setText(this.chance, info.painted ? `A surprise of ${formatBits(bits)}: ${oneIn(bits)}${bits < 0.05 ? "" : " chance"}.` : "");
+  }
+
+  /** @param {PixelInfo | null} info */
+  #charts(info) {
+    const details = info?.canvas.details;
+    if (details && details !== this.details) {
+      this.details = details;
+      this.charts = details.image.channel_names.map((_, c) => new Chart(details.image, c, (level) => this.#choose(c, level)));
+      this.channels.replaceChildren(...this.charts.map((chart, c) => this.#channel(details.image, c, chart)));
+    }
+    this.channels.hidden = !info?.channels;
+    info?.channels?.forEach((sub, c) => {
+      const chosen = this.state.heldPixel?.choice[c] ?? null;
+      this.charts[c].update({ ...sub, chosen });
+      this.#describe(/** @type {HTMLElement} */ (this.channels.children[c]), sub, c, chosen);
+    });
+  }
+
+  /** @param {Api.ImageKind} image @param {number} channel @param {Chart} chart */
+  #channel(image, channel, chart) {
+    const name = image.channel_names[channel];
+    return html("div", { className: "channel" }, html("h3", { hidden: image.channels === 1 }, name, html("span", {})), chart.el, html("ol", { className: "likeliest", "aria-label": `Most likely levels ${name}` }), html("p", { className: "note" }));
+  }
+
+  /** @param {HTMLElement} el @param {SubPixel} sub @param {number} channel @param {number | null} chosen */
+  #describe(el, sub, channel, chosen) {
+    const image = /** @type {Api.ModelDetails} */ (this.details).image;
+    const [head, , list, note] = el.children;
+    const bits = image.channels > 1 && sub.surprisal !== null ? formatBits(sub.surprisal) : "";
+    setText(head.lastElementChild ?? head, bits);
+    const order = Array.from(sub.probs, (_, level) => level).sort((a, b) => sub.probs[b] - sub.probs[a]).slice(0, LIKELIEST);
+    const key = order.map((level) => [level, formatPercent(sub.probs[level]), level === sub.observed, level === chosen].join()).join(" ");
+    updateChildren(list, key, () => order.map((level) => html("li", {}, this.#option(image, channel, level, sub, chosen))));
+    const half = sub.quantiles ? `, middle half ${sub.quantiles["0.25"]} to ${sub.quantiles["0.75"]} (thick line above the bars, with the median; thin line: 90 %)` : "";
+    const observed = sub.observed >= 0 ? `Observed level ${levelName(image, sub.observed)}. ` : "";
+    setText(note, `${observed}${sub.mean === null ? "" : `Mean ${formatFixed(sub.mean, 1)}${half}.`}`);
+  }
+
+  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {SubPixel} sub @param {number | null} chosen */
+  #option(image, channel, level, sub, chosen) {
+    const colour = html("i", {});
+    showColour(colour, image, [level], swatch(image, channel, level));
+    const name = `${level} ${formatPercent(sub.probs[level])}: choose level ${levelName(image, level)}`;
+    return html("button", { className: level === sub.observed ? "observed" : "", "aria-pressed": level === chosen, "aria-label": name, onclick: () => this.#choose(channel, level) }, colour, String(level), html("b", {}, formatPercent(sub.probs[level])));
+  }
+
+  /** Choose another level for the active pixel, which is then held. @param {number} channel @param {number} level */
+  #choose(channel, level) {
+    const { state } = this;
+    const info = pixelInfoOf(state, this.queries);
+    if (!info?.levels) return;
+    const heldPixel = state.heldPixel ?? { pixel: info.pixel, choice: info.levels.map(() => null) };
+    const choice = heldPixel.choice.map((old, c) => (c === channel ? (level === info.levels?.[c] ? null : level) : old));
+    state.heldPixel = { ...heldPixel, choice };
+    state.playing = false;
+    state.changed();
+  }
+
+  #actions() {
+    const { heldPixel, canvas } = this.state;
+    const focused = focusedElement(this.el);
+    if (!heldPixel && !this.actions.hidden && focused && this.el.contains(focused)) returnFocus(this.el);
+    this.actions.hidden = !heldPixel;
+    if (!heldPixel || !canvas) return;
+    const levels = chosenLevels(canvas, heldPixel);
+    const edit = levels ? this.queries.edit(canvas, heldPixel.pixel, levels) : null;
+    const text = edit instanceof Error ? edit.message : edit ? `With this level, and all else equal, the image takes ${formatFixed(Math.abs(edit.bits_change), 1)} bits ${edit.bits_change < 0 ? "less" : "more"}.` : levels ? "\u00a0" : "Choose another level above, or keep this one and paint the rest again.";
+    setText(this.editCost, text);
+  }
+
+  #saliency() {
+    const { heldPixel, canvas } = this.state;
+    this.saliency.hidden = !heldPixel;
+    if (!heldPixel || !canvas) return;
+    const saliency = this.queries.saliency(canvas, heldPixel.pixel);
+    if (saliency instanceof Error) return setText(this.saliencyText, saliency.message);
+    if (!saliency) return setText(this.saliencyText, "\u2026");
+    const overlay = saliencyOverlay(saliency, canvas.known.length);
+    fill(this.saliencyMap, canvas.height, canvas.width, (row, column) => {
+      const pixel = row * canvas.width + column;
+      return pixel === heldPixel.pixel ? [217, 72, 28] : overlay.colour(overlay.at(pixel) ?? 0);
+    });
+    this.saliencyMap.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
+    const signs = saliency.signed ? " Red: a higher level there would make this pixel more likely; blue: less likely." : " Brighter means stronger.";
+    setText(this.saliencyText, saliency.top > 0 ? `How strongly this pixel's probability depends on each earlier pixel.${signs}` : "None: the pixel comes first, or its probability does not depend on the others.");
+  }
+}
+
+/** Describe a pixel in one sentence for screen readers. @param {PixelInfo} info */
+function announce({ row, column, channels, painted }) {
+  const where = `Row ${row}, column ${column}`;
+  if (!painted) return `${where}: not painted.`;
+  const parts = (channels ?? []).map((sub) => `${sub.name} level ${sub.observed}, ${formatPercent(sub.probs[sub.observed])}`);
+  return parts.length ? `${where}: ${parts.join("; ")}.` : `${where}.`;
+}

@@ -1,0 +1,184 @@
+// The prompt panel: conditions, sampling settings, seed, number of canvases.
+
+import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "../state/paint_jobs.js";
+import { html, focusedElement, updateChildren, setText, returnFocus } from "../widgets/dom.js";
+import { icon } from "../widgets/icons.js";
+import { Presets } from "./presets.js";
+import { COUNTS } from "../state/request.js";
+import { conditionFields } from "./conditions.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("../state/request.js").Request} Request */
+
+export class PromptPanel {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader */
+  constructor(state, painter, uploader) {
+    this.state = state;
+    this.painter = painter;
+    this.uploader = uploader;
+    this.fields = html("div", { className: "fields" });
+    this.canvases = html("div", { className: "fields" }); // apart: it changes while the user types in other fields
+    // after a click the space bar plays the painting, and does not press the button
+    this.paintButton = html("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && returnFocus(this.paintButton) }, "Paint");
+    this.note = html("p", { className: "note", role: "status" });
+    /** @type {Presets | null} */
+    this.presets = null;
+    this.request = state.request; // its fields write into one object, and are made anew for another
+    this.serial = 0;
+    const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, this.paintButton, this.note));
+    this.el = html("section", { className: "panel prompt-panel", "aria-label": "Prompt" }, form);
+  }
+
+  update() {
+    const { state } = this;
+    const { details, request } = state;
+    if (request !== this.request) this.serial++;
+    this.request = request;
+    const key = [state.modelId, Boolean(details), Boolean(request.hint), request.hint?.name, state.panelSerial, this.serial].join();
+    updateChildren(this.fields, key, () => (details ? this.#fields(details) : []));
+    const hadFocus = this.canvases.contains(focusedElement(this.canvases));
+    updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
+    if (hadFocus && !this.canvases.contains(focusedElement(this.canvases))) this.canvases.querySelector("select")?.focus();
+    this.presets?.update();
+    setText(this.paintButton, state.work ? "Stop" : "Paint");
+    this.paintButton.disabled = !details;
+    this.paintButton.classList.toggle("stop", state.work !== null);
+    const waiting = state.work?.waiting;
+    setText(this.note, waiting ? `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue` : "");
+  }
+
+  /** @param {Event} event */
+  #submit(event) {
+    event.preventDefault();
+    const submitter = event instanceof SubmitEvent ? event.submitter : null;
+    const typed = submitter === this.paintButton && focusedElement(this.el) instanceof HTMLInputElement; // Enter in a field
+    if (this.state.work && !typed) this.painter.stop();
+    else this.painter.paint();
+  }
+
+  /** @param {Api.ModelDetails} details */
+  #fields(details) {
+    const conditions = conditionFields(this.state, details, this.uploader, this.painter);
+    const hasConditions = conditions.length > 0;
+    this.presets = new Presets(this.state, details.generation, (values) => {
+      Object.assign(this.state.request, values);
+      this.state.panelSerial++;
+      this.state.changed();
+    });
+    return [
+      ...conditions,
+      this.presets.el,
+      html("div", { className: "sliders" },
+        hasConditions && this.#slider("guidance", "Guidance", 0, 6, 0.1, "How strongly the conditions count: 0 ignores them, 1 is the model, more strengthens them"),
+        this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
+        this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
+      this.#seed(),
+      this.canvases,
+      this.#variations(),
+      (details.orders.length > 1 || !details.fixed_size) && this.#more(details),
+    ].filter((part) => part !== false);
+  }
+
+  /** Fields for the number of canvases, or for a comparison. @param {Api.ModelDetails} details */
+  #canvases(details) {
+    const compare = this.#compare(details.conditions);
+    return this.state.request.compare.by === "" ? [...compare, this.#count()] : compare;
+  }
+
+  /** @param {"guidance" | "temperature" | "top_p"} name @param {string} label @param {number} min @param {number} max @param {number} step @param {string} title */
+  #slider(name, label, min, max, step, title) {
+    const { request } = this.state;
+    const range = html("input", { type: "range", min, max, step, value: request[name], "aria-label": label });
+    const number = html("input", { type: "number", min, step, max: name === "top_p" ? 1 : 1000, value: request[name], "aria-label": `${label}, as a number` });
+    const take = (/** @type {HTMLInputElement} */ from, /** @type {HTMLInputElement} */ to) => () => {
+      const value = Number(from.value);
+      if (from.value === "" || !from.validity.valid && !from.validity.stepMismatch) return;
+      to.value = String(value);
+      request[name] = value;
+      this.state.changed();
+    };
+    range.addEventListener("input", take(range, number));
+    number.addEventListener("input", take(number, range));
+    return html("label", { className: "slider", title }, html("span", {}, label), range, number);
+  }
+
+  #seed() {
+    const { state } = this;
+    const input = html("input", {
+      type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", placeholder: "random", value: state.request.seed ?? "",
+      oninput: () => (state.request.seed = input.value === "" || !input.validity.valid ? null : Number(input.value)),
+    });
+    const set = (/** @type {number | null} */ seed) => {
+      state.request.seed = seed;
+      input.value = seed === null ? "" : String(seed);
+    };
+    const reuse = html("button", { type: "button", title: "Use the seed of the active canvas again", onclick: () => set(state.canvas?.rng?.seed ?? null) }, "Reuse");
+    const dice = html("button", { type: "button", className: "icon-only", title: "A new seed each time", "aria-label": "A new seed each time", onclick: () => set(null) }, icon("dice"));
+    return html("div", { className: "field" }, html("label", { className: "name" }, "Seed", input), html("div", { className: "side" }, reuse, dice));
+  }
+
+  #count() {
+    const { request } = this.state;
+    const options = COUNTS.map((count) =>
+      html("label", {}, html("input", { type: "radio", name: "count", checked: request.count === count, onchange: () => (request.count = count) }), html("span", {}, String(count))));
+    return html("fieldset", { className: "choices" }, html("legend", {}, "Canvases"), ...options);
+  }
+
+  /** @param {Api.SupportedConditions} conditions */
+  #compare(conditions) {
+    const { state } = this;
+    const { compare } = state.request;
+    const isConditional = conditions.labels.length || Object.keys(conditions.attributes).length || conditions.text || conditions.hint || conditions.vector;
+    const ways = /** @type {[import("../state/request.js").Axis, string][]} */ ([["", "nothing"], conditions.labels.length > 1 && ["label", "labels"], conditions.text && ["text", "prompts"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]].filter(Boolean));
+    const axis = (/** @type {"by" | "by2"} */ by, /** @type {"values" | "values2"} */ values, /** @type {string} */ name) => {
+      const options = ways.filter(([value]) => by === "by" || value === "" || value !== compare.by).map(([value, text]) => html("option", { value, selected: value === compare[by] }, text));
+      const select = html("select", {
+        onchange: () => {
+          const chosen = /** @type {import("../state/request.js").Axis} */ (select.value);
+          state.request.compare = { ...compare, [by]: chosen, [values]: EXAMPLE_VALUES[chosen] ?? "", ...(by === "by" ? { by2: "", values2: "" } : null) };
+          state.changed();
+        },
+      }, ...options);
+      const what = SETTING_NAMES[compare[by]] ? `Values of ${SETTING_NAMES[compare[by]]}, at most ${MAX_COMPARED}` : compare[by] === "text" ? "Prompts, with a semicolon between them" : "Names of labels, or nothing for all";
+      const field = compare[by] in EXAMPLE_VALUES
+        ? html("input", { type: "text", value: compare[values], placeholder: compare[by] === "label" ? "all" : compare[by] === "text" ? "red heart; green apple" : "", "aria-label": what, title: what, oninput: (/** @type {any} */ event) => (compare[values] = event.target.value) })
+        : false;
+      return html("div", { className: "field" }, html("label", { className: "name", title: "Side by side, with the same random numbers" }, name, select), field);
+    };
+    return [axis("by", "values", "Compare"), ...(compare.by ? [axis("by2", "values2", "and, in columns")] : [])];
+  }
+
+  /** Fields for variations of the active canvas. */
+  #variations() {
+    const { variation } = this.state.request;
+    const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
+    const shown = html("output", {}, String(variation.strength));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {"interpolate"} */ (kind.value)) }, ...kinds);
+    const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
+    return html("details", { className: "more" }, html("summary", { title }, "Variations of the canvas"),
+      html("label", { className: "slider" }, html("span", {}, "Strength"), strength, shown), kind,
+      html("button", { type: "button", onclick: () => void this.painter.paintVariations() }, "Paint variations"));
+  }
+
+  /** @param {Api.ModelDetails} details */
+  #more(details) {
+    const { request } = this.state;
+    const { height, width } = details.image;
+    const orders = html("select", { onchange: () => (request.order = orders.value || null) }, ...details.orders.map((order, i) => html("option", { value: i ? order : "" }, order)));
+    const side = (/** @type {0 | 1} */ which, /** @type {string} */ name) => {
+      const input = html("input", {
+        type: "number", min: "1", max: "256", placeholder: String(which ? width : height), value: request.size?.[which] ?? "", "aria-label": name,
+        oninput: () => {
+          const size = /** @type {[number, number]} */ ([...(request.size ?? [height, width])]);
+          size[which] = Number(input.value) || [height, width][which];
+          request.size = size[0] === height && size[1] === width ? null : size;
+        },
+      });
+      return input;
+    };
+    return html("details", { className: "more" }, html("summary", {}, "More"),
+      details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
+      !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
+  }
+}

@@ -1,0 +1,118 @@
+// Upload of pictures and manifests that are dropped, pasted or chosen; pictures of another size are resized on request.
+
+import { decodeLevels } from "./encoded_arrays.js";
+import { RequestError } from "./api.js";
+import { pngText } from "./png_text.js";
+import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
+import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {"image" | "hint"} Role */
+
+const MANIFEST = "pointillist-manifest"; // keyword of the text in a PNG
+
+export class Uploader {
+  /**
+   * @param {State} state @param {import("./api.js").Server} server @param {import("../widgets/dialogs.js").Dialogs} dialogs
+   * @param {import("./export.js").Exporter} exporter
+   */
+  constructor(state, server, dialogs, exporter) {
+    this.state = state;
+    this.server = server;
+    this.dialogs = dialogs;
+    this.exporter = exporter;
+    this.paintHint = () => {}; // paints an uploaded hint
+  }
+
+  /** Open the file dialog. @param {Role} [role] */
+  choose(role = "image") {
+    const input = document.createElement("input");
+    input.type = "file";
+    input.accept = role === "image" ? "image/*,.json,application/json" : this.#numbers() ? ".npy,.txt,.csv,text/*" : "image/*";
+    input.addEventListener("change", () => this.take(input.files?.[0], role));
+    input.click();
+  }
+
+  /** Handle a picture or a manifest. @param {File | null | undefined} file @param {Role} [role] */
+  async take(file, role = "image") {
+    if (!file) return;
+    try {
+      if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
+      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.exporter.reproduce(await file.text(), file.name);
+      else if (role === "image" && (await this.#reproduced(file))) return;
+      else await this.#picture(file, role);
+    } catch (error) {
+      if (!(error instanceof RequestError)) console.error(error);
+      this.state.notify("error", error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Paint the image of a PNG that carries its manifest again; return false if it carries none, or its model is not open. @param {File} file */
+  async #reproduced(file) {
+    const text = await pngText(file, MANIFEST);
+    if (!text) return false;
+    const sha256 = JSON.parse(text).model?.sha256;
+    const isOpen = this.state.models.some((model) => model.details?.sha256 === sha256);
+    if (isOpen) await this.exporter.reproduce(text, file.name);
+    return isOpen;
+  }
+
+  /** Return the model's hint if it is no picture, else null. */
+  #numbers() {
+    const hint = this.state.details?.conditions.hint;
+    return hint && isOfNumbers(hint) ? hint : null;
+  }
+
+  /** @param {File} file @param {Api.HintKind | null} hint */
+  async #hint(file, hint) {
+    const numbers = await readNumbers(file);
+    const { details, request } = this.state;
+    if (!hint || !details) return;
+    request.hint = { levels: hintOf(numbers, hint, shapeOf(hint, details, request.size)), name: file.name };
+    this.state.changed();
+  }
+
+  /** @param {File} file @param {Role} role */
+  async #picture(file, role) {
+    const { model } = this.state;
+    if (!model?.details) return this.state.notify("error", "No model is ready to read a picture: wait until one is.");
+    const picture = await this.#read(model.id, model.details, file, role);
+    if (!picture) return;
+    if (role === "hint") {
+      this.state.setHint({ levels: picture.levels, name: file.name });
+      if (picture.note) this.state.notify("plain", picture.note);
+      return this.paintHint();
+    }
+    await this.#show(model.id, model.details, picture);
+    this.state.notice = picture.note ? { kind: "plain", text: picture.note } : null;
+    this.state.changed();
+  }
+
+  /**
+   * Upload a picture; return null if the user cancels resizing.
+   * @param {string} model @param {Api.ModelDetails} details @param {File} file @param {Role} role
+   */
+  async #read(model, details, file, role) {
+    try {
+      return await this.server.upload(model, file, { role });
+    } catch (error) {
+      if (!(error instanceof RequestError) || error.response.code !== "size") throw error;
+      const canKeepSize = role === "image" && !details.fixed_size && this.#fits(error.response.size);
+      const options = await this.dialogs.offerSize(file, error.response, canKeepSize);
+      return options ? await this.server.upload(model, file, { role, ...options }) : null;
+    }
+  }
+
+  /** @param {[number, number] | null | undefined} size */
+  #fits(size) {
+    return Boolean(size && size[0] * size[1] <= (this.state.limits?.pixels ?? 0));
+  }
+
+  /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.UploadedImage} picture */
+  async #show(model, details, picture) {
+    const [, height, width] = picture.levels.shape;
+    const levels = decodeLevels(picture.levels);
+    const maps = await this.server.score(model, { levels: picture.levels });
+    this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
+  }
+}

@@ -1,0 +1,53 @@
+// The header: name, models, colour scheme, list of keys.
+
+import { html, focusedElement, updateChildren, setText, formatInteger } from "./dom.js";
+import { icon } from "./icons.js";
+import { dots, loadingText } from "./notifications.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
+
+export class Header {
+  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour */
+  constructor(state, root, showKeys, startTour) {
+    this.state = state;
+    this.root = root;
+    this.theme = 0;
+    this.select = html("select", { "aria-label": "Model", onchange: () => state.useModel(this.select.value) });
+    this.about = html("span", { className: "about" });
+    this.loading = html("span", { className: "still-loading", role: "status" });
+    this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
+    const keys = html("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
+    const tour = html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Tour");
+    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, tour, this.switch, keys));
+    this.#showTheme();
+  }
+
+  update() {
+    const { state } = this;
+    const words = { waiting: " (waiting)", loading: " (loading)", failed: " (failed)", ready: "" };
+    const key = state.models.map((model) => model.id + model.state).join();
+    updateChildren(this.select, key, () => state.models.map((model) => html("option", { value: model.id, disabled: model.state !== "ready" }, model.name + words[model.state])));
+    if (focusedElement(this.select) !== this.select) this.select.value = state.modelId;
+    const loading = state.models.find((model) => model.state === "loading");
+    const behind = loading && state.details ? loadingText(loading) : "";
+    updateChildren(this.loading, behind, () => (behind ? [dots(), behind] : []));
+    const { details } = state;
+    const colours = details && (details.image.mode === "palette" ? `${details.image.levels} colours` : `${details.image.levels} levels`);
+    setText(this.about, details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${formatInteger(details.parameters)} weights` : "");
+  }
+
+  #switchTheme() {
+    this.theme = (this.theme + 1) % THEMES.length;
+    this.root.style.colorScheme = THEMES[this.theme][1];
+    this.#showTheme();
+  }
+
+  #showTheme() {
+    const [picture, , name] = THEMES[this.theme];
+    this.switch.replaceChildren(icon(picture));
+    this.switch.title = `Colours: ${name}`;
+    this.switch.setAttribute("aria-label", `Colours: ${name}. Change`);
+  }
+}

@@ -1,0 +1,58 @@
+// Messages to the user: while models load, and if something is wrong.
+
+import { html, updateChildren } from "./dom.js";
+import { icon } from "./icons.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+export class Notifications {
+  /** @param {State} state */
+  constructor(state) {
+    this.state = state;
+    this.text = html("p", { role: "alert" });
+    this.notice = html("div", { className: "notice" }, this.text, closeButton(() => this.#close()));
+    this.closedFor = ""; // ids of failed models whose message was closed
+    this.loading = html("div", { className: "loading", role: "status" });
+    this.el = html("div", { className: "notices" }, this.loading, this.notice);
+  }
+
+  update() {
+    const { state } = this;
+    const { notice } = state;
+    this.notice.hidden = notice === null;
+    this.notice.dataset.kind = notice?.kind ?? "";
+    if (this.text.textContent !== (notice?.text ?? "")) this.text.textContent = notice?.text ?? "";
+    const waiting = state.models.filter((model) => model.state === "waiting" || model.state === "loading");
+    const failed = state.models.filter((model) => model.state === "failed");
+    const ready = state.models.some((model) => model.state === "ready");
+    const key = JSON.stringify([waiting.map((model) => [model.name, model.step]), failed.map((model) => model.error), ready]);
+    // once a model is ready, the header shows loading, and messages of failed models can be closed
+    const failedIds = failed.map((model) => model.id).join();
+    this.loading.hidden = ready && this.closedFor === failedIds;
+    const close = () => {
+      this.closedFor = failedIds;
+      state.changed();
+    };
+    updateChildren(this.loading, key, () => [
+      ready ? closeButton(close) : "",
+      ...failed.map((model) => html("p", { className: "failed" }, html("b", {}, model.name), ` could not be loaded. ${model.error ?? ""}`)),
+      ...(ready ? [] : waiting.slice(0, 1)).map((model) =>
+        html("p", {}, dots(), `${loadingText(model)} …`, html("small", {}, "The first start after installation prepares the engine, which takes up to a minute."))),
+      !waiting.length && !failed.length && !ready ? html("p", {}, "Looking for models …") : "",
+    ].filter((part) => part !== ""));
+  }
+
+  #close() {
+    this.state.notice = null;
+    this.state.changed();
+  }
+}
+
+/** Describe the loading step of a model. @param {Api.ModelInfo} model */
+export const loadingText = (model) => `Loading ${model.name}${model.step ? `: ${model.step}` : ""}`;
+
+/** @param {() => void} act */
+const closeButton = (act) => html("button", { type: "button", className: "icon-only", "aria-label": "Close the message", onclick: act }, icon("close"));
+
+/** Create an animation of three dots. */
+export const dots = () => html("i", { className: "dots" }, html("i", {}), html("i", {}), html("i", {}));
