@@ -89,7 +89,7 @@ class Codec:
         return Record(PICTURES if own else SIZED, len(levels), encoder.finish(), None if own else (height, width))
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
-        """Decode records whose pictures have one size, in step; what one of them lacks does not concern the others.
+        """Decode same-size records in lockstep. A damaged record does not affect the others.
 
         Returns:
             The pictures of each record, or why they cannot be had.

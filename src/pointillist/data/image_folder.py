@@ -257,7 +257,7 @@ def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dic
 
 
 def _exists(path: Path) -> bool:
-    """Tell whether a path names a file or whatever else may be read; a name that no system allows does not."""
+    """Return True if the path exists and is readable; False for names the OS rejects."""
     try:
         return path.exists() and not path.is_dir()
     except OSError:  # too long

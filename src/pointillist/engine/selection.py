@@ -48,7 +48,7 @@ def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice
         EngineError: if there is no such engine, or something that it needs is missing.
     """
     if name not in ENGINES:
-        raise EngineError(f"`engine` (={name!r}) is not there: choose one of {', '.join(ENGINES)}.")
+        raise EngineError(f"Unknown `engine` {name!r}: choose one of {', '.join(ENGINES)}.")
     compiler = find_spec("numba") is not None
     if name == "cpu" and not compiler:
         raise EngineError(

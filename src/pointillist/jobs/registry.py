@@ -27,6 +27,6 @@ def job_kind(name: str) -> type[JobKind]:
         ConfigError: if there is no such kind.
     """
     if name not in job_names():
-        raise ConfigError(f"`job` (={name!r}) is not there: choose one of {', '.join(job_names())}.")
+        raise ConfigError(f"Unknown `job` {name!r}: choose one of {', '.join(job_names())}.")
     result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
     return result

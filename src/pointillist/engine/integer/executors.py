@@ -27,7 +27,7 @@ def choose_executor(program: IntegerProgram, executor: str = "auto") -> Literal[
     """
     name = executor.partition(":")[0]
     if name not in EXECUTORS or (name != executor and name != "cuda"):
-        raise EngineError(f"`executor` (={executor!r}) is not there: choose one of {', '.join(EXECUTORS)}.")
+        raise EngineError(f"Unknown `executor` {executor!r}: choose one of {', '.join(EXECUTORS)}.")
     if name in ("torch", "cuda"):
         if find_spec("torch") is None:
             raise EngineError(f"`executor` (={executor!r}) needs torch: run `pip install torch`, or use 'auto'.")
