@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from .scripts import script
+from .test_structure import COMMITTED, measured
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pointillist"
 PARTS = sorted(path.name for path in PACKAGE.iterdir() if path.name not in {"__pycache__", "zoo", "py.typed"})
@@ -61,9 +64,7 @@ PROSE = {
 """Phrases that are no part of prose, and what to write."""
 
 
-def words_of(identifier: str) -> set[str]:
-    """Split an identifier into lower-case words."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", identifier)}
+words_of = script("measure_structure").words.words_of
 
 
 def identifiers(text: str) -> set[str]:
@@ -98,6 +99,21 @@ def test_identifiers_and_docstrings(part: str) -> None:
         ]
         found += [f"{where}: {fault}" for string in prose(text) for fault in faults_in_prose(string)]
     assert not found, "\n".join(sorted(set(found)))
+
+
+@pytest.mark.parametrize("word", COMMITTED["words"])
+def test_a_word_becomes_no_more_frequent(word: str) -> None:
+    """Words of the second list: as many identifiers as in `structure.json`, or fewer."""
+    now, before = measured()["words"][word], COMMITTED["words"][word]
+    better = script("measure_structure").words.COUNTED[word]
+    assert now <= before, f"{now} identifiers with `{word}`, and {before} before; write {better}."
+
+
+@pytest.mark.parametrize("phrase", COMMITTED["phrases"])
+def test_a_phrase_becomes_no_more_frequent(phrase: str) -> None:
+    """Phrases of the second list, in strings and comments of the package."""
+    now, before = measured()["phrases"][phrase], COMMITTED["phrases"][phrase]
+    assert now <= before, f"{phrase!r} stands {now} times in the package, and {before} times before."
 
 
 def test_page_scripts() -> None:

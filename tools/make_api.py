@@ -7,13 +7,17 @@ those names, another one the public classes and functions of its modules. A test
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+sys.path.append(str(Path(__file__).parent))
+
+from structure.source import Tree
+from structure.words import exported
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -29,22 +33,9 @@ SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
 Node = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 
 
-def _structure() -> Any:
-    """Load `tools/measure_structure.py`, which follows names through re-exports."""
-    spec = importlib.util.spec_from_file_location("measure_structure", ROOT / "tools" / "measure_structure.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-structure = _structure()
-
-
 def pages() -> dict[str, str]:
     """Return every page by its path below `docs/reference`."""
-    tree = structure.Tree(ROOT / "src" / "pointillist")
+    tree = Tree(ROOT / "src" / "pointillist")
     parts = {package: f"{package}/__init__.py" for package in PACKAGES} | {name: f"{name}.py" for name in MODULES}
     made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file) for name, file in parts.items()}
     rows = [f"| [`pointillist.{name}`](api/{name}.md) | {_summary(tree.files[file])} |" for name, file in parts.items()]
@@ -78,7 +69,7 @@ def _anchor(name: str, entries: Iterable[str]) -> str:
 
 def _names(tree: Any, file: str) -> Iterator[tuple[str, str]]:
     """List the public names of a file with the file in which each is found."""
-    names = structure.exported(tree, file)
+    names = exported(tree, file)
     if names or not file.endswith("/__init__.py"):
         own = [node.name for node in tree.files[file].body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
         yield from (

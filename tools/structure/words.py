@@ -1,0 +1,132 @@
+"""Docstrings and identifiers: examples, first words, and the words that are to become rarer."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+from structure.source import Function, Tree
+
+ODD = ("What", "Of", "How", "Whether", "One")
+EXAMPLE = re.compile(r">>> |```|^\s*(Examples?|Example usage)\s*:*\s*$|::\s*\n\s*\n\s+\S", re.MULTILINE)
+NAME_FIELDS = ("id", "attr", "arg", "name", "asname", "names", "module")
+COUNTED = {
+    "found": "the thing's name: log_probs, config, encoder; or result, out",
+    "own": "the thing's name: settings, overrides, folder",
+    "given": "the thing's name: conditions, arguments, observed",
+    "made": "the thing's name: model, images; or result",
+    "kept": "the thing's name: cache, selected, best",
+    "one": "item, image, network: the thing's name",
+    "exact": "integer, unless it is a likelihood or a conditional",
+    "machine": "hardware, compiled",
+    "evidence": "observed, observed pixels",
+    "odd": "anomalous",
+    "oddest": "most_anomalous",
+    "judge": "predict, score",
+    "settle": "make_arc_consistent",
+    "hopeless": "unsatisfiable",
+    "suspects": "quarantined",
+    "patience": "max_restarts",
+    "beside": "next to",
+    "alike": "same",
+    "pieces": "cache, parts",
+    "obeyed": "rules",
+    "avoided": "negative_prompt",
+}
+"""Words that are to leave identifiers, and what to write: their counts may only fall."""
+PHRASES = {
+    "is no NOUN": r"\b(?:is|are|was|were) no (?!longer|more|less|such|other|one)[a-z]+\b",
+    "beside": r"\bbeside\b",
+    "alike": r"\balike\b",
+    "in step": r"\bin step\b",
+    "of ours, of its own": r"\bof (?:ours|theirs|its own|their own)\b",
+}
+"""Phrases that are to leave comments, docstrings and messages."""
+
+
+def exported(tree: Tree, file: str) -> set[str]:
+    """Names in the `__all__` of a file."""
+    for node in tree.files[file].body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            value = getattr(node, "value", None)
+            texts = ast.walk(value) if value is not None else ()
+            return {text.value for text in texts if isinstance(text, ast.Constant) and isinstance(text.value, str)}
+    return set()
+
+
+def definition(tree: Tree, file: str, name: str, depth: int = 0) -> tuple[str, str, str | None] | None:
+    """File, name and docstring of the class or function that a name of a file means, through re-exports."""
+    for node in tree.nodes[file]:
+        if isinstance(node, Function | ast.ClassDef) and node.name == name and node in tree.files[file].body:
+            return file, name, ast.get_docstring(node)
+        if isinstance(node, ast.ImportFrom) and node.module and depth < 9:
+            for alias in node.names:
+                source = tree.modules.get(node.module)
+                if (alias.asname or alias.name) == name and source is not None and source != file:
+                    return definition(tree, source, alias.name, depth + 1)
+    return None
+
+
+def documented(tree: Tree, files: list[str]) -> tuple[int, int]:
+    """How many classes and functions of the `__all__` of these files have an example, and how many there are."""
+    result = {
+        (where[0], where[1]): where[2]
+        for file in files
+        for name in exported(tree, file)
+        if (where := definition(tree, file, name)) is not None
+    }
+    return sum(bool(EXAMPLE.search(text or "")) for text in result.values()), len(result)
+
+
+def odd_docstrings(tree: Tree) -> dict[str, str]:
+    """The place of each docstring that begins with a word that is not to begin one, and its first line."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    result = {}
+    for file, nodes in tree.nodes.items():
+        for node in nodes:
+            if isinstance(node, kinds):
+                line = (ast.get_docstring(node) or "").split("\n")[0]
+                if line.split(" ")[0].rstrip(",:") in ODD:
+                    result[f"{file}:{getattr(node, 'lineno', 1)}"] = line
+    return result
+
+
+def words_of(identifier: str) -> set[str]:
+    """Split an identifier into lower-case words."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", identifier)}
+
+
+def names_and_prose(text: str) -> tuple[list[str], list[str]]:
+    """The names in Python source as often as they stand there, and its strings and comments.
+
+    Names are taken from the syntax tree: the tokens of an f-string depend on the version of Python.
+    """
+    names, prose = [], []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            prose.append(node.value)
+        for field in NAME_FIELDS:
+            value = getattr(node, field, None)
+            names += [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str)]
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return names, prose + [token.string for token in tokens if token.type == tokenize.COMMENT]
+
+
+def count_words(root: Path) -> tuple[Counter[str], Counter[str]]:
+    """How often the identifiers below a folder have each counted word, and its prose each counted phrase."""
+    words, phrases = Counter[str](dict.fromkeys(COUNTED, 0)), Counter[str](dict.fromkeys(PHRASES, 0))
+    for path in sorted(root.rglob("*.py")):
+        names, prose = names_and_prose(path.read_text(encoding="utf-8"))
+        for name in names:
+            if name not in ("FileNotFoundError", "LocalEntryNotFoundError", "ModuleNotFoundError"):
+                words.update(words_of(name) & COUNTED.keys())
+        text = " ".join(" ".join(prose).split())
+        phrases.update({name: len(re.findall(phrase, text)) for name, phrase in PHRASES.items()})
+    return words, phrases
