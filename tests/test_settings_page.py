@@ -81,5 +81,6 @@ def test_python_reference_has_every_public_name() -> None:
     text = (REFERENCE / "api.md").read_text(encoding="utf-8")
     sections = {part.partition("`\n")[0]: part for part in text.split("\n## `")[1:]}
     assert set(sections) == set(pointillist.__all__) - packages
+    assert {name for names in script("make_api").TASKS.values() for name in names} == set(pointillist.__all__)
     for name, section in sections.items():
         assert name == "__version__" or section.count("```python") >= 2, name

@@ -1,7 +1,7 @@
 """Write `docs/reference/api.md` and the pages of `docs/reference/api`: `python tools/make_api.py`.
 
-They are made of signatures and docstrings. The source is parsed, never imported. A package with `__all__` documents
-those names, another one the public classes and functions of its modules. A test compares the pages with the source.
+They are made of signatures and docstrings of the names in `__all__`. The source is parsed, never imported. A test
+compares the pages with the source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,28 @@ from structure.words import exported
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
-    *("data", "conditioning", "model", "networks", "nn", "distributions", "training", "sampling", "completion"),
-    *("engine", "portable", "compression", "rules", "evaluation", "analysis", "anomaly", "visualization", "checkpoint"),
-    *("files", "jobs", "hierarchy"),
-    *("studio", "zoo"),
+    *("data", "conditioning", "networks", "nn", "training", "analysis", "anomaly", "compression", "visualization"),
+    *("hierarchy", "jobs"),
 )
-MODULES = ("images", "ordering", "errors")
+TASKS = {
+    "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel", "Hierarchy"),
+    "Read images": ("load_data", "DataOptions", "DataSplits", "ImageDataset", "ImageSpec"),
+    "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
+    "Sample": ("sample", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
+    "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
+    "Complete": ("inpaint", "Completions"),
+    "Measure and explain": ("evaluate", "Evaluation", "explain", "Explanation", "receptive_field", "ReceptiveField"),
+    "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
+    "Compress": ("compress", "decompress", "Archive"),
+    "Quantize": ("quantize_integer", "quantize_weights"),
+    "Work at scale, show": ("jobs", "Studio"),
+    "Errors": (
+        *("PointillistError", "ConfigError", "DataError", "ShapeError", "EngineError", "CheckpointError"),
+        *("TrainingError", "ArchiveError", "JobError", "CausalityError"),
+    ),
+    "Version": ("__version__",),
+}
+"""The names of `pointillist` by task; a test holds them to its `__all__`."""
 MADE = "<!-- Made by tools/make_api.py from the docstrings: do not edit. -->"
 SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
 Node = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
@@ -36,54 +52,55 @@ Node = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 def pages() -> dict[str, str]:
     """Return every page by its path below `docs/reference`."""
     tree = Tree(ROOT / "src" / "pointillist")
-    parts = {package: f"{package}/__init__.py" for package in PACKAGES} | {name: f"{name}.py" for name in MODULES}
+    parts = {package: f"{package}/__init__.py" for package in PACKAGES}
     made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file) for name, file in parts.items()}
     rows = [f"| [`pointillist.{name}`](api/{name}.md) | {_summary(tree.files[file])} |" for name, file in parts.items()]
     listed = "\n".join(["```{toctree}", ":hidden:", ":maxdepth: 1", "", *(f"api/{name}" for name in parts), "```"])
     index = "\n".join(["| package | contents |", "|---|---|", *rows])
-    root = _page(tree, "pointillist", "__init__.py").partition(MADE)[2]
-    made["api.md"] = f"# Python reference\n\n{MADE}\n\n{ABOUT}\n{index}\n\n{listed}\n\n{root.strip()}\n"
+    entries = _entries(tree, "__init__.py")
+    tables = [_table(names, entries, heading) for heading, names in TASKS.items()]
+    ordered = [name for names in TASKS.values() for name in names if name in entries]
+    sections = "\n".join(_entry(name, entries[name]) for name in ordered)
+    head = f"# Python reference\n\n{MADE}\n\n{ABOUT}\n{index}\n\n{listed}\n\n"
+    made["api.md"] = head + "\n".join(tables) + "\n" + sections.strip() + "\n"
     return made
 
 
-ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`; each
-package has a page of its own. Shapes are written `[b c h w]`: batch, channel, row, column.
+ABOUT = """Import the package as `import pointillist as pt`. The names on this page are those of `pointillist`,
+by task; a package with further names has a page of its own. Shapes are written `[b c h w]`: batch, channel, row,
+column.
 """
 
 
 def _page(tree: Any, title: str, file: str) -> str:
-    """Return the page of a module: its summary, a table of its names, and an entry for each."""
-    result = {name: _definition(tree, source, name) for name, source in _names(tree, file)}
-    entries = {name: node for name, node in result.items() if node is not None}
-    rows = [f"| [`{name}`](#{_anchor(name, entries)}) | {_summary(node)} |" for name, node in entries.items()]
+    """Return the page of a package: its summary, a table of its names, and an entry for each."""
+    entries = _entries(tree, file)
     head = [f"# `{title}`", "", MADE, "", _markdown(ast.get_docstring(tree.files[file]) or ""), ""]
-    table = ["| name | |", "|---|---|", *rows, ""]
-    return "\n".join([*head, *table, *(_entry(name, node) for name, node in entries.items())])
+    return "\n".join([*head, _table(entries, entries, "name"), *(_entry(name, node) for name, node in entries.items())])
+
+
+def _entries(tree: Any, file: str) -> dict[str, Node]:
+    """Return the definitions of the names in the `__all__` of a package."""
+    names = sorted(exported(tree, file), key=lambda name: (name.lower(), name))
+    nodes = {name: _definition(tree, file, name) for name in names}
+    return {name: node for name, node in nodes.items() if node is not None}
+
+
+def _table(names: Iterable[str], entries: Mapping[str, Node], heading: str) -> str:
+    """Return a table of names with their summaries; a package has a page of its own."""
+    rows = []
+    for name in names:
+        if name in entries:
+            rows.append(f"| [`{name}`](#{_anchor(name, entries)}) | {_summary(entries[name])} |")
+        else:
+            rows.append(f"| [`{name}`](api/{name}.md) | A package: see its page. |")
+    return "\n".join([f"| {heading} | |", "|---|---|", *rows, ""])
 
 
 def _anchor(name: str, entries: Iterable[str]) -> str:
     """Return the anchor of a heading; the second of two that differ in case only gets a number."""
     alike = [other for other in entries if other.lower() == name.lower()]
     return name.lower() + (f"-{alike.index(name)}" if alike.index(name) else "")
-
-
-def _names(tree: Any, file: str) -> Iterator[tuple[str, str]]:
-    """List the public names of a file with the file in which each is found."""
-    names = exported(tree, file)
-    if names or not file.endswith("/__init__.py"):
-        own = [node.name for node in tree.files[file].body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
-        yield from (
-            (name, file)
-            for name in sorted(names or own, key=lambda name: (name.lower(), name))
-            if name in names or name[0] != "_"
-        )
-        return
-    folder = file.removesuffix("__init__.py")
-    for source in sorted(tree.files):
-        if source.startswith(folder) and "/" not in source.removeprefix(folder):
-            for node in tree.files[source].body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-                    yield node.name, source
 
 
 def _definition(tree: Any, file: str, name: str, depth: int = 0) -> Node | None:
