@@ -16,8 +16,9 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.integer.frequencies import frequencies
+from pointillist.engine.integer.frequencies import frequencies, intervals
 from pointillist.engine.integer.opcodes.base import prove_ranges
+from pointillist.errors import EngineError
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
@@ -35,6 +36,37 @@ def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
         check_steps(
             integer_model, x.numpy(), inputs, order, integer_model.intervals(x.numpy(), inputs, order), executor
         )
+
+
+@pytest.mark.parametrize("executor", ["numpy", "auto", "torch"])
+@pytest.mark.parametrize("name", CASES)
+def test_states_are_restored(name: str, executor: str) -> None:
+    """Back at an earlier row, other levels give the integers of another image, to the bit, twice from one state."""
+    _, integer_model, x = integer_case(name)
+    rng, order = np.random.default_rng(0), integer_model.order()
+    pixels = order.array_to_raster(x.numpy()).copy()
+    steps = integer_model.steps(len(x), x.shape[2:], None, order, executor=executor)
+    saved: dict[int, Any] = {}
+    for first, stop in ((0, 3), (1, 4), (1, 2), (0, pixels.shape[2])):
+        if first in saved:
+            steps.restore(saved[first])
+            pixels[:, :, first:] = rng.integers(0, integer_model.levels, pixels[:, :, first:].shape)
+        due = integer_model.intervals(order.array_from_raster(pixels), None, order, executor="numpy")
+        starts, sizes = (order.array_to_raster(array) for array in due)
+        while not steps.done and steps.site[0] < stop:
+            row, column, channel = steps.site
+            if row not in saved or (column, channel) == (next(iter(order.row(row, pixels.shape[3]))), 0):
+                saved[row] = steps.save()
+            at = (slice(None), channel, row, column)
+            for array, wanted in zip(intervals(steps.frequencies(), pixels[at]), (starts, sizes), strict=True):
+                assert np.array_equal(array, wanted[at])
+            steps.observe(pixels[at])
+    assert steps.done
+    steps.restore(saved[1])
+    assert not steps.done
+    steps.frequencies()
+    with pytest.raises(EngineError, match="it has begun"):
+        steps.save()
 
 
 @pytest.mark.parametrize("name", CASES)

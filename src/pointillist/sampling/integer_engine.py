@@ -12,7 +12,6 @@ from pointillist.engine.integer.executors import IntegerSteps, open_steps
 from pointillist.engine.integer.program import IntArray
 from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
-from pointillist.errors import EngineError
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
@@ -66,16 +65,12 @@ class IntegerEngineStepper:
         self._steps.select(indices)
 
     def save(self) -> Any:
-        """Reject what returns to earlier rows.
-
-        Raises:
-            EngineError: always.
-        """
-        raise EngineError("Engine 'integer' cannot return to an earlier row, as rules need: use engine 'cpu'.")
+        """Save the state at the beginning of a row, for `restore`."""
+        return self._steps.save()
 
     def restore(self, state: Any) -> None:
-        """Reject what returns to earlier rows; see `save`."""
-        self.save()
+        """Return to a saved state."""
+        self._steps.restore(state)
 
 
 def sample_integer_stage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,20 @@ class IntegerSteps:
         """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
         self._pixel = self._pixel[indices]
         self._stepper.select(indices)
+
+    def save(self) -> Any:
+        """Save the state at the beginning of a row, for `restore`.
+
+        Raises:
+            EngineError: in the middle of a row.
+        """
+        return self._stepper.save(), self._pixel.copy()
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state; it may be restored any number of times."""
+        stepper, pixel = state
+        self._stepper.restore(stepper)
+        self._pixel, self._channel = pixel.copy(), 0
 
 
 def open_steps(

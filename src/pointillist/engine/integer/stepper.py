@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.integer.numpy.frames import Array
 from pointillist.engine.integer.program import IntegerProgram
+from pointillist.errors import EngineError
 
 
 class IntegerStepper(ABC):
@@ -44,6 +45,22 @@ class IntegerStepper(ABC):
     @abstractmethod
     def select(self, indices: NDArray[Any]) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
+
+    def save(self) -> Any:
+        """Save the state at the beginning of a row, for `restore`.
+
+        Raises:
+            EngineError: in the middle of a row.
+        """
+        if self._row == self.site[0]:
+            raise EngineError(f"The state of row {self.site[0]} cannot be saved: it has begun. Save it before.")
+        return self.site, self._save()
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state; it may be restored any number of times."""
+        self.site, arrays = state
+        self._row, self._has_run, self.done = -1, False, self.site[0] == self.height
+        self._restore(arrays)
 
     def _run(self) -> None:
         if self.site[0] != self._row:
@@ -83,3 +100,11 @@ class IntegerStepper(ABC):
     @abstractmethod
     def _write(self, levels: Array) -> None:
         """Write the levels of the current sub-step to the canvas."""
+
+    @abstractmethod
+    def _save(self) -> Any:
+        """Copy the state of all images."""
+
+    @abstractmethod
+    def _restore(self, arrays: Any) -> None:
+        """Copy a saved state back."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -132,10 +132,21 @@ class CompiledIntegerStepper(IntegerStepper):
 
     def select(self, indices: NDArray[Any]) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
+        for block in self._states():
+            block[...] = block[:, indices]
+
+    def _states(self) -> Iterator[NDArray[Any]]:
+        """Yield the blocks that hold the state of the images, `[slots, b, numbers]`."""
         for narrow, start, slots, size in self._bytecode.states:
             array = self._memory.narrow if narrow else self._memory.wide
-            block = array[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
-            block[...] = block[:, indices]
+            yield array[start : start + slots * self.batch * size].reshape(slots, self.batch, size)
+
+    def _save(self) -> Any:
+        return [block.copy() for block in self._states()]
+
+    def _restore(self, arrays: Any) -> None:
+        for block, saved in zip(self._states(), arrays, strict=True):
+            block[...] = saved
 
     def _run_row(self) -> None:
         self._part(1, 0, begin=True)

@@ -138,6 +138,20 @@ class Frames:
             if value.phase != Phase.IMAGE:
                 array[...] = array[indices]
 
+    def save(self) -> Any:
+        """Copy the state of the images between two rows; all other values are computed in a row."""
+        return {each: self.copy(array) for each, array in (*self._maps.items(), *self.caches.items())}
+
+    def restore(self, state: Any) -> None:
+        """Copy a saved state back; maps that were not in use yet begin again."""
+        self._maps = {each: array for each, array in self._maps.items() if each in state}
+        for each, array in (*self._maps.items(), *self.caches.items()):
+            array[...] = state[each]
+
+    def copy(self, array: Array) -> Array:
+        """Copy an array."""
+        return array.copy()
+
 
 def _moved(part: slice, step: int, by: int) -> slice:
     return slice(part.start * step + by, (part.stop - 1) * step + by + 1, part.step * step)

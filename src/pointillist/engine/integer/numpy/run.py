@@ -114,6 +114,12 @@ class NumpyIntegerStepper(IntegerStepper):
         """Copy states: image i continues from the history of image `indices[i]`."""
         self._frames.select(indices)
 
+    def _save(self) -> Any:
+        return self._frames.save()
+
+    def _restore(self, arrays: Any) -> None:
+        self._frames.restore(arrays)
+
     def _run_row(self) -> None:
         row = self.site[0]
         run_part(self._frames, OPERATIONS, self.program.per_row, row, row + 1)

@@ -89,3 +89,7 @@ class TorchFrames(Frames):
     def constant(self, numbers: NDArray[Any]) -> Tensor:
         """Return numbers of the program as a tensor."""
         return self.constants.array(numbers)
+
+    def copy(self, array: Tensor) -> Tensor:
+        """Copy a tensor."""
+        return array.clone()

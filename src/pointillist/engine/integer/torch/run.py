@@ -100,6 +100,12 @@ class TorchIntegerStepper(IntegerStepper):
         """Copy states: image i continues from the history of image `indices[i]`."""
         self._frames.select(torch.from_numpy(np.asarray(indices, np.int64)).to(self.device))
 
+    def _save(self) -> Any:
+        return self._frames.save()
+
+    def _restore(self, arrays: Any) -> None:
+        self._frames.restore(arrays)
+
     def _run_row(self) -> None:
         self._part(self.program.per_row)
 
