@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
+import shutil
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import pointillist as pt
+import pointillist.portable
 from pointillist.checkpoint import header
 from pointillist.checkpoint import tensors as checkpoint
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 from pointillist.checkpoint.tensors import write_tensors
 from pointillist.files.writing import atomic_path, write_text
+from pointillist.sampling.stored import StoredModel
+from tests.cli.helpers import fails
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +252,103 @@ def test_text_is_replaced_whole(tmp_path: Path) -> None:
     write_text(tmp_path / "a" / "b.txt", "\u00e8")
     assert (tmp_path / "a" / "b.txt").read_bytes() == "\u00e8".encode()
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["b.txt"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e7])
+def test_weights_that_cannot_be_loaded_are_not_saved(folder: Path, value: float) -> None:
+    """The error is that of `load`, and the old files stay."""
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    model = pt.load(folder)
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = value
+    with pytest.raises(pt.CheckpointError, match="cannot be used: tensor"):
+        model.save_pretrained(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model with an integer program."""
+    torch.manual_seed(0)
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny", classes=("a", "b")).eval()
+    pt.quantize_integer(model, torch.randint(0, 2, (3, 1, 4, 4)))
+    model.save_pretrained(path := tmp_path_factory.mktemp("quantized"))
+    return path
+
+
+def with_weight(folder: Path, value: float) -> None:
+    """Write another weight into a model folder, with a checksum that is right."""
+    tensors, config = checkpoint.read_tensors(folder / WEIGHTS), read_config(folder)
+    config.pop("training", None)
+    next(iter(tensors.values())).view(-1)[0] = value
+    write_tensors(folder / WEIGHTS, tensors, settings=header.settings_digest(config))
+
+
+COMMANDS = [
+    ["sample", "m", "-n", "1", "--out", "x.png"],
+    ["jobs", "sample", "m", "-n", "1", "--tasks", "1", "--out", "job"],
+    ["compress", "m", "levels.npy", "--out", "x.pxl"],
+    ["jobs", "compress", "m", "pictures", "--tasks", "1", "--out", "job"],
+    ["decompress", "whole.pxl", "--model", "m", "--out", "out/"],
+    ["evaluate", "m", "levels.npy", "--engine", "integer"],
+    ["evaluate", "m", "levels.npy"],
+]
+
+
+@pytest.mark.parametrize("value", [float("nan"), 0.125])
+def test_a_program_of_other_weights_is_rejected(
+    quantized: Path, tmp_path: Path, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In Python and by every command, in one sentence that names both files."""
+    shutil.copytree(quantized, folder := tmp_path / "m")
+    images = np.zeros((2, 1, 4, 4), np.uint8)
+    np.save(tmp_path / "levels.npy", images[:, 0])
+    (tmp_path / "pictures").mkdir()
+    Image.fromarray(images[0, 0]).save(tmp_path / "pictures" / "a.png")
+    (tmp_path / "whole.pxl").write_bytes(pt.compress(folder, images))
+    with_weight(folder, value)
+    sentence = r"program\.json was made from other weights than those in \S*model\.safetensors: copy the whole folder"
+    for open_model in (pt.load, pointillist.portable.load, StoredModel.open, lambda m: pt.compress(m, images)):
+        with pytest.raises(pt.CheckpointError, match=sentence):
+            open_model(folder)
+    monkeypatch.chdir(tmp_path)
+    for command in COMMANDS:
+        assert re.search(sentence, fails(*command)), command
+
+
+def test_other_settings_are_rejected_without_torch(quantized: Path, tmp_path: Path) -> None:
+    """The weights name the settings that they were written with."""
+    shutil.copytree(quantized, folder := tmp_path / "m")
+    text = (folder / CONFIG).read_text()
+    (folder / CONFIG).write_text(text.replace('"position_channels": 0', '"position_channels": 1'))
+    assert (folder / CONFIG).read_text() != text
+    with pytest.raises(pt.CheckpointError, match="was written with other settings"):
+        pointillist.portable.load(folder)
+
+
+def test_a_program_needs_no_weights(quantized: Path, tmp_path: Path) -> None:
+    """Its two files alone are an integer model; weights that are added later must be its own."""
+    for name in ("program.json", "program.safetensors"):
+        shutil.copy(quantized / name, tmp_path)
+    stored = pointillist.portable.load(tmp_path)
+    assert stored.fingerprint == pointillist.portable.load(quantized).fingerprint
+    for name in (CONFIG, WEIGHTS):
+        shutil.copy(quantized / name, tmp_path)
+    assert pointillist.portable.load(tmp_path).fingerprint == stored.fingerprint
+    with_weight(tmp_path, 0.125)
+    with pytest.raises(pt.CheckpointError, match="from other weights"):
+        pointillist.portable.load(tmp_path)
+
+
+def test_other_weights_are_saved_without_the_program(quantized: Path, tmp_path: Path) -> None:
+    """A model that was trained on, saved into its own folder; the same weights keep the program."""
+    shutil.copytree(quantized, folder := tmp_path / "m")
+    model = pt.load(folder)
+    model.save_pretrained(folder)
+    assert (folder / "program.json").read_bytes() == (quantized / "program.json").read_bytes()
+    with torch.no_grad():
+        next(model.parameters()).view(-1)[0] = 0.125
+    model.save_pretrained(folder)
+    assert not (folder / "program.json").exists()
+    with pytest.raises(pt.EngineError, match="no integer program"):
+        pt.load(folder).integer_model()

@@ -25,7 +25,7 @@ from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.generation import GENERATION, GenerationConfig
 from pointillist.model.tileset import read_tileset
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
 from pointillist.zoo import list_pretrained, resolve
 
 HUB = "hf:"
@@ -56,7 +56,12 @@ class StoredModel:
 
 
 def write_model(folder: Path, model: StoredModel) -> None:
-    """Write a model folder; each file appears whole or not at all."""
+    """Write a model folder; each file appears whole or not at all.
+
+    Raises:
+        CheckpointError: for weights that `read_model` would reject, such as NaN.
+    """
+    check_values(model.tensors, folder / WEIGHTS)
     folder.mkdir(parents=True, exist_ok=True)
     if model.tileset is not None:
         with atomic_path(folder / TILESET) as temporary:
@@ -81,9 +86,10 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         build: makes the model of a config, to tell which tensors it has.
 
     Raises:
-        CheckpointError: if the folder is not one of ours, or damaged.
+        CheckpointError: if the folder is not one of ours, is damaged, or has an integer program of other weights.
     """
     record = header.read_config(folder)
+    check_program(folder)
     training = record.pop("training", {})
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')

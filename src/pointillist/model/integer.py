@@ -19,8 +19,8 @@ from pointillist.model.conditions import ModelConditions
 from pointillist.model.fingerprint import Configured, model_fingerprint
 from pointillist.nn import Condition
 from pointillist.ordering import PixelOrder
-from pointillist.portable import IntegerModel, load, save
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
+from pointillist.portable import IntegerModel, load
+from pointillist.portable.storage import has_program
 
 
 @runtime_checkable
@@ -161,31 +161,30 @@ class WithIntegerModel:
         Raises:
             EngineError: if there is none, or the weights have changed since it was made.
         """
-        if self._exact is None and self.program_folder is not None and has_program(self.program_folder):
-            self._exact = load(self.program_folder)
-        if self._exact is None:
+        integer_model = self._stored_or_attached()
+        if integer_model is None:
             raise EngineError(
                 "This model has no integer program: make it with `pointillist quantize MODEL --integer --data DATA "
                 "--out DIR`, or in Python with `pt.quantize_integer(model, data)`."
             )
         if self._verified is None or not self._verified.holds(self.state_dict().values()):
-            if self._exact.source != model_fingerprint(self):
+            if integer_model.source != model_fingerprint(self):
                 raise EngineError(
                     "The weights of the model have changed since its integer program was made: make it again with "
                     "`pt.quantize_integer(model, data)`."
                 )
             self._verified = WeightSnapshot(self.state_dict().values())
-        return IntegerPixelModel(self, on_device(self._exact, self.device))
+        return IntegerPixelModel(self, on_device(integer_model, self.device))
 
-    def save_integer_model(self: Any, folder: Path) -> None:
-        """Write the integer model of these weights to a model folder, or remove one of other weights."""
+    def current_integer_model(self: Any) -> IntegerModel | None:
+        """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""
+        integer_model = self._stored_or_attached()
+        return None if integer_model is None or integer_model.source != model_fingerprint(self) else integer_model
+
+    def _stored_or_attached(self) -> IntegerModel | None:
         if self._exact is None and self.program_folder is not None and has_program(self.program_folder):
             self._exact = load(self.program_folder)
-        if self._exact is not None and self._exact.source == model_fingerprint(self):
-            self._exact = save(self._exact, folder)
-            return
-        for name in (PROGRAM, PROGRAM_TENSORS):
-            (folder / name).unlink(missing_ok=True)
+        return self._exact
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:

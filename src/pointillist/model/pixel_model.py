@@ -26,6 +26,7 @@ from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.ordering import PixelOrder, resolve_order
+from pointillist.portable.storage import remove_program, save_integer_model
 
 Model = TypeVar("Model", bound="PixelModel")
 
@@ -85,8 +86,12 @@ class PixelModel(WithIntegerModel, nn.Module):
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         made: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
         own: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
+        integer_model = self.current_integer_model()
+        if integer_model is None:
+            remove_program(folder)
         write_model(folder, StoredModel(config=self.config, **made, **own))
-        self.save_integer_model(folder)
+        if integer_model is not None:
+            save_integer_model(integer_model, folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:

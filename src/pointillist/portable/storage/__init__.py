@@ -3,8 +3,10 @@
 from pointillist.portable.storage.files import (
     PROGRAM,
     PROGRAM_TENSORS,
+    check_program,
     has_program,
     load_integer_model,
+    remove_program,
     save_integer_model,
     stored_fingerprint,
     with_fingerprint,
@@ -13,8 +15,10 @@ from pointillist.portable.storage.files import (
 __all__ = [
     "PROGRAM",
     "PROGRAM_TENSORS",
+    "check_program",
     "has_program",
     "load_integer_model",
+    "remove_program",
     "save_integer_model",
     "stored_fingerprint",
     "with_fingerprint",

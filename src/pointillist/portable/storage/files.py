@@ -1,4 +1,8 @@
-"""The files of an integer model: `program.json` and `program.safetensors` in a model folder."""
+"""The files of an integer model: `program.json` and `program.safetensors` in a model folder.
+
+`program.json` names the weights in the folder by their checksum, and a program next to other weights is rejected. The
+two files alone are an integer model, too: where there are no weights, there is nothing to compare.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from pointillist.checkpoint.header import open_weights
+from pointillist.checkpoint.header import WEIGHTS, open_weights, weights_checksum
 from pointillist.errors import CheckpointError
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
@@ -33,8 +37,16 @@ def has_program(folder: Path) -> bool:
     return (folder / PROGRAM).is_file() and (folder / PROGRAM_TENSORS).is_file()
 
 
+def remove_program(folder: Path) -> None:
+    """Delete the integer model of a folder, if it holds one."""
+    for name in (PROGRAM, PROGRAM_TENSORS):
+        (folder / name).unlink(missing_ok=True)
+
+
 def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
     """Write an integer model to a folder; each file appears whole or not at all.
+
+    Weights that are in the folder must be those that the integer model was made from: `program.json` names them.
 
     Returns:
         The model with its fingerprint.
@@ -43,7 +55,13 @@ def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
     arrays = ArrayWriter()
     document = encode_model(model, arrays)
     fingerprint = fingerprint_of(document, arrays.arrays)
-    text = json.dumps({"format": FORMAT, "format_version": VERSION, "fingerprint": fingerprint, **document})
+    head = {
+        "format": FORMAT,
+        "format_version": VERSION,
+        "fingerprint": fingerprint,
+        "weights": weights_checksum(folder),
+    }
+    text = json.dumps(head | document)
     with atomic_path(folder / PROGRAM_TENSORS) as temporary:
         temporary.write_bytes(save(arrays.arrays))
     with atomic_path(folder / PROGRAM) as temporary:
@@ -55,7 +73,8 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
     """Load the integer model of a model folder, without torch.
 
     Raises:
-        CheckpointError: if there is none, it is damaged, or of another version.
+        CheckpointError: if there is none, it is damaged or of another version, or the weights next to it are not those
+            that it was made from.
         EngineError: if a sum of it could overflow.
 
     Example:
@@ -63,12 +82,45 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
         integer_model.fingerprint
     """
     folder = Path(folder)
-    path = folder / PROGRAM
     if not has_program(folder):
         raise CheckpointError(
             f"{folder} holds no integer program ({PROGRAM}, {PROGRAM_TENSORS}): make it with `pointillist quantize "
             "MODEL --integer --data DATA`."
         )
+    document, path = _read_document(folder), folder / PROGRAM
+    fingerprint, checksum = document.pop("fingerprint", None), document.pop("weights", None)
+    with open_weights(folder / PROGRAM_TENSORS) as file:
+        # copied, because the library maps the file into memory, and a file that shrinks later would crash the process
+        result = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    if fingerprint != fingerprint_of(document, result):
+        raise CheckpointError(
+            f"{path} and {PROGRAM_TENSORS} are damaged (their fingerprint is wrong): copy them again."
+        )
+    _compare_weights(folder, checksum)
+    return decode_model(document, ArrayReader(result, str(path)), str(fingerprint))
+
+
+def check_program(folder: Path) -> None:
+    """Reject a model folder whose program was made from other weights; one without a program passes.
+
+    Raises:
+        CheckpointError: naming both files.
+    """
+    if has_program(folder):
+        _compare_weights(folder, _read_document(folder).get("weights"))
+
+
+def _compare_weights(folder: Path, checksum: Any) -> None:
+    weights = weights_checksum(folder)
+    if weights is not None and weights != checksum:
+        raise CheckpointError(
+            f"{folder / PROGRAM} was made from other weights than those in {folder / WEIGHTS}: copy the whole folder "
+            f"again, or delete {PROGRAM} and make it again with `pointillist quantize MODEL --integer --data DATA`."
+        )
+
+
+def _read_document(folder: Path) -> dict[str, Any]:
+    path = folder / PROGRAM
     if path.stat().st_size > MAX_BYTES:
         raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
     document = read_json(path, "copy or make it again", CheckpointError)
@@ -79,15 +131,7 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
         raise CheckpointError(
             f"{path} has format version {version}, and this release reads {VERSION}: upgrade pointillist."
         )
-    fingerprint = document.pop("fingerprint", None)
-    with open_weights(folder / PROGRAM_TENSORS) as file:
-        # copied, because the library maps the file into memory, and a file that shrinks later would crash the process
-        result = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    if fingerprint != fingerprint_of(document, result):
-        raise CheckpointError(
-            f"{path} and {PROGRAM_TENSORS} are damaged (their fingerprint is wrong): copy them again."
-        )
-    return decode_model(document, ArrayReader(result, str(path)), str(fingerprint))
+    return document
 
 
 def with_fingerprint(model: IntegerModel) -> IntegerModel:
