@@ -1,7 +1,7 @@
 """The files of an integer model: `program.json` and `program.safetensors` in a model folder.
 
 `program.json` names the weights in the folder by their checksum, and a program next to other weights is rejected. The
-two files alone are an integer model, too: where there are no weights, there is nothing to compare.
+two files alone are an integer model, too: without weights nothing is compared.
 """
 
 from __future__ import annotations
