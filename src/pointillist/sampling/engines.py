@@ -84,7 +84,7 @@ def create_stepper(
     """Open an engine at the first pixel of `batch` images; it visits pixels in the raster frame of the order.
 
     Args:
-        condition: condition of the stage's network (`Stage.condition`), in the raster frame (`model.in_order`).
+        condition: condition of the stage's network (`Stage.condition`), in the raster frame.
         height, width: size of the raster frame.
         engine: `cpu` runs the recorded program compiled; `cuda` on a GPU; `jacobi` by torch where the model is (it
             differs from `cuda` for whole images only); `integer` runs the integer program; `numpy`
