@@ -13,9 +13,9 @@ from torch import Tensor
 
 from pointillist.engine import Interpreter, Program
 from pointillist.engine.cpu import CpuStepper
-from pointillist.engine.cuda import CudaStepper
 from pointillist.engine.recording.record import record
 from pointillist.engine.stepper import ProgramStepper
+from pointillist.engine.torch import TorchStepper
 from pointillist.nn.passes import FullPass
 
 Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStepper]
@@ -23,7 +23,7 @@ Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStep
 
 def cuda_on_cpu(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
     """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
-    return CudaStepper(program, batch, inputs, device=torch.device("cpu"), capture=Tapes())
+    return TorchStepper(program, batch, inputs, device=torch.device("cpu"), capture=Tapes())
 
 
 ENGINES: dict[str, Engine] = {"numpy": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}

@@ -17,11 +17,11 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.engine import Program, selection
-from pointillist.engine.cuda import CudaSampler, CudaStepper, rows
-from pointillist.engine.cuda.buffers import Buffers
-from pointillist.engine.cuda.graphs import GraphCache
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, choose_engine, select_device
+from pointillist.engine.torch import TorchSampler, TorchStepper, rows
+from pointillist.engine.torch.capture import GraphCache
+from pointillist.engine.torch.frames import RowFrames
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper, record_model
 
@@ -49,7 +49,7 @@ def test_what_is_replayed_is_what_was_captured(name: str) -> None:
     program, tapes = program_of(name), Tapes()
     canvas = canvas_of(program)
     found, expected = (
-        teacher_forced(program, canvas, engine=partial(CudaStepper, device=CPU, capture=capture))
+        teacher_forced(program, canvas, engine=partial(TorchStepper, device=CPU, capture=capture))
         for capture in (tapes, None)
     )
     assert np.array_equal(found, expected)
@@ -139,7 +139,7 @@ def test_a_row_with_its_draws_is_replayed(
 ) -> None:
     """Guidance, temperature and top-p too: the image and the nats of the compiled engine, and known sites are kept."""
     tapes = Tapes()
-    monkeypatch.setattr("pointillist.engine.cuda.CudaSampler", partial(CudaSampler, capture=tapes))
+    monkeypatch.setattr("pointillist.engine.torch.TorchSampler", partial(TorchSampler, capture=tapes))
     levels = 2 if likelihood == "bernoulli" else 5
     model = pt.build(name, shape=(channels, 10, 3), levels=levels, preset="tiny", likelihood=likelihood, classes=2)
     model.double().eval()
@@ -152,9 +152,9 @@ def test_a_row_with_its_draws_is_replayed(
 
 def test_rows_that_converge_early_take_few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Iterations are counted: two a row where nothing depends on neighbours, at most one a sub-pixel anywhere."""
-    made: list[CudaSampler] = []
+    made: list[TorchSampler] = []
     monkeypatch.setattr(
-        "pointillist.engine.cuda.CudaSampler", lambda *a, **k: made.append(CudaSampler(*a, **k)) or made[-1]
+        "pointillist.engine.torch.TorchSampler", lambda *a, **k: made.append(TorchSampler(*a, **k)) or made[-1]
     )
     height, width = 6, 8
     model = pt.build("gated-pixelcnn", shape=(1, height, width), levels=4, channels=8, layers=2).double().eval()
@@ -189,7 +189,7 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     model = pt.build("pixelcnn", shape=(1, 6, 7), levels=4, channels=8, layers=2).eval()
     devices: list[torch.device] = []
     monkeypatch.setattr(rows, "free_bytes", lambda device: devices.append(device) or 20_000)
-    monkeypatch.setattr(Buffers, "__init__", lambda *a: pytest.fail("memory was taken"))
+    monkeypatch.setattr(RowFrames, "__init__", lambda *a: pytest.fail("memory was taken"))
     with pytest.raises(
         pt.EngineError, match=r"Painting 64 images of 6x7 at once needs \d\.\d\d MiB.*`size=\dx\d` would fit"
     ):
@@ -221,7 +221,7 @@ def test_auto_is_cuda_where_the_model_lies_on_a_gpu() -> None:
 def test_a_gpu_computes_the_same(name: str) -> None:
     program = program_of(name)
     canvas = canvas_of(program)
-    found = teacher_forced(program, canvas, engine=partial(CudaStepper, device=torch.device("cuda")))
+    found = teacher_forced(program, canvas, engine=partial(TorchStepper, device=torch.device("cuda")))
     np.testing.assert_allclose(found, teacher_forced(program, canvas), rtol=1e-9, atol=1e-9)
 
 
@@ -239,7 +239,7 @@ def test_float32_is_not_rounded_to_tf32() -> None:
         teacher_forced(
             program,
             torch.zeros(1, 1, 2, 3),
-            engine=partial(CudaStepper, device=CPU, capture=spy),
+            engine=partial(TorchStepper, device=CPU, capture=spy),
         )
         assert products.allow_tf32
     finally:

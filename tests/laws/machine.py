@@ -23,7 +23,7 @@ from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.engine import Program
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, CpuStepper, DrawSpec
-from pointillist.engine.cuda import CudaSampler
+from pointillist.engine.torch.sampler import Draw, TorchSampler
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import Stage
 from pointillist.nn import Condition
@@ -94,7 +94,7 @@ def device_params(model: PixelModel, part: Recorded, *, jacobi: bool) -> np.ndar
         return torch.zeros_like(uniforms, dtype=torch.int64), torch.ones_like(uniforms)
 
     values = model.level_embeddings().detach().numpy()
-    sampler = CudaSampler(part.program, choose, values, DEVICE, jacobi=jacobi)
+    sampler = TorchSampler(part.program, Draw(choose, values), DEVICE, jacobi=jacobi)
     sampler.sample(batch)
     assert sampler.num_iterations <= part.program.height * (
         1 if not jacobi else part.program.width * part.program.num_sub_steps

@@ -1,4 +1,4 @@
-"""Mutants of the CUDA engine, planted in the functions that it runs on any device."""
+"""Mutants of the executor in torch, planted in the functions that it runs on any device."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from pointillist.engine.cuda import sampler
-from pointillist.engine.cuda.buffers import Buffers, FeatureMapRows
-from pointillist.engine.cuda.rows import RowCarry
+from pointillist.engine.torch import sampler
+from pointillist.engine.torch.carry import RowCarry
+from pointillist.engine.torch.frames import RowFrames
+from pointillist.engine.torch.rows import ProgramRows
 from pointillist.images import ImageSpec
 
 from . import samplers
@@ -33,10 +34,10 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a row is computed once from its guess", _same("pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = sampler.RowWorkspace.iterate
+    iterate = sampler.RowWorkspace.iterate
 
     def once(self: Any, row: int) -> None:
-        kept(self, row)
+        iterate(self, row)
         self.changed.zero_()
 
     patch.setattr(sampler.RowWorkspace, "iterate", once)
@@ -44,20 +45,20 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a site attends to itself", _same("pixelsnail"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = Buffers.begin
+    begin = RowFrames.begin
 
-    def begin(self: Any, row: int) -> None:
-        kept(self, row)
-        self.masked_slots.scatter_(1, self.slots[:, None], False)
+    def unmask(self: Any, row: int) -> None:
+        begin(self, row)
+        self.masked_slots(row).scatter_(1, self.slots(row)[:, None], False)
 
-    patch.setattr(Buffers, "begin", begin)
+    patch.setattr(RowFrames, "begin", unmask)
 
 
 @mutant("rows above are lost", _same("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(FeatureMapRows, "shift", lambda self: None)
+    patch.setattr(RowFrames, "shift", lambda self, row: None)
 
 
 @mutant("an S-curve is sampled as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(sampler, "columns_in_order", lambda program, row: range(program.width))
+    patch.setattr(ProgramRows, "columns", lambda self, row: range(self.frames.width))

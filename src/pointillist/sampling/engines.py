@@ -34,7 +34,7 @@ from pointillist.sampling.state import SamplingState
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec
-    from pointillist.engine.cuda import CudaSampler
+    from pointillist.engine.torch import TorchSampler
 
 __all__ = [
     "ENGINES",
@@ -116,10 +116,10 @@ def create_stepper(
     if engine == "numpy":
         return GuardedStepper(Interpreter(program, batch), weights)
     if engine in DEVICE_ENGINES:
-        from pointillist.engine.cuda import CudaStepper
+        from pointillist.engine.torch import TorchStepper
 
         return GuardedStepper(
-            CudaStepper(program, batch, device=selection.select_device(engine, model.device)), weights
+            TorchStepper(program, batch, device=selection.select_device(engine, model.device)), weights
         )
     from pointillist.engine.cpu import CpuStepper
 
@@ -232,7 +232,7 @@ def sample_stage(
     if config.engine == "cpu":
         _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:
-        device = _cuda_sampler(model, program, sampler, config.engine)
+        device = _torch_sampler(model, program, sampler, config.engine)
         device.sample(batch, finished)
         if config.engine == "jacobi":
             sampler.passes += device.num_iterations
@@ -255,8 +255,9 @@ def draw_spec(model: PixelModel, sampler: InverseCdfSampler) -> DrawSpec:
     )  # fmt: skip
 
 
-def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> CudaSampler:
-    from pointillist.engine.cuda import CudaSampler
+def _torch_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> TorchSampler:
+    from pointillist.engine.torch import TorchSampler
+    from pointillist.engine.torch.sampler import Draw
 
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         pixels = levels.repeat(len(params) // len(levels), 1, 1)
@@ -267,10 +268,9 @@ def _cuda_sampler(model: PixelModel, program: Program, sampler: InverseCdfSample
         )  # fmt: skip
         return result[0].view_as(uniforms), result[1].view_as(uniforms)
 
-    return CudaSampler(
-        program, choose, model.level_embeddings().detach().cpu().numpy(), selection.select_device(engine, model.device),
-        copies=1 + sampler.guided, jacobi=engine == "jacobi",
-    )  # fmt: skip
+    draw = Draw(choose, model.level_embeddings().detach().cpu().numpy())
+    device = selection.select_device(engine, model.device)
+    return TorchSampler(program, draw, device, copies=1 + sampler.guided, jacobi=engine == "jacobi")
 
 
 def _forward(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:

@@ -68,8 +68,8 @@ def open_stepper(
 
             return CompiledIntegerStepper(program, batch, height, width, inputs)
         case "torch":
-            from pointillist.engine.integer.torch.device import device_of
-            from pointillist.engine.integer.torch.run import TorchIntegerStepper
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.stepper import TorchIntegerStepper
 
             return TorchIntegerStepper(program, batch, height, width, inputs, device_of(executor))
 
@@ -94,10 +94,10 @@ def intervals_of_images(
 
             return intervals_compiled(program, levels, inputs, threads)
         case "torch":
-            from pointillist.engine.integer.torch.device import device_of
-            from pointillist.engine.integer.torch.run import intervals_by_torch
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.integers import score_integers
 
-            return intervals_by_torch(program, levels, inputs, device_of(executor))
+            return score_integers(program, levels, inputs, device_of(executor))
     params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
     pairs = [
         intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])
@@ -134,7 +134,8 @@ class IntegerSteps:
 
     def frequencies(self) -> NDArray[np.int64]:
         """Return the frequencies of the levels `[b, levels]`; they sum to `2 ** precision`."""
-        return frequencies(self.program.head, self._stepper.params(), self._pixel, self.site[2])
+        result: NDArray[np.int64] = frequencies(self.program.head, self._stepper.params(), self._pixel, self.site[2])
+        return result
 
     def observe(self, levels: IntArray) -> None:
         """Take the level of the current sub-pixel of each image, `[b]`, and move to the next one."""

@@ -6,18 +6,18 @@ Of the logits l_k, integers in steps of 2^-8, and with m their maximum, and E th
     r   = floor(2^(P + 32) / sum of e)
     f_k = max(1, floor(e_k r / 2^32)),  and the first largest f_k takes what is missing to 2^P
 
-so every frequency is at least 1, and they sum to 2^P. All of it is 64-bit integer arithmetic without overflow.
+so every frequency is at least 1, and they sum to 2^P. All of it is 64-bit integer arithmetic without overflow, on
+arrays of numpy or torch.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.integer.arrays import Array, count_like, int64, library_of, take_last
 from pointillist.engine.integer.mixture import mixture_weights
-from pointillist.engine.integer.program import IntArray, IntegerHead
+from pointillist.engine.integer.program import IntegerHead
 from pointillist.errors import EngineError
 
 LOGIT_STEP = 2.0**-8
@@ -51,27 +51,26 @@ def exp_table() -> NDArray[np.int32]:
     return table
 
 
-def normalise(weights: NDArray[np.int64], precision: int) -> NDArray[np.int64]:
+def normalise(weights: Array, precision: int) -> Array:
     """Return frequencies `[..., k]` in proportion to weights: at least 1 each, and 2^precision in all."""
     total = weights.sum(axis=-1, keepdims=True)
-    result: NDArray[np.int64] = np.maximum(1, (weights * ((1 << (precision + 32)) // total)) >> 32)
-    missing = (1 << precision) - result.sum(axis=-1)
-    best = result.argmax(axis=-1)[..., None]
-    np.put_along_axis(result, best, np.take_along_axis(result, best, -1) + missing[..., None], -1)
-    return result
+    result = ((weights * ((1 << (precision + 32)) // total)) >> 32).clip(min=1)
+    missing = (1 << precision) - result.sum(axis=-1, keepdims=True)
+    best = result.argmax(axis=-1, keepdims=True)  # the first of several
+    return result + missing * (count_like(result.shape[-1], result) == best)
 
 
-def softmax(logits: IntArray, table: IntArray, precision: int) -> NDArray[np.int64]:
+def softmax(logits: Array, table: Array, precision: int) -> Array:
     """Return the frequencies `[..., k]` of logits in steps of `LOGIT_STEP`."""
-    below = logits.max(axis=-1, keepdims=True).astype(np.int64) - logits
-    return normalise(table[np.minimum(below, len(table) - 1)].astype(np.int64), precision)
+    below = library_of(logits).amax(logits, axis=-1, keepdims=True) - logits
+    return normalise(int64(table[below.clip(max=len(table) - 1)]), precision)
 
 
-def frequencies(head: IntegerHead, params: IntArray, pixel: IntArray, channel: int) -> NDArray[np.int64]:
+def frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
     """Return the frequencies of the levels of one channel.
 
     Args:
-        head: the distribution.
+        head: the distribution, its tables in the library of the parameters.
         params: parameters, `[..., p]`.
         pixel: levels of the pixel, `[..., c]`; those before the channel are read where channels are coupled.
         channel: the channel.
@@ -79,19 +78,26 @@ def frequencies(head: IntegerHead, params: IntArray, pixel: IntArray, channel: i
     Returns:
         `[..., levels]`, summing to `2 ** head.precision`.
     """
-    table = head.tables["exp"]
+    table, params = head.tables["exp"], int64(params)
     if head.kind == "mixture":
-        return normalise(mixture_weights(head, params, pixel, channel), head.precision)
+        return normalise(mixture_weights(head, params, int64(pixel), channel), head.precision)
     if head.kind == "bernoulli":
-        logit = params[..., channel : channel + 1]
-        return softmax(np.concatenate([np.zeros_like(logit), logit], -1), table, head.precision)
-    logits = params[..., channel * head.levels : (channel + 1) * head.levels]
-    return softmax(logits, table, head.precision)
+        logit, library = params[..., channel : channel + 1], library_of(params)
+        return softmax(library.concatenate([library.zeros_like(logit), logit], axis=-1), table, head.precision)
+    return softmax(params[..., channel * head.levels : (channel + 1) * head.levels], table, head.precision)
 
 
-def intervals(result: NDArray[np.int64], levels: IntArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def intervals(result: Array, levels: Array) -> tuple[Array, Array]:
     """Return the start and the frequency of levels `[...]` among frequencies `[..., k]`, as an entropy coder needs."""
-    index: Any = np.asarray(levels)[..., None].astype(np.int64)
-    ends = np.take_along_axis(result.cumsum(axis=-1), index, -1)[..., 0]
-    size = np.take_along_axis(result, index, -1)[..., 0]
-    return ends - size, size
+    index = int64(levels)[..., None]
+    size = take_last(result, index)[..., 0]
+    return take_last(result.cumsum(axis=-1), index)[..., 0] - size, size
+
+
+def draw(result: Array, uniforms: Array) -> Array:
+    """Draw levels `[...]` from frequencies `[..., k]`: the first whose cumulative sum exceeds floor(u * total).
+
+    A uniform is float64, and its product with a total that is a power of two is exact.
+    """
+    target = library_of(result).floor(uniforms * result.sum(axis=-1))
+    return (result.cumsum(axis=-1) <= int64(target)[..., None]).sum(axis=-1)

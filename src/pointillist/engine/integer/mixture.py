@@ -10,16 +10,17 @@ table of 2^24 sigmoid, read by linear interpolation, and I that of 2^24 exp(-log
 
 S is monotone, so no weight is negative. `frequencies.normalise` makes frequencies of them. The weights w_m are those of
 a softmax, and for a later channel times what component m gave to the levels before it.
+
+Parameters and levels are arrays of numpy or torch, in 64 bits.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import IntArray, IntegerHead
+from pointillist.engine.integer.arrays import Array, count_like, int64, library_of
+from pointillist.engine.integer.program import IntegerHead
 
 LOG_SCALE_STEP, FINE_STEP = 2.0**-8, 2.0**-16
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7, 8
@@ -27,7 +28,6 @@ SIGMOID_REACH, TANH_REACH = 16, 8
 BITS = 24
 FARTHEST = 1 << 28
 """Largest distance of a mean from an edge, in positions."""
-Long = NDArray[np.int64]
 
 
 def mixture_tables(levels: int) -> dict[str, NDArray[np.int32]]:
@@ -45,73 +45,71 @@ def mixture_tables(levels: int) -> dict[str, NDArray[np.int32]]:
     }
 
 
-def interpolate(table: IntArray, x: Long) -> Long:
+def interpolate(table: Array, x: Array) -> Array:
     """Read a table of odd length at arguments in steps of 2^-16, 0 in its middle, by linear interpolation."""
     middle = len(table) // 2
-    index = np.clip((x >> 8) + middle, 0, len(table) - 2)
-    inside = np.clip(x - ((index - middle) << 8), 0, 256)
-    low, high = table[index].astype(np.int64), table[index + 1].astype(np.int64)
-    result: Long = low + (((high - low) * inside) >> 8)
-    return result
+    index = ((x >> 8) + middle).clip(0, len(table) - 2)
+    inside = (x - ((index - middle) << 8)).clip(0, 256)
+    low, high = int64(table[index]), int64(table[index + 1])
+    return low + (((high - low) * inside) >> 8)
 
 
-def component_weights(params: IntArray, head: IntegerHead, pixel: IntArray, channel: int) -> Long:
+def component_weights(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
     """Return the weights of the components `[..., m]` of a channel, given the levels before it; up to 2^25."""
-    logits = params[..., : head.mixtures].astype(np.int64)
-    below = logits.max(axis=-1, keepdims=True) - logits
-    exp = head.tables["exp"]
-    weights: Long = exp[np.minimum(below, len(exp) - 1)].astype(np.int64)
+    library, exp = library_of(params), head.tables["exp"]
+    logits = params[..., : head.mixtures]
+    below = library.amax(logits, axis=-1, keepdims=True) - logits
+    weights = int64(exp[below.clip(max=len(exp) - 1)])
     for before in range(channel):
-        mean, inverse = mean_and_inverse(params, head, pixel, before)
-        level = np.asarray(pixel[..., before], np.int64)[..., None]
-        upper = np.where(level == head.levels - 1, 1 << BITS, edge(head, mean, inverse, level))
-        lower = np.where(level == 0, 0, edge(head, mean, inverse, level - 1))
-        weights = weights * np.maximum(1, upper - lower)
-        bits = bit_length(weights.max(axis=-1, keepdims=True))
-        weights = weights >> np.maximum(0, bits - BITS - 1)
+        mean, inverse = mean_and_inverse(head, params, pixel, before)
+        level = pixel[..., before : before + 1]
+        upper = library.where(level == head.levels - 1, 1 << BITS, edge(head, mean, inverse, level))
+        lower = library.where(level == 0, 0, edge(head, mean, inverse, level - 1))
+        weights = weights * (upper - lower).clip(min=1)
+        bits = bit_length(library.amax(weights, axis=-1, keepdims=True))
+        weights = weights >> (bits - BITS - 1).clip(min=0)
     return weights
 
 
-def mean_and_inverse(params: IntArray, head: IntegerHead, pixel: IntArray, channel: int) -> tuple[Long, Long]:
+def mean_and_inverse(head: IntegerHead, params: Array, pixel: Array, channel: int) -> tuple[Array, Array]:
     """Return the position of the mean and the inverse scale of each component `[..., m]` of a channel."""
     m, c = head.mixtures, head.channels
-    mean = params[..., m * (1 + channel) : m * (2 + channel)].astype(np.int64)
-    log_scale = params[..., m * (1 + c + channel) : m * (2 + c + channel)].astype(np.int64)
+    mean = params[..., m * (1 + channel) : m * (2 + channel)]
+    log_scale = params[..., m * (1 + c + channel) : m * (2 + c + channel)]
     position = (mean + (1 << 16)) * (head.levels - 1)
     first = m * (1 + 2 * c + channel * (channel - 1) // 2)
     for before in range(channel):
-        coupling = params[..., first + m * before : first + m * (before + 1)].astype(np.int64)
-        level = np.asarray(pixel[..., before], np.int64)[..., None]
+        coupling = params[..., first + m * before : first + m * (before + 1)]
+        level = pixel[..., before : before + 1]
         position = position + interpolate(head.tables["tanh"], coupling) * (2 * level - (head.levels - 1))
     table = head.tables["inverse"]
-    index = np.clip(log_scale - MIN_LOG_SCALE * 256, 0, len(table) - 1)
-    return position, table[index].astype(np.int64)
+    return position, int64(table[(log_scale - MIN_LOG_SCALE * 256).clip(0, len(table) - 1)])
 
 
-def edge(head: IntegerHead, mean: Long, inverse: Long, level: Any) -> Long:
+def edge(head: IntegerHead, mean: Array, inverse: Array, level: Array) -> Array:
     """Return 2^24 times the CDF of each component at the edge above a level."""
-    distance = np.clip((level << 17) + (1 << 16) - mean, -FARTHEST, FARTHEST)
+    distance = ((level << 17) + (1 << 16) - mean).clip(-FARTHEST, FARTHEST)
     return interpolate(head.tables["sigmoid"], (distance * inverse) >> (17 + BITS - 16))
 
 
-def mixture_weights(head: IntegerHead, params: IntArray, pixel: IntArray, channel: int) -> Long:
+def mixture_weights(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
     """Return the weights of the levels `[..., k]` of a channel; see the head of this file."""
-    weights = component_weights(params, head, pixel, channel)
-    mean, inverse = mean_and_inverse(params, head, pixel, channel)
-    levels = np.arange(head.levels - 1, dtype=np.int64)
-    below = edge(head, mean[..., None], inverse[..., None], levels)  # [..., m, k - 1]
+    library = library_of(params)
+    weights = component_weights(head, params, pixel, channel)
+    mean, inverse = mean_and_inverse(head, params, pixel, channel)
+    below = edge(head, mean[..., None], inverse[..., None], count_like(head.levels - 1, params))  # [..., m, k - 1]
     inner = (weights[..., None] * below).sum(axis=-2) >> BITS
     total = weights.sum(axis=-1, keepdims=True)
-    first = np.zeros_like(total)
-    return np.diff(np.concatenate([first, inner, total], axis=-1), axis=-1)
+    edges = library.concatenate([library.zeros_like(total), inner, total], axis=-1)
+    return edges[..., 1:] - edges[..., :-1]
 
 
-def bit_length(x: Long) -> Long:
+def bit_length(x: Array) -> Array:
     """Return the number of bits of positive integers."""
-    result = np.zeros(x.shape, np.int64)
-    rest = x.copy()
+    library = library_of(x)
+    result, rest = library.zeros_like(x), x
     for step in (32, 16, 8, 4, 2, 1):
         large = rest >= (1 << step)
-        result += np.where(large, step, 0)
-        rest = np.where(large, rest >> step, rest)
+        result = result + library.where(large, step, 0)
+        rest = library.where(large, rest >> step, rest)
     return result + 1

@@ -118,7 +118,7 @@ class IntegerHead:
         channels, levels: of the image.
         mixtures: components of a mixture, else 0.
         precision: frequencies of the levels of a sub-pixel sum to `2 ** precision`.
-        tables: its integer tables by name.
+        tables: its integer tables by name, arrays of the library that runs the program.
     """
 
     kind: Literal["bernoulli", "categorical", "mixture"]
@@ -126,7 +126,7 @@ class IntegerHead:
     levels: int
     mixtures: int
     precision: int
-    tables: dict[str, IntArray]
+    tables: dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import choose_executor, open_steps
+from pointillist.engine.integer.frequencies import draw
 from pointillist.engine.integer.numpy.run import check_inputs
 from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.transforms import DrawTransform
-
-
-def draw(result: IntArray, uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Draw levels `[b]` from frequencies `[b, k]`: the first whose cumulative sum exceeds floor(u * total)."""
-    target = np.floor(uniforms * result.sum(axis=1)).astype(np.int64)
-    drawn: NDArray[np.int64] = (result.cumsum(axis=1) <= target[:, None]).sum(axis=1)
-    return drawn
 
 
 def sample_batch(
@@ -56,11 +49,11 @@ def sample_batch(
 
             sample_compiled(program, check_inputs(program, count, height, width, inputs), batch, on_row, threads)
         case "torch":
-            from pointillist.engine.integer.torch.device import device_of
-            from pointillist.engine.integer.torch.sample import sample_by_torch
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.integers import sample_integers
 
             checked = check_inputs(program, count, height, width, inputs)
-            sample_by_torch(program, checked, batch, device_of(executor), on_row)
+            sample_integers(program, checked, batch, device_of(executor), on_row)
 
 
 def _step(

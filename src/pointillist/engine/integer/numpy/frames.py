@@ -70,7 +70,7 @@ class Frames:
         self.inputs = inputs
         self._values: dict[Value, Array] = {}
         self._maps: dict[Any, Array] = {}
-        self.caches = {cache: self.zeros(batch, height * width, cache.channels) for cache in program.kv_caches}
+        self.caches = {cache: self.new_cache(cache) for cache in program.kv_caches}
 
     def zeros(self, *shape: int) -> Array:
         """Allocate an array."""
@@ -79,6 +79,10 @@ class Frames:
     def constant(self, numbers: NDArray[Any]) -> Array:
         """Return numbers of the program as an array."""
         return numbers
+
+    def new_cache(self, cache: Any) -> Array:
+        """Allocate the array of a KV cache."""
+        return self.zeros(self.batch, self.height * self.width, cache.channels)
 
     def size(self, scale: int) -> tuple[int, int]:
         """Return rows and columns of a grid."""

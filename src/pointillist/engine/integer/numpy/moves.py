@@ -31,16 +31,15 @@ def gather(frames: Frames, i: Any, region: Region) -> None:
 
 def upsample(frames: Frames, i: Any, region: Region) -> None:
     """Read a quarter of the channels of the coarse site that covers each site."""
-    size, source = i.output.channels, frames.map(i.map)
-    target = frames.value(i.output.value)[..., i.output.start : i.output.start + size]
+    size = i.output.channels
     for row_parity in range(2):
         for parity in range(2):
             rows, columns = _with_parity(region.rows, row_parity), _with_parity(region.columns, parity)
             if rows is None or columns is None:
                 continue
             first = (2 * row_parity + parity) * size
-            coarse = source[:, _halved(rows, i.map.up), _halved(columns, i.map.left), first : first + size]
-            target[:, rows, columns] = coarse
+            coarse = frames.sites(i.map, Region(_halved(rows), _halved(columns)))[..., first : first + size]
+            frames.write(i.output, Region(rows, columns), coarse)
 
 
 def _with_parity(part: slice, parity: int) -> slice | None:
@@ -49,10 +48,10 @@ def _with_parity(part: slice, parity: int) -> slice | None:
     return None if first is None else slice(first, part.stop, 2)
 
 
-def _halved(part: slice, margin: int) -> slice:
-    """Return the coarse indices, behind a margin, of the indices of a slice of step 2."""
-    start = margin + part.start // 2
-    return slice(start, start + (part.stop - 1 - part.start) // 2 + 1)
+def _halved(part: slice) -> slice:
+    """Return the coarse indices of the indices of a slice of step 2."""
+    start = part.start // 2
+    return slice(start, start + (part.stop - 1 - part.start) // 2 + 1, 1)
 
 
 def shift_down(frames: Frames, i: Any, region: Region) -> None:

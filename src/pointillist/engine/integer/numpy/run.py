@@ -40,10 +40,11 @@ def allocate_frames(
     return Frames(program, batch, height, width, arrays)
 
 
-def with_sites(program: IntegerProgram, inputs: Mapping[str, IntArray]) -> dict[str, IntArray]:
+def with_sites(program: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return inputs as frames hold them: a vector has one row and one column."""
     return {
-        name: array[:, None, None] if program.inputs[name].kind == "vector" else array for name, array in inputs.items()
+        name: array.reshape(len(array), 1, 1, -1) if program.inputs[name].kind == "vector" else array
+        for name, array in inputs.items()
     }
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from pointillist.engine.torch.device import full_float32
+
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
 """A function that captures work, perhaps does it, and returns a function that repeats it."""
@@ -58,19 +60,6 @@ class GraphCache:
             with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
                 yield
             outside.wait_stream(self._stream)
-
-
-@contextmanager
-def full_float32() -> Iterator[None]:
-    """Disable TF32 products on a GPU within the block, whatever the settings of torch."""
-    products = torch.backends.cuda.matmul
-    name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
-    before = getattr(products, name)
-    setattr(products, name, full)
-    try:
-        yield
-    finally:
-        setattr(products, name, before)
 
 
 class CudaGraphs:

@@ -1,19 +1,36 @@
-"""Opcodes that treat each channel of each site alone, in torch; see `engine/integer/opcodes/elementwise.py`."""
+"""Opcodes that treat each channel of each site alone, in floating point and in integers.
+
+The meaning of an opcode is in `engine/opcodes` and `engine/integer/opcodes`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.engine.integer.numpy.frames import Region
 from pointillist.engine.integer.opcodes.base import output_range
-from pointillist.engine.integer.program import IntegerInstruction
-from pointillist.engine.integer.torch.arithmetic import clamp, lookup, shift
-from pointillist.engine.integer.torch.frames import TorchFrames
+from pointillist.engine.torch.arithmetic import clamp, lookup, shift
+from pointillist.engine.torch.frames import TorchFrames
 
 Constants = dict[str, Any]
+
+FORMULAS: dict[str, Callable[..., Tensor]] = {
+    "ADD": torch.add,
+    "MULTIPLY": torch.mul,
+    "SHIFT": torch.add,
+    "SCALE": torch.mul,
+    "TANH": torch.tanh,
+    "SIGMOID": torch.sigmoid,
+    "GATE": lambda x, y: torch.tanh(x) * torch.sigmoid(y),
+    "RELU": torch.relu,
+    "ELU": F.elu,
+    "GELU": lambda x: F.gelu(x, approximate="tanh"),
+}
 
 
 def narrow(c: Constants, x: Tensor) -> Tensor:
@@ -63,7 +80,7 @@ def gate(c: Constants, x: Tensor, y: Tensor) -> Tensor:
     return shift(tanh * sigmoid, c["shift"])
 
 
-FORMULAS: dict[str, Callable[..., Tensor]] = {
+INTEGER_FORMULAS: dict[str, Callable[..., Tensor]] = {
     "NARROW": narrow,
     "RESCALE": narrow,
     "ADD": add,
@@ -77,8 +94,18 @@ FORMULAS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def elementwise(frames: TorchFrames, i: IntegerInstruction, region: Region) -> None:
+def elementwise(frames: TorchFrames, i: Any, region: Region) -> None:
+    """Compute a formula of the inputs and the constants."""
+    inputs = [frames.read(view, region) for view in i.inputs]
+    frames.write(i.output, region, FORMULAS[i.opcode](*inputs, *frames.constants.of(i)))
+
+
+def integer_elementwise(frames: TorchFrames, i: Any, region: Region) -> None:
     """Compute a formula of the inputs in 64 bits, clamped to the range of the output."""
-    assert i.output is not None
     inputs = [frames.read(view, region).long() for view in i.inputs]
-    frames.write(i.output, region, clamp(FORMULAS[i.opcode](frames.constants.of(i), *inputs), *output_range(i)))
+    result = INTEGER_FORMULAS[i.opcode](frames.constants.of(i), *inputs)
+    frames.write(i.output, region, clamp(result, *output_range(i)))
+
+
+FLOAT = dict.fromkeys(FORMULAS, elementwise)
+INTEGER = dict.fromkeys(INTEGER_FORMULAS, integer_elementwise)

@@ -4,43 +4,58 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.cuda.buffers import Buffers, upload
-from pointillist.engine.cuda.graphs import Capture, GraphCache
-from pointillist.engine.cuda.kernels import run_part, run_per_image
-from pointillist.engine.cuda.rows import RowCarry, check_device_memory, columns_in_order, row_kind, shift
-from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.torch.capture import Capture, GraphCache
+from pointillist.engine.torch.carry import RowCarry
+from pointillist.engine.torch.frames import upload
+from pointillist.engine.torch.rows import ProgramRows
 
 _log = logging.getLogger(__name__)
 
 Choose = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
 """Draws a channel at some sites: from parameters `[b, p, sites]`, levels of the sites `[n, c, sites]`, the channel and
-uniforms `[n, sites]` to the drawn levels and their nats, `[n, sites]` each. The batch b holds n images once, or twice:
-conditional and then unconditional.
+uniforms `[n, sites]` to the drawn levels and their likelihoods, `[n, sites]` each. The batch b holds n images once, or
+twice: conditional and then unconditional.
 """
 
 
-class CudaSampler:
+@dataclass(frozen=True)
+class Draw:
+    """The distribution of a sub-pixel, and what a level writes to the canvas.
+
+    Attributes:
+        choose: draws levels.
+        values: canvas values of each level, `[levels, e]`.
+        to_nats: from likelihoods of `choose`, in main memory, to nats; by default they are nats.
+    """
+
+    choose: Choose
+    values: NDArray[Any]
+    to_nats: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
+
+
+class TorchSampler:
     """A program ready to sample batches on a device.
 
-        CudaSampler(program, choose, values, torch.device("cuda"), jacobi=True).sample(batch)
+        TorchSampler(program, Draw(choose, values), torch.device("cuda"), inputs=inputs, jacobi=True).sample(batch)
 
     Args:
-        program: the program, from `record`.
-        choose: draws levels from its parameters.
-        values: canvas values of each level, `[levels, e]`.
-        device: the GPU; any other device computes the same, without capture.
-        copies: number of copies of every image in the engine's batch.
+        program: in floating point or in integers.
+        draw: draws levels from its parameters.
+        device: the device; a GPU captures, and any other computes the same.
+        inputs: conditions by name, for the whole batch; None for those seen while recording.
         jacobi: sample all sites of a row together, from a guess (the row above), until nothing changes (the
             Jacobi iteration of Song et al. 2021, row by row). The fixed point is the result of site after site: every
             site has read exactly the sites before it.
-        inputs: conditions by key, for the whole batch; the default is the tensor seen while recording.
+        copies: number of copies of every image in the engine's batch.
         capture: see `GraphCache`.
 
     Attributes:
@@ -48,12 +63,19 @@ class CudaSampler:
     """
 
     def __init__(
-        self, program: Program, choose: Choose, values: FloatArray, device: torch.device, *, copies: int = 1,
-        jacobi: bool = False, inputs: Mapping[str, NDArray[Any]] | None = None, capture: Capture | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        program: Any,
+        draw: Draw,
+        device: torch.device,
+        *,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        jacobi: bool = False,
+        copies: int = 1,
+        capture: Capture | None = None,
+    ) -> None:
         self.program, self.device, self.num_iterations = program, device, 0
-        self._choose, self._values, self._copies, self._fixed_point = choose, values, copies, jacobi
-        self._inputs, self._capture = inputs, capture
+        self._draw, self._inputs, self._jacobi, self._copies = draw, inputs, jacobi, copies
+        self._capture = capture
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
         """Fill in the unknown sub-pixels of a batch.
@@ -65,61 +87,53 @@ class CudaSampler:
         Raises:
             EngineError: if the memory of the device does not suffice, or an input does not fit.
         """
-        arrays = (batch.levels, batch.known, batch.uniforms)
-        size = self._copies * len(batch.levels)
-        check_device_memory(self.program, size, self.device, sum(array.nbytes for array in arrays))
+        count, _, height, width = batch.levels.shape
         graphs = GraphCache(self.device, self._capture)
         with graphs.active():
-            workspace = RowWorkspace(self.program, size, self._choose, self._values, self.device, self._inputs, batch)
-            for row in range(self.program.height):
+            size = self._copies * count
+            more = sum(array.nbytes for array in (batch.levels, batch.known, batch.uniforms))
+            rows = ProgramRows(self.program, size, height, width, self._inputs, self.device, more)
+            workspace = RowWorkspace(rows, self._draw, batch)
+            for row in range(height):
                 workspace.begin(row)
                 self._sample_row(graphs, workspace, row)
                 workspace.download(batch, row)
                 if on_row is not None:
                     on_row(row + 1)
-            batch.nats += workspace.nats.cpu().numpy()
         _log.info(
             "Sampled %d rows of %d sites in %d iterations over a row, %d images at once.",
-            self.program.height, self.program.width, self.num_iterations, len(batch.levels),
+            height, width, self.num_iterations, count,
         )  # fmt: skip
 
     def _sample_row(self, graphs: GraphCache, workspace: RowWorkspace, row: int) -> None:
-        kind = row_kind(self.program, row)
-        if not self._fixed_point:
+        kind = workspace.rows.kind(row)
+        if not self._jacobi:
             self.num_iterations += 1
             graphs.run(kind, lambda: workspace.sample_sequentially(row))
             return
         graphs.run(("guess", kind), lambda: workspace.guess(row))
-        for _ in range(self.program.width * self.program.num_sub_steps):  # iteration i settles sub-pixel i
+        for _ in range(workspace.rows.frames.width * self.program.num_sub_steps):  # iteration i settles sub-pixel i
             self.num_iterations += 1
             graphs.run(("pass", kind), lambda: workspace.iterate(row))
             if not workspace.changed.item():
                 break
-        graphs.run(("close", kind), lambda: workspace.close_row(row))
 
 
 class RowWorkspace:
-    """The current row: its levels, known mask and uniforms; and the rows above it."""
+    """The current row: its levels, known mask, uniforms and likelihoods; and the rows above it."""
 
-    def __init__(
-        self, program: Program, size: int, choose: Choose, values: FloatArray, device: torch.device,
-        inputs: Mapping[str, NDArray[Any]] | None, batch: SampleBatch,
-    ) -> None:  # fmt: skip
-        self.program, self._choose = program, choose
-        self.buffers = Buffers(program, size, device, inputs)
-        self._values = upload(values, device).to(self.buffers.weights)
-        self._canvas = self.buffers.maps[program.canvas].at(0, 0)
-        self._carry = RowCarry(self.buffers)
+    def __init__(self, rows: ProgramRows, draw: Draw, batch: SampleBatch) -> None:
+        self.rows, self._draw, device = rows, draw, rows.frames.device
+        self._values = upload(draw.values, device).to(rows.frames.dtype)
+        self._carry = RowCarry(rows.frames)
         self._images = [upload(a, device) for a in (batch.levels, batch.known, batch.uniforms)]
         self.levels, self.known, self.uniforms = (torch.zeros_like(image[:, :, 0]) for image in self._images)
-        self.row_nats = torch.zeros_like(self.uniforms)
-        self.nats = self.row_nats.new_zeros(len(self.levels))
+        self._likelihoods = torch.zeros_like(self.uniforms)
         self.changed = torch.zeros((), dtype=torch.bool, device=device)
-        run_per_image(self.buffers)
 
     def begin(self, row: int) -> None:
         """Load the row. Unknown levels keep those of the row above, as a guess."""
-        self.buffers.begin(row)
+        self.rows.begin(row)
         levels, known, uniforms = (image[:, :, row] for image in self._images)
         self.known.copy_(known)
         self.uniforms.copy_(uniforms)
@@ -127,64 +141,61 @@ class RowWorkspace:
 
     def sample_sequentially(self, row: int) -> None:
         """Sample a row, one site after the other."""
-        run_part(self.buffers, self.program.per_row, row, None)
-        for column in columns_in_order(self.program, row):
+        self.rows.run_row(row)
+        for column in self.rows.columns(row):
             self._sample_site(row, column)
-        self.close_row(row)
 
     def guess(self, row: int) -> None:
         """Run the row part, and write the guessed levels to the canvas."""
-        run_part(self.buffers, self.program.per_row, row, None)
+        self.rows.run_row(row)
         for channel in range(self.levels.shape[1]):
-            self._write(channel, None)
+            self._write(row, channel, None)
 
     def iterate(self, row: int) -> None:
         """Sample all sites from the current levels; `changed` tells whether levels or state have changed."""
         before = self.levels.clone()
         self._carry.snapshot()
-        run_part(self.buffers, self.program.per_site, row, None)  # all sub-pixels at once, from the current levels
+        self.rows.run_site(row)  # all sub-pixels at once, from the current levels
         for channel in range(self.levels.shape[1]):
-            self._draw(channel, None)
-            self._write(channel, None)
-        run_part(self.buffers, self.program.post_draw, row, None)
+            self._draw_levels(row, channel, None)
+            self._write(row, channel, None)
+        self.rows.run_post_draw(row, None)
         self.changed.copy_((self.levels != before).any() | self._carry.changed())
 
-    def close_row(self, row: int) -> None:
-        """Finish the row."""
-        self.nats += self.row_nats.sum((1, 2))
-        shift(self.buffers, row)
-
     def download(self, batch: SampleBatch, row: int) -> None:
-        """Copy the row to main memory."""
+        """Copy the row to main memory, and add its nats in generation order: sums in floating point depend on it."""
         batch.levels[:, :, row] = self.levels.cpu().numpy()
+        nats = np.where(batch.known[:, :, row], 0.0, self._draw.to_nats(self._likelihoods.cpu().numpy()))
+        for column in self.rows.columns(row):
+            for channel in range(nats.shape[1]):
+                batch.nats += nats[:, channel, column]
         if batch.params is not None:
-            params = self.buffers.read(self.program.params, None)[: len(self.levels)]
-            batch.params[:, row] = params.cpu().numpy()
+            batch.params[:, row] = self.rows.params(row, None)[: len(self.levels)].cpu().numpy()
 
     def _sample_site(self, row: int, column: int) -> None:
         """Run sub-step after sub-step; a single one gives the parameters of all channels."""
-        channels = range(self.levels.shape[1])
-        for number, step in enumerate(self.program.sub_steps):
-            run_part(self.buffers, step, row, column)
-            for channel in channels if len(self.program.sub_steps) == 1 else (number,):
-                self._draw(channel, column)
-                self._write(channel, column)
-        run_part(self.buffers, self.program.post_draw, row, column)
+        steps, channels = self.rows.program.num_sub_steps, range(self.levels.shape[1])
+        for number in range(steps):
+            self.rows.run_sub_step(row, column, number)
+            for channel in channels if steps == 1 else (number,):
+                self._draw_levels(row, channel, column)
+                self._write(row, channel, column)
+        self.rows.run_post_draw(row, column)
 
-    def _draw(self, channel: int, column: int | None) -> None:
+    def _draw_levels(self, row: int, channel: int, column: int | None) -> None:
         at = slice(None) if column is None else slice(column, column + 1)
         uniforms, known = self.uniforms[:, channel, at], self.known[:, channel, at]
-        params = self.buffers.read(self.program.params, column).transpose(1, 2)
+        params = self.rows.params(row, column).transpose(1, 2)
         params = params.expand(-1, -1, uniforms.shape[1])  # one column if they do not depend on the image
-        drawn, nats = self._choose(params, self.levels[:, :, at], channel, uniforms)
+        drawn, likelihoods = self._draw.choose(params, self.levels[:, :, at], channel, uniforms)
         levels = self.levels[:, channel, at]
         levels.copy_(torch.where(known, levels, drawn))
-        self.row_nats[:, channel, at] = nats.masked_fill(known, 0)
+        self._likelihoods[:, channel, at] = likelihoods
 
-    def _write(self, channel: int, column: int | None) -> None:
+    def _write(self, row: int, channel: int, column: int | None) -> None:
         """Write the levels of a channel to the canvas, as the network reads them."""
         at = slice(None) if column is None else slice(column, column + 1)
         levels, width = self.levels[:, channel, at], self._values.shape[1]
         values = self._values.index_select(0, levels.flatten()).view(*levels.shape, width)
-        canvas = self._canvas[:, at, channel * width : (channel + 1) * width]
-        canvas.view(-1, *values.shape).copy_(values)
+        copies = self.rows.frames.batch // len(levels)
+        self.rows.write(row, column, values.repeat(copies, 1, 1), channel * width)

@@ -1,6 +1,9 @@
-"""The device of an executor of torch."""
+"""The device of an executor of torch, and the precision of its products."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -23,3 +26,16 @@ def device_of(executor: str) -> torch.device:
     if (device.index or 0) >= count:
         raise EngineError(f"`executor` (={executor!r}) needs a GPU, and torch finds {count}: use 'auto' or 'torch'.")
     return device if device.index is not None else torch.device("cuda", torch.cuda.current_device())
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Disable TF32 products on a GPU within the block, whatever the settings of torch."""
+    products = torch.backends.cuda.matmul
+    name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(products, name)
+    setattr(products, name, full)
+    try:
+        yield
+    finally:
+        setattr(products, name, before)

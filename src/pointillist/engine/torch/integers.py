@@ -1,0 +1,85 @@
+"""Sample and score images by an integer program in torch, with the bits of the numpy reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.integer.frequencies import draw, frequencies, intervals
+from pointillist.engine.integer.numpy.run import run_whole, with_sites
+from pointillist.engine.integer.program import IntArray, IntegerHead, IntegerProgram
+from pointillist.engine.torch.frames import TorchFrames, bytes_of_image, constants_of
+from pointillist.engine.torch.operations import INTEGER
+from pointillist.engine.torch.sampler import Draw, TorchSampler
+
+BYTES = 2**30
+"""Memory of the values of images that are scored together."""
+NUMBERS = 2**23
+"""Numbers, for each level and component, of sites whose frequencies are computed together."""
+
+
+def head_of(program: IntegerProgram, device: torch.device) -> IntegerHead:
+    """Return the head of a program with its tables on a device."""
+    constants = constants_of(program, device)
+    return replace(program.head, tables={name: constants.array(table) for name, table in program.head.tables.items()})
+
+
+def sample_integers(
+    program: IntegerProgram,
+    inputs: Mapping[str, IntArray],
+    batch: SampleBatch,
+    device: torch.device,
+    on_row: Callable[[int], None] | None = None,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch; see `engine.integer.sampler.sample_batch`."""
+    TorchSampler(program, integer_draw(program, device), device, inputs=inputs).sample(batch, on_row)
+
+
+def integer_draw(program: IntegerProgram, device: torch.device) -> Draw:
+    """Return draws from the frequencies themselves; the logarithms are numpy's."""
+    head = head_of(program, device)
+
+    def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+        result = frequencies(head, params.transpose(1, 2), levels.transpose(1, 2), channel)  # [n, sites, k]
+        drawn = draw(result, uniforms)
+        return drawn, result.gather(2, drawn[..., None])[..., 0]
+
+    return Draw(choose, program.canvas_values, lambda sizes: np.log(sizes / 2.0**head.precision))
+
+
+def score_integers(
+    program: IntegerProgram, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once."""
+    height, width = levels.shape[2:]
+    starts, sizes = np.empty(levels.shape, np.int64), np.empty(levels.shape, np.int64)
+    together = max(1, BYTES // bytes_of_image(program, height, width, rows=height))
+    for first in range(0, len(levels), together):
+        part = slice(first, first + together)
+        pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
+        conditions = {name: array[part] for name, array in inputs.items()}
+        for target, result in zip((starts, sizes), score(program, pixels, conditions), strict=True):
+            target[part] = result.permute(0, 3, 1, 2).cpu().numpy()
+    return starts, sizes
+
+
+def score(program: IntegerProgram, pixels: Tensor, inputs: Mapping[str, IntArray]) -> tuple[Tensor, Tensor]:
+    """Return the start and the frequency of each level of images `[b, h, w, c]`, on their device."""
+    batch, height, width, channels = pixels.shape
+    frames = TorchFrames(program, batch, height, width, with_sites(program, inputs), pixels.device)
+    params = run_whole(frames, INTEGER, pixels).expand(batch, height, width, -1).reshape(batch * height * width, -1)
+    head, rows = head_of(program, pixels.device), pixels.reshape(-1, channels)
+    starts, sizes = torch.empty_like(rows), torch.empty_like(rows)
+    together = max(1, NUMBERS // (head.levels * max(1, head.mixtures)))
+    for first in range(0, len(rows), together):
+        part = slice(first, first + together)
+        for channel in range(channels):
+            result = frequencies(head, params[part], rows[part], channel)
+            starts[part, channel], sizes[part, channel] = intervals(result, rows[part, channel])
+    return starts.view(pixels.shape), sizes.view(pixels.shape)

@@ -1,0 +1,125 @@
+"""Run the parts of a program row by row, on buffers whose addresses never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pointillist.engine.batch import check_memory, prepare_inputs
+from pointillist.engine.integer.numpy.frames import Region
+from pointillist.engine.integer.numpy.run import with_sites
+from pointillist.engine.integer.numpy.schedule import run_part
+from pointillist.engine.program import Program
+from pointillist.engine.torch.frames import RowFrames, bytes_of_image
+from pointillist.engine.torch.operations import operations_of
+from pointillist.system import free_bytes
+
+OF_THE_IMAGE = ("INPUT", "MAP_CONSTANT")
+"""Opcodes that read a row of the image by its number. They run when a row begins, and are not captured."""
+
+
+class ProgramRows:
+    """A program at the current row of images.
+
+    `begin` a row, then `run_row`, and at its sites `run_sub_step`, after which there are `params`, `write` and
+    `run_post_draw`; or all of them over the whole row, where the column is None. What follows `begin` is the same work
+    for all rows of one kind.
+
+    Args:
+        program: in floating point or in integers.
+        batch, height, width: number and size of the images.
+        inputs: conditions by name; None for those seen while recording.
+        device: the device of all tensors.
+        more: bytes that the device must hold besides.
+
+    Raises:
+        EngineError: if the memory of the device does not suffice, or an input does not fit.
+    """
+
+    def __init__(
+        self,
+        program: Any,
+        batch: int,
+        height: int,
+        width: int,
+        inputs: Mapping[str, NDArray[Any]] | None,
+        device: torch.device,
+        more: int = 0,
+    ) -> None:
+        self.program = program
+        needed = batch * bytes_of_image(program, height, width, rows=1) + more
+        check_memory(needed, batch, height, width, free_bytes(device))
+        if isinstance(program, Program):
+            inputs = prepare_inputs(program, batch, inputs or {})
+        self.frames = RowFrames(program, batch, height, width, with_sites(program, inputs or {}), device)
+        self._operations = operations_of(program)
+        self._begin = [i for part in (program.per_row, program.per_site) for i in part if i.opcode in OF_THE_IMAGE]
+        self._row, self._site, self._post_draw = map(
+            _without_reads_of_the_image, (program.per_row, program.per_site, program.post_draw)
+        )
+        self._sub_steps = [self._site] * program.num_sub_steps
+        if isinstance(program, Program):
+            self._sub_steps = [*map(_without_reads_of_the_image, program.sub_steps)]
+        self._period = period(program)
+        self._first = max((i.first_row for i in program.per_row), default=0)
+        run_part(self.frames, self._operations, program.per_image, 0, height)
+
+    def kind(self, row: int) -> int:
+        """Return the kind of a row. Rows of one kind are the same work; each of the first rows is a kind of its own."""
+        return row if row < self._first else self._first + (row - self._first) % self._period
+
+    def columns(self, row: int) -> range:
+        """Return the columns of a row, in generation order."""
+        return range(self.frames.width)[:: -1 if self.program.s_curve and row % 2 else 1]
+
+    def begin(self, row: int) -> None:
+        """Set what differs from row to row."""
+        self.frames.begin(row)
+        self._run(self._begin, row, None)
+
+    def run_row(self, row: int) -> None:
+        """Finish the row above, and run the part of the row."""
+        self.frames.shift(row)
+        self._run(self._row, row, None)
+
+    def run_site(self, row: int) -> None:
+        """Run the part of a site, with all sub-steps, over the row."""
+        self._run(self._site, row, None)
+
+    def run_sub_step(self, row: int, column: int, number: int) -> None:
+        """Run a sub-step at a site."""
+        self._run(self._sub_steps[number], row, column)
+
+    def run_post_draw(self, row: int, column: int | None) -> None:
+        """Run the part after the draw."""
+        self._run(self._post_draw, row, column)
+
+    def params(self, row: int, column: int | None) -> Tensor:
+        """Return the parameters at a site or in the row, `[b, columns, p]`; one column if all are the same."""
+        result: Tensor = self.frames.read(self.program.params, self._region(row, column))[:, 0]
+        return result
+
+    def write(self, row: int, column: int | None, values: Tensor, first: int) -> None:
+        """Write values `[b, columns, c]` to the canvas, from its channel `first` on."""
+        canvas = self.frames.sites(self.program.canvas, self._region(row, column))[:, 0]
+        canvas[..., first : first + values.shape[-1]] = values
+
+    def _run(self, part: list[Any], row: int, column: int | None) -> None:
+        run_part(self.frames, self._operations, part, row, row + 1, column)
+
+    def _region(self, row: int, column: int | None) -> Region:
+        return Region.of_rows(row, row + 1, self.frames.width) if column is None else Region.of_site(row, column)
+
+
+def _without_reads_of_the_image(part: tuple[Any, ...]) -> list[Any]:
+    return [i for i in part if i.opcode not in OF_THE_IMAGE]
+
+
+def period(program: Any) -> int:
+    """Return after how many rows instructions repeat: the coarsest grid spacing, or 2 on an S-curve."""
+    scales: list[int] = [i.scale for _, part in program.parts() for i in part]
+    return max(2 if program.s_curve else 1, *scales)
