@@ -147,13 +147,8 @@ def _fitting(needed: int, batch: int, height: int, width: int, free: int) -> str
     return f"one image of `size={max(1, int(height * share))}x{max(1, int(width * share))}` would fit"
 
 
-def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:
-    """Count the bytes of feature maps, KV caches, conditions and values, without reuse of any buffer.
-
-    Args:
-        batch: images sampled together.
-        columns: for how many columns the value of a site is kept. A value of the row phase takes all columns.
-    """
+def program_memory_bytes(program: Program, batch: int) -> int:
+    """Count the bytes of feature maps, KV caches, conditions and values of images, without reuse of any buffer."""
     numbers = 0
     for feature_map in program.maps:
         sites = feature_map.left + -(-program.width // feature_map.scale) + feature_map.right
@@ -162,5 +157,5 @@ def program_memory_bytes(program: Program, batch: int, columns: int = 1) -> int:
     for condition in program.inputs.values():
         numbers += condition.channels * (1 if condition.kind == "vector" else program.height * program.width)
     values = {view.value for _, part in program.parts() for i in part for view in i.views}
-    numbers += sum(v.channels * (program.width if v.phase == Phase.ROW else columns) for v in values)
+    numbers += sum(v.channels * (program.width if v.phase == Phase.ROW else 1) for v in values)
     return batch * numbers * program.dtype.itemsize

@@ -93,8 +93,8 @@ def bytes_of_image(program: Any, height: int, width: int, rows: int) -> int:
     for m in program.maps:
         numbers += m.channels * (m.up + -(-rows // m.scale)) * (m.left + -(-width // m.scale) + m.right)
     for value in {view.value for _, part in program.parts() for i in part for view in i.views}:
-        one = value.phase == Phase.IMAGE
-        numbers += value.channels * (1 if one else -(-rows // value.scale) * -(-width // value.scale))
+        sites = 1 if value.phase == Phase.IMAGE else -(-rows // value.scale) * -(-width // value.scale)
+        numbers += value.channels * sites
     return int(numbers * dtype_of(program).itemsize)
 
 
