@@ -132,6 +132,10 @@ class TorchFrames(Frames):
         """Return numbers of the program as a tensor."""
         return self.constants.array(numbers)
 
+    def copy(self, array: Tensor) -> Tensor:
+        """Copy a tensor."""
+        return array.clone()
+
     def new_cache(self, cache: Any) -> Tensor:
         """Allocate a KV cache."""
         sites = 1 + self.height * self.width
@@ -171,8 +175,9 @@ class RowFrames(TorchFrames):
     ) -> None:
         super().__init__(program, batch, height, width, inputs, device)
         for feature_map in program.maps:
+            rows = self.map(feature_map)
             if feature_map.initial_above is not None:  # the current row is the row above until it is written
-                self.map(feature_map)[:, -1] = self.map(feature_map)[:, 0]
+                rows[:, -1] = rows[:, 0]
         entries = 1 + height * width if program.kv_caches else 0
         self._every_slot = torch.arange(entries, device=device)
         self._slots = torch.zeros(width, dtype=torch.int64, device=device)
@@ -214,14 +219,9 @@ class RowFrames(TorchFrames):
                 for above in range(feature_map.up):
                     rows[:, above].copy_(rows[:, above + 1])
 
-    def between_rows(self) -> list[Tensor]:
-        """List the tensors that hold the state of the images between two rows; all others are computed in a row."""
-        return [*map(self.map, self.program.maps), *self.caches.values()]
-
-    def restore(self, saved: list[Tensor]) -> None:
-        """Copy a state between two rows back. What was computed in later rows is forgotten."""
-        for tensor, copy in zip(self.between_rows(), saved, strict=True):
-            tensor.copy_(copy)
+    def restore(self, state: Any) -> None:
+        """Copy a saved state back, and forget what was computed in later rows."""
+        super().restore(state)
         for value, tensor in self.values():
             if value.phase != Phase.IMAGE:
                 tensor.zero_()

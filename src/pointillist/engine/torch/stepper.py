@@ -67,6 +67,15 @@ class CapturedRows:
         with self.graphs.active():
             self.rows.write(row, column, values.to(self.rows.frames.device)[:, None], first)
 
+    def save(self) -> Any:
+        """Copy the state of the images at the beginning of a row."""
+        return self.rows.frames.save()
+
+    def restore(self, state: Any) -> None:
+        """Copy a saved state back."""
+        with self.graphs.active():
+            self.rows.frames.restore(state)
+
     def select(self, indices: NDArray[Any]) -> None:
         """Copy the state of images."""
         with self.graphs.active():
@@ -117,12 +126,11 @@ class TorchStepper(ProgramStepper):
     def _select(self, indices: IntArray) -> None:
         self._captured.select(indices)
 
-    def _save(self) -> list[Tensor]:
-        return [tensor.clone() for tensor in self._captured.rows.frames.between_rows()]
+    def _save(self) -> Any:
+        return self._captured.save()
 
-    def _restore(self, arrays: list[Tensor]) -> None:
-        with self._captured.graphs.active():
-            self._captured.rows.frames.restore(arrays)
+    def _restore(self, arrays: Any) -> None:
+        self._captured.restore(arrays)
 
 
 class TorchIntegerStepper(IntegerStepper):
@@ -151,6 +159,12 @@ class TorchIntegerStepper(IntegerStepper):
 
     def _run_row(self) -> None:
         self._captured.run_row(self.site[0])
+
+    def _save(self) -> Any:
+        return self._captured.save()
+
+    def _restore(self, arrays: Any) -> None:
+        self._captured.restore(arrays)
 
     def _run_site(self) -> None:
         self._captured.run_sub_step(*self.site)
