@@ -11,10 +11,10 @@ import sys
 import torch
 
 import pointillist as pt
-from pointillist.bench.timing import Case, cpu_time, interleave
-from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.networks import entry, names
 from pointillist.system import single_threaded
+from speed.timing import Case, cpu_time, interleave
+from speed.training import VARIANTS, StepRunner
 
 BATCH, REPEATS = 16, 7
 

@@ -32,9 +32,9 @@ import psutil
 import torch
 
 import pointillist as pt
-from pointillist.bench.timing import MedianRange
 from pointillist.networks import names
 from pointillist.system import describe_machine, describe_versions, today
+from speed.timing import MedianRange
 
 CANVASES = (1, 4)
 DEFAULT_MODELS = ("gated-pixelcnn:tiny", "gated-pixelcnn:base", "pixelcnn-pp:tiny")

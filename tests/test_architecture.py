@@ -28,7 +28,7 @@ ROWS = [
     {"analysis", "anomaly"},
     {"training"},
     {"hierarchy"},
-    {"bench", "demo", "jobs", "studio"},
+    {"demo", "jobs", "studio"},
     {"cli"},
     {"__main__"},
 ]

@@ -3,7 +3,7 @@
     python tools/make_speed.py --measure             # first measure everything anew, which takes about an hour
     python tools/make_speed.py --measure NAME NAME   # or some of it
 
-Measure on a machine that does nothing else. Each file is what `pointillist bench ... --json` wrote.
+Measure on a machine that does nothing else. Each file is what `python benchmarks/measure_speed.py ... --json` wrote.
 """
 
 from __future__ import annotations
@@ -15,26 +15,29 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pointillist.bench.plot import plot_report
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-FOLDER = Path(__file__).parents[1] / "docs" / "evidence" / "speed"
-PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "speed.md"
+from speed.plot import plot_report
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = "benchmarks/measure_speed.py"
+FOLDER = ROOT / "docs" / "evidence" / "speed"
+PAGE = ROOT / "docs" / "evidence" / "speed.md"
 YARDSTICK = "handwritten"
 BASE = (
-    "pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "pixelcnn-pp", "pixelsnail",
-    "locally-masked-pixelcnn",
-)  # fmt: skip
-WIDE = ["gated-pixelcnn", "--set", "model.network.channels=128", "--set", "model.network.head_channels=128"]
-RUNS: dict[str, list[str]] = {
-    "gated-pixelcnn": [
-        "gated-pixelcnn", "--set", "model.network.channels=64", "--set", "model.network.layers=12",
-        "--threads", "1,2", "--repeats", "3",
-    ],
+    *("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn"),
+    *("pixelcnn-pp", "pixelsnail", "locally-masked-pixelcnn"),
+)
+WIDE = "gated-pixelcnn --set model.network.channels=128 --set model.network.head_channels=128"
+DEEP = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12 --threads 1,2 --repeats 3"
+RUNS: dict[str, str] = {
+    "gated-pixelcnn": DEEP,
     "gated-pixelcnn-128": WIDE,
-    **{f"gated-pixelcnn-128-{k}": [*WIDE, "--quantize", k, "--train-batch-size", "0"] for k in ("bf16", "int8")},
-    "gated-pixelcnn-rgb": ["gated-pixelcnn:base", "--mode", "rgb", "--size", "16"],
-    **{name: [f"{name}:base"] for name in BASE},
-}  # fmt: skip
+    "gated-pixelcnn-128-bf16": f"{WIDE} --quantize bf16 --train-batch-size 0",
+    "gated-pixelcnn-128-int8": f"{WIDE} --quantize int8 --train-batch-size 0",
+    "gated-pixelcnn-rgb": "gated-pixelcnn:base --mode rgb --size 16",
+    **{name: f"{name}:base" for name in BASE},
+}
 HEAD = """# Speed
 
 <!-- Made by tools/make_speed.py from docs/evidence/speed/*.json: do not edit. -->
@@ -76,14 +79,9 @@ def measure(names: list[str]) -> None:
     """Run the benchmarks, one after the other."""
     FOLDER.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for name in names or [*RUNS, YARDSTICK]:
-        out = str(FOLDER / f"{name}.json")
-        if name == YARDSTICK:
-            script = Path(__file__).parents[1] / "benchmarks" / "handwritten_gated.py"
-            command = [sys.executable, str(script), "--batch", "1", "16", "64", "--json", out]
-        else:
-            command = [sys.executable, "-m", "pointillist", "bench", *RUNS[name], "--json", out, "--force"]
-        subprocess.run(command, check=True, env=environment)
+    for name in names or RUNS:
+        command = [sys.executable, SCRIPT, *RUNS[name].split(), "--json", str(FOLDER / f"{name}.json")]
+        subprocess.run(command, check=True, env=environment, cwd=ROOT)
 
 
 def page() -> str:
@@ -108,7 +106,7 @@ def _section(name: str, r: dict[str, Any]) -> str:
     lines = [
         f"## {r['name']}, {r['image']}",
         "",
-        f"`pointillist bench {' '.join(RUNS[name])}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
+        f"`python {SCRIPT} {RUNS[name]}`; {r['date']}, {r['machine']}; {r['versions']}.{busy}",
         f"Peak performance: {peaks['gflops']:.0f} GFLOP/s{_bytes(peaks)} and {peaks['gigabytes']:.0f} GB/s. "
         f"{r['parameters']:,} parameters; "
         f"an image takes {cost['row_flops'] / 1e6:,.0f} MFLOP by rows and {cost['pixel_flops'] / 1e6:,.0f} by pixels, "
@@ -123,7 +121,7 @@ def _section(name: str, r: dict[str, Any]) -> str:
         "",
         f"![milliseconds per image](speed/{name}.svg)",
         "",
-    ]  # fmt: skip
+    ]
     if r["training"]:
         lines += [
             f"| training, batch {r['training'][0]['batch']} | images/s | speedup over dense masked | memory, MB |",
@@ -147,25 +145,34 @@ def _startup(s: dict[str, Any]) -> str:
 
 def _sampling(row: dict[str, Any]) -> str:
     return _cells(
-        row["engine"], row["batch"], row["threads"], f"{row['milliseconds']['median']:,.1f}",
-        _ratio(row["over_naive"], 0), _ratio(row["over_one_thread"], 2), f"{row['over_roofline']:,.1f}",
-        "" if row["setup"] is None else f"{row['setup']:.0f}", _ratio(row.get("call_over_naive"), 0),
+        row["engine"],
+        row["batch"],
+        row["threads"],
+        f"{row['milliseconds']['median']:,.1f}",
+        _ratio(row["over_naive"], 0),
+        _ratio(row["over_one_thread"], 2),
+        f"{row['over_roofline']:,.1f}",
+        "" if row["setup"] is None else f"{row['setup']:.0f}",
+        _ratio(row.get("call_over_naive"), 0),
         "" if row["megabytes"] is None else f"{row['megabytes']:.0f}",
-    )  # fmt: skip
+    )
 
 
 def _training(row: dict[str, Any]) -> str:
     return _cells(
-        row["variant"], f"{row['images_per_second']['median']:,.1f}", _ratio(row["over_dense_masked"], 2),
+        row["variant"],
+        f"{row['images_per_second']['median']:,.1f}",
+        _ratio(row["over_dense_masked"], 2),
         f"{row['megabytes']:.0f}",
-    )  # fmt: skip
+    )
 
 
 def _yardstick(record: dict[str, Any]) -> str:
     lines = [
         "## Compared with a hand-written sampler",
         "",
-        "`gated-pixelcnn` only, in numba (`benchmarks/handwritten_gated.py`, equal to the full pass within 1e-5).",
+        "`gated-pixelcnn` only, in numba, equal to the full pass within 1e-5: `benchmarks/handwritten_gated.py` at",
+        "commit 587fdd52.",
         f"{record['date']}, {record['machine']}.",
         "",
         "| sampler | batch | ms per image | times the hand-written one |",

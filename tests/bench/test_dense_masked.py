@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.bench.dense_masked import as_dense_masked
-from pointillist.bench.training import VARIANTS, StepRunner
 from pointillist.errors import EngineError
 from pointillist.networks import entry, names
 from pointillist.nn import CausalConv2d
+from speed.dense_masked import as_dense_masked
+from speed.training import VARIANTS, StepRunner
 
 SMALL: dict[str, Any] = {"preset": "tiny", "classes": 3}
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pointillist.bench.roofline import Peaks
 from pointillist.engine import Program
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import Instruction
+from speed.roofline import Peaks
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cost:
         """Return the roofline bound: seconds an image of a batch of size `batch`, at peak performance.
 
         Args:
-            exact: whether the operations are those of bytes, and a weight is one.
+            integer: whether the operations are those of bytes, and a weight is one.
         """
         weights = (self.row_bytes + self.pixel_bytes) / 4 / batch
         return peaks.roofline_seconds(self.row_flops + self.pixel_flops, weights, integer=integer)

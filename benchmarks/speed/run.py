@@ -11,21 +11,21 @@ import psutil
 import torch
 
 from pointillist._version import __version__
-from pointillist.bench.cost import Cost
-from pointillist.bench.roofline import Peaks, measure_peaks
-from pointillist.bench.sampling import (
+from pointillist.model.pixel_model import PixelModel
+from pointillist.system import describe_machine, describe_versions, single_threaded, today
+from speed.cost import Cost
+from speed.roofline import Peaks, measure_peaks
+from speed.sampling import (
     SamplingTime,
     available_engines,
     measure_recording,
     measure_sampling,
     measure_threads,
 )
-from pointillist.bench.startup import StartupTime, measure_startup
-from pointillist.bench.timing import MedianRange
-from pointillist.bench.training import TrainingTime, measure_training
-from pointillist.bench.workload import Workload
-from pointillist.model.pixel_model import PixelModel
-from pointillist.system import describe_machine, describe_versions, single_threaded, today
+from speed.startup import StartupTime, measure_startup
+from speed.timing import MedianRange
+from speed.training import TrainingTime, measure_training
+from speed.workload import Workload
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from pointillist.bench.cost import Cost
-from pointillist.bench.naive import PIXELS, naive_cases
-from pointillist.bench.roofline import Peaks
-from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
-from pointillist.bench.workload import Workload
 from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.loop import ENGINES
 from pointillist.system import measure_peak_memory
+from speed.cost import Cost
+from speed.naive import PIXELS, naive_cases
+from speed.roofline import Peaks
+from speed.timing import Case, MedianRange, cpu_time, interleave
+from speed.workload import Workload
 
 OnCase = Callable[[str], None] | None
 

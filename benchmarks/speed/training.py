@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.bench.dense_masked import as_dense_masked
-from pointillist.bench.timing import Case, MedianRange, cpu_time, interleave
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import measure_peak_memory
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
+from speed.dense_masked import as_dense_masked
+from speed.timing import Case, MedianRange, cpu_time, interleave
 
 
 @dataclass(frozen=True)

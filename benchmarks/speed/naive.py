@@ -7,12 +7,12 @@ import copy
 import torch
 from torch import Tensor
 
-from pointillist.bench.timing import Case, cpu_time
-from pointillist.bench.workload import Workload
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
+from speed.timing import Case, cpu_time
+from speed.workload import Workload
 
 PIXELS = 8
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointillist.bench.cost import Cost, program_cost
-from pointillist.bench.timing import cpu_time
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES
@@ -22,6 +20,8 @@ from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import sample
 from pointillist.sampling.loop import create_stepper
 from pointillist.sampling.quantize_integer import quantize_integer
+from speed.cost import Cost, program_cost
+from speed.timing import cpu_time
 
 CALIBRATION = 8
 """Images of the calibration of an integer program."""

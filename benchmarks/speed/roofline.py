@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pointillist.bench.timing import cpu_time
 from pointillist.system import single_threaded
+from speed.timing import cpu_time
 
 SHAPES = ((2048, 2048, 2048), (1024, 1024, 1024), (448, 384, 128), (3136, 384, 128), (448, 128, 128))
 KILOBYTES = (16, 256, 768, 4_096, 16_384, 262_144)
@@ -45,8 +45,8 @@ class Peaks:
         """Return the least seconds that the operations and the reading of the weights take, one after the other.
 
         Args:
-            operations: of products, in float32 or, if `exact`, of bytes.
-            weights: number of weights to read, of 4 bytes or, if `exact`, one.
+            operations: of products, in float32 or, if `integer`, of bytes.
+            weights: number of weights to read, of 4 bytes or, if `integer`, one.
         """
         peak, size = (self.byte_gops, 1) if integer else (self.gflops, 4)
         return operations / (1e9 * peak) + size * weights / (1e9 * self.gigabytes)
