@@ -19,6 +19,7 @@ import pointillist as pt
 from pointillist.engine.integer.frequencies import frequencies, intervals
 from pointillist.engine.integer.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
+from pointillist.model.integer import IntegerPixelModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
@@ -208,6 +209,23 @@ def test_an_exact_model_belongs_to_its_weights(tmp_path: Path) -> None:
         pt.load(tmp_path).integer_model()
     with pytest.raises(pt.CheckpointError, match="no integer program"):
         load(tmp_path)
+
+
+def test_the_scorer_is_the_integer_model_where_there_is_one() -> None:
+    """By default where it belongs to the weights and knows the size; an engine of floats always gets the model."""
+    model, _, _ = integer_case("gated-256", fresh=True)
+    size = (model.image.height, model.image.width)
+    for engine in ("auto", "integer"):
+        assert isinstance(model.scorer(engine, size), IntegerPixelModel)
+    assert all(model.scorer(engine, size) is model for engine in ("cpu", "numpy", "naive", "jacobi"))
+    assert model.scorer("auto", (9, 9)) is model
+    with pytest.raises(pt.ShapeError, match="9x9"):
+        model.scorer("integer", (9, 9))
+    with torch.no_grad():
+        next(model.parameters()).add_(1)
+    assert model.scorer() is model
+    with pytest.raises(pt.EngineError, match="have changed"):
+        model.scorer("integer")
 
 
 def test_every_damage_is_an_error(tmp_path: Path) -> None:

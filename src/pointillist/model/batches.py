@@ -127,9 +127,9 @@ class BatchReader:
                     "`model.to_levels`."
                 )
             self.count, _, self.height, self.width = self._levels.shape
-        given = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
-        self._given = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in given}
-        count = self.count if self._data is None or given else 0  # a map for every image would take memory
+        keywords = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
+        self._passed = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in keywords}
+        count = self.count if self._data is None or keywords else 0  # a map for every image would take memory
         self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
 
     def read(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
@@ -138,9 +138,9 @@ class BatchReader:
         if self._data is None:
             return self._model.check(self._levels[start:stop]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
-        own = self._conditions(batch)
-        given = self._inputs[index] if self._given else own
-        parts = {name: (given if name in self._given else own).parts[name] for name in self._inputs.parts}
+        stored = self._conditions(batch)
+        passed = self._inputs[index] if self._passed else stored
+        parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
         return self._model.check(batch.levels), ConditionInputs(len(index), parts)
 
 

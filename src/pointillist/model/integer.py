@@ -14,7 +14,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.engine.integer.program import IntArray
 from pointillist.engine.weights import WeightSnapshot
-from pointillist.errors import EngineError
+from pointillist.errors import EngineError, ShapeError
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.fingerprint import Configured, model_fingerprint
 from pointillist.nn import Condition
@@ -37,6 +37,19 @@ class Quantizable(Configured, Protocol):
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get an order."""
+
+
+@runtime_checkable
+class ScoringModel(Protocol):
+    """A distribution of images that can be scored: a pixel model in floating point, or its integer model."""
+
+    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
+        """Encode conditions."""
+
+    def log_prob_map_given(
+        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[Tensor, "b c h w"]:
+        """Log-probability of each sub-pixel given those before it, in nats, of images that are validated already."""
 
 
 class IntegerPixelModel:
@@ -83,9 +96,10 @@ class IntegerPixelModel:
         return self.log_prob_map_given(x, inputs, self.model.order(order))
 
     def log_prob_map_given(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder
+        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
         """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
+        order = self.model.order() if order is None else order
         integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
         result = torch.from_numpy(np.ascontiguousarray(self.integers.log_prob_map(x.cpu().numpy(), integers, order)))
         evidence = None if inputs is None else inputs.evidence
@@ -145,21 +159,51 @@ class WithIntegerModel:
 
     program_folder: Path | None = None
     """The model folder that the model was loaded from."""
-    _exact: IntegerModel | None = None
+    _integers: IntegerModel | None = None
     _verified: WeightSnapshot | None = None
     """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
 
     def attach_integer_model(self, integer_model: IntegerModel) -> None:
         """Keep an integer model that was made from the weights as they are now."""
-        self._exact, self._verified = integer_model, None
+        self._integers, self._verified = integer_model, None
 
-    def integer_model(self: Any) -> IntegerPixelModel:
+    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
+        """Return what encodes conditions and scores images for an engine: this model, or its integer model.
+
+        `auto` takes the integer model where there is one that belongs to the weights and knows the size. `integer`
+        needs one. Any other engine computes in floating point, as this model does. So images are sampled, scored and
+        explained with the same distribution.
+
+        ```python
+        model.scorer("auto", (28, 28)).log_prob_map_given(x, inputs, model.order())
+        ```
+
+        Args:
+            size: height and width of the images; None for the model's own.
+
+        Raises:
+            EngineError, ShapeError: if `integer` is named, and the model has none for these images.
+        """
+        result: ScoringModel = self
+        if engine in ("auto", "integer"):
+            try:
+                result = self.integer_model(size)
+            except (EngineError, ShapeError):
+                if engine == "integer":
+                    raise
+        return result
+
+    def integer_model(self: Any, size: tuple[int, int] | None = None) -> IntegerPixelModel:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
 
         It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
 
+        Args:
+            size: height and width of images that it must know; None for the model's own.
+
         Raises:
             EngineError: if there is none, or the weights have changed since it was made.
+            ShapeError: if it does not know the size.
         """
         integer_model = self._stored_or_attached()
         if integer_model is None:
@@ -174,6 +218,8 @@ class WithIntegerModel:
                     "`pt.quantize_integer(model, data)`."
                 )
             self._verified = WeightSnapshot(self.state_dict().values())
+        if size is not None:
+            integer_model.check_size(*size)
         return IntegerPixelModel(self, on_device(integer_model, self.device))
 
     def current_integer_model(self: Any) -> IntegerModel | None:
@@ -182,9 +228,9 @@ class WithIntegerModel:
         return None if integer_model is None or integer_model.source != model_fingerprint(self) else integer_model
 
     def _stored_or_attached(self) -> IntegerModel | None:
-        if self._exact is None and self.program_folder is not None and has_program(self.program_folder):
-            self._exact = load(self.program_folder)
-        return self._exact
+        if self._integers is None and self.program_folder is not None and has_program(self.program_folder):
+            self._integers = load(self.program_folder)
+        return self._integers
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:

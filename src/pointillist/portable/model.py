@@ -170,7 +170,7 @@ class IntegerModel:
         """
         order = self.order() if order is None else order
         size = (self.height, self.width) if size is None else size
-        self._check_size(*size)
+        self.check_size(*size)
         if inputs is None:
             inputs = self.inputs(batch, size, order)
         return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
@@ -220,7 +220,7 @@ class IntegerModel:
         Args:
             on_row: called with the rows done (in rows of the raster frame) and the levels so far.
         """
-        self._check_size(uniforms.shape[2], uniforms.shape[3])
+        self.check_size(uniforms.shape[2], uniforms.shape[3])
         u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
         batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)))
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
@@ -237,7 +237,7 @@ class IntegerModel:
             ShapeError: if channels, the size of a model with fixed size, or the levels do not fit.
         """
         self.check_levels(x)
-        self._check_size(x.shape[2], x.shape[3])
+        self.check_size(x.shape[2], x.shape[3])
         return x
 
     def check_levels(self, x: Int[np.ndarray, "b c h w"]) -> None:
@@ -249,7 +249,8 @@ class IntegerModel:
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
             raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
 
-    def _check_size(self, height: int, width: int) -> None:
+    def check_size(self, height: int, width: int) -> None:
+        """Raise a `ShapeError` for a size that the programs do not know."""
         if self.fixed_size and (height, width) != (self.height, self.width):
             raise ShapeError(
                 f"Size {height}x{width} does not fit a model with learned positions, which knows only "
