@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import pointillist as pt
-from pointillist.checkpoint.description import describe_model
 from pointillist.checkpoint.quantization import weight_dtype
+from pointillist.model.description import describe_model
 
 
 def check(folder: Path) -> None:

@@ -203,9 +203,9 @@ def explain_hierarchy(
 
 def hierarchy_facts(name: str) -> dict[str, Any]:
     """Describe a hierarchy from its settings and the headers of its stages."""
-    from pointillist.checkpoint.description import count_parameters, describe_model
     from pointillist.checkpoint.header import WEIGHTS, read_config, read_tensor_info
     from pointillist.hierarchy.files import HierarchyFile
+    from pointillist.model.description import count_parameters, describe_model
 
     folder, file = Path(name), HierarchyFile.read(Path(name))
     stages: dict[str, Any] = {}

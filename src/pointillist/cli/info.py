@@ -143,7 +143,7 @@ def is_data(name: str) -> bool:
 
 def model_facts(name: str) -> dict[str, Any]:
     """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
-    from pointillist.checkpoint.description import describe_model
+    from pointillist.model.description import describe_model
     from pointillist.zoo import resolve
 
     folder = resolve(name)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pointillist.checkpoint.description import describe_condition
+from pointillist.checkpoint.conditions import describe_condition
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch
 from pointillist.nn import Tokens

@@ -1,16 +1,43 @@
-"""Names of the likelihoods, and the one that fits an image."""
+"""Names of the likelihoods, and the one that fits an image. Needs no torch before a likelihood is built."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-from pointillist.checkpoint.description import resolve_likelihood
-from pointillist.distributions.factored import FactoredCategorical
-from pointillist.distributions.likelihoods import Bernoulli, Categorical, DiscretizedLogisticMixture, Likelihood
 from pointillist.errors import ConfigError
-from pointillist.images import ImageSpec
+
+if TYPE_CHECKING:
+    from pointillist.distributions.likelihoods import Likelihood
+    from pointillist.images import ImageSpec
 
 LikelihoodName = Literal["auto", "bernoulli", "categorical", "factored", "mixture"]
+FACTORED = 4096
+"""Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
+
+
+def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
+    """Resolve `auto`: Bernoulli for two ordered levels, a mixture for colour of 256 levels or more, else categorical.
+
+    More than FACTORED levels are categorical in two factors.
+
+    docs/decisions, 0043, has the measurements.
+
+    ```python
+    resolve_likelihood("auto", {"channels": 3, "levels": 256, "ordered": True})  # "mixture"
+    ```
+
+    Args:
+        name: name of a likelihood, or `auto`.
+        image: `channels`, `levels` and `ordered` of an `ImageSpec`.
+    """
+    if name != "auto":
+        return name
+    if image["ordered"] and image["levels"] == 2:
+        return "bernoulli"
+    if image["ordered"] and image["channels"] >= 3 and image["levels"] >= 256:
+        return "mixture"
+    return "factored" if image["levels"] > FACTORED else "categorical"
 
 
 def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
@@ -19,6 +46,9 @@ def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10)
     Raises:
         ConfigError: if the likelihood does not fit the image.
     """
+    from pointillist.distributions.factored import FactoredCategorical
+    from pointillist.distributions.likelihoods import Bernoulli, Categorical, DiscretizedLogisticMixture
+
     chosen = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
     if chosen == "mixture":
         if not image.ordered:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pointillist.checkpoint.conditions import describe_condition
 from pointillist.checkpoint.header import (
     CONFIG,
     SCALE_SUFFIX,
@@ -16,11 +17,10 @@ from pointillist.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
-from pointillist.errors import CheckpointError, counted
+from pointillist.distributions.registry import resolve_likelihood
+from pointillist.errors import CheckpointError
 
 Settings = Mapping[str, Any]
-FACTORED = 4096
-"""Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
 
 
 def describe_model(folder: Path) -> dict[str, Any]:
@@ -68,59 +68,6 @@ def _training_facts(training: Settings) -> dict[str, Any]:
         **{key: training[key] for key in keys if key in training},
         "settings": settings,
     }
-
-
-def describe_condition(kind: str, settings: Settings) -> list[str]:
-    """Describe a condition in a few words for each input, from its settings as they are stored.
-
-    ```python
-    describe_condition("label", {"classes": ["cat", "dog"]})  # ["label (2 classes)"]
-    ```
-    """
-    return _WORDS[kind](settings) if kind in _WORDS else [kind]
-
-
-def _hint(settings: Settings) -> list[str]:
-    rule, channels, image = settings["rule"], settings["channels"], settings["image"]
-    values, palette = "floats", ""
-    if image is not None:
-        values = f"{image['levels']} {'ordered' if image['ordered'] else 'unordered'} levels"
-        palette = " with a palette" if image["palette"] else ""
-    return [f"hint ({'' if rule is None else f'{rule}, '}{counted(channels, 'channel')} of {values}{palette})"]
-
-
-_WORDS: Mapping[str, Callable[[Settings], list[str]]] = {
-    "label": lambda s: [f"label ({len(s['classes'])} classes)"],
-    "attributes": lambda s: [f"attribute {name} ({len(values)} values)" for name, values in s["values"].items()],
-    "vector": lambda s: [f"vector ({s['size']} numbers)"],
-    "hint": _hint,
-    "known": lambda s: ["known pixels (any mask)"],
-    "text": lambda s: [f"text ({' + '.join(part.strip() for part in s['encoder'].split('+'))})"],
-}
-
-
-def resolve_likelihood(name: str, image: Settings) -> str:
-    """Resolve `auto`: Bernoulli for two ordered levels, a mixture for colour of 256 levels or more, else categorical.
-
-    More than FACTORED levels are categorical in two factors.
-
-    docs/decisions, 0043, has the measurements.
-
-    ```python
-    resolve_likelihood("auto", {"channels": 3, "levels": 256, "ordered": True})  # "mixture"
-    ```
-
-    Args:
-        name: name of a likelihood, or `auto`.
-        image: `channels`, `levels` and `ordered` of an `ImageSpec`.
-    """
-    if name != "auto":
-        return name
-    if image["ordered"] and image["levels"] == 2:
-        return "bernoulli"
-    if image["ordered"] and image["channels"] >= 3 and image["levels"] >= 256:
-        return "mixture"
-    return "factored" if image["levels"] > FACTORED else "categorical"
 
 
 def stored_dtype(tensors: Mapping[str, TensorInfo]) -> str:
