@@ -28,7 +28,7 @@ ROWS = [
     {"analysis", "anomaly"},
     {"training"},
     {"hierarchy"},
-    {"demo", "jobs", "studio"},
+    {"commands", "demo", "studio"},
     {"cli"},
     {"__main__"},
 ]

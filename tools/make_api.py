@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
 PACKAGES = (
     *("data", "conditioning", "networks", "nn", "training", "analysis", "anomaly", "compression", "visualization"),
-    *("hierarchy", "jobs"),
+    *("hierarchy", "commands/jobs"),
 )
 TASKS = {
     "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel", "Hierarchy"),
@@ -52,7 +52,7 @@ Node = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
 def pages() -> dict[str, str]:
     """Return every page by its path below `docs/reference`."""
     tree = Tree(ROOT / "src" / "pointillist")
-    parts = {package: f"{package}/__init__.py" for package in PACKAGES}
+    parts = {package.rpartition("/")[2]: f"{package}/__init__.py" for package in PACKAGES}
     made = {f"api/{name}.md": _page(tree, f"pointillist.{name}", file) for name, file in parts.items()}
     rows = [f"| [`pointillist.{name}`](api/{name}.md) | {_summary(tree.files[file])} |" for name, file in parts.items()]
     listed = "\n".join(["```{toctree}", ":hidden:", ":maxdepth: 1", "", *(f"api/{name}" for name in parts), "```"])

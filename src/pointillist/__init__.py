@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pointillist._version import __version__
 
 if TYPE_CHECKING:
-    from pointillist import jobs
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
     from pointillist.anomaly import AnomalyDetector, AnomalyRecord
     from pointillist.checkpoint.quantization import quantize_weights
+    from pointillist.commands import jobs
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
     from pointillist.completion.sample import sample
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
-    "pointillist": ("jobs",),
+    "pointillist.commands.jobs": ("jobs",),  # the module itself
     "pointillist.model.listing": ("list_models",),
     "pointillist.model.generation": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
@@ -158,10 +158,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
-    home = _HOME[name]
-    value = (
-        importlib.import_module(f"{home}.{name}") if home == __name__ else getattr(importlib.import_module(home), name)
-    )
+    home = importlib.import_module(_HOME[name])
+    value = getattr(home, name, home)
     globals()[name] = value
     return value
 

@@ -15,10 +15,10 @@ import torch
 
 import pointillist as pt
 from pointillist.cli.app import Commands
-from pointillist.jobs.kinds.sample import SampleJob
-from pointillist.jobs.registry import job_names
-from pointillist.jobs.spec import JobSpec
-from pointillist.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
+from pointillist.commands.jobs.kinds.sample import SampleJob
+from pointillist.commands.jobs.registry import job_names
+from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
 
 from ..cli.helpers import fails, run
 

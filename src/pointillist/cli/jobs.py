@@ -20,7 +20,7 @@ from pointillist.files.progress import Bar
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-    from pointillist.jobs.api import JobResult
+    from pointillist.commands.jobs.api import JobResult
 
 EPILOG = """Examples:
 
@@ -44,7 +44,7 @@ class JobCommands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names."""
-        from pointillist.jobs.registry import job_names
+        from pointillist.commands.jobs.registry import job_names
 
         return [*job_names(), *_READERS]
 
@@ -76,7 +76,7 @@ def jobs() -> None:
 
 def _command(name: str) -> Callable[..., None]:
     """Make the command of a kind of job from its settings."""
-    from pointillist.jobs.registry import job_kind
+    from pointillist.commands.jobs.registry import job_kind
 
     kind = job_kind(name)
     settings = {
@@ -136,7 +136,7 @@ def _shared(
 
 
 def _run(name: str, settings: dict[str, Any], *, tasks: int, as_json: bool, **options: Any) -> None:
-    from pointillist.jobs.api import run
+    from pointillist.commands.jobs.api import run
 
     started = time.perf_counter()
     with Bar("tasks", tasks) as bar:
@@ -184,7 +184,7 @@ def _status(folder: Folder, as_json: Json = False) -> None:
 def _state_facts(folder: Path) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from pointillist.jobs.state import status
+    from pointillist.commands.jobs.state import status
 
     return {"out": str(folder), **asdict(status(folder))}
 
@@ -196,7 +196,7 @@ def _merge(
     as_json: Json = False,
 ) -> None:
     """Write the result of a finished job, in the format of the plain command."""
-    from pointillist.jobs.merging import merge
+    from pointillist.commands.jobs.merging import merge
 
     facts = [*merge(folder, out, force=force), ("written", str(out))]
     if as_json:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pointillist.commands.jobs.executors.local import Progress, run_local
+from pointillist.commands.jobs.executors.ray import run_ray
+from pointillist.commands.jobs.executors.torchrun import run_torchrun
+from pointillist.commands.jobs.folder import JobFolder
+from pointillist.commands.jobs.manifest import check_tasks, parse_settings
+from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
-from pointillist.jobs.executors.local import Progress, run_local
-from pointillist.jobs.executors.ray import run_ray
-from pointillist.jobs.executors.torchrun import run_torchrun
-from pointillist.jobs.folder import JobFolder
-from pointillist.jobs.manifest import check_tasks, parse_settings
-from pointillist.jobs.spec import JobSpec
-from pointillist.jobs.state import JobStatus, status
 
 EXECUTORS = ("local", "torchrun", "ray")
 
@@ -66,7 +66,7 @@ def run(
         workers: processes of `local`, actors of `ray`.
         time_limit: seconds that an item may take before it is rejected; None for any time.
         on_progress: called with the number of finished tasks and of all.
-        settings: those of the kind of job, such as `model`; see its class in `jobs/kinds`.
+        settings: those of the kind of job, such as `model`; see its class in `commands/jobs/kinds`.
 
     Raises:
         ConfigError: naming the argument that is wrong, or the first difference to the job in the folder.

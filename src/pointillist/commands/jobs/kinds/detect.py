@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
 
 if TYPE_CHECKING:
-    from pointillist.jobs.folder import Parts
+    from pointillist.commands.jobs.folder import Parts
 
 
 class DetectSettings(JobSettings):
@@ -93,7 +93,7 @@ class DetectJob(JobKind):
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the verdict on each image, the oddest first, as `pointillist detect --csv` does."""
         from pointillist.anomaly.table import write_csv
-        from pointillist.jobs.merging import check_suffix
+        from pointillist.commands.jobs.merging import check_suffix
 
         check_suffix(out, ".csv")
         rows = [json.loads(row) for part in parts for row in part["row"].tolist()]

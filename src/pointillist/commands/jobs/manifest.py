@@ -9,11 +9,11 @@ from pydantic import ValidationError
 
 from pointillist import system
 from pointillist._version import __version__
+from pointillist.commands.jobs.base import JobKind, JobSettings
+from pointillist.commands.jobs.folder import MANIFEST, JobFolder
+from pointillist.commands.jobs.registry import job_kind
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.writing import write_text
-from pointillist.jobs.base import JobKind, JobSettings
-from pointillist.jobs.folder import MANIFEST, JobFolder
-from pointillist.jobs.registry import job_kind
 
 FORMAT_VERSION = 1
 _PLACES = ("model", "data", "images", "mask", "texts", "vector", "hint")

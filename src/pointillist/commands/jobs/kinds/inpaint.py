@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_model
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pointillist.jobs.folder import Parts
+    from pointillist.commands.jobs.folder import Parts
 
 
 class InpaintSettings(JobSettings):
@@ -134,7 +134,7 @@ class InpaintJob(JobKind):
         """
         import numpy as np
 
-        from pointillist.jobs.merging import check_suffix
+        from pointillist.commands.jobs.merging import check_suffix
         from pointillist.sampling.files import write_arrays
 
         check_suffix(out, ".npz")

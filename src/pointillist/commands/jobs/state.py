@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pointillist.commands.jobs.folder import JobFolder
 from pointillist.errors import ConfigError
-from pointillist.jobs.folder import JobFolder
 
 
 @dataclass(frozen=True, kw_only=True)

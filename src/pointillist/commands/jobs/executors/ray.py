@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pointillist.commands.jobs.folder import JobFolder
+from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import JobError, MissingExtraError
-from pointillist.jobs.folder import JobFolder
-from pointillist.jobs.spec import JobSpec
 
 
 def run_ray(spec: JobSpec, workers: int) -> None:
@@ -50,7 +50,7 @@ class _TaskRunner:
     """An actor that computes tasks."""
 
     def __init__(self, spec: str) -> None:
-        from pointillist.jobs.worker import Worker
+        from pointillist.commands.jobs.worker import Worker
 
         self._worker = Worker(JobSpec.from_json(spec))
 

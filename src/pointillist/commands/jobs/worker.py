@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.commands.jobs.base import Arrays, JobKind
+from pointillist.commands.jobs.folder import JobFolder, Row
+from pointillist.commands.jobs.manifest import agree, parse_settings
+from pointillist.commands.jobs.registry import job_kind
+from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import (
     CausalityError,
     CheckpointError,
@@ -24,11 +29,6 @@ from pointillist.errors import (
     PointillistError,
     shorten,
 )
-from pointillist.jobs.base import Arrays, JobKind
-from pointillist.jobs.folder import JobFolder, Row
-from pointillist.jobs.manifest import agree, parse_settings
-from pointillist.jobs.registry import job_kind
-from pointillist.jobs.spec import JobSpec
 
 EXIT_EXPIRED = 75
 """Exit code of a process that stops at an item whose time is over; started again, it continues after the item."""

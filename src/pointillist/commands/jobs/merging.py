@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pointillist.commands.jobs.folder import JobFolder, Parts
+from pointillist.commands.jobs.registry import job_kind
+from pointillist.commands.jobs.state import status
 from pointillist.errors import ConfigError, JobError, counted
 from pointillist.files.batch_output import output_lock
-from pointillist.jobs.folder import JobFolder, Parts
-from pointillist.jobs.registry import job_kind
-from pointillist.jobs.state import status
 
 
 def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tuple[str, str]]:

@@ -10,9 +10,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pointillist.jobs.api import JobResult, run
-    from pointillist.jobs.merging import merge
-    from pointillist.jobs.state import JobStatus, status
+    from pointillist.commands.jobs.api import JobResult, run
+    from pointillist.commands.jobs.merging import merge
+    from pointillist.commands.jobs.state import JobStatus, status
 
 _HOME = {"JobResult": "api", "run": "api", "merge": "merging", "JobStatus": "state", "status": "state"}
 
@@ -21,5 +21,5 @@ __all__ = ["JobResult", "JobStatus", "merge", "run", "status"]
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'pointillist.jobs' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"pointillist.jobs.{_HOME[name]}"), name)
+        raise AttributeError(f"module 'pointillist.commands.jobs' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"pointillist.commands.jobs.{_HOME[name]}"), name)

@@ -1,13 +1,13 @@
-"""The kinds of jobs: every file in `jobs/kinds` is one, and is named as its command."""
+"""The kinds of jobs: every file in `commands/jobs/kinds` is one, and is named as its command."""
 
 from __future__ import annotations
 
 import pkgutil
 from importlib import import_module
 
+from pointillist.commands.jobs import kinds
+from pointillist.commands.jobs.base import JobKind
 from pointillist.errors import ConfigError
-from pointillist.jobs import kinds
-from pointillist.jobs.base import JobKind
 
 
 def job_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""A process of the local executor: `python -m pointillist.jobs.process SPEC RANK WORLD`.
+"""A process of the local executor: `python -m pointillist.commands.jobs.process SPEC RANK WORLD`.
 
 It opens the job, waits for a byte on stdin, and compares the job with the manifest. Its first line on stdout is
 `ready`, or the error that a user can cause, as JSON. It ends with the process that started it, whose end closes its
@@ -19,9 +19,9 @@ def main() -> None:
     """Compute a share of the tasks."""
     released = threading.Event()
     threading.Thread(target=_follow_parent, args=(released,), daemon=True).start()
+    from pointillist.commands.jobs.spec import JobSpec
+    from pointillist.commands.jobs.worker import Worker
     from pointillist.errors import PointillistError
-    from pointillist.jobs.spec import JobSpec
-    from pointillist.jobs.worker import Worker
 
     spec, rank, world = JobSpec.from_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     try:

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     import numpy as np
 
+    from pointillist.commands.jobs.folder import Parts
     from pointillist.images import ImageSpec
-    from pointillist.jobs.folder import Parts
     from pointillist.model.pixel_model import PixelModel
 
 Arrays = dict[str, "np.ndarray"]
@@ -47,7 +47,7 @@ class JobSettings(BaseModel):
 
 
 class JobKind(ABC):
-    """The work of one kind of job in one process. A new kind is one file in `jobs/kinds`; see `registry`.
+    """The work of one kind of job in one process. A new kind is one file in `commands/jobs/kinds`; see `registry`.
 
     Attributes:
         Settings: class of the settings.

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pointillist.commands.jobs.base import describe_model, model_facts, open_model
 from pointillist.data.options import parse_size
-from pointillist.jobs.base import describe_model, model_facts, open_model
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.condition_files import read_conditions
 from pointillist.sampling.config import SamplingConfig

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings
 
 if TYPE_CHECKING:
-    from pointillist.jobs.folder import Parts
+    from pointillist.commands.jobs.folder import Parts
 
 
 class SampleSettings(JobSettings):
@@ -51,7 +51,7 @@ class SampleJob(JobKind):
     Settings = SampleSettings
 
     def __init__(self, settings: SampleSettings) -> None:
-        from pointillist.jobs.sampling import TUNED, open_work
+        from pointillist.commands.jobs.sampling import TUNED, open_work
 
         self._work = open_work(settings)
         plan = self._work.plan
@@ -83,8 +83,8 @@ class SampleJob(JobKind):
         """Write `NAME.npz`, as `pointillist sample` does."""
         import numpy as np
 
+        from pointillist.commands.jobs.merging import check_suffix
         from pointillist.images import ImageSpec
-        from pointillist.jobs.merging import check_suffix
         from pointillist.sampling.files import write_npz
 
         check_suffix(out, ".npz")

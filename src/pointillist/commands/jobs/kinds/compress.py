@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, files_digest
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest
 
 if TYPE_CHECKING:
-    from pointillist.jobs.folder import Parts
+    from pointillist.commands.jobs.folder import Parts
 
 
 class CompressSettings(JobSettings):
@@ -112,11 +112,11 @@ class CompressJob(JobKind):
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the archive, as `pointillist compress` does."""
+        from pointillist.commands.jobs.merging import check_suffix
         from pointillist.compression.container import SIZED, Record
         from pointillist.compression.metadata import encode_metadata
         from pointillist.compression.writer import RecordWriter
         from pointillist.files.writing import atomic_path
-        from pointillist.jobs.merging import check_suffix
 
         check_suffix(out, ".pxl")
         files = [file for part in parts for each in part["files"].tolist() for file in json.loads(each)]

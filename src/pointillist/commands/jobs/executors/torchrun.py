@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import ConfigError
-from pointillist.jobs.spec import JobSpec
 
 
 def run_torchrun(spec: JobSpec) -> None:
@@ -22,7 +22,7 @@ def run_torchrun(spec: JobSpec) -> None:
         )
     import torch
 
-    from pointillist.jobs.worker import Worker
+    from pointillist.commands.jobs.worker import Worker
 
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())

@@ -13,10 +13,10 @@ from contextlib import suppress
 from types import TracebackType
 
 from pointillist import errors
+from pointillist.commands.jobs.folder import JobFolder
+from pointillist.commands.jobs.process import EXIT_REJECTED
+from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import JobError, PointillistError
-from pointillist.jobs.folder import JobFolder
-from pointillist.jobs.process import EXIT_REJECTED
-from pointillist.jobs.spec import JobSpec
 
 _POLL = 0.05  # seconds
 _PATIENCE = 5  # starts of processes without any progress
@@ -85,7 +85,7 @@ class _Processes:
                 f"The processes of {self._spec.out} ended {self._starts} times without any progress: give smaller "
                 "batches by `batch_size`, or free memory, and run the same command again."
             )
-        command = [sys.executable, "-m", "pointillist.jobs.process", self._spec.to_json(), str(rank)]
+        command = [sys.executable, "-m", "pointillist.commands.jobs.process", self._spec.to_json(), str(rank)]
         threads = str(self._spec.settings.get("threads", 1))
         self._running[rank] = subprocess.Popen(
             [*command, str(self._workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from pointillist.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
 
 if TYPE_CHECKING:
-    from pointillist.jobs.folder import Parts
+    from pointillist.commands.jobs.folder import Parts
 
 
 class EvaluateSettings(JobSettings):
@@ -103,9 +103,9 @@ class EvaluateJob(JobKind):
         """Write the likelihood of each image, as `pointillist evaluate --per-image` does."""
         import numpy as np
 
+        from pointillist.commands.jobs.merging import check_suffix
         from pointillist.evaluation.likelihood import Evaluation, combine_orders
         from pointillist.evaluation.table import write_csv
-        from pointillist.jobs.merging import check_suffix
 
         check_suffix(out, ".csv")
         output = list(parts)
