@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.engine.program import Program
+from pointillist.engine.recording.independence import prove_independent
+from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
-from pointillist.nn.passes import SitePass
+from pointillist.nn.passes import FullPass, Pass
 from pointillist.ordering import RASTER
 from pointillist.sampling import group_pass
 from pointillist.sampling.api import sample
@@ -86,7 +91,7 @@ def test_a_stage_is_independent_as_its_program_proves(name: str) -> None:
     assert (name == NAME) == any(stage.independent for stage in stages)
 
 
-def test_a_context_within_the_group_is_seen_by_the_recording_and_rejected_in_a_group_pass() -> None:
+def test_a_context_within_the_group_is_seen_by_the_recording_and_rejected() -> None:
     model = parallel((1, 8, 8), scales=1, context=3)
     base, *groups = model.stages(8, 8)
     assert not any(stage.independent for stage in groups)
@@ -96,22 +101,38 @@ def test_a_context_within_the_group_is_seen_by_the_recording_and_rejected_in_a_g
         sample(model, 1, engine="jacobi")
 
 
-def test_a_site_pass_reaches_no_other_site() -> None:
-    x, ctx = torch.zeros(1, 4, 2, 2), SitePass()
-    cell = LSTMCellParams("rows", torch.zeros(3, 1, 4), torch.zeros(1), torch.zeros(1))
-    assert ctx.window("a", x, up=0, left=0, right=0) is x
-    for reach in (
-        lambda: ctx.window("a", x, up=1, left=0, right=0),
-        lambda: ctx.window("a", x, up=0, left=1, right=-1),
-        lambda: ctx.rows("a", lambda t: (t,), x),
-        lambda: ctx.upsample("a", x, x),
-        lambda: ctx.neighbours("a", x, torch.zeros(1, 4, 1, 1), None),
-        lambda: ctx.shift_down("a", lambda t: (t,), x),
-        lambda: ctx.recur("a", cell, x),
-        lambda: ctx.attend("a", x, lambda t: (t, t), (x,), 1),
-    ):
-        with pytest.raises(CausalityError, match="independent"):
-            reach()
+CELL = LSTMCellParams("diagonals", torch.zeros(2, 2, 8), torch.zeros(2), torch.zeros(2))
+MASK = torch.tensor([[1.0, 0.0], [1.0, 1.0]])[:, :, None, None]
+FOUR_MASKS, MAP = MASK.repeat(4, 1, 1, 1), torch.ones(1, 2, 2, 2)
+REACHES: dict[str, tuple[Callable[[Tensor, Any], Tensor], str]] = {
+    "window": (lambda h, ctx: F.conv2d(ctx.window("a", h, up=1, left=0, right=0), MASK.expand(2, 2, 2, 1)), "window"),
+    "neighbours": (lambda h, ctx: ctx.neighbours("a", h, MASK.expand(2, 2, 3, 3), None), "window"),
+    "upsample": (
+        lambda h, ctx: ctx.upsample("a", F.conv2d(ctx.window("b", h, up=0, left=0, right=0), FOUR_MASKS, stride=2), h),
+        "coarser grid",
+    ),
+    "shift_down": (lambda h, ctx: h + ctx.shift_down("a", lambda: (ctx.external("b", MAP),))[0], "row above"),
+    "recur": (lambda h, ctx: ctx.recur("a", CELL, F.conv2d(h, FOUR_MASKS)), "window"),
+    "attend": (lambda h, ctx: ctx.attend("a", torch.tanh(h), lambda h: (h, h), (h,), 2), "attends to earlier pixels"),
+}
+
+
+@pytest.mark.parametrize("method", REACHES)
+def test_the_proof_rejects_what_reaches_another_pixel(method: str) -> None:
+    """Each way to another pixel; the earlier channels of the pixel itself may be read."""
+    reach, named = REACHES[method]
+
+    def own(x: Tensor, ctx: Any) -> Tensor:
+        return F.conv2d(
+            ctx.window("own", x, up=0, left=0, right=0), torch.tensor([[0.0, 0.0], [1.0, 0.0]])[:, :, None, None]
+        )
+
+    def program_of(network: Callable[[Tensor, Any], Tensor]) -> Program:
+        return record(network, num_sub_steps=2, canvas_width=1, height=2, width=2)
+
+    prove_independent(program_of(own))
+    with pytest.raises(CausalityError, match=rf"`.+` .*{named}, but the pixels .* independent: read"):
+        prove_independent(program_of(lambda x, ctx: reach(own(x, ctx), ctx)))
 
 
 @pytest.mark.parametrize(("side", "scales"), [(32, 3), (64, 4), (256, 6)])
@@ -132,9 +153,9 @@ def test_a_group_takes_one_pass_for_each_sub_pixel(engine: str) -> None:
     assert isinstance(model.backbone, ParallelMultiscale)
     for group in model.backbone.groups:
 
-        def count(module: object, args: tuple[Tensor, SitePass], output: Tensor) -> None:
+        def count(module: object, args: tuple[Tensor, Pass], output: Tensor) -> None:
             nonlocal calls
-            calls += isinstance(args[1], SitePass)
+            calls += isinstance(args[1], FullPass)
 
         group.network.register_forward_hook(count)  # type: ignore[union-attr, operator]
     sample(model, 5, engine=engine)

@@ -13,14 +13,13 @@ of a network therefore gets the format of the weights, and nothing inside the ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from pointillist.errors import CausalityError
 from pointillist.nn.functional.attention import cross_attention, strict_attention
 from pointillist.nn.functional.local_conv import local_convolution
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
@@ -222,52 +221,6 @@ class FullPass:
         """Compute softmax attention over tokens; see `attention.cross_attention`."""
         result = cross_attention(q, keys, values, mask, heads)
         return channels_last(result) if self.channels_last else result
-
-
-class SitePass(FullPass):
-    """Compute all sites at once, and refuse to reach any other site: a proof that the sites are independent.
-
-    params = stage.network(canvas, SitePass(), condition)
-    """
-
-    def window(
-        self, key: str, x: Float[Tensor, "b d h w"], *, up: int, left: int, right: int, down: int = 0
-    ) -> Float[Tensor, "b d h w"]:
-        """Return `x`, where the window is the site itself."""
-        return x if (up, left, right, down) == (0, 0, 0, 0) else _reject(key, "takes a window")
-
-    def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Raise a `CausalityError`, as all of the following."""
-        _reject(key, "reads finished rows")
-
-    def upsample(self, key: str, x: Tensor, like: Tensor) -> Tensor:
-        """Raise a `CausalityError`."""
-        _reject(key, "reads a coarser grid")
-
-    def neighbours(self, key: str, x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation: int = 1) -> Tensor:
-        """Raise a `CausalityError`."""
-        _reject(key, "reads neighbours")
-
-    def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Raise a `CausalityError`."""
-        _reject(key, "reads the row above")
-
-    def recur(self, key: str, cell: LSTMCellParams, x: Tensor, *, reverse: bool = False) -> Tensor:
-        """Raise a `CausalityError`."""
-        _reject(key, "recurs")
-
-    def attend(
-        self, key: str, q: Tensor, kv_fn: Callable[..., tuple[Tensor, Tensor]], z: tuple[Tensor, ...], heads: int
-    ) -> Tensor:
-        """Raise a `CausalityError`."""
-        _reject(key, "attends to earlier pixels")
-
-
-def _reject(key: str, does: str) -> NoReturn:
-    raise CausalityError(
-        f"`{key}` {does}, but the pixels of its stage are declared independent: read other pixels through the "
-        "condition of the stage, or leave out `independent=True`."
-    )
 
 
 def is_channels_last(t: Float[Tensor, "b d h w"]) -> bool:

@@ -15,6 +15,7 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
+from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
 from pointillist.engine.stepper import GuardedStepper
@@ -194,10 +195,12 @@ def sample_stage(
         config: `engine` is one of `WHOLE_IMAGE_ENGINES`; `threads` share the batch on `cpu`.
 
     Raises:
-        CausalityError: if the stage cannot be recorded.
+        CausalityError: if the stage cannot be recorded, or its pixels are not independent as it declares.
     """
     count = len(sampler.uniforms)
     if stage.independent and config.engine in DEVICE_ENGINES:
+        height, width = state.known.shape
+        prove_independent(record_stage(model, stage, condition, height, width, state.order))
         sample_group(model, stage, condition, sampler, state)
         return
     targets, mask = stage.grid(state.levels), stage.grid(state.known)

@@ -12,7 +12,7 @@ from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.nn.passes import SitePass, channels_last
+from pointillist.nn.passes import FullPass, channels_last
 from pointillist.sampling.protocols import InverseCdfSampler
 from pointillist.sampling.state import SamplingState
 
@@ -28,12 +28,9 @@ def sample_group(
     The levels are those that an engine draws pixel by pixel from the same uniforms.
 
     Args:
-        stage: one whose pixels are independent.
+        stage: one whose pixels are independent, as `prove_independent` shows.
         condition: condition of its network.
         sampler: in the orientation of the image; the state is in the raster frame of its order.
-
-    Raises:
-        CausalityError: if the network reads other pixels of its grid.
     """
     levels, known = stage.grid(state.levels), stage.grid(state.known)
     new, device = ~known, model.device
@@ -61,7 +58,7 @@ def _params(
 
     It reads no pixel but its own, so the new pixels alone, in a row, are an image to it.
     """
-    canvas, ctx = model.canvas(levels[:, :, None]), SitePass(channels_last=model.channels_last)
+    canvas, ctx = model.canvas(levels[:, :, None]), FullPass(channels_last=model.channels_last)
     images = [canvas[i : i + 1] for i in range(len(canvas))]
     images = [channels_last(one) for one in images] if model.channels_last else images
     return torch.cat([stage.network(one, ctx, condition.image(i)) for i, one in enumerate(images)])[:, :, 0]
