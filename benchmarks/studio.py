@@ -153,7 +153,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     busy = psutil.cpu_percent(interval=1.0)
-    print(f"{describe_machine()}; {describe_versions(pt.__version__)}; {today()}; {busy:.0f} % busy just before.\n")
+    print(f"{describe_machine()}; {describe_versions()}; {today()}; {busy:.0f} % busy just before.\n")
     print(
         "| model | canvases | first pixel, ms | whole, ms | `sample`, ms | whole over `sample` | the same in CPU time |"
     )

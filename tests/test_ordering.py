@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
+from pointillist.images.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
 from pointillist.training.batches import order_of_step
 from tests.laws.strategies import make_model, randomise_weights
 

@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 import torch
 
-from pointillist._version import __version__
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import describe_machine, describe_versions, single_threaded, today
 from speed.cost import Cost
@@ -138,7 +137,7 @@ def bench(
         network=model.config.backbone.model_dump(mode="json"),
         size=config.size,
         machine=describe_machine(),
-        versions=describe_versions(__version__),
+        versions=describe_versions(),
         date=today(),
         busy=busy,
         peaks=peaks,

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pointillist._version import __version__
-
 if TYPE_CHECKING:
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
@@ -46,10 +44,12 @@ if TYPE_CHECKING:
     from pointillist.sampling.quantize_integer import quantize_integer
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
+    from pointillist.system import __version__
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
 
 _HOMES = {
+    "pointillist.system": ("__version__",),
     "pointillist.commands.jobs": ("jobs",),  # the module itself
     "pointillist.model.listing": ("list_models",),
     "pointillist.model.generation": ("GenerationConfig",),

@@ -19,6 +19,8 @@ import psutil
 
 from pointillist.errors import ConfigError, DataError, counted
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     import torch
     from threadpoolctl import ThreadpoolController
@@ -181,11 +183,11 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def describe_versions(pointillist: str) -> str:
+def describe_versions() -> str:
     """Describe the versions that results may depend on."""
     import torch
 
-    return f"pointillist {pointillist}, torch {torch.__version__}, Python {platform.python_version()}"
+    return f"pointillist {__version__}, torch {torch.__version__}, Python {platform.python_version()}"
 
 
 def today() -> str:

@@ -10,8 +10,8 @@ import torch
 
 import pointillist as pt
 from pointillist.engine.integer.frequencies import intervals
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 from pointillist.portable import IntegerModel
 from pointillist.portable.model import Inputs
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.engine.integer.program import IntArray
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 from pointillist.portable import DrawTransform, IntegerModel
 from tests.laws.strategies import models, random_inputs, random_levels
 

@@ -13,10 +13,10 @@ from torch import Tensor
 from pointillist.engine.numpy import interpreter
 from pointillist.engine.recording.builder import Builder
 from pointillist.evaluation import likelihood
+from pointillist.images.ordering import PixelOrder
 from pointillist.nn import condition, passes
 from pointillist.nn.functional import local_conv
 from pointillist.nn.passes import FullPass
-from pointillist.ordering import PixelOrder
 
 from . import causal, context, orders, samplers, textbook
 from .mutants import Property, mutant

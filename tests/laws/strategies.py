@@ -26,10 +26,10 @@ from pointillist.conditioning import (
 from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import ORDERS
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry, names
-from pointillist.ordering import ORDERS
 from pointillist.training.optim import ExponentialMovingAverage
 
 Model = TypeVar("Model", bound=nn.Module)

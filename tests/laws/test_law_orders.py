@@ -11,10 +11,10 @@ from torch import Tensor
 from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import ORDERS, get_order, parse_orders
 from pointillist.networks import entry, names
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import Pass
-from pointillist.ordering import ORDERS, get_order, parse_orders
 
 from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete

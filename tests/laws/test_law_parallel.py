@@ -16,11 +16,11 @@ from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import RASTER
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
-from pointillist.ordering import RASTER
 from pointillist.sampling import group_pass
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig

@@ -8,8 +8,8 @@ import torch
 
 import pointillist as pt
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import get_order
 from pointillist.networks import names
-from pointillist.ordering import get_order
 from pointillist.sampling.loop import Stepper, create_stepper
 
 from .samplers import DISTINCT_ENGINES

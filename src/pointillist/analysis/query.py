@@ -18,10 +18,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import one_image
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 from pointillist.system import single_threaded
 
 NATS_PER_BIT = float(np.log(2.0))

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from pointillist.errors import ShapeError
 from pointillist.images import channel_names
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 from pointillist.visualization import plot_receptive_field, png_bytes
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist._version import __version__
 from pointillist.anomaly.heat import UNIT, AnomalyRecord
 from pointillist.anomaly.statistics import DESCRIPTIONS
 from pointillist.files.writing import write_text
+from pointillist.system import __version__
 from pointillist.visualization import html
 
 MAX_SHOWN = 24

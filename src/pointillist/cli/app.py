@@ -13,7 +13,6 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from pointillist._version import __version__
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
 
 COMMANDS = {
@@ -119,6 +118,8 @@ app = typer.Typer(
 
 def _version(shown: bool) -> None:
     if shown:
+        from pointillist.system import __version__
+
         typer.echo(f"pointillist {__version__}")
         raise typer.Exit
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pointillist.data.tilemaps import Tileset
     from pointillist.hierarchy import Hierarchy
     from pointillist.images import ImageSpec
+    from pointillist.images.ordering import PixelOrder
     from pointillist.model.generation import GenerationConfig
-    from pointillist.ordering import PixelOrder
     from pointillist.sampling.arrays import SampleArrays
 
 

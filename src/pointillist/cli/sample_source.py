@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pointillist.conditioning import HintReader
     from pointillist.data.tilemaps import Tileset
     from pointillist.images import ImageSpec
+    from pointillist.images.ordering import PixelOrder
     from pointillist.model.generation import GenerationConfig
     from pointillist.model.pixel_model import PixelModel
-    from pointillist.ordering import PixelOrder
     from pointillist.sampling.arrays import SampleArrays
     from pointillist.sampling.stored import StoredModel
 

@@ -13,8 +13,8 @@ from pointillist.completion.smc import complete_by_smc
 from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
 from pointillist.conditioning import EVIDENCE
 from pointillist.errors import ConfigError
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 
 
 @dataclass(frozen=True)

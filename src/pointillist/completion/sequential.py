@@ -20,8 +20,8 @@ from pointillist.completion.task import CompletionTask, Draws
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.ordering import PixelOrder
 from pointillist.sampling.api import negative_inputs
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop, resolve_engine
 from pointillist.sampling.rejection import draw_until_accepted

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.state import OnRow
 from pointillist.sampling.uniforms import seeded_uniforms

@@ -18,7 +18,7 @@ from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
 from pointillist.compression.tiles import Tiling
 from pointillist.engine.integer.program import IntArray
 from pointillist.errors import ArchiveError
-from pointillist.ordering import PixelOrder
+from pointillist.images.ordering import PixelOrder
 from pointillist.portable import IntegerModel
 
 TOGETHER = 65_536

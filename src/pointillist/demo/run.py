@@ -14,7 +14,6 @@ import torch
 from rich.console import Console
 
 from pointillist import visualization
-from pointillist._version import __version__
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.demo import icons, prompt_samples
 from pointillist.demo.figure_data import FigureData, collect_figure_data, cross_check
@@ -28,7 +27,7 @@ from pointillist.files.writing import write_text
 from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build, load
-from pointillist.system import describe_machine, describe_versions, today
+from pointillist.system import __version__, describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 
 DATA = "uci-digits"
@@ -200,7 +199,7 @@ def _circumstances() -> dict[str, Any]:
     return {
         "machine": describe_machine(),
         "threads": torch.get_num_threads(),
-        "versions": describe_versions(__version__),
+        "versions": describe_versions(),
         "date": today(),
     }
 

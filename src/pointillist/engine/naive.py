@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.passes import FullPass, Pass, is_channels_last
-from pointillist.ordering import RASTER, PixelOrder
 
 
 class NaiveStepper:

@@ -19,11 +19,11 @@ from pointillist.distributions.sampling_transforms import apply_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
-from pointillist.ordering import PixelOrder
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 Progress = Callable[[int, int], None]

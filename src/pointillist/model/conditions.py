@@ -22,9 +22,9 @@ from pointillist.conditioning import (
 )
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data import Batch
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.config import ModelConfig
 from pointillist.nn import Condition, ConditionDims
-from pointillist.ordering import PixelOrder
 
 
 class OrderEmbedding(nn.Module):

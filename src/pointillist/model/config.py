@@ -10,8 +10,8 @@ from pointillist.conditioning import ConditionConfig, LabelConfig, parse_conditi
 from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import get_order, parse_orders
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
-from pointillist.ordering import get_order, parse_orders
 
 Config = TypeVar("Config", bound=ConditionConfig)
 

@@ -15,10 +15,10 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.engine.integer.program import IntArray
 from pointillist.engine.weights import WeightSnapshot
 from pointillist.errors import EngineError, ShapeError
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.fingerprint import Configured, model_fingerprint
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program
 

@@ -17,6 +17,7 @@ from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import DataError, ShapeError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
 from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
@@ -25,7 +26,6 @@ from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
-from pointillist.ordering import PixelOrder, resolve_order
 from pointillist.portable.storage import remove_program, save_integer_model
 
 Model = TypeVar("Model", bound="PixelModel")

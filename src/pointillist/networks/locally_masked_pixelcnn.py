@@ -3,9 +3,9 @@
 Jain, Abbeel, Pathak: Locally Masked Convolution for Autoregressive Models, UAI 2020 (arXiv 2006.12486).
 
 Adds to PixelCNN: the mask depends on the pixel, so that one set of weights supports any generation order: here the
-raster and the S-curve, from each corner, along rows or columns (sixteen orders, `ordering.py`). A model that is trained
-on several orders scores an image by each of them, or by their average. The first layer has a kernel over its mask, so
-that its output depends on which taps are unmasked: an option of the authors' code (`mask_weight` in
+raster and the S-curve, from each corner, along rows or columns (sixteen orders, `images/ordering.py`). A model that is
+trained on several orders scores an image by each of them, or by their average. The first layer has a kernel over its
+mask, so that its output depends on which taps are unmasked: an option of the authors' code (`mask_weight` in
 github.com/ajayjain/lmconv). In an S-curve consecutive pixels are neighbours, and there is no blind spot. In a raster
 order there is the blind spot of PixelCNN, because there is a single stack of kernels.
 

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.images.ordering import PixelOrder
 from pointillist.nn.base import CausalLayer
 from pointillist.nn.cross_attention import CrossAttention, Tokens
 from pointillist.nn.passes import Pass
-from pointillist.ordering import PixelOrder
 
 
 @dataclass(frozen=True)

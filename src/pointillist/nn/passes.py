@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import cross_attention, strict_attention
 from pointillist.nn.functional.local_conv import local_convolution
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
-from pointillist.ordering import RASTER, PixelOrder
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from pointillist.engine.integer.program import LIMIT, NARROW_RANGE, IntArray, IntegerProgram
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.ordering import PixelOrder
+from pointillist.images.ordering import PixelOrder
 from pointillist.portable.hints import HintFeatures
 from pointillist.portable.prompts import PromptFeatures
 

@@ -18,7 +18,7 @@ from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.ordering import PixelOrder, resolve_order
+from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.portable.conditions import IntegerPart, label_row, quantize_inputs, stored_inputs
 
 Inputs = Mapping[str, IntArray]

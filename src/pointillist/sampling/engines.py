@@ -20,11 +20,11 @@ from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
 from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError
+from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass, channels_last
-from pointillist.ordering import RASTER, PixelOrder
 from pointillist.portable import DrawTransform
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.group_pass import sample_group

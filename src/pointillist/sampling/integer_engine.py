@@ -12,10 +12,10 @@ from pointillist.engine.integer.executors import IntegerSteps, open_steps
 from pointillist.engine.integer.program import IntArray
 from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 from pointillist.portable.model import IntegerModel
 
 

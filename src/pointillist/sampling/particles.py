@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pointillist.engine.particles import ParticleBatch
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 from pointillist.sampling.engines import InverseCdfSampler, draw_spec, record_stage
 from pointillist.system import single_threaded
 

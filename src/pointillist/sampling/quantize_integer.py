@@ -23,13 +23,13 @@ from pointillist.engine.integer.rewrite.builder import is_constant_map
 from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
 from pointillist.engine.program import Program
 from pointillist.errors import ConfigError, DataError, EngineError
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.fingerprint import model_fingerprint
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 from pointillist.portable import IntegerModel, IntegerPart
 from pointillist.portable.conditions import quantize_inputs
 from pointillist.portable.hints import HintFeatures

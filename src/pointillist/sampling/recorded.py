@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import with_inputs
 from pointillist.engine.weights import WeightSnapshot
+from pointillist.images.ordering import PixelOrder
 from pointillist.networks.backbone import Network
 from pointillist.nn import Condition
-from pointillist.ordering import PixelOrder
 
 MOST = 8
 """Programs that are kept of a network."""

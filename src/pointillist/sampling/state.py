@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.engine.program import IntArray
-from pointillist.ordering import PixelOrder
+from pointillist.images.ordering import PixelOrder
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -21,9 +21,9 @@ from pointillist.engine.batch import check_memory
 from pointillist.engine.integer.program import IntArray
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.tileset import read_tileset
-from pointillist.ordering import PixelOrder
 from pointillist.portable import DrawTransform, IntegerModel, load
 from pointillist.portable.model import join_inputs
 from pointillist.portable.storage import has_program

@@ -14,7 +14,6 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
-from pointillist._version import __version__
 from pointillist.errors import PointillistError
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
@@ -22,6 +21,7 @@ from pointillist.studio.routes import router
 from pointillist.studio.security import LOOPBACK, SecurityMiddleware
 from pointillist.studio.service import StudioService
 from pointillist.studio.streaming import MEDIA_TYPE
+from pointillist.system import __version__
 
 PAGE = files("pointillist.studio").joinpath("page")
 _CODES = {404: "not_found", 405: "method"}

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.ordering import PixelOrder
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from pointillist.sampling.loop import ObservedPixels, resolve_engine
 from pointillist.sampling.uniforms import seeded_uniforms

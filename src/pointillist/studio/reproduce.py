@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from pointillist._version import __version__
 from pointillist.data.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
@@ -17,7 +16,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
-from pointillist.system import processor
+from pointillist.system import __version__, processor
 
 MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 4096 * 4096

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.concurrency import run_in_threadpool
 
-from pointillist._version import __version__
 from pointillist.studio import export, inside, queries, schemas, upload
 from pointillist.studio.errors import RequestError
 from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.service import StudioService
 from pointillist.studio.streaming import EventStream, disconnect_event
+from pointillist.system import __version__
 
 Model = Annotated[str, Path(max_length=200, description="The `id` of a model in `ServerInfo`.")]
 Side = Annotated[int | None, Query(ge=1, le=4096)]

@@ -13,7 +13,6 @@ import torch
 from accelerate.utils import broadcast
 from rich.console import Console
 
-from pointillist._version import __version__
 from pointillist.conditioning import TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError, counted
@@ -24,6 +23,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
+from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import conclusion, describe
 from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware

@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 from typing import Any, Unpack
 
-from pointillist._version import __version__
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery, QueryKwargs
@@ -23,6 +22,7 @@ from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
+from pointillist.system import __version__
 from pointillist.visualization import html
 
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top

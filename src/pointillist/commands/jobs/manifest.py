@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist import system
-from pointillist._version import __version__
 from pointillist.commands.jobs.base import JobKind, JobSettings
 from pointillist.commands.jobs.folder import MANIFEST, JobFolder
 from pointillist.commands.jobs.registry import job_kind
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.writing import write_text
+from pointillist.system import __version__
 
 FORMAT_VERSION = 1
 _PLACES = ("model", "data", "images", "mask", "texts", "vector", "hint")

@@ -18,7 +18,7 @@ from pointillist.engine.constraints.domains import Domains
 from pointillist.engine.constraints.propagation import count_domains, restrict
 from pointillist.engine.cpu.masked_draw import draw_levels
 from pointillist.engine.program import IntArray
-from pointillist.ordering import PixelOrder
+from pointillist.images.ordering import PixelOrder
 
 
 class LevelMask:

@@ -19,8 +19,8 @@ from pointillist.engine.recording.optimize import optimize_program, split_by_cha
 from pointillist.engine.recording.recurrence import recur, shift_down
 from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
+from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.recurrence import LSTMCellParams
-from pointillist.ordering import RASTER, PixelOrder
 
 
 class RecordPass:
