@@ -152,7 +152,7 @@ def test_nothing_is_replaced_silently(model: Path) -> None:
         (["--temperature", "-1"], ["`--temperature` (=-1.0)"]),
         (["--top-p", "0"], ["`--top-p` (=0.0)"]),
         (["--guidance", "-2"], ["`--guidance` (=-2.0)"]),
-        (["--engine", "warp"], ["`--engine` (='warp')", "naive"]),
+        (["--engine", "warp"], ["`--engine` 'warp'", "naive"]),
         (["--size", "big"], ["`--size` (='big')", "48x64"]),
         (["--seed", "-1"], ["--seed", "0"]),
         (["-n", "0"], ["-n", "1"]),

@@ -33,8 +33,8 @@ def check_one_likelihood(
 ) -> None:
     """Check random images and samples in each of the model's orders: all functions give one number for each image.
 
-    `.nats` is the log-likelihood at guidance 1 and temperature 1, however the image was sampled. The engine is the
-    usual one: `check_scored_as_sampled` and `check_same_image` compare the others with it.
+    `.nats` is the log-likelihood at guidance 1 and temperature 1, however the image was sampled. The engine computes in
+    floating point, as `log_prob` does: `check_scored_as_sampled` and `check_same_image` compare the others with it.
 
     Args:
         conditions: keywords of `log_prob` for `count` images, each a value for each image.
@@ -43,9 +43,9 @@ def check_one_likelihood(
     for order in model.config.orders:
         how = {**conditions, "order": order}
         check_scores_agree(model, random_levels(model, count), how, rtol)
-        samples = sample(model, count, seed=1, **how)
+        samples = sample(model, count, seed=1, engine="cpu", **how)
         _same("`log_prob_map` of samples", check_scores_agree(model, samples.levels, how, rtol), samples.nats, rtol)
-        samples = sample(model, count, seed=2, **TRANSFORMED, **how)
+        samples = sample(model, count, seed=2, engine="cpu", **TRANSFORMED, **how)
         _same("`sample` with guidance", _log_prob(model, samples.levels, how), samples.nats, rtol)
 
 

@@ -201,7 +201,7 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
     particles = run_particles(task)
     assert total_variation(particles.levels, particles.log_weights, images, exact) < 0.02
     started = torch.from_numpy(task.started)
-    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order())
+    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), "cpu")
     assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
 

@@ -175,12 +175,13 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
+    engine = resolve_engine(query.model, engine, (query.shape[1], query.shape[2]))
     task = CompletionTask(
         model=query.model,
         levels=query.x[0].cpu().expand(n, -1, -1, -1),
         known=fixed,
         inputs=query.conditions[np.zeros(n, np.int64)],
-        config=SamplingConfig(engine=resolve_engine(engine, query.model.device), order=query.order.name),
+        config=SamplingConfig(engine=engine, order=query.order.name),
         seed=seed,
     )
     draws = complete_sequentially(task)

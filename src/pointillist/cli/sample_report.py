@@ -50,15 +50,15 @@ def report(
             }
         )
         return
-    spread = f" ({bits.min():.4f} to {bits.max():.4f})" if len(bits) > 1 else ""
+    spread = f", {bits.min():.4f} to {bits.max():.4f}" if len(bits) > 1 else ""
     count = counted(len(bits), "image")
     typer.echo(f"sampled    {count} in {seconds:.1f} s, engine {settings['engine']}, order {settings['order']}")
     if totals.passes:
         typer.echo(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
     if math.isnan(bits.mean()):
-        typer.echo(f"bits/dim   none, {measure}")
+        typer.echo(f"bits/dim   none ({measure})")
     else:
-        typer.echo(f"bits/dim   {bits.mean():.4f}{spread}, {measure}")
+        typer.echo(f"bits/dim   {bits.mean():.4f}{spread} ({measure})")
     if totals.saved is not None:
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""

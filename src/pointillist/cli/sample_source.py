@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pointillist.cli.hierarchy import is_hierarchy
 from pointillist.cli.hierarchy_source import open_hierarchy
-from pointillist.engine.selection import EngineChoice, choose_engine
+from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pointillist.sampling.stored import StoredModel
 
 OnBatchRow = Callable[[int, int, Any], None]
-REASON = "the integer program of the model is stored; its nats are those of the integer model"
+INTEGER = "integer program"
+"""What bits/dim are of, for a model with an integer program."""
 
 
 @runtime_checkable
@@ -112,7 +113,10 @@ class ModelSource(_OfModel):
     @property
     def measure(self) -> str:
         """What the bits/dim of its samples are."""
-        return f"under {'the integer program' if self.engine.engine == 'integer' else 'the model'} as it is"
+        if self.engine.engine == "integer":
+            return INTEGER
+        obstacle = self.engine.without_program
+        return f"floating point, engine {self.engine.engine}" + (f": {obstacle}" if obstacle else "")
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -170,7 +174,7 @@ class StoredSource(_OfModel):
 
     model: StoredModel
     engine: EngineChoice
-    measure = "under the integer program as it is"
+    measure = INTEGER
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -248,15 +252,16 @@ def open_source(
     plain = plain and device == "cpu" and quantize is None
     stored = open_stored(resolve(name), engine, size, plain=plain, hint=hint)
     if stored is not None:
-        return StoredSource(stored, EngineChoice("integer", REASON if engine == "auto" else first.reason))
+        return StoredSource(stored, EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason))
     if first.engine == "cpu" and device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
 
         precompile_in_background()  # takes seconds at the first use ever
     from pointillist.cli.output import quantized
     from pointillist.model.pretrained import load
+    from pointillist.sampling.engines import choose_model_engine
     from pointillist.system import resolve_device
 
     model = quantized(load(name), quantize)
     model.to(resolve_device(device))
-    return ModelSource(model, choose_engine(engine, model.device))
+    return ModelSource(model, choose_model_engine(model, engine, size))

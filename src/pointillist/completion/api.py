@@ -22,7 +22,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.loop import resolve_engine
+from pointillist.sampling.engines import choose_engine, resolve_engine
 from pointillist.sampling.state import OnRow
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
@@ -131,7 +131,7 @@ def complete_images(
         known=mask,
         mask=parse_mask_on_levels(model, config, allowed, levels, mask),
         inputs=inputs,
-        config=replace(config, engine=resolve_engine(config.engine, model.device), order=order.name),
+        config=replace(config, engine=_engine(model, chosen, config.engine, (shape[1], shape[2])), order=order.name),
         seed=seed,
         uniforms=given,
         **own,
@@ -173,6 +173,11 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
 
     out = best_of(model, task.inputs, task.config, draw)
     return replace(out, nats=out.nats - offset)
+
+
+def _engine(model: PixelModel, method: Method, engine: str, size: tuple[int, int]) -> str:
+    """Resolve the name of the engine that completes images by a method."""
+    return choose_engine(engine, model.device).engine if method.in_floats else resolve_engine(model, engine, size)
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:

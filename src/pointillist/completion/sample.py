@@ -87,7 +87,7 @@ def sample(
     tiles = make_seamless(model, result.levels, seamless, n, seed=result.seed, **cast(InpaintKwargs, own))
     config, conditions = SamplingConfig.split(cast(SampleKwargs, kept), model.generation_config)
     inputs = model.conditions.inputs(label, n, text, size=result.image.shape[1:], **conditions)
-    maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order))
+    maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order), result.engine)
     return replace(tiles, nats=maps.flatten(1).sum(1), order=result.order, texts=result.texts)
 
 

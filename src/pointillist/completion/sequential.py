@@ -8,7 +8,6 @@ that is the method `known`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +22,7 @@ from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import negative_inputs
-from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop
 from pointillist.sampling.rejection import draw_until_accepted
 from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.system import single_threaded
@@ -48,7 +47,7 @@ def complete_sequentially(task: CompletionTask, candidate: int = 0) -> Draws:
     batches = np.split(np.arange(len(task.levels)), range(size, len(task.levels), size))
     parts = [_draw_batch(task, rows, uniforms) for rows in batches]
     levels, mass = (torch.cat([part[i] for part in parts]) for i in range(2))
-    nats = log_prob_maps(task.model, levels, task.inputs, task.order)
+    nats = log_prob_maps(task.model, levels, task.inputs, task.order, task.config.engine)
     started, known = torch.from_numpy(task.started), torch.from_numpy(task.known)
     # sub-pixels that are conditions are certain, and weigh nothing
     log_weights = mass + nats[:, started & known].sum(1)
@@ -80,8 +79,7 @@ def draw_unknown(
     task: CompletionTask, rows: IntArray, uniforms: Float[np.ndarray, "b c h w"], mask: LevelMask | None = None
 ) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, " b"]]:
     """Draw the unknown sub-pixels of some images; return the levels, and the log-probability of the allowed ones."""
-    model = task.model
-    config = replace(task.config, engine=resolve_engine(task.config.engine, model.device))
+    model, config = task.model, task.config
     inputs, x, (_, height, width) = task.inputs[rows], task.levels[rows], task.shape
     negative = negative_inputs(model, config.negative_prompt, len(task.inputs), (height, width))
     reference = None if negative is None else negative[rows].with_evidence(inputs)
@@ -94,7 +92,7 @@ def draw_unknown(
     plain = bool((task.known == whole).all())
     choose: ChooseLevel = sampler if plain else ConstrainedSampler(sampler, x, task.known)
     with inference_mode(model):
-        condition = model.encode(batch, len(batch))
+        condition = model.scorer(config.engine).encode(batch, len(batch))
         levels = autoregressive_loop(
             model, condition, choose, (len(batch), height, width), config, known=kept, on_row=task.on_row
         )
@@ -103,18 +101,21 @@ def draw_unknown(
 
 
 def log_prob_maps(
-    model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, order: PixelOrder
+    model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, order: PixelOrder, engine: str
 ) -> Float[Tensor, "n c h w"]:
     """Log-probability of each sub-pixel given those before it, in nats, float64, a few images at a time.
 
+    It is that of the engine that sampled the images: of the integer program, or of the model in floating point.
+
     Example:
-        log_prob_maps(model, samples.levels, model.conditions.inputs(count=8), model.order()).shape
+        log_prob_maps(model, samples.levels, model.conditions.inputs(count=8), model.order(), samples.engine).shape
     """
+    scorer = model.scorer(engine)
     step = max(1, _SCORED_AT_ONCE // levels[0, 0].numel())
     parts = (slice(i, i + step) for i in range(0, len(levels), step))
     with inference_mode(model), single_threaded():  # threads that wait for each other would cost more than they save
         return torch.cat([
-            model.log_prob_map_given(levels[part].to(model.device), inputs[part], order).double().cpu()
+            scorer.log_prob_map_given(levels[part].to(model.device), inputs[part], order).double().cpu()
             for part in parts
         ])  # fmt: skip
 

@@ -77,12 +77,13 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
     count = len(task.levels)
     groups = [slice(0, count)] if _all_alike(task) else [slice(i, i + 1) for i in range(count)]
     parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups)]
-    maps = log_prob_maps(task.model, torch.cat([part.levels for part in parts]), task.inputs, task.order)
+    levels = torch.cat([part.levels for part in parts])
+    maps = log_prob_maps(task.model, levels, task.inputs, task.order, task.config.engine)
     started = torch.from_numpy(task.started)
     evidence = torch.tensor([part.log_evidence for part in parts], dtype=torch.float64)
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
     return Draws(
-        levels=torch.cat([part.levels for part in parts]),
+        levels=levels,
         nats=maps[:, started].sum(1),
         whole_nats=maps.flatten(1).sum(1),
         log_weights=torch.zeros(count, dtype=torch.float64),
@@ -134,7 +135,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config, mask)
     both = sampler.duplicate_for_guidance(inputs, reference)
     with inference_mode(model):
-        condition = model.encode(both, len(both))
+        condition = model.scorer(task.config.engine).encode(both, len(both))
         if inner:
             draw_particles(model, condition, sampler, batch, order)
             levels = order.from_raster(torch.from_numpy(batch.levels))

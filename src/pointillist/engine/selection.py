@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DEVICE_ENGINES = ("cuda", "jacobi")
 """Engines of torch, which run where the model is; `jacobi` also on the processor."""
 ENGINES = ("auto", "cpu", "integer", *DEVICE_ENGINES, "numpy", "naive")
+INTEGER_REASON = "the integer program of the model gives the same image on every machine"
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,13 @@ class EngineChoice:
     Attributes:
         engine: one of `ENGINES`, but not `auto`.
         reason: a clause that completes "cpu: ...".
+        without_program: a clause that says why `auto` did not take an integer program; empty where it did, or was not
+            the name.
     """
 
     engine: str
     reason: str
+    without_program: str = ""
 
 
 def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice:

@@ -23,7 +23,8 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.loop import OnRow, autoregressive_loop, resolve_engine
+from pointillist.sampling.engines import choose_engine, resolve_engine
+from pointillist.sampling.loop import OnRow, autoregressive_loop
 from pointillist.sampling.rejection import draw_until_accepted, open_image_mask
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniform_sampler import UniformSampler
@@ -150,10 +151,12 @@ class SamplePlan:
         Raises:
             ConfigError, ShapeError, EngineError: as `sample`.
         """
-        engine = resolve_engine(settings.get("engine", "auto"), model.device)
         check_count(n)
         config, conditions = SamplingConfig.split(settings, model.generation_config)
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
+        engine = resolve_engine(model, config.engine, (height, width))
+        if engine == "integer" != config.engine and config.rules is not None:
+            engine = choose_engine("auto", model.device).engine  # its stepper cannot return to earlier rows yet
         model.check_size(height, width)
         shape = (model.image.channels, height, width)
         inputs = model.conditions.inputs(label, n, size=(height, width), **conditions)
@@ -227,8 +230,7 @@ def _draw_batch(
 ) -> tuple[Int[Tensor, "n c h w"], Float[Tensor, " n"]]:
     batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
-        encoder = model.integer_model() if sampler.config.engine == "integer" else model
-        condition = encoder.encode(batch, len(batch))
+        condition = model.scorer(sampler.config.engine).encode(batch, len(batch))
         levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
     check_likelihood(sampler.nats)
     return levels[: len(inputs)], sampler.nats

@@ -86,7 +86,7 @@ def unconditional_nats(
 ) -> Float[Tensor, " n"]:
     """Compute the log-likelihood of each image without its conditions, in nats, float64."""
     order = model.order(config.order)
-    scorer = model.integer_model() if config.engine == "integer" else model
+    scorer = model.scorer(config.engine)
     parts = []
     with inference_mode(model), single_threaded():  # a short pass beside the sampling
         for start in range(0, len(levels), _SCORED_AT_ONCE):

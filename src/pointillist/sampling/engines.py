@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.distributions.likelihoods import Categorical, Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine import selection
 from pointillist.engine.batch import SampleBatch
@@ -17,9 +19,9 @@ from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.recording.record import record
-from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, choose_engine
+from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.stepper import GuardedStepper
-from pointillist.errors import EngineError
+from pointillist.errors import EngineError, ShapeError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -44,8 +46,10 @@ __all__ = [
     "InverseCdfSampler",
     "Stepper",
     "choose_engine",
+    "choose_model_engine",
     "create_stepper",
     "draw_spec",
+    "output_likelihood",
     "record_model",
     "record_stage",
     "resolve_engine",
@@ -58,17 +62,44 @@ MASKING_ENGINES = ("cpu",)
 """Those of them that do so within a mask too."""
 
 
-def resolve_engine(engine: str, device: torch.device | None = None) -> str:
-    """Resolve the name of an engine for a model on a device, `auto` included; see `choose_engine`.
+def choose_model_engine(model: PixelModel, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
+    """Choose the engine that samples from a model: `auto` takes its integer program where that can.
+
+    It cannot where there is none, where the weights have changed since it was made, or for a size that it does not
+    know; the reason says so.
 
     ```python
-    resolve_engine("auto")  # "cpu" where numba is installed
+    choose_model_engine(pt.load("digits")).engine  # "integer"
+    ```
+
+    Args:
+        size: height and width of the images; None for the model's own.
+
+    Raises:
+        EngineError: if there is no such engine, or something that it needs is missing.
+    """
+    if engine != "auto":
+        return choose_engine(engine, model.device)
+    try:
+        model.integer_model(size)
+    except (EngineError, ShapeError) as error:
+        floating = choose_engine(engine, model.device)
+        obstacle = str(error).partition(":")[0]
+        return replace(floating, without_program=obstacle[0].lower() + obstacle[1:])
+    return EngineChoice("integer", INTEGER_REASON)
+
+
+def resolve_engine(model: PixelModel, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
+    """Resolve the name of an engine for a model, `auto` included; see `choose_model_engine`.
+
+    ```python
+    resolve_engine(pt.load("digits"))  # "integer"
     ```
 
     Raises:
         EngineError: if there is no such engine.
     """
-    return choose_engine(engine, device).engine
+    return choose_model_engine(model, engine, size).engine
 
 
 def create_stepper(
@@ -97,7 +128,7 @@ def create_stepper(
         EngineError: if there is no such engine, or the model has several stages and none is given.
         CausalityError: if the model cannot be recorded.
     """
-    engine = resolve_engine(engine, model.device)
+    engine = resolve_engine(model, engine, order.raster_size(height, width))
     stages = model.stages(height, width) if stage is None else (stage,)
     if len(stages) > 1:
         raise EngineError(
@@ -125,6 +156,16 @@ def create_stepper(
     from pointillist.engine.cpu import CpuStepper
 
     return GuardedStepper(CpuStepper(program, batch), weights)
+
+
+def output_likelihood(model: PixelModel, engine: str) -> Likelihood:
+    """Return the distribution of a pixel given the outputs of an engine: those of integers are log-probabilities.
+
+    ```python
+    output_likelihood(pt.load("digits"), "integer").num_params  # 16
+    ```
+    """
+    return Categorical(model.image.channels, model.image.levels) if engine == "integer" else model.likelihood
 
 
 def record_stage(
@@ -224,14 +265,14 @@ def sample_stage(
         known[row] = True
         state.report()
 
+    if state.outputs is not None:
+        batch.params = np.empty((count, *mask.shape, state.likelihood.num_params), state.outputs.numpy().dtype)
     if config.engine == "integer":
         transform = DrawTransform(sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided)
         sample_integer_stage(model, condition, batch, transform, state.order, finished, config.threads or 1)
         sampler.nats += torch.from_numpy(batch.nats)
         return
     program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
-    if state.outputs is not None:
-        batch.params = np.empty((count, *mask.shape, model.likelihood.num_params), program.dtype)
     if config.engine == "cpu":
         _cpu_sampler(model, program, sampler, config.threads or 1).sample(batch, finished)
     else:

@@ -10,7 +10,7 @@ import numpy as np
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, open_steps
 from pointillist.engine.integer.program import IntArray
-from pointillist.engine.integer.sampler import sample_batch
+from pointillist.engine.integer.sampler import log_probs, sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
@@ -34,7 +34,7 @@ def integer_inputs(
 class IntegerEngineStepper:
     """Step through sub-pixels with the methods of `ProgramStepper`.
 
-    Its parameters are those of a categorical (or Bernoulli) distribution: the logarithms of the exact frequencies.
+    Its parameters are those of a categorical distribution, channel by channel: the log-probabilities of the levels.
     """
 
     def __init__(
@@ -44,15 +44,14 @@ class IntegerEngineStepper:
         program = integer_model.program(order)
         self._steps: IntegerSteps = open_steps(program, batch, height, width, inputs, integer_model.executor)
         self._values = model.level_embeddings().detach().cpu().numpy()
-        self._head = program.head
+        self._program = program
 
     def params(self) -> np.ndarray:
         """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
-        result = np.log(self._steps.frequencies()) - self._head.precision * np.log(2.0)
-        own = result[:, 1:] - result[:, :1] if self._head.kind == "bernoulli" else result
-        params = np.zeros((len(own), own.shape[1] * self._head.channels))
-        first = self._steps.site[2] * own.shape[1]
-        params[:, first : first + own.shape[1]] = own
+        result = log_probs(self._program, self._steps.frequencies())
+        params = np.zeros((len(result), result.shape[1] * self._program.head.channels))
+        first = self._steps.site[2] * result.shape[1]
+        params[:, first : first + result.shape[1]] = result
         return params
 
     def observe(self, values: np.ndarray) -> None:

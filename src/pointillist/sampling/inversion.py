@@ -25,7 +25,8 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.api import negative_inputs, sample
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.loop import Site, autoregressive_loop, resolve_engine
+from pointillist.sampling.engines import resolve_engine
+from pointillist.sampling.loop import Site, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import seeded_uniforms
 
@@ -68,13 +69,14 @@ def recover_uniforms(
     config, conditions = SamplingConfig.split(settings, model.generation_config)
     if config.best_of != 1:
         raise ConfigError(f"`best_of` (={config.best_of}) chooses between images: leave it out to invert one.")
-    config = replace(config, engine=resolve_engine(config.engine, model.device))
     size = (x.shape[2], x.shape[3])
+    config = replace(config, engine=resolve_engine(model, config.engine, size))
     inputs = model.conditions.inputs(label, 1, text, size=size, **conditions)
     inverter = _Inverter(config, x, seeded_uniforms(seed, [0], (x.shape[1], *size)))
     batch = inverter.sampler.duplicate_for_guidance(inputs, negative_inputs(model, config.negative_prompt, 1, size))
     with inference_mode(model):
-        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *size), config)
+        condition = model.scorer(config.engine).encode(batch, len(batch))
+        autoregressive_loop(model, condition, inverter, (len(batch), *size), config)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
         return sample(model, 1, label, text, uniforms=uniforms, size=size, **settings).levels.numpy()

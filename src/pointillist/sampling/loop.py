@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.program import IntArray
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -28,6 +29,7 @@ from pointillist.sampling.engines import (
     InverseCdfSampler,
     Stepper,
     create_stepper,
+    output_likelihood,
     resolve_engine,
     sample_stage,
 )
@@ -139,7 +141,7 @@ def autoregressive_loop(
     config = config or SamplingConfig()
     config = replace(
         config,
-        engine=resolve_engine(config.engine, model.device),
+        engine=resolve_engine(model, config.engine, (shape[1], shape[2])),
         threads=min(config.threads or torch.get_num_threads(), available_cores()),
     )
     batch, height, width = shape
@@ -153,7 +155,14 @@ def autoregressive_loop(
     resample = choose.resample if isinstance(choose, ResamplingChooser) else None
     masked = choose if isinstance(choose, MaskedChooser) and choose.mask is not None else None
     state = SamplingState(
-        order=order, levels=levels, known=mask, outputs=outputs, on_row=on_row, resample=resample, masked=masked
+        order=order,
+        likelihood=output_likelihood(model, config.engine),
+        levels=levels,
+        known=mask,
+        outputs=outputs,
+        on_row=on_row,
+        resample=resample,
+        masked=masked,
     )
     condition, coarse = model.conditions.to_raster_frame(condition, order), None
     # the work of one pixel is far too small to share: with two threads, and another program busy beside it,
@@ -183,7 +192,7 @@ def _run_stage(
             order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
         )
     masks = mask is None or config.engine in MASKING_ENGINES
-    if masks and isinstance(choose, InverseCdfSampler) and _samples_whole_images(config, state):
+    if masks and isinstance(choose, InverseCdfSampler) and config.engine in WHOLE_IMAGE_ENGINES:
         sample_stage(model, stage, condition, choose, state, config)
         return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
@@ -194,11 +203,6 @@ def _run_stage(
         return choose(Site(*order.site(site.row, site.column, height, width), site.channel), log_probs)
 
     _step_stage(model, stepper, choose_in_image, state, stage.step)
-
-
-def _samples_whole_images(config: SamplingConfig, state: SamplingState) -> bool:
-    """Return True if the engine draws the levels itself; the exact one has no outputs of a network."""
-    return config.engine in WHOLE_IMAGE_ENGINES and (config.engine != "integer" or state.outputs is None)
 
 
 def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
@@ -217,15 +221,16 @@ def _step_stage(
     for row in _rows(stepper, state, step):
         for column in state.order.row(row, width)[:: step[1]]:
             if state.known[row, column]:
-                _observe_pixel(model, stepper, values, state.levels[:, :, row, column])
+                _observe_pixel(state, stepper, values, row, column)
             else:
                 indices = None if state.resample is None else state.resample(row, column)
                 if indices is not None:
                     stepper.select(indices)
                     state.levels.copy_(state.levels[torch.from_numpy(indices)])
                 outputs = None if state.outputs is None else state.outputs[:, :, row, column]
+                site = Site(row, column, 0)
                 state.levels[:, :, row, column] = _choose_pixel(
-                    model, stepper, values, choose, Site(row, column, 0), outputs
+                    state.likelihood, stepper, values, choose, site, outputs
                 )
                 state.known[row, column] = True
         state.report()
@@ -255,15 +260,15 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
         rows.finish()
 
 
-def _observe_pixel(model: PixelModel, stepper: Stepper, values: np.ndarray, pixel: Int[Tensor, "b c"]) -> None:
+def _observe_pixel(state: SamplingState, stepper: Stepper, values: np.ndarray, row: int, column: int) -> None:
     """Pass a known pixel to the stepper."""
-    embedded = values[pixel.numpy()]  # [b, c, e]
-    for part in [embedded.reshape(len(pixel), -1)] if model.likelihood.coupled else embedded.swapaxes(0, 1):
+    embedded = values[state.levels[:, :, row, column].numpy()]  # [b, c, e]
+    for part in [embedded.reshape(len(embedded), -1)] if state.likelihood.coupled else embedded.swapaxes(0, 1):
         stepper.observe(part)
 
 
 def _choose_pixel(
-    model: PixelModel,
+    likelihood: Likelihood,
     stepper: Stepper,
     values: np.ndarray,
     choose: ChooseLevel,
@@ -271,10 +276,9 @@ def _choose_pixel(
     outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
     """Choose the levels of a pixel, channel by channel; a likelihood that couples channels observes them at once."""
-    likelihood = model.likelihood
     params = torch.from_numpy(stepper.params())[:, :, None, None]
-    pixel = torch.zeros(len(params), model.image.channels, 1, 1, dtype=torch.int64)
-    for channel in range(model.image.channels):
+    pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
+    for channel in range(likelihood.channels):
         if channel and not likelihood.coupled:
             params = torch.from_numpy(stepper.params())[:, :, None, None]
         if outputs is not None:

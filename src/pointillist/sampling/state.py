@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 
@@ -39,6 +40,7 @@ class SamplingState:
 
     Attributes:
         order: generation order that defines the raster frame.
+        likelihood: distribution of a pixel, given the outputs of the engine.
         levels: int64 `[b c h w]`, valid where `known` is set.
         known: pixel positions that are given or already sampled, bool `[h w]`.
         outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
@@ -49,6 +51,7 @@ class SamplingState:
     """
 
     order: PixelOrder
+    likelihood: Likelihood
     levels: Int[Tensor, "b c h w"]
     known: Bool[Tensor, "h w"]
     outputs: Float[Tensor, "n p h w"] | None = None

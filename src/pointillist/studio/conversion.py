@@ -132,9 +132,11 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
     return ImageQuery(model, x, conditions, model.order(query.order))
 
 
-def encode_each(model: PixelModel, conditions: ConditionInputs) -> Condition:
-    """Encode the conditions of a batch image by image: torch may round the same image differently in another batch."""
-    return Condition.concat([model.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
+def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> Condition:
+    """Encode the conditions of a batch for an engine, image by image: torch may round the same image differently in
+    another batch."""
+    encoder = model.scorer(engine)
+    return Condition.concat([encoder.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:

@@ -14,8 +14,9 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.engines import output_likelihood, resolve_engine
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
-from pointillist.sampling.loop import ObservedPixels, resolve_engine
+from pointillist.sampling.loop import ObservedPixels
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
@@ -106,10 +107,11 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         RequestError: if it is too large.
         ConfigError, ShapeError, DataError, EngineError: naming what the model does not support.
     """
-    order, engine = model.order(request.order), resolve_engine(request.engine, model.device)
+    order = model.order(request.order)
     levels = None if request.start is None else _starts(model, request.start.levels, len(request.samples), limits)
     size = _size(model, request, levels)
-    _check_numbers(model, request, size, limits)
+    engine = resolve_engine(model, request.engine, size)
+    _check_numbers(model, request, engine, size, limits)
     start = None
     if levels is not None and request.start is not None:
         mask = decode_mask(request.start.known, *size)
@@ -169,7 +171,7 @@ def _size(model: PixelModel, request: schemas.SampleRequest, start: Tensor | Non
 
 
 def _check_numbers(
-    model: PixelModel, request: schemas.SampleRequest, size: tuple[int, int], limits: schemas.Limits
+    model: PixelModel, request: schemas.SampleRequest, engine: str, size: tuple[int, int], limits: schemas.Limits
 ) -> None:
     """Check the number of samples, and the numbers that the job holds in memory."""
     check_pixels(*size, limits)
@@ -177,7 +179,8 @@ def _check_numbers(
     if samples > limits.samples:
         raise too_large("The number of samples", samples, limits.samples, "ask for fewer")
     image = model.image
-    per_pixel = model.likelihood.num_params + (2 * image.channels * image.levels if request.distributions else 0)
+    num_params = output_likelihood(model, engine).num_params
+    per_pixel = num_params + (2 * image.channels * image.levels if request.distributions else 0)
     numbers = samples * per_pixel * size[0] * size[1]
     if numbers > limits.numbers:
         remedy = "ask for fewer samples, a smaller size, or no distributions"

@@ -33,7 +33,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         conditions=_supported_conditions(config),
         orders=list(config.orders),
         bits_top=color_scale_max(model),
-        engine=resolve_engine("auto", model.device),
+        engine=resolve_engine(model),
         generation=schemas.GenerationDefaults(**model.generation_config.model_dump(mode="json")),
     )
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from pointillist.engine.batch import check_memory
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.engines import output_likelihood
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.studio import schemas
@@ -50,15 +51,16 @@ def run_job(
     chooser = UniformSampler(job.uniforms(), config)
     carried = chooser.duplicate_for_guidance(job.conditions)
     raster_size = job.order.raster_size(height, width)
-    check_memory(count * model.likelihood.num_params * height * width * 8, count, height, width)
+    num_params = output_likelihood(model, request.engine).num_params
+    check_memory(count * num_params * height * width * 8, count, height, width)
     dtype = next(model.parameters()).dtype
-    outputs = torch.full((count, *raster_size, model.likelihood.num_params), torch.nan, dtype=dtype)
+    outputs = torch.full((count, *raster_size, num_params), torch.nan, dtype=dtype)
     emit(_started_event(job))
     batcher = _EventBatcher(job, outputs, emit, check)
     known = None if job.start is None else _expanded(job.start, len(carried))
     with inference_mode(model):
         levels = autoregressive_loop(
-            model, encode_each(model, carried), chooser, (len(carried), height, width), config,
+            model, encode_each(model, carried, request.engine), chooser, (len(carried), height, width), config,
             known=known, on_row=batcher.on_row, outputs=outputs.movedim(-1, 1),
         )[:count]  # fmt: skip
         batcher.flush(levels)
@@ -89,7 +91,8 @@ def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
 
 def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     """Log-likelihood of images that were partly known."""
-    result = job.model.log_prob_map_given(levels.to(job.model.device), job.conditions, job.order)
+    scorer = job.model.scorer(job.request.engine)
+    result = scorer.log_prob_map_given(levels.to(job.model.device), job.conditions, job.order)
     return result.flatten(1).sum(1).double().cpu()
 
 
@@ -106,7 +109,8 @@ class _EventBatcher:
         self._sequence = torch.from_numpy(job.sequence)
         self._raster_indices = raster_index[self._sequence]  # index of each pixel of the sequence in `outputs`
         # probabilities of a pixel of all samples; each component of a mixture has its own table
-        self._numbers = len(outputs) * job.model.image.levels * getattr(job.model.likelihood, "mixtures", 1)
+        self._likelihood = output_likelihood(job.model, job.request.engine)
+        self._numbers = len(outputs) * job.model.image.levels * getattr(self._likelihood, "mixtures", 1)
         self._sent = 0
         self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event
 
@@ -137,7 +141,7 @@ class _EventBatcher:
 
     def _pixels_event(self, first: int, params: Float[Tensor, "n p 1 m"], x: Int[Tensor, "n c 1 m"]) -> schemas.Pixels:
         """Make an event; tables of probabilities are made in blocks that stay in the cache."""
-        likelihood, step = self._job.model.likelihood, max(1, _BLOCK_NUMBERS // self._numbers)
+        likelihood, step = self._likelihood, max(1, _BLOCK_NUMBERS // self._numbers)
         entropy, probs = [], []
         for part, levels in zip(torch.split(params, step, 3), torch.split(x, step, 3), strict=True):
             tables = [likelihood.probs(part, levels, channel) for channel in range(x.shape[1])]

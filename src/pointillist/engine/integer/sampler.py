@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import choose_executor, open_steps
@@ -12,6 +13,11 @@ from pointillist.engine.integer.frequencies import draw
 from pointillist.engine.integer.numpy.run import check_inputs
 from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.transforms import DrawTransform
+
+
+def log_probs(program: IntegerProgram, result: IntArray) -> NDArray[np.float64]:
+    """Return the log-probabilities of levels from their frequencies, in nats."""
+    return np.asarray(np.log(result) - program.head.precision * np.log(2.0))
 
 
 def sample_batch(
@@ -28,7 +34,8 @@ def sample_batch(
 
     Args:
         inputs: conditions as integers; under guidance those of the images, and then those of the reference.
-        batch: levels and nats are filled in place. Known sub-pixels add no nats.
+        batch: levels and nats are filled in place, and `params` with the log-probabilities of all levels. Known
+            sub-pixels add no nats.
         transform: guidance, temperature and top-p; None draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
         threads: how many share the batch; the result is the same for any number. One draws with a `transform`.
@@ -38,8 +45,9 @@ def sample_batch(
         EngineError: if there is no such executor, or the inputs do not fit.
     """
     count, _, height, width = batch.levels.shape
-    if transform is not None and transform.changes:
-        _step(program, inputs, batch, transform, on_row, executor)
+    changed = transform is not None and transform.changes
+    if changed or batch.params is not None:
+        _step(program, inputs, batch, transform if changed else None, on_row, executor)
         return
     match choose_executor(program, executor):
         case "numpy":
@@ -77,6 +85,9 @@ def _step(
         given, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
         if not given.all():
             result, uniforms = steps.frequencies(), batch.uniforms[:, channel, row, column]
+            if batch.params is not None:
+                first = channel * program.head.levels
+                batch.params[:, row, column, first : first + program.head.levels] = log_probs(program, result[:count])
             drawn = draw(result, uniforms) if transform is None else transform.draw(result, uniforms)
             levels[~given] = drawn[~given]
             chances = result[everyone, levels] / 2.0**program.head.precision
