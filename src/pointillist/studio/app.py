@@ -22,6 +22,7 @@ from pointillist.studio.security import LOOPBACK, SecurityMiddleware
 from pointillist.studio.service import StudioService
 from pointillist.studio.streaming import MEDIA_TYPE
 from pointillist.system import __version__
+from pointillist.visualization.scripts import SHARED
 
 PAGE = files("pointillist.studio").joinpath("page")
 _CODES = {404: "not_found", 405: "method"}
@@ -54,6 +55,7 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
     def index() -> FileResponse:
         return FileResponse(f"{page}/index.html")
 
+    app.mount("/page/shared", StaticFiles(directory=str(SHARED)), name="shared")
     app.mount("/page", StaticFiles(directory=page), name="page")
     _handle_errors(app)
     app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=service.limits.body_bytes, any_address=any_address)

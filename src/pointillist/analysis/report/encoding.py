@@ -1,8 +1,7 @@
-"""Compact encoding of distributions and maps for the report page; `data.js` decodes it.
+"""Compact encoding of distributions and maps for the report page; `page/decode.js` decodes it.
 
-Every sub-pixel's distribution is stored in one of three ways, and the page names it: the parameters of a mixture as
-floats of 24 bits; all levels as log-probabilities of 8 bits; or, where that would be too large, the 16 likeliest levels
-and five quantiles.
+Every sub-pixel's distribution is stored in one of two ways, and the page names it: all levels as log-probabilities of 8
+bits; or, where that would be too large, the 16 most probable levels and five quantiles.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from torch import Tensor
 
 from pointillist.analysis.distribution import QUANTILES
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.model.pixel_model import inference_mode
 
 MAX_BITS = 40.0  # surprisal of the smallest probability that 8 bits hold
@@ -41,7 +39,7 @@ class EncodedDistributions:
         note: description of the encoding for the reader of the page.
     """
 
-    kind: Literal["levels", "mixture", "likeliest"]
+    kind: Literal["levels", "likeliest"]
     data: bytes
     facts: Mapping[str, Any]
     note: str
@@ -55,32 +53,15 @@ def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> Encoded
     """Encode the distribution of every sub-pixel, in at most about `limit` bytes."""
     with inference_mode(query.model):
         params = query.params
-        if isinstance(query.model.likelihood, DiscretizedLogisticMixture):
-            encoded = _mixture(query.model.likelihood, params)
-            if len(encoded.data) <= limit:
-                return encoded
-        elif query.levels.size * query.model.image.levels <= _RAW_BYTES:
+        if query.levels.size * query.model.image.levels <= _RAW_BYTES:
             encoded = _levels(query, params)
             if len(encoded.data) <= limit:
                 return encoded
         return _likeliest(query, params)
 
 
-def _mixture(likelihood: DiscretizedLogisticMixture, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
-    """Encode parameters `[h w p]`: the three upper bytes of each float, byte by byte."""
-    values = np.ascontiguousarray(params[0].float().cpu().numpy().transpose(1, 2, 0), "<f4")
-    rounded = ((values.view("<u4").astype(np.uint64) + 0x80) >> 8).astype("<u4")
-    planes = rounded.view(np.uint8).reshape(-1, 4)[:, :3].T
-    facts = {"mixtures": likelihood.mixtures, "params": likelihood.num_params}
-    note = (
-        f"The {likelihood.num_params} parameters of the mixture at each pixel are stored with 16 bits of precision; "
-        "the page computes the bars from them."
-    )
-    return EncodedDistributions("mixture", deflate(planes), facts, note)
-
-
 def _levels(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
-    """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, so that likely levels are exact."""
+    """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, finest for likely levels."""
     channels, height, width = query.shape
     table = np.empty((channels, height, width, query.model.image.levels), np.uint8)
     for channel in range(channels):
@@ -90,7 +71,7 @@ def _levels(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistr
         "The probability of every level is stored in 8 bits, on a scale of the square root of its bits: within "
         f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. Entropy and surprisal are exact."
     )
-    return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS}, note)
+    return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS, "quantiles": list(QUANTILES)}, note)
 
 
 def _likeliest(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:

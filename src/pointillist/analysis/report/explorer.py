@@ -22,9 +22,10 @@ from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil, to_picture
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
+from pointillist.visualization.scripts import bundle
 
 _FOLDER = files("pointillist.analysis.report")
-_SCRIPTS = ("data.js", "draw.js", "page.js")
+_PAGE = _FOLDER / "page"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def render_explorer(views: Views, room: int) -> Explorer:
         attribution_left=attribution if len(views.maps.names) > 1 else "",
         attribution_right=attribution if len(views.maps.names) == 1 else "",  # beside a single chart
     )  # fmt: skip
-    behaviour = "\n".join((_FOLDER / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    behaviour = bundle("main.js", lambda path: (_PAGE / path).read_text(encoding="utf-8"))
     data = _data(views)
     limit = (room - len(section) - len(behaviour) - len(_json(data))) * 3 // 4  # base 64 takes 4 bytes for 3
     table = encode_distributions(views.query, limit=min(TABLE_BYTES, limit))
@@ -99,8 +100,13 @@ def _data(views: Views) -> dict[str, Any]:
         "shape": [channels, height, width],
         "levels": image.levels,
         "ordered": image.ordered,
-        "mode": image.mode,
-        "palette": None if image.palette is None else [list(colour) for colour in image.palette],
+        "image": {
+            "mode": image.mode,
+            "channels": channels,
+            "levels": image.levels,
+            "palette": None if image.palette is None else [list(colour) for colour in image.palette],
+            "level_names": None if image.level_names is None else list(image.level_names),
+        },
         "names": list(maps.names),
         "color_max": maps.color_max,
         "max_z": MAX_Z,

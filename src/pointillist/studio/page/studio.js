@@ -7,7 +7,7 @@ import { Header } from "./widgets/header.js";
 import { Uploader } from "./transport/upload.js";
 import { Commands } from "./state/commands.js";
 import { Dialogs } from "./widgets/dialogs.js";
-import { html } from "./widgets/dom.js";
+import { html } from "./shared/dom.js";
 import { Gallery } from "./panels/gallery.js";
 import { PointerTools } from "./drawing/pointer_tools.js";
 import { Exporter } from "./transport/export.js";

@@ -1,6 +1,6 @@
 // The studio in the output of a notebook cell; its style and keys are isolated from the notebook's.
 
-import { html } from "./widgets/dom.js";
+import { html } from "./shared/dom.js";
 import studio from "./studio.js";
 import { CommTransport } from "./transport/comm_transport.js";
 

@@ -1,10 +1,10 @@
 // The canvases side by side, as large as they fit, and the legend of their overlay.
 
-import { gradient } from "../widgets/colour.js";
+import { gradient } from "../shared/colour.js";
 import { NormalScale, verdictOf } from "./normal_scale.js";
 import { SETTING_NAMES, describeConditions } from "../state/paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
-import { formatFixed, html, updateChildren, setText } from "../widgets/dom.js";
+import { formatFixed, html, updateChildren, setText } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 import { Gestures } from "../drawing/gestures.js";
 import { overlayOf } from "./overlays.js";

@@ -2,11 +2,12 @@
 
 import { CAPTION_EXTRA } from "./captions.js";
 import { hasHole, holdsAnything, visibleImage } from "./canvas_model.js";
-import { html, svg, updateChildren } from "../widgets/dom.js";
+import { html, svg, updateChildren } from "../shared/dom.js";
 import { brushOffset, outlinePath, placeOf } from "../drawing/shapes.js";
 import { isDrawingTool } from "../drawing/strokes.js";
 import { nameOf } from "../transport/painter.js";
-import { drawImage, fill } from "./draw_image.js";
+import { drawImage } from "./draw_image.js";
+import { fill } from "../shared/fill.js";
 import { tilesOf } from "./tiles.js";
 
 /** @typedef {import("../state/state.js").State} State */

@@ -1,7 +1,7 @@
 // The captions of canvases side by side: what differs between them, and their bits, as far as all of them have room.
 
 import { SETTING_NAMES } from "../state/paint_jobs.js";
-import { formatFixed } from "../widgets/dom.js";
+import { formatFixed } from "../shared/dom.js";
 
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
 

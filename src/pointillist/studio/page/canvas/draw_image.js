@@ -1,6 +1,7 @@
 // Drawing of images and maps of bits on HTML canvases: one pixel each, or one tile; the style sheet enlarges them.
 
-import { CHECK, colourOf } from "../widgets/colour.js";
+import { CHECK, colourOf } from "../shared/colour.js";
+import { fill } from "../shared/fill.js";
 import { drawTiles, tilesOf } from "./tiles.js";
 
 /** @typedef {import("./canvas_model.js").CanvasImage} CanvasImage */
@@ -30,25 +31,4 @@ export function drawImage(element, image, shown, height, width, { checked = true
     const under = CHECK[(row + column) % 2];
     return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));
   });
-}
-
-/**
- * Fill a canvas by row and column; pixels for which `colour` returns null stay clear.
- * @param {HTMLCanvasElement} element @param {number} height @param {number} width
- * @param {(row: number, column: number) => number[] | null} colour
- */
-export function fill(element, height, width, colour) {
-  if (element.width !== width) element.width = width;
-  if (element.height !== height) element.height = height;
-  const context = element.getContext("2d");
-  if (!context) return;
-  const picture = context.createImageData(width, height);
-  for (let row = 0, to = 0; row < height; row++)
-    for (let column = 0; column < width; column++, to += 4) {
-      const found = colour(row, column);
-      if (!found) continue;
-      for (let k = 0; k < 3; k++) picture.data[to + k] = found[k];
-      picture.data[to + 3] = found[3] ?? 255;
-    }
-  context.putImageData(picture, 0, 0);
 }

@@ -1,9 +1,9 @@
 // An image against normal images: the switch of the surprise view, its map, and the verdict in words.
 
-import { balance } from "../widgets/colour.js";
+import { balance } from "../shared/colour.js";
 import { isComplete, visibleImage } from "./canvas_model.js";
 import { decodeFloats } from "../transport/encoded_arrays.js";
-import { formatFixed, formatInteger, formatPercent, html, updateChildren } from "../widgets/dom.js";
+import { formatFixed, formatInteger, formatPercent, html, updateChildren } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */

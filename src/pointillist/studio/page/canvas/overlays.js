@@ -2,7 +2,7 @@
 
 import { decodeFloats } from "../transport/encoded_arrays.js";
 import { isComplete, visibleImage } from "./canvas_model.js";
-import { balance, heat } from "../widgets/colour.js";
+import { balance, heat } from "../shared/colour.js";
 import { normalOverlay } from "./normal_scale.js";
 
 /** @typedef {import("../state/state.js").State} State */

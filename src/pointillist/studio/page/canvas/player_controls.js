@@ -1,7 +1,7 @@
 // Player controls below the canvases: play, step, scrub, speed.
 
 import { isStopped } from "./canvas_model.js";
-import { html, focusedElement, setText, formatInteger } from "../widgets/dom.js";
+import { html, focusedElement, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "../widgets/icons.js";
 import { SPEEDS } from "../state/state.js";
 

@@ -1,7 +1,7 @@
 // Several images as one picture: a contact sheet with names, or an atlas of exact pixels.
 
 import { visibleImage } from "./canvas_model.js";
-import { html } from "../widgets/dom.js";
+import { html } from "../shared/dom.js";
 import { drawImage } from "./draw_image.js";
 import { drawTiles, tilesOf } from "./tiles.js";
 

@@ -1,8 +1,8 @@
 // Tiles of maps: a picture of each level, over the checkerboard that shows transparent pixels.
 
-import { colourOf, css, CHECK } from "../widgets/colour.js";
+import { colourOf, css, CHECK } from "../shared/colour.js";
 import { decodeArray } from "../transport/encoded_arrays.js";
-import { html } from "../widgets/dom.js";
+import { html } from "../shared/dom.js";
 
 /** @typedef {{pixels: Uint32Array, height: number, width: number}} Tiles RGBA pixels `[k th tw]`, one word each */
 /** @type {WeakMap<Api.EncodedArray, Tiles>} */

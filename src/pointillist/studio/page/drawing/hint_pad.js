@@ -1,9 +1,9 @@
 // The pad on which a hint is drawn, beside the canvases. Each stroke can paint the image anew.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { html, setText } from "../widgets/dom.js";
-import { fill } from "../canvas/draw_image.js";
-import { colourOf } from "../widgets/colour.js";
+import { html, setText } from "../shared/dom.js";
+import { fill } from "../shared/fill.js";
+import { colourOf } from "../shared/colour.js";
 import { isOfNumbers } from "../transport/numeric_hints.js";
 import { isDrawingTool, Stroke } from "./strokes.js";
 

@@ -1,7 +1,7 @@
 // The levels that a drawing tool uses: swatches of a palette, or a colour field with one slider a channel.
 
-import { colourOf, hexOf, levelName, nearestLevels } from "../widgets/colour.js";
-import { html, updateChildren } from "../widgets/dom.js";
+import { colourOf, hexOf, levelName, nearestLevels } from "../shared/colour.js";
+import { html, updateChildren } from "../shared/dom.js";
 import { readPalette } from "./palette_files.js";
 import { showColour } from "../canvas/tiles.js";
 

@@ -1,6 +1,6 @@
 // Options of the tool in hand, and of the selection.
 
-import { html, setText } from "../widgets/dom.js";
+import { html, setText } from "../shared/dom.js";
 import { InkPicker } from "./ink_picker.js";
 import { isSelectionTool } from "./selecting.js";
 import { isDrawingTool } from "./strokes.js";

@@ -1,6 +1,6 @@
 // The toolbar above the canvases: views, tools, undo; and below them: open, extend, empty, zoom.
 
-import { html } from "../widgets/dom.js";
+import { html } from "../shared/dom.js";
 import { icon } from "../widgets/icons.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 

@@ -1,6 +1,6 @@
 // Form fields for the conditions that a model supports.
 
-import { html, setText } from "../widgets/dom.js";
+import { html, setText } from "../shared/dom.js";
 import { hintField } from "./hint_field.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
 

@@ -1,6 +1,6 @@
 // The candidates of a fill below the canvases: thumbnails, likeliest first, and how they were drawn.
 
-import { formatFixed, html, setText, updateChildren } from "../widgets/dom.js";
+import { formatFixed, html, setText, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 
 /** @typedef {import("../state/state.js").State} State */

@@ -1,7 +1,7 @@
 // The images of this browser, and buttons to save, name and delete them.
 
 import { blankCanvas, visibleImage } from "../canvas/canvas_model.js";
-import { html, isDark, updateChildren } from "../widgets/dom.js";
+import { html, isDark, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { icon } from "../widgets/icons.js";
 

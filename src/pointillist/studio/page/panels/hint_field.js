@@ -1,7 +1,7 @@
 // The field of a hint that is a picture: draw it, or take it from a file.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { html } from "../widgets/dom.js";
+import { html } from "../shared/dom.js";
 import { drawableHint } from "../drawing/hint_pad.js";
 
 /** @typedef {import("../state/state.js").State} State */

@@ -1,6 +1,6 @@
 // Summary of an image: its bits, and their cumulative sum in generation order.
 
-import { formatBits, formatFixed, html, setText, updateChildren, svg } from "../widgets/dom.js";
+import { formatBits, formatFixed, html, setText, updateChildren, svg } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 
 /** @typedef {import("../state/state.js").State} State */

@@ -1,10 +1,10 @@
 // Inside the network: the receptive field of the pixel that is shown, and of a held one the layers and the activations.
 
-import { balance, gradient, heat } from "../widgets/colour.js";
+import { balance, gradient, heat } from "../shared/colour.js";
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { decodeFloats, decodeLevels } from "../transport/encoded_arrays.js";
-import { fill } from "../canvas/draw_image.js";
-import { formatBits, formatFixed, formatInteger, html, setText, svg, updateChildren } from "../widgets/dom.js";
+import { fill } from "../shared/fill.js";
+import { formatBits, formatFixed, formatInteger, html, setText, svg, updateChildren } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */

@@ -1,11 +1,11 @@
 // The pixel panel: distribution and numbers of a pixel, levels to choose, saliency map.
 
-import { Chart } from "../widgets/chart.js";
-import { levelName, swatch } from "../widgets/colour.js";
-import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "../widgets/dom.js";
+import { Chart } from "../shared/chart.js";
+import { levelName, swatch } from "../shared/colour.js";
+import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "../shared/dom.js";
 import { oneIn, term } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
-import { fill } from "../canvas/draw_image.js";
+import { fill } from "../shared/fill.js";
 import { ImageSummary } from "./image_summary.js";
 import { InsidePanel } from "./inside_panel.js";
 import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";

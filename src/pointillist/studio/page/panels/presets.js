@@ -1,6 +1,6 @@
 // Presets of guidance, temperature and top-p, and a button that resets the panel.
 
-import { html } from "../widgets/dom.js";
+import { html } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {{guidance: number, temperature: number, top_p: number}} Sampling */

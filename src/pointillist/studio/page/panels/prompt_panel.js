@@ -1,7 +1,7 @@
 // The prompt panel: conditions, sampling settings, seed, number of canvases.
 
 import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "../state/paint_jobs.js";
-import { html, focusedElement, updateChildren, setText, returnFocus } from "../widgets/dom.js";
+import { html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
 import { COUNTS } from "../state/request.js";

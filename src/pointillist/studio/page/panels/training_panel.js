@@ -1,6 +1,6 @@
 // The panel of a training run: its curves, the canvas painted by each checkpoint, the newest sample sheet.
 
-import { html, formatFixed, formatInteger, setText, svg, updateChildren } from "../widgets/dom.js";
+import { html, formatFixed, formatInteger, setText, svg, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { visibleImage } from "../canvas/canvas_model.js";
 import { term } from "../widgets/glossary.js";

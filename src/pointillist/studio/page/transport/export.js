@@ -2,7 +2,7 @@
 
 import { encodeArray, decodeLevels } from "./encoded_arrays.js";
 import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
-import { download } from "../widgets/dom.js";
+import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";

@@ -1,7 +1,7 @@
 // Modal dialogs: resizing a picture, and the list of keys.
 
-import { levelName, swatch } from "./colour.js";
-import { html } from "./dom.js";
+import { levelName, swatch } from "../shared/colour.js";
+import { html } from "../shared/dom.js";
 import { KEYS } from "./keys.js";
 import { showColour } from "../canvas/tiles.js";
 

@@ -1,6 +1,6 @@
 // Terms that explain themselves on hover and focus.
 
-import { html } from "./dom.js";
+import { html } from "../shared/dom.js";
 
 /** @type {Record<string, string>} */
 const MEANINGS = {

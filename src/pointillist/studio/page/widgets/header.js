@@ -1,6 +1,6 @@
 // The header: name, models, colour scheme, list of keys.
 
-import { html, focusedElement, updateChildren, setText, formatInteger } from "./dom.js";
+import { html, focusedElement, updateChildren, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "./icons.js";
 import { dots, loadingText } from "./notifications.js";
 

@@ -1,6 +1,6 @@
 // Icons: lines on a grid of 20 x 20.
 
-import { svg } from "./dom.js";
+import { svg } from "../shared/dom.js";
 
 const LINES = {
   play: "M6 4l10 6-10 6z",

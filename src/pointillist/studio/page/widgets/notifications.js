@@ -1,6 +1,6 @@
 // Messages to the user: while models load, and if something is wrong.
 
-import { html, updateChildren } from "./dom.js";
+import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("../state/state.js").State} State */

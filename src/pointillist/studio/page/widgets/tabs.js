@@ -1,6 +1,6 @@
 // Tabs for the panel below the canvases on a narrow screen.
 
-import { html } from "./dom.js";
+import { html } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 

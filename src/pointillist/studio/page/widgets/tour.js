@@ -1,7 +1,7 @@
 // A tour of two minutes: one sentence at a time, each followed by something to do.
 
 import { isComplete, visibleImage } from "../canvas/canvas_model.js";
-import { html, setText } from "./dom.js";
+import { html, setText } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {{text: string, done: (state: State) => boolean}} Step `done`: whether the user has done it */

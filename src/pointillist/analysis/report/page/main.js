@@ -1,5 +1,10 @@
 // Behaviour of the page: the chosen pixel, and everything that is shown of it.
-// @ts-check
+
+import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
+import { onScale, oneIn, patch, topList } from "./format.js";
+import { Chart } from "./shared/chart.js";
+import { formatFixed, formatPercent, html } from "./shared/dom.js";
+import { fill } from "./shared/fill.js";
 
 /** @param {string} id @returns {any} */
 const part = (id) => document.getElementById(id);
@@ -7,7 +12,7 @@ const part = (id) => document.getElementById(id);
 async function start() {
   const page = JSON.parse(part("data").textContent);
   const arrays = await decodeArrays(page.arrays);
-  const distributionAt = await decodeDistributions(page, arrays);
+  const distributionAt = await decodeDistributions(page);
   const gradients = page.gradients ? await inflate(page.gradients.data) : null;
   const [c, h, w] = page.shape, sites = h * w;
   const channels = Array.from({ length: c }, (_, i) => i);
@@ -23,18 +28,14 @@ async function start() {
   };
   const state = { view: "image", pinned: page.start, shown: -1 };
 
-  /** @param {number} level @param {number} channel */
-  const swatch = (level, channel) => {
-    if (page.palette) return `rgb(${page.palette[level].slice(0, 3).join(",")})`;
-    if (!page.ordered) return "transparent";
-    const v = Math.round((255 * level) / (page.levels - 1));
-    const tint = page.mode === "rgb" || page.mode === "rgba" ? [0, 1, 2].map((i) => (i === channel || channel === 3 ? v : 0)) : [v, v, v];
-    return `rgb(${tint.join(",")})`;
-  };
+  const charts = channels.map((channel) => new Chart(page.image, channel, null));
+
+  /** @param {HTMLCanvasElement} canvas @param {(site: number) => number[]} colour */
+  const drawMap = (canvas, colour) => fill(canvas, h, w, (row, column) => colour(row * w + column));
 
   function showMap() {
     const view = /** @type {keyof typeof views} */ (state.view);
-    drawMap(part("map"), h, w, views[view]);
+    drawMap(part("map"), views[view]);
     for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === state.view));
     for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(state.view));
   }
@@ -54,7 +55,7 @@ async function start() {
     part("no-gradient").hidden = index >= 0;
     const here = arrays.order_index[site];
     const { signed, top, unit } = page.gradients;
-    drawMap(part("gradient"), h, w, (at) => {
+    drawMap(part("gradient"), (at) => {
       if (index < 0 || at === site || arrays.order_index[at] >= here) return [120, 118, 126, 60];
       const byte = gradients[index * sites + at];
       return signed ? onScale(page.balance, (byte - 1) / 254) : onScale(page.heat, byte / 255);
@@ -73,20 +74,13 @@ async function start() {
     frame(site);
     part("where").textContent = `Row ${row}, column ${column}`;
     part("order-index").textContent = `pixel ${arrays.order_index[site] + 1} of ${sites} in the order of painting`;
-    part("numbers").innerHTML = [
-      ["surprise", `${short(sum(arrays.surprisal, site))} bits`], ["chance", oneIn(sum(arrays.surprisal, site))], ["expected", `${short(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : short(z(site), 1)} sigma`],
-      ...(arrays.saved ? [["conditions save", `${short(sum(arrays.saved, site))} bits`]] : []),
-    ].map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
-    part("bars").innerHTML = channels.map((channel) => {
-      const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], of = (/** @type {number} */ level) => swatch(level, channel);
-      const bits = c > 1 ? `<span>${short(arrays.surprisal[channel * sites + site])} of ${short(arrays.entropy[channel * sites + site])} bits expected</span>` : "";
-      const title = page.names[channel] ? `<h4>${safe(page.names[channel])}${channel ? ", given the channels before" : ""}${bits}</h4>` : "";
-      const [low, high] = [1, 3].map((i) => d.quantiles?.[i][1]);
-      const half = low === high ? `half of the probability or more at ${low}` : `half of the probability from ${low} to ${high}`;
-      const mean = d.mean === null ? "" : `Mean ${short(d.mean, 1)}; ${half} (thick line above the bars, with the median; thin line: 90 %)`;
-      const rest = d.levels === null ? "" : `The ${d.levels.length} likeliest levels; all others ${percent(d.rest)}`;
-      return `<div>${title}${bars(d, observed, page.levels, of)}<ol class="top">${topList(d, observed, of)}</ol><p class="mean">Level <i style="background:${of(observed)}"></i>${observed} is there. ${mean}${mean && rest ? ". " : ""}${rest}</p></div>`;
-    }).join("");
+    const numbers = [
+      ["surprise", `${formatFixed(sum(arrays.surprisal, site))} bits`], ["chance", oneIn(sum(arrays.surprisal, site))],
+      ["expected", `${formatFixed(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : formatFixed(z(site), 1)} sigma`],
+      ...(arrays.saved ? [["conditions save", `${formatFixed(sum(arrays.saved, site))} bits`]] : []),
+    ];
+    part("numbers").replaceChildren(...numbers.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
+    part("bars").replaceChildren(...channels.map((channel) => showChannel(site, channel)));
     showGradient(site);
     const cursor = part("cursor");
     if (cursor) {
@@ -94,6 +88,20 @@ async function start() {
       cursor.setAttribute("x1", String(x));
       cursor.setAttribute("x2", String(x));
     }
+  }
+
+  /** The chart of a sub-pixel, with its words. @param {number} site @param {number} channel */
+  function showChannel(site, channel) {
+    const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], at = channel * sites + site;
+    charts[channel].update({ probs: d.probs, observed, sampling_probs: null, quantiles: d.quantiles, components: null, chosen: null });
+    const bits = c > 1 && html("span", {}, `${formatFixed(arrays.surprisal[at])} of ${formatFixed(arrays.entropy[at])} bits expected`);
+    const title = page.names[channel] && html("h4", {}, page.names[channel] + (channel ? ", given the channels before" : ""), bits);
+    const [low, high] = [d.quantiles?.["0.25"], d.quantiles?.["0.75"]];
+    const half = low === high ? `half of the probability or more at ${low}` : `half of the probability from ${low} to ${high}`;
+    const mean = d.mean === null ? "" : `Mean ${formatFixed(d.mean, 1)}; ${half} (thick line above the bars, with the median; thin line: 90 %)`;
+    const rest = d.stored === null ? "" : `The ${d.stored.length} most probable levels; all others ${formatPercent(d.rest)}`;
+    const words = html("p", { className: "mean" }, "Level ", patch(page.image, channel, observed), `${observed} is there. ${[mean, rest].filter(Boolean).join(". ")}`);
+    return html("div", {}, title || null, charts[channel].el, topList(d, observed, page.image, channel), words);
   }
 
   /** @param {number} site */

@@ -21,7 +21,7 @@ const STEPS = {
 const SWATCHES = 64; // above this many levels they form a strip
 
 export class Chart {
-  /** @param {Api.ImageKind} image @param {number} channel @param {(level: number) => void} choose */
+  /** @param {Api.ImageKind} image @param {number} channel @param {((level: number) => void) | null} choose what a click on a level does; null for a picture */
   constructor(image, channel, choose) {
     this.image = image;
     this.count = image.levels;
@@ -39,11 +39,17 @@ export class Chart {
     this.ticks = [0.5, 1].map((share) => svg("text", { x: LEFT - 6, y: this.#y(share) + 4, "text-anchor": "end" }));
     const axis = svg("path", { class: "axis", d: `M${LEFT} ${BOTTOM}H${RIGHT}` });
     this.el = svg(
-      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": this.count - 1 },
+      "svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, ...(choose ? { class: "chart", role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": this.count - 1 } : { class: "chart still", role: "img" }) },
       ...this.lines, ...this.ticks, this.bars, this.observedBar, this.chosenBar, this.parts, this.sampling, this.whisker, this.box,
       axis, this.#shades(image, channel), this.marker, ...this.#names(),
     );
     this.at = 0; // the chosen level, else the observed one
+    this.isSlider = choose !== null;
+    if (choose) this.#listen(choose);
+  }
+
+  /** @param {(level: number) => void} choose */
+  #listen(choose) {
     this.el.addEventListener("click", (event) => choose(this.#level(event)));
     this.el.addEventListener("keydown", (event) => {
       const level = STEPS[event.key]?.(this.at, this.count);
@@ -70,8 +76,8 @@ export class Chart {
     const likeliest = levels.reduce((a, b) => (probs[b] > probs[a] ? b : a), 0);
     const words = observed >= 0 ? `; observed level ${levelName(this.image, observed)}, ${formatPercent(probs[observed])}` : "";
     this.at = Math.max(0, chosen ?? observed);
-    this.el.setAttribute("aria-valuenow", String(this.at));
-    this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${formatPercent(probs[this.at])}`);
+    if (this.isSlider) this.el.setAttribute("aria-valuenow", String(this.at));
+    if (this.isSlider) this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${formatPercent(probs[this.at])}`);
     this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: most likely ${levelName(this.image, likeliest)}, ${formatPercent(probs[likeliest])}${words}`);
   }
 

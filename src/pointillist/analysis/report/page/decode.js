@@ -1,0 +1,79 @@
+// Decode the data of the page: the counterpart of encoding.py.
+
+/**
+ * @typedef {{probs: Float64Array, stored: number[] | null, rest: number, mean: number | null,
+ *   quantiles: Record<string, number> | null}} Distribution
+ *   Distribution of one sub-pixel: the probability of each level. `stored` names the levels that are stored where not all
+ *   are, and `rest` is the probability of the others.
+ */
+
+/** @param {string} text base 64 of deflated bytes @returns {Promise<Uint8Array>} */
+export async function inflate(text) {
+  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** Join four planes of bytes of equal significance to floats. @param {Uint8Array} planes */
+function floats(planes) {
+  const count = planes.length / 4, bytes = new Uint8Array(planes.length);
+  for (let plane = 0; plane < 4; plane++) for (let i = 0; i < count; i++) bytes[4 * i + plane] = planes[plane * count + i];
+  return new Float32Array(bytes.buffer);
+}
+
+/** @param {any} packed @returns {Promise<Record<string, Float32Array>>} */
+export async function decodeArrays(packed) {
+  const whole = floats(await inflate(packed.data));
+  /** @type {Record<string, Float32Array>} */
+  const result = {};
+  for (const [name, { start, shape }] of Object.entries(packed.arrays))
+    result[name] = whole.subarray(start, start + shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, 1));
+  return result;
+}
+
+/** Table of the probability that each byte stands for. @param {number} most bits of the byte 255 */
+function probabilities(most) {
+  return Float64Array.from({ length: 256 }, (_, byte) => 2 ** -(most * (byte / 255) ** 2));
+}
+
+/** Normalise probabilities; add mean and quantiles. @param {Float64Array} probs @param {boolean} ordered @param {number[]} shares */
+function summarize(probs, ordered, shares) {
+  const total = probs.reduce((a, b) => a + b, 0);
+  /** @type {Record<string, number>} */
+  const quantiles = {};
+  let mean = 0, below = 0;
+  probs.forEach((p, level) => {
+    probs[level] = p / total;
+    mean += probs[level] * level;
+    below += probs[level];
+    for (const share of shares) if (below >= share - 1e-9 || level === probs.length - 1) quantiles[share] ??= level;
+  });
+  return { probs, stored: null, rest: 0, mean: ordered ? mean : null, quantiles: ordered ? quantiles : null };
+}
+
+/**
+ * Return a function from a pixel and a channel to the distribution there.
+ * @param {any} page @returns {Promise<(site: number, channel: number) => Distribution>}
+ */
+export async function decodeDistributions(page) {
+  const [c, h, w] = page.shape, k = page.levels, table = page.table, sites = h * w;
+  const bytes = await inflate(table.data), meaning = probabilities(table.max_bits);
+  if (table.kind === "levels")
+    return (site, channel) => {
+      const start = (channel * sites + site) * k;
+      return summarize(Float64Array.from(bytes.subarray(start, start + k), (b) => meaning[b]), page.ordered, table.quantiles);
+    };
+  const n = table.count, q = table.quantiles.length, count = c * sites;
+  const view = new DataView(bytes.buffer);
+  return (site, channel) => {
+    const at = channel * sites + site;
+    const stored = Array.from({ length: n }, (_, i) => view.getUint16(2 * (at * n + i), true));
+    const probs = new Float64Array(k), start = count * (2 * n + 2 * q + 4) + at * n;
+    stored.forEach((level, i) => (probs[level] = meaning[bytes[start + i]]));
+    const quantiles = Object.fromEntries(table.quantiles.map((/** @type {number} */ share, /** @type {number} */ i) =>
+      [share, view.getUint16(2 * count * n + 2 * (at * q + i), true)]));
+    const mean = view.getFloat32(2 * count * (n + q) + 4 * at, true);
+    const rest = Math.max(0, 1 - probs.reduce((a, b) => a + b, 0));
+    return { probs, stored, rest, mean: page.ordered ? mean : null, quantiles: page.ordered ? quantiles : null };
+  };
+}

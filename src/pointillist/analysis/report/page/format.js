@@ -1,0 +1,28 @@
+// Words and numbers of the pixel under the pointer.
+
+import { css, levelName, swatch } from "./shared/colour.js";
+import { formatPercent, html } from "./shared/dom.js";
+
+/** How likely something of so many bits was. @param {number} bits */
+export const oneIn = (bits) => (bits < 0.05 ? "all but certain" : `1 in ${bits < 3.4 ? (2 ** bits).toFixed(1) : bits < 24 ? Math.round(2 ** bits).toLocaleString("en") : (2 ** bits).toExponential(0)}`);
+
+/** Colour of a value on a scale of 256. @param {number[][]} scale @param {number} share from 0 to 1 */
+export const onScale = (scale, share) => scale[Math.max(0, Math.min(255, Math.round(255 * share)))];
+
+/** A patch in the colour of a level. @param {Api.ImageKind} image @param {number} channel @param {number} level */
+export const patch = (image, channel, level) => {
+  const element = html("i");
+  element.style.background = css(swatch(image, channel, level));
+  return element;
+};
+
+/**
+ * List the five most probable levels.
+ * @param {import("./decode.js").Distribution} d @param {number} observed @param {Api.ImageKind} image @param {number} channel
+ */
+export function topList(d, observed, image, channel) {
+  const levels = Array.from(d.probs, (p, level) => ({ p, level })).sort((a, b) => b.p - a.p).slice(0, 5);
+  const items = levels.map(({ p, level }) =>
+    html("li", { className: level === observed ? "seen" : "" }, patch(image, channel, level), levelName(image, level), html("b", {}, formatPercent(p))));
+  return html("ol", { className: "top" }, ...items);
+}
