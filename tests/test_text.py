@@ -17,11 +17,11 @@ from torch import nn
 
 import pointillist as pt
 from pointillist.conditioning import TextConfig
-from pointillist.conditioning.text import embedding_cache
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,
     EmbeddingStore,
+    embedding_cache,
     hash_ngrams,
     hash_ngrams_per_word,
     open_encoder,

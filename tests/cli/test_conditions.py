@@ -11,7 +11,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig, TextConfig
-from pointillist.conditioning.text import embedding_cache
+from pointillist.conditioning.text_encoders import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
 from pointillist.model.batches import derive_hint
 

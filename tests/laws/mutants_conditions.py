@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ImageConditionEncoder, LabelEncoder, MaskedValue, VectorEncoder
+from pointillist.conditioning import ConditionInputs, HintEncoder, LabelEncoder, MaskedValue, VectorEncoder
 from pointillist.distributions import sampling_transforms
 from pointillist.sampling import api
 
@@ -28,14 +28,14 @@ def absent() -> None:
 
 @mutant("a hint matters where it is not known", absent)
 def _(patch: pytest.MonkeyPatch) -> None:
-    def forward(self: ImageConditionEncoder, part: MaskedValue) -> Tensor:
+    def forward(self: HintEncoder, part: MaskedValue) -> Tensor:
         x = self._embed(part.values, torch.ones_like(part.known))
         h = self.first(torch.cat([x, part.known.to(x.dtype)], 1))
         for layer in self.layers:
             h = h + layer(torch.relu(h))
         return h
 
-    patch.setattr(ImageConditionEncoder, "forward", forward)
+    patch.setattr(HintEncoder, "forward", forward)
 
 
 @mutant("unknown values are multiplied by zero, which leaves NaN", absent)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import EVIDENCE
+from pointillist.conditioning import OBSERVED
 from pointillist.data import ImageDataset
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.completion_masks import HOLES, draw_mask
@@ -51,8 +51,8 @@ def test_a_batch_reveals_pixels_of_its_own_images() -> None:
     one, same = (run.read(1, 0) for run in runs)
     for run in runs:
         run.close()
-    known = one.inputs.parts[EVIDENCE]
-    assert torch.equal(known.known, same.inputs.parts[EVIDENCE].known)
+    known = one.inputs.parts[OBSERVED]
+    assert torch.equal(known.known, same.inputs.parts[OBSERVED].known)
     assert torch.equal(known.values, one.levels)
     assert len({mask.numpy().tobytes() for mask in known.known}) > 5
     with torch.no_grad():

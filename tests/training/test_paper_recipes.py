@@ -49,7 +49,7 @@ def test_every_recipe_of_a_hierarchy_is_a_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
-    """The preset's training is left as it is; the hours in the header are those of docs/evidence/gpu_cost.md."""
+    """The preset's training is left as it is; the hours in the header are those of docs/observed/gpu_cost.md."""
     run, paper = settings(path), entry(path.stem).papers["paper-cifar10"]
     assert dict(flatten(run.to_dict()["train"])).items() >= paper.train.items()
     (line,) = [

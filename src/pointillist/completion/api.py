@@ -120,9 +120,9 @@ def complete_images(
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
     chosen, order = choose_method(model, mask, method, config.order)
-    evidence = (levels, torch.from_numpy(mask)) if chosen.uses_evidence else None
+    observed = (levels, torch.from_numpy(mask)) if chosen.uses_observed else None
     label, text = own.pop("label", None), own.pop("text", None)
-    inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=evidence, **conditions)
+    inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=observed, **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     check_best_of(config, conditional=inputs.is_conditional, seeded=given is None)
     task = CompletionTask(

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 from pointillist.completion.sequential import complete_sequentially
 from pointillist.completion.smc import complete_by_smc
 from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
-from pointillist.conditioning import EVIDENCE
+from pointillist.conditioning import OBSERVED
 from pointillist.errors import ConfigError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
@@ -24,7 +24,7 @@ class Method:
     Attributes:
         name: as `inpaint` takes it.
         complete: draws the completions of a task, candidate k of each.
-        uses_evidence: True if the known pixels are a condition of the model.
+        uses_observed: True if the known pixels are a condition of the model.
         needs_last_hole: True if all unknown sub-pixels must come after all known ones in the generation order.
         in_floats: True if the default engine is one of floating point, also for a model with an integer program: its
             compiled code weighs and resamples particles by itself.
@@ -32,7 +32,7 @@ class Method:
 
     name: str
     complete: Callable[[CompletionTask, int], Draws]
-    uses_evidence: bool = False
+    uses_observed: bool = False
     needs_last_hole: bool = False
     in_floats: bool = False
 
@@ -40,7 +40,7 @@ class Method:
 METHODS = {
     method.name: method
     for method in (
-        Method("known", complete_sequentially, uses_evidence=True),
+        Method("known", complete_sequentially, uses_observed=True),
         Method("order", complete_sequentially, needs_last_hole=True),
         Method("smc", complete_by_smc, in_floats=True),
         Method("sequential", complete_sequentially),
@@ -95,7 +95,7 @@ def num_late(model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOr
 
 def _obstacle(method: Method, model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> str | None:
     """Say why a method cannot complete an image; None if it can."""
-    if method.uses_evidence and EVIDENCE not in model.conditions.encoders:
+    if method.uses_observed and OBSERVED not in model.conditions.encoders:
         return "the model was not trained to, with `--completion`. Use auto."
     if method.needs_last_hole and num_late(model, known, order):
         return f"known pixels come after unknown ones in the order {order.name}. Use auto."

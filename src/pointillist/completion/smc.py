@@ -80,14 +80,14 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
     levels = torch.cat([part.levels for part in parts])
     maps = log_prob_maps(task.model, levels, task.inputs, task.order, task.config.engine)
     started = torch.from_numpy(task.started)
-    evidence = torch.tensor([part.log_evidence for part in parts], dtype=torch.float64)
+    log_evidence = torch.tensor([part.log_evidence for part in parts], dtype=torch.float64)
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
     return Draws(
         levels=levels,
         nats=maps[:, started].sum(1),
         whole_nats=maps.flatten(1).sum(1),
         log_weights=torch.zeros(count, dtype=torch.float64),
-        log_evidence=evidence.expand(count) if len(evidence) == 1 else evidence,
+        log_evidence=log_evidence.expand(count) if len(log_evidence) == 1 else log_evidence,
         ess=min(part.ess for part in parts),
         acceptance=sum(accepted) / len(accepted) if accepted else None,
     )
@@ -130,7 +130,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     inner = simple and task.config.engine == "cpu"  # the compiled engine weighs and resamples by itself
     inputs = task.inputs[np.full(1 if inner else count, image)]
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
-    reference = None if negative is None else negative[np.full(len(inputs), image)].with_evidence(inputs)
+    reference = None if negative is None else negative[np.full(len(inputs), image)].with_observed(inputs)
     mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
     sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config, mask)
     both = sampler.duplicate_for_guidance(inputs, reference)

@@ -1,4 +1,4 @@
-"""Conditions of a model. Each kind is one file: its settings, its encoders; `registry` lists the kinds."""
+"""Conditions of a model. Each kind is a file of settings, and one of its encoders; `registry` lists the kinds."""
 
 from __future__ import annotations
 
@@ -7,109 +7,108 @@ from typing import TYPE_CHECKING
 from pointillist.files.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from pointillist.conditioning.attributes import AttributeEncoder, AttributesConfig
-    from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-    from pointillist.conditioning.given import (
-        EVIDENCE,
-        NO_LABEL,
-        ConditionKwargs,
-        parse_prompts,
-        unsupported_condition,
-    )
-    from pointillist.conditioning.grid import GridEncoder
-    from pointillist.conditioning.hint_reader import HintReader, hint_rule
-    from pointillist.conditioning.image import HintConfig, ImageConditionEncoder
-    from pointillist.conditioning.image_preprocessors import HintPreprocessor
-    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
-    from pointillist.conditioning.known import KnownConfig, KnownPixelsEncoder, parse_mask
-    from pointillist.conditioning.label import (
+    from pointillist.conditioning.attributes import AttributesConfig
+    from pointillist.conditioning.encoder import ConditionEncoder
+    from pointillist.conditioning.encoders.attributes import AttributeEncoder
+    from pointillist.conditioning.encoders.grid import GridEncoder
+    from pointillist.conditioning.encoders.hint import HintEncoder
+    from pointillist.conditioning.encoders.known import KnownPixelsEncoder, parse_mask
+    from pointillist.conditioning.encoders.label import (
         Label,
-        LabelConfig,
         LabelEncoder,
         label_input,
         labels_from_input,
         match_names,
         resolve_labels,
     )
-    from pointillist.conditioning.registry import condition_kinds, parse_conditions, register_condition
-    from pointillist.conditioning.text import (
+    from pointillist.conditioning.encoders.text import (
         FrozenTokenEncoder,
         HashedNgramEncoder,
         HashedTokenEncoder,
         SentenceEncoder,
-        TextConfig,
         TokenSequenceEncoder,
     )
+    from pointillist.conditioning.encoders.vector import VectorEncoder
+    from pointillist.conditioning.hint import HintConfig, HintReader, hint_rule
+    from pointillist.conditioning.image_preprocessors import HintPreprocessor
+    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+    from pointillist.conditioning.keywords import ConditionKwargs
+    from pointillist.conditioning.known import OBSERVED, KnownConfig
+    from pointillist.conditioning.label import NO_LABEL, LabelConfig
+    from pointillist.conditioning.registry import (
+        condition_kinds,
+        parse_conditions,
+        register_condition,
+        unsupported_condition,
+    )
+    from pointillist.conditioning.settings import ConditionConfig
+    from pointillist.conditioning.text import TextConfig, parse_prompts
     from pointillist.conditioning.text_encoders import embedding_cache
-    from pointillist.conditioning.vector import VectorConfig, VectorEncoder
+    from pointillist.conditioning.vector import VectorConfig
 
 _MODULES = {
-    "attributes": (
-        "AttributeEncoder",
-        "AttributesConfig",
-    ),
-    "base": (
-        "ConditionConfig",
-        "ConditionEncoder",
-    ),
-    "given": (
-        "EVIDENCE",
-        "NO_LABEL",
-        "ConditionKwargs",
-        "parse_prompts",
-        "unsupported_condition",
-    ),
-    "grid": ("GridEncoder",),
-    "hint_reader": (
-        "HintReader",
-        "hint_rule",
-    ),
-    "image": (
-        "HintConfig",
-        "ImageConditionEncoder",
-    ),
-    "image_preprocessors": ("HintPreprocessor",),
-    "inputs": (
-        "ConditionInputs",
-        "MaskedValue",
-    ),
-    "known": (
-        "KnownConfig",
+    "attributes": ("AttributesConfig",),
+    "encoder": ("ConditionEncoder",),
+    "encoders.attributes": ("AttributeEncoder",),
+    "encoders.grid": ("GridEncoder",),
+    "encoders.hint": ("HintEncoder",),
+    "encoders.known": (
         "KnownPixelsEncoder",
         "parse_mask",
     ),
-    "label": (
+    "encoders.label": (
         "Label",
-        "LabelConfig",
         "LabelEncoder",
         "label_input",
         "labels_from_input",
         "match_names",
         "resolve_labels",
     ),
-    "registry": (
-        "condition_kinds",
-        "parse_conditions",
-        "register_condition",
-    ),
-    "text": (
+    "encoders.text": (
         "FrozenTokenEncoder",
         "HashedNgramEncoder",
         "HashedTokenEncoder",
         "SentenceEncoder",
-        "TextConfig",
         "TokenSequenceEncoder",
     ),
-    "text_encoders": ("embedding_cache",),
-    "vector": (
-        "VectorConfig",
-        "VectorEncoder",
+    "encoders.vector": ("VectorEncoder",),
+    "hint": (
+        "HintConfig",
+        "HintReader",
+        "hint_rule",
     ),
+    "image_preprocessors": ("HintPreprocessor",),
+    "inputs": (
+        "ConditionInputs",
+        "MaskedValue",
+    ),
+    "keywords": ("ConditionKwargs",),
+    "known": (
+        "OBSERVED",
+        "KnownConfig",
+    ),
+    "label": (
+        "NO_LABEL",
+        "LabelConfig",
+    ),
+    "registry": (
+        "condition_kinds",
+        "parse_conditions",
+        "register_condition",
+        "unsupported_condition",
+    ),
+    "settings": ("ConditionConfig",),
+    "text": (
+        "TextConfig",
+        "parse_prompts",
+    ),
+    "text_encoders": ("embedding_cache",),
+    "vector": ("VectorConfig",),
 }
 
 __all__ = [
-    "EVIDENCE",
     "NO_LABEL",
+    "OBSERVED",
     "AttributeEncoder",
     "AttributesConfig",
     "ConditionConfig",
@@ -121,9 +120,9 @@ __all__ = [
     "HashedNgramEncoder",
     "HashedTokenEncoder",
     "HintConfig",
+    "HintEncoder",
     "HintPreprocessor",
     "HintReader",
-    "ImageConditionEncoder",
     "KnownConfig",
     "KnownPixelsEncoder",
     "Label",

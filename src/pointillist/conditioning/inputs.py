@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
-
-from pointillist.conditioning.given import EVIDENCE
 
 
 @dataclass(frozen=True)
@@ -26,15 +24,18 @@ class MaskedValue:
         values: one for each image; anything where it is not known.
         known: mask of the known ones: `[b]`, for each of several attributes `[b a]`, for each pixel of an image
             `[b 1 h w]`, for each sub-pixel `[b c h w]`.
+        observed: True for pixels of the image itself, which are facts: guidance does not weigh them, and they cost
+            nothing.
     """
 
     values: Shaped[Tensor, "b ..."]
     known: Bool[Tensor, "b ..."]
+    observed: bool = False
 
     def dropped(self, mask: Bool[Tensor, "b ..."]) -> MaskedValue:
         """A copy in which the masked values are unknown."""
         mask = mask.to(self.known.device)
-        return MaskedValue(self.values, self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
+        return replace(self, known=self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,14 @@ class ConditionInputs:
         """Select some of the images."""
         rows = torch.arange(self.count)[index]
         return ConditionInputs(
-            len(rows), {name: MaskedValue(p.values[rows], p.known[rows]) for name, p in self.parts.items()}
+            len(rows), {n: replace(p, values=p.values[rows], known=p.known[rows]) for n, p in self.parts.items()}
         )
 
     def to(self, device: torch.device) -> ConditionInputs:
         """Move all values to a device."""
         return ConditionInputs(
-            self.count, {n: MaskedValue(p.values.to(device), p.known.to(device)) for n, p in self.parts.items()}
+            self.count,
+            {n: replace(p, values=p.values.to(device), known=p.known.to(device)) for n, p in self.parts.items()},
         )
 
     def dropped(self, masks: Mapping[str, Bool[Tensor, "b ..."]]) -> ConditionInputs:
@@ -72,35 +74,37 @@ class ConditionInputs:
         return ConditionInputs(self.count, {n: p.dropped(masks[n]) if n in masks else p for n, p in self.parts.items()})
 
     def unconditional(self) -> ConditionInputs:
-        """A copy in which no value is known, except pixels of the image itself."""
-        parts = {n: MaskedValue(p.values, torch.zeros_like(p.known)) for n, p in self.parts.items()}
-        return ConditionInputs(self.count, parts).with_evidence(self)
+        """A copy in which no value is known, except observed pixels."""
+        return ConditionInputs(
+            self.count,
+            {n: p if p.observed else replace(p, known=torch.zeros_like(p.known)) for n, p in self.parts.items()},
+        )
 
-    def with_evidence(self, other: ConditionInputs) -> ConditionInputs:
-        """A copy with the known pixels of other inputs for the same images."""
-        evidence = {EVIDENCE: other.parts[EVIDENCE]} if EVIDENCE in other.parts else {}
-        return ConditionInputs(self.count, {**self.parts, **evidence})
+    def with_observed(self, other: ConditionInputs) -> ConditionInputs:
+        """A copy with the observed pixels of other inputs for the same images."""
+        return ConditionInputs(self.count, {**self.parts} | {n: p for n, p in other.parts.items() if p.observed})
 
     @property
     def is_conditional(self) -> bool:
-        """True if any value of any image is known, except pixels of the image itself."""
-        return any(bool(p.known.any()) for name, p in self.parts.items() if name != EVIDENCE)
+        """True if any value of any image is known, except observed pixels."""
+        return any(bool(p.known.any()) for p in self.parts.values() if not p.observed)
 
     @property
-    def evidence(self) -> Bool[Tensor, "b c h w"] | None:
-        """Mask of the sub-pixels of the image itself that are known; None for a model that does not complete images."""
-        return self.parts[EVIDENCE].known if EVIDENCE in self.parts else None
+    def observed(self) -> Bool[Tensor, "b c h w"] | None:
+        """Mask of the observed sub-pixels; None for a model that does not complete images."""
+        return next((p.known for p in self.parts.values() if p.observed), None)
 
     @classmethod
     def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
         """Concatenate batches with the same conditions."""
-        names = batches[0].parts
         return cls(
             sum(t.count for t in batches),
             {
-                n: MaskedValue(
-                    torch.cat([t.parts[n].values for t in batches]), torch.cat([t.parts[n].known for t in batches])
+                n: replace(
+                    part,
+                    values=torch.cat([t.parts[n].values for t in batches]),
+                    known=torch.cat([t.parts[n].known for t in batches]),
                 )
-                for n in names
+                for n, part in batches[0].parts.items()
             },
         )

@@ -1,4 +1,4 @@
-"""Registry of the kinds of conditions."""
+"""Registry of the kinds of conditions. Needs no torch."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.conditioning.attributes import AttributesConfig
-from pointillist.conditioning.base import ConditionConfig
-from pointillist.conditioning.image import HintConfig
+from pointillist.conditioning.hint import HintConfig
 from pointillist.conditioning.known import KnownConfig
 from pointillist.conditioning.label import LabelConfig
+from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, format_validation_error
@@ -50,6 +50,16 @@ def register_condition(config: type[ConditionConfig]) -> type[ConditionConfig]:
         raise ConfigError(f"`kind` (={config.kind!r}) is taken by {taken.__name__}: choose another name.")
     _KINDS[config.kind] = config
     return config
+
+
+def unsupported_condition(keyword: str, value: Any) -> ConfigError:
+    """Return the error for a condition that a model was not trained with.
+
+    ```python
+    raise unsupported_condition("text", "a red dragon")
+    ```
+    """
+    return _KINDS[keyword].unsupported(value) if keyword in _KINDS else missing(keyword)
 
 
 def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:

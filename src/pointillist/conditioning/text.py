@@ -1,33 +1,22 @@
-"""Text: prompts as vectors of a frozen encoder, as words learned with the model, or as tokens for cross-attention."""
+"""Text: prompts as vectors of a frozen encoder, as words learned with the model, or as tokens for cross-attention.
+
+Needs no torch; `encoders/text.py` has the encoders.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float
 from pydantic import Field
-from torch import Tensor, nn
 
-from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.given import parse_prompts
-from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.text_encoders import (
-    PAD,
-    EmbeddingCache,
-    TokenEncoder,
-    embedding_cache,
-    hash_ngrams,
-    hash_ngrams_per_word,
-    open_encoder,
-)
-from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError
-from pointillist.images import ImageSpec
-from pointillist.nn import Dropout, Tokens
+from pointillist.conditioning.settings import ConditionConfig, missing
+from pointillist.conditioning.text_encoders import TokenEncoder, open_encoder
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.files.reading import check_texts
+
+if TYPE_CHECKING:
+    from pointillist.data import ImageDataset
+    from pointillist.images import ImageSpec
 
 LEARNED, TOKENS, OFF = "learned", "tokens", "off"
 WORDS, STATES = 16, 32  # tokens of a prompt that are read: learned words, states of an encoder
@@ -132,169 +121,36 @@ class TextConfig(ConditionConfig):
         if bool(self.num_tokens) != (TOKENS in self.parts) or (self.num_tokens and not made):
             raise ConfigError("`num_tokens` are those of an encoder or learned words: make the model with `build`.")
 
-    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
-        """An encoder for the frozen vectors, one for learned words, one for tokens: those that are set."""
-        result: dict[str, ConditionEncoder] = {}
-        if self.frozen:
-            result["text"] = SentenceEncoder(self)
-        if self.learned:
-            result["words"] = HashedNgramEncoder(self)
-        if self.num_tokens:
-            result["tokens"] = (FrozenTokenEncoder if self.token_size else HashedTokenEncoder)(self)
-        return result
+    def describe(self) -> list[str]:
+        """Name the encoder."""
+        return [f"text ({' + '.join(self.parts)})"]
+
+    @classmethod
+    def unsupported(cls, value: Any) -> ConfigError:
+        """Name the first prompt."""
+        prompt = value if isinstance(value, str) else next((text for text in value if text), "")
+        return missing("text", "text", f" (={prompt!r})")
 
 
-class PromptEncoder(ConditionEncoder):
-    """Base of the encoders of prompts: they read the captions of a batch as the prompts of a user."""
+def parse_prompts(value: Any, count: int) -> list[str] | None:
+    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
 
-    keyword = "text"
+    ```python
+    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
+    ```
 
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Parse the captions of a batch."""
-        return self.parse(batch.texts, len(batch), (1, 1))
-
-
-class SentenceEncoder(PromptEncoder):
-    """Two layers over the vector of a frozen encoder, which is no part of the model's file."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.vector_width = config.width
-        self.first = nn.Linear(config.size, config.width)
-        self.second = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.feature_dropout)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    @property
-    def prompts(self) -> EmbeddingCache:
-        """Cached embeddings of prompts."""
-        return embedding_cache(self.config.frozen, self.config.fingerprint)
-
-    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Look up the vectors of prompts; they are kept on disk, since users ask again."""
-        return self._vectors(parse_prompts(value, batch_size), batch_size, keep=True)
-
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Look up the vectors of captions."""
-        return self._vectors(parse_prompts(batch.texts, len(batch)), len(batch))
-
-    def _vectors(self, texts: list[str] | None, batch_size: int, keep: bool = False) -> MaskedValue:
-        if texts is None:
-            nothing = torch.zeros(1, self.config.size).expand(batch_size, -1)
-            return MaskedValue(nothing, torch.zeros(batch_size, dtype=torch.bool))
-        known = torch.tensor([bool(text.strip()) for text in texts])
-        values, given = torch.zeros(batch_size, self.config.size), [text for text in texts if text.strip()]
-        if given:
-            self.prompts.keep(given if keep else ())
-            values[known] = torch.from_numpy(self.prompts(given))
-        return MaskedValue(values, known)
-
-    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Encode each prompt. Vectors of length 1 are scaled to numbers of about 1."""
-        known = value.known[:, None]
-        values = torch.where(known, value.values.to(self.absent.dtype), 0.0) * self.config.size**0.5
-        features = self.second(self.dropout(F.silu(self.first(values))))
-        return torch.where(known, features, self.absent)[:, :, None, None]
-
-
-class HashedNgramEncoder(PromptEncoder):
-    """Mean of learned embeddings of words and character n-grams (Bojanowski et al. 2017), hashed into buckets.
-
-    It learns the jargon of its captions, and pieces of unknown words.
+    Raises:
+        ConfigError: if they are not strings.
+        ShapeError: if there are neither one nor `count` of them.
     """
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.vector_width = config.width
-        self.embedding = nn.Embedding(config.buckets, config.width)
-        self.out = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.feature_dropout)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Hash words and n-grams into buckets."""
-        texts, config = parse_prompts(value, batch_size), self.config
-        if texts is None:
-            nothing = torch.full((1, config.length), PAD)
-            return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
-        result = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
-        return MaskedValue(result, (result != PAD).any(1))
-
-    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Encode each prompt."""
-        known = value.known[:, None]
-        read = (value.values != PAD) & known
-        vectors = self.embedding(torch.where(read, value.values, 0)) * read[:, :, None]
-        total = vectors.sum(1) / read.sum(1, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
-        features = self.out(self.dropout(total))
-        return torch.where(known, features, self.absent)[:, :, None, None]
-
-
-class TokenSequenceEncoder(PromptEncoder):
-    """A learned first token, the only one of an unknown prompt, and behind it the tokens of the prompt."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.tokens_width = config.width
-        self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
-        self.dropout = Dropout(config.feature_dropout)
-
-    def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
-        states = torch.where(known[:, :, None], self.dropout(states), 0.0)
-        start = self.start.to(states.dtype).expand(len(states), 1, -1)
-        return Tokens(torch.cat([start, states], 1), F.pad(known, (1, 0), value=True))
-
-
-class FrozenTokenEncoder(TokenSequenceEncoder):
-    """Token states of a frozen encoder, which is no part of the model's file, through a linear layer."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__(config)
-        self.first = nn.Linear(config.token_size, config.width)
-
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Look up the states `[n t d]` of the first tokens of each prompt."""
-        config = self.config
-        values = torch.zeros(batch_size, config.num_tokens, config.token_size)
-        known = torch.zeros(batch_size, config.num_tokens, dtype=torch.bool)
-        for image, text in enumerate(parse_prompts(value, batch_size) or []):
-            if text.strip():
-                states = embedding_cache(config.frozen, config.fingerprint).tokens(text)[: config.num_tokens]
-                values[image, : len(states)], known[image, : len(states)] = torch.from_numpy(states), True
-        return MaskedValue(values, known)
-
-    def forward(self, value: MaskedValue) -> Tokens:
-        """Encode each token. States are scaled to numbers of about 1."""
-        known = value.known[:, :, None]
-        values = torch.where(known, value.values.to(self.start.dtype), 0.0)
-        return self._after_start(self.first(F.layer_norm(values, values.shape[-1:])), value.known)
-
-
-class HashedTokenEncoder(TokenSequenceEncoder):
-    """A learned token for each word: the mean embedding of itself and its character n-grams, plus its position."""
-
-    def __init__(self, config: TextConfig) -> None:
-        super().__init__(config)
-        self.embedding = nn.Embedding(config.buckets, config.width)
-        self.position = nn.Parameter(nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1))
-        self.out = nn.Linear(config.width, config.width)
-
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Hash each word and its n-grams into buckets, `[n t f]`."""
-        config, texts = self.config, parse_prompts(value, batch_size)
-        result = [
-            hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
-            for text in texts or [""] * batch_size
-        ]
-        values = torch.from_numpy(np.stack(result) if result else np.full((0, config.num_tokens, config.pieces), PAD))
-        return MaskedValue(values, (values != PAD).any(2))
-
-    def forward(self, value: MaskedValue) -> Tokens:
-        """Encode each word."""
-        read = (value.values != PAD) & value.known[:, :, None]
-        vectors = self.embedding(torch.where(read, value.values, 0)) * read[..., None]
-        words = vectors.sum(2) / read.sum(2, keepdim=True).clamp(min=1) ** 0.5  # of n independent vectors: size 1
-        return self._after_start(self.out(words + self.position), value.known)
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else list(value)
+    for text in texts:
+        if not isinstance(text, (str, type(None))):
+            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
+    if len(texts) not in (1, count):
+        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
+    filled = [text or "" for text in texts]
+    check_texts(filled, "`text`")
+    return filled * count if len(filled) == 1 else filled

@@ -1,20 +1,17 @@
-"""A vector of floats from anywhere: measurements, an embedding of another model."""
+"""A vector of floats from anywhere: measurements, an embedding of another model. Needs no torch."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor, nn
 
-from pointillist.conditioning.base import ConditionConfig, ConditionEncoder
-from pointillist.conditioning.inputs import MaskedValue
-from pointillist.data import Batch, ImageDataset
-from pointillist.errors import ConfigError, DataError, ShapeError
-from pointillist.images import ImageSpec
+from pointillist.conditioning.settings import ConditionConfig
+from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointillist.data import ImageDataset
+    from pointillist.images import ImageSpec
 
 
 class VectorConfig(ConditionConfig):
@@ -53,59 +50,6 @@ class VectorConfig(ConditionConfig):
         if not self.size:
             raise ConfigError("`conditions.vector.size` (=0) must be at least 1: give the numbers in a vector.")
 
-    def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
-        """A small network over the vector."""
-        return {"vector": VectorEncoder(self)}
-
-
-class VectorEncoder(ConditionEncoder):
-    """Two linear layers over the vector; learned features where it is unknown.
-
-    ```python
-    encoder = VectorEncoder(VectorConfig(size=3))
-    encoder(encoder.parse([0.5, 1.0, -2.0], 4, (8, 8))).shape  # (4, 64, 1, 1)
-    ```
-    """
-
-    keyword = "vector"
-
-    def __init__(self, config: VectorConfig) -> None:
-        super().__init__()
-        self.size = config.size
-        self.vector_width = config.width
-        self.first = nn.Linear(config.size, config.width)
-        self.second = nn.Linear(config.width, config.width)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Parse finite floats `[d]` or `[n d]`."""
-        count = batch_size
-        if value is None:
-            return MaskedValue(torch.zeros(count, self.size), torch.zeros(count, dtype=torch.bool))
-        values = torch.as_tensor(value, dtype=torch.float32)
-        values = values[None] if values.ndim == 1 else values
-        if values.ndim != 2 or values.shape[1] != self.size or len(values) not in (1, count):
-            raise ShapeError(
-                f"`vector` of shape {list(values.shape)} must be [{self.size}], or [{count}, {self.size}] for "
-                f"{count} images."
-            )
-        if not bool(values.isfinite().all()):
-            raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
-        return MaskedValue(values.expand(count, -1), torch.ones(count, dtype=torch.bool))
-
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Take the vectors of a batch."""
-        vectors = batch.annotations.vectors
-        if vectors is not None and vectors.shape[1] != self.size:
-            raise ConfigError(
-                f"The vectors of the images have {vectors.shape[1]} numbers, and the model takes {self.size}: "
-                "read others, or leave them out."
-            )
-        return self.parse(vectors, len(batch), (1, 1))
-
-    def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
-        """Encode each vector."""
-        known = value.known[:, None]
-        values = torch.where(known, value.values.to(self.absent.dtype), 0.0)
-        features = self.second(F.silu(self.first(values)))
-        return torch.where(known, features, self.absent)[:, :, None, None]
+    def describe(self) -> list[str]:
+        """Say how many numbers there are."""
+        return [f"vector ({self.size} numbers)"]

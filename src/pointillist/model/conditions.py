@@ -14,8 +14,8 @@ from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
     ConditionKwargs,
+    HintEncoder,
     HintReader,
-    ImageConditionEncoder,
     Label,
     SentenceEncoder,
     unsupported_condition,
@@ -105,7 +105,7 @@ class ModelConditions(nn.Module):
     def hint_reader(self) -> HintReader | None:
         """What the model takes as a hint; None for a model that takes none."""
         encoder = self.encoders.get("hint")
-        return encoder.reader if isinstance(encoder, ImageConditionEncoder) else None
+        return encoder.reader if isinstance(encoder, HintEncoder) else None
 
     @property
     def dims(self) -> ConditionDims:

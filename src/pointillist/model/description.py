@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.conditions import describe_condition
+from pydantic import ValidationError
+
 from pointillist.checkpoint.header import (
     CONFIG,
     SCALE_SUFFIX,
@@ -17,6 +18,7 @@ from pointillist.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
+from pointillist.conditioning.registry import condition_kinds
 from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError
 
@@ -43,7 +45,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "level_names": list(image.get("level_names") or ()),
             "likelihood": resolve_likelihood(config["likelihood"], image),
             "classes": list(conditions.get("label", {}).get("classes", ())),
-            "conditions": [words for kind, result in conditions.items() for words in describe_condition(kind, result)],
+            "conditions": _describe_conditions(conditions),
             "orders": config["orders"],
             "size": "fixed" if config["position_channels"] else "any",
             "network": config["backbone"],
@@ -51,11 +53,21 @@ def describe_model(folder: Path) -> dict[str, Any]:
         }
         if training:
             facts |= _training_facts(training)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise CheckpointError(
             f"{folder / CONFIG} does not describe a model of this release ({error}): copy the whole folder again."
         ) from error
     return facts
+
+
+def _describe_conditions(conditions: Settings) -> list[str]:
+    """Describe each condition in its own words; one that is not registered in this process by its kind."""
+    kinds = condition_kinds()
+    return [
+        words
+        for kind, settings in conditions.items()
+        for words in (kinds[kind](**settings).describe() if kind in kinds else [kind])
+    ]
 
 
 def _training_facts(training: Settings) -> dict[str, Any]:

@@ -102,8 +102,8 @@ class IntegerPixelModel:
         order = self.model.order() if order is None else order
         integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
         result = torch.from_numpy(np.ascontiguousarray(self.integers.log_prob_map(x.cpu().numpy(), integers, order)))
-        evidence = None if inputs is None else inputs.evidence
-        return result if evidence is None else result.masked_fill(evidence.cpu(), 0.0)
+        observed = None if inputs is None else inputs.observed
+        return result if observed is None else result.masked_fill(observed.cpu(), 0.0)
 
     def inputs(
         self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder

@@ -242,8 +242,8 @@ class PixelModel(WithIntegerModel, nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats. Arguments and errors as `log_prob`."""
         x = self.check(x)
-        size, evidence = (x.shape[2], x.shape[3]), None if known is None else (x, known)
-        inputs = self.conditions.inputs(label, len(x), text, size=size, known=evidence, **further)
+        size, observed = (x.shape[2], x.shape[3]), None if known is None else (x, known)
+        inputs = self.conditions.inputs(label, len(x), text, size=size, known=observed, **further)
         return self.log_prob_map_given(x, inputs, self.order(order))
 
     def log_prob_map_given(
@@ -253,8 +253,8 @@ class PixelModel(WithIntegerModel, nn.Module):
         params = self.params(x, self.encode(inputs, len(x), (x.shape[2], x.shape[3])), order)
         with torch.autocast(x.device.type, enabled=False):
             result = self.likelihood.log_prob(params, x)
-        evidence = None if inputs is None else inputs.evidence
-        return result if evidence is None else result.masked_fill(evidence.to(x.device), 0.0)
+        observed = None if inputs is None else inputs.observed
+        return result if observed is None else result.masked_fill(observed.to(x.device), 0.0)
 
     def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
         """Convert `x` to int64 on the model's device, if it is a batch of its images.

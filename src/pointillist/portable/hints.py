@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 
-from pointillist.conditioning.hint_reader import HintReader
+from pointillist.conditioning.hint import HintReader
 from pointillist.portable.weights import StoredWeights
 
 Features = NDArray[np.float64]

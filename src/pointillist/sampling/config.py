@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-from pointillist.conditioning.given import EVIDENCE, ConditionKwargs
+from pointillist.conditioning.keywords import ConditionKwargs
+from pointillist.conditioning.known import OBSERVED
+from pointillist.conditioning.registry import condition_kinds
 from pointillist.distributions.guidance_scale import check_guidance
 from pointillist.errors import ConfigError
 from pointillist.model.generation import GenerationConfig
@@ -106,12 +108,10 @@ class SamplingConfig:
             ConfigError: if a setting is out of range.
             TypeError: for a keyword that is neither.
         """
-        from pointillist.conditioning.registry import condition_kinds  # imports torch
-
         settings: Mapping[str, Any] = keywords
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}
-        allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {EVIDENCE}  # known pixels are for `inpaint`
+        allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
         for name in conditions.keys() - allowed:
             raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)

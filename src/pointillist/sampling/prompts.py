@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pointillist.conditioning.given import label_number, unsupported_condition
+from pointillist.conditioning.label import label_number
+from pointillist.conditioning.registry import unsupported_condition
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 

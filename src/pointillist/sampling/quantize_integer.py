@@ -14,7 +14,7 @@ from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
     HashedNgramEncoder,
-    ImageConditionEncoder,
+    HintEncoder,
     SentenceEncoder,
 )
 from pointillist.data import DataSplits
@@ -225,7 +225,7 @@ def _prompts(encoder: Any) -> PromptFeatures | None:
 
 def _hints(encoder: Any) -> HintFeatures | None:
     """Return what a stored model needs to encode hints; None for other conditions."""
-    if not isinstance(encoder, ImageConditionEncoder):
+    if not isinstance(encoder, HintEncoder):
         return None
     return HintFeatures(encoder.reader, _weights(encoder), encoder.dilations)
 

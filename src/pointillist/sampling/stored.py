@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from pointillist.checkpoint.header import CONFIG, read_config
-from pointillist.conditioning.given import NO_LABEL, parse_prompts
-from pointillist.conditioning.hint_reader import HintReader
+from pointillist.conditioning.hint import HintReader
+from pointillist.conditioning.label import NO_LABEL
+from pointillist.conditioning.text import parse_prompts
 from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
 from pointillist.data.tilemaps import Tileset
 from pointillist.engine.batch import check_memory

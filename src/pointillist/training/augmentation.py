@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pointillist.conditioning import EVIDENCE, ConditionInputs, MaskedValue
+from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.data import Batch
 from pointillist.training.config import CaptionSettings, ConditionDropoutConfig
 
@@ -52,7 +52,7 @@ def drop_conditions(
         seed: seed of the epoch.
     """
     from_caption = [name for name in inputs.parts if name in CAPTION_CONDITIONS]
-    parts = {name: part for name, part in inputs.parts.items() if name not in (*from_caption[1:], EVIDENCE)}
+    parts = {name: part for name, part in inputs.parts.items() if name not in from_caption[1:] and not part.observed}
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())
     if not total:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
-from pointillist.conditioning import EVIDENCE, ConditionInputs, MaskedValue
+from pointillist.conditioning import OBSERVED, ConditionInputs
 from pointillist.training.augmentation import RandomStream
 
 Hole = Bool[np.ndarray, "h w"]
@@ -23,12 +24,12 @@ def reveal_pixels(inputs: ConditionInputs, keys: NDArray[np.int64], seed: int) -
         keys: index of each image in the data set, `b`.
         seed: seed of the epoch.
     """
-    if EVIDENCE not in inputs.parts:
+    if OBSERVED not in inputs.parts:
         return inputs
-    values = inputs.parts[EVIDENCE].values
-    shape = tuple(values.shape[1:])
+    part = inputs.parts[OBSERVED]
+    shape = tuple(part.values.shape[1:])
     masks = np.stack([draw_mask(RandomStream.KNOWN_PIXELS.generator(seed, key), shape) for key in keys])
-    return ConditionInputs(inputs.count, {**inputs.parts, EVIDENCE: MaskedValue(values, torch.from_numpy(masks))})
+    return ConditionInputs(inputs.count, {**inputs.parts, OBSERVED: replace(part, known=torch.from_numpy(masks))})
 
 
 def draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from pointillist.checkpoint.header import SCALE_SUFFIX
-from pointillist.conditioning.hint_reader import HintReader
+from pointillist.conditioning.hint import HintReader
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.errors import ConfigError
 from pointillist.portable.conditions import IntegerPart

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from pointillist.conditioning.base import ConditionEncoder
+from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.images import ImageSpec
 from pointillist.nn.functional.dilated_conv import DilatedConv2d

@@ -1,0 +1,1 @@
+"""Encoders of conditions, in torch: a file for each kind, called as the kind, with a function `encoders`."""
