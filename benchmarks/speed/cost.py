@@ -78,4 +78,4 @@ def _once(program: Program) -> float:
 
 
 def _bytes(instruction: Instruction) -> int:
-    return 4 * sum(block.size for block in instruction.constants)
+    return 4 * sum(array.size for array in instruction.constants.values())

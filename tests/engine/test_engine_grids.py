@@ -89,7 +89,7 @@ def test_coarse_instructions_cost_their_share() -> None:
     )
     assert {i.scale for _, part in program.parts() for i in part} == {1, 2}
     (coarse,) = [
-        i for i in program.per_site if i.opcode == "LINEAR" and i.scale == 2 and i.constants[0].shape == (8, 4)
+        i for i in program.per_site if i.opcode == "LINEAR" and i.scale == 2 and i.constants["matrix"].shape == (8, 4)
     ][:1]
     assert flops([coarse]) == (2 * 8 * 4 + 4) // 4
     assert weight_bytes(program, [coarse]) == 8 * 8 * 4 // 4

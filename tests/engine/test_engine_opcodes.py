@@ -55,7 +55,7 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
     "GATE": lambda h, ctx: torch.tanh(h[:, :3]) * torch.sigmoid(h[:, 3:]),
     "ADD": lambda h, ctx: torch.relu(h) + torch.tanh(h),
     "MULTIPLY": lambda h, ctx: h * torch.tanh(h),
-    "SHIFT": lambda h, ctx: torch.relu(h) + CHANNEL - 2.0,
+    "OFFSET": lambda h, ctx: torch.relu(h) + CHANNEL - 2.0,
     "SCALE": lambda h, ctx: -(h * CHANNEL) / 3.0,
     "COPY": lambda h, ctx: torch.cat([h, torch.tanh(h[:, 1:3])], 1),
     "LINEAR": lambda h, ctx: POINT(torch.tanh(h)),

@@ -37,7 +37,7 @@ def test_sums_and_gates_are_fused() -> None:
     program = gated()
     opcodes = Counter(i.opcode for _, part in program.parts() for i in part)
     assert not opcodes["TANH"] + opcodes["SIGMOID"] + opcodes["MULTIPLY"]
-    assert all(i.opcode != "SHIFT" for i in program.per_site)
+    assert all(i.opcode != "OFFSET" for i in program.per_site)
     assert Counter(i.opcode for i in program.per_site)["ADD"] == 3  # one residual and two skips: halves of a value
 
 
@@ -82,11 +82,13 @@ def test_a_deeper_network_is_not_rewritten_in_more_rounds(monkeypatch: pytest.Mo
     assert rounds[0] == rounds[1] > 0
 
 
-def test_weights_hold_what_is_used() -> None:
+def test_weights_are_counted_once() -> None:
+    """Those of a whole site, which its only sub-step shares; those cut into sub-steps count besides."""
     program = gated()
-    blocks = {c for _, part in program.parts() for i in part for c in i.constants}
-    assert sum(block.size for block in blocks) == program.weights.size
-    assert max(block.offset + block.size for block in blocks) == program.weights.size
+    assert program.sub_steps == (program.per_site,)
+    arrays = [array for _, part in program.parts() for i in part for array in i.constants.values()]
+    assert program.weight_bytes == sum(array.nbytes for array in arrays)
+    assert gated(num_sub_steps=3).weight_bytes > program.weight_bytes
 
 
 def test_listing_names_what_there_is() -> None:

@@ -115,7 +115,7 @@ def test_the_row_above_is_read_a_row_at_a_time() -> None:
     diagonals = recorded(lambda x, ctx: ctx.recur("a", cell("diagonals"), pixel(x, ctx)))
     assert Counter(i.opcode for i in diagonals.per_row)["LINEAR"] == 1
     assert Counter(i.opcode for i in diagonals.per_site)["LINEAR"] == 2
-    assert not Counter(i.opcode for i in diagonals.per_site)["SHIFT"]
+    assert not Counter(i.opcode for i in diagonals.per_site)["OFFSET"]
 
 
 def test_a_finished_row_is_scanned_at_once() -> None:

@@ -103,7 +103,7 @@ def test_small_matrices_stay_floats(monkeypatch: pytest.MonkeyPatch) -> None:
         packed = Packing(program)
         found = []
         for part in (program.per_row, program.sub_steps[0]):
-            blocks = [i.constants[0] for i in part if i.opcode == "LINEAR"]
+            blocks = [i.constants["matrix"] for i in part if i.opcode == "LINEAR"]
             found.append({packed.place(block, 0, block.shape[0]).weight_format for block in blocks})
         return found[0], found[1]
 

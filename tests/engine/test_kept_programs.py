@@ -122,7 +122,7 @@ def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         pt.sample(model, 1, size=side, seed=0, engine="numpy")
     kept = recorded._KEPT[model.backbone]
     assert len(kept._programs) == recorded.MOST
-    monkeypatch.setattr(recorded, "MAX_BYTES", 2 * next(iter(kept._programs.values())).weights.nbytes)
+    monkeypatch.setattr(recorded, "MAX_BYTES", 2 * next(iter(kept._programs.values())).weight_bytes)
     pt.sample(model, 1, size=3, seed=0, engine="numpy")
     assert len(kept._programs) <= 2
     monkeypatch.setattr(recorded, "MAX_BYTES", 10)

@@ -13,7 +13,7 @@ from pointillist.engine.integer.compiled.attention import CHUNK, attend, cache_s
 from pointillist.engine.integer.compiled.bytecode import aligned
 from pointillist.engine.integer.frequencies import exp_table
 from pointillist.engine.integer.opcodes import attention
-from pointillist.engine.integer.program import IntegerCache
+from pointillist.engine.program import INT8, KeyValueCache
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -31,7 +31,7 @@ def test_many_sites(heads: int, key: int, value: int) -> None:
     """The sums of more than one chunk, of keys and values of any width, are those of numpy."""
     rng = np.random.default_rng(key)
     channels = heads * (key + value)
-    cache = IntegerCache(0, channels, True, True, num_heads=heads, key_channels=heads * key)
+    cache = KeyValueCache("", channels, dtype=INT8, num_heads=heads, key_channels=heads * key)
     sites, table = CHUNK + 1_235, exp_table()
     entries = rng.integers(-128, 128, (sites, cache.channels))
     query = rng.integers(-128, 128, cache.key_channels)

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -275,9 +276,7 @@ def test_frequencies_are_normalised() -> None:
     _, integer_model, _ = integer_case("pixelcnn")
     rng = np.random.default_rng(0)
     for levels in (2, 3, 16, 256):
-        head = type(integer_model.programs[0].head)(
-            "categorical", 1, levels, 0, 16, integer_model.programs[0].head.tables
-        )
+        head = replace(integer_model.programs[0].head, kind="categorical", levels=levels, precision=16)
         for scale in (0, 10, 1000, 2**24):
             logits = rng.integers(-scale, scale + 1, (200, levels)).astype(np.int32)
             found = frequencies(head, logits, np.zeros((200, 1), np.int64), 0)

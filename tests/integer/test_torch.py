@@ -21,7 +21,7 @@ from pointillist.engine.integer.numpy.frames import Region
 from pointillist.engine.integer.numpy.run import OPERATIONS as NUMPY_OPERATIONS
 from pointillist.engine.integer.numpy.run import allocate_frames, check_inputs, run_whole, with_sites
 from pointillist.engine.integer.opcodes import INTEGER_OPCODES
-from pointillist.engine.integer.program import LIMIT, IntegerInstruction, IntegerProgram
+from pointillist.engine.program import LIMIT, Instruction, Program
 from pointillist.engine.torch import integers
 from pointillist.engine.torch.arithmetic import matmul_wide
 from pointillist.engine.torch.frames import Constants, TorchFrames
@@ -175,7 +175,7 @@ def entries_of(frames: TorchFrames, cache: Any) -> torch.Tensor:
     return torch.cat([part.transpose(1, 2).flatten(2) for part in (keys, values)], -1)
 
 
-def check_values(integer_model: IntegerModel, program: IntegerProgram, x: torch.Tensor) -> None:
+def check_values(integer_model: IntegerModel, program: Program, x: torch.Tensor) -> None:
     """Check that every value, map and cache of a run is that of numpy."""
     count, _, height, width = x.shape
     inputs = check_inputs(
@@ -202,7 +202,7 @@ def test_every_value_is_that_of_numpy(name: str) -> None:
 def test_an_opcode_that_is_wrong_by_one_is_found(opcode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mutations of every operation, in the first model that has it."""
 
-    def wrong(frames: TorchFrames, i: IntegerInstruction, region: Region) -> None:
+    def wrong(frames: TorchFrames, i: Instruction, region: Region) -> None:
         right(frames, i, region)
         if opcode == "STORE_KV":
             frames.caches[i.map] += 1
@@ -219,7 +219,7 @@ def test_an_opcode_that_is_wrong_by_one_is_found(opcode: str, monkeypatch: pytes
         check_values(integer_model, program, x)
 
 
-def case_with(opcode: str) -> tuple[IntegerModel, IntegerProgram, torch.Tensor]:
+def case_with(opcode: str) -> tuple[IntegerModel, Program, torch.Tensor]:
     """Return a program with an opcode, or else with the opcode in the place of an addition."""
     for name in CASES:
         _, integer_model, x = integer_case(name)
@@ -233,7 +233,7 @@ def case_with(opcode: str) -> tuple[IntegerModel, IntegerProgram, torch.Tensor]:
     constants = {"constant": np.arange(addition.output.channels, dtype=np.int32)} if addition.output else {}
     other = replace(addition, opcode=opcode, inputs=inputs, constants=constants)
     code = tuple(other if i is addition else i for i in program.per_site)
-    return integer_model, replace(program, per_site=code, kept={}), x
+    return integer_model, replace(program, per_site=code, sub_steps=(code,) * program.num_sub_steps, kept={}), x
 
 
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "gated-binary", "pixelcnn-pp-rgb"])

@@ -37,7 +37,7 @@ def program_facts(programs: list[Program]) -> dict[str, Any]:
             {
                 "height": program.height,
                 "width": program.width,
-                "weight_bytes": program.weights.nbytes,
+                "weight_bytes": program.weight_bytes,
                 "parts": [asdict(part) for part in costs(program)],
                 "operations": image_operations(program),
             }

@@ -12,7 +12,7 @@ from pointillist.compression.archive import Archive
 from pointillist.compression.models import as_integer_model
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, ShapeError
 from pointillist.portable import IntegerModel
 

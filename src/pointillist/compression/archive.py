@@ -25,7 +25,7 @@ from pointillist.compression.container import (
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
 from pointillist.compression.reader import Found, Part, check_size, decode_records, open_codec
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.reading import check_file
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
 from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
 from pointillist.compression.tiles import Tiling
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.images.ordering import PixelOrder
 from pointillist.portable import IntegerModel

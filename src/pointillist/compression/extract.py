@@ -15,7 +15,7 @@ from pointillist.compression.files import as_array, names_of
 from pointillist.compression.models import find_folder, image_of
 from pointillist.compression.pictures import PictureFile, save_picture, to_picture
 from pointillist.compression.reader import Part, stream
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.writing import atomic_path
 

@@ -14,7 +14,7 @@ from pointillist.data.array_files import Archive as Arrays
 from pointillist.data.array_files import load_npy
 from pointillist.data.image_folder import count_kinds, list_files, list_pictures
 from pointillist.data.numpy_files import IMAGE_STEMS, to_channels_first
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, dequantise, quantise
 

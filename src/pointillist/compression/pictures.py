@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
 from pointillist.data.picture_files import opened_picture
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise
 

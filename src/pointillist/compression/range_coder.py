@@ -13,7 +13,7 @@ import numpy as np
 from constriction import stream
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 
 BITS = 24

@@ -13,7 +13,7 @@ from pointillist.compression.container import BinaryFile, Entry, Header, Record,
 from pointillist.compression.metadata import encode_metadata
 from pointillist.compression.models import as_integer_model, prefix_of
 from pointillist.compression.threads import in_threads
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError
 
 SUB_PIXELS = 32_768

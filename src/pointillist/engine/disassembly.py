@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pointillist.engine.opcodes import OPCODES
@@ -34,12 +34,22 @@ class PartCost:
 def costs(program: Program) -> list[PartCost]:
     """Compute the cost of every part, in the order in which the parts run."""
     result = []
-    for name, part in program.parts():
+    for name, part in _parts(program):
         unit = "image" if part is program.per_image else "row" if part is program.per_row else "site"
         times = {"image": 1, "row": program.height, "site": program.height * program.width}[unit]
         wide = program.width if unit == "row" else 1
         result.append(PartCost(name, unit, times, len(part), flops(part) * wide, weight_bytes(program, part)))
     return result
+
+
+def _parts(program: Program) -> Iterator[tuple[str, tuple[Instruction, ...]]]:
+    """Yield the name and the instructions of each part: the site is cut into its sub-steps."""
+    yield "once per image", program.per_image
+    yield "once per row", program.per_row
+    for sub_step, step in enumerate(program.sub_steps):
+        yield f"sub-step {sub_step} of each site", step
+    if program.post_draw:
+        yield "after the draw of each site", program.post_draw
 
 
 def describe(program: Program) -> str:
@@ -50,7 +60,7 @@ def describe(program: Program) -> str:
     direction = ", odd rows from right to left," if program.s_curve else ""
     lines = [
         f"{program.height}x{program.width} sites{direction} of {program.num_sub_steps} sub-steps, {program.dtype}, "
-        f"{program.params.channels} parameters in {program.params}, {program.weights.nbytes:,} bytes of weights"
+        f"{program.params.channels} parameters in {program.params}, {program.weight_bytes:,} bytes of weights"
     ]
     for feature_map in program.maps:
         reach = f"{feature_map.up} up, {feature_map.left} left, {feature_map.right} right"
@@ -59,7 +69,7 @@ def describe(program: Program) -> str:
         lines.append(f"KV cache {cache.name}: {cache.channels} channels of {cache.num_heads} heads, at every site")
     for key, condition in program.inputs.items():
         lines.append(f"input `{key}`: a {condition.kind} of {condition.channels} channels")
-    for part, (_, code) in zip(costs(program), program.parts(), strict=True):
+    for part, (_, code) in zip(costs(program), _parts(program), strict=True):
         lines.append(
             f"{part.name}: {part.instructions} instructions, {part.operations:,} operations and {part.bytes:,} bytes "
             f"of weights {'an' if part.unit == 'image' else 'a'} {part.unit}"
@@ -87,7 +97,7 @@ def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:
     numbers = 0.0
     for instruction in part:
         share = _share_of_rows(instruction) / (1 if part is program.per_row else instruction.scale)
-        numbers += share * sum(block.size for block in instruction.constants)
+        numbers += share * sum(array.size for array in instruction.constants.values())
     return program.dtype.itemsize * round(numbers)
 
 
@@ -98,7 +108,7 @@ def _share_of_rows(instruction: Instruction) -> float:
 
 def _line(instruction: Instruction) -> str:
     words = [instruction.opcode.lower(), *map(str, instruction.inputs)]
-    words.extend("x".join(map(str, block.shape)) for block in instruction.constants)
+    words.extend("x".join(map(str, array.shape)) for array in instruction.constants.values())
     if instruction.map is not None:
         words.append(f"map {instruction.map.name}")
     if instruction.taps:

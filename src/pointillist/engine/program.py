@@ -4,6 +4,11 @@ A *value* is a number of channels at one site. A *feature map* keeps a value at 
 it. Each instruction runs in the phase in which its inputs are known: once per image, once per row (for the whole row),
 at every site, or after the draw of a site. A site with several sub-pixels takes several sub-steps. An instruction on a
 coarse grid, of every second (fourth, ...) row and column, runs at the sites of that grid only.
+
+A program computes in floating point, as it was recorded, or in integers, as `rewrite` makes it of a recorded one. A
+*narrow* value holds 8-bit integers: what a matrix product reads. A *wide* value holds 32-bit integers, at most `LIMIT`
+in magnitude: sums, residuals, skips. An integer stands for a real number, the integer times the *unit* of its channel.
+Units are known to the rewriting. A program does not contain them, because nothing that runs it needs them.
 """
 
 from __future__ import annotations
@@ -18,9 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.integer[Any]]
+Array = NDArray[Any]
+DType = np.dtype[Any]
 Tap = tuple[int, int]
 """A kernel tap: an offset `(rows down, columns right)` from the current site."""
+
+FLOAT32, INT8, UINT8, INT32 = (np.dtype(name) for name in ("float32", "int8", "uint8", "int32"))
+LIMIT = 1 << 26
+"""Largest magnitude of a wide value. A sum of a few of them fits in 32 bits, and results are clamped to it."""
+RANGES: dict[DType, tuple[int, int]] = {INT8: (-128, 127), UINT8: (0, 255), INT32: (-LIMIT, LIMIT)}
+"""The least and the largest integer of a value or map of each type."""
 
 
 class Phase(IntEnum):
@@ -47,6 +60,12 @@ class Value:
     """Rows between the current row and the row of the value: the number of `ctx.shift_down` around it."""
     scale: int = 1
     """Grid spacing: the value exists in rows and columns that are multiples of it."""
+    dtype: DType = FLOAT32
+
+    @property
+    def is_narrow(self) -> bool:
+        """True for 8-bit integers."""
+        return self.dtype.itemsize == 1
 
 
 @dataclass(frozen=True)
@@ -68,6 +87,11 @@ class View:
         return self.value.scale
 
     @property
+    def is_narrow(self) -> bool:
+        """True for 8-bit integers."""
+        return self.value.is_narrow
+
+    @property
     def is_whole(self) -> bool:
         """True if the view has all channels of the value."""
         return self.channels == self.value.channels
@@ -86,12 +110,32 @@ class View:
         return name if self.is_whole else f"{name}[{self.start}:{self.start + self.channels}]"
 
 
-class Extent:
-    """The sites around the current one that instructions read of a map."""
+@dataclass(eq=False)
+class FeatureMap:
+    """A value at many sites: the current row, `up` finished rows, and zeros beyond the border.
 
-    up: int
-    left: int
-    right: int
+    The extent grows while instructions that read the map are recorded. It counts sites of the map's own grid.
+
+    Attributes:
+        up, left, right: rows above a site, and columns on both sides of it, that some instruction reads.
+    """
+
+    name: str
+    channels: int
+    scale: int = 1
+    dtype: DType = FLOAT32
+    up: int = 0
+    left: int = 0
+    right: int = 0
+    initial_above: Array | None = None
+    """Values above the first row, one per channel; None for zeros."""
+    initial_left: Array | None = None
+    """Values left of the first column, one per channel; None for zeros."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """True for 8-bit integers."""
+        return self.dtype.itemsize == 1
 
     def extend(self, taps: tuple[Tap, ...]) -> None:
         """Extend the map so that it covers these taps."""
@@ -100,12 +144,21 @@ class Extent:
         self.right = max(self.right, *(dx for _, dx in taps))
 
 
-class HeadWidths:
-    """The channels of one head, of the keys of all heads followed by the values of all heads."""
+@dataclass(eq=False)
+class KeyValueCache(FeatureMap):
+    """Keys and values that attention reads: the keys of all heads, then the values of all heads.
 
-    channels: int
-    num_heads: int
-    key_channels: int
+    The entries are those of every drawn site, or of the tokens of a prompt; the latter are inputs, and nothing is
+    stored.
+
+    Attributes:
+        length: number of entries, sites of the image or tokens; 0 for the sites of a program of open size.
+    """
+
+    length: int = 0
+    num_heads: int = 1
+    key_channels: int = 0
+    """Channels of the keys of all heads."""
 
     @property
     def key_width(self) -> int:
@@ -118,11 +171,41 @@ class HeadWidths:
         return (self.channels - self.key_channels) // self.num_heads
 
 
-class InstructionViews:
-    """What follows from the values that an instruction reads and writes."""
+@dataclass(frozen=True, eq=False)
+class ConditionInput:
+    """A condition that is known before the first site.
 
+    Attributes:
+        kind: `vector`, or `map` of the image.
+        channels: its channels.
+        default: `[n, channels]` or `[n, height, width, channels]` as seen while recording; empty if it must be given.
+        unit: the number that an integer of each channel stands for; empty in floating point.
+    """
+
+    kind: Literal["vector", "map"]
+    channels: int
+    default: FloatArray = field(default_factory=lambda: np.zeros(0))
+    unit: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Instruction:
+    """One instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
+
+    opcode: str
+    phase: Phase
     output: View | None
     inputs: tuple[View, ...]
+    scope: str = ""
+    """The latest key of the forward at the time of recording, for listings and error messages."""
+    constants: dict[str, Array] = field(default_factory=dict)
+    map: FeatureMap | None = None
+    taps: tuple[Tap, ...] = ()
+    key: str = ""
+    head: int = 0
+    """The first head of a KV cache that is computed."""
+    row_parity: int | None = None
+    """The parity of the rows in which it runs, 0 or 1; None for every row. Set only in programs of an S-curve."""
 
     @property
     def scale(self) -> int:
@@ -140,89 +223,29 @@ class InstructionViews:
         return self.views[-1].value.depth
 
 
-@dataclass(eq=False)
-class FeatureMap(Extent):
-    """A value at many sites: the current row, `up` finished rows, and zeros beyond the border.
-
-    The extent grows while instructions that read the map are recorded. It counts sites of the map's own grid.
+@dataclass(frozen=True, eq=False)
+class IntegerHead:
+    """The distribution that the parameters of an integer program give, as integer frequencies (`frequencies.py`).
 
     Attributes:
-        up, left, right: rows above and columns beside a site that some instruction reads.
+        kind: `bernoulli`, `categorical` or `mixture`.
+        channels, levels: of the image.
+        mixtures: components of a mixture, else 0.
+        precision: frequencies of the levels of a sub-pixel sum to `2 ** precision`.
+        tables: its integer tables by name.
+        canvas_values: what a level writes to the canvas, int8 `[levels, c]`.
     """
 
-    name: str
+    kind: Literal["bernoulli", "categorical", "mixture"]
     channels: int
-    scale: int = 1
-    up: int = 0
-    left: int = 0
-    right: int = 0
-    initial_above: FloatArray | None = None
-    """Values above the first row, one per channel; None for zeros."""
-    initial_left: FloatArray | None = None
-    """Values left of the first column, one per channel; None for zeros."""
-
-
-@dataclass(eq=False)
-class KeyValueCache(FeatureMap, HeadWidths):
-    """Keys and values that attention reads: the keys of all heads, then the values of all heads.
-
-    The entries are those of every drawn site, or of the tokens of a prompt; the latter are inputs, and nothing is
-    stored.
-
-    Attributes:
-        length: number of entries: sites of the image, or tokens.
-    """
-
-    length: int = 0
-    num_heads: int = 1
-    key_channels: int = 0
-    """Channels of the keys of all heads."""
-
-
-@dataclass(frozen=True)
-class ConditionInput:
-    """A condition that is known before the first site. Its default is the tensor seen while recording."""
-
-    kind: Literal["vector", "map"]
-    channels: int
-    default: FloatArray
-    """`[n, channels]` for a vector, `[n, height, width, channels]` for a map."""
-
-
-@dataclass(frozen=True)
-class WeightSlice:
-    """Offset and shape of an array in the packed weights."""
-
-    offset: int
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """Number of floats."""
-        return int(np.prod(self.shape))
+    levels: int
+    mixtures: int
+    precision: int
+    tables: dict[str, IntArray]
+    canvas_values: IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class Instruction(InstructionViews):
-    """One instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
-
-    opcode: str
-    phase: Phase
-    output: View | None
-    inputs: tuple[View, ...]
-    scope: str
-    """The latest key of the forward at the time of recording, for listings and error messages."""
-    constants: tuple[WeightSlice, ...] = ()
-    map: FeatureMap | None = None
-    taps: tuple[Tap, ...] = ()
-    key: str = ""
-    head: int = 0
-    """The first head of a KV cache that is computed."""
-    row_parity: int | None = None
-    """The parity of the rows in which it runs, 0 or 1; None for every row. Set only in programs of an S-curve."""
-
-
-@dataclass(frozen=True)
 class Program:
     """A recorded forward, as the instructions of each phase.
 
@@ -231,59 +254,85 @@ class Program:
         len(program.per_row)  # instructions that run once per row
 
     Attributes:
-        height, width: sites of the image.
         num_sub_steps: sub-pixels of a site that are drawn one after the other.
         canvas: the feature map of the image itself.
         maps: all feature maps, with the canvas.
         inputs: conditions by key.
-        weights: packed weights, flat.
         per_image, per_row: instructions that run once per image and once per row.
         params: the view of the parameters.
     """
 
-    height: int
-    width: int
     num_sub_steps: int
     canvas_width: int
-    """Floats that one sub-pixel writes to the canvas."""
+    """Channels of the canvas that a sub-step writes."""
     canvas: FeatureMap
     maps: tuple[FeatureMap, ...]
     kv_caches: tuple[KeyValueCache, ...]
     inputs: dict[str, ConditionInput]
-    weights: FloatArray
     per_image: tuple[Instruction, ...]
     per_row: tuple[Instruction, ...]
     per_site: tuple[Instruction, ...]
     """Instructions of a whole site, for engines that compute all sub-steps at once."""
     sub_steps: tuple[tuple[Instruction, ...], ...]
-    """The same, cut into the channels that become known at each sub-step."""
+    """The same, cut into the channels that become known at each sub-step; an integer program is not cut."""
     post_draw: tuple[Instruction, ...]
     """Instructions that run after the draw of a site, and store what later sites attend to."""
     params: View
+    size: tuple[int, int] | None = None
+    """Height and width of its images; None for any size."""
     s_curve: bool = False
     """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
+    integer_head: IntegerHead | None = None
+    """The distribution of an integer program; None in floating point."""
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What engines derive from the instructions and weights; programs of other inputs share it."""
+    """What engines derive from the instructions; programs of other inputs share it."""
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """The precision of the program."""
-        return self.weights.dtype
+    def head(self) -> IntegerHead:
+        """The distribution of an integer program."""
+        assert self.integer_head is not None
+        return self.integer_head
+
+    @property
+    def height(self) -> int:
+        """Rows of its images, where it has a size."""
+        assert self.size is not None
+        return self.size[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of its images, where it has a size."""
+        assert self.size is not None
+        return self.size[1]
+
+    @property
+    def is_integer(self) -> bool:
+        """True for a program in integers."""
+        return self.canvas.is_narrow
+
+    @property
+    def dtype(self) -> DType:
+        """The type in which values are computed: the precision of floats, or int32."""
+        return INT32 if self.is_integer else self.canvas.dtype
 
     @cached_property
     def period(self) -> int:
         """Rows (and columns) after which instructions repeat: the coarsest grid spacing, or 2 on an S-curve."""
         return max([2 if self.s_curve else 1, *(i.scale for _, part in self.parts() for i in part)])
 
-    def constant(self, block: WeightSlice) -> FloatArray:
-        """Return an array of the packed weights."""
-        return self.weights[block.offset : block.offset + block.size].reshape(block.shape)
+    @cached_property
+    def weight_bytes(self) -> int:
+        """Bytes of all constants, each counted once."""
+        parts = (self.per_image, self.per_row, self.per_site, *self.sub_steps, self.post_draw)
+        arrays = {id(array): array for part in parts for i in part for array in i.constants.values()}
+        return sum(array.nbytes for array in arrays.values())
 
-    def parts(self) -> Iterator[tuple[str, tuple[Instruction, ...]]]:
-        """Yield the name and the instructions of each part, in the order in which the parts run."""
-        yield "once per image", self.per_image
-        yield "once per row", self.per_row
-        for sub_step, step in enumerate(self.sub_steps):
-            yield f"sub-step {sub_step} of each site", step
-        if self.post_draw:
-            yield "after the draw of each site", self.post_draw
+    def parts(self) -> Iterator[tuple[Phase, tuple[Instruction, ...]]]:
+        """Yield the instructions of each phase, in the order in which the phases run."""
+        yield from zip(Phase, (self.per_image, self.per_row, self.per_site, self.post_draw), strict=True)
+
+
+def size_of(*parts: tuple[Instruction, ...]) -> tuple[int, int] | None:
+    """Return the size of the images for which instructions hold a map; None for any size."""
+    shapes = [i.constants["numbers"].shape for part in parts for i in part if i.opcode == "MAP_CONSTANT"]
+    return (shapes[0][0], shapes[0][1]) if shapes else None

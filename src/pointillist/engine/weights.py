@@ -1,64 +1,13 @@
-"""The weights of a program: one flat array, with slices that the instructions name.
-
-A program holds a copy of the weights that it was recorded with; `WeightVersionCheck` detects that they have changed.
-"""
+"""Checks that the weights of a model are still those that a program was recorded with, of which it holds a copy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.program import FloatArray, Instruction, WeightSlice
 from pointillist.errors import EngineError
-
-
-class Weights:
-    """Collect arrays while a program is recorded. The offset of a slice is final only after `compact`."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self._arrays: list[FloatArray] = []
-
-    def pack(self, array: NDArray[Any]) -> WeightSlice:
-        """Add an array. Its slice holds the number of the array, not yet an offset."""
-        self._arrays.append(np.array(array, dtype=self.dtype, order="C"))
-        return WeightSlice(len(self._arrays) - 1, array.shape)
-
-    def read(self, block: WeightSlice) -> FloatArray:
-        """Return the array of a slice from `pack`."""
-        return self._arrays[block.offset]
-
-    def compact(
-        self, lists: Iterable[tuple[Instruction, ...]]
-    ) -> tuple[FloatArray, tuple[tuple[Instruction, ...], ...]]:
-        """Lay out the arrays that are still in use, and replace the slices of the instructions by final ones.
-
-        Returns:
-            The flat array, and the lists of instructions.
-        """
-        placed: dict[int, WeightSlice] = {}
-        kept: list[FloatArray] = []
-        end = 0
-
-        def final(block: WeightSlice) -> WeightSlice:
-            nonlocal end
-            if block.offset not in placed:
-                placed[block.offset] = WeightSlice(end, block.shape)
-                kept.append(self.read(block).reshape(-1))
-                end += block.size
-            return placed[block.offset]
-
-        def move(i: Instruction) -> Instruction:
-            return replace(i, constants=tuple(map(final, i.constants))) if i.constants else i
-
-        moved = tuple(tuple(map(move, part)) for part in lists)
-        return np.concatenate([*kept, np.zeros(0, self.dtype)]), moved
 
 
 class WeightVersionCheck:

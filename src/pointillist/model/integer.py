@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.engine.weights import WeightSnapshot
 from pointillist.errors import EngineError, ShapeError
 from pointillist.images.ordering import PixelOrder

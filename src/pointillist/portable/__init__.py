@@ -8,11 +8,11 @@
     integer_model.log_prob(levels)  # integers [n, c, h, w] -> nats [n]
 """
 
-from pointillist.engine.integer.program import IntegerProgram
 from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.engine.program import Program
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import load_integer_model as load
 from pointillist.portable.storage import save_integer_model as save
 
-__all__ = ["DrawTransform", "IntegerModel", "IntegerPart", "IntegerProgram", "load", "save"]
+__all__ = ["DrawTransform", "IntegerModel", "IntegerPart", "Program", "load", "save"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pointillist.engine.integer.program import LIMIT, NARROW_RANGE, IntArray, IntegerProgram
+from pointillist.engine.program import INT8, LIMIT, RANGES, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.portable.hints import HintFeatures
@@ -37,7 +37,7 @@ class IntegerPart:
 
 
 def stored_inputs(
-    program: IntegerProgram,
+    program: Program,
     parts: Sequence[IntegerPart],
     count: int,
     size: tuple[int, int],
@@ -86,7 +86,7 @@ def stored_inputs(
 
 
 def quantize_inputs(
-    program: IntegerProgram,
+    program: Program,
     features: Mapping[str, Float[np.ndarray, ...]],
     units: Mapping[str, Float[np.ndarray, " c"]] | None = None,
 ) -> dict[str, IntArray]:
@@ -99,7 +99,7 @@ def quantize_inputs(
     units = {name: one.unit for name, one in program.inputs.items()} if units is None else units
     result = {}
     for name, unit in units.items():
-        array, (low, high) = features[name].astype(np.float64), NARROW_RANGE[True]
+        array, (low, high) = features[name].astype(np.float64), RANGES[INT8]
         if program.inputs[name].kind == "vector":
             array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
         result[name] = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)

@@ -14,9 +14,9 @@ from jaxtyping import Float, Int
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps
-from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.engine.program import IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.portable.conditions import IntegerPart, label_row, quantize_inputs, stored_inputs
@@ -50,7 +50,7 @@ class IntegerModel:
     width: int
     levels: int
     fixed_size: bool
-    programs: tuple[IntegerProgram, ...]
+    programs: tuple[Program, ...]
     orders: Mapping[str, int]
     parts: tuple[tuple[IntegerPart, ...], ...]
     source: str = ""
@@ -78,7 +78,7 @@ class IntegerModel:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
         return resolve_order(tuple(self.orders), name)
 
-    def program(self, order: PixelOrder) -> IntegerProgram:
+    def program(self, order: PixelOrder) -> Program:
         """Return the program of an order."""
         return self.programs[self.orders[order.name]]
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, open_steps
-from pointillist.engine.integer.program import IntArray
 from pointillist.engine.integer.sampler import log_probs, sample_batch
 from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel

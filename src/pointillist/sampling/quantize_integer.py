@@ -18,10 +18,9 @@ from pointillist.conditioning import (
     SentenceEncoder,
 )
 from pointillist.data import DataSplits
-from pointillist.engine.integer.program import IntegerProgram, has_one_size
 from pointillist.engine.integer.rewrite.builder import is_constant_map
 from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
-from pointillist.engine.program import Program
+from pointillist.engine.program import Instruction, Program
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
@@ -122,7 +121,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
         height=image.height,
         width=image.width,
         levels=image.levels,
-        fixed_size=model.fixed_size or any(map(has_one_size, programs)),
+        fixed_size=model.fixed_size or any(program.size is not None for program in programs),
         programs=programs,
         orders={order.name: number for number, (_, orders, _) in enumerate(groups) for order in orders},
         parts=tuple(_parts(model, program) for program in programs),
@@ -158,11 +157,18 @@ def _batch(model: PixelModel, x: torch.Tensor, inputs: ConditionInputs, order: P
 
 def _same(a: Program, b: Program) -> bool:
     """Return True if two orders run the same instructions with the same weights in their raster frames."""
+    code, other = ([i for _, part in program.parts() for i in part] for program in (a, b))
     return (
         a.s_curve == b.s_curve
         and all(np.array_equal(_constant(a, key), _constant(b, key)) for key in a.inputs)
-        and np.array_equal(a.weights, b.weights)
-        and [i.opcode for _, part in a.parts() for i in part] == [i.opcode for _, part in b.parts() for i in part]
+        and len(code) == len(other)
+        and all(map(_same_instruction, code, other))
+    )
+
+
+def _same_instruction(a: Instruction, b: Instruction) -> bool:
+    return (a.opcode, a.constants.keys()) == (b.opcode, b.constants.keys()) and all(
+        np.array_equal(array, b.constants[name]) for name, array in a.constants.items()
     )
 
 
@@ -171,7 +177,7 @@ def _constant(program: Program, key: str) -> np.ndarray:
     return program.inputs[key].default if is_constant_map(key) else np.zeros(0)
 
 
-def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> IntegerProgram:
+def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> Program:
     likelihood = model.likelihood
     return rewrite_to_integers(
         program,
@@ -184,7 +190,7 @@ def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> I
     )
 
 
-def _parts(model: PixelModel, program: IntegerProgram) -> tuple[IntegerPart, ...]:
+def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
     """Return what a stored model knows of its conditions: classes, orders, positions, and all else as unknown."""
     result = []
     for kind in ("vector", "map"):

@@ -50,7 +50,7 @@ class RecordedPrograms:
             return self._programs[key]
 
     def _bytes(self) -> int:
-        return sum(program.weights.nbytes for program in self._programs.values())
+        return sum(program.weight_bytes for program in self._programs.values())
 
 
 _KEPT: WeakKeyDictionary[nn.Module, RecordedPrograms] = WeakKeyDictionary()

@@ -19,7 +19,7 @@ from pointillist.conditioning.text import parse_prompts
 from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
 from pointillist.data.tilemaps import Tileset
 from pointillist.engine.batch import check_memory
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder

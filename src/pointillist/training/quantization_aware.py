@@ -29,8 +29,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pointillist.engine.integer.opcodes.recurrence import HIDDEN_BITS
-from pointillist.engine.integer.program import NARROW_RANGE
 from pointillist.engine.integer.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
+from pointillist.engine.program import INT8, RANGES, UINT8
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn.passes import FullPass
@@ -137,14 +137,15 @@ class RoundedProducts(TorchFunctionMode):
         if is_state:
             units = np.full(channels, 2.0**-HIDDEN_BITS)
         else:
-            units = narrow_units(_to_numpy(x.detach().abs().amax((0, *range(2, x.ndim)))), signed=signed)
+            units = narrow_units(_to_numpy(x.detach().abs().amax((0, *range(2, x.ndim)))), INT8 if signed else UINT8)
         return round_features(x, units, signed=signed), round_weights(weight, units, bias)
 
 
 def round_features(x: Float[Tensor, "b i *hw"], units: np.ndarray, *, signed: bool) -> Float[Tensor, "b i *hw"]:
     """Round features to 8 bits, in units of each channel; the gradient passes straight through."""
     unit = torch.as_tensor(units, dtype=torch.float32, device=x.device).view(-1, *[1] * (x.ndim - 2))
-    return _straight_through(x, (x.detach().float() / unit + 0.5).floor_().clamp_(*NARROW_RANGE[signed]).mul_(unit))
+    low, high = RANGES[INT8 if signed else UINT8]
+    return _straight_through(x, (x.detach().float() / unit + 0.5).floor_().clamp_(low, high).mul_(unit))
 
 
 def round_weights(

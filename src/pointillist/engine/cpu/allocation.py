@@ -147,8 +147,7 @@ class BufferPlan:
             if instruction.opcode == "INPUT":
                 self.assign(output.value, self._input_operand(instruction))
             elif instruction.opcode == "CONSTANT":
-                constant = self.program.constant(instruction.constants[0])
-                self.assign(output.value, Operand(self.add_constant(constant), 0, 0))
+                self.assign(output.value, Operand(self.add_constant(instruction.constants["constant"]), 0, 0))
             elif instruction.opcode == "GATHER":
                 self._operands[output.value] = self.gather_operands(instruction)
                 others = [v for i, v in readers[output.value] if i.opcode != "LINEAR" or v is not i.inputs[0]]

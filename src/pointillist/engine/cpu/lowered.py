@@ -36,7 +36,7 @@ class LoweredProgram:
     def fits(self, program: Program) -> bool:
         """Return True if the instructions and weights of a program are those that were lowered."""
         own = self._program
-        names = ("weights", "per_image", "per_row", "sub_steps", "post_draw", "canvas", "params")
+        names = ("per_image", "per_row", "sub_steps", "post_draw", "canvas", "params")
         return all(getattr(own, name) is getattr(program, name) for name in names)
 
     def bytecode(self, batch: int) -> Bytecode:

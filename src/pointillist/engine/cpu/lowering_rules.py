@@ -20,11 +20,11 @@ def _elementwise(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     compiler.elementwise(instruction, instruction.opcode, operand(out), *inputs, count=out.channels)
 
 
-@lowers("SHIFT", "SCALE")
+@lowers("OFFSET", "SCALE")
 def _with_constant(compiler: BytecodeCompiler, instruction: Instruction) -> None:
-    constant = Operand(compiler.buffers.add_constant(compiler.program.constant(instruction.constants[0])), 0, 0)
+    (constant,) = (Operand(compiler.buffers.add_constant(c), 0, 0) for c in instruction.constants.values())
     x, out = compiler.buffers.operand(instruction.inputs[0]), _output(instruction)
-    name = {"SHIFT": "ADD", "SCALE": "MULTIPLY"}[instruction.opcode]
+    name = {"OFFSET": "ADD", "SCALE": "MULTIPLY"}[instruction.opcode]
     compiler.elementwise(instruction, name, compiler.buffers.operand(out), x, constant, count=out.channels)
 
 
@@ -32,11 +32,11 @@ def _with_constant(compiler: BytecodeCompiler, instruction: Instruction) -> None
 def _linear(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     """Emit a product per piece of the input; each starts from the one before, the first from the start."""
     view, *start = instruction.inputs
-    matrix, *bias = instruction.constants
+    matrix, *bias = instruction.constants.values()
     out, n = compiler.buffers.operand(_output(instruction)), _output(instruction).channels
     begin = compiler.buffers.operand(start[0]) if start else compiler.buffers.zeros
     if bias:
-        constant = Operand(compiler.buffers.add_constant(compiler.program.constant(bias[0])), 0, 0)
+        constant = Operand(compiler.buffers.add_constant(bias[0]), 0, 0)
         if start:
             compiler.elementwise(instruction, "ADD", out, begin, constant, count=n)
         begin = out if start else constant
@@ -96,16 +96,16 @@ def _upsample(compiler: BytecodeCompiler, instruction: Instruction) -> None:
 @lowers("SCAN")
 def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     """Scratch memory holds the gates of all images, then their cell states."""
-    matrix, hidden, cell_state = instruction.constants
+    matrix, hidden, cell_state = instruction.constants.values()
     d = hidden.size
     ((_, side),) = instruction.taps
-    operand, constant = compiler.buffers.operand, compiler.program.constant
+    operand = compiler.buffers.operand
     operands = {bc.Y: operand(_output(instruction)), bc.X: operand(instruction.inputs[0])}
     compiler.row(
         instruction, Code.SCAN, operands,
         OUTER=compiler.batch, INNER=compiler.buffers.columns(1), N=d, K=d, W=compiler.packing.place(matrix, 0, d).start,
         A=compiler.buffers.arena.allocate(compiler.batch * 5 * d),
-        B=compiler.buffers.add_constant(constant(hidden)), C=compiler.buffers.add_constant(constant(cell_state)),
+        B=compiler.buffers.add_constant(hidden), C=compiler.buffers.add_constant(cell_state),
         Z=int(side > 0),
     )  # fmt: skip
 

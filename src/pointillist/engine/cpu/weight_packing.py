@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.cpu.bytecode import aligned
 from pointillist.engine.cpu.jit import CACHE_BYTES, PANEL, lanes
-from pointillist.engine.program import FloatArray, Program, WeightSlice
+from pointillist.engine.program import FloatArray, Program
 
 LARGEST = 127
 _DIGITS = 24
@@ -116,21 +116,22 @@ class Packing:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self._small: set[WeightSlice] = set()
+        self._small: set[int] = set()
+        """Identities of the matrices that are stored in fewer bytes."""
         for part in (program.per_row, [i for step in (*program.sub_steps, program.post_draw) for i in step]):
-            blocks = {i.constants[0] for i in part if i.opcode == "LINEAR"}
-            if sum(block.size for block in blocks) * program.dtype.itemsize > CACHE_SHARE * CACHE_BYTES:
-                self._small |= blocks
-        self._stored: dict[WeightSlice, QuantizedMatrix] = {}
-        self._offsets: dict[tuple[WeightSlice, int, int], int] = {}
+            sizes = {id(i.constants["matrix"]): i.constants["matrix"].nbytes for i in part if i.opcode == "LINEAR"}
+            if sum(sizes.values()) > CACHE_SHARE * CACHE_BYTES:
+                self._small |= set(sizes)
+        self._stored: dict[int, QuantizedMatrix] = {}
+        self._offsets: dict[tuple[int, int, int], int] = {}
         self._parts: list[FloatArray] = []
         self._size = 0
         self._array: FloatArray | None = None
 
-    def place(self, block: WeightSlice, first: int, count: int) -> Packed:
-        """Return the position of rows `first` to `first + count` of a matrix."""
-        stored = self._matrix(block)
-        key = (block, first, count)
+    def place(self, matrix: FloatArray, first: int, count: int) -> Packed:
+        """Return the position of rows `first` to `first + count` of a matrix of the program."""
+        stored = self._matrix(matrix)
+        key = (id(matrix), first, count)
         if key not in self._offsets:
             part = panels(stored.numbers[first : first + count], lanes(self.program.dtype.itemsize))
             part = part.view(self.program.dtype)
@@ -140,13 +141,12 @@ class Packing:
             self._array = None
         return Packed(self._offsets[key], stored.weight_format, stored.scales)
 
-    def _matrix(self, block: WeightSlice) -> QuantizedMatrix:
-        if block not in self._stored:
-            matrix = self.program.constant(block)
-            self._stored[block] = (
-                smallest(matrix) if block in self._small else QuantizedMatrix(WeightFormat.FLOAT, matrix)
-            )
-        return self._stored[block]
+    def _matrix(self, matrix: FloatArray) -> QuantizedMatrix:
+        key = id(matrix)  # belongs to the matrix as long as the program lives
+        if key not in self._stored:
+            small = key in self._small
+            self._stored[key] = smallest(matrix) if small else QuantizedMatrix(WeightFormat.FLOAT, matrix)
+        return self._stored[key]
 
     @property
     def array(self) -> FloatArray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import LIMIT, IntArray
+from pointillist.engine.program import LIMIT, IntArray
 
 MAX_SHIFT = 31
 

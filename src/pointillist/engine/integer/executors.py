@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from pointillist.engine.integer.frequencies import frequencies, intervals
 from pointillist.engine.integer.numpy.run import NumpyIntegerStepper, check_inputs, whole_params
-from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.stepper import IntegerStepper
+from pointillist.engine.program import IntArray, Program
 from pointillist.errors import EngineError
 
 EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
 
 
-def choose_executor(program: IntegerProgram, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
+def choose_executor(program: Program, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
     """Choose an executor for a program.
 
     Raises:
@@ -47,7 +47,7 @@ def choose_executor(program: IntegerProgram, executor: str = "auto") -> Literal[
 
 
 def open_stepper(
-    program: IntegerProgram,
+    program: Program,
     batch: int,
     height: int,
     width: int,
@@ -75,7 +75,7 @@ def open_stepper(
 
 
 def intervals_of_images(
-    program: IntegerProgram,
+    program: Program,
     levels: NDArray[np.int64],
     inputs: Mapping[str, IntArray],
     executor: str = "auto",
@@ -115,7 +115,7 @@ class IntegerSteps:
         done: True after the last one.
     """
 
-    def __init__(self, program: IntegerProgram, stepper: IntegerStepper, batch: int) -> None:
+    def __init__(self, program: Program, stepper: IntegerStepper, batch: int) -> None:
         self.program, self._stepper, self.batch = program, stepper, batch
         self._coupled = program.num_sub_steps != program.head.channels
         self._pixel = np.zeros((batch, program.head.channels), np.int64)
@@ -169,7 +169,7 @@ class IntegerSteps:
 
 
 def open_steps(
-    program: IntegerProgram,
+    program: Program,
     batch: int,
     height: int,
     width: int,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.integer.arrays import Array, count_like, int64, library_of, take_last
 from pointillist.engine.integer.mixture import mixture_weights
-from pointillist.engine.integer.program import IntegerHead
+from pointillist.engine.program import IntegerHead
 from pointillist.errors import EngineError
 
 LOGIT_STEP = 2.0**-8

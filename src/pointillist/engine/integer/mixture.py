@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.integer.arrays import Array, count_like, int64, library_of
-from pointillist.engine.integer.program import IntegerHead
+from pointillist.engine.program import IntegerHead
 
 LOG_SCALE_STEP, FINE_STEP = 2.0**-8, 2.0**-16
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7, 8

@@ -11,17 +11,17 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import choose_executor, open_steps
 from pointillist.engine.integer.frequencies import draw
 from pointillist.engine.integer.numpy.run import check_inputs
-from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.transforms import DrawTransform
+from pointillist.engine.program import IntArray, Program
 
 
-def log_probs(program: IntegerProgram, result: IntArray) -> NDArray[np.float64]:
+def log_probs(program: Program, result: IntArray) -> NDArray[np.float64]:
     """Return the log-probabilities of levels from their frequencies, in nats."""
     return np.asarray(np.log(result) - program.head.precision * np.log(2.0))
 
 
 def sample_batch(
-    program: IntegerProgram,
+    program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
     transform: DrawTransform | None = None,
@@ -65,7 +65,7 @@ def sample_batch(
 
 
 def _step(
-    program: IntegerProgram,
+    program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
     transform: DrawTransform | None,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.integer.numpy.frames import Array
-from pointillist.engine.integer.program import IntegerProgram
+from pointillist.engine.program import Program
 from pointillist.errors import EngineError
 
 
@@ -21,7 +21,7 @@ class IntegerStepper(ABC):
         done: True after the last one.
     """
 
-    def __init__(self, program: IntegerProgram, batch: int, height: int, width: int) -> None:
+    def __init__(self, program: Program, batch: int, height: int, width: int) -> None:
         self.program, self.batch, self.height, self.width = program, batch, height, width
         self.site = (0, 0, 0)
         self.done = False

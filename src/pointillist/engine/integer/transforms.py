@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 
 Float = NDArray[np.float64]
 

@@ -11,7 +11,6 @@ import numpy as np
 from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, opcode
 from pointillist.engine.opcodes.sites import SiteOpcode
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, KeyValueCache, View
-from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.numpy.arrays import InterpreterState
@@ -32,17 +31,17 @@ class StoreKv(SiteOpcode):
 class _AttentionOpcode(Opcode):
     """Base class of both kinds of attention: a query and a result for each head."""
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         cache = _kv_cache(instruction)
         of_heads = needs.of(instruction.inputs[0]).reshape(-1, cache.key_width).max(axis=1)
         return np.repeat(of_heads, cache.value_width)
 
-    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+    def sources(self, instruction: Instruction, channel: int) -> list[View]:
         cache = _kv_cache(instruction)
         first = channel // cache.value_width * cache.key_width
         return [instruction.inputs[0].narrow(first + i, 1) for i in range(cache.key_width)]
 
-    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
+    def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
         cache = _kv_cache(instruction)
         first, count = start // cache.value_width, channels // cache.value_width  # runs are of whole heads
         return replace(

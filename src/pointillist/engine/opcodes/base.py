@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Value, View
-from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.numpy.arrays import InterpreterState
@@ -53,30 +52,28 @@ class Opcode:
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         """Return the calls that compute the output; `column` is None outside the parts of a site."""
         inputs = [state.read(view, column) for view in instruction.inputs]
-        constants = [state.program.constant(block) for block in instruction.constants]
-        return self.calls(state.write(instruction, column), *inputs, *constants)
+        return self.calls(state.write(instruction, column), *inputs, *instruction.constants.values())
 
     def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
         """Return the calls of an elementwise opcode. They may write to `out` before all inputs are read."""
         raise NotImplementedError
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         """Return, for each output channel, the number of sub-pixels of its own site that it depends on."""
         result: IntArray = np.stack([needs.of(view) for view in instruction.inputs]).max(axis=0)
         return result
 
-    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+    def sources(self, instruction: Instruction, channel: int) -> list[View]:
         """Return the single channels from which one output channel is computed, for error messages."""
         return [view.narrow(channel, 1) for view in instruction.inputs]
 
-    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
+    def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
         """Narrow an instruction to `channels` channels from channel `start` on."""
-        blocks = [weights.pack(weights.read(block)[start : start + channels]) for block in instruction.constants]
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
             inputs=tuple(view.narrow(start, channels) for view in instruction.inputs),
-            constants=tuple(blocks),
+            constants={name: array[start : start + channels] for name, array in instruction.constants.items()},
         )
 
     def flops(self, instruction: Instruction) -> int:

@@ -35,13 +35,13 @@ class Multiply(Opcode):
 
 
 @opcode
-class Shift(Add):
+class Offset(Add):
     """Add a constant per channel: out = x + constant."""
 
 
 @opcode
 class Scale(Multiply):
-    """Multiply by a constant per channel: out = x * constant."""
+    """Multiply by a constant per channel: out = x * factor."""
 
 
 @opcode

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from pointillist.engine.opcodes.base import Call, ChannelDependencies, opcode
 from pointillist.engine.opcodes.sites import SiteOpcode, map_of
 from pointillist.engine.program import FloatArray, Instruction, IntArray
-from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.numpy.arrays import FeatureMapBuffer, InterpreterState
@@ -28,7 +27,7 @@ class Upsample(SiteOpcode):
         right = column // instruction.scale % 2
         return [partial(_site, state, store.site(column), right, instruction.scale, out)]
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         assert instruction.output is not None
         # only the first quarter is read at the site that makes it; the others are read at later sites
         return needs.maps[map_of(instruction)][: instruction.output.channels]

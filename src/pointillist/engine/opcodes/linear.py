@@ -10,7 +10,6 @@ import numpy as np
 
 from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, opcode
 from pointillist.engine.program import FloatArray, Instruction, IntArray, View
-from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.numpy.arrays import InterpreterState
@@ -26,23 +25,24 @@ class Linear(Opcode):
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         x, *start = (state.read(view, column) for view in instruction.inputs)
-        matrix, *bias = (state.program.constant(block) for block in instruction.constants)
+        matrix, *bias = instruction.constants.values()
         out = state.write(instruction, column)
         return [_product(_flat(x), matrix, _flat(out)), *(partial(np.add, out, term, out) for term in (*bias, *start))]
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         x, *start = instruction.inputs
-        matrix = weights.read(instruction.constants[0])
+        matrix = instruction.constants["matrix"]
         result: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)
         return np.maximum(result, needs.of(start[0])) if start else result
 
-    def sources(self, instruction: Instruction, channel: int, weights: Weights) -> list[View]:
+    def sources(self, instruction: Instruction, channel: int) -> list[View]:
         x, *start = instruction.inputs
-        used = np.flatnonzero(weights.read(instruction.constants[0])[:, channel]).tolist()
+        used = np.flatnonzero(instruction.constants["matrix"][:, channel]).tolist()
         return [x.narrow(row, 1) for row in used] + [view.narrow(channel, 1) for view in start]
 
-    def narrow(self, instruction: Instruction, start: int, channels: int, weights: Weights) -> Instruction:
-        matrix, *bias = (weights.read(block)[..., start : start + channels] for block in instruction.constants)
+    def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
+        constants = {name: array[..., start : start + channels] for name, array in instruction.constants.items()}
+        matrix = constants["matrix"]
         used = np.flatnonzero(matrix.any(axis=1))  # masks leave rows of zeros at the ends
         first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
         x, *begin = instruction.inputs
@@ -50,11 +50,11 @@ class Linear(Opcode):
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
             inputs=(x.narrow(first, last - first), *(view.narrow(start, channels) for view in begin)),
-            constants=tuple(weights.pack(array) for array in (matrix[first:last], *bias)),
+            constants=constants | {"matrix": np.ascontiguousarray(matrix[first:last])},
         )
 
     def flops(self, instruction: Instruction) -> int:
-        return 2 * instruction.constants[0].size + super().flops(instruction)
+        return 2 * instruction.constants["matrix"].size + super().flops(instruction)
 
 
 def _flat(x: FloatArray) -> FloatArray:

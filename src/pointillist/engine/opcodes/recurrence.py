@@ -35,14 +35,14 @@ class Scan(SiteOpcode):
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
         x, out = state.read(instruction.inputs[0], None), state.write(instruction, None)
-        matrix, hidden, cell_state = (state.program.constant(block) for block in instruction.constants)
+        matrix, hidden, cell_state = instruction.constants.values()
         ((_, side),) = instruction.taps
         columns = range(x.shape[1])
         return [partial(_scan, x, matrix, hidden, cell_state, columns if side < 0 else columns[::-1], out)]
 
     def flops(self, instruction: Instruction) -> int:
-        matrix = instruction.constants[0]
-        return 2 * matrix.size + 4 * matrix.shape[1]
+        matrix = instruction.constants["matrix"]
+        return 2 * matrix.size + 4 * int(matrix.shape[1])
 
 
 def _shift_down(state: InterpreterState, depth: int, x: FloatArray, out: FloatArray) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 
 from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, copy_of, opcode
 from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Phase, Tap
-from pointillist.engine.weights import Weights
 
 if TYPE_CHECKING:
     from pointillist.engine.numpy.arrays import InterpreterState
@@ -36,7 +35,7 @@ class Store(SiteOpcode):
             return []
         return [copy_of(state.read(view, column), state.maps[feature_map].site(column))]
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         result = needs.of(instruction.inputs[0])
         needs.maps[map_of(instruction)] = result
         return result
@@ -63,7 +62,7 @@ class Gather(SiteOpcode):
         store = state.maps[feature_map]
         return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
 
-    def needs(self, instruction: Instruction, needs: ChannelDependencies, weights: Weights) -> IntArray:
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         feature_map = map_of(instruction)
         elsewhere = np.zeros(feature_map.channels, np.int64)
         return np.concatenate([needs.maps[feature_map] if tap == (0, 0) else elsewhere for tap in instruction.taps])
@@ -85,8 +84,7 @@ class Constant(SiteOpcode):
     """Fill with one constant per channel, at every site."""
 
     def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        constant = state.program.constant(instruction.constants[0])
-        return [partial(np.copyto, state.write(instruction, column), constant)]
+        return [partial(np.copyto, state.write(instruction, column), instruction.constants["constant"])]
 
 
 def map_of(instruction: Instruction) -> FeatureMap:

@@ -1,8 +1,8 @@
-"""Collect a recording: values, feature maps, instructions and weights, in the order of the forward."""
+"""Collect a recording: values, feature maps and instructions, in the order of the forward."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.program import ConditionInput, FeatureMap, Instruction, KeyValueCache, Phase, Tap, Value, View
-from pointillist.engine.weights import Weights
 from pointillist.errors import CausalityError
 
 
@@ -32,8 +31,8 @@ class Builder:
         self.height = height
         self.width = width
         self.s_curve = s_curve
-        self.canvas = FeatureMap("canvas", num_sub_steps * canvas_width)
-        self.weights = Weights(dtype)
+        self.dtype = dtype
+        self.canvas = FeatureMap("canvas", num_sub_steps * canvas_width, dtype=dtype)
         self.inputs: dict[str, ConditionInput] = {}
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
         self.scope = "the start of forward"
@@ -74,7 +73,7 @@ class Builder:
         self._num_values += 1
         if scale > 1 and self.depth:
             self.reject("A coarse grid is used inside `ctx.shift_down`", "Move the finest grid only.")
-        return View(Value(self._num_values - 1, channels, phase, self.depth, scale), 0, channels)
+        return View(Value(self._num_values - 1, channels, phase, self.depth, scale, self.dtype), 0, channels)
 
     def common_scale(self, inputs: Sequence[View]) -> int:
         """Return the spacing of the one grid on which all inputs lie. Values of phase IMAGE lie on any grid.
@@ -106,7 +105,7 @@ class Builder:
         channels: int,
         phase: Phase | None = None,
         scale: int | None = None,
-        constants: tuple[NDArray[Any], ...] = (),
+        constants: Mapping[str, NDArray[Any]] | None = None,
         map: FeatureMap | None = None,  # named like the field of Instruction
         taps: tuple[Tap, ...] = (),
         key: str = "",
@@ -122,16 +121,16 @@ class Builder:
         opcode: str,
         output: View,
         inputs: tuple[View, ...],
-        constants: tuple[NDArray[Any], ...] = (),
+        constants: Mapping[str, NDArray[Any]] | None = None,
         map: FeatureMap | None = None,
         taps: tuple[Tap, ...] = (),
         key: str = "",
     ) -> None:
         """Emit an instruction that makes an existing value, in the phase of the value."""
         self._check_row(inputs)
-        blocks = tuple(self.weights.pack(array) for array in constants)
+        arrays = {name: np.array(array, self.dtype, order="C") for name, array in (constants or {}).items()}
         instruction = Instruction(
-            opcode, output.phase, output, inputs, self.scope, blocks, map, taps, key, row_parity=self.row_parity
+            opcode, output.phase, output, inputs, self.scope, arrays, map, taps, key, row_parity=self.row_parity
         )
         self.code[output.phase].append(instruction)
         if map is not None and taps:
@@ -160,14 +159,14 @@ class Builder:
         """Return the feature map that stores a view at every site. The first call makes it."""
         self._check_row([view])
         if view not in self._maps:
-            feature_map = FeatureMap(self.scope, view.channels, view.scale)
+            feature_map = FeatureMap(self.scope, view.channels, view.scale, self.dtype)
             self._maps[view] = feature_map
             self.store(view, feature_map)
         return self._maps[view]
 
     def state_map(self, channels: int) -> FeatureMap:
         """Create a feature map that is read before it is written: the state of a recurrence."""
-        self._states.append(FeatureMap(self.scope, channels))
+        self._states.append(FeatureMap(self.scope, channels, dtype=self.dtype))
         return self._states[-1]
 
     def store(self, view: View, feature_map: FeatureMap) -> None:
@@ -192,7 +191,9 @@ class Builder:
         """Create the KV cache that stores keys and values of every site after its draw."""
         entries = self.concatenate([keys, values])
         sites = self.height * self.width
-        cache = KeyValueCache(self.scope, entries.channels, length=sites, num_heads=heads, key_channels=keys.channels)
+        cache = KeyValueCache(
+            self.scope, entries.channels, dtype=self.dtype, length=sites, num_heads=heads, key_channels=keys.channels
+        )
         self.kv_caches.append(cache)
         self.code[Phase.POST_DRAW].append(
             Instruction("STORE_KV", Phase.POST_DRAW, None, (entries,), self.scope, map=cache)

@@ -76,7 +76,9 @@ def convolve(
         return partial
     # every weight is zero, as in a layer initialised to be the identity: only the bias is left
     constant = np.zeros(len(kernel)) if offset is None else offset
-    return x.builder.emit("CONSTANT", channels=len(kernel), phase=Phase.ROW, scale=scale, constants=(constant,))
+    return x.builder.emit(
+        "CONSTANT", channels=len(kernel), phase=Phase.ROW, scale=scale, constants={"constant": constant}
+    )
 
 
 def linear(
@@ -84,7 +86,7 @@ def linear(
 ) -> View:
     """Record `start + x @ matrix + bias`."""
     inputs = (x,) if start is None else (x, start)
-    constants = (matrix,) if bias is None else (matrix, bias)
+    constants = {"matrix": matrix} if bias is None else {"matrix": matrix, "bias": bias}
     return builder.emit("LINEAR", *inputs, channels=matrix.shape[1], constants=constants)
 
 

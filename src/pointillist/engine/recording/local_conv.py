@@ -51,5 +51,5 @@ def record_local_convolution(window: Window, weight: Tensor, bias: Tensor | None
 def _add(builder: Builder, output: View, read: View, matrix: Kernel, offset: Kernel | None, start: View | None) -> None:
     """Emit one of the LINEARs that make `output`."""
     inputs = (read,) if start is None else (read, start)
-    constants = (matrix,) if offset is None else (matrix, offset)
+    constants = {"matrix": matrix} if offset is None else {"matrix": matrix, "bias": offset}
     builder.write("LINEAR", output, inputs, constants)

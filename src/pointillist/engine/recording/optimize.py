@@ -15,7 +15,7 @@ import numpy as np
 
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import ChannelDependencies
-from pointillist.engine.program import Instruction, KeyValueCache, Phase, Value, View, WeightSlice
+from pointillist.engine.program import Array, Instruction, KeyValueCache, Phase, Value, View
 from pointillist.engine.recording.builder import Builder
 from pointillist.errors import CausalityError
 
@@ -122,22 +122,20 @@ def hoist_biases(builder: Builder, params: View) -> None:
                 continue
             x, start = instruction.inputs
             if start.phase < phase:
-                shifted = _shift(builder, start, instruction.constants[1], uses)
-                builder.code[phase][index] = replace(
-                    instruction, inputs=(x, shifted), constants=instruction.constants[:1]
-                )
+                matrix, bias = instruction.constants["matrix"], instruction.constants["bias"]
+                inputs = (x, _offset(builder, start, bias, uses))
+                builder.code[phase][index] = replace(instruction, inputs=inputs, constants={"matrix": matrix})
 
 
-def _shift(builder: Builder, view: View, bias: WeightSlice, uses: Counter[Value]) -> View:
-    """Return `view + bias`: in the LINEAR that makes the view if this is its only reader, else by a SHIFT."""
-    code, array = builder.code[view.phase], builder.weights.read(bias)
+def _offset(builder: Builder, view: View, bias: Array, uses: Counter[Value]) -> View:
+    """Return `view + bias`: in the LINEAR that makes the view if this is its only reader, else by an OFFSET."""
+    code = builder.code[view.phase]
     makers = [i for i in code if i.output is not None and i.output.value is view.value]
     if len(makers) != 1 or makers[0].opcode != "LINEAR" or not view.is_whole or uses[view.value] != 1:
-        return builder.emit("SHIFT", view, channels=view.channels, constants=(array,))
+        return builder.emit("OFFSET", view, channels=view.channels, constants={"constant": bias})
     (maker,) = makers
-    matrix, *own = maker.constants
-    total = array + sum(builder.weights.read(block) for block in own)
-    code[code.index(maker)] = replace(maker, constants=(matrix, builder.weights.pack(total)))
+    total = bias + maker.constants.get("bias", 0)
+    code[code.index(maker)] = replace(maker, constants={**maker.constants, "bias": total})
     return view
 
 
@@ -210,7 +208,7 @@ def infer_needs(builder: Builder, code: list[Instruction]) -> ChannelDependencie
     needs.maps[builder.canvas] = np.repeat(np.arange(builder.num_sub_steps) + 1, builder.canvas_width)
     for index, instruction in enumerate(code):
         opcode = OPCODES[instruction.opcode]
-        result = opcode.needs(instruction, needs, builder.weights)
+        result = opcode.needs(instruction, needs)
         if instruction.output is None:
             continue
         needs.note(instruction.output, result)
@@ -253,7 +251,7 @@ def _path(builder: Builder, code: list[Instruction], needs: ChannelDependencies,
             stores = (i.inputs[0] for i in code if i.opcode == "STORE" and i.map is feature_map)
             sources = [stored.narrow(offset % feature_map.channels, 1) for stored in stores]
         else:
-            sources = OPCODES[instruction.opcode].sources(instruction, offset, builder.weights)
+            sources = OPCODES[instruction.opcode].sources(instruction, offset)
         if not sources:
             break
         channel = max(sources, key=lambda source: int(needs.of(source)[0]))
@@ -271,7 +269,7 @@ def _pieces(
         return
     for start, channels in _runs(needs.of(subject) == sub_step):
         whole = channels == subject.channels
-        yield instruction if whole else opcode.narrow(instruction, start, channels, builder.weights)
+        yield instruction if whole else opcode.narrow(instruction, start, channels)
 
 
 def _runs(chosen: np.ndarray) -> Iterator[tuple[int, int]]:

@@ -124,7 +124,7 @@ class RecordPass:
                 f"Give a vector [b d 1 1] or a map [b d {builder.height} {builder.width}].",
             )
         kind: Literal["vector", "map"] = "vector" if phase == Phase.IMAGE else "map"
-        builder.inputs[key] = ConditionInput(kind, t.shape[1], _to_channels_last(t, builder.weights.dtype))
+        builder.inputs[key] = ConditionInput(kind, t.shape[1], _to_channels_last(t, builder.dtype))
         return symbol_of(builder, builder.emit("INPUT", channels=t.shape[1], phase=phase, key=key))
 
     def shift_down(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -177,13 +177,12 @@ class RecordPass:
             )
         bias = torch.zeros_like(mask, dtype=keys.dtype).masked_fill(~mask, -torch.inf)
         packed = torch.cat([bias, keys.transpose(1, 2).flatten(1), values.flatten(1)], 1)[:, :, None, None]
-        builder.inputs[key] = ConditionInput(
-            "vector", packed.shape[1], _to_channels_last(packed, builder.weights.dtype)
-        )
+        builder.inputs[key] = ConditionInput("vector", packed.shape[1], _to_channels_last(packed, builder.dtype))
         tokens = builder.emit("INPUT", channels=packed.shape[1], phase=Phase.IMAGE, key=key)
         cache = KeyValueCache(
-            builder.scope, query.channels + channels, length=keys.shape[1], num_heads=heads, key_channels=query.channels
-        )
+            builder.scope, query.channels + channels, dtype=builder.dtype, length=keys.shape[1], num_heads=heads,
+            key_channels=query.channels,
+        )  # fmt: skip
         result = builder.emit("CROSS_ATTEND", query, tokens, channels=channels, map=cache, key=key)
         return symbol_of(builder, result)
 
@@ -247,29 +246,26 @@ def record(
 
 
 def _assemble(builder: Builder, params: View) -> Program:
-    """Split the sites into sub-steps, which proves the channel masks, and lay out the weights."""
+    """Split the sites into sub-steps, which proves the channel masks."""
     if params.phase == Phase.POST_DRAW:
         builder.reject("The parameters of a site are known only after its draw", "Use what `ctx.attend` returns.")
     sub_steps = split_by_channel(builder, params)
-    parts = [tuple(builder.code[phase]) for phase in Phase]
-    weights, (per_image, per_row, per_site, post_draw, *sub_steps) = builder.weights.compact([*parts, *sub_steps])
+    per_image, per_row, per_site, post_draw = (tuple(builder.code[phase]) for phase in Phase)
     used = {i.map for part in (per_row, per_site, post_draw) for i in part if i.map is not None} | {builder.canvas}
     return Program(
-        height=builder.height,
-        width=builder.width,
         num_sub_steps=builder.num_sub_steps,
         canvas_width=builder.canvas_width,
         canvas=builder.canvas,
         maps=tuple(m for m in builder.maps if m in used),
         kv_caches=tuple(m for m in builder.kv_caches if m in used),
         inputs=builder.inputs,
-        weights=weights,
         per_image=per_image,
         per_row=per_row,
         per_site=per_site,
         sub_steps=tuple(sub_steps),
         post_draw=post_draw,
         params=params,
+        size=(builder.height, builder.width),
         s_curve=builder.s_curve,
     )
 

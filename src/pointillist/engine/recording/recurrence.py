@@ -80,7 +80,7 @@ def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
         "SCAN",
         content(pre),
         channels=hidden.channels,
-        constants=(beside, to_numpy(cell.initial_hidden), to_numpy(cell.initial_cell)),
+        constants={"matrix": beside, "hidden": to_numpy(cell.initial_hidden), "cell": to_numpy(cell.initial_cell)},
         taps=(cell.carry(reverse=reverse),),
     )
     builder.store(result, hidden)
@@ -95,7 +95,7 @@ def content(x: Tensor) -> View:
 
 def _state(builder: Builder, cell: LSTMCellParams, start: Tensor) -> FeatureMap:
     """Create a feature map with the initial state outside the image."""
-    state, numbers = builder.state_map(len(start)), to_numpy(start).astype(builder.weights.dtype)
+    state, numbers = builder.state_map(len(start)), to_numpy(start).astype(builder.dtype)
     if cell.along == "rows":
         state.initial_above = numbers
     else:

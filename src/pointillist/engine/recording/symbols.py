@@ -106,7 +106,7 @@ RecordedT = TypeVar("RecordedT", bound=Recorded)
 
 def make(kind: type[RecordedT], builder: Builder, channels: int, height: int, width: int) -> RecordedT:
     """Create a symbol of this kind with a shape and no storage."""
-    dtype = torch.float64 if builder.weights.dtype.itemsize == 8 else torch.float32
+    dtype = torch.float64 if builder.dtype.itemsize == 8 else torch.float32
     symbol: RecordedT = torch.empty(1, channels, height, width, dtype=dtype, device="meta").as_subclass(kind)
     symbol.builder = builder
     return symbol

@@ -71,7 +71,7 @@ def _neg(x: Symbol) -> Symbol:
 
 @records(torch.add, Tensor.add, Tensor.__radd__)
 def _add(a: Any, b: Any, *, alpha: float | int = 1) -> Symbol:
-    return _binary("ADD", "SHIFT", a, b * alpha)
+    return _binary("ADD", "OFFSET", a, b * alpha)
 
 
 @records(torch.mul, Tensor.mul, Tensor.__rmul__)
@@ -104,9 +104,10 @@ def _binary(opcode: str, with_constant: str, a: Any, b: Any) -> Symbol:
     builder, channels = a.builder, a.content.channels
     if not isinstance(b, Symbol):
         constant = _per_channel(builder, b, channels)
-        if np.all(constant == (0 if with_constant == "SHIFT" else 1)):
+        if np.all(constant == (0 if with_constant == "OFFSET" else 1)):
             return a  # an optional term that is absent
-        return symbol_of(builder, builder.emit(with_constant, a.content, channels=channels, constants=(constant,)))
+        constants = {"constant" if with_constant == "OFFSET" else "factor": constant}
+        return symbol_of(builder, builder.emit(with_constant, a.content, channels=channels, constants=constants))
     if b.content.channels != channels:
         builder.reject(
             f"Values of {channels} and of {b.content.channels} channels are combined",

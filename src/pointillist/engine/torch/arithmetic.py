@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.engine.integer.program import LIMIT, IntArray
+from pointillist.engine.program import LIMIT, IntArray
 
 HALF_BITS = 16
 """Bits of the lower half of a wide value in a product."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pointillist.engine.integer.numpy.frames import Region
+from pointillist.engine.program import Program
 from pointillist.engine.torch.frames import RowFrames
 
 
@@ -39,7 +40,7 @@ class RowCarry:
         return states + [cache.index_select(2, frames.slots(0)) for cache in frames.caches.values()]
 
 
-def recurrent_maps(program: Any) -> list[Any]:
+def recurrent_maps(program: Program) -> list[Any]:
     """Return the maps that the site part reads before it writes them: the state of recurrences."""
     stores = {i.map: index for index, i in enumerate(program.per_site) if i.opcode == "STORE"}
     read_first = {i.map for index, i in enumerate(program.per_site) if i.taps and stores.get(i.map, -1) > index}

@@ -22,7 +22,7 @@ Constants = dict[str, Any]
 FORMULAS: dict[str, Callable[..., Tensor]] = {
     "ADD": torch.add,
     "MULTIPLY": torch.mul,
-    "SHIFT": torch.add,
+    "OFFSET": torch.add,
     "SCALE": torch.mul,
     "TANH": torch.tanh,
     "SIGMOID": torch.sigmoid,

@@ -36,12 +36,11 @@ class Constants:
         device: the device of the tensors.
     """
 
-    def __init__(self, program: Any, device: torch.device) -> None:
+    def __init__(self, program: Program, device: torch.device) -> None:
         self.device = device
         self._program = program
         self._arrays: dict[int, tuple[NDArray[Any], Tensor]] = {}
         self._instructions: dict[Any, Any] = {}
-        self._weights = upload(program.weights, device) if isinstance(program, Program) else None
 
     def array(self, numbers: NDArray[Any]) -> Tensor:
         """Return an array of the program: integers as int64."""
@@ -57,10 +56,10 @@ class Constants:
         is in float64.
         """
         if i not in self._instructions:
-            if self._weights is not None:
-                result: Any = [self._weights[c.offset : c.offset + c.size].view(c.shape) for c in i.constants]
+            if self._program.is_integer:
+                result: Any = {name: self._prepare(name, array) for name, array in i.constants.items()}
             else:
-                result = {name: self._prepare(name, array) for name, array in i.constants.items()}
+                result = [self.array(array) for array in i.constants.values()]
             self._instructions[i] = result
         return self._instructions[i]
 
@@ -71,7 +70,7 @@ class Constants:
         return tensor.double() if name == "matrix" else tensor
 
 
-def constants_of(program: Any, device: torch.device) -> Constants:
+def constants_of(program: Program, device: torch.device) -> Constants:
     """Return the constants of a program on a device, which are cached with it."""
     key = f"torch {device}"
     if key not in program.kept:
@@ -80,12 +79,12 @@ def constants_of(program: Any, device: torch.device) -> Constants:
     return result
 
 
-def dtype_of(program: Any) -> torch.dtype:
+def dtype_of(program: Program) -> torch.dtype:
     """Return the type of the values of a program: int32, or its precision."""
-    return torch.from_numpy(program.weights[:0]).dtype if isinstance(program, Program) else torch.int32
+    return torch.from_numpy(np.zeros(0, program.dtype)).dtype
 
 
-def bytes_of_image(program: Any, height: int, width: int, rows: int) -> int:
+def bytes_of_image(program: Program, height: int, width: int, rows: int) -> int:
     """Return the bytes of all tensors of an image, of which frames hold a number of rows."""
     numbers: int = sum(cache.channels * (1 + height * width) for cache in program.kv_caches)
     for condition in program.inputs.values():
@@ -113,7 +112,7 @@ class TorchFrames(Frames):
 
     def __init__(
         self,
-        program: Any,
+        program: Program,
         batch: int,
         height: int,
         width: int,
@@ -166,7 +165,7 @@ class RowFrames(TorchFrames):
 
     def __init__(
         self,
-        program: Any,
+        program: Program,
         batch: int,
         height: int,
         width: int,

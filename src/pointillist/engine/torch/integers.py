@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.frequencies import draw, frequencies, intervals
 from pointillist.engine.integer.numpy.run import run_whole, with_sites
-from pointillist.engine.integer.program import IntArray, IntegerHead, IntegerProgram
+from pointillist.engine.program import IntArray, IntegerHead, Program
 from pointillist.engine.torch.frames import TorchFrames, bytes_of_image, constants_of
 from pointillist.engine.torch.operations import INTEGER
 from pointillist.engine.torch.sampler import Draw, TorchSampler
@@ -24,14 +25,15 @@ NUMBERS = 2**23
 """Numbers, for each level and component, of sites whose frequencies are computed together."""
 
 
-def head_of(program: IntegerProgram, device: torch.device) -> IntegerHead:
+def head_of(program: Program, device: torch.device) -> IntegerHead:
     """Return the head of a program with its tables on a device."""
     constants = constants_of(program, device)
-    return replace(program.head, tables={name: constants.array(table) for name, table in program.head.tables.items()})
+    tables: dict[str, Any] = {name: constants.array(table) for name, table in program.head.tables.items()}
+    return replace(program.head, tables=tables)
 
 
 def sample_integers(
-    program: IntegerProgram,
+    program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
     device: torch.device,
@@ -41,7 +43,7 @@ def sample_integers(
     TorchSampler(program, integer_draw(program, device), device, inputs=inputs).sample(batch, on_row)
 
 
-def integer_draw(program: IntegerProgram, device: torch.device) -> Draw:
+def integer_draw(program: Program, device: torch.device) -> Draw:
     """Return draws from the frequencies themselves; the logarithms are numpy's."""
     head = head_of(program, device)
 
@@ -50,11 +52,11 @@ def integer_draw(program: IntegerProgram, device: torch.device) -> Draw:
         drawn = draw(result, uniforms)
         return drawn, result.gather(2, drawn[..., None])[..., 0]
 
-    return Draw(choose, program.canvas_values, lambda sizes: np.log(sizes / 2.0**head.precision))
+    return Draw(choose, program.head.canvas_values, lambda sizes: np.log(sizes / 2.0**head.precision))
 
 
 def score_integers(
-    program: IntegerProgram, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once."""
     height, width = levels.shape[2:]
@@ -69,7 +71,7 @@ def score_integers(
     return starts, sizes
 
 
-def score(program: IntegerProgram, pixels: Tensor, inputs: Mapping[str, IntArray]) -> tuple[Tensor, Tensor]:
+def score(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> tuple[Tensor, Tensor]:
     """Return the start and the frequency of each level of images `[b, h, w, c]`, on their device."""
     batch, height, width, channels = pixels.shape
     frames = TorchFrames(program, batch, height, width, with_sites(program, inputs), pixels.device)

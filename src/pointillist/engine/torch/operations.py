@@ -18,6 +18,6 @@ for _family in FAMILIES:
     INTEGER.update(_family.INTEGER)
 
 
-def operations_of(program: Any) -> Operations[TorchFrames]:
+def operations_of(program: Program) -> Operations[TorchFrames]:
     """Return what runs each instruction of a program."""
-    return FLOAT if isinstance(program, Program) else INTEGER
+    return INTEGER if program.is_integer else FLOAT

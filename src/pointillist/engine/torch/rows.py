@@ -42,7 +42,7 @@ class ProgramRows:
 
     def __init__(
         self,
-        program: Any,
+        program: Program,
         batch: int,
         height: int,
         width: int,
@@ -53,7 +53,7 @@ class ProgramRows:
         self.program = program
         needed = batch * bytes_of_image(program, height, width, rows=1) + more
         check_memory(needed, batch, height, width, free_bytes(device))
-        if isinstance(program, Program):
+        if not program.is_integer:
             inputs = prepare_inputs(program, batch, inputs or {})
         self.frames = RowFrames(program, batch, height, width, with_sites(program, inputs or {}), device)
         self._operations = operations_of(program)
@@ -61,10 +61,8 @@ class ProgramRows:
         self._row, self._site, self._post_draw = map(
             _without_reads_of_the_image, (program.per_row, program.per_site, program.post_draw)
         )
-        self._sub_steps = [self._site] * program.num_sub_steps
-        if isinstance(program, Program):
-            self._sub_steps = [*map(_without_reads_of_the_image, program.sub_steps)]
-        self._period = period(program)
+        self._sub_steps = [*map(_without_reads_of_the_image, program.sub_steps)]
+        self._period = program.period
         self._first = max((i.first_row for i in program.per_row), default=0)
         run_part(self.frames, self._operations, program.per_image, 0, height)
 
@@ -117,9 +115,3 @@ class ProgramRows:
 
 def _without_reads_of_the_image(part: tuple[Any, ...]) -> list[Any]:
     return [i for i in part if i.opcode not in OF_THE_IMAGE]
-
-
-def period(program: Any) -> int:
-    """Return after how many rows instructions repeat: the coarsest grid spacing, or 2 on an S-curve."""
-    scales: list[int] = [i.scale for _, part in program.parts() for i in part]
-    return max(2 if program.s_curve else 1, *scales)

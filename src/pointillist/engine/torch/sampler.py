@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.batch import SampleBatch
+from pointillist.engine.program import Program
 from pointillist.engine.torch.capture import Capture, GraphCache
 from pointillist.engine.torch.carry import RowCarry
 from pointillist.engine.torch.frames import upload
@@ -64,7 +65,7 @@ class TorchSampler:
 
     def __init__(
         self,
-        program: Any,
+        program: Program,
         draw: Draw,
         device: torch.device,
         *,

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.stepper import IntegerStepper
-from pointillist.engine.program import FloatArray, Program
+from pointillist.engine.program import FloatArray, IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.torch.capture import Capture, GraphCache
 from pointillist.engine.torch.rows import ProgramRows
@@ -28,7 +27,7 @@ class CapturedRows:
 
     def __init__(
         self,
-        program: Any,
+        program: Program,
         batch: int,
         size: tuple[int, int],
         inputs: Mapping[str, NDArray[Any]] | None,
@@ -142,7 +141,7 @@ class TorchIntegerStepper(IntegerStepper):
 
     def __init__(
         self,
-        program: IntegerProgram,
+        program: Program,
         batch: int,
         height: int,
         width: int,
@@ -176,6 +175,6 @@ class TorchIntegerStepper(IntegerStepper):
         return self._captured.params(*self.site[:2])
 
     def _write(self, levels: NDArray[Any]) -> None:
-        values = self.program.canvas_values[levels].reshape(len(levels), -1)
-        first = self.site[2] * self.program.canvas_values.shape[1]
+        values = self.program.head.canvas_values[levels].reshape(len(levels), -1)
+        first = self.site[2] * self.program.head.canvas_values.shape[1]
         self._captured.write(*self.site[:2], torch.from_numpy(values), first)

@@ -9,19 +9,24 @@ from pydantic import ValidationError
 
 from pointillist.engine.integer.opcodes import INTEGER_OPCODES
 from pointillist.engine.integer.opcodes.base import prove_ranges
-from pointillist.engine.integer.program import (
-    LIMIT,
-    NARROW_RANGE,
+from pointillist.engine.program import (
+    INT8,
+    INT32,
+    RANGES,
+    UINT8,
+    ConditionInput,
+    DType,
+    FeatureMap,
+    Instruction,
     IntArray,
-    IntegerCache,
     IntegerHead,
-    IntegerInput,
-    IntegerInstruction,
-    IntegerMap,
-    IntegerProgram,
-    IntegerValue,
+    KeyValueCache,
+    Phase,
+    Program,
+    Value,
+    View,
+    size_of,
 )
-from pointillist.engine.program import Phase, View
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import schema
 from pointillist.portable.storage.arrays import ArrayReader
@@ -54,18 +59,22 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
     )
 
 
+def _dtype(narrow: int, signed: int) -> DType:
+    return INT32 if not narrow else INT8 if signed else UINT8
+
+
 class ProgramDecoder:
     """Read one program."""
 
     def __init__(self, result: schema.ProgramModel, arrays: ArrayReader) -> None:
         self.result, self.arrays = result, arrays
         self.values = [
-            IntegerValue(index, channels, Phase(phase), depth, scale, bool(narrow), bool(signed))
+            Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
             for index, (channels, phase, depth, scale, narrow, signed) in enumerate(result.values)
         ]
         self.maps = [self._map(index, one) for index, one in enumerate(result.maps)]
 
-    def decode(self) -> IntegerProgram:
+    def decode(self) -> Program:
         """Return the program."""
         result, head = self.result, self.result.head
         code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(result.code)]
@@ -73,49 +82,54 @@ class ProgramDecoder:
             prove_ranges(part)
         if (
             not self.maps
-            or not self.maps[0].narrow
+            or not self.maps[0].is_narrow
             or self.maps[0].channels != result.num_sub_steps * result.canvas_width
         ):
             raise self.arrays.damaged("the first map is not the canvas")
         inputs = {
-            name: IntegerInput(one.kind, one.channels, self.arrays.get(one.unit, "float64", (one.channels,)))
+            name: ConditionInput(one.kind, one.channels, unit=self.arrays.get(one.unit, "float64", (one.channels,)))
             for name, one in result.inputs.items()
         }
         tables = {name: self.arrays.get(table, "int32", (None,)) for name, table in head.tables.items()}
         width = result.num_sub_steps * result.canvas_width // head.channels
-        return IntegerProgram(
+        values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
+        return Program(
             num_sub_steps=result.num_sub_steps,
             canvas_width=result.canvas_width,
             canvas=self.maps[0],
-            canvas_values=self.arrays.get(result.canvas_values, "int8", (head.levels, width)),
-            maps=tuple(m for m in self.maps if not isinstance(m, IntegerCache)),
-            kv_caches=tuple(m for m in self.maps if isinstance(m, IntegerCache)),
+            maps=tuple(m for m in self.maps if not isinstance(m, KeyValueCache)),
+            kv_caches=tuple(m for m in self.maps if isinstance(m, KeyValueCache)),
             inputs=inputs,
             per_image=code[0],
             per_row=code[1],
             per_site=code[2],
+            sub_steps=(code[2],) * result.num_sub_steps,
             post_draw=code[3],
             params=self._view(result.params),
-            head=IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables),
+            size=size_of(*code),
+            integer_head=IntegerHead(
+                head.kind, head.channels, head.levels, head.mixtures, head.precision, tables, values
+            ),
             s_curve=result.s_curve,
         )
 
-    def _map(self, index: int, one: schema.MapModel) -> IntegerMap:
+    def _map(self, index: int, one: schema.MapModel) -> FeatureMap:
         initial: dict[str, Any] = {
             name: self.arrays.get(getattr(one, name), "int32", (one.channels,))
             for name in ("initial_above", "initial_left")
             if getattr(one, name) is not None
         }
-        low, high = NARROW_RANGE[one.signed] if one.narrow else (-LIMIT, LIMIT)
+        dtype = _dtype(one.narrow, one.signed)
+        low, high = RANGES[dtype]
         if any(array.min() < low or array.max() > high for array in initial.values()):
             raise self.arrays.damaged(f"an initial state of the map {index} is out of its range")
-        common = (index, one.channels, one.narrow, one.signed, one.scale)
+        common = (str(index), one.channels, one.scale, dtype)
         if one.num_heads is None:
-            return IntegerMap(*common, **initial)
+            return FeatureMap(*common, **initial)
         keys = one.key_channels or 0
         if keys % one.num_heads or (one.channels - keys) % one.num_heads or not 0 < keys < one.channels:
             raise self.arrays.damaged(f"the heads of the cache {index} have no whole channels")
-        return IntegerCache(*common, num_heads=one.num_heads, key_channels=keys)
+        return KeyValueCache(*common, num_heads=one.num_heads, key_channels=keys)
 
     def _view(self, numbers: tuple[int, int, int]) -> View:
         index, start, channels = numbers
@@ -123,7 +137,7 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"there is no value {list(numbers)}")
         return View(self.values[index], start, channels)
 
-    def _instruction(self, one: schema.InstructionModel, phase: Phase) -> IntegerInstruction:
+    def _instruction(self, one: schema.InstructionModel, phase: Phase) -> Instruction:
         if one.op not in INTEGER_OPCODES:
             raise self.arrays.damaged(f"the instruction {one.op!r} is unknown; or upgrade pointillist")
         opcode = INTEGER_OPCODES[one.op]
@@ -141,8 +155,17 @@ class ProgramDecoder:
                 raise self.arrays.damaged(f"{one.op} reads a row below")
             if one.taps:
                 feature_map.extend(tuple(one.taps))
-        result = IntegerInstruction(
-            one.op, phase, output, inputs, constants, feature_map, tuple(one.taps), one.key, one.row_parity
+        result = Instruction(
+            one.op,
+            phase,
+            output,
+            inputs,
+            "",
+            constants,
+            feature_map,
+            tuple(one.taps),
+            one.key,
+            row_parity=one.row_parity,
         )
         self._check_shapes(result)
         return result
@@ -169,7 +192,7 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"a shift of {one.op} is too large")
         return array
 
-    def _check_shapes(self, i: IntegerInstruction) -> None:
+    def _check_shapes(self, i: Instruction) -> None:
         """Check channels, kinds and phases, which the executors rely on."""
         problem = INTEGER_OPCODES[i.opcode].problem(i)
         if problem or any(view.phase > i.phase for view in i.inputs) or (i.output and i.output.phase != i.phase):

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointillist.engine.integer.program import (
-    IntegerCache,
-    IntegerInstruction,
-    IntegerMap,
-    IntegerProgram,
-    IntegerValue,
-)
-from pointillist.engine.program import Value, View
+from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage.arrays import ArrayWriter
@@ -51,7 +44,7 @@ def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:
     return result
 
 
-def encode_program(program: IntegerProgram, arrays: ArrayWriter) -> dict[str, Any]:
+def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     """Return the JSON values of a program: values and maps are numbers in its lists."""
     values: dict[Value, int] = {}
     maps = {each: index for index, each in enumerate([*program.maps, *program.kv_caches])}
@@ -61,7 +54,7 @@ def encode_program(program: IntegerProgram, arrays: ArrayWriter) -> dict[str, An
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,
-        "canvas_values": arrays.name(program.canvas_values),
+        "canvas_values": arrays.name(program.head.canvas_values),
         "s_curve": program.s_curve,
         "values": [_encode_value(value) for value in values],
         "maps": [_encode_map(each, arrays) for each in maps],
@@ -83,21 +76,21 @@ def encode_program(program: IntegerProgram, arrays: ArrayWriter) -> dict[str, An
 
 
 def _encode_value(value: Value) -> list[int]:
-    assert isinstance(value, IntegerValue)
-    return [value.channels, int(value.phase), value.depth, value.scale, int(value.narrow), int(value.signed)]
+    assert isinstance(value, Value)
+    return [value.channels, int(value.phase), value.depth, value.scale, int(value.is_narrow), int(value.dtype != UINT8)]
 
 
-def _encode_map(each: IntegerMap, arrays: ArrayWriter) -> dict[str, Any]:
+def _encode_map(each: FeatureMap, arrays: ArrayWriter) -> dict[str, Any]:
     result: dict[str, Any] = {
         "channels": each.channels,
-        "narrow": each.narrow,
-        "signed": each.signed,
+        "narrow": each.is_narrow,
+        "signed": each.dtype != UINT8,
         "scale": each.scale,
     }
     for name in ("initial_above", "initial_left"):
         if getattr(each, name) is not None:
             result[name] = arrays.name(getattr(each, name))
-    if isinstance(each, IntegerCache):
+    if isinstance(each, KeyValueCache):
         result |= {"num_heads": each.num_heads, "key_channels": each.key_channels}
     return result
 
@@ -107,7 +100,7 @@ def _encode_view(view: View, values: dict[Value, int]) -> list[int]:
 
 
 def _encode_instruction(
-    i: IntegerInstruction, values: dict[Value, int], maps: dict[IntegerMap, int], arrays: ArrayWriter
+    i: Instruction, values: dict[Value, int], maps: dict[FeatureMap, int], arrays: ArrayWriter
 ) -> dict[str, Any]:
     result: dict[str, Any] = {"op": i.opcode, "in": [_encode_view(view, values) for view in i.inputs]}
     if i.output is not None:

@@ -17,7 +17,7 @@ from pointillist.engine.cpu.jit import inner
 from pointillist.engine.integer.compiled import bytecode as bc
 from pointillist.engine.integer.compiled.vectors import I32, I64, LANES, VECTOR, WIDE, IntVectors, emitted_arguments
 from pointillist.engine.integer.opcodes.attention import FACTOR_BITS, VALUE_BITS
-from pointillist.engine.integer.program import LIMIT
+from pointillist.engine.program import LIMIT
 
 Array = Any  # numba finds the types
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.cpu.bytecode import Ring
-from pointillist.engine.integer.program import IntArray
+from pointillist.engine.program import IntArray
 
 # fields of a row
 CODE, ACTIVE, MASK, SHIFT, FIRST, PARITY = range(6)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.cpu.jit import PANEL
 from pointillist.engine.integer.compiled.bytecode import aligned
 from pointillist.engine.integer.compiled.vectors import LANES
-from pointillist.engine.integer.program import IntArray, IntegerInstruction
+from pointillist.engine.program import Instruction, IntArray
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Pool:
             self._known[key] = self._add(np.concatenate([array.reshape(-1).astype(np.int32) for array in arrays]))
         return int(self._known[key])
 
-    def block(self, i: IntegerInstruction, names: list[str]) -> int:
+    def block(self, i: Instruction, names: list[str]) -> int:
         """Return the offset of the constants of an elementwise instruction; a shift is two of them."""
         return self.vectors(i, [(name, i.constants[name]) for name in names])
 
-    def vectors(self, i: IntegerInstruction, arrays: list[tuple[str, IntArray]]) -> int:
+    def vectors(self, i: Instruction, arrays: list[tuple[str, IntArray]]) -> int:
         """Return the offset of named constants of one length, in blocks of a vector of each."""
         if not arrays:
             return 0
@@ -65,7 +65,7 @@ class Pool:
             self._known[key] = self._add(_interleave(vectors))
         return int(self._known[key])
 
-    def matrix(self, i: IntegerInstruction, pieces: list[tuple[int, int]], *, signed: bool) -> PackedMatrix:
+    def matrix(self, i: Instruction, pieces: list[tuple[int, int]], *, signed: bool) -> PackedMatrix:
         """Return the offsets of the matrix of an instruction, whose rows are read in pieces `(first, rows)`.
 
         Args:

@@ -15,7 +15,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from pointillist.engine.integer.compiled.vectors import I64, LANES, IntVectors
-from pointillist.engine.integer.program import LIMIT
+from pointillist.engine.program import LIMIT
 
 
 class Kind(IntEnum):

@@ -11,10 +11,10 @@ from pointillist.engine.integer.compiled import bytecode as bc
 from pointillist.engine.integer.compiled.bytecode import Code, IntegerBytecode, Operand
 from pointillist.engine.integer.compiled.constants import Pool
 from pointillist.engine.integer.compiled.plan import Plan
-from pointillist.engine.integer.program import IntegerInstruction, IntegerProgram
+from pointillist.engine.program import Instruction, Program
 from pointillist.errors import EngineError
 
-Rule = Callable[["Compiler", IntegerInstruction], None]
+Rule = Callable[["Compiler", Instruction], None]
 RuleT = TypeVar("RuleT", bound=Rule)
 RULES: dict[str, Rule] = {}
 
@@ -29,7 +29,7 @@ def lowers(*opcodes: str) -> Callable[[RuleT], RuleT]:
     return register
 
 
-def unsupported(program: IntegerProgram) -> list[str]:
+def unsupported(program: Program) -> list[str]:
     """Return the opcodes of a program that have no rule."""
     code = [*program.per_row, *program.per_site, *program.post_draw]
     return sorted({i.opcode for i in code} - set(RULES))
@@ -45,7 +45,7 @@ class Compiler:
         rows: whether the parts of a site run over whole rows, of images that are known.
     """
 
-    def __init__(self, program: IntegerProgram, batch: int, height: int, width: int, pool: Pool, *, rows: bool) -> None:
+    def __init__(self, program: Program, batch: int, height: int, width: int, pool: Pool, *, rows: bool) -> None:
         self.program, self.batch, self.pool, self.rows = program, batch, pool, rows
         self.plan = Plan(program, batch, height, width, rows=rows)
         self.code: list[dict[int, int]] = []
@@ -82,7 +82,7 @@ class Compiler:
             tuple(plan.states),
         )  # fmt: skip
 
-    def row(self, i: IntegerInstruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
+    def row(self, i: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
         """Emit a row for an instruction, with the loops over images and columns; return it."""
         scale = i.scale
         row = {bc.CODE: int(code), bc.MASK: scale - 1, bc.SHIFT: scale.bit_length() - 1, bc.FIRST: i.first_row}

@@ -12,24 +12,21 @@ from pointillist.engine.integer.compiled.elementwise import Kind
 from pointillist.engine.integer.compiled.lower import Compiler, lowers
 from pointillist.engine.integer.opcodes.attention import MAX_SITES
 from pointillist.engine.integer.opcodes.sites import check_map_size
-from pointillist.engine.integer.program import IntegerCache, IntegerInstruction, IntegerValue
-from pointillist.engine.program import View
+from pointillist.engine.program import INT8, UINT8, Instruction, KeyValueCache, View
 from pointillist.errors import EngineError
 
 
-def _output(i: IntegerInstruction) -> View:
+def _output(i: Instruction) -> View:
     assert i.output is not None
     return i.output
 
 
 def _suffix(view: View) -> str:
     """Return how the narrow value of a view is stored."""
-    value = view.value
-    assert isinstance(value, IntegerValue)
-    return ("_S" if value.signed else "_U") if value.narrow else ""
+    return {INT8: "_S", UINT8: "_U"}.get(view.value.dtype, "")
 
 
-def _elementwise(compiler: Compiler, i: IntegerInstruction, kind: Kind, constants: list[str], **fields: int) -> None:
+def _elementwise(compiler: Compiler, i: Instruction, kind: Kind, constants: list[str], **fields: int) -> None:
     out = _output(i)
     operands = {bc.Y: compiler.plan.operand(out)}
     operands |= {field: compiler.plan.operand(view) for field, view in zip((bc.X, bc.Z), i.inputs, strict=False)}
@@ -38,49 +35,49 @@ def _elementwise(compiler: Compiler, i: IntegerInstruction, kind: Kind, constant
 
 
 @lowers("NARROW")
-def _narrow(compiler: Compiler, i: IntegerInstruction) -> None:
+def _narrow(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind[f"NARROW{_suffix(_output(i))}"], ["shift"])
 
 
 @lowers("RESCALE")
-def _rescale(compiler: Compiler, i: IntegerInstruction) -> None:
+def _rescale(compiler: Compiler, i: Instruction) -> None:
     suffix = _suffix(i.inputs[0])
     _elementwise(compiler, i, Kind[f"WIDEN{suffix}"] if suffix else Kind.RESCALE, ["shift"])
 
 
 @lowers("ADD")
-def _add(compiler: Compiler, i: IntegerInstruction) -> None:
+def _add(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind.ADD, ["left", "right"])
 
 
 @lowers("OFFSET", "CONSTANT")
-def _constant(compiler: Compiler, i: IntegerInstruction) -> None:
+def _constant(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind[i.opcode], ["constant"])
 
 
 @lowers("SCALE")
-def _scale(compiler: Compiler, i: IntegerInstruction) -> None:
+def _scale(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind.SCALE, ["factor", "shift"])
 
 
 @lowers("MULTIPLY")
-def _multiply(compiler: Compiler, i: IntegerInstruction) -> None:
+def _multiply(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind.MULTIPLY, ["shift"])
 
 
 @lowers("RELU")
-def _relu(compiler: Compiler, i: IntegerInstruction) -> None:
+def _relu(compiler: Compiler, i: Instruction) -> None:
     _elementwise(compiler, i, Kind.RELU, [])
 
 
 @lowers("LOOKUP", "RECTIFIED_LOOKUP")
-def _lookup(compiler: Compiler, i: IntegerInstruction) -> None:
+def _lookup(compiler: Compiler, i: Instruction) -> None:
     table = i.constants["table"]
     _elementwise(compiler, i, Kind[i.opcode], ["shift"], A=compiler.pool.table(table), C=len(table) // 2)
 
 
 @lowers("GATE")
-def _gate(compiler: Compiler, i: IntegerInstruction) -> None:
+def _gate(compiler: Compiler, i: Instruction) -> None:
     tanh, sigmoid = i.constants["tanh"], i.constants["sigmoid"]
     if len(tanh) != len(sigmoid):
         raise EngineError("The tables of a gate must have one length: make the integer program again.")
@@ -89,23 +86,23 @@ def _gate(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("COPY")
-def _copy(compiler: Compiler, i: IntegerInstruction) -> None:
+def _copy(compiler: Compiler, i: Instruction) -> None:
     _move(compiler, i, compiler.plan.operand(_output(i)), compiler.plan.operand(i.inputs[0]), _output(i).channels)
 
 
-def _move(compiler: Compiler, i: IntegerInstruction, out: Operand, x: Operand, channels: int) -> dict[int, int]:
+def _move(compiler: Compiler, i: Instruction, out: Operand, x: Operand, channels: int) -> dict[int, int]:
     code = int(Code.COPY_BYTES) if out.narrow else int(Kind.COPY)
     return compiler.row(i, code, {bc.Y: out, bc.X: x}, N=channels)
 
 
 @lowers("SHIFT_DOWN")
-def _shift_down(compiler: Compiler, i: IntegerInstruction) -> None:
+def _shift_down(compiler: Compiler, i: Instruction) -> None:
     """The row above of the first row was never computed: its value is 0, as the memory begins."""
     _copy(compiler, i)
 
 
 @lowers("STORE")
-def _store(compiler: Compiler, i: IntegerInstruction) -> None:
+def _store(compiler: Compiler, i: Instruction) -> None:
     assert i.map is not None
     target, x = compiler.plan.map_operand(i.map, 0, 0), compiler.plan.operand(i.inputs[0])
     if target != x:
@@ -113,7 +110,7 @@ def _store(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("GATHER")
-def _gather(compiler: Compiler, i: IntegerInstruction) -> None:
+def _gather(compiler: Compiler, i: Instruction) -> None:
     if _output(i).value in compiler.plan.pieced:
         return
     out = compiler.plan.operand(_output(i))
@@ -122,7 +119,7 @@ def _gather(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("INPUT")
-def _input(compiler: Compiler, i: IntegerInstruction) -> None:
+def _input(compiler: Compiler, i: Instruction) -> None:
     """Copy the current row of a map."""
     plan, channels = compiler.plan, _output(i).channels
     line = plan.width * channels
@@ -132,7 +129,7 @@ def _input(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("MAP_CONSTANT")
-def _map_constant(compiler: Compiler, i: IntegerInstruction) -> None:
+def _map_constant(compiler: Compiler, i: Instruction) -> None:
     """Copy the current row of a map that all images share."""
     plan, numbers = compiler.plan, i.constants["numbers"]
     check_map_size(i, plan.height, plan.width)
@@ -144,7 +141,7 @@ def _map_constant(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("UPSAMPLE")
-def _upsample(compiler: Compiler, i: IntegerInstruction) -> None:
+def _upsample(compiler: Compiler, i: Instruction) -> None:
     """X is the first quarter at the coarse site; A is the distance to the quarters of the current row."""
     assert i.map is not None
     out = _output(i)
@@ -154,8 +151,8 @@ def _upsample(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("STORE_KV")
-def _store_kv(compiler: Compiler, i: IntegerInstruction) -> None:
-    assert isinstance(i.map, IntegerCache)
+def _store_kv(compiler: Compiler, i: Instruction) -> None:
+    assert isinstance(i.map, KeyValueCache)
     plan, cache = compiler.plan, i.map
     operands = {bc.X: plan.operand(i.inputs[0])}
     row = compiler.row(i, Code.STORE_KV, operands, N=cache.channels, K=cache.key_channels, B=plan.width)
@@ -163,9 +160,9 @@ def _store_kv(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("ATTEND")
-def _attend(compiler: Compiler, i: IntegerInstruction) -> None:
+def _attend(compiler: Compiler, i: Instruction) -> None:
     """See `machine/attention.py` for the fields."""
-    assert isinstance(i.map, IntegerCache)
+    assert isinstance(i.map, KeyValueCache)
     plan, cache, exp = compiler.plan, i.map, i.constants["exp"]
     sites = plan.height * plan.width
     if sites > MAX_SITES:
@@ -181,7 +178,7 @@ def _attend(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("SCAN")
-def _scan(compiler: Compiler, i: IntegerInstruction) -> None:
+def _scan(compiler: Compiler, i: Instruction) -> None:
     """See `machine/recurrence.py` for the fields; the hidden states of the images are one piece of the product."""
     c, pool, plan, d = i.constants, compiler.pool, compiler.plan, _output(i).channels
     ((_, side),) = i.taps
@@ -198,11 +195,10 @@ def _scan(compiler: Compiler, i: IntegerInstruction) -> None:
 
 
 @lowers("LINEAR")
-def _linear(compiler: Compiler, i: IntegerInstruction) -> None:
+def _linear(compiler: Compiler, i: Instruction) -> None:
     """Read the input in pieces, each padded to groups of four bytes by weights of 0."""
     plan, (view, *start) = compiler.plan, i.inputs
     value = view.value
-    assert isinstance(value, IntegerValue)
     if value in plan.pieced:
         pieces = plan.pieces(compiler.gathers[value])
     else:
@@ -213,7 +209,7 @@ def _linear(compiler: Compiler, i: IntegerInstruction) -> None:
     for operand, _, channels in pieces:
         compiler.patch(-1 - len(compiler.pieces), 0, operand)
         compiler.pieces.append((operand.start, -(-channels // 4)))
-    matrix = compiler.pool.matrix(i, [(begin, channels) for _, begin, channels in pieces], signed=value.signed)
+    matrix = compiler.pool.matrix(i, [(begin, channels) for _, begin, channels in pieces], signed=value.dtype == INT8)
     strides = pieces[0][0]
     row = compiler.row(
         i, Code.PRODUCT, operands, N=_output(i).channels, W=matrix.weights, K=matrix.constants, A=matrix.groups,

@@ -13,8 +13,7 @@ import numpy as np
 from pointillist.engine.cpu.bytecode import Ring
 from pointillist.engine.integer.compiled.attention import cache_size
 from pointillist.engine.integer.compiled.bytecode import Operand
-from pointillist.engine.integer.program import IntArray, IntegerInstruction, IntegerMap, IntegerProgram, IntegerValue
-from pointillist.engine.program import Phase, Value, View
+from pointillist.engine.program import INT8, FeatureMap, Instruction, IntArray, Phase, Program, Value, View
 
 ALIGN = 64
 
@@ -28,7 +27,7 @@ class Plan:
         rows: whether the parts of a site run over whole rows.
     """
 
-    def __init__(self, program: IntegerProgram, batch: int, height: int, width: int, *, rows: bool) -> None:
+    def __init__(self, program: Program, batch: int, height: int, width: int, *, rows: bool) -> None:
         self.program, self.batch, self.height, self.width, self.rows = program, batch, height, width, rows
         self.sizes = {True: 0, False: 0}
         self.fills: dict[bool, list[tuple[int, IntArray]]] = {True: [], False: []}
@@ -71,7 +70,6 @@ class Plan:
     def operand(self, view: View) -> Operand:
         """Return the operand of a view, which is reserved at its first use."""
         value = view.value
-        assert isinstance(value, IntegerValue)
         if value not in self._operands:
             self._operands[value] = self._reserve_value(value)
         return self._operands[value].move(view.start)
@@ -83,18 +81,18 @@ class Plan:
                 narrow, size, start = self._reusable.pop(value)
                 self._free[(narrow, size)].append(start)
 
-    def map_operand(self, each: IntegerMap, row: int, column: int, step: int = 1) -> Operand:
+    def map_operand(self, each: FeatureMap, row: int, column: int, step: int = 1) -> Operand:
         """Return the operand of a neighbour in a map, for sites that are `step` columns of the map apart."""
         line = self.line(each)
         start = self.maps[each] + (each.left + column) * each.channels
         ring = Ring(each.scale, row, each.up + 1, self.batch * line)
-        return Operand(start, line, step * each.channels, each.narrow, ring)
+        return Operand(start, line, step * each.channels, each.is_narrow, ring)
 
-    def line(self, each: IntegerMap) -> int:
+    def line(self, each: FeatureMap) -> int:
         """Return the numbers of a row of a map, with its margins."""
         return (each.left + self.columns(each.scale) + each.right) * each.channels
 
-    def pieces(self, i: IntegerInstruction) -> list[tuple[Operand, int, int]]:
+    def pieces(self, i: Instruction) -> list[tuple[Operand, int, int]]:
         """Return the pieces of a gather, adjacent taps joined: operand, first channel, channels."""
         assert i.map is not None
         step, size = i.scale // i.map.scale, i.map.channels
@@ -109,36 +107,36 @@ class Plan:
             for row, column, index, count in runs
         ]
 
-    def _reserve_value(self, value: IntegerValue) -> Operand:
+    def _reserve_value(self, value: Value) -> Operand:
         if value.phase == Phase.IMAGE:
-            start = self.vectors[value] = self.reserve(self.batch * value.channels, narrow=value.narrow)
-            return Operand(start, value.channels, 0, value.narrow)
+            start = self.vectors[value] = self.reserve(self.batch * value.channels, narrow=value.is_narrow)
+            return Operand(start, value.channels, 0, value.is_narrow)
         whole_row = value.phase == Phase.ROW or self.rows
         columns = self.columns(value.scale) if whole_row else 1
         size = self.batch * value.channels * columns
-        free = self._free[(value.narrow, size)]
-        start = free.pop() if free else self._reserve_state(size, narrow=value.narrow)
+        free = self._free[(value.is_narrow, size)]
+        start = free.pop() if free else self._reserve_state(size, narrow=value.is_narrow)
         if value in self._live:
-            self._reusable[value] = (value.narrow, size, start)
+            self._reusable[value] = (value.is_narrow, size, start)
         line = columns * value.channels
-        return Operand(start, line, value.channels if whole_row else 0, value.narrow)
+        return Operand(start, line, value.channels if whole_row else 0, value.is_narrow)
 
     def _reserve_state(self, size: int, *, narrow: bool, slots: int = 1) -> int:
         start = self.reserve(size * slots, narrow=narrow)
         self.states.append((narrow, start, slots, size // self.batch))
         return start
 
-    def _reserve_map(self, each: IntegerMap) -> int:
+    def _reserve_map(self, each: FeatureMap) -> int:
         line, slots = self.line(each), each.up + 1
-        start = self._reserve_state(self.batch * line, narrow=each.narrow, slots=slots)
-        zero = 128 if each.narrow and each.signed else 0
+        start = self._reserve_state(self.batch * line, narrow=each.is_narrow, slots=slots)
+        zero = 128 if each.dtype == INT8 else 0
         filled = np.full((slots, self.batch, line // each.channels, each.channels), zero, np.int32)
         if each.initial_left is not None:
             filled[:, :, : each.left] = zero + each.initial_left
         if each.initial_above is not None:
             filled[:, :, each.left : each.left + self.columns(each.scale)] = zero + each.initial_above
         if filled.any():
-            self.fills[each.narrow].append((start, filled.reshape(-1)))
+            self.fills[each.is_narrow].append((start, filled.reshape(-1)))
         return start
 
     def _alias_gathers(self) -> None:
@@ -161,7 +159,7 @@ class Plan:
                     self._operands[view.value] = self.map_operand(i.map, 0, 0)
 
 
-def _last_uses(program: IntegerProgram) -> dict[Value, tuple[int, int]]:
+def _last_uses(program: Program) -> dict[Value, tuple[int, int]]:
     """Return where each value that is used in the row part alone is used last: number of the part, and position."""
     result: dict[Value, tuple[int, int]] = {}
     elsewhere = {program.params.value}

@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from pointillist.engine.cpu.jit import PANEL, TILE_ROWS, inner
 from pointillist.engine.integer.compiled.vectors import I32, I64, LANES, IntVectors
-from pointillist.engine.integer.program import LIMIT
+from pointillist.engine.program import LIMIT
 
 Array = Any  # numba finds the types
 

@@ -12,7 +12,7 @@ from pointillist.engine.integer.compiled import bytecode as bc
 from pointillist.engine.integer.compiled.product import NONE, multiply
 from pointillist.engine.integer.compiled.vectors import I64, LANES, IntVectors, emitted_arguments
 from pointillist.engine.integer.opcodes.recurrence import HIDDEN_BITS, STATE_BITS, TABLE_BITS
-from pointillist.engine.integer.program import LIMIT
+from pointillist.engine.program import LIMIT
 
 Array = Any  # numba finds the types
 

@@ -22,9 +22,8 @@ from pointillist.engine.integer.compiled.lower import Compiler, unsupported
 from pointillist.engine.integer.numpy.frames import Frames
 from pointillist.engine.integer.numpy.run import open_frames
 from pointillist.engine.integer.numpy.schedule import runs_by_rows
-from pointillist.engine.integer.program import IntArray, IntegerProgram, IntegerValue
 from pointillist.engine.integer.stepper import IntegerStepper
-from pointillist.engine.program import Phase
+from pointillist.engine.program import INT8, IntArray, Phase, Program
 
 __all__ = ["CompiledIntegerStepper", "intervals_compiled", "sample_compiled", "unsupported"]
 
@@ -43,7 +42,7 @@ _COMPILING = Lock()
 class Machine:
     """A program in compiled form, for any batch and size. Bytecode is kept from call to call."""
 
-    def __init__(self, program: IntegerProgram) -> None:
+    def __init__(self, program: Program) -> None:
         self.program = program
         self.pool = Pool()
         head = program.head
@@ -53,7 +52,7 @@ class Machine:
         for name in TABLES if head.mixtures else ():
             fields += [self.pool.table(head.tables[name]), len(head.tables[name])]
         self.spec = np.array(fields, np.int64)
-        self.values = (program.canvas_values.astype(np.int32) + 128).astype(np.uint8)
+        self.values = (head.canvas_values.astype(np.int32) + 128).astype(np.uint8)
         self.by_rows = runs_by_rows(program)
         self._bytecodes: dict[tuple[int, int, int, bool], IntegerBytecode] = {}
 
@@ -73,7 +72,7 @@ class Machine:
             return self.pool.arrays
 
 
-def machine_of(program: IntegerProgram) -> Machine:
+def machine_of(program: Program) -> Machine:
     """Return the machine of a program, which is kept with it."""
     if "machine" not in program.kept:
         program.kept["machine"] = Machine(program)
@@ -110,10 +109,9 @@ class Memory:
         """Write the values of phase IMAGE, which numpy has computed."""
         for value, start in self.bytecode.vectors.items():
             assert value.phase == Phase.IMAGE
-            assert isinstance(value, IntegerValue)
             result = frames.value(value).reshape(-1)
-            if value.narrow:
-                self.narrow[start : start + result.size] = result + 128 * value.signed
+            if value.is_narrow:
+                self.narrow[start : start + result.size] = result + 128 * (value.dtype == INT8)
             else:
                 self.wide[start : start + result.size] = result
 
@@ -121,9 +119,7 @@ class Memory:
 class CompiledIntegerStepper(IntegerStepper):
     """Step through images in compiled code."""
 
-    def __init__(
-        self, program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
-    ) -> None:
+    def __init__(self, program: Program, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> None:
         super().__init__(program, batch, height, width)
         machine = machine_of(program)
         self._bytecode = machine.bytecode(batch, height, width, rows=False)
@@ -182,7 +178,7 @@ class CompiledIntegerStepper(IntegerStepper):
 
 
 def sample_compiled(
-    program: IntegerProgram,
+    program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
     on_row: Callable[[int], None] | None = None,
@@ -207,7 +203,7 @@ def sample_compiled(
 
 
 def intervals_compiled(
-    program: IntegerProgram, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`."""
     machine, (_, _, height, width) = machine_of(program), levels.shape

@@ -10,8 +10,7 @@ from jaxtyping import Int8, Int32, UInt8
 from pointillist.engine.integer.compiled import bytecode as bc
 from pointillist.engine.integer.compiled.constants import Pool
 from pointillist.engine.integer.compiled.entries import run_part
-from pointillist.engine.integer.program import IntegerInstruction
-from pointillist.engine.program import Phase
+from pointillist.engine.program import Instruction, Phase
 
 
 def single_product(x: UInt8[np.ndarray, "m k"], w: Int8[np.ndarray, "k n"]) -> Callable[[], Int32[np.ndarray, "m n"]]:
@@ -24,7 +23,7 @@ def single_product(x: UInt8[np.ndarray, "m k"], w: Int8[np.ndarray, "k n"]) -> C
     zeros = np.zeros(n, np.int32)
     constants = {"matrix": w, "bias": zeros, "shift": zeros.astype(np.int8)}
     pool = Pool()
-    matrix = pool.matrix(IntegerInstruction("LINEAR", Phase.ROW, None, (), constants), [(0, k)], signed=False)
+    matrix = pool.matrix(Instruction("LINEAR", Phase.ROW, None, (), constants=constants), [(0, k)], signed=False)
     c, weights = pool.arrays
     padded = 4 * matrix.groups
     a, s = bc.aligned(m * padded, np.uint8), bc.aligned(m * n + n, np.int32)

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from pointillist.engine.cpu.jit import VECTOR_BYTES, features
-from pointillist.engine.integer.program import LIMIT
+from pointillist.engine.program import LIMIT
 
 LANES = VECTOR_BYTES // 4
 """Numbers in a vector."""

@@ -34,7 +34,7 @@ def gelu(x: Array) -> Array:
 FORMULAS: dict[str, Formula] = {
     "ADD": np.add,
     "MULTIPLY": np.multiply,
-    "SHIFT": np.add,
+    "OFFSET": np.add,
     "SCALE": np.multiply,
     "TANH": np.tanh,
     "SIGMOID": sigmoid,
@@ -49,7 +49,7 @@ FORMULAS: dict[str, Formula] = {
 def linear(frames: Frames, i: Any, region: Region) -> None:
     """Compute x @ matrix [+ bias] [+ start]."""
     x, *start = (frames.read(view, region) for view in i.inputs)
-    matrix, *bias = (frames.program.constant(block) for block in i.constants)
+    matrix, *bias = i.constants.values()
     result = x.reshape(-1, x.shape[-1]) @ matrix
     for term in bias:
         result = result + term
@@ -62,9 +62,7 @@ def linear(frames: Frames, i: Any, region: Region) -> None:
 def elementwise(frames: Frames, i: Any, region: Region) -> None:
     """Compute a formula of the inputs and the constants."""
     inputs = [frames.read(view, region) for view in i.inputs]
-    frames.write(
-        i.output, region, FORMULAS[i.opcode](*inputs, *(frames.program.constant(block) for block in i.constants))
-    )
+    frames.write(i.output, region, FORMULAS[i.opcode](*inputs, *i.constants.values()))
 
 
 def attend(frames: Frames, i: Any, region: Region) -> None:
@@ -89,7 +87,7 @@ def attend(frames: Frames, i: Any, region: Region) -> None:
 def scan(frames: Frames, i: Any, region: Region) -> None:
     """Run an LSTM along the row; see `engine/opcodes/recurrence.py`."""
     x = frames.read(i.inputs[0], region)
-    matrix, hidden, cell = (frames.program.constant(block) for block in i.constants)
+    matrix, hidden, cell = i.constants.values()
     d, ((_, side),), columns = len(hidden), i.taps, range(x.shape[2])
     result = np.zeros((*x.shape[:3], d), x.dtype)
     state = np.broadcast_to(hidden, result[:, :, 0].shape)

@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 from pointillist.engine.integer.numpy.frames import Array, Frames, Region
 from pointillist.engine.integer.numpy.schedule import FramesT, Operations, run_part, run_program
 from pointillist.engine.integer.opcodes import INTEGER_OPCODES
-from pointillist.engine.integer.program import IntArray, IntegerProgram
 from pointillist.engine.integer.stepper import IntegerStepper
+from pointillist.engine.program import IntArray, Program
 from pointillist.errors import EngineError
 
 OPERATIONS = {name: opcode.run for name, opcode in INTEGER_OPCODES.items()}
 
 
-def open_frames(program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> Frames:
+def open_frames(program: Program, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> Frames:
     """Allocate the arrays of a run, and run what comes before the first row; see `allocate_frames`."""
     frames = allocate_frames(program, batch, height, width, inputs)
     run_part(frames, OPERATIONS, program.per_image, 0, height)
     return frames
 
 
-def allocate_frames(
-    program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
-) -> Frames:
+def allocate_frames(program: Program, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> Frames:
     """Allocate the arrays of a run.
 
     Args:
@@ -49,7 +47,7 @@ def with_sites(program: Any, inputs: Mapping[str, NDArray[Any]]) -> dict[str, ND
 
 
 def check_inputs(
-    program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
+    program: Program, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
 ) -> dict[str, IntArray]:
     """Check the inputs, and return them as 32-bit integers.
 
@@ -73,12 +71,12 @@ def check_inputs(
 def write_levels(frames: Frames, region: Region, levels: Array, first: int = 0) -> None:
     """Write levels `[b, rows, columns, c]` to the canvas, from sub-pixel `first` on."""
     program = frames.program
-    values = frames.constant(program.canvas_values)[levels].reshape(*levels.shape[:3], -1)
-    start = first * program.canvas_values.shape[1]
+    values = frames.constant(program.head.canvas_values)[levels].reshape(*levels.shape[:3], -1)
+    start = first * program.head.canvas_values.shape[1]
     frames.sites(program.canvas, region)[..., start : start + values.shape[-1]] = values
 
 
-def whole_params(program: IntegerProgram, levels: IntArray, inputs: Mapping[str, IntArray]) -> NDArray[np.int32]:
+def whole_params(program: Program, levels: IntArray, inputs: Mapping[str, IntArray]) -> NDArray[np.int32]:
     """Compute the parameters `[b, h, w, p]` at every site of complete images at once.
 
     Args:
@@ -105,9 +103,7 @@ def run_whole(frames: FramesT, operations: Operations[FramesT], levels: Array) -
 class NumpyIntegerStepper(IntegerStepper):
     """Step through images in numpy."""
 
-    def __init__(
-        self, program: IntegerProgram, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]
-    ) -> None:
+    def __init__(self, program: Program, batch: int, height: int, width: int, inputs: Mapping[str, IntArray]) -> None:
         super().__init__(program, batch, height, width)
         self._frames = open_frames(program, batch, height, width, inputs)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from pointillist.engine.integer.arithmetic import clamp
 from pointillist.engine.integer.numpy.frames import Frames, Region
-from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode, is_narrow
-from pointillist.engine.integer.program import IntArray, IntegerCache, IntegerInstruction
+from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode
+from pointillist.engine.program import Instruction, IntArray, KeyValueCache
 
 FACTOR_BITS = 16
 VALUE_BITS = 8
@@ -34,9 +34,9 @@ class Attend(IntegerOpcode):
 
     constants: ClassVar = {"exp": "int32", "factor": "int64"}
 
-    def run(self, frames: Frames, i: IntegerInstruction, region: Region) -> None:
+    def run(self, frames: Frames, i: Instruction, region: Region) -> None:
         cache, query = i.map, frames.read(i.inputs[0], region)
-        assert isinstance(cache, IntegerCache)
+        assert isinstance(cache, KeyValueCache)
         assert i.output is not None
         entries, width = frames.caches[cache], frames.width
         result = np.zeros((*query.shape[:3], i.output.channels), np.int32)
@@ -47,13 +47,13 @@ class Attend(IntegerOpcode):
                     result[:, r, n] = attend(cache, i.constants, query[:, r, n], entries[:, :site])
         frames.write(i.output, region, result)
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         """Bound a score."""
-        return i.map.key_width * 2**14 if isinstance(i.map, IntegerCache) else 2**31
+        return i.map.key_width * 2**14 if isinstance(i.map, KeyValueCache) else 2**31
 
-    def problem(self, i: IntegerInstruction) -> str | None:
+    def problem(self, i: Instruction) -> str | None:
         cache = i.map
-        if not isinstance(cache, IntegerCache) or i.output is None or len(i.inputs) != 1 or not is_narrow(i.inputs[0]):
+        if not isinstance(cache, KeyValueCache) or i.output is None or len(i.inputs) != 1 or not i.inputs[0].is_narrow:
             return "it attends to a cache by a narrow query"
         if (i.inputs[0].channels, i.output.channels) != (cache.key_channels, cache.channels - cache.key_channels):
             return "its cache has other channels"
@@ -61,7 +61,7 @@ class Attend(IntegerOpcode):
 
 
 def attend(
-    cache: IntegerCache, constants: dict[str, IntArray], query: IntArray, entries: IntArray
+    cache: KeyValueCache, constants: dict[str, IntArray], query: IntArray, entries: IntArray
 ) -> NDArray[np.int32]:
     """Attend from one site, `[b, key channels]`, to entries `[b, sites, channels]`."""
     batch, sites, heads = len(query), entries.shape[1], cache.num_heads

@@ -10,8 +10,7 @@ import numpy as np
 
 from pointillist.engine.integer.arithmetic import shift
 from pointillist.engine.integer.numpy.frames import Frames, Region
-from pointillist.engine.integer.program import IntArray, IntegerInstruction, IntegerValue
-from pointillist.engine.program import View
+from pointillist.engine.program import RANGES, Instruction, IntArray
 from pointillist.errors import EngineError
 
 INT32_MAX = 2**31 - 1
@@ -27,25 +26,20 @@ class IntegerOpcode(ABC):
     constants: ClassVar[dict[str, str]] = {}
 
     @abstractmethod
-    def run(self, frames: Frames, i: IntegerInstruction, region: Region) -> None:
+    def run(self, frames: Frames, i: Instruction, region: Region) -> None:
         """Compute the output over a region."""
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         """Return the largest magnitude of an intermediate sum that is computed in 32 bits."""
         return 0
 
-    def problem(self, i: IntegerInstruction) -> str | None:
+    def problem(self, i: Instruction) -> str | None:
         """Return what is wrong with the channels and kinds of an instruction from a file; None if nothing is."""
         if i.output is None or not i.inputs:
             return "it lacks a value"
         if any(view.channels != i.output.channels for view in i.inputs):
             return "values of different channels are combined"
         return None
-
-
-def is_narrow(view: View) -> bool:
-    """Return True for a view of 8-bit integers."""
-    return isinstance(view.value, IntegerValue) and view.value.narrow
 
 
 INTEGER_OPCODES: dict[str, IntegerOpcode] = {}
@@ -57,7 +51,7 @@ def integer_opcode(kind: type[IntegerOpcode]) -> type[IntegerOpcode]:
     return kind
 
 
-def prove_ranges(code: tuple[IntegerInstruction, ...]) -> None:
+def prove_ranges(code: tuple[Instruction, ...]) -> None:
     """Prove that no 32-bit sum of these instructions overflows, whatever the inputs.
 
     Raises:
@@ -74,16 +68,10 @@ def prove_ranges(code: tuple[IntegerInstruction, ...]) -> None:
             )
 
 
-def range_of(value: object) -> tuple[int, int]:
-    """Return the least and the largest integer that a value of an integer program can hold."""
-    assert isinstance(value, IntegerValue)
-    return value.range
-
-
-def output_range(i: IntegerInstruction) -> tuple[int, int]:
+def output_range(i: Instruction) -> tuple[int, int]:
     """Return the least and the largest integer of the output."""
     assert i.output is not None
-    return range_of(i.output.value)
+    return RANGES[i.output.value.dtype]
 
 
 def lookup(table: IntArray, x: IntArray, by: IntArray) -> IntArray:

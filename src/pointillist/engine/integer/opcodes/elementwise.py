@@ -8,8 +8,8 @@ import numpy as np
 
 from pointillist.engine.integer.arithmetic import clamp, shift
 from pointillist.engine.integer.numpy.frames import Frames, Region
-from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode, is_narrow, lookup, output_range
-from pointillist.engine.integer.program import LIMIT, IntArray, IntegerInstruction
+from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode, lookup, output_range
+from pointillist.engine.program import LIMIT, Instruction, IntArray
 
 
 def shifted_limit(by: IntArray) -> int:
@@ -20,7 +20,7 @@ def shifted_limit(by: IntArray) -> int:
 class Elementwise(IntegerOpcode):
     """Base class: a formula for the channels of a region, in 64 bits, clamped to the range of the output."""
 
-    def run(self, frames: Frames, i: IntegerInstruction, region: Region) -> None:
+    def run(self, frames: Frames, i: Instruction, region: Region) -> None:
         inputs = [frames.read(view, region).astype(np.int64) for view in i.inputs]
         assert i.output is not None
         frames.write(i.output, region, clamp(self.formula(i.constants, *inputs), *output_range(i)))
@@ -34,10 +34,10 @@ class Elementwise(IntegerOpcode):
     to_narrow: bool | None = False
     """Whether the output is narrow; None for either."""
 
-    def problem(self, i: IntegerInstruction) -> str | None:
-        if len(i.inputs) != self.arity or (self.arity > 1 and any(map(is_narrow, i.inputs))):
+    def problem(self, i: Instruction) -> str | None:
+        if len(i.inputs) != self.arity or (self.arity > 1 and any(view.is_narrow for view in i.inputs)):
             return f"it takes {self.arity} wide values"
-        if i.output is not None and self.to_narrow not in (None, is_narrow(i.output)):
+        if i.output is not None and self.to_narrow not in (None, i.output.is_narrow):
             return "it makes a value of the other width"
         return super().problem(i)
 
@@ -49,7 +49,7 @@ class Narrow(Elementwise):
     constants: ClassVar = {"shift": "int8"}
     to_narrow = True
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         return shifted_limit(i.constants["shift"])
 
     def formula(self, c: dict[str, IntArray], *x: IntArray) -> IntArray:
@@ -62,8 +62,8 @@ class Rescale(Narrow):
 
     to_narrow = False
 
-    def largest(self, i: IntegerInstruction) -> int:
-        return 0 if is_narrow(i.inputs[0]) else super().largest(i)
+    def largest(self, i: Instruction) -> int:
+        return 0 if i.inputs[0].is_narrow else super().largest(i)
 
 
 @integer_opcode
@@ -76,7 +76,7 @@ class Add(Elementwise):
     def formula(self, c: dict[str, IntArray], *x: IntArray) -> IntArray:
         return shift(x[0], c["left"]) + shift(x[1], c["right"])
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         """Reject shifts to the left, which could overflow."""
         return max(2 * shifted_limit(by) for by in i.constants.values())
 
@@ -90,7 +90,7 @@ class Offset(Elementwise):
     def formula(self, c: dict[str, IntArray], *x: IntArray) -> IntArray:
         return x[0] + c["constant"]
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         return LIMIT + int(np.abs(i.constants["constant"].astype(np.int64)).max(initial=0))
 
 
@@ -129,7 +129,7 @@ class Lookup(Elementwise):
 
     constants: ClassVar = {"table": "int32", "shift": "int8"}
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         return shifted_limit(i.constants["shift"])
 
     def formula(self, c: dict[str, IntArray], *x: IntArray) -> IntArray:
@@ -143,7 +143,7 @@ class RectifiedLookup(Lookup):
     def formula(self, c: dict[str, IntArray], *x: IntArray) -> IntArray:
         return np.maximum(x[0], 0) + super().formula(c, *x)
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         return max(super().largest(i), LIMIT + int(np.abs(i.constants["table"].astype(np.int64)).max(initial=0)))
 
 
@@ -162,7 +162,7 @@ class Gate(Elementwise):
         tanh = lookup(c["tanh"], x[0], c["left"]).astype(np.int64)
         return shift(tanh * lookup(c["sigmoid"], x[1], c["right"]), c["shift"])
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         product = int(np.abs(i.constants["tanh"].astype(np.int64)).max()) * int(
             np.abs(i.constants["sigmoid"].astype(np.int64)).max()
         )

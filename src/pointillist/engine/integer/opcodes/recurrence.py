@@ -17,8 +17,8 @@ import numpy as np
 
 from pointillist.engine.integer.arithmetic import clamp, matmul, shift
 from pointillist.engine.integer.numpy.frames import Frames, Region
-from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode, is_narrow, lookup
-from pointillist.engine.integer.program import LIMIT, IntArray, IntegerInstruction
+from pointillist.engine.integer.opcodes.base import IntegerOpcode, integer_opcode, lookup
+from pointillist.engine.program import LIMIT, Instruction, IntArray
 
 STATE_BITS, HIDDEN_BITS, TABLE_BITS = 14, 7, 8
 
@@ -32,7 +32,7 @@ class Scan(IntegerOpcode):
         "cell": "int32",
     }  # fmt: skip
 
-    def run(self, frames: Frames, i: IntegerInstruction, region: Region) -> None:
+    def run(self, frames: Frames, i: Instruction, region: Region) -> None:
         x = frames.read(i.inputs[0], region).astype(np.int64)
         assert i.output is not None
         c, ((_, side),) = i.constants, i.taps
@@ -47,13 +47,13 @@ class Scan(IntegerOpcode):
             hidden = clamp(shift(out, np.array(STATE_BITS - HIDDEN_BITS)), -128, 127)
         frames.write(i.output, region, result)
 
-    def largest(self, i: IntegerInstruction) -> int:
+    def largest(self, i: Instruction) -> int:
         matrix, by = i.constants["matrix"].astype(np.int64), i.constants["shift"].astype(np.int64)
         sums = (np.abs(matrix) * 255).sum(axis=0) + 128 * np.abs(matrix.sum(axis=0))
         return int(np.maximum(sums << np.maximum(-by, 0), LIMIT + 1 + (sums >> np.maximum(by, 0))).max(initial=0))
 
-    def problem(self, i: IntegerInstruction) -> str | None:
-        if i.output is None or len(i.inputs) != 1 or is_narrow(i.inputs[0]) or is_narrow(i.output):
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or len(i.inputs) != 1 or i.inputs[0].is_narrow or i.output.is_narrow:
             return "it makes a wide value of another"
         d = i.output.channels
         if i.inputs[0].channels != 4 * d or i.constants["matrix"].shape != (d, 4 * d) or len(i.taps) != 1:

@@ -6,19 +6,18 @@ import numpy as np
 
 from pointillist.engine.integer.frequencies import LOGIT_STEP, exp_table
 from pointillist.engine.integer.opcodes.attention import FACTOR_BITS, VALUE_BITS
-from pointillist.engine.integer.program import IntegerCache
 from pointillist.engine.integer.rewrite.builder import Form, Rewriter, rewrites
 from pointillist.engine.integer.rewrite.grids import shifts
-from pointillist.engine.program import Instruction, KeyValueCache, View
+from pointillist.engine.program import INT8, Instruction, KeyValueCache, View
 
 
-def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[IntegerCache, np.ndarray]:
+def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[KeyValueCache, np.ndarray]:
     """Return the exact cache, and the units of its channels: one for all keys."""
     if cache not in rewriter.caches:
         unit, _ = rewriter.narrow_grid(rewriter.readers.cached[cache])
         unit[: cache.key_channels] = unit[: cache.key_channels].max()
-        made = IntegerCache(
-            len(rewriter.caches), cache.channels, True, num_heads=cache.num_heads, key_channels=cache.key_channels
+        made = KeyValueCache(
+            cache.name, cache.channels, dtype=INT8, num_heads=cache.num_heads, key_channels=cache.key_channels
         )
         rewriter.caches[cache] = (made, unit)
     return rewriter.caches[cache]
@@ -27,7 +26,7 @@ def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[IntegerCache, np.n
 def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
     """Return a view in 8 bits, in given units."""
     source = rewriter.wide(view)
-    made = rewriter.value(view.value, view.channels, narrow=True)
+    made = rewriter.value(view.value, view.channels, dtype=INT8)
     form = Form(made, unit, np.zeros(view.channels))
     source = rewriter.refined(source, unit)
     rewriter.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))

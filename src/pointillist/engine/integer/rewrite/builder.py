@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import IntegerCache, IntegerInput, IntegerInstruction, IntegerMap, IntegerValue
 from pointillist.engine.integer.rewrite.grids import (
     FACTOR_BITS,
     MAX_LEFT,
@@ -21,7 +20,22 @@ from pointillist.engine.integer.rewrite.grids import (
 )
 from pointillist.engine.integer.rewrite.readers import Readers
 from pointillist.engine.integer.tables import function_table
-from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Tap, Value, View
+from pointillist.engine.program import (
+    INT8,
+    INT32,
+    RANGES,
+    UINT8,
+    ConditionInput,
+    DType,
+    FeatureMap,
+    Instruction,
+    KeyValueCache,
+    Phase,
+    Program,
+    Tap,
+    Value,
+    View,
+)
 from pointillist.errors import EngineError
 
 Array = NDArray[Any]
@@ -100,15 +114,15 @@ class Rewriter:
     def __init__(self, program: Program, seen: dict[Value, Array], canvas: Form) -> None:
         self.program, self.seen = program, seen
         self.readers = Readers(program)
-        self.code: dict[Phase, list[IntegerInstruction]] = {phase: [] for phase in Phase}
-        self.maps: list[IntegerMap] = [canvas.content]
+        self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
+        self.maps: list[FeatureMap] = [canvas.content]
         self._map_forms: dict[tuple[FeatureMap, bool], Form] = {(program.canvas, True): canvas}
         self._wide: dict[Value, Form] = {}
         self._narrow: dict[View, Form] = {}
         self._tables: dict[tuple[str, float], Array] = {}
         self._count = 0
-        self.inputs: dict[str, IntegerInput] = {}
-        self.caches: dict[KeyValueCache, tuple[IntegerCache, Array]] = {}
+        self.inputs: dict[str, ConditionInput] = {}
+        self.caches: dict[KeyValueCache, tuple[KeyValueCache, Array]] = {}
 
     def run(self) -> None:
         """Rewrite all instructions, in the order of their phases."""
@@ -122,23 +136,23 @@ class Rewriter:
         like: Instruction | View,
         output: View | None,
         *inputs: View,
-        map: IntegerMap | None = None,
+        map: FeatureMap | None = None,
         taps: tuple[Tap, ...] = (),
         key: str = "",
         **constants: Any,
     ) -> None:
         """Emit an instruction, in the phase (and for the rows) of another one, or of a view."""
-        parity = like.row_parity if isinstance(like, Instruction) else None
+        scope, parity = (like.scope, like.row_parity) if isinstance(like, Instruction) else ("", None)
         if map is not None and taps:
             map.extend(taps)
         self.code[like.phase].append(
-            IntegerInstruction(opcode, like.phase, output, inputs, constants, map, taps, key, parity)
+            Instruction(opcode, like.phase, output, inputs, scope, constants, map, taps, key, row_parity=parity)
         )
 
-    def value(self, like: Value, channels: int, *, narrow: bool = False, signed: bool = True) -> IntegerValue:
+    def value(self, like: Value, channels: int, dtype: DType = INT32) -> Value:
         """Create a value of the phase and grid of another one."""
         self._count += 1
-        return IntegerValue(self._count - 1, channels, like.phase, like.depth, like.scale, narrow, signed)
+        return Value(self._count - 1, channels, like.phase, like.depth, like.scale, dtype)
 
     def wide_target(self, view: View, unit: Array | None = None) -> tuple[View, Array]:
         """Return the wide view that an instruction is to make, and its unit.
@@ -217,8 +231,8 @@ class Rewriter:
             return self._narrow[whole].narrow(view.start, view.channels)
         if view not in self._narrow:
             source = self.wide(view)
-            unit, signed = self.narrow_grid(view)
-            made = self.value(view.value, view.channels, narrow=True, signed=signed)
+            unit, dtype = self.narrow_grid(view)
+            made = self.value(view.value, view.channels, dtype)
             form = Form(made, unit, np.zeros(view.channels))
             source = self.refined(source, unit)
             self.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
@@ -226,14 +240,14 @@ class Rewriter:
         result = self._narrow[view]
         return replace(result, content=result.view)
 
-    def narrow_grid(self, view: View) -> tuple[Array, bool]:
-        """Choose the narrow grid of a view: it depends on the calibration alone.
+    def narrow_grid(self, view: View) -> tuple[Array, DType]:
+        """Choose the narrow units and type of a view: they depend on the calibration alone.
 
         It is no finer than the wide grid of the value, which matters for channels that were silent in the calibration.
         """
-        signed = view.value not in self.readers.non_negative
+        dtype = UINT8 if view.value in self.readers.non_negative else INT8
         largest = self.largest(view.value)[view.start : view.start + view.channels]
-        return np.maximum(narrow_units(largest, signed=signed), self.target_unit(view.value)), signed
+        return np.maximum(narrow_units(largest, dtype), self.target_unit(view.value)), dtype
 
     def map(self, feature_map: FeatureMap, *, narrow: bool) -> Form:
         """Return the exact map of a map that holds narrow or wide values."""
@@ -241,14 +255,14 @@ class Rewriter:
         if key not in self._map_forms:
             view = self.readers.stored[feature_map]
             if narrow:
-                unit, signed = self.narrow_grid(view)
+                unit, dtype = self.narrow_grid(view)
             else:
-                unit, signed = np.full(view.channels, self.map_unit(feature_map)), True
-            made = IntegerMap(len(self.maps), view.channels, narrow, signed, feature_map.scale)
+                unit, dtype = np.full(view.channels, self.map_unit(feature_map)), INT32
+            made = FeatureMap(feature_map.name, view.channels, feature_map.scale, dtype)
             for name in ("initial_above", "initial_left"):
                 start = getattr(feature_map, name)
                 if start is not None:
-                    setattr(made, name, np.floor(start / unit + 0.5).clip(*made.range).astype(np.int32))
+                    setattr(made, name, np.floor(start / unit + 0.5).clip(*RANGES[dtype]).astype(np.int32))
             self.maps.append(made)
             self._map_forms[key] = Form(made, unit, np.zeros(view.channels))
         return self._map_forms[key]
@@ -298,7 +312,7 @@ class Rewriter:
     def declare_input(self, i: Instruction, unit: Array) -> Array:
         """Declare an input, and return its units: those of its first declaration."""
         kind, channels = self.program.inputs[i.key].kind, self.program.inputs[i.key].channels
-        result = self.inputs.setdefault(input_name(i.key), IntegerInput(kind, channels, unit))
+        result = self.inputs.setdefault(input_name(i.key), ConditionInput(kind, channels, unit=unit))
         return result.unit
 
     def round_weights(self, i: Instruction, weights: Array) -> Array:

@@ -12,7 +12,7 @@ from pointillist.engine.integer.numpy.floating import elu, gelu, sigmoid
 from pointillist.engine.integer.rewrite.builder import Form, Rewriter, rewrites
 from pointillist.engine.integer.rewrite.grids import FACTOR_BITS, power, shifts
 from pointillist.engine.integer.tables import GATE_BITS, STEP
-from pointillist.engine.program import Instruction, View
+from pointillist.engine.program import UINT8, Instruction, View
 
 Array = NDArray[Any]
 
@@ -36,13 +36,13 @@ def rewrite_multiply(rewriter: Rewriter, i: Instruction) -> None:
     rewriter.emit("MULTIPLY", i, output, x.view, y.view, shift=shifts(unit, x.unit * y.unit))
 
 
-@rewrites("SHIFT")
-def rewrite_shift(rewriter: Rewriter, i: Instruction) -> None:
+@rewrites("OFFSET")
+def rewrite_offset(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the sum with a constant."""
     assert i.output is not None
     x = rewriter.wide(i.inputs[0])
     output, unit = rewriter.wide_target(i.output, x.unit)
-    constant = rewriter.program.constant(i.constants[0])
+    constant = i.constants["constant"]
     rewriter.emit("OFFSET", i, output, x.view, constant=np.floor(constant / unit + 0.5).astype(np.int32))
 
 
@@ -51,7 +51,7 @@ def rewrite_scale(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the product with a constant, in 15 bits."""
     assert i.output is not None
     x = rewriter.wide(i.inputs[0])
-    factor = rewriter.program.constant(i.constants[0]).astype(np.float64)
+    factor = i.constants["factor"].astype(np.float64)
     step = power(np.abs(factor)) * 2.0**-FACTOR_BITS
     output, unit = rewriter.wide_target(i.output)
     rewriter.emit(
@@ -67,7 +67,7 @@ def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
     x = rewriter.wide(i.inputs[0])
     if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
         unit, _ = rewriter.narrow_grid(i.output)
-        made = rewriter.value(i.output.value, i.output.channels, narrow=True, signed=False)
+        made = rewriter.value(i.output.value, i.output.channels, dtype=UINT8)
         form = Form(made, unit, np.zeros(made.channels))
         x = rewriter.refined(x, unit)
         rewriter.emit("NARROW", i, form.view, x.view, shift=shifts(unit, x.unit))
@@ -87,8 +87,8 @@ def rewrite_gate(rewriter: Rewriter, i: Instruction) -> None:
         "sigmoid": rewriter.table("sigmoid", sigmoid, 2.0**-GATE_BITS, np.int16),
     }
     if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
-        unit, signed = rewriter.narrow_grid(i.output)
-        made = rewriter.value(i.output.value, i.output.channels, narrow=True, signed=signed)
+        unit, dtype = rewriter.narrow_grid(i.output)
+        made = rewriter.value(i.output.value, i.output.channels, dtype=dtype)
         form = Form(made, unit, np.zeros(made.channels))
         rewriter.set_narrow(i.output, form)
         output: View = form.view
@@ -137,5 +137,5 @@ def rewrite_constant(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a constant."""
     assert i.output is not None
     output, unit = rewriter.wide_target(i.output)
-    constant = rewriter.program.constant(i.constants[0])
+    constant = i.constants["constant"]
     rewriter.emit("CONSTANT", i, output, constant=np.floor(constant / unit + 0.5).astype(np.int32))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.integer.program import NARROW_RANGE
+from pointillist.engine.program import RANGES, DType
 
 Array = NDArray[Any]
 WIDE_BITS = 16
@@ -34,16 +34,16 @@ def wide_unit(largest: Array) -> float:
     return float(power(most).item()) * 2.0 ** (1 - WIDE_BITS)
 
 
-def narrow_units(largest: Array, *, signed: bool) -> Array:
+def narrow_units(largest: Array, dtype: DType) -> Array:
     """Return the units of the channels of a narrow value: the finest that hold every magnitude of the calibration.
 
     A finer unit, which clips what is rare, has a smaller mean square error and costs more bits (docs/decisions, 0049).
 
     Args:
         largest: largest magnitude of each channel.
-        signed: whether the value may be negative.
+        dtype: int8, or uint8 of a value that is never negative.
     """
-    _, high = NARROW_RANGE[signed]
+    _, high = RANGES[dtype]
     unit = 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), TINY) / high))
     # a channel that is almost silent gets no finer grid than its neighbours need
     result: Array = np.maximum(unit, unit.max() * 2.0**-8)

@@ -19,7 +19,7 @@ PROJECT_BITS = 15
 def rewrite_linear(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a product, once an image in 64 bits, else in 8."""
     assert i.output is not None
-    matrix, *bias = (rewriter.program.constant(block).astype(np.float64) for block in i.constants)
+    matrix, *bias = (array.astype(np.float64) for array in i.constants.values())
     offset = bias[0] if bias else np.zeros(matrix.shape[1])
     if i.phase == Phase.IMAGE:
         _project(rewriter, i, matrix, offset)

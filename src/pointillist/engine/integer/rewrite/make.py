@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from pointillist.engine.integer.frequencies import LOGIT_STEP, exp_table, precision_of
 from pointillist.engine.integer.mixture import FINE_STEP, mixture_tables
 from pointillist.engine.integer.opcodes.base import prove_ranges
-from pointillist.engine.integer.program import IntegerHead, IntegerMap, IntegerProgram
 from pointillist.engine.integer.rewrite import attention, elementwise, linear, recurrence, sites  # noqa: F401  (register their rules)
 from pointillist.engine.integer.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
 from pointillist.engine.integer.rewrite.calibrate import calibrate
 from pointillist.engine.integer.rewrite.grids import MAX_WEIGHT, canvas_unit, power
-from pointillist.engine.program import Phase, Program, View
+from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, View, size_of
 from pointillist.errors import EngineError
 
 Array = NDArray[Any]
@@ -33,7 +32,7 @@ def rewrite_to_integers(
     ordered: bool,
     channels: int,
     mixtures: int = 0,
-) -> IntegerProgram:
+) -> Program:
     """Rewrite a program in integers.
 
     Args:
@@ -60,20 +59,21 @@ def rewrite_to_integers(
     code = {phase: tuple(part) for phase, part in rewriter.code.items()}
     for part in code.values():
         prove_ranges(part)
-    return IntegerProgram(
+    return Program(
         num_sub_steps=program.num_sub_steps,
         canvas_width=program.canvas_width,
         canvas=canvas.content,
-        canvas_values=values,
         maps=tuple(rewriter.maps),
         kv_caches=tuple(made for made, _ in rewriter.caches.values()),
         inputs=rewriter.inputs,
         per_image=code[Phase.IMAGE],
         per_row=code[Phase.ROW],
         per_site=code[Phase.SITE],
+        sub_steps=(code[Phase.SITE],) * program.num_sub_steps,
         post_draw=code[Phase.POST_DRAW],
         params=params,
-        head=IntegerHead(kind, channels, levels, mixtures, precision, tables),
+        size=size_of(*code.values()),
+        integer_head=IntegerHead(kind, channels, levels, mixtures, precision, tables, values),
         s_curve=program.s_curve,
     )
 
@@ -96,7 +96,7 @@ def _canvas(program: Program, level_values: Array, *, ordered: bool) -> tuple[ND
         units = 2 * power(np.abs(level_values).max(axis=0).astype(np.float64) / MAX_WEIGHT)
         units = np.where(np.abs(level_values).max(axis=0) <= units / 2 * MAX_WEIGHT, units / 2, units)
         values, offsets = np.floor(level_values / units + 0.5), np.zeros(len(units))
-    content = IntegerMap(0, program.canvas.channels, True, True, 1, program.canvas.up, program.canvas.left)
+    content = FeatureMap("canvas", program.canvas.channels, dtype=INT8, up=program.canvas.up, left=program.canvas.left)
     sub = program.num_sub_steps * program.canvas_width // len(units)
     return values.astype(np.int8), Form(content, np.tile(units, sub), np.tile(offsets, sub))
 

@@ -18,7 +18,7 @@ from pointillist.engine.program import Instruction
 def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite the recurrence; its states have fixed units."""
     assert i.output is not None
-    matrix, hidden, cell = (rewriter.program.constant(block).astype(np.float64) for block in i.constants)
+    matrix, hidden, cell = (array.astype(np.float64) for array in i.constants.values())
     x = rewriter.wide(i.inputs[0])
     scaled = matrix * 2.0**-HIDDEN_BITS
     unit = weight_units(np.abs(scaled).max(axis=0, initial=0), np.zeros(matrix.shape[1]))

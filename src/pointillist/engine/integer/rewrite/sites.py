@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.engine.integer.rewrite.builder import Form, Rewriter, input_name, is_constant_map, rewrites
-from pointillist.engine.program import Instruction, Phase
+from pointillist.engine.program import INT8, Instruction, Phase
 
 VECTOR_UNIT = 2.0**-14
 """Unit of vector conditions."""
@@ -49,7 +49,7 @@ def rewrite_gather(rewriter: Rewriter, i: Instruction) -> None:
         source = rewriter.map(i.map, narrow=narrow)
         units, offsets = np.tile(source.unit, count), np.tile(source.offset, count)
         if narrow:
-            made = rewriter.value(i.output.value, i.output.channels, narrow=True, signed=source.content.signed)
+            made = rewriter.value(i.output.value, i.output.channels, dtype=source.content.dtype)
             form = Form(made, units, offsets)
             rewriter.set_narrow(i.output, form)
             output = form.view
@@ -73,7 +73,7 @@ def rewrite_input(rewriter: Rewriter, i: Instruction) -> None:
         rewriter.emit("INPUT", i, output, key=input_name(i.key))
         return
     unit, _ = rewriter.narrow_grid(i.output)
-    made = rewriter.value(i.output.value, i.output.channels, narrow=True, signed=True)
+    made = rewriter.value(i.output.value, i.output.channels, dtype=INT8)
     unit = rewriter.declare_input(i, unit)
     form = Form(made, unit, np.zeros(made.channels))
     rewriter.set_narrow(i.output, form)
