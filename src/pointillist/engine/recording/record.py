@@ -179,10 +179,9 @@ class RecordPass:
         packed = torch.cat([bias, keys.transpose(1, 2).flatten(1), values.flatten(1)], 1)[:, :, None, None]
         builder.inputs[key] = ConditionInput("vector", packed.shape[1], _to_channels_last(packed, builder.dtype))
         tokens = builder.emit("INPUT", channels=packed.shape[1], phase=Phase.IMAGE, key=key)
-        cache = KeyValueCache(
-            builder.scope, query.channels + channels, dtype=builder.dtype, length=keys.shape[1], num_heads=heads,
-            key_channels=query.channels,
-        )  # fmt: skip
+        width = query.channels + channels
+        cache = KeyValueCache(builder.scope, width, 1, builder.dtype)
+        cache.length, cache.num_heads, cache.key_channels = keys.shape[1], heads, query.channels
         result = builder.emit("CROSS_ATTEND", query, tokens, channels=channels, map=cache, key=key)
         return symbol_of(builder, result)
 
