@@ -148,7 +148,7 @@ def test_pictures_without_a_likelihood(folder: Path, tmp_path: Path) -> None:
         "train", folder / "photos", "--config", folder / "run.toml", "--set", "pixels.model.type=none",
         "--steps", "1", "--out", out,
     )  # fmt: skip
-    assert "none, as the decoder is deterministic" in run("sample", out, "-n", "1", "--out", tmp_path / "a.png").output
+    assert "none (as the decoder is deterministic)" in run("sample", out, "-n", "1", "--out", tmp_path / "a.png").output
     result = run("sample", out, "-n", "2", "--out", tmp_path / "files/", "--json")
     assert json.loads(result.output)["bits_per_dim"] is None
     json.loads((tmp_path / "files" / "metadata.jsonl").read_text().splitlines()[0], parse_constant=_reject)

@@ -44,8 +44,8 @@ def _set(*keys: str, value: Any) -> Callable[[dict[str, Any]], None]:
     [
         ("hierarchy.json", _set("format", value="other"), "not of a hierarchy of this release"),
         ("hierarchy.json", _set("format_version", value=2), "not of a hierarchy of this release"),
-        ("hierarchy.json", _set("levels", value=10**9), "does not describe a hierarchy"),
-        ("hierarchy.json", _set("levels", value=2), "no 'tokenizer2' yet"),
+        ("hierarchy.json", _set("scales", value=10**9), "does not describe a hierarchy"),
+        ("hierarchy.json", _set("scales", value=2), "no 'tokenizer2' yet"),
         ("hierarchy.json", _set("pixels", value=[]), "does not describe a hierarchy"),
         ("hierarchy.json", _set("more", value=1), "does not describe a hierarchy"),
         ("hierarchy.json", _set("tokenized", value=False), "does not take the codes before it"),

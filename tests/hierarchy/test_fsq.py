@@ -28,7 +28,7 @@ def test_ids_and_vectors_are_one_to_one(levels: tuple[int, ...]) -> None:
 
 @given(LEVELS, st.sampled_from([0.01, 1.0, 100.0]))
 def test_quantised_numbers_are_vectors_of_codes(levels: tuple[int, ...], spread: float) -> None:
-    """Whatever is quantised, also far outside, is the vector of an id; every level can be reached."""
+    """Whatever is quantised, also far outside, is the vector of an id; every scale can be reached."""
     fsq = FSQ(levels)
     z = torch.randn(2, len(levels), 5, 7) * spread
     vectors = fsq.quantize(z)

@@ -90,7 +90,7 @@ def test_one_likelihood(image: pt.ImageSpec, depth: int) -> None:
     samples = hierarchy.sample(3, seed=1)
     length = hierarchy.code_length(samples.levels, samples.codes)
     torch.testing.assert_close(-length.total, samples.nats, rtol=1e-9, atol=1e-9)
-    for name, nats in samples.nats_by_level.items():
+    for name, nats in samples.nats_by_scale.items():
         torch.testing.assert_close(-length.nats[name], nats, rtol=1e-9, atol=1e-9)
     data = ImageDataset(samples.levels.numpy().astype(np.uint16), image)
     found = hierarchy.evaluate(data, data, batch_size=2)

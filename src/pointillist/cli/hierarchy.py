@@ -87,7 +87,7 @@ def evaluate_hierarchy(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Print the bits of each level and of the pair, with baselines."""
+    """Print the bits of each scale and of the pair, with baselines."""
     from pointillist.evaluation.table import write_csv
     from pointillist.hierarchy import Hierarchy
     from pointillist.system import resolve_device
@@ -176,7 +176,7 @@ def explain_hierarchy(
     as_json: bool,
     force: bool,
 ) -> None:
-    """Write a picture of an image, its codes and its bits by level."""
+    """Write a picture of an image, its codes and its bits by scale."""
     from pointillist.errors import ConfigError
     from pointillist.hierarchy import Hierarchy
     from pointillist.hierarchy.explain import explain_chain
@@ -196,7 +196,7 @@ def explain_hierarchy(
         print_json({"picture": str(out), **facts})
         return
     lines = [
-        (level, f"{bits:.2f} bits, {result.bits_per_number[level]:.4f} each") for level, bits in result.bits.items()
+        (scale, f"{bits:.2f} bits, {result.bits_per_number[scale]:.4f} each") for scale, bits in result.bits.items()
     ]
     print_facts([*lines, ("together", f"{sum(result.bits.values()):.2f} bits, a bound"), ("picture", str(out))])
 

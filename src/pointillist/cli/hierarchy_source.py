@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HierarchySource:
-    """A hierarchy, whose levels torch or the engines sample in turn."""
+    """A hierarchy, whose scales torch or the engines sample in turn."""
 
     model: Hierarchy
     engine: EngineChoice
@@ -34,12 +34,12 @@ class HierarchySource:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels of the coarsest level."""
+        """Names of the labels of the coarsest scale."""
         return self.model.classes
 
     @property
     def generation_config(self) -> GenerationConfig:
-        """Sampling settings that suit the coarsest level."""
+        """Sampling settings that suit the coarsest scale."""
         return self.model.codes[-1].generation_config
 
     @property
@@ -49,7 +49,7 @@ class HierarchySource:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights and settings of all levels."""
+        """SHA-256 of the weights and settings of all scales."""
         from pointillist.checkpoint.tensors import fingerprint
         from pointillist.model.fingerprint import model_fingerprint
 
@@ -62,19 +62,19 @@ class HierarchySource:
         """What the bits/dim of its samples are."""
         if self.model.pixels is not None:
             return "a bound: the codes, and the pixels given the codes"
-        return "as the decoder is deterministic" if self.model.tokenizers else "of all levels of codes, per finest code"
+        return "as the decoder is deterministic" if self.model.tokenizers else "of all scales of codes, per finest code"
 
     def order(self, name: str | None) -> PixelOrder:
-        """Return the generation order of the finest level; there is no other."""
+        """Return the generation order of the finest scale; there is no other."""
         from pointillist.errors import ConfigError
 
         own = list(self.model.models.values())[-1].order()
         if name not in (None, own.name):
-            raise ConfigError(f"`--order` (={name!r}) is not for a hierarchy, whose levels have orders of their own.")
+            raise ConfigError(f"`--order` (={name!r}) is not for a hierarchy, whose scales have orders of their own.")
         return own
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
-        """Return the rank of each pixel in the generation order of the finest level, `[h w]`."""
+        """Return the rank of each pixel in the generation order of the finest scale, `[h w]`."""
         return order.rank(height, width)
 
     def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Images by levels: codes of an encoder, a pixel model of each level given the codes before it, honest bits."""
+"""Images by scales: codes of an encoder, a pixel model of each scale given the codes before it, honest bits."""
 
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.chain import Chain

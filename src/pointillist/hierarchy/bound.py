@@ -1,4 +1,4 @@
-"""The code length of an image by levels: an upper bound on its negative log-likelihood."""
+"""The code length of an image by scales: an upper bound on its negative log-likelihood."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class CodeLength:
     ```
 
     Attributes:
-        nats: negative log-likelihood of each image at each level given the levels before it, `[n]`, coarse to fine.
-        dims: numbers of the grid of each level.
+        nats: negative log-likelihood of each image at each scale given the scales before it, `[n]`, coarse to fine.
+        dims: numbers of the grid of each scale.
     """
 
     nats: Mapping[str, Float[Tensor, " n"]]
@@ -38,14 +38,14 @@ class CodeLength:
 
     @property
     def total(self) -> Float[Tensor, " n"]:
-        """Sum over the levels, in nats."""
+        """Sum over the scales, in nats."""
         return torch.stack(list(self.nats.values())).sum(0)
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " n"]:
-        """Bits of all levels, per number of the finest grid."""
+        """Bits of all scales, per number of the finest grid."""
         return bits_per_dim(self.total, list(self.dims.values())[-1])
 
-    def bits_per_number(self, level: str) -> Float[Tensor, " n"]:
-        """Bits of a level per number of its own grid: bits per code, or bits per sub-pixel."""
-        return bits_per_dim(self.nats[level], self.dims[level])
+    def bits_per_number(self, scale: str) -> Float[Tensor, " n"]:
+        """Bits of a scale per number of its own grid: bits per code, or bits per sub-pixel."""
+        return bits_per_dim(self.nats[scale], self.dims[scale])

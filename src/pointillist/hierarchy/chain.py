@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionKwargs, HintConfig, Label
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.hierarchy.bound import CodeLength
-from pointillist.hierarchy.config import CODES, PIXELS, level_names
+from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.hints import CodeHint
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
@@ -20,15 +20,15 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 
 AnyChain = TypeVar("AnyChain", bound="Chain")
 Codes = Mapping[str, Int[Tensor, "b 1 _ _"]]
-"""Grids of codes by level: `codes`, and `codes2` for the next coarser one."""
+"""Grids of codes by scale: `codes`, and `codes2` for the next coarser one."""
 
 
 class Chain:
     """A chain of pixel models: the coarsest codes, finer codes given those, the pixels given the codes.
 
     Attributes:
-        tokenizers: encoder to the codes of each level, the finest first; none for codes of the user.
-        codes: model of the codes of each level given the coarser ones, the finest first.
+        tokenizers: encoder to the codes of each scale, the finest first; none for codes of the user.
+        codes: model of the codes of each scale given the coarser ones, the finest first.
         pixels: model of the pixels given the codes; None for a hierarchy without a likelihood of pixels.
         data: how the images of the training were read, as in a run file.
 
@@ -48,8 +48,8 @@ class Chain:
         _check(self)
 
     def __repr__(self) -> str:
-        levels = " -> ".join(f"{model.image.height}x{model.image.width} codes" for model in reversed(self.codes))
-        return f"{type(self).__name__}({levels} -> {self.image}, {self.num_parameters:,} parameters)"
+        scales = " -> ".join(f"{model.image.height}x{model.image.width} codes" for model in reversed(self.codes))
+        return f"{type(self).__name__}({scales} -> {self.image}, {self.num_parameters:,} parameters)"
 
     @property
     def image(self) -> ImageSpec:
@@ -65,23 +65,23 @@ class Chain:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the labels that the coarsest level takes."""
+        """Names of the labels that the coarsest scale takes."""
         return self.codes[-1].config.classes
 
     @property
     def models(self) -> dict[str, PixelModel]:
-        """Pixel models by level, coarse to fine."""
-        names = level_names(CODES, len(self.codes))
+        """Pixel models by scale, coarse to fine."""
+        names = scale_names(CODES, len(self.codes))
         result = dict(reversed(list(zip(names, self.codes, strict=True))))
         return result if self.pixels is None else {**result, PIXELS: self.pixels}
 
     @property
     def hints(self) -> tuple[CodeHint, ...]:
-        """Kind of hint that the codes of each level, and all coarser ones, make."""
+        """Kind of hint that the codes of each scale, and all coarser ones, make."""
         if self.tokenizers:
             return tuple(CodeHint(one.fsq, (one.codes,)) for one in self.tokenizers)
         specs = tuple(model.image for model in self.codes)
-        return tuple(CodeHint(None, specs[level:]) for level in range(len(specs)))
+        return tuple(CodeHint(None, specs[scale:]) for scale in range(len(specs)))
 
     @property
     def num_parameters(self) -> int:
@@ -98,7 +98,7 @@ class Chain:
     # -- codes
 
     def encode(self, x: Int[Tensor, "b c h w"]) -> dict[str, Int[Tensor, "b 1 _ _"]]:
-        """Encode images to the codes of each level, the finest first.
+        """Encode images to the codes of each scale, the finest first.
 
         Raises:
             ConfigError: if the codes are those of the user.
@@ -108,25 +108,25 @@ class Chain:
             raise ConfigError("This hierarchy has codes of your own and no tokenizer: give the codes of the images.")
         x = torch.as_tensor(x) if self.pixels is None else self.pixels.check(x)
         result = {}
-        for name, tokenizer in zip(level_names(CODES, len(self.codes)), self.tokenizers, strict=True):
+        for name, tokenizer in zip(scale_names(CODES, len(self.codes)), self.tokenizers, strict=True):
             x = result[name] = tokenizer.encode(x)
         return result
 
     def decode(self, codes: Codes) -> Int[Tensor, "b c h w"]:
-        """Decode the codes of the finest level to the one picture that the deterministic decoder makes of them.
+        """Decode the codes of the finest scale to the one picture that the deterministic decoder makes of them.
 
         Args:
-            codes: grids by level; from `codes2` alone, the finer codes are decoded too.
+            codes: grids by scale; from `codes2` alone, the finer codes are decoded too.
 
         Raises:
             ConfigError: if there is no tokenizer.
         """
         if not self.tokenizers:
             raise ConfigError("This hierarchy has codes of your own, which it cannot decode: sample its pixels.")
-        names = level_names(CODES, len(self.codes))
-        level = next(level for level, name in enumerate(names) if name in codes)
-        grid = torch.as_tensor(codes[names[level]])
-        for tokenizer in reversed(self.tokenizers[: level + 1]):
+        names = scale_names(CODES, len(self.codes))
+        scale = next(scale for scale, name in enumerate(names) if name in codes)
+        grid = torch.as_tensor(codes[names[scale]])
+        for tokenizer in reversed(self.tokenizers[: scale + 1]):
             grid = tokenizer.decode(grid)
         return grid
 
@@ -136,15 +136,15 @@ class Chain:
 
     # -- likelihood
 
-    def hint(self, level: str, codes: Codes, size: tuple[int, int]) -> dict[str, Any]:
-        """Make the hint of a level from all coarser codes, as a keyword of its model; empty for the coarsest.
+    def hint(self, scale: str, codes: Codes, size: tuple[int, int]) -> dict[str, Any]:
+        """Make the hint of a scale from all coarser codes, as a keyword of its model; empty for the coarsest.
 
         Args:
-            level: `codes`, `codes2`, ... or `pixels`.
-            size: height and width of the grid of this level.
+            scale: `codes`, `codes2`, ... or `pixels`.
+            size: height and width of the grid of this scale.
         """
-        names = level_names(CODES, len(self.codes))
-        above = 0 if level == PIXELS else names.index(level) + 1
+        names = scale_names(CODES, len(self.codes))
+        above = 0 if scale == PIXELS else names.index(scale) + 1
         if above == len(names):
             return {}
         return {"hint": self.hints[above].of([torch.as_tensor(codes[name]) for name in names[above:]], size)}
@@ -157,12 +157,12 @@ class Chain:
         text: Any = None,
         **further: Unpack[ConditionKwargs],
     ) -> CodeLength:
-        """Compute -log p(codes) - log p(x | codes) of each image by levels: an upper bound on -log p(x).
+        """Compute -log p(codes) - log p(x | codes) of each image by scales: an upper bound on -log p(x).
 
         Args:
             x: images; None for a hierarchy of codes alone.
             codes: codes of the images, where no tokenizer makes them, or others instead of those of the encoder.
-            label, text, further: conditions, for the levels that take them.
+            label, text, further: conditions, for the scales that take them.
 
         Raises:
             ShapeError, DataError, ConfigError: if images, codes or conditions do not fit the models.
@@ -190,8 +190,8 @@ class Chain:
         """log p(codes) + log p(x | codes) of each image, in nats: a lower bound on log p(x). See `code_length`."""
         return -self.code_length(x, codes, label, text, **further).total
 
-    def conditions_of(self, model: PixelModel, level: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the conditions that a level takes; the coarsest takes all, so that it reports a wrong one."""
+    def conditions_of(self, model: PixelModel, scale: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the conditions that a scale takes; the coarsest takes all, so that it reports a wrong one."""
         if model is self.codes[-1]:
             return {name: value for name, value in given.items() if value is not None}
         keywords = {encoder.keyword for encoder in model.conditions.encoders.values()}
@@ -208,17 +208,17 @@ def _check(chain: Chain) -> None:
     """Check that each model takes the codes before it."""
     if chain.tokenizers and len(chain.tokenizers) != len(chain.codes):
         raise CheckpointError(
-            f"A hierarchy of {counted(len(chain.codes), 'level')} of codes cannot have "
+            f"A hierarchy of {counted(len(chain.codes), 'scale')} of codes cannot have "
             f"{counted(len(chain.tokenizers), 'tokenizer')}: copy the folder again."
         )
-    for level, (tokenizer, model) in enumerate(zip(chain.tokenizers, chain.codes, strict=False)):
+    for scale, (tokenizer, model) in enumerate(zip(chain.tokenizers, chain.codes, strict=False)):
         if model.image.levels != tokenizer.fsq.size or model.image.channels != 1 or model.image.ordered:
             raise CheckpointError(
-                f"The model of the codes of level {level + 1} has {model.image}, and its tokenizer makes "
+                f"The model of the codes of scale {scale + 1} has {model.image}, and its tokenizer makes "
                 f"{tokenizer.codes}: copy the whole folder again."
             )
-    for level, finer in enumerate([chain.pixels, *chain.codes[:-1]]):
-        hint = chain.hints[level]
+    for scale, finer in enumerate([chain.pixels, *chain.codes[:-1]]):
+        hint = chain.hints[scale]
         taken = None if finer is None else finer.config.condition(HintConfig)
         if finer is not None and (taken is None or _kind(taken) != _kind(hint)):
             raise CheckpointError("A model of this hierarchy does not take the codes before it: copy the folder again.")

@@ -1,7 +1,7 @@
 """Run configs of a hierarchy: the images, the tokenizers, and the sections of an ordinary run for each pixel model.
 
 A section, its stage and its folder have one name: `tokenizer`, `codes` and `pixels`; `tokenizer2` and `codes2` are the
-next coarser level of codes, and so on.
+next coarser scale of codes, and so on.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pointillist.training.run_config import RUN_FILE, DataSection, RunConfig, wi
 HIERARCHY = "hierarchy"
 """The value of `--model`."""
 PIXELS, CODES, TOKENIZER = "pixels", "codes", "tokenizer"
-MAX_LEVELS_OF_CODES = 8
+MAX_SCALES = 8
 _STAGE = re.compile(rf"({TOKENIZER}|{CODES})\d*|{PIXELS}")
 _PRESETS = {CODES: "small", PIXELS: "tiny"}  # a prior has the whole grid to learn; pixels are close to their codes
-# the finer levels are always sampled and scored with the codes before them
+# the finer scales are always sampled and scored with the codes before them
 _CONDITIONED = {"train": {"condition_dropout": {"other": 0.0, "unconditional": 0.0}}}
 _OWN = ("npz_key", "levels")
 _HEADER = "pointillist train --config {out}/run.toml --out ANOTHER"
@@ -52,7 +52,7 @@ class HierarchyRun:
         tokenizers: settings of each tokenizer, of the finest codes first; none for codes of the user.
         codes: settings of a run for each prior, of the finest codes first: `model`, `data` and `train`.
         pixels: settings of a run for the pixels; None for a hierarchy without a likelihood of pixels.
-        own: member of the `.npz` with the codes of each level, and their number; empty with tokenizers.
+        own: member of the `.npz` with the codes of each scale, and their number; empty with tokenizers.
     """
 
     tree: Tree
@@ -71,7 +71,7 @@ class HierarchyRun:
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of all stages, in the order of their training."""
-        names = [*level_names(TOKENIZER, len(self.tokenizers)), *reversed(level_names(CODES, len(self.codes)))]
+        names = [*scale_names(TOKENIZER, len(self.tokenizers)), *reversed(scale_names(CODES, len(self.codes)))]
         return (*names, *([] if self.pixels is None else [PIXELS]))
 
     def to_toml(self) -> str:
@@ -81,9 +81,9 @@ class HierarchyRun:
         return f"# {_HEADER.format(out=self.out)}\n" + tomli_w.dumps(self.tree)
 
 
-def level_names(stem: str, count: int) -> list[str]:
-    """Name the sections of a stage for each level of codes: `codes`, `codes2`, `codes3`."""
-    return [stem + (str(level) if level > 1 else "") for level in range(1, count + 1)]
+def scale_names(stem: str, count: int) -> list[str]:
+    """Name the sections of a stage for each scale of codes: `codes`, `codes2`, `codes3`."""
+    return [stem + (str(scale) if scale > 1 else "") for scale in range(1, count + 1)]
 
 
 def describes_hierarchy(config: Path | None, settings: Mapping[str, Any], out: Path | None, resume: bool) -> bool:
@@ -117,13 +117,13 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
     changes = expand(overrides)
     own = merge(tree, changes)
     names = [name for name in own if _STAGE.fullmatch(name)]
-    counts = {stem: max([1, *(level_of(name, stem) for name in names)]) for stem in (TOKENIZER, CODES)}
+    counts = {stem: max([1, *(scale_of(name, stem) for name in names)]) for stem in (TOKENIZER, CODES)}
     brought = any("npz_key" in _table(own, name) for name in names if name.startswith(CODES))
-    levels = counts[CODES] if brought else max(counts.values())
-    if levels > MAX_LEVELS_OF_CODES:
-        raise ConfigError(f"A hierarchy of {levels} levels of codes must have at most {MAX_LEVELS_OF_CODES}.")
-    tokenizers = [] if brought else level_names(TOKENIZER, levels)
-    known = ["data", "train", "model", *tokenizers, *level_names(CODES, levels), PIXELS]
+    scales = counts[CODES] if brought else max(counts.values())
+    if scales > MAX_SCALES:
+        raise ConfigError(f"A hierarchy of {scales} scales of codes must have at most {MAX_SCALES}.")
+    tokenizers = [] if brought else scale_names(TOKENIZER, scales)
+    known = ["data", "train", "model", *tokenizers, *scale_names(CODES, scales), PIXELS]
     check_keys(own, known)
     if dict(_table(own, "model")) not in ({}, {"type": HIERARCHY}):
         raise ConfigError(
@@ -135,11 +135,11 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
     shared = {k: v for k, v in common.items() if k not in ("out", "augmentation")}
     late = {"train": {k: v for k, v in _table(changes, "train").items() if k not in ("out", "augmentation")}}
     resolved: Tree = {"data": own.get("data", {}), "train": {**common, "out": str(out)}}
-    for name in [*tokenizers, *reversed(level_names(CODES, levels)), PIXELS]:
-        base = {} if name == level_names(CODES, levels)[-1] or name in tokenizers else _CONDITIONED
+    for name in [*tokenizers, *reversed(scale_names(CODES, scales)), PIXELS]:
+        base = {} if name == scale_names(CODES, scales)[-1] or name in tokenizers else _CONDITIONED
         place = {"train": {"out": str(out / name)}}
         resolved[name] = merge(base, {"train": shared}, _table(tree, name), late, _table(changes, name), place)
-    return _checked(resolved, out, levels, tokenizers)
+    return _checked(resolved, out, scales, tokenizers)
 
 
 def resumed_hierarchy(out: Path) -> HierarchyRun:
@@ -153,7 +153,7 @@ def resumed_hierarchy(out: Path) -> HierarchyRun:
     return hierarchy_run(tree, {})
 
 
-def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> HierarchyRun:
+def _checked(tree: Tree, out: Path, scales: int, tokenizers: list[str]) -> HierarchyRun:
     data = parse_section(DataSection, tree["data"], "data")
     if data.source is None:
         raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
@@ -168,10 +168,10 @@ def _checked(tree: Tree, out: Path, levels: int, tokenizers: list[str]) -> Hiera
     for name, section in zip(tokenizers, result, strict=True):
         _reject_augmentation(section.train, name)
     stages, own = [], []
-    for name in level_names(CODES, levels):
+    for name in scale_names(CODES, scales):
         key = tree[name].get("npz_key")
         if not tokenizers and key is None:
-            raise ConfigError(f"`{name}.npz_key` is missing: name the member of the .npz with the codes of this level.")
+            raise ConfigError(f"`{name}.npz_key` is missing: name the member of the .npz with the codes of this scale.")
         own += [] if tokenizers else [(str(key), tree[name].get("levels"))]
         stages.append(_stage(tree, name, _OWN if not tokenizers else ()))
     pixels = None if _table(tree[PIXELS], "model").get("type") == "none" else _stage(tree, PIXELS, ())
@@ -208,8 +208,8 @@ def _reject_augmentation(train: TrainConfig, name: str) -> None:
             )
 
 
-def level_of(stage: str, stem: str = CODES) -> int:
-    """Return the level in the name of a stage: 1 for `codes`, 2 for `codes2`; 0 for another stem."""
+def scale_of(stage: str, stem: str = CODES) -> int:
+    """Return the scale in the name of a stage: 1 for `codes`, 2 for `codes2`; 0 for another stem."""
     number = stage.removeprefix(stem)
     if stage == number or (number and not number.isdigit()):
         return 0

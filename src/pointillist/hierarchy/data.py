@@ -1,4 +1,4 @@
-"""Data sets of the stages: images, the codes of each level, and the codes as hints of what is finer."""
+"""Data sets of the stages: images, the codes of each scale, and the codes as hints of what is finer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from pointillist.data import Annotations, Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.dataset import Indices
 from pointillist.errors import ConfigError, DataError
-from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, level_names
+from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, scale_names
 from pointillist.hierarchy.hints import CodeHint
 from pointillist.hierarchy.tokenizer import Tokenizer
 
@@ -26,7 +26,7 @@ class HintedImages(ImageDataset):
     Args:
         images: the images.
         hint: kind of hint.
-        grids: codes of each image by level, `n 1 h w`, the finest first.
+        grids: codes of each image by scale, `n 1 h w`, the finest first.
     """
 
     def __init__(self, images: ImageDataset, hint: CodeHint, grids: Sequence[np.ndarray]) -> None:
@@ -55,7 +55,7 @@ class Pyramid:
     Attributes:
         images: the images; None where only codes are given.
         codes: data sets of the grids of codes with the annotations of the images, the finest first.
-        hints: kind of hint that the codes of each level, and all coarser ones, make.
+        hints: kind of hint that the codes of each scale, and all coarser ones, make.
     """
 
     images: ImageDataset | None
@@ -72,34 +72,34 @@ class Pyramid:
 
     @property
     def grids(self) -> list[np.ndarray]:
-        """Codes of each image by level, `n 1 h w`, the finest first."""
+        """Codes of each image by scale, `n 1 h w`, the finest first."""
         return [_all_levels(codes) for codes in self.codes]
 
     def of_stage(self, stage: str, kinds: Collection[str] = ()) -> ImageDataset:
-        """Return the data set of a stage, `codes` of a level or `pixels`, conditioned on all coarser codes.
+        """Return the data set of a stage, `codes` of a scale or `pixels`, conditioned on all coarser codes.
 
         Args:
             kinds: kinds of conditions that a stage below the coarsest codes takes beside the codes.
         """
-        names = level_names(CODES, len(self.codes))
-        level = -1 if stage == PIXELS else names.index(stage)
-        target = self.images if stage == PIXELS else self.codes[level]
+        names = scale_names(CODES, len(self.codes))
+        scale = -1 if stage == PIXELS else names.index(stage)
+        target = self.images if stage == PIXELS else self.codes[scale]
         assert target is not None
-        if level == len(names) - 1:
+        if scale == len(names) - 1:
             return target
-        return HintedImages(_with_conditions(target, kinds), self.hints[level + 1], self.grids[level + 1 :])
+        return HintedImages(_with_conditions(target, kinds), self.hints[scale + 1], self.grids[scale + 1 :])
 
 
 def code_hints(tokenizers: Sequence[Tokenizer], codes: Sequence[ImageDataset]) -> tuple[CodeHint, ...]:
-    """Return the kind of hint that the codes of each level make."""
+    """Return the kind of hint that the codes of each scale make."""
     specs = tuple(grid.spec for grid in codes)
     if tokenizers:
         return tuple(CodeHint(one.fsq, (one.codes,)) for one in tokenizers)
-    return tuple(CodeHint(None, specs[level:]) for level in range(len(specs)))
+    return tuple(CodeHint(None, specs[scale:]) for scale in range(len(specs)))
 
 
 def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
-    """Encode images level by level."""
+    """Encode images scale by scale."""
     codes, finer = [], images
     for tokenizer in tokenizers:
         parts = []
@@ -141,7 +141,7 @@ def read_codes(run: HierarchyRun) -> dict[str, Pyramid]:
     """Read the codes that a run brings, and its images where it has pixels, by split.
 
     Raises:
-        DataError: if they cannot be read, or the levels do not belong to each other.
+        DataError: if they cannot be read, or the scales do not belong to each other.
     """
     options = run.data.options
     read = [

@@ -1,4 +1,4 @@
-"""Evaluate a hierarchy: bits of each level and of the pair, reconstructions, use of the codes, baselines."""
+"""Evaluate a hierarchy: bits of each scale and of the pair, reconstructions, use of the codes, baselines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.hierarchy.baselines import order0_bits, xz_bits
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.chain import Chain
-from pointillist.hierarchy.config import CODES, level_names
+from pointillist.hierarchy.config import CODES, scale_names
 from pointillist.hierarchy.data import Pyramid, chunks, encoded
 
 
@@ -29,14 +29,14 @@ class HierarchyEvaluation:
     ```
 
     Attributes:
-        length: nats of each image by level, coarse to fine.
+        length: nats of each image by scale, coarse to fine.
         bound: their sum: an upper bound on the negative log-likelihood of the images, as an evaluation of it. Where
             pixels have no likelihood, that of the codes.
         has_pixels: whether the bound is one of the pixels.
         psnr: of the deterministic reconstructions, of the squared error of all images, in decibel; None without a
             tokenizer or for unordered levels.
         accuracy: share of sub-pixels that the deterministic reconstructions have right; None without a tokenizer.
-        used: share of the codes that occur in these images, by level.
+        used: share of the codes that occur in these images, by scale.
         order0, xz: bits per code of the same codes in an order-0 coder and in xz, alone or after the training codes,
             whichever is less.
         lossless: size of the images in a lossless codec; None where it holds no such images.
@@ -104,7 +104,7 @@ def evaluate_chain(
     used, order0, xz = {}, {}, {}
     before = [np.zeros(0, np.int64) for _ in chain.codes] if primer is None else primer.grids
     for name, model, grid, first in zip(
-        level_names(CODES, len(chain.codes)), chain.codes, pyramid.grids, before, strict=True
+        scale_names(CODES, len(chain.codes)), chain.codes, pyramid.grids, before, strict=True
     ):
         size = model.image.levels
         used[name] = len(np.unique(grid)) / size

@@ -1,4 +1,4 @@
-"""One image by levels: its codes, the deterministic reconstruction, and where its bits are."""
+"""One image by scales: its codes, the deterministic reconstruction, and where its bits are."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _GOLDEN = 0.6180339887498949
 
 @dataclass(frozen=True)
 class LevelsOfImage:
-    """An image by levels.
+    """An image by scales.
 
     Attributes:
-        picture: the image, its codes in colours, its reconstruction, and the bits of each number of each level.
-        bits: bits of each level given the levels before it, coarse to fine; their sum is a bound.
+        picture: the image, its codes in colours, its reconstruction, and the bits of each number of each scale.
+        bits: bits of each scale given the scales before it, coarse to fine; their sum is a bound.
         bits_per_number: the same for each code, or each sub-pixel.
     """
 

@@ -12,7 +12,7 @@ from pointillist.checkpoint.header import HIERARCHY_FILE
 from pointillist.errors import CheckpointError, format_validation_error
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
-from pointillist.hierarchy.config import CODES, MAX_LEVELS_OF_CODES, PIXELS, TOKENIZER, level_names
+from pointillist.hierarchy.config import CODES, MAX_SCALES, PIXELS, TOKENIZER, scale_names
 
 _FORMAT = {"format": "pointillist-hierarchy", "format_version": 1}
 
@@ -21,7 +21,7 @@ class HierarchyFile(BaseModel):
     """Contents of `hierarchy.json`.
 
     Attributes:
-        levels: levels of codes.
+        scales: scales of codes.
         tokenized: whether tokenizers make the codes; otherwise they are those of the user.
         pixels: whether there is a model of the pixels given the codes.
         data: how the images of the training were read, as in a run file.
@@ -29,7 +29,7 @@ class HierarchyFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    levels: int = Field(ge=1, le=MAX_LEVELS_OF_CODES)
+    scales: int = Field(ge=1, le=MAX_SCALES)
     tokenized: bool
     pixels: bool
     data: dict[str, Any] = Field(default_factory=dict)
@@ -37,8 +37,8 @@ class HierarchyFile(BaseModel):
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of the folders, in the order of their training."""
-        names = level_names(TOKENIZER, self.levels) if self.tokenized else []
-        return (*names, *reversed(level_names(CODES, self.levels)), *([PIXELS] if self.pixels else []))
+        names = scale_names(TOKENIZER, self.scales) if self.tokenized else []
+        return (*names, *reversed(scale_names(CODES, self.scales)), *([PIXELS] if self.pixels else []))
 
     def write(self, folder: Path) -> None:
         """Write the file."""

@@ -17,8 +17,8 @@ from pointillist.images import ImageSpec
 class CodeHint:
     """The kind of hint that coarser grids of codes make for a finer grid.
 
-    Codes of a tokenizer are vectors of floats, of the next coarser level, which all coarser ones depend on. Codes of
-    the user are unordered ids, of all coarser levels, a channel each.
+    Codes of a tokenizer are vectors of floats, of the next coarser scale, which all coarser ones depend on. Codes of
+    the user are unordered ids, of all coarser scales, a channel each.
 
     Attributes:
         fsq: quantiser of the codes; None for codes of the user.

@@ -11,7 +11,7 @@ from rich.console import Console
 from pointillist.conditioning import Label
 from pointillist.data import ImageDataset
 from pointillist.hierarchy.chain import Chain
-from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, level_names
+from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, scale_names
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.evaluate import HierarchyEvaluation, evaluate_chain
 from pointillist.hierarchy.files import HierarchyFile
@@ -23,7 +23,7 @@ from pointillist.sampling.config import SampleKwargs
 
 
 class Hierarchy(Chain):
-    """Images by levels: codes of an encoder, a pixel model of each level given the codes before it, honest bits.
+    """Images by scales: codes of an encoder, a pixel model of each scale given the codes before it, honest bits.
 
     ```python
     hierarchy = pt.Hierarchy.load("runs/photos")
@@ -43,19 +43,19 @@ class Hierarchy(Chain):
         """
         folder = Path(folder)
         file = HierarchyFile.read(folder)
-        tokenizers = [Tokenizer.load(folder / n) for n in level_names(TOKENIZER, file.levels) if file.tokenized]
-        codes = [load(folder / name) for name in level_names(CODES, file.levels)]
+        tokenizers = [Tokenizer.load(folder / n) for n in scale_names(TOKENIZER, file.scales) if file.tokenized]
+        codes = [load(folder / name) for name in scale_names(CODES, file.scales)]
         return cls(tokenizers, codes, load(folder / PIXELS) if file.pixels else None, file.data)
 
     def save(self, folder: str | Path) -> None:
         """Write the folder of the hierarchy; each file appears whole or not at all."""
         folder = Path(folder)
-        for name, tokenizer in zip(level_names(TOKENIZER, len(self.tokenizers)), self.tokenizers, strict=True):
+        for name, tokenizer in zip(scale_names(TOKENIZER, len(self.tokenizers)), self.tokenizers, strict=True):
             tokenizer.save(folder / name)
         for name, model in self.models.items():
             model.save_pretrained(folder / name)
         HierarchyFile(
-            levels=len(self.codes), tokenized=bool(self.tokenizers), pixels=self.pixels is not None, data=self.data
+            scales=len(self.codes), tokenized=bool(self.tokenizers), pixels=self.pixels is not None, data=self.data
         ).write(folder)
 
     @classmethod
@@ -103,13 +103,13 @@ class Hierarchy(Chain):
         size: int | str | tuple[int, int] | None = None,
         **settings: Unpack[SampleKwargs],
     ) -> HierarchySamples:
-        """Sample `n` images, level by level from coarse to fine.
+        """Sample `n` images, scale by scale from coarse to fine.
 
         Args:
-            label, text: conditions, one value for all images or one for each, for the levels that take them.
+            label, text: conditions, one value for all images or one for each, for the scales that take them.
             seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
             size: 64, 48x64 or `(height, width)` instead of the trained size: a multiple of the pixels of a code.
-            settings: of every level, as for `pointillist.sample`; guidance is that of the coarsest level.
+            settings: of every scale, as for `pointillist.sample`; guidance is that of the coarsest scale.
 
         Raises:
             ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -130,7 +130,7 @@ class Hierarchy(Chain):
     def evaluate(
         self, data: ImageDataset | Pyramid, train: ImageDataset | Pyramid | None = None, *, batch_size: int = 64
     ) -> HierarchyEvaluation:
-        """Evaluate on images: bits of each level and of the pair, reconstructions, use of the codes, baselines.
+        """Evaluate on images: bits of each scale and of the pair, reconstructions, use of the codes, baselines.
 
         Args:
             data: images; or codes of the user, from `read_codes`.

@@ -1,4 +1,4 @@
-"""Sample a hierarchy: each level by the engines of its pixel model, from coarse to fine."""
+"""Sample a hierarchy: each scale by the engines of its pixel model, from coarse to fine."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class HierarchySamples(Samples):
     Attributes:
         nats: log p(codes) + log p(x | codes), in nats: a lower bound on log p(x); not a number for images that the
             deterministic decoder made, which have no likelihood.
-        codes: grids by level, coarse to fine.
-        nats_by_level: log-likelihood of each level given the levels before it, in nats, `[n]`.
+        codes: grids by scale, coarse to fine.
+        nats_by_scale: log-likelihood of each scale given the scales before it, in nats, `[n]`.
         decoded: whether the deterministic decoder made the images.
     """
 
     codes: Mapping[str, Int[Tensor, "n 1 _ _"]]
-    nats_by_level: Mapping[str, Float[Tensor, " n"]]
+    nats_by_scale: Mapping[str, Float[Tensor, " n"]]
     decoded: bool
 
     def __repr__(self) -> str:
@@ -61,8 +61,8 @@ class HierarchySamples(Samples):
         return replace(
             joined,
             codes={name: torch.cat([part.codes[name] for part in own]) for name in joined.codes},
-            nats_by_level={
-                name: torch.cat([part.nats_by_level[name] for part in own]) for name in joined.nats_by_level
+            nats_by_scale={
+                name: torch.cat([part.nats_by_scale[name] for part in own]) for name in joined.nats_by_scale
             },
         )
 
@@ -88,25 +88,25 @@ def sample_batches(
         value = settings.pop(name, nothing)
         if value is not nothing and value != nothing:
             raise ConfigError(
-                f"`{name}` (={value}) is not for hierarchies, whose levels are sampled in turn: leave it out."
+                f"`{name}` (={value}) is not for hierarchies, whose scales are sampled in turn: leave it out."
             )
     SamplingConfig(batch_size=batch_size, **{k: v for k, v in settings.items() if k in (*_FOR_ALL, *_FOR_COARSEST)})
     seed, _ = resolve_uniforms(seed, None, ())
     assert seed is not None
-    sizes = level_sizes(chain, None if size is None else parse_size(size))
+    sizes = scale_sizes(chain, None if size is None else parse_size(size))
     for start in range(first, n, batch_size):
         yield _draw(chain, range(start, min(n, start + batch_size)), n, seed, sizes, settings, on_row)
 
 
-def level_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[int, int]]:
-    """Return height and width of the grid of each level, coarse to fine, for images of a size.
+def scale_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[int, int]]:
+    """Return height and width of the grid of each scale, coarse to fine, for images of a size.
 
     Args:
         size: height and width of the images, or of the finest codes where there are no images; None for the trained
             size.
 
     Raises:
-        ShapeError: if the codes of a level do not cover such images.
+        ShapeError: if the codes of a scale do not cover such images.
     """
     image = chain.image
     size = size or (image.height, image.width)
@@ -123,8 +123,8 @@ def level_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[i
     return result
 
 
-def level_seed(seed: int, position: int) -> int:
-    """Derive the seed of a level, which is the `position`-th from the coarsest."""
+def scale_seed(seed: int, position: int) -> int:
+    """Derive the seed of a scale, which is the `position`-th from the coarsest."""
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
 
 
@@ -152,7 +152,7 @@ def _draw(
         if on_row is not None and name == PIXELS:
             how["on_row"] = lambda _, rows, levels: on_row(images.start, rows, levels)
         last = sample(
-            model, count, uniforms=seeded_uniforms(level_seed(seed, position), images, shape), size=sizes[name],
+            model, count, uniforms=seeded_uniforms(scale_seed(seed, position), images, shape), size=sizes[name],
             batch_size=count, **how, **chain.conditions_of(model, name, given), **chain.hint(name, grids, sizes[name]),
         )  # fmt: skip
         nats[name] = last.nats.double()
@@ -168,7 +168,7 @@ def _draw(
         levels = chain.decode(grids).cpu()
         image = chain.image.resized(levels.shape[2], levels.shape[3])
         own |= {"levels": levels, "image": image, "nats": torch.full_like(total, torch.nan), "engine": "decoder"}
-    return HierarchySamples(**own, codes=grids, nats_by_level=nats, decoded=decoded)
+    return HierarchySamples(**own, codes=grids, nats_by_scale=nats, decoded=decoded)
 
 
 def _part(value: Any, images: range, n: int) -> Any:

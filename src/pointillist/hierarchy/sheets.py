@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.hierarchy.config import PIXELS, level_of
+from pointillist.hierarchy.config import PIXELS, scale_of
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
@@ -25,7 +25,7 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
     """Return the function that writes the sheets of a stage.
 
     Args:
-        stage: `codes` of a level, or `pixels`.
+        stage: `codes` of a scale, or `pixels`.
         pyramid: images with their codes, of which the first condition the samples.
         tokenizers: those that decode codes; without them, codes are not shown.
     """
@@ -43,7 +43,7 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
             pictures = shown.to_images(torch.cat([data.batch(np.arange(count)).levels, samples.levels]))
         else:
             levels = samples.levels
-            for tokenizer in reversed(tokenizers[: level_of(stage)]):
+            for tokenizer in reversed(tokenizers[: scale_of(stage)]):
                 levels = tokenizer.decode(levels).cpu()
             pictures = shown.to_images(levels)
         save_png(image_grid(pictures, columns=count), folder / f"step-{step:07d}.png")

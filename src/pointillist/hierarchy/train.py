@@ -23,8 +23,8 @@ from pointillist.hierarchy.config import (
     HierarchyRun,
     TokenizerSection,
     hierarchy_run,
-    level_names,
     resumed_hierarchy,
+    scale_names,
 )
 from pointillist.hierarchy.data import Pyramid, encoded, read_codes, read_images
 from pointillist.hierarchy.files import HierarchyFile
@@ -98,7 +98,7 @@ class HierarchyTraining:
         with run_lock(run.out), _run_file(run):
             images = _Images(run)
             HierarchyFile(
-                levels=len(run.codes), tokenized=bool(run.tokenizers), pixels=run.pixels is not None,
+                scales=len(run.codes), tokenized=bool(run.tokenizers), pixels=run.pixels is not None,
                 data=run.data.model_dump(mode="json", exclude_none=True),
             ).write(run.out)  # fmt: skip
             for name in stages:
@@ -114,7 +114,7 @@ class HierarchyTraining:
         """Return the ordinary run of the model of a stage, with its images."""
         run, out = self.run, self.run.out / name
         resumed = self.resume and (out / "state").is_dir()
-        settings = run.pixels if name == PIXELS else run.codes[level_names(CODES, len(run.codes)).index(name)]
+        settings = run.pixels if name == PIXELS else run.codes[scale_names(CODES, len(run.codes)).index(name)]
         assert settings is not None
         kinds = settings["model"].get("conditions", {})
         splits = DataSplits(
@@ -135,10 +135,10 @@ class HierarchyTraining:
         """Return the loop of a tokenizer.
 
         Args:
-            splits: images, or codes of the finer level.
+            splits: images, or codes of the finer scale.
             finer: tokenizer of these codes.
         """
-        names = level_names(TOKENIZER, len(self.run.tokenizers))
+        names = scale_names(TOKENIZER, len(self.run.tokenizers))
         section = self.run.tokenizers[names.index(name)]
         train = splits.get("train")
         config = section.train
@@ -186,8 +186,8 @@ class _Images:
         self._encoded: dict[str, Pyramid] | None = None
 
     def tokenizers(self, before: str | None = None) -> list[Tokenizer]:
-        """Load the tokenizers; those of finer levels than `before`, if it is given."""
-        names = level_names(TOKENIZER, len(self.run.tokenizers))
+        """Load the tokenizers; those of finer scales than `before`, if it is given."""
+        names = scale_names(TOKENIZER, len(self.run.tokenizers))
         names = names if before is None else names[: names.index(before)]
         for name in names:
             if not (self.run.out / name / "config.json").is_file():
@@ -225,11 +225,11 @@ def tokenizer_config(section: TokenizerSection, image: ImageSpec, finer: Tokeniz
 
 def _hint(pyramid: Pyramid, name: str) -> Tree:
     """Return the settings of the hint of a stage: its channels, and the meaning of its integers."""
-    names = level_names(CODES, len(pyramid.codes))
-    level = 0 if name == PIXELS else names.index(name) + 1
-    if level == len(names):
+    names = scale_names(CODES, len(pyramid.codes))
+    scale = 0 if name == PIXELS else names.index(name) + 1
+    if scale == len(names):
         return {}
-    hint = pyramid.hints[level]
+    hint = pyramid.hints[scale]
     result: Tree = {"channels": hint.channels}
     if hint.image is not None:
         result["image"] = hint.image.model_dump(mode="json", exclude_none=True)
