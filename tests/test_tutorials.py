@@ -10,11 +10,10 @@ import warnings
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-import pointillist as pt
-from pointillist.analysis import ImageQuery, distribution
 from pointillist.cli import app
+
+from .scripts import script
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "docs" / "tutorial"
@@ -70,17 +69,18 @@ def test_text_to_image(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_inside(tmp_path: Path) -> None:
-    """Every number of the answers is in the report, or is that of the pixel which the page names."""
-    page = TUTORIALS / "inside.md"
-    run_blocks(blocks_of(page), tmp_path, smaller=False)
-    text = page.read_text(encoding="utf-8")
+    """The page is what `tools/make_inside.py` writes, and its numbers are in the report or at the pixel it names."""
+    make = script("make_inside")
+    text = make.PAGE.read_text(encoding="utf-8")
     assert len(re.findall(r"^\d+\. \*", text, re.MULTILINE)) == 10
-    model = pt.load("digits")
-    with Image.open(tmp_path / "three.png") as picture:
-        found = distribution(ImageQuery.of(model, model.to_levels(picture), label="3"), 8, 7)
-    (level, prob), *_ = found.top(1)
-    assert level == found.observed
-    of_pixel = {str(level), f"{100 * prob:.0f} %", f"{found.surprisal:.2f}"}
+    explanation = make.run(text, tmp_path)
+    for passage, values in make.facts(explanation).items():
+        assert make.fill(text, passage, values) == text, "run `python tools/make_inside.py`"
+    (row, column) = map(int, re.findall(r"report\.html#(\d+),(\d+)", text)[0])
+    view = explanation.distribution(row, column)
+    (level, prob), *_ = view.top(1)
+    assert level == view.observed
+    of_pixel = {str(level), f"{100 * prob:.0f} %", f"{view.surprisal:.2f}"}
     report = re.sub("<[^>]+>", "", (tmp_path / "report.html").read_text(encoding="utf-8"))
     for number in re.findall(r"\*\*(.*?)\*\*", text):
         assert number in of_pixel or number in report, number
