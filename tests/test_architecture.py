@@ -28,7 +28,7 @@ ROWS = [
     {"analysis", "anomaly"},
     {"training"},
     {"hierarchy"},
-    {"commands", "demo", "studio"},
+    {"commands", "studio"},
     {"cli"},
     {"__main__"},
 ]

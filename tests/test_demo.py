@@ -8,6 +8,7 @@ import re
 import shlex
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,25 +17,28 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli import app
-from pointillist.demo import DemoResult, icons, prompt_samples, run_demo
-from pointillist.demo import run as demo_run
-from pointillist.demo.results import frequency_bits
-from pointillist.demo.workspace import Workspace
+from pointillist.commands import demo as tour
+from pointillist.commands.demo import frequency_bits, prompted_models, run_demo, written_files
 from pointillist.errors import ConfigError
-from pointillist.model.generation import GenerationConfig
 from pointillist.studio.server import Server
 from pointillist.training import Interrupted, train
 from pointillist.training.trainer import Trainer
-from pointillist.zoo import ZOO
 
 SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoResult:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo_run, "_MODEL", SMALL)
-        return run_demo(tmp_path_factory.mktemp("demo") / "out", steps=6, threads=1, command="pointillist demo <&>")
+        patch.setattr(tour, "NETWORK", SMALL)
+        out = tmp_path_factory.mktemp("demo") / "out"
+        run_demo(out, steps=6, threads=1, command="pointillist demo <&>")
+    return out
+
+
+@pytest.fixture(scope="module")
+def results(demo: Path) -> dict[str, Any]:
+    return json.loads((demo / "results.json").read_text(encoding="utf-8"))
 
 
 class Reader(HTMLParser):
@@ -60,8 +64,8 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def page(demo: DemoResult) -> str:
-    return demo.workspace.page.read_text(encoding="utf-8")
+def page(demo: Path) -> str:
+    return (demo / "index.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -73,54 +77,50 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
     return reader.seen
 
 
-def test_all_files_are_there(demo: DemoResult) -> None:
-    workspace = demo.workspace
-    names = [icons.MODEL, *(folder.name for folder in prompt_samples.find_prompt_models())]
-    prompted = [workspace.prompt_samples(name) for name in names]
-    for path in (workspace.page, workspace.results, workspace.samples, workspace.animation, workspace.maps, *prompted):
-        assert path.stat().st_size > 500
-    with Image.open(workspace.animation) as gif:
+def test_all_files_are_there(demo: Path) -> None:
+    assert {"icons.png", "emoji.png"} <= set(written_files())
+    assert {path.name for path in demo.iterdir()} == set(written_files())
+    for path in demo.iterdir():
+        assert path.is_dir() or path.name == "demo.json" or path.stat().st_size > 500
+    with Image.open(demo / "digits.gif") as gif:
         assert gif.n_frames == 65  # type: ignore[attr-defined]
-    assert not (workspace.run / "state").exists()
-    assert workspace.page.stat().st_size < 1_000_000
+    assert not (demo / "run" / "state").exists()
+    assert (demo / "index.html").stat().st_size < 1_000_000
 
 
-def test_the_numbers_are_those_of_evaluate(demo: DemoResult, page: str) -> None:
-    results = demo.results
-    model = pt.load(demo.workspace.model)
+def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], page: str) -> None:
+    model = pt.load(demo / "model")
     evaluation = pt.evaluate(model, pt.load_data("uci-digits").get("test"))
-    assert results.bits_per_dim == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
-    assert results.interval == pytest.approx(evaluation.interval, abs=1e-9)
-    assert results.nats == pytest.approx(evaluation.nats, abs=1e-7)
-    assert results.test_images == evaluation.count == 360
+    assert results["bits_per_dim"] == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
+    assert results["interval"] == pytest.approx(evaluation.interval, abs=1e-9)
+    assert results["nats"] == pytest.approx(evaluation.nats, abs=1e-7)
+    assert results["test_images"] == evaluation.count == 360
     low, high = evaluation.interval
-    assert f"{evaluation.bits_per_dim:.4f} bits/dim, 95 % interval {low:.4f} to {high:.4f}" in page
-    assert f"{evaluation.nats:.3f} nats an image" in page
-    assert f"{model.num_parameters:,} parameters" in page
-    mean = sum(c.bits_per_dim * c.count for c in results.per_class) / 360
-    assert mean == pytest.approx(results.bits_per_dim, abs=1e-9)
-    assert json.loads(demo.workspace.results.read_text())["bits_per_dim"] == results.bits_per_dim
+    assert f'<p class="number">{evaluation.bits_per_dim:.2f}</p>' in page
+    assert f"interval {low:.2f} to {high:.2f}" in page
+    assert f"<dd>{model.num_parameters:,}</dd>" in page
+    counts = np.bincount(np.asarray(pt.load_data("uci-digits").get("test").labels))
+    mean = sum(bits * count for bits, count in zip(results["per_class"].values(), counts, strict=True)) / 360
+    assert mean == pytest.approx(results["bits_per_dim"], abs=1e-9)
 
 
-def test_the_model_survives_disk_and_the_samplers_agree(demo: DemoResult) -> None:
-    assert demo.results.reloaded_equal
-    assert demo.results.cross_check.equal
-    assert demo.results.cross_check.images == 4
+def test_the_model_survives_disk_and_the_samplers_agree(results: dict[str, Any]) -> None:
+    assert results["reloaded_is_equal"]
+    assert results["engines_are_equal"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, dict[str, str | None]]]) -> None:
     page = page.replace('"http://www.w3.org/2000/svg"', "")  # the name of the SVG standard, which no browser fetches
     assert not re.search(r"https?:|@import|url\(|<script[^>]*\ssrc|\son\w+=", page)
-    assert page.count("<script") == 2  # the data of the explorer, and what it does
-    for _, attributes in tags:
-        for name in ("src", "href", "srcset", "poster", "data"):
-            assert (attributes.get(name) or "data:").startswith("data:")
+    assert "<script" not in page
+    links = [a[name] for _, a in tags for name in ("src", "href", "srcset", "poster", "data") if a.get(name)]
+    assert [link for link in links if not (link or "").startswith("data:")] == ["digit.html"]
     assert "$" not in re.sub(r"base64,[^\"]*|<script.*?</script>", "", page, flags=re.S)
 
 
 def test_every_picture_is_described_in_words(tags: list[tuple[str, dict[str, str | None]]]) -> None:
     pictures = [(tag, a) for tag, a in tags if tag in ("img", "svg")]
-    assert len(pictures) > 30
+    assert len(pictures) == 4 + len(prompted_models())
     for tag, attributes in pictures:
         words = attributes.get("alt" if tag == "img" else "aria-label") or ""
         assert len(words) > 10, (tag, words)
@@ -132,35 +132,39 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
     assert "demo <&>" not in page
 
 
-def test_new_digits_stand_under_their_class(demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]]) -> None:
-    alts = [a["alt"] for tag, a in tags if tag == "img" and "new images" in (a.get("alt") or "")]
-    assert alts == [f"8 new images sampled for the class {name}" for name in range(10)]
-
-
-def test_the_page_begins_with_icons(tags: list[tuple[str, dict[str, str | None]]], page: str) -> None:
-    """Every example prompt in every style, one sample each, as the command below gives them."""
-    alts = [a["alt"] for tag, a in tags if tag == "img"]
-    config = GenerationConfig.read(ZOO / icons.MODEL)
-    cells = [f"{prompt} in the style {style}" for style in config.labels[:4] for prompt in config.prompts[:8]]
-    assert alts[: len(cells)] == cells
-    command = html.unescape(re.findall(r"<code>(pointillist sample icons .*?)</code>", page)[0])
-    options = command.partition(" ")[2]
-    assert shlex.split(options)[:3] == ["sample", "icons", "--text"]
-
-
-def test_samples_from_prompts_are_shown(
-    demo: DemoResult, tags: list[tuple[str, dict[str, str | None]]], page: str
+def test_prompts_are_shown_with_their_commands(
+    demo: Path, tags: list[tuple[str, dict[str, str | None]]], page: str
 ) -> None:
-    """Of each other pretrained model conditioned on text, with its command; a sentence where there is none."""
-    shown = [a["alt"] for tag, a in tags if tag == "img" and "samples of each" in (a.get("alt") or "")]
-    assert len(shown) == len(prompt_samples.find_prompt_models()) == len(demo.prompt_samples) - 1
-    assert all(file.is_file() for file in demo.prompt_samples.values())
-    assert prompt_samples.NONE in prompt_samples.render_section({}, 0)
-    assert (prompt_samples.NONE in page) == (not shown)
+    """The icons are at the top; each command names the prompts and styles of the picture above it."""
+    names = [folder.name for folder in prompted_models()]
+    shown = [a["alt"] for tag, a in tags if tag == "img" and "from prompts" in (a.get("alt") or "")]
+    assert names[0] == "icons"
+    assert shown == [f"Samples of {name} from prompts" for name in names]
+    commands = re.findall(r"<figcaption>(pointillist sample .*?)</figcaption>", page)
+    assert [shlex.split(html.unescape(command))[2] for command in commands] == names
+
+
+def test_a_sheet_of_prompts_is_what_its_command_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column for each prompt, a row for each style."""
+    arrays: list[np.ndarray] = []
+
+    def named_grid(array: np.ndarray, *names: object, columns: int) -> Image.Image:
+        arrays.append(array)
+        return Image.new("L", (1, 1))
+
+    monkeypatch.setattr(tour, "named_grid", named_grid)
+    (folder,) = (folder for folder in prompted_models() if folder.name == "icons")
+    words = shlex.split(tour._draw_prompts(folder, tmp_path, 5))
+    prompts, styles = words[words.index("--text") + 1].split("; "), words[words.index("--label") + 1].split(",")
+    sheet = arrays[0].reshape(len(styles), len(prompts), *arrays[0].shape[1:])
+    labels = [style for style in styles for _ in prompts]
+    expected = pt.sample("icons", len(labels), label=labels, text=prompts * len(styles), seed=5)
+    assert np.array_equal(sheet.reshape(arrays[0].shape), expected.array)
+    assert not np.array_equal(sheet[0, 0], sheet[1, 0])
 
 
 def test_the_commands_at_the_end_work_as_pasted(
-    demo: DemoResult, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    demo: Path, page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the demo was started; those of a folder that nobody has are parsed only."""
     monkeypatch.chdir(tmp_path)
@@ -185,19 +189,21 @@ def test_the_commands_at_the_end_work_as_pasted(
 
 
 @pytest.mark.slow
-def test_again_replaces_its_own_files_only(demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_run, "_MODEL", SMALL)
-    folder = demo.workspace.folder
-    (folder / "mine.txt").write_text("kept")
-    before = demo.workspace.results.read_text()
-    again = run_demo(folder, steps=6, threads=1)
-    assert (folder / "mine.txt").read_text() == "kept"
-    assert again.results.bits_per_dim == json.loads(before)["bits_per_dim"]
+def test_again_replaces_its_own_files_only(
+    demo: Path, results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tour, "NETWORK", SMALL)
+    (demo / "mine.txt").write_text("mine")
+    again = run_demo(demo, steps=6, threads=1)
+    assert (demo / "mine.txt").read_text() == "mine"
+    assert again["bits_per_dim"] == results["bits_per_dim"]
 
 
 @pytest.mark.slow
-def test_an_interrupted_demo_is_resumed(tmp_path: Path, demo: DemoResult, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_run, "_MODEL", SMALL)
+def test_an_interrupted_demo_is_resumed(
+    tmp_path: Path, results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tour, "NETWORK", SMALL)
     resumed = []
 
     def stop_early(*args: object, resume: bool, **kwargs: object) -> object:
@@ -208,24 +214,22 @@ def test_an_interrupted_demo_is_resumed(tmp_path: Path, demo: DemoResult, monkey
                 return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
         return train(*args, resume=resume, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(demo_run, "train", stop_early)
+    monkeypatch.setattr(tour, "train", stop_early)
     out = tmp_path / "out"
     with pytest.raises(Interrupted):
         run_demo(out, steps=6, threads=1)
     assert not (out / "index.html").exists()
-    done = run_demo(out, steps=6, threads=1)
+    assert run_demo(out, steps=6, threads=1)["bits_per_dim"] == results["bits_per_dim"]
     assert resumed == [False, True]
-    assert done.results.bits_per_dim == demo.results.bits_per_dim
 
 
 def test_other_settings_start_afresh(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path / "out")
-    assert workspace.open({"seed": 0}) == (False, 0.0)
-    (workspace.run / "state" / "step-000000001").mkdir(parents=True)
-    workspace.record({"seed": 0}, seconds=2.5, trained=False)
-    assert workspace.open({"seed": 0}) == (True, 2.5)
-    assert workspace.open({"seed": 1}) == (False, 0.0)
-    assert not workspace.run.exists()
+    out = tmp_path / "out"
+    assert not tour._open(out, "one")
+    (out / "run" / "state" / "step-000000001").mkdir(parents=True)
+    assert tour._open(out, "one")
+    assert not tour._open(out, "two")
+    assert not (out / "run").exists()
 
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
