@@ -38,7 +38,7 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How images are sampled.
+    """Settings of sampling.
 
     Attributes:
         guidance: classifier-free guidance scale (Ho & Salimans 2022, arXiv 2207.12598): 0 is unconditional, 1 the

@@ -18,7 +18,7 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DrawTransform:
-    """How the distribution of a sub-pixel is changed before a level is drawn.
+    """Changes to the distribution of a sub-pixel before a level is drawn.
 
     ```python
     DrawTransform(guidance=3.0, temperature=0.8).changes  # True
