@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.portable import DrawTransform, IntegerModel, load
+from pointillist.distributions.transform import Transform
+from pointillist.portable import IntegerModel, load
 from pointillist.zoo import list_pretrained
 
 PATH = Path(__file__).with_suffix(".json")
@@ -129,7 +130,7 @@ def draw(case: Case, inputs: dict[str, np.ndarray], executor: str) -> np.ndarray
     if case.guided:
         reference = model.inputs(case.count, case.shape[2:], order)
         inputs = {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
-    transform = DrawTransform(case.guidance, case.temperature, case.top_p, case.guided)
+    transform = Transform(case.guidance, case.temperature, case.top_p)
     return model.sample_given(case.uniforms, inputs, order, transform, executor=executor)[0]
 
 

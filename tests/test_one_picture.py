@@ -91,3 +91,16 @@ def test_same_seed_same_levels(model: PixelModel, tuned: dict[str, float], tmp_p
     np.testing.assert_array_equal(command["nats"], samples.nats)
     np.testing.assert_array_equal(job["nats"], samples.nats)
     assert stream[1]["engine"] == "integer"
+
+
+def test_rules_too(tmp_path: Path) -> None:
+    """Maps by rules are those of the integer program on the command line and in Python."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text('adjacency = "observed"\n')
+    out = tmp_path / "maps.npz"
+    shown = run("sample", "dungeons", "-n", 2, "--seed", SEED, "--rules", rules, "--size", "20x24", "--out", out).output
+    samples = pt.sample("dungeons", 2, seed=SEED, rules=rules, size=(20, 24))
+    assert samples.engine == "integer"
+    assert "(integer program)" in shown
+    np.testing.assert_array_equal(np.load(out)["levels"], samples.levels)
+    np.testing.assert_array_equal(np.load(out)["nats"], samples.nats)

@@ -33,7 +33,7 @@ def _painted(
     channels, height, width = model.image.shape
     told = model.conditions.inputs(1 if model.config.classes else None, 2)
     config = SamplingConfig(guidance=guidance, engine=engine)
-    chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), config)
+    chooser = UniformSampler(torch.rand(2, channels, height, width, dtype=torch.float64), config.transform)
     carried = chooser.duplicate_for_guidance(told)
     turned = model.order().raster_size(height, width)
     outputs = torch.full((2, model.likelihood.num_params, *turned), torch.nan, dtype=torch.float64)

@@ -14,12 +14,12 @@ from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.quantize_integer import quantize_integer
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
 from pointillist.sampling.api import sample
 from pointillist.sampling.loop import create_stepper
-from pointillist.sampling.quantize_integer import quantize_integer
 from speed.cost import Cost, program_cost
 from speed.timing import cpu_time
 

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from pointillist.model.listing import list_models
     from pointillist.model.pixel_model import PixelModel
     from pointillist.model.pretrained import build, load
+    from pointillist.model.quantize_integer import quantize_integer
     from pointillist.rules.config import Rules
     from pointillist.sampling.config import SamplingConfig
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
-    from pointillist.sampling.quantize_integer import quantize_integer
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
     from pointillist.system import __version__
@@ -82,7 +82,7 @@ _HOMES = {
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
     "pointillist.sampling.config": ("SamplingConfig",),
-    "pointillist.sampling.quantize_integer": ("quantize_integer",),
+    "pointillist.model.quantize_integer": ("quantize_integer",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.training": (

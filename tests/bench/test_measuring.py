@@ -14,7 +14,7 @@ import torch
 import pointillist as pt
 from pointillist.engine.integer.compiled.single_product import single_product
 from pointillist.errors import ConfigError
-from pointillist.sampling.engines import record_model
+from pointillist.model.recorded import record_model
 from pointillist.system import measure_peak_memory
 from speed import plot
 from speed.cost import Cost, program_cost

@@ -20,7 +20,8 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, DrawSpec, jit, numba_linking, precompile
 from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import EngineError
-from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES, create_stepper, record_stage
+from pointillist.model.recorded import record_stage
+from pointillist.sampling.engines import WHOLE_IMAGE_ENGINES, create_stepper
 
 SHAPE = (1, 6, 7)
 

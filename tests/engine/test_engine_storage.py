@@ -14,8 +14,8 @@ from pointillist.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int
 from pointillist.engine.cpu import CpuStepper, weight_packing
 from pointillist.engine.cpu.weight_packing import Packing, WeightFormat, smallest
 from pointillist.engine.program import FloatArray
+from pointillist.model.recorded import record_model
 from pointillist.networks import names
-from pointillist.sampling.engines import record_model
 
 ALWAYS, NEVER = 0.0, float("inf")
 

@@ -13,12 +13,13 @@ from PIL import Image
 import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.images import ImageSpec
+from pointillist.model.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.arrays import ArrayReader
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.stored import StoredModel
+from pointillist.sampling.stored import StoredPlan
 from tests.integer.test_without_torch import run
 
 SIZE = (5, 7)
@@ -84,8 +85,8 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     model = model_with("outline")
     model.save_pretrained(tmp_path)
     hint, config = hints_for(model, 5), SamplingConfig(engine="integer", guidance=guidance, batch_size=2)
-    stored = StoredModel.open(tmp_path)
-    parts = stored.stream(5, [0, 1, -1, 0, 1], hint=hint, seed=3, config=config)
+    stored = PortableModel.open(tmp_path)
+    parts = StoredPlan.of(stored, 5, [0, 1, -1, 0, 1], hint=hint, seed=3, config=config).batches()
     found = np.concatenate([part.levels for part in parts])
     due = pt.sample(
         model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2

@@ -8,10 +8,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.portable import DrawTransform, IntegerModel
+from pointillist.portable import IntegerModel
 from tests.laws.strategies import models, random_inputs, random_levels
 
 from .networks import check_steps
@@ -61,7 +62,7 @@ def check_draws(
     assert np.array_equal(found, due)
     assert np.array_equal(own, nats)
     np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=1e-9, atol=1e-9)
-    sharp = DrawTransform(temperature=0.5, top_p=0.9)
+    sharp = Transform(temperature=0.5, top_p=0.9)
     found, own = integer_model.sample_given(uniforms, inputs, order, sharp)
     np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=1e-9, atol=1e-9)
 

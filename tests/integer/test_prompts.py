@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.portable import DrawTransform, load, save
+from pointillist.distributions.transform import Transform
+from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 
 PROMPTS = ["a red dragon", "", "  ", "Heart, outline", "!"]
@@ -65,12 +66,12 @@ def test_samples_by_prompt(model: pt.PixelModel) -> None:
     integer_model = model.integer_model().integers
     uniforms = np.random.default_rng(0).random((4, 1, 6, 5))
     plain, _ = integer_model.sample(uniforms, text="a red dragon", label=1)
-    for transform in (DrawTransform(6.0, guided=True), DrawTransform(temperature=0.2), DrawTransform(top_p=0.3)):
+    for transform in (Transform(6.0), Transform(temperature=0.2), Transform(top_p=0.3)):
         levels, nats = integer_model.sample(uniforms, text="a red dragon", label=1, transform=transform)
         inputs = integer_model.inputs(4, (6, 5), integer_model.order(), 1, "a red dragon")
         np.testing.assert_allclose(integer_model.log_prob(levels, inputs), nats)
         assert not np.array_equal(levels, plain)
-    same, _ = integer_model.sample(uniforms, text="a red dragon", label=1, transform=DrawTransform(1.0, guided=True))
+    same, _ = integer_model.sample(uniforms, text="a red dragon", label=1, transform=Transform(1 + 1e-12))
     assert np.array_equal(same, plain)
 
 

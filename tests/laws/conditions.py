@@ -11,6 +11,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
+from pointillist.distributions.transform import Transform
 from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import sample
@@ -118,8 +119,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
     count, (height, width) = 2, (model.image.height, model.image.width)
     inputs = model.conditions.inputs(count=count, size=(height, width), **random_conditions(model, count, sure=True))
     x = random_levels(model, count)
-    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), SamplingConfig(guidance=guidance))
-    chooser.guided = True
+    chooser = UniformSampler(torch.rand(count, *x.shape[1:], dtype=torch.float64), Transform(guidance=guidance))
     tables: list[Tensor] = []
     wanted = torch.zeros(x.shape, dtype=torch.float64)
 

@@ -25,10 +25,10 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.cpu import CpuSampler, CpuStepper, DrawSpec
 from pointillist.engine.torch.sampler import Draw, TorchSampler
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.sampling.api import sample
-from pointillist.sampling.engines import record_stage
 
 TOLERANCE = 1e-5
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -74,7 +74,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),
     )  # fmt: skip
-    CpuSampler(part.program, draw, inputs, threads=threads).sample(batch)
+    CpuSampler(part.program, draw, inputs=inputs, threads=threads).sample(batch)
     assert np.array_equal(batch.levels, x), "known levels were overwritten"
     assert not batch.nats.any(), "known levels cost nats"
     found = batch.params

@@ -148,7 +148,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         levels = kept(self, site, log_probs)
         count = len(self.uniforms)
         conditional = log_probs[:count]
-        wanted = sampling_transforms.apply_guidance(conditional, log_probs[count:], self.guidance)
+        wanted = sampling_transforms.apply_guidance(conditional, log_probs[count:], self.transform.guidance)
         self.nats += (wanted - conditional).gather(1, levels[:count, None])[:, 0]
         return levels
 

@@ -18,13 +18,13 @@ from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import RASTER
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.recorded import record_model
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
 from pointillist.sampling import group_pass
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import record_model
 from pointillist.sampling.loop import autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
 

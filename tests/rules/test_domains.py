@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
+from pointillist.distributions.transform import IDENTITY
 from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import from_bits, to_bits
 from pointillist.engine.constraints.masks import LevelMask
@@ -75,7 +76,7 @@ def test_assignments_propagate_or_are_undone(seed: int) -> None:
     uniform, even = np.array([0.3, 0.7]), np.full((2, levels), -np.log(levels))
     for site in rng.permutation(height * width):
         place = (int(site) // width, int(site) % width)
-        drawn = mask.draw(0, place, even, even, uniform, np.ones(3))
+        drawn = mask.draw(0, int(site), even, uniform, IDENTITY)
         trial = domains.copy()
         trial[place] = np.arange(levels) == drawn[0]
         left = arc_consistent(rules, trial)

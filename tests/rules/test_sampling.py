@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,30 @@ def test_engines_draw_the_same_maps_by_rules(name: str, engine: str) -> None:
     assert violations(rules, found) == 0
     with torch.no_grad():
         torch.testing.assert_close(found.nats, model.log_prob(found.levels, label=[0, 1, 2]).double())
+
+
+def make_integer(model: pt.PixelModel) -> None:
+    size = (8, model.image.channels, model.image.height, model.image.width)
+    pt.quantize_integer(model, torch.randint(model.image.levels, size), images=8)
+
+
+def test_the_integer_program_draws_by_rules() -> None:
+    """By each executor, in any batch, also under guidance: maps that obey, with the nats of the integer program."""
+    model = random_model("gated-pixelcnn", 12, 9, labels=True)
+    make_integer(model)
+    rules = rules_of(
+        adjacency=random_adjacency(np.random.default_rng(3), LEVELS, 0.7),
+        connected=[{"levels": [0, 1, 2, 3]}],
+        tries=1000,
+    )
+    how: dict[str, Any] = {"seed": 4, "rules": rules, "label": [0, 1, 2, 0], "guidance": 1.5, "temperature": 0.9}
+    whole = pt.sample(model, 4, **how)
+    assert whole.engine == "integer"
+    assert violations(rules, whole) == 0
+    torch.testing.assert_close(whole.nats, model.integer_model().log_prob(whole.levels, label=how["label"]))
+    assert torch.equal(pt.sample(model, 4, batch_size=1, **how).levels, whole.levels)
+    model.attach_integer_model(replace(model.integer_model().integers, executor="numpy"))
+    assert torch.equal(pt.sample(model, 4, **how).levels, whole.levels)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -126,17 +151,20 @@ def test_an_image_depends_on_its_seed_and_number_alone(monkeypatch: pytest.Monke
     torch.testing.assert_close(whole.nats, model.log_prob(whole.levels).double())
 
 
-def test_rows_are_reported_once_they_are_final(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `on_row` shows of a compiled engine is in the result."""
+@pytest.mark.parametrize("engine", ["cpu", "integer"])
+def test_rows_are_reported_once_they_are_final(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `on_row` shows of an engine of whole images is in the result."""
     taken = backups_of(monkeypatch)
     model = random_model("gated-pixelcnn", 24, 9)
+    if engine == "integer":
+        make_integer(model)
     shown: dict[int, torch.Tensor] = {}
 
     def on_row(_: int, rows: int, levels: torch.Tensor) -> None:
         shown[rows] = levels[:, :, :rows].clone()
 
     rules = rules_of(connected=[{"levels": [0, 1, 2, 3]}])
-    found = pt.sample(model, 3, seed=0, rules=rules, engine="cpu", on_row=on_row)
+    found = pt.sample(model, 3, seed=0, rules=rules, engine=engine, on_row=on_row)
     assert taken
     assert sorted(shown) == list(range(1, 25))
     assert found.tries is not None

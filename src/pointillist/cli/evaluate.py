@@ -135,7 +135,7 @@ def evaluate(
     import torch
 
     from pointillist.data import load_data
-    from pointillist.distributions.guidance_scale import check_guidance
+    from pointillist.distributions.transform import check_guidance
     from pointillist.errors import ConfigError
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
     from pointillist.evaluation.table import write_csv

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def recorded(name: str, size: str | None, order: str | None) -> list[Program]:
     """The program of every stage of a model, which may be an untrained `NAME:PRESET`."""
     from pointillist.data import parse_size
-    from pointillist.sampling.engines import record_model
+    from pointillist.model.recorded import record_model
 
     wanted = None if size is None else parse_size(size)
     model, _, _ = named_model(name, wanted, order)
@@ -29,7 +29,7 @@ def program_text(programs: list[Program]) -> str:
 
 
 def program_facts(programs: list[Program]) -> dict[str, Any]:
-    """Cost of every part of each stage, and of the image."""
+    """What every part of each stage costs, and the image."""
     from pointillist.engine.disassembly import costs, image_operations
 
     return {

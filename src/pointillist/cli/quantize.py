@@ -97,7 +97,7 @@ def quantize(
 def add_integer_program(model: PixelModel, data: str, images: int, sets: list[str]) -> None:
     """Make the integer model of a model, calibrated on images that are read as the model's own."""
     from pointillist.data import load_data
-    from pointillist.sampling.quantize_integer import quantize_integer
+    from pointillist.model.quantize_integer import quantize_integer
     from pointillist.training.recorded_data import resolve_data_options
 
     options = resolve_data_options(model, data, sets, labels=True)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pointillist.images.ordering import PixelOrder
     from pointillist.model.generation import GenerationConfig
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.portable import PortableModel
     from pointillist.sampling.arrays import SampleArrays
-    from pointillist.sampling.stored import StoredModel
 
 OnBatchRow = Callable[[int, int, Any], None]
 INTEGER = "integer program"
@@ -78,9 +78,9 @@ class SampleSource(Protocol):
 
 
 class _OfModel:
-    """Names that both kinds of model share."""
+    """What both kinds of model call by one name."""
 
-    model: PixelModel | StoredModel
+    model: PixelModel | PortableModel
 
     @property
     def image(self) -> ImageSpec:
@@ -99,7 +99,7 @@ class _OfModel:
 
     @property
     def training_record(self) -> dict[str, Any]:
-        """Record of its training."""
+        """How it was trained."""
         return self.model.training_record
 
 
@@ -112,7 +112,7 @@ class ModelSource(_OfModel):
 
     @property
     def measure(self) -> str:
-        """Description of the bits/dim of its samples."""
+        """What the bits/dim of its samples are."""
         if self.engine.engine == "integer":
             return INTEGER
         obstacle = self.engine.without_program
@@ -140,7 +140,7 @@ class ModelSource(_OfModel):
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
+        """What it takes as a hint; None for a model that takes none."""
         return self.model.conditions.hint_reader
 
     def check_levels(self, x: np.ndarray) -> np.ndarray:
@@ -172,7 +172,7 @@ class ModelSource(_OfModel):
 class StoredSource(_OfModel):
     """A stored integer program; it needs no torch."""
 
-    model: StoredModel
+    model: PortableModel
     engine: EngineChoice
     measure = INTEGER
 
@@ -196,7 +196,7 @@ class StoredSource(_OfModel):
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
+        """What it takes as a hint; None for a model that takes none."""
         return self.model.hint_reader
 
     def check_levels(self, x: np.ndarray) -> np.ndarray:
@@ -218,12 +218,14 @@ class StoredSource(_OfModel):
     def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
         """Sample, batch by batch; `settings` are keywords of `pt.sample`."""
         from pointillist.sampling.config import SamplingConfig
+        from pointillist.sampling.stored import StoredPlan
 
         config = SamplingConfig(**{one.name: settings[one.name] for one in fields(SamplingConfig)})
-        return self.model.stream(
-            settings["n"], settings["label"], settings["text"], hint=settings.get("hint"), seed=settings["seed"],
-            config=config, size=settings["size"], first=first, on_row=on_row,
+        plan = StoredPlan.of(
+            self.model, settings["n"], settings["label"], settings["text"], hint=settings.get("hint"),
+            seed=settings["seed"], config=config, size=settings["size"],
         )  # fmt: skip
+        return plan.batches(first, on_row)
 
 
 def open_source(

@@ -110,7 +110,7 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     ess, config = effective_sample_size(log_weights), task.config
     acceptance = None
     # moves leave the model's own conditional unchanged, which is not that of other settings
-    if task.moves and (config.guidance, config.temperature, config.top_p) == (1, 1, 1):
+    if task.moves and config.transform.is_identity:
         chosen, acceptance = move_sub_pixels(task, chosen, task.inputs[rows], rng)
     return _Group(chosen, particles.log_evidence, ess, acceptance)
 
@@ -132,7 +132,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
     reference = None if negative is None else negative[np.full(len(inputs), image)].with_observed(inputs)
     mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
-    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config, mask)
+    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config.transform, mask)
     both = sampler.duplicate_for_guidance(inputs, reference)
     with inference_mode(model):
         condition = model.scorer(task.config.engine).encode(both, len(both))
@@ -228,7 +228,9 @@ class ParticleSampler:
         chosen = np.resize(result, self._slots)
         if self.mask is not None:
             self.mask.select(chosen)
-        return np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.guided else chosen
+        return (
+            np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.transform.is_guided else chosen
+        )
 
     def drop_dead(self) -> None:
         """Give no weight to particles that break a rule or have come to a dead end.

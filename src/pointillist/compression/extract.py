@@ -22,7 +22,7 @@ from pointillist.files.writing import atomic_path
 
 @dataclass
 class Extraction:
-    """Result of unpacking an archive.
+    """What came of an archive.
 
     Attributes:
         written: number of pictures.

@@ -23,7 +23,7 @@ ARRAYS = (".npy", ".npz")
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pictures to compress.
+    """What is compressed.
 
     Attributes:
         metadata: what the archive keeps beside the levels.

@@ -102,7 +102,7 @@ class HintConfig(ConditionConfig):
 
 @dataclass(frozen=True)
 class HintReader:
-    """Kind of hint that a model takes.
+    """What a model takes as a hint.
 
     ```python
     reader = HintReader(1, ImageSpec.infer((1, 8, 8), 2), None)

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import inverse_cdf
+from pointillist.distributions.transform import Transform
 
 
 def apply_guidance(
@@ -67,28 +68,24 @@ def apply_temperature_top_p(log_probs: Float[Tensor, "b k"], temperature: float,
 def sample_level(
     log_probs: Float[Tensor, "b k"],
     uniforms: Float[Tensor, " n"],
-    guidance: float,
-    temperature: float,
-    top_p: float,
-    *,
-    guided: bool,
+    transform: Transform,
 ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
     """Draw a level for each uniform by inverse CDF, under guidance, temperature and top-p.
 
     Args:
-        log_probs: log-probabilities of the levels, in nats. Where `guided`, the first half of the batch is conditional
+        log_probs: log-probabilities of the levels, in nats. Under guidance the first half of the batch is conditional
             and the second half, of the same images, unconditional.
         uniforms: one number in [0, 1) for each image.
-        guided: whether to apply guidance.
+        transform: guidance, temperature and top-p.
 
     Returns:
         the levels, and their log-probability under the model at guidance 1 and temperature 1, in nats, float64.
 
     Example:
-        levels, nats = sample_level(log_probs, torch.rand(len(log_probs)), 1.0, 0.9, 1.0, guided=False)
+        levels, nats = sample_level(log_probs, torch.rand(len(log_probs)), Transform(temperature=0.9))
     """
     count = len(uniforms)
     conditional = log_probs[:count]
-    guided_log_probs = apply_guidance(conditional, log_probs[count:], guidance) if guided else conditional
-    levels = inverse_cdf(apply_temperature_top_p(guided_log_probs, temperature, top_p), uniforms)
+    guided = apply_guidance(conditional, log_probs[count:], transform.guidance) if transform.is_guided else conditional
+    levels = inverse_cdf(apply_temperature_top_p(guided, transform.temperature, transform.top_p), uniforms)
     return levels, conditional.gather(1, levels[:, None])[:, 0].double()

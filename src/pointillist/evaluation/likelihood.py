@@ -14,8 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.distributions.guidance_scale import check_guidance
 from pointillist.distributions.sampling_transforms import apply_guidance
+from pointillist.distributions.transform import check_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar

@@ -128,7 +128,7 @@ class Recorded(Protocol):
 
     @property
     def training_record(self) -> dict[str, Any]:
-        """Record of its training; empty for an untrained model."""
+        """How it was trained; empty for an untrained model."""
 
 
 def recorded_settings(model: Recorded) -> dict[str, Any]:

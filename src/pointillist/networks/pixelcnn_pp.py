@@ -82,7 +82,7 @@ def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
 
 
 class Stream:
-    """Layer of one of the two streams.
+    """One of the two streams.
 
     Args:
         right: columns to the right of a pixel that its kernels read: 1 (rows above) or 0 (all pixels before).

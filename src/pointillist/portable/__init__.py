@@ -8,11 +8,10 @@
     integer_model.log_prob(levels)  # integers [n, c, h, w] -> nats [n]
 """
 
-from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.engine.program import Program
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import load_integer_model as load
 from pointillist.portable.storage import save_integer_model as save
 
-__all__ = ["DrawTransform", "IntegerModel", "IntegerPart", "Program", "load", "save"]
+__all__ = ["IntegerModel", "IntegerPart", "Program", "load", "save"]

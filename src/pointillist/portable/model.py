@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps
 from pointillist.engine.integer.sampler import sample_batch
-from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.engine.program import IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
@@ -183,7 +183,7 @@ class IntegerModel:
         *,
         text: object = None,
         hint: object = None,
-        transform: DrawTransform | None = None,
+        transform: Transform = IDENTITY,
         executor: str | None = None,
         threads: int = 1,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
@@ -200,7 +200,7 @@ class IntegerModel:
         chosen = self.order(order)
         count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
         inputs = self.inputs(count, size, chosen, label, text, hint)
-        if transform is not None and transform.guided:
+        if transform.is_guided:
             inputs = join_inputs(inputs, self.inputs(count, size, chosen))
         return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
 
@@ -209,7 +209,7 @@ class IntegerModel:
         uniforms: Float[np.ndarray, "n c h w"],
         inputs: Inputs,
         order: PixelOrder,
-        transform: DrawTransform | None = None,
+        transform: Transform = IDENTITY,
         *,
         on_row: Callable[[int, IntArray], None] | None = None,
         executor: str | None = None,

@@ -20,7 +20,7 @@ from pointillist.rules.levels import level_set, parse_range
 
 @dataclass
 class _Opening:
-    """Part of the mask of a grid that is known so far."""
+    """What is known so far of the mask of a grid."""
 
     image: ImageSpec
     allowed: Bool[np.ndarray, "c h w k"]

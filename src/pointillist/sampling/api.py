@@ -23,7 +23,7 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.engines import choose_engine, resolve_engine
+from pointillist.sampling.engines import resolve_engine
 from pointillist.sampling.loop import OnRow, autoregressive_loop
 from pointillist.sampling.rejection import draw_until_accepted, open_image_mask
 from pointillist.sampling.samples import Samples
@@ -155,8 +155,6 @@ class SamplePlan:
         config, conditions = SamplingConfig.split(settings, model.generation_config)
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
         engine = resolve_engine(model, config.engine, (height, width))
-        if engine == "integer" != config.engine and config.rules is not None:
-            engine = choose_engine("auto", model.device).engine  # its stepper cannot return to earlier rows yet
         model.check_size(height, width)
         shape = (model.image.channels, height, width)
         inputs = model.conditions.inputs(label, n, size=(height, width), **conditions)
@@ -190,11 +188,11 @@ class SamplePlan:
 
             def draw_some(numbers: IntArray | slice, mask: LevelMask | None) -> tuple[Tensor, Tensor]:
                 nonlocal passes
-                sampler = UniformSampler(torch.from_numpy(u[numbers]), self.config, mask)
+                sampler = UniformSampler(torch.from_numpy(u[numbers]), self.config.transform, mask)
                 negative = None if reference is None else reference[numbers]
                 # an image that is drawn again is not reported again
                 shown = report if len(sampler.uniforms) == len(u) else None
-                drawn = _draw_batch(self.model, batch[numbers], negative, sampler, self.size, shown)
+                drawn = _draw_batch(self.model, batch[numbers], negative, sampler, self.config, self.size, shown)
                 passes += sampler.passes
                 return drawn
 
@@ -225,13 +223,14 @@ def _draw_batch(
     inputs: ConditionInputs,
     negative: ConditionInputs | None,
     sampler: UniformSampler,
+    config: SamplingConfig,
     size: tuple[int, int],
     on_row: OnRow | None,
 ) -> tuple[Int[Tensor, "n c h w"], Float[Tensor, " n"]]:
     batch = sampler.duplicate_for_guidance(inputs, negative)
     with inference_mode(model):
-        condition = model.scorer(sampler.config.engine).encode(batch, len(batch))
-        levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), sampler.config, on_row=on_row)
+        condition = model.scorer(config.engine).encode(batch, len(batch))
+        levels = autoregressive_loop(model, condition, sampler, (len(batch), *size), config, on_row=on_row)
     check_likelihood(sampler.nats)
     return levels[: len(inputs)], sampler.nats
 

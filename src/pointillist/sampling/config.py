@@ -11,7 +11,7 @@ from typing import Any, TypedDict, cast
 from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.registry import condition_kinds
-from pointillist.distributions.guidance_scale import check_guidance
+from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError
 from pointillist.model.generation import GenerationConfig
 from pointillist.rules.config import Rules, parse_rules
@@ -38,13 +38,10 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """Settings of sampling.
+    """How images are sampled.
 
     Attributes:
-        guidance: classifier-free guidance scale (Ho & Salimans 2022, arXiv 2207.12598): 0 is unconditional, 1 the
-            model itself. See `apply_guidance`.
-        temperature: divides the log-probabilities; 0 takes the most probable level. See `apply_temperature_top_p`.
-        top_p: nucleus sampling (Holtzman et al. 2020): keep the most probable levels that reach this sum.
+        guidance, temperature, top_p: see `Transform`.
         engine: `auto`, `cpu`, `integer`, `cuda`, `jacobi`, `numpy` or `naive`; see `create_stepper`.
         order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
             whatever the order.
@@ -76,11 +73,7 @@ class SamplingConfig:
     rules: Rules | Mapping[str, Any] | str | Path | None = None
 
     def __post_init__(self) -> None:
-        check_guidance(self.guidance)
-        if not self.temperature >= 0:
-            raise ConfigError(f"`temperature` (={self.temperature}) must be 0 or more: 1 is the model itself.")
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"`top_p` (={self.top_p}) must lie above 0 and at most 1: 1 keeps every level.")
+        self.transform  # noqa: B018  (an error here, where the settings are named)
         for name in ("batch_size", "threads", "best_of"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -90,6 +83,11 @@ class SamplingConfig:
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "
                 "set `guidance` above 1, for example 2."
             )
+
+    @cached_property
+    def transform(self) -> Transform:
+        """Guidance, temperature and top-p, as the engines take them."""
+        return Transform(self.guidance, self.temperature, self.top_p)
 
     @cached_property
     def parsed_rules(self) -> Rules | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Categorical, Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine import selection
@@ -18,21 +18,19 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.independence import prove_independent
-from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.stepper import GuardedStepper
 from pointillist.errors import EngineError, ShapeError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.recorded import forward_of, record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.nn.passes import Pass, channels_last
-from pointillist.portable import DrawTransform
+from pointillist.nn.passes import channels_last
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.group_pass import sample_group
 from pointillist.sampling.integer_engine import IntegerEngineStepper, sample_integer_stage
 from pointillist.sampling.protocols import InverseCdfSampler, Stepper
-from pointillist.sampling.recorded import recorded_program
 from pointillist.sampling.state import SamplingState
 
 if TYPE_CHECKING:
@@ -49,16 +47,15 @@ __all__ = [
     "choose_model_engine",
     "create_stepper",
     "draw_spec",
+    "encode_each",
     "output_likelihood",
-    "record_model",
-    "record_stage",
     "resolve_engine",
     "sample_stage",
 ]  # fmt: skip
 
 WHOLE_IMAGE_ENGINES = ("cpu", "integer", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""
-MASKING_ENGINES = ("cpu",)
+MASKING_ENGINES = ("cpu", "integer")
 """Those of them that do so within a mask too."""
 
 
@@ -140,7 +137,7 @@ def create_stepper(
         channels, dtype = model.dims.canvas, next(model.parameters()).dtype
         canvas = torch.zeros(batch, channels, rows, columns, dtype=dtype, device=model.device)
         canvas = channels_last(canvas) if model.channels_last else canvas
-        return NaiveStepper(_forward(stages[0], condition), canvas, model.dims.groups, order)
+        return NaiveStepper(forward_of(stages[0], condition), canvas, model.dims.groups, order)
     if engine == "integer":
         return IntegerEngineStepper(model, condition, batch, rows, columns, order)
     program = record_stage(model, stages[0], condition, height, width, order)
@@ -158,6 +155,17 @@ def create_stepper(
     return GuardedStepper(CpuStepper(program, batch), weights)
 
 
+def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> Condition:
+    """Encode the conditions of a batch for an engine, image by image: torch may round differently in another batch.
+
+    ```python
+    encode_each(model, model.conditions.inputs("cat", 4), "integer")
+    ```
+    """
+    encoder = model.scorer(engine)
+    return Condition.concat([encoder.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
+
+
 def output_likelihood(model: PixelModel, engine: str) -> Likelihood:
     """Return the distribution of a pixel given the outputs of an engine: those of integers are log-probabilities.
 
@@ -166,54 +174,6 @@ def output_likelihood(model: PixelModel, engine: str) -> Likelihood:
     ```
     """
     return Categorical(model.image.channels, model.image.levels) if engine == "integer" else model.likelihood
-
-
-def record_stage(
-    model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: PixelOrder
-) -> Program:
-    """Record the program of a stage, for a raster frame of this size.
-
-    ```python
-    program = record_stage(model, model.stages(8, 8)[0], model.encode(None, 1), 8, 8, RASTER)
-    ```
-
-    Raises:
-        CausalityError: if it cannot be recorded.
-    """
-    rows, columns = stage.grid_size(height, width)
-    groups, channels = model.dims.groups, model.dims.canvas
-
-    def new() -> Program:
-        with torch.no_grad():
-            return record(
-                _forward(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
-                width=columns, dtype=next(model.parameters()).dtype, order=order,
-            )  # fmt: skip
-
-    return recorded_program(stage.network, condition, (rows, columns), order, new)
-
-
-def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:
-    """Record the program of every stage, for unconditional images of `size` (height, width).
-
-    Raises:
-        CausalityError: if it cannot be recorded.
-        ConfigError: if the model was not trained on the order.
-
-    Example:
-        record_model(pt.load("digits"), (28, 28))[0].describe()
-    """
-    pixel_order = model.order(order)
-    rows, columns = pixel_order.raster_size(*size)
-    condition = model.conditions.to_raster_frame(model.encode(None, 1, size), pixel_order)
-    coarse: Tensor | None = None
-    programs = []
-    with torch.no_grad():
-        for stage in model.stages(rows, columns):
-            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, pixel_order))
-            levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
-            coarse = model.canvas(stage.grid(levels))
-    return programs
 
 
 def sample_stage(
@@ -268,8 +228,7 @@ def sample_stage(
     if state.outputs is not None:
         batch.params = np.empty((count, *mask.shape, state.likelihood.num_params), state.outputs.numpy().dtype)
     if config.engine == "integer":
-        transform = DrawTransform(sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided)
-        sample_integer_stage(model, condition, batch, transform, state.order, finished, config.threads or 1)
+        sample_integer_stage(model, condition, batch, sampler.transform, state.order, finished, config.threads or 1)
         sampler.nats += torch.from_numpy(batch.nats)
         return
     program = record_stage(model, stage, condition, state.known.shape[0], state.known.shape[1], state.order)
@@ -286,17 +245,15 @@ def sample_stage(
 def _cpu_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, threads: int) -> CpuSampler:
     from pointillist.engine.cpu import CpuSampler
 
-    return CpuSampler(program, draw_spec(model, sampler), threads=threads)
+    return CpuSampler(program, draw_spec(model), sampler.transform, threads=threads)
 
 
-def draw_spec(model: PixelModel, sampler: InverseCdfSampler) -> DrawSpec:
-    """Describe the distribution at a site, and the sampling transforms, to the engine `cpu`."""
+def draw_spec(model: PixelModel) -> DrawSpec:
+    """Describe the distribution at a site to the engine `cpu`."""
     from pointillist.engine.cpu import DrawSpec
 
-    return DrawSpec(
-        model.likelihood.name, model.level_embeddings().detach().cpu().numpy(), model.image.channels,
-        getattr(model.likelihood, "mixtures", 0), sampler.guidance, sampler.temperature, sampler.top_p, sampler.guided,
-    )  # fmt: skip
+    values, likelihood = model.level_embeddings().detach().cpu().numpy(), model.likelihood
+    return DrawSpec(likelihood.name, values, likelihood.channels, getattr(likelihood, "mixtures", 0))
 
 
 def _torch_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> TorchSampler:
@@ -306,16 +263,9 @@ def _torch_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampl
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
         pixels = levels.repeat(len(params) // len(levels), 1, 1)
         log_probs = model.likelihood.conditional(params[:, :, None], pixels[:, :, None], channel)[:, :, 0]
-        result = sample_level(
-            log_probs.transpose(1, 2).flatten(0, 1), uniforms.flatten(), sampler.guidance, sampler.temperature,
-            sampler.top_p, guided=sampler.guided,
-        )  # fmt: skip
+        result = sample_level(log_probs.transpose(1, 2).flatten(0, 1), uniforms.flatten(), sampler.transform)
         return result[0].view_as(uniforms), result[1].view_as(uniforms)
 
     draw = Draw(choose, model.level_embeddings().detach().cpu().numpy())
     device = selection.select_device(engine, model.device)
-    return TorchSampler(program, draw, device, copies=1 + sampler.guided, jacobi=engine == "jacobi")
-
-
-def _forward(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:
-    return lambda x, ctx: stage.network(x, ctx, condition)
+    return TorchSampler(program, draw, device, copies=1 + sampler.transform.is_guided, jacobi=engine == "jacobi")

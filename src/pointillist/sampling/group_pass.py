@@ -73,10 +73,7 @@ def _draw(
         part = slice(start, start + size)
         table = model.likelihood.conditional(params[:, :, part, None], levels[:, :, part, None], channel)[..., 0]
         log_probs = table.transpose(1, 2).flatten(0, 1)  # (b m, k), of which the second half is unconditional
-        chosen, nats = sample_level(
-            log_probs, uniforms[:, part].flatten(), sampler.guidance, sampler.temperature, sampler.top_p,
-            guided=sampler.guided,
-        )  # fmt: skip
+        chosen, nats = sample_level(log_probs, uniforms[:, part].flatten(), sampler.transform)
         drawn.append(chosen.view(len(uniforms), -1))
         sampler.nats += nats.view(len(uniforms), -1).sum(1).to(sampler.nats.device)
     return torch.cat(drawn, 1)

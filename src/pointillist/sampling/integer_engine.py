@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, open_steps
 from pointillist.engine.integer.sampler import log_probs, sample_batch
-from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
@@ -76,7 +76,7 @@ def sample_integer_stage(
     model: PixelModel,
     condition: Condition,
     batch: SampleBatch,
-    transform: DrawTransform,
+    transform: Transform,
     order: PixelOrder,
     on_row: Callable[[int], None],
     threads: int = 1,
@@ -85,7 +85,7 @@ def sample_integer_stage(
 
     Under guidance the condition holds every image twice.
     """
-    count = len(batch.levels) * (1 + transform.guided)
+    count = len(batch.levels) * (1 + transform.is_guided)
     integer_model, inputs = integer_inputs(model, condition, count, order)
     sample_batch(
         integer_model.program(order), inputs, batch, transform, on_row=on_row, threads=threads,

@@ -89,7 +89,7 @@ class _Inverter:
     """Take the levels of an image, and note for each the interval of uniforms that gives it."""
 
     def __init__(self, config: SamplingConfig, levels: Int[Tensor, "1 c h w"], shares: np.ndarray) -> None:
-        self.sampler = UniformSampler(torch.from_numpy(shares), config)
+        self.sampler = UniformSampler(torch.from_numpy(shares), config.transform)
         self.levels = levels
         self.low, self.high = np.zeros(shares.shape), np.ones(shares.shape)
         self.shares = shares
@@ -97,9 +97,9 @@ class _Inverter:
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         index = (0, site.channel, site.row, site.column)
         level, sampler = int(self.levels[index]), self.sampler
-        own = log_probs[:1]
-        guided = apply_guidance(own, log_probs[1:], sampler.guidance) if sampler.guided else own
-        cdf = apply_temperature_top_p(guided, sampler.temperature, sampler.top_p).double().exp().cumsum(1)[0]
+        own, transform = log_probs[:1], sampler.transform
+        guided = apply_guidance(own, log_probs[1:], transform.guidance) if transform.is_guided else own
+        cdf = apply_temperature_top_p(guided, transform.temperature, transform.top_p).double().exp().cumsum(1)[0]
         cdf = cdf / cdf[-1]
         self.low[index], self.high[index] = float(cdf[level - 1]) if level else 0.0, float(cdf[level])
         if not self.low[index] < self.high[index]:

@@ -251,13 +251,10 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
         stepper.restore(saved[0])
         nats.copy_(saved[1])
 
-    rows = Backtracking(mask, levels, lambda: (stepper.save(), nats.clone()), restore)
-    while not rows.done:
-        rows.begin()
-        row = rows.row * step[0]
+    for number in Backtracking(mask, levels, lambda: (stepper.save(), nats.clone()), restore):
+        row = number * step[0]
         known[row:] = given[row:]
         yield row
-        rows.finish()
 
 
 def _observe_pixel(state: SamplingState, stepper: Stepper, values: np.ndarray, row: int, column: int) -> None:

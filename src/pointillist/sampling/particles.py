@@ -5,8 +5,9 @@ from __future__ import annotations
 from pointillist.engine.particles import ParticleBatch
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
-from pointillist.sampling.engines import InverseCdfSampler, draw_spec, record_stage
+from pointillist.sampling.engines import InverseCdfSampler, draw_spec
 from pointillist.system import single_threaded
 
 
@@ -29,4 +30,4 @@ def draw_particles(
     condition = stage.condition(None, model.conditions.to_raster_frame(condition, order))
     program = record_stage(model, stage, condition, height, width, order)
     with single_threaded():
-        CpuParticles(program, draw_spec(model, sampler)).run(batch)
+        CpuParticles(program, draw_spec(model), sampler.transform).run(batch)

@@ -1,4 +1,4 @@
-"""Protocols of an engine and of a sampler, as the loop uses them."""
+"""What the loop asks of an engine and of a sampler."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
+
+from pointillist.distributions.transform import Transform
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -40,16 +42,12 @@ class InverseCdfSampler(Protocol):
         uniforms: in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
         passes: computations of a row of the batch, to which `jacobi` adds its own.
-        guided: whether the engine's batch holds every image twice, conditional and then unconditional.
-        guidance, temperature, top_p: see `SamplingConfig`.
+        transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice.
         mask: levels that each sub-pixel may have; None for all.
     """
 
     uniforms: Float[Tensor, "n c h w"]
     nats: Float[Tensor, " n"]
     passes: int
-    guided: bool
-    guidance: float
-    temperature: float
-    top_p: float
+    transform: Transform
     mask: LevelMask | None

@@ -14,7 +14,6 @@ from pointillist.completion.canvas import windows
 from pointillist.conditioning import ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
-from pointillist.nn import Condition
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
@@ -130,13 +129,6 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
     x = decode_levels(model, query.levels, limits)
     conditions = decode_conditions(model, query.conditions, (x.shape[2], x.shape[3]))
     return ImageQuery(model, x, conditions, model.order(query.order))
-
-
-def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> Condition:
-    """Encode the conditions of a batch for an engine, image by image: torch may round the same image differently in
-    another batch."""
-    encoder = model.scorer(engine)
-    return Condition.concat([encoder.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:

@@ -15,11 +15,11 @@ from torch import Tensor
 from pointillist.engine.batch import check_memory
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import output_likelihood
+from pointillist.sampling.engines import encode_each, output_likelihood
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.studio import schemas
-from pointillist.studio.conversion import encode_each, encode_floats, encode_levels
+from pointillist.studio.conversion import encode_floats, encode_levels
 from pointillist.studio.jobs import SamplingJob
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
@@ -48,7 +48,7 @@ def run_job(
         guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, engine=request.engine,
         order=job.order.name, threads=threads,
     )  # fmt: skip
-    chooser = UniformSampler(job.uniforms(), config)
+    chooser = UniformSampler(job.uniforms(), config.transform)
     carried = chooser.duplicate_for_guidance(job.conditions)
     raster_size = job.order.raster_size(height, width)
     num_params = output_likelihood(model, request.engine).num_params

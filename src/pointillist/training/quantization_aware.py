@@ -33,8 +33,8 @@ from pointillist.engine.integer.rewrite.grids import MAX_WEIGHT, canvas_unit, na
 from pointillist.engine.program import INT8, RANGES, UINT8
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.quantize_integer import make_integer_model
 from pointillist.nn.passes import FullPass
-from pointillist.sampling.quantize_integer import make_integer_model
 from pointillist.training.config import TrainConfig
 
 MOVES = (F.pad, Tensor.__getitem__)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import describe_model, model_facts, open_model
 from pointillist.data.options import parse_size
+from pointillist.model.portable import PortableModel
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.condition_files import read_conditions
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
-from pointillist.sampling.stored import StoredModel, StoredPlan, open_stored
+from pointillist.sampling.stored import StoredPlan, open_stored
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class StoredWork:
     needs_torch = False
 
     @classmethod
-    def of(cls, settings: Any, model: StoredModel, size: tuple[int, int] | None, hint: Any) -> StoredWork:
+    def of(cls, settings: Any, model: PortableModel, size: tuple[int, int] | None, hint: Any) -> StoredWork:
         """Plan the images."""
         sheet = _sheet(settings, model.classes)
         keywords = {**model.generation_config.sampling, **_tuned(settings)}
@@ -53,7 +54,7 @@ class StoredWork:
 
     @property
     def model_facts(self) -> dict[str, Any]:
-        """Facts about the model for the manifest."""
+        """What the manifest says of the model."""
         model = self.plan.model
         return describe_model(model.integer_model.fingerprint, model.image, model.classes)
 
@@ -63,7 +64,7 @@ class StoredWork:
 
     def warm_up(self) -> None:
         """Sample an image without conditions."""
-        next(self.plan.model.stream(1, seed=0, config=replace(self.plan.config, negative_prompt=None)))
+        StoredPlan.of(self.plan.model, 1, seed=0, config=replace(self.plan.config, negative_prompt=None)).draw(0, 1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ModelWork:
 
     @property
     def model_facts(self) -> dict[str, Any]:
-        """Facts about the model for the manifest."""
+        """What the manifest says of the model."""
         return model_facts(self.plan.model)
 
     def draw(self, start: int, stop: int) -> SampleArrays:

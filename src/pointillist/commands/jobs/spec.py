@@ -1,4 +1,4 @@
-"""Description of a job for the processes that work on it."""
+"""What a process needs to know of a job."""
 
 from __future__ import annotations
 

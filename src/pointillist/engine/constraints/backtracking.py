@@ -6,7 +6,7 @@ at fault draws from other uniforms. A state is saved every few rows; if one does
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,8 @@ MOST = 24
 class Backtracking:
     """The saved rows of a batch, and the choice of the next row.
 
-        rows = Backtracking(mask, levels, save=stepper.save, restore=stepper.restore)
-        while rows.row < height:
-            rows.begin()
-            ...  # draw row `rows.row`
-            rows.finish()
+        for row in Backtracking(mask, levels, save=stepper.save, restore=stepper.restore):
+            ...  # draw the row
 
     Args:
         mask: of the batch, after `begin_stage`.
@@ -58,13 +55,20 @@ class Backtracking:
         """True after the last row, or if all images were rejected."""
         return self.row >= self._levels.shape[1] or bool((self._mask.status == REJECTED).all())
 
-    def begin(self) -> None:
+    def __iter__(self) -> Iterator[int]:
+        """Yield rows to draw; a row comes again where a dead end sends the batch back."""
+        while not self.done:
+            self._begin()
+            yield self.row
+            self._finish()
+
+    def _begin(self) -> None:
         """Save the state of the engine, at some rows."""
         row = self.row
         if self._can_return and row % EVERY == 0 and (not self._saved or self._saved[-1][0] < row):
             self._saved = [*self._saved, (row, self._save())][-KEPT:]
 
-    def finish(self) -> None:
+    def _finish(self) -> None:
         """Finish a row: check it, and choose the next one."""
         mask = self._mask
         mask.check_row()

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pointillist.distributions.transform import Transform
 from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import Bits, Check, Constraints, from_bits, to_bits
 from pointillist.engine.constraints.domains import Domains
@@ -168,22 +169,27 @@ class LevelMask:
         if self.propagates:
             self._start = (self.domains.bits.copy(), self.domains.counts.copy())
 
+    def site(self, row: int, column: int) -> int:
+        """Return the site of the image at a row and column of the grid of the stage."""
+        return int(np.array([1, row, column]) @ self.domains.layout[dm.ORIGIN :])
+
     def draw(
-        self, channel: int, site: tuple[int, int], log_probs: Float[np.ndarray, "n k"],
-        guided: Float[np.ndarray, "n k"], uniforms: Float[np.ndarray, " n"], transform: Float[np.ndarray, " 3"],
-    ) -> Int[np.ndarray, " n"]:  # fmt: skip
+        self,
+        channel: int,
+        site: int,
+        log_probs: Float[np.ndarray, "b k"],
+        uniforms: Float[np.ndarray, " n"],
+        transform: Transform,
+    ) -> Int[np.ndarray, " n"]:
         """Draw a level for each image at a sub-pixel.
 
         Args:
-            site: row and column.
-            log_probs: of the levels under the model.
-            guided: the same after guidance.
-            transform: guidance, temperature and top-p.
+            site: `row * width + column` of the image.
+            log_probs: of the levels under the model; under guidance those of the reference follow.
         """
-        levels = np.empty(len(uniforms), np.int64)
-        where = np.array([channel, site[0] * self.domains.layout[dm.WIDTH] + site[1]], np.int64)
-        log_probs, guided = np.ascontiguousarray(log_probs), np.ascontiguousarray(guided)
-        draw_levels(log_probs, guided, uniforms, transform, self.domains, where, levels)
+        levels, where = np.empty(len(uniforms), np.int64), np.array([channel, site], np.int64)
+        own, guided = np.ascontiguousarray(log_probs[: len(uniforms)]), np.ascontiguousarray(transform.guide(log_probs))
+        draw_levels(own, guided, uniforms, transform.as_array(), self.domains, where, levels)
         return levels
 
     def allowed(self, channel: int, rows: IntArray, columns: IntArray) -> Bool[np.ndarray, "n k"]:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import check_memory, repeat_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.lower import BytecodeCompiler
@@ -24,10 +25,11 @@ class CpuParticles:
     Args:
         program: the program, recorded with the condition of one image (under guidance, and without it).
         draw: the distribution that its parameters give.
+        transform: what is done to it.
     """
 
-    def __init__(self, program: Program, draw: DrawSpec) -> None:
-        self.program, self.draw = program, draw
+    def __init__(self, program: Program, draw: DrawSpec, transform: Transform = IDENTITY) -> None:
+        self.program, self.draw, self.transform = program, draw, transform
         self._packing = Packing(program)
 
     def run(self, batch: ParticleBatch) -> None:
@@ -50,7 +52,7 @@ class CpuParticles:
         self, batch: ParticleBatch, count: int, before: tuple[Bytecode, FloatArray] | None, ancestors: IntArray
     ) -> tuple[Bytecode, FloatArray]:
         """Return the bytecode of a number of particles, and their memory, continued from that of their ancestors."""
-        copies = 1 + self.draw.guided
+        copies = 1 + self.transform.is_guided
         height, width = batch.levels.shape[2:]
         bytecode = BytecodeCompiler(self.program, copies * count, self._packing).compile()
         check_memory(bytecode.size * self.program.dtype.itemsize, count, height, width)
@@ -62,7 +64,7 @@ class CpuParticles:
         return bytecode, memory
 
     def _draw_rows(self, batch: ParticleBatch, first: int, last: int, bytecode: Bytecode, memory: FloatArray) -> None:
-        spec, transform = self.draw.settings()
+        spec, transform = self.draw.settings(self.transform)
         count = int(batch.counts[first])
         batch.log_evidence += draw_rows(
             bytecode.code.copy(), bytecode.patches, bytecode.parts, bytecode.draw_row, memory, self._packing.array,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
@@ -23,31 +24,25 @@ KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORE
 
 @dataclass(frozen=True)
 class DrawSpec:
-    """The distribution at a site, and the sampling transforms.
+    """The distribution at a site.
 
     Attributes:
         kind: `bernoulli`, `categorical`, `factored` or `mixture`.
         values: canvas values of each level, `[levels, e]`.
         channels: of a pixel.
         mixtures: components of a mixture.
-        guidance, temperature, top_p: see `sampling.sample`.
-        guided: True if the batch holds every image twice, conditional and, in the second half, unconditional.
     """
 
     kind: str
     values: FloatArray
     channels: int
     mixtures: int = 0
-    guidance: float = 1.0
-    temperature: float = 1.0
-    top_p: float = 1.0
-    guided: bool = False
 
-    def settings(self, masked: bool = False) -> tuple[IntArray, NDArray[np.float64]]:
-        """Return the settings as the virtual machine takes them: `spec` and `transform`."""
-        transformed = masked or self.guided or self.temperature != 1 or self.top_p < 1
-        spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, self.guided, transformed]
-        return np.array(spec, np.int64), np.array([self.guidance, self.temperature, self.top_p], np.float64)
+    def settings(self, transform: Transform, masked: bool = False) -> tuple[IntArray, NDArray[np.float64]]:
+        """Return distribution and transform as the virtual machine takes them: `spec` and `transform`."""
+        guided, transformed = transform.is_guided, masked or not transform.is_identity
+        spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, guided, transformed]
+        return np.array(spec, np.int64), transform.as_array()
 
 
 class CpuSampler:
@@ -58,14 +53,22 @@ class CpuSampler:
     Args:
         program: the program, from `record`.
         draw: the distribution that its parameters give.
+        transform: what is done to it. Under guidance the batch holds every image twice, conditional and, in the second
+            half, unconditional.
         inputs: conditions by key, for the whole batch; the default is the tensor seen while recording.
         threads: how many share a batch.
     """
 
     def __init__(
-        self, program: Program, draw: DrawSpec, inputs: Mapping[str, NDArray[Any]] | None = None, threads: int = 1
+        self,
+        program: Program,
+        draw: DrawSpec,
+        transform: Transform = IDENTITY,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        threads: int = 1,
     ) -> None:
-        self.program, self.draw, self.inputs, self.threads = program, draw, inputs or {}, threads
+        self.program, self.draw, self.transform = program, draw, transform
+        self.inputs, self.threads = inputs or {}, threads
         self._lowered = LoweredProgram.of(program)
 
     def sample(self, batch: SampleBatch, on_row: Callable[[int], None] | None = None) -> None:
@@ -80,7 +83,7 @@ class CpuSampler:
             ValueError: if an array of the batch has another shape.
         """
         batch.check(self.program.params.channels)
-        count, copies = len(batch.levels), 2 if self.draw.guided else 1
+        count, copies = len(batch.levels), 1 + self.transform.is_guided
         slices = split_batch(count, self.threads)
         bytecodes = [self._lowered.bytecode(copies * (part.stop - part.start)) for part in slices]
         check_memory(
@@ -100,14 +103,14 @@ class CpuSampler:
     def _slice_inputs(self, inputs: dict[str, FloatArray], part: slice, count: int) -> dict[str, FloatArray]:
         """Return the inputs of a slice of the images, and of their unconditional copies."""
         unconditional = slice(count + part.start, count + part.stop)
-        parts = (part, unconditional) if self.draw.guided else (part,)
+        parts = (part, unconditional) if self.transform.is_guided else (part,)
         return {key: np.concatenate([array[p] for p in parts]) for key, array in inputs.items()}
 
     def _run(
         self, bytecode: Bytecode, weights: FloatArray, batch: SampleBatch, part: slice, inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:  # fmt: skip
-        spec, transform = self.draw.settings(batch.mask is not None)
+        spec, transform = self.draw.settings(self.transform, batch.mask is not None)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
         nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
         params = nothing if batch.params is None else batch.params
@@ -129,8 +132,9 @@ class CpuSampler:
             draw_rows(0, self.program.height)
             return
         rows = Backtracking(mask, batch.levels[part, 0], lambda: (bytecode.save(memory), nats.copy()), restore)
-        while not rows.done and not signal[STOP]:
-            rows.begin()
-            draw_rows(rows.row, rows.row + 1)
-            rows.finish()
+        for row in rows:
             signal[DONE] = rows.final_rows
+            draw_rows(row, row + 1)
+            if signal[STOP]:
+                return
+        signal[DONE] = rows.final_rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.integer.executors import choose_executor, open_steps
+from pointillist.engine.integer.executors import IntegerSteps, choose_executor, open_steps
 from pointillist.engine.integer.frequencies import draw
 from pointillist.engine.integer.numpy.run import check_inputs
-from pointillist.engine.integer.transforms import DrawTransform
 from pointillist.engine.program import IntArray, Program
 
 
@@ -24,7 +25,7 @@ def sample_batch(
     program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
-    transform: DrawTransform | None = None,
+    transform: Transform = IDENTITY,
     *,
     on_row: Callable[[int], None] | None = None,
     threads: int = 1,
@@ -35,8 +36,8 @@ def sample_batch(
     Args:
         inputs: conditions as integers; under guidance those of the images, and then those of the reference.
         batch: levels and nats are filled in place, and `params` with the log-probabilities of all levels. Known
-            sub-pixels add no nats.
-        transform: guidance, temperature and top-p; None draws from the frequencies themselves, in integers.
+            sub-pixels add no nats. A mask has begun the stage.
+        transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
         threads: how many share the batch; the result is the same for any number. One draws with a `transform`.
         executor: one of `EXECUTORS`; the result is the same.
@@ -45,13 +46,12 @@ def sample_batch(
         EngineError: if there is no such executor, or the inputs do not fit.
     """
     count, _, height, width = batch.levels.shape
-    changed = transform is not None and transform.changes
-    if changed or batch.params is not None:
-        _step(program, inputs, batch, transform if changed else None, on_row, executor)
+    if not transform.is_identity or batch.params is not None or batch.mask is not None:
+        _step(program, inputs, batch, transform, on_row, executor)
         return
     match choose_executor(program, executor):
         case "numpy":
-            _step(program, inputs, batch, None, on_row, executor)
+            _step(program, inputs, batch, transform, on_row, executor)
         case "compiled":
             from pointillist.engine.integer.compiled.run import sample_compiled
 
@@ -68,30 +68,58 @@ def _step(
     program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
-    transform: DrawTransform | None,
+    transform: Transform,
     on_row: Callable[[int], None] | None,
     executor: str,
 ) -> None:
     """Draw one sub-pixel after the other; under guidance both copies of an image get its level."""
     count, _, height, width = batch.levels.shape
-    copies = 2 if transform is not None and transform.guided else 1
-    steps = open_steps(program, copies * count, height, width, inputs, executor)
-    everyone, done = np.arange(count), 0
-    while not steps.done:
-        row, column, channel = steps.site
-        if row > done and on_row is not None:
-            on_row(row)
-        done = row
-        given, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
-        if not given.all():
-            result, uniforms = steps.frequencies(), batch.uniforms[:, channel, row, column]
-            if batch.params is not None:
-                first = channel * program.head.levels
-                batch.params[:, row, column, first : first + program.head.levels] = log_probs(program, result[:count])
-            drawn = draw(result, uniforms) if transform is None else transform.draw(result, uniforms)
-            levels[~given] = drawn[~given]
-            chances = result[everyone, levels] / 2.0**program.head.precision
-            batch.nats += np.where(given, 0.0, np.log(chances))
-        steps.observe(np.tile(levels, copies))
-    if on_row is not None:
-        on_row(height)
+    steps = open_steps(program, count * (1 + transform.is_guided), height, width, inputs, executor)
+
+    def restore(state: tuple[Any, NDArray[np.float64]]) -> None:
+        steps.restore(state[0])
+        batch.nats[:] = state[1]
+
+    reported = 0
+    for row, final in _rows(batch, lambda: (steps.save(), batch.nats.copy()), restore):
+        while on_row is not None and reported < final:
+            reported += 1
+            on_row(reported)
+        while not steps.done and steps.site[0] == row:
+            _draw_sub_pixel(program, steps, batch, transform)
+
+
+def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], None]) -> Iterator[tuple[int, int]]:
+    """Yield rows to draw, and how many are final by then; a mask may yield some again. The last is the height."""
+    height = batch.levels.shape[2]
+    if batch.mask is None:
+        yield from zip(range(height), range(height), strict=True)
+    else:
+        from pointillist.engine.constraints.backtracking import Backtracking
+
+        rows = Backtracking(batch.mask, batch.levels[:, 0], save, restore)
+        for row in rows:
+            yield row, rows.final_rows
+    yield height, height
+
+
+def _draw_sub_pixel(program: Program, steps: IntegerSteps, batch: SampleBatch, transform: Transform) -> None:
+    """Draw the current sub-pixel of every image where it is not known, and observe it."""
+    (row, column, channel), count = steps.site, len(batch.levels)
+    known, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
+    if not known.all():
+        result, uniforms = steps.frequencies(), np.ascontiguousarray(batch.uniforms[:, channel, row, column])
+        if batch.params is not None:
+            first = channel * program.head.levels
+            batch.params[:, row, column, first : first + program.head.levels] = log_probs(program, result[:count])
+        if batch.mask is not None:
+            site = batch.mask.site(row, column)
+            drawn = batch.mask.draw(channel, site, log_probs(program, result), uniforms, transform)
+        elif transform.is_identity:
+            drawn = draw(result, uniforms)
+        else:
+            drawn = transform.draw(log_probs(program, result), uniforms)
+        levels[~known] = drawn[~known]
+        shares = result[np.arange(count), levels] / 2.0**program.head.precision
+        batch.nats += np.where(known, 0.0, np.log(shares))
+    steps.observe(np.tile(levels, steps.batch // count))

@@ -46,7 +46,7 @@ class EvaluateJob(JobKind):
         import torch
 
         from pointillist.data import load_data
-        from pointillist.distributions.guidance_scale import check_guidance
+        from pointillist.distributions.transform import check_guidance
         from pointillist.evaluation.likelihood import resolve_orders
         from pointillist.model.batches import BatchReader
         from pointillist.model.memory import check_evaluation_memory

@@ -1,4 +1,4 @@
-"""A matrix product of bytes, as a row of bytecode: to measure what the machine can reach."""
+"""One matrix product of bytes, as a row of bytecode: to measure what the machine can reach."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,13 +40,12 @@ class Region:
     def with_parity(self, parity: int) -> Region:
         """Return the even or the odd rows of the region."""
         start = self.rows.start + (self.rows.start % 2 != parity)
-        return Region(slice(start, max(start, self.rows.stop), 2), self.columns)
+        return replace(self, rows=slice(start, max(start, self.rows.stop), 2))
 
     def from_row(self, row: int) -> Region:
         """Return the rows from one on."""
-        if row <= self.rows.start:
-            return self
-        return Region(slice(row, max(row, self.rows.stop), self.rows.step), self.columns)
+        start = max(self.rows.start, row)
+        return replace(self, rows=slice(start, max(start, self.rows.stop), self.rows.step))
 
     @property
     def is_empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""Recorded programs of a network, kept from call to call: recording takes longer than sampling a small image."""
+"""Record the programs of a model, and keep them: recording takes longer than sampling a small image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from collections.abc import Callable
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 
 from pointillist.engine.program import Program
-from pointillist.engine.recording.record import with_inputs
+from pointillist.engine.recording.record import record, with_inputs
 from pointillist.engine.weights import WeightSnapshot
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import Stage
 from pointillist.networks.backbone import Network
 from pointillist.nn import Condition
+from pointillist.nn.passes import Pass
 
 MOST = 8
 """Programs that are kept of a network."""
@@ -93,3 +97,56 @@ def _weights(network: nn.Module) -> list[Tensor] | None:
     tensors = [t for module in modules for t in (*module._parameters.values(), *module._buffers.values())]
     result = [t for t in tensors if t is not None]
     return result if sum(t.nbytes for t in result) <= MAX_BYTES else None
+
+
+def record_stage(
+    model: PixelModel, stage: Stage, condition: Condition, height: int, width: int, order: PixelOrder
+) -> Program:
+    """Record the program of a stage, for a raster frame of this size.
+
+    ```python
+    program = record_stage(model, model.stages(8, 8)[0], model.encode(None, 1), 8, 8, RASTER)
+    ```
+
+    Raises:
+        CausalityError: if it cannot be recorded.
+    """
+    rows, columns = stage.grid_size(height, width)
+    groups, channels = model.dims.groups, model.dims.canvas
+
+    def new() -> Program:
+        with torch.no_grad():
+            return record(
+                forward_of(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
+                width=columns, dtype=next(model.parameters()).dtype, order=order,
+            )  # fmt: skip
+
+    return recorded_program(stage.network, condition, (rows, columns), order, new)
+
+
+def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:
+    """Record the program of every stage, for unconditional images of `size` (height, width).
+
+    Raises:
+        CausalityError: if it cannot be recorded.
+        ConfigError: if the model was not trained on the order.
+
+    Example:
+        record_model(pt.load("digits"), (28, 28))[0].describe()
+    """
+    pixel_order = model.order(order)
+    rows, columns = pixel_order.raster_size(*size)
+    condition = model.conditions.to_raster_frame(model.encode(None, 1, size), pixel_order)
+    coarse: Tensor | None = None
+    programs = []
+    with torch.no_grad():
+        for stage in model.stages(rows, columns):
+            programs.append(record_stage(model, stage, stage.condition(coarse, condition), rows, columns, pixel_order))
+            levels = torch.zeros(1, model.image.channels, rows, columns, dtype=torch.int64, device=model.device)
+            coarse = model.canvas(stage.grid(levels))
+    return programs
+
+
+def forward_of(stage: Stage, condition: Condition) -> Callable[[Tensor, Pass], Tensor]:
+    """Return the forward of the network of a stage under a condition."""
+    return lambda x, ctx: stage.network(x, ctx, condition)

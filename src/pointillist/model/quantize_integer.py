@@ -28,6 +28,7 @@ from pointillist.model.fingerprint import model_fingerprint
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
+from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, IntegerPart
 from pointillist.portable.conditions import quantize_inputs
@@ -35,7 +36,6 @@ from pointillist.portable.hints import HintFeatures
 from pointillist.portable.prompts import PromptFeatures
 from pointillist.portable.storage import with_fingerprint
 from pointillist.portable.weights import StoredWeights
-from pointillist.sampling.engines import record_stage
 from pointillist.system import single_threaded
 
 PIXELS = 8 * 28 * 28
