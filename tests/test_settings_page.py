@@ -13,7 +13,7 @@ from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions
 from pointillist.model.config import ModelSettings
 from pointillist.networks import entry, names
-from pointillist.rules.config import Adjacency, Connected, Count, Fixed, Region, Route, Rules
+from pointillist.rules.config import Adjacency, Connected, Count, Fixed, RegionLevels, Route, Rules
 from pointillist.training.config import TrainConfig
 from tests.scripts import script
 
@@ -30,7 +30,7 @@ def test_rules_page_is_current_and_has_every_rule() -> None:
     """`docs/reference/rules.md` is what `tools/make_settings.py` writes; every field of every table has a row."""
     text = (REFERENCE / "rules.md").read_text(encoding="utf-8")
     assert text == script("make_settings").rules_page(), "run python tools/make_settings.py"
-    for config in (Rules, Region, Fixed, Count, Connected, Route, Adjacency):
+    for config in (Rules, RegionLevels, Fixed, Count, Connected, Route, Adjacency):
         for name, field in config.model_fields.items():
             assert f"| `{field.alias or name}` |" in text or f"`[[{name}]]`" in text or f"`[{name}]`" in text
 

@@ -110,9 +110,9 @@ mutant("the shortcuts are missing, so that the nearest sites are not seen", prop
 
 @mutant("the second stream does not read the first", property_of(check_context))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = pixelcnn_pp.GatedLayer.forward
+    kept = pixelcnn_pp.GatedResidualLayer.forward
     patch.setattr(
-        pixelcnn_pp.GatedLayer,
+        pixelcnn_pp.GatedResidualLayer,
         "forward",
         lambda self, x, other_stream, ctx, features: kept(
             self, x, None if other_stream is None else 0 * other_stream, ctx, features

@@ -40,7 +40,7 @@ def load_npy(path: Path) -> np.ndarray:
         raise _unreadable(path, error) from error
 
 
-class Archive:
+class NpzFile:
     """An `.npz` file, whose members are read one at a time, each after its header is checked."""
 
     def __init__(self, path: Path) -> None:

@@ -37,7 +37,7 @@ class ImageSource:
 
 
 @dataclass(frozen=True)
-class Header:
+class PictureHeader:
     """Facts about an image that are known before its pixels are decoded.
 
     Attributes:
@@ -58,7 +58,7 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImages:
     """Decoded images.
 
     Attributes:
@@ -82,13 +82,13 @@ class Decoded:
     skipped: Mapping[int, str] = field(default_factory=dict)
 
 
-def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Decoded:
+def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> DecodedImages:
     """Decode all images into one array, at one size.
 
     Raises:
         DataError: for a broken or oversized file (unless `skip_bad`), mixed sizes without `size`, or lack of memory.
     """
-    headers: dict[int, Header] = {}
+    headers: dict[int, PictureHeader] = {}
     bad: dict[int, str] = {}
     exact = options.size if options.resize_mode == "exact" else None
     for i, item in enumerate(items):
@@ -121,10 +121,12 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         else None
     )
     notes = _notes(chosen, bad, options, (height, width))
-    return Decoded(values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes, skipped=bad)
+    return DecodedImages(
+        values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes, skipped=bad
+    )
 
 
-def read_header(item: ImageSource) -> Header:
+def read_header(item: ImageSource) -> PictureHeader:
     """Read the size and the kind of an image from its header.
 
     Raises:
@@ -139,7 +141,7 @@ def read_header(item: ImageSource) -> Header:
             raise DataError(
                 f"{item.name} has pixels of kind {image.mode!r}, not 8- or 16-bit integers: save it as PNG first."
             )
-        return Header(
+        return PictureHeader(
             size=(height, width),
             channels=4 if has_alpha else 1 if image.mode in _GREY else 3,
             bilevel=image.mode == "1",
@@ -204,7 +206,7 @@ def _is_deep(image: Image.Image) -> bool:
     return any(";16" in str(mode) for mode in raw_modes)
 
 
-def _common_size(items: Sequence[ImageSource], headers: dict[int, Header], name: str) -> tuple[int, int]:
+def _common_size(items: Sequence[ImageSource], headers: dict[int, PictureHeader], name: str) -> tuple[int, int]:
     first = next(iter(headers), None)
     if first is None:
         return 1, 1
@@ -218,13 +220,13 @@ def _common_size(items: Sequence[ImageSource], headers: dict[int, Header], name:
     return headers[first].size
 
 
-def _example_size(headers: dict[int, Header]) -> int:
+def _example_size(headers: dict[int, PictureHeader]) -> int:
     """Return a usual side of small images that none of these have to be enlarged for, at most 64."""
     least = min(min(header.size) for header in headers.values())
     return max((side for side in (8, 16, 24, 28, 32, 48, 64) if side <= least), default=least)
 
 
-def _require_exact(item: ImageSource, header: Header, size: tuple[int, int]) -> None:
+def _require_exact(item: ImageSource, header: PictureHeader, size: tuple[int, int]) -> None:
     if header.size != size:
         raise DataError(
             f"{item.name} is {header.size[0]}x{header.size[1]} (height x width), not the `size` "
@@ -233,7 +235,7 @@ def _require_exact(item: ImageSource, header: Header, size: tuple[int, int]) -> 
 
 
 def _notes(
-    headers: Sequence[Header], bad: Mapping[int, str], options: DataOptions, size: tuple[int, int]
+    headers: Sequence[PictureHeader], bad: Mapping[int, str], options: DataOptions, size: tuple[int, int]
 ) -> tuple[str, ...]:
     notes = []
     if bad:

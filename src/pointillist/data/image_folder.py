@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist.data.annotations import Row, annotations_from_folder
-from pointillist.data.decode import Decoded, ImageSource, decode
+from pointillist.data.decode import DecodedImages, ImageSource, decode
 from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import EXTENSIONS, open_picture
 from pointillist.data.raw import SPLIT_ALIASES, RawImages
@@ -95,7 +95,7 @@ def count_kinds(paths: Iterable[Path]) -> str:
     return ", ".join([*shown, *([f"files of {more} other kinds"] if more else [])])
 
 
-def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None) -> Decoded:
+def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None) -> DecodedImages:
     if maps is not None:
         return maps.read(paths, name)
     return decode([ImageSource(str(p), partial(open_picture, p)) for p in paths], options, name)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.data.annotations import annotations_from_npz
-from pointillist.data.array_files import Archive, load_npy
+from pointillist.data.array_files import NpzFile, load_npy
 from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import RawImages, split_name
@@ -104,7 +104,7 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     Raises:
         DataError: if it is unclear which member holds the images; the message names all members.
     """
-    archive = Archive(path)
+    archive = NpzFile(path)
     images = _image_members(archive, options)
     parts = {split: archive.read(member) for split, member in images.items()}
     codes = options.mode == "codes"
@@ -145,7 +145,7 @@ def read_npz(path: Path, options: DataOptions) -> RawImages:
     )
 
 
-def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
+def _image_members(archive: NpzFile, options: DataOptions) -> dict[str, str]:
     if options.npz_key is not None:
         result = archive.find((options.npz_key,))
     else:
@@ -161,7 +161,7 @@ def _image_members(archive: Archive, options: DataOptions) -> dict[str, str]:
 
 
 def _column(
-    archive: Archive, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
+    archive: NpzFile, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
 ) -> np.ndarray | None:
     """Read labels or captions of all splits, in their order; None where a split has none."""
     members = archive.find(stems)
@@ -184,7 +184,7 @@ def _column(
     return np.concatenate(parts)
 
 
-def _joined(archive: Archive, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
+def _joined(archive: NpzFile, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
     """Read a member for all splits, in their order; `axes` None accepts any number of axes."""
     members = archive.find((stem,))
     if not all(split in members for split in counts):
@@ -201,7 +201,7 @@ def _joined(archive: Archive, counts: Mapping[str, int], stem: str, axes: int | 
     return np.concatenate(parts)
 
 
-def _splits(archive: Archive, counts: Mapping[str, int]) -> np.ndarray | None:
+def _splits(archive: NpzFile, counts: Mapping[str, int]) -> np.ndarray | None:
     if "" not in counts:
         return np.repeat(list(counts), list(counts.values()))
     if "split" not in archive.names:

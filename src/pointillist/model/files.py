@@ -35,7 +35,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredModel:
+class ModelContents:
     """Contents of a model folder.
 
     Attributes:
@@ -55,7 +55,7 @@ class StoredModel:
     tileset: Tileset | None
 
 
-def write_model(folder: Path, model: StoredModel) -> None:
+def write_model(folder: Path, model: ModelContents) -> None:
     """Write a model folder; each file appears whole or not at all.
 
     Raises:
@@ -78,7 +78,7 @@ def write_model(folder: Path, model: StoredModel) -> None:
     write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
 
 
-def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> StoredModel:
+def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> ModelContents:
     """Read a model folder, with every size checked before memory is taken for it.
 
     Args:
@@ -95,7 +95,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Store
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
     tensors = read_weights(folder, record, lambda: build(ModelConfig.from_dict(record)))
     config, card = ModelConfig.from_dict(record), folder / CARD
-    return StoredModel(
+    return ModelContents(
         config=config,
         training=training,
         tensors=tensors,

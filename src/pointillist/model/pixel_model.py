@@ -20,7 +20,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.files import StoredModel, default_card, find_model, read_model, upload_model, write_model
+from pointillist.model.files import ModelContents, default_card, find_model, read_model, upload_model, write_model
 from pointillist.model.generation import GenerationConfig
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
@@ -89,7 +89,7 @@ class PixelModel(WithIntegerModel, nn.Module):
         integer_model = self.current_integer_model()
         if integer_model is None:
             remove_program(folder)
-        write_model(folder, StoredModel(config=self.config, **made, **own))
+        write_model(folder, ModelContents(config=self.config, **made, **own))
         if integer_model is not None:
             save_integer_model(integer_model, folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None

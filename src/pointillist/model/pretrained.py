@@ -123,7 +123,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
 
 
 @runtime_checkable
-class Recorded(Protocol):
+class TrainedModel(Protocol):
     """A model that knows how it was trained."""
 
     @property
@@ -131,7 +131,7 @@ class Recorded(Protocol):
         """How it was trained; empty for an untrained model."""
 
 
-def recorded_settings(model: Recorded) -> dict[str, Any]:
+def recorded_settings(model: TrainedModel) -> dict[str, Any]:
     """Return the settings of the run that trained a model; empty where there is no record."""
     record = model.training_record.get("record", {})
     return record if isinstance(record, dict) else {}

@@ -82,7 +82,7 @@ def concat_elu(x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b 2*d h w"]:
 
 
 class Stream:
-    """One of the two streams.
+    """Stream of features; the network has two.
 
     Args:
         right: columns to the right of a pixel that its kernels read: 1 (rows above) or 0 (all pixels before).
@@ -108,7 +108,7 @@ class Stream:
         )
 
 
-class GatedLayer(nn.Module):
+class GatedResidualLayer(nn.Module):
     """x + a sigmoid(b), with a and b from two convolutions of x, and a 1x1 layer over a shortcut in between.
 
     Args:
@@ -158,8 +158,8 @@ class GatedResidualPair(nn.Module):
     ) -> None:
         super().__init__()
         shortcut = torch.cat([above.features, before.features]) if mirrors else above.features
-        self.above = GatedLayer(above, above.features if mirrors else None, config, dims, scale)
-        self.before = GatedLayer(before, shortcut, config, dims, scale)
+        self.above = GatedResidualLayer(above, above.features if mirrors else None, config, dims, scale)
+        self.before = GatedResidualLayer(before, shortcut, config, dims, scale)
 
     def forward(self, pair: Pair, mirror: Pair | None, ctx: Pass, condition: Condition) -> Pair:
         """Compute the next features of both streams."""

@@ -20,7 +20,7 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Region(_Table):
+class RegionLevels(_Table):
     """Levels that the sites of a rectangle may have.
 
     Attributes:
@@ -134,7 +134,7 @@ class Rules(_Table):
         ConfigError: if a rule is unknown, or has a value that no grid could have.
     """
 
-    regions: tuple[Region, ...] = ()
+    regions: tuple[RegionLevels, ...] = ()
     fixed: tuple[Fixed, ...] = ()
     border: tuple[Level, ...] = ()
     mirror: Literal["none", "x", "y", "both"] = "none"

@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, parse_assignment, parse_section
-from pointillist.model.pretrained import Recorded, recorded_settings
+from pointillist.model.pretrained import TrainedModel, recorded_settings
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")
@@ -21,7 +21,7 @@ _STORED = ("source", *_TILES)
 _FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
 
 
-def resolve_data_options(model: Recorded, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: TrainedModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:

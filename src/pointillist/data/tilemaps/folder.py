@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pointillist import system
-from pointillist.data.decode import Decoded
+from pointillist.data.decode import DecodedImages
 from pointillist.data.options import DataOptions
 from pointillist.data.picture_files import EXTENSIONS, read_picture
 from pointillist.data.raw import RawImages
@@ -75,7 +75,7 @@ class MapReader:
         tiled = self.suffixes == TILED and path.suffix.lower() in EXTENSIONS
         return own or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
 
-    def read(self, paths: Sequence[Path], name: str) -> Decoded:
+    def read(self, paths: Sequence[Path], name: str) -> DecodedImages:
         """Read maps into levels `n 1 h w`: smaller maps in the middle, surrounded by the level `outside`.
 
         Args:
@@ -104,7 +104,7 @@ class MapReader:
         if tileset is not None and len(tileset) < count <= len(tileset) + 1:  # no picture of the outside
             blank = np.zeros((1, *tileset.tiles.shape[1:]), np.uint8)
             tileset = Tileset(np.concatenate([tileset.tiles, blank]))
-        return Decoded(
+        return DecodedImages(
             values, np.array(list(maps)), "levels", count, tuple(notes), level_names=levels,
             tileset=None if tileset is None or len(tileset) < count else Tileset(tileset.tiles[:count]),
         )  # fmt: skip
