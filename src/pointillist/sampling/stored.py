@@ -146,9 +146,8 @@ def open_stored(
 ) -> PortableModel | None:
     """Open the integer program of a model folder if a command samples from it by default; None if it does not.
 
-    It does where a program is stored, numba can compile it, and no option needs torch. The choice
-    is made here for `pointillist sample` and `pointillist jobs sample`, so that both give the same images. `pt.sample`
-    of a loaded model runs the model itself, whose likelihood is `model.log_prob`: docs/decisions, 0049.
+    It does where a program is stored, numba can compile it, and no option needs torch. With torch, `pt.sample` runs the
+    same program, and gives the same images.
 
     Args:
         folder: of the model; None for a model that is in memory only.
