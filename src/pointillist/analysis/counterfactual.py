@@ -29,7 +29,7 @@ Edits = Mapping[SitePosition, int]
 
 @dataclass(frozen=True)
 class PixelEdit:
-    """One sub-pixel that is set to a level: its position, the new level and the old one.
+    """A sub-pixel that is set to a level: its position, the new level and the old one.
 
     ```python
     counterfactual(query, {(3, 4): 9}).edits[0].level  # 9

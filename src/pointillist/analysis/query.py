@@ -44,7 +44,7 @@ class QueryKwargs(ConditionKwargs, total=False):
 
 @dataclass(frozen=True, eq=False)
 class ImageQuery:
-    """One image under a model; `ImageQuery.of` checks the arguments and makes one.
+    """An image under a model; `ImageQuery.of` checks the arguments and makes one.
 
     ```python
     query = ImageQuery.of(model, "six.png", label="6")

@@ -39,7 +39,7 @@ _MIN_ATTRIBUTIONS = 16
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Views:
-    """One image under a model, from every side.
+    """An image under a model, from every side.
 
     Attributes:
         query: the model, the image, its conditions and the order.

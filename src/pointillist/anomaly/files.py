@@ -34,7 +34,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StoredDetector:
-    """What `fit` found, and the parameters that it was called with.
+    """Result of `fit`, and the parameters that it was called with.
 
     Attributes:
         parameters: parameters of the detector, without the models.

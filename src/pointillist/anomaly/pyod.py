@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 @runtime_checkable
 class FittedDetector(Protocol):
-    """What is needed of a fitted detector."""
+    """Methods that are needed of a fitted detector."""
 
     contamination: float
     calibration_scores_: Float[np.ndarray, " n"]

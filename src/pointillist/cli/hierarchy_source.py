@@ -59,7 +59,7 @@ class HierarchySource:
 
     @property
     def measure(self) -> str:
-        """What the bits/dim of its samples are."""
+        """Description of the bits/dim of its samples."""
         if self.model.pixels is not None:
             return "a bound: the codes, and the pixels given the codes"
         return "as the decoder is deterministic" if self.model.tokenizers else "of all scales of codes, per finest code"

@@ -29,7 +29,7 @@ def program_text(programs: list[Program]) -> str:
 
 
 def program_facts(programs: list[Program]) -> dict[str, Any]:
-    """What every part of each stage costs, and the image."""
+    """Cost of every part of each stage, and of the image."""
     from pointillist.engine.disassembly import costs, image_operations
 
     return {

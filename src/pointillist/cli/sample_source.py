@@ -78,7 +78,7 @@ class SampleSource(Protocol):
 
 
 class _OfModel:
-    """What both kinds of model call by one name."""
+    """Names that both kinds of model share."""
 
     model: PixelModel | PortableModel
 
@@ -99,7 +99,7 @@ class _OfModel:
 
     @property
     def training_record(self) -> dict[str, Any]:
-        """How it was trained."""
+        """Record of its training."""
         return self.model.training_record
 
 
@@ -112,7 +112,7 @@ class ModelSource(_OfModel):
 
     @property
     def measure(self) -> str:
-        """What the bits/dim of its samples are."""
+        """Description of the bits/dim of its samples."""
         if self.engine.engine == "integer":
             return INTEGER
         obstacle = self.engine.without_program
@@ -140,7 +140,7 @@ class ModelSource(_OfModel):
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """What it takes as a hint; None for a model that takes none."""
+        """Kind of hint; None for a model that takes none."""
         return self.model.conditions.hint_reader
 
     def check_levels(self, x: np.ndarray) -> np.ndarray:
@@ -196,7 +196,7 @@ class StoredSource(_OfModel):
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """What it takes as a hint; None for a model that takes none."""
+        """Kind of hint; None for a model that takes none."""
         return self.model.hint_reader
 
     def check_levels(self, x: np.ndarray) -> np.ndarray:

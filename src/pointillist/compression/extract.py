@@ -22,7 +22,7 @@ from pointillist.files.writing import atomic_path
 
 @dataclass
 class Extraction:
-    """What came of an archive.
+    """Result of unpacking an archive.
 
     Attributes:
         written: number of pictures.

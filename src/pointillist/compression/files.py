@@ -23,7 +23,7 @@ ARRAYS = (".npy", ".npz")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is compressed.
+    """Pictures to compress.
 
     Attributes:
         metadata: what the archive keeps beside the levels.

@@ -27,7 +27,7 @@ _BINARY = ("exif", "icc_profile")
 
 @dataclass(frozen=True)
 class PictureFile:
-    """What an archive keeps of a file beside its pixels.
+    """Facts about a file that an archive stores next to its pixels.
 
     Attributes:
         name: its path below the folder that was compressed, with slashes.

@@ -12,7 +12,7 @@ from pointillist.engine.program import IntArray
 
 @dataclass(frozen=True)
 class Tiling:
-    """How pictures are cut into images of a model, row by row.
+    """Plan of cutting pictures into images of a model, row by row.
 
     Attributes:
         height, width: of a picture.

@@ -102,7 +102,7 @@ class HintConfig(ConditionConfig):
 
 @dataclass(frozen=True)
 class HintReader:
-    """What a model takes as a hint.
+    """Kind of hint that a model takes.
 
     ```python
     reader = HintReader(1, ImageSpec.infer((1, 8, 8), 2), None)

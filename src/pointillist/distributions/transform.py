@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Transform:
-    """How the distribution of a sub-pixel is changed before a level is drawn.
+    """Changes to the distribution of a sub-pixel before a level is drawn.
 
     It is made where the user speaks, and passed down to the draw of every engine.
 

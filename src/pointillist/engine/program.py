@@ -190,7 +190,7 @@ class ConditionInput:
 
 @dataclass(frozen=True, eq=False)
 class Instruction:
-    """One instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
+    """An instruction. The class of its opcode in `opcodes` gives the meaning of the fields."""
 
     opcode: str
     phase: Phase

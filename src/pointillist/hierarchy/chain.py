@@ -60,7 +60,7 @@ class Chain:
 
     @property
     def has_images(self) -> bool:
-        """Whether it makes images: by the model of the pixels, or by the deterministic decoder."""
+        """True if it makes images: by the model of the pixels, or by the deterministic decoder."""
         return self.pixels is not None or bool(self.tokenizers)
 
     @property

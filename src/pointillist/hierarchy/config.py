@@ -65,7 +65,7 @@ class HierarchyRun:
 
     @property
     def flip(self) -> bool:
-        """Whether every stage trains on each image and its mirror image."""
+        """True if every stage trains on each image and its mirror image."""
         return bool(self.tree.get("train", {}).get("augmentation", {}).get("flip", False))
 
     @property

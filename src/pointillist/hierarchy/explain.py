@@ -1,4 +1,4 @@
-"""One image by scales: its codes, the deterministic reconstruction, and where its bits are."""
+"""An image by scales: its codes, the deterministic reconstruction, and where its bits are."""
 
 from __future__ import annotations
 

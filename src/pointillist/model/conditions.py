@@ -103,7 +103,7 @@ class ModelConditions(nn.Module):
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """What the model takes as a hint; None for a model that takes none."""
+        """Kind of hint; None for a model that takes none."""
         encoder = self.encoders.get("hint")
         return encoder.reader if isinstance(encoder, HintEncoder) else None
 

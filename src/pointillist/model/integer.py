@@ -25,7 +25,7 @@ from pointillist.portable.storage import has_program
 
 @runtime_checkable
 class Quantizable(Configured, Protocol):
-    """What an integer model needs of the pixel model that it was made from."""
+    """Protocol of the pixel model from which an integer model is made."""
 
     conditions: ModelConditions
 

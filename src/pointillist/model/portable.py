@@ -85,7 +85,7 @@ class PortableModel:
 
     @property
     def hint_reader(self) -> HintReader | None:
-        """What it takes as a hint; None for a model without, or whose program cannot encode it."""
+        """Kind of hint; None for a model without, or whose program cannot encode it."""
         return next((part.hints.reader for part in self.integer_model.parts[0] if part.hints is not None), None)
 
     def has_size(self, size: tuple[int, int] | None) -> bool:

@@ -128,7 +128,7 @@ class TrainedModel(Protocol):
 
     @property
     def training_record(self) -> dict[str, Any]:
-        """How it was trained; empty for an untrained model."""
+        """Record of its training; empty for an untrained model."""
 
 
 def recorded_settings(model: TrainedModel) -> dict[str, Any]:

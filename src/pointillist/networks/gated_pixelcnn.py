@@ -77,7 +77,7 @@ class GatedPixelCNNConfig(BackboneConfig):
 
 
 class GatedLayer(CausalLayer):
-    """One layer of both stacks (figure 2)."""
+    """A layer of both stacks (figure 2)."""
 
     def __init__(
         self, config: GatedPixelCNNConfig, dims: BackboneDims, *, first: bool, last: bool, dilation: int

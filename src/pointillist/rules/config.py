@@ -49,7 +49,7 @@ class Fixed(_Table):
 
 
 class Count(_Table):
-    """How many sites may have one of some levels.
+    """Bounds on the number of sites that have one of some levels.
 
     Attributes:
         levels: The levels.

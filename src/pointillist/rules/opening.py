@@ -20,7 +20,7 @@ from pointillist.rules.levels import level_set, parse_range
 
 @dataclass
 class _Opening:
-    """What is known so far of the mask of a grid."""
+    """Part of the mask of a grid that is known so far."""
 
     image: ImageSpec
     allowed: Bool[np.ndarray, "c h w k"]

@@ -38,7 +38,7 @@ class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingConfig:
-    """How images are sampled.
+    """Settings of sampling.
 
     Attributes:
         guidance, temperature, top_p: see `Transform`.

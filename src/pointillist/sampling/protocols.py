@@ -1,4 +1,4 @@
-"""What the loop asks of an engine and of a sampler."""
+"""Protocols of an engine and of a sampler, as the loop uses them."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ class ModelPool:
 
     @property
     def failed(self) -> bool:
-        """Whether all models failed."""
+        """True if all models failed."""
         return all(info.state == "failed" for info in self.infos())
 
     def infos(self) -> list[schemas.ModelInfo]:

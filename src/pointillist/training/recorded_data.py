@@ -1,4 +1,4 @@
-"""How to read images for a trained model: as its own training images, as far as that applies."""
+"""Options that read images for a trained model: as its own training images, as far as that applies."""
 
 from __future__ import annotations
 

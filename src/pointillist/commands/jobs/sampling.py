@@ -54,7 +54,7 @@ class StoredWork:
 
     @property
     def model_facts(self) -> dict[str, Any]:
-        """What the manifest says of the model."""
+        """Facts about the model for the manifest."""
         model = self.plan.model
         return describe_model(model.integer_model.fingerprint, model.image, model.classes)
 
@@ -91,7 +91,7 @@ class ModelWork:
 
     @property
     def model_facts(self) -> dict[str, Any]:
-        """What the manifest says of the model."""
+        """Facts about the model for the manifest."""
         return model_facts(self.plan.model)
 
     def draw(self, start: int, stop: int) -> SampleArrays:

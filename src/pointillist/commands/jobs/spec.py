@@ -1,4 +1,4 @@
-"""What a process needs to know of a job."""
+"""Description of a job for the processes that work on it."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ EMPTY = -1
 
 @dataclass(frozen=True)
 class TileMap:
-    """One map.
+    """A map.
 
     Attributes:
         cells: int32 `[h w]`: positions in `names`, or numbers of levels where there are no names; EMPTY for none.

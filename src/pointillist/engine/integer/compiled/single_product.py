@@ -1,4 +1,4 @@
-"""One matrix product of bytes, as a row of bytecode: to measure what the machine can reach."""
+"""A matrix product of bytes, as a row of bytecode: to measure what the machine can reach."""
 
 from __future__ import annotations
 

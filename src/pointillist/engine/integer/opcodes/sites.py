@@ -52,7 +52,7 @@ def _map_problem(i: Instruction, name: str) -> str | None:
 
 @integer_opcode
 class Constant(IntegerOpcode):
-    """One constant a channel, at every site."""
+    """A constant for each channel, at every site."""
 
     constants: ClassVar = {"constant": "int32"}
 
@@ -66,7 +66,7 @@ class Constant(IntegerOpcode):
 
 @integer_opcode
 class MapConstant(IntegerOpcode):
-    """One constant a channel and site, such as coordinates: for images of one size."""
+    """A constant for each channel and site, such as coordinates: for images of one size."""
 
     constants: ClassVar = {"numbers": "int32"}
 
