@@ -9,6 +9,7 @@ from torch import Tensor
 from pointillist.nn.functional import attention
 from pointillist.nn.functional.attention import cross_attention, strict_attention
 from tests.laws.attention import check_is_a_mean, naive
+from tests.tolerances import FORMULA
 
 SIZES = [(1, 1), (1, 2), (2, 1), (1, 7), (7, 1), (3, 4), (4, 3)]
 
@@ -25,10 +26,10 @@ def test_it_is_the_n_by_n_softmax(size: tuple[int, int], limit: int, monkeypatch
     monkeypatch.setattr(attention, "MAX_QUERIES", limit)
     qkv = inputs(size)
     found, expected = strict_attention(*qkv, 2), naive(*qkv, 2)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=FORMULA, atol=FORMULA)
     weight = torch.randn_like(found)
     ours, theirs = (torch.autograd.grad((y * weight).sum(), qkv) for y in (found, expected))
-    torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(ours, theirs, rtol=FORMULA, atol=FORMULA)
 
 
 def test_gradients_by_differences() -> None:
@@ -123,6 +124,6 @@ def test_cross_attention_is_its_formula() -> None:
     for b, row, column, head in torch.cartesian_prod(*map(torch.arange, (2, 2, 3, 2))).tolist():
         one, d, e = mask[b], slice(3 * head, 3 * head + 3), slice(5 * head, 5 * head + 5)
         weights = (k[b, one][:, d] @ q[b, d, row, column] / 3**0.5).softmax(0)
-        torch.testing.assert_close(found[b, e, row, column], weights @ v[b, one][:, e], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(found[b, e, row, column], weights @ v[b, one][:, e], rtol=FORMULA, atol=FORMULA)
     spoilt = torch.where(mask[:, :, None], v, 1e6)
     torch.testing.assert_close(cross_attention(q, k, spoilt, mask, 2), found, rtol=0, atol=0)

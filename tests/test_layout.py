@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 import pointillist as pt
 from pointillist.networks import names
 from pointillist.nn.passes import channels_last, is_channels_last
+from tests.tolerances import DOUBLE, FORMULA
 
 BATCH = 7  # no weight has so many outputs
 
@@ -76,11 +77,11 @@ def test_results_do_not_depend_on_the_memory_format(name: str, channels: int) ->
     model.zero_grad()
     model.to(memory_format=torch.channels_last)
     found = model(x, told)
-    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(found, expected, rtol=FORMULA, atol=FORMULA)
     found.sum().backward()
     for n, p in model.named_parameters():
         if n in gradients:
-            torch.testing.assert_close(p.grad, gradients[n], rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(p.grad, gradients[n], rtol=DOUBLE, atol=DOUBLE)
     other = build(name, channels, classes=2).double()
     assert torch.equal(*(pt.sample(m, 2, seed=0, engine="naive").levels for m in (model, other)))
 

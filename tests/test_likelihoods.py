@@ -19,6 +19,7 @@ from pointillist.distributions.likelihoods import (
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
+from tests.tolerances import FORMULA
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_the_centred_pit_has_mean_0_and_the_said_variance(levels: int) -> None:
     probs = torch.rand(1, levels, 1, 3, dtype=torch.float64).softmax(1)
     found = [centred_pit(probs, torch.full((1, 1, 3), level)) for level in range(levels)]
     pits = torch.stack([pit for pit, _ in found], 1)
-    torch.testing.assert_close((probs * pits).sum(1), torch.zeros(1, 1, 3, dtype=torch.float64), atol=1e-12, rtol=0)
+    torch.testing.assert_close((probs * pits).sum(1), torch.zeros(1, 1, 3, dtype=torch.float64), atol=FORMULA, rtol=0)
     torch.testing.assert_close((probs * pits**2).sum(1), found[0][1])
     torch.testing.assert_close(pits[:, 0], probs[:, 0] / 2 - 0.5)
 

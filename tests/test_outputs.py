@@ -14,6 +14,7 @@ from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
 from tests.laws.strategies import make_model
+from tests.tolerances import DOUBLE
 
 RGB = ImageSpec.infer((3, 4, 5), 4)
 GREY = ImageSpec.infer((1, 5, 4), 7)
@@ -56,7 +57,7 @@ def test_outputs_are_those_of_the_full_pass(case: str, engine: str) -> None:
     told = model.conditions.inputs(1 if model.config.classes else None, 2)
     with inference_mode(model):
         expected = model.params(levels, model.encode(told, 2), model.order())
-    torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)
     assert seen == sorted(seen)
     assert seen[0] > 0
     assert seen[-1] == image.height * image.width
@@ -80,4 +81,4 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     levels, outputs, _ = _painted(model, engine, None, guidance=3.0)
     with inference_mode(model):
         expected = model.params(levels, model.encode(model.conditions.inputs(1, 2), 2))
-    torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)

@@ -21,6 +21,7 @@ from pointillist.visualization.receptive_field import LATER, LEAKED, MISSED, SEE
 from tests.laws.causal import dependencies, sub_pixels
 from tests.laws.context import declared
 from tests.laws.strategies import make_model
+from tests.tolerances import FORMULA
 
 from .scripts import script
 
@@ -112,7 +113,7 @@ def test_strength_is_the_gradient_of_the_log_probability(channels: int, ordered:
         (gradient,) = torch.autograd.grad(nats, canvas)
         wanted += gradient[0].reshape(channels, -1, 4, 4).abs().sum(1).numpy() / 3
     assert field.strength is not None
-    assert np.allclose(field.strength, wanted, rtol=1e-12, atol=0)
+    assert np.allclose(field.strength, wanted, rtol=FORMULA, atol=0)
     assert not field.strength[~field.depends].any()
     assert pt.receptive_field(model, 2, 1).strength is None
 

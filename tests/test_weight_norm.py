@@ -23,6 +23,7 @@ from pointillist.nn import (
 from pointillist.nn.passes import FullPass
 from tests.laws.causal import check_batch, check_no_leak
 from tests.laws.strategies import make_model, random_levels, randomise_weights
+from tests.tolerances import FORMULA, network_terms, rounding
 from tests.training.helpers import assert_same_weights, weights
 
 SHAPE = (3, 8, 10)
@@ -45,10 +46,11 @@ def test_weights_have_the_length_of_their_gain() -> None:
     ]
     for layer in layers:
         before = layer.weight.detach() if layer.mask is None else layer.weight.detach() * layer.mask
-        assert torch.allclose(layer.masked_weight(), before, atol=1e-6)  # starts as the plain layer
+        within = rounding(before, terms=before[0].numel())
+        assert torch.allclose(layer.masked_weight(), before, rtol=0, atol=within)  # starts as the plain layer
         randomise_weights(layer, 3.0)
         lengths = layer.masked_weight().flatten(1).norm(dim=1)
-        assert torch.allclose(lengths, layer.gain.abs(), rtol=1e-4)
+        assert torch.allclose(lengths, layer.gain.abs(), rtol=0, atol=rounding(lengths, terms=before[0].numel()))
         with torch.no_grad():
             layer.weight.zero_()
         layer.masked_weight().sum().backward()
@@ -70,7 +72,7 @@ def test_the_transposed_convolution_is_that_of_torch(right: int) -> None:
         whole = F.conv_transpose2d(x, weight, layer.bias, stride=2)
         expected = whole[:, :, :height, right : right + width]
         found = layer(x, FullPass(), torch.zeros(2, 1, height, width))
-        assert torch.allclose(found, expected, atol=1e-12)
+        assert torch.allclose(found, expected, atol=FORMULA)
 
 
 @pytest.mark.parametrize("likelihood", ["categorical", "mixture"])
@@ -87,8 +89,9 @@ def test_after_it_every_layer_has_its_target_deviation(likelihood: Any) -> None:
         deviation, mean = torch.std_mean(output, (0, 2, 3), correction=0)
         seen.append(layer)
         alive = deviation > 0  # a strict kernel of the first row of sub-pixels may see nothing
-        assert float(mean.abs().max()) < 1e-6
-        assert torch.allclose(deviation[alive], torch.full_like(deviation[alive], layer.target), atol=1e-6)
+        within = rounding(output, terms=network_terms(layer) + output[:, 0].numel())
+        assert float(mean.abs().max()) < within
+        assert torch.allclose(deviation[alive], torch.full_like(deviation[alive], layer.target), rtol=0, atol=within)
 
     for layer in model.modules():
         if hasattr(layer, "target"):

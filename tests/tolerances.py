@@ -4,8 +4,8 @@ Another processor sums in another order, so a result in floating point differs t
 the operands of the sums. It does not follow from the result, which is small where large numbers cancel: a difference of
 two likelihoods is as uncertain as the likelihoods are.
 
-No test writes a tolerance as a bare number (`tests/test_tolerances.py`): it calls `rounding`, or it names a constant
-whose docstring gives the reason.
+No test writes a tolerance as a bare number (`tests/test_tolerances.py`): it calls a function of this file, or it names
+a constant whose docstring gives the reason.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from torch import nn
 
 CONFIDENCE = 6.0
 """Lambda of Higham & Mary 2019: a sum of n terms exceeds the bound with probability at most 2 n exp(-18)."""
+DOUBLE = 1e-9
+"""For results of networks and likelihoods in float64. Rounding moves them by less than 1e-11, and a wrong formula by
+more than 1e-6."""
+FORMULA = 1e-12
+"""For one formula in float64: some hundred operations on numbers near 1 are wrong by less than 1e-13."""
+
+ADAM = 2e-5
+"""For weights after a few steps of Adam in float32. Adam divides a gradient by its size, so the rounding of one that is
+nearly zero becomes a share of a step, 1e-3."""
+BF16 = 2e-3
+"""Relative, for the loss of a network in bfloat16: a factor keeps 8 bits, 4e-3, of which a mean keeps half."""
 
 
 def rounding(*operands: Any, terms: float, dtype: torch.dtype | None = None) -> float:
@@ -29,8 +40,7 @@ def rounding(*operands: Any, terms: float, dtype: torch.dtype | None = None) -> 
     3.1), and both values are.
 
     ```python
-    a, b = model.log_prob(x, label), model.log_prob(x)
-    np.testing.assert_allclose(gain, a - b, rtol=0, atol=rounding(a, b, terms=network_terms(model, x)))
+    np.testing.assert_allclose(total, x.sum(), rtol=0, atol=rounding(abs(x).sum(), terms=x.size))
     ```
 
     Args:
@@ -42,15 +52,35 @@ def rounding(*operands: Any, terms: float, dtype: torch.dtype | None = None) -> 
     return CONFIDENCE * math.sqrt(terms) * _eps(operands, dtype) * magnitude
 
 
-def network_terms(model: nn.Module, x: Any = None) -> int:
-    """Count the terms on the way from a canvas to the log-likelihood of an image: the fan-in of each weight, in turn.
+def network_rounding(model: nn.Module, *operands: Any) -> float:
+    """Bound the difference of two results of one network, in its precision, such as two log-likelihoods of an image.
+
+    ```python
+    a, b = model.log_prob(x, label), model.log_prob(x)
+    np.testing.assert_allclose(gain, a - b, rtol=0, atol=network_rounding(model, a, b))
+    ```
 
     Args:
-        model: a network, or a model with one.
-        x: images `[n, c, h, w]`, over whose sub-pixels the log-likelihood sums; None for outputs at one pixel.
+        operands: see `rounding`.
     """
+    return rounding(*operands, terms=network_terms(model), dtype=next(model.parameters()).dtype)
+
+
+def network_terms(model: nn.Module) -> int:
+    """Count the terms on the way from an image to its log-likelihood: the fan-in of each weight, and the sub-pixels."""
     fan_in = sum(weight[0].numel() for weight in model.parameters() if weight.ndim > 1)
-    return fan_in + (0 if x is None else math.prod(x.shape[1:]))
+    image = getattr(model, "image", None)
+    return fan_in + (0 if image is None else math.prod(image.shape))
+
+
+def standard_errors(count: float, chance: float, draws: int) -> float:
+    """Return so many standard errors of the share of successes in independent draws."""
+    return count * math.sqrt(chance * (1 - chance) / draws)
+
+
+def printed(decimals: int) -> float:
+    """Bound the difference of a number and its text of so many decimals."""
+    return 0.5 * 10.0**-decimals
 
 
 def _array(values: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, counterfactual, distribution, surprisal_maps
+from tests.tolerances import DOUBLE
 
 from .helpers import grey, tiny
 
@@ -25,12 +26,12 @@ def test_bits_and_distributions_of_the_changed_image(kind: str) -> None:
     assert np.array_equal(found.levels, changed)
     with torch.no_grad():
         wanted = -(model.log_prob(changed[None]) - model.log_prob(x[None])) / np.log(2)
-    assert found.bits_change == pytest.approx(float(wanted), abs=1e-9)
+    assert found.bits_change == pytest.approx(float(wanted), abs=DOUBLE)
     assert found.to_dict()["bits_change"] == found.bits_change
     for c, r, w in np.ndindex(channels, height, width):
         p, q = (distribution(ImageQuery.of(model, image), r, w, c).probs for image in (x, changed))
         later = (r, w, c) > (0, 0, channels - 1)
-        assert found.shift[c, r, w] == pytest.approx((p * np.log2(p / q)).sum() if later else 0, abs=1e-9)
+        assert found.shift[c, r, w] == pytest.approx((p * np.log2(p / q)).sum() if later else 0, abs=DOUBLE)
         assert (found.after.surprisal[c, r, w] == found.before.surprisal[c, r, w]) or later or (r, w, c)[:2] == (0, 0)
 
 

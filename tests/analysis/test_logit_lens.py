@@ -13,6 +13,7 @@ from pointillist.model.hooks import run_with_cache, run_with_hooks
 from pointillist.networks import names
 from pointillist.nn.passes import FullPass
 from tests.laws.strategies import make_model, randomise_weights
+from tests.tolerances import FORMULA
 
 from .helpers import grey, tiny
 
@@ -49,8 +50,8 @@ def test_a_depth_is_the_head_over_the_partial_sum() -> None:
         nothing = network.output(F.relu(network.head(torch.zeros_like(total))))
         none = -model.likelihood.log_prob(nothing, x)[0].numpy() / np.log(2)
     found = logit_lens(ImageQuery.of(model, x))
-    assert np.allclose(found.surprisal[1], one, atol=1e-12)
-    assert np.allclose(found.surprisal[0], none, atol=1e-12)
+    assert np.allclose(found.surprisal[1], one, atol=FORMULA)
+    assert np.allclose(found.surprisal[0], none, atol=FORMULA)
 
 
 def test_a_depth_of_a_residual_network() -> None:
@@ -63,7 +64,7 @@ def test_a_depth_of_a_residual_network() -> None:
         y = network.last(F.relu(h)) + network.skips[0](F.relu(h))
         params = network.output(F.relu(network.head(F.relu(y))))
         wanted = -model.likelihood.log_prob(params, x)[0].numpy() / np.log(2)
-    assert np.allclose(logit_lens(ImageQuery.of(model, x)).surprisal[1], wanted, atol=1e-12)
+    assert np.allclose(logit_lens(ImageQuery.of(model, x)).surprisal[1], wanted, atol=FORMULA)
 
 
 def test_where_it_makes_no_sense_it_is_refused() -> None:

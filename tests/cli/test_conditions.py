@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from pointillist.conditioning import HintConfig, TextConfig
 from pointillist.conditioning.text_encoders import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
 from pointillist.model.batches import derive_hint
+from tests.tolerances import network_rounding
 
 from .helpers import fails, run, train, write_images
 
@@ -193,7 +195,8 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     assert len({found["nats"] for found in (facts, half, unguided)}) == 3
     saved = [found["bits_saved"]["everything"]["value"] for found in (facts, half, unguided)]
     assert saved[0] != saved[1]
-    assert abs(saved[2]) < 1e-3  # at guidance 0 the model is unconditional
+    within = network_rounding(pt.load("m"), facts["nats"]) / math.log(2)
+    assert abs(saved[2]) < within  # at guidance 0 the model is unconditional
     assert unguided["caption_retrieval"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
     assert "0.5, where 1 is the model itself" in run(*how[:-2], "--guidance", "0.5").output
     assert "`--guidance` (=-1.0) must be 0 or more" in fails("evaluate", "m", data, "--guidance", "-1")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
+from tests.tolerances import network_rounding
 
 from .helpers import fails, run, train
 
@@ -42,10 +43,11 @@ def test_painting_in_an_order(curved: Path) -> None:
         ).stdout
     )
     assert found["order"] == "raster-columns-br"
-    expected = pt.sample(pt.load(curved), 2, seed=1, order="raster-columns-br")
+    ours = pt.load(curved)
+    expected = pt.sample(ours, 2, seed=1, order="raster-columns-br")
     with np.load("a.npz") as archive:
         assert np.array_equal(archive["levels"], expected.levels.numpy())
-        assert np.allclose(archive["nats"], expected.nats.numpy())
+        assert np.allclose(archive["nats"], expected.nats.numpy(), rtol=0, atol=network_rounding(ours, expected.nats))
     assert "order s-curve" in run("sample", curved, "-n", "1", "--animate", "a.gif").output
     assert Path("a.gif").exists()
     assert "choose one of s-curve, raster-columns-br" in fails("sample", curved, "--order", "raster", "--force")
@@ -58,11 +60,12 @@ def test_measuring_by_one_order_each_and_their_average(curved: Path, pets: Path)
         for order in ("s-curve", "raster-columns-br", "each", "average")
     }
     one, other = (found[order]["nats"] for order in ("s-curve", "raster-columns-br"))
-    assert found["each"]["nats"] == pytest.approx((one + other) / 2)
+    within = network_rounding(pt.load(curved), one, other)
+    assert found["each"]["nats"] == pytest.approx((one + other) / 2, abs=within)
     assert found["average"]["nats"] <= found["each"]["nats"]
-    assert found["average"]["nats_by_order"] == pytest.approx({"s-curve": one, "raster-columns-br": other})
+    assert found["average"]["nats_by_order"] == pytest.approx({"s-curve": one, "raster-columns-br": other}, abs=within)
     plain = json.loads(run("evaluate", curved, pets, "--split", "train", "--json").stdout)
-    assert (plain["order"], plain["nats"]) == ("s-curve", pytest.approx(one))
+    assert (plain["order"], plain["nats"]) == ("s-curve", pytest.approx(one, abs=within))
     shown = run("evaluate", curved, pets, "--split", "train", "--order", "average").output
     assert "likelihood averaged over orders" in shown
     assert "nats by raster-columns-br" in shown

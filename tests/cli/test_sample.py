@@ -14,6 +14,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
 from pointillist.system import available_cores
+from tests.tolerances import network_rounding, printed
 
 from .helpers import fails, files_in, run
 
@@ -46,7 +47,8 @@ def test_archive_holds_what_the_library_paints(model: Path) -> None:
         assert archive["levels"].dtype == np.uint8
         assert np.array_equal(archive["levels"], expected.levels.numpy())
         assert np.array_equal(archive["labels"], expected.labels.numpy())
-        assert np.allclose(archive["nats"], expected.nats.numpy())
+        within = network_rounding(pt.load(model), expected.nats)
+        assert np.allclose(archive["nats"], expected.nats.numpy(), rtol=0, atol=within)
         assert archive["classes"].tolist() == ["cat", "dog"]
     run("sample", model, "-n", "2", "--out", "y.npz")
     with np.load("y.npz") as archive:
@@ -77,9 +79,12 @@ def test_one_image_is_one_image(fixture: str, request: pytest.FixtureRequest) ->
         assert torch.equal(ours.to_levels(picture.copy()), expected.levels)
     evaluated = json.loads(run("evaluate", source, "one.png", "--json").stdout)
     assert evaluated["count"] == 1
-    assert evaluated["bits_per_dim"] == pytest.approx(float(expected.bits_per_dim), rel=1e-5)
+    bits = float(-expected.nats) / math.log(2)
+    within = network_rounding(ours, bits)
+    dims = expected.levels.numel()
+    assert evaluated["bits_per_dim"] == pytest.approx(bits / dims, abs=within / dims)
     explained = json.loads(run("explain", source, "one.png", "--json", "--max-attributions", "0").stdout)
-    assert explained["bits"] == pytest.approx(float(-expected.nats) / math.log(2), rel=1e-5)
+    assert explained["bits"] == pytest.approx(bits, abs=within)
     known = np.zeros((ours.image.height, ours.image.width), bool)
     known[0] = True
     assert torch.equal(pt.inpaint(ours, "one.png", known, 1).levels[:, :, 0], expected.levels[:, :, 0])
@@ -95,7 +100,7 @@ def test_the_best_of_several(model: Path) -> None:
     assert "best of    3: the conditions save" in shown
     found = json.loads(run(*how, "--best-of", "3", "--out", "d/", "--json").stdout)
     rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
-    assert found["bits_saved"] == pytest.approx(np.mean([row["bits_saved"] for row in rows]), abs=1e-3)
+    assert found["bits_saved"] == pytest.approx(np.mean([row["bits_saved"] for row in rows]), abs=2 * printed(3))
     expected = pt.sample(pt.load(model), 4, [0, 0, 1, 1], seed=1, best_of=3)
     with Image.open("d/00003.png") as picture:
         assert np.array_equal(np.asarray(picture), expected.array[3, ..., 0])
@@ -124,7 +129,8 @@ def test_another_size_where_the_model_allows_it(model: Path, sprites: Path) -> N
 def test_json_report(model: Path) -> None:
     found = json.loads(run("sample", model, "-n", "2", "--seed", "4", "--json").stdout)
     expected = pt.sample(pt.load(model), 2, seed=4)
-    assert found["bits_per_dim"] == pytest.approx(float(expected.bits_per_dim.mean()))
+    bits = float(expected.bits_per_dim.mean())
+    assert found["bits_per_dim"] == pytest.approx(bits, abs=network_rounding(pt.load(model), bits))
     assert (found["count"], found["seed"], found["out"]) == (2, 4, "samples.png")
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
+from tests.tolerances import rounding
 
 from pointillist.engine.cpu import vm
 from pointillist.engine.cpu.bytecode import aligned
@@ -112,7 +114,10 @@ def test_products(rows: int, k: int, n: int, gap: int, dtype: str) -> None:
         at = slice(y + row * y_row, y + row * y_row + n)
         source, start = before[row * x_row : row * x_row + k], before[z + row * n : z + row * n + n]
         expected = source.astype(float) @ matrix.astype(float) + start
-        np.testing.assert_allclose(s[at], expected, rtol=1e-5, atol=1e-5 if dtype == "float32" else 1e-13)
+        sizes = abs(source.astype(float)) @ abs(matrix.astype(float)) + abs(start)
+        np.testing.assert_allclose(
+            s[at], expected, rtol=0, atol=rounding(sizes, terms=k + 1, dtype=getattr(torch, dtype))
+        )
         alone = before.copy()
         product(alone, row * x_row, 0, weights, at.start, 0, z + row * n, 0, 1, k, n)
         assert np.array_equal(alone[at], s[at]), "a row alone has other bits"
@@ -170,4 +175,4 @@ def test_a_product_by_the_machine_alone(m: int, k: int, n: int) -> None:
     x, w = draws.standard_normal((m, k)).astype(np.float32), draws.standard_normal((k, n)).astype(np.float32)
     run = product_alone(x, w)
     for _ in range(2):
-        np.testing.assert_allclose(run(), x @ w, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(run(), x @ w, rtol=0, atol=rounding(abs(x) @ abs(w), terms=k))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
 from pointillist.hierarchy.fsq import FSQ
+from tests.tolerances import FORMULA
 
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=4).map(tuple)
 
@@ -48,7 +49,7 @@ def test_the_gradient_is_that_of_the_bound(levels: tuple[int, ...]) -> None:
     (through,) = torch.autograd.grad((fsq.quantize(z) * weights).sum(), z)
     scale = torch.tensor([n // 2 for n in levels])[None, :, None, None]
     (expected,) = torch.autograd.grad((fsq.bound(z) / scale * weights).sum(), z)
-    torch.testing.assert_close(through, expected)
+    torch.testing.assert_close(through, expected, rtol=FORMULA, atol=FORMULA)
     assert through.abs().min() > 0
 
 

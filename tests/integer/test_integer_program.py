@@ -23,6 +23,7 @@ from pointillist.errors import EngineError
 from pointillist.model.integer import IntegerPixelModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+from tests.tolerances import DOUBLE, FORMULA
 
 from .networks import CASES, check_steps, integer_case
 
@@ -86,7 +87,7 @@ def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
             assert np.array_equal(due, integer_model.intervals(levels, executor="auto", threads=threads))
             found, found_nats = integer_model.sample(uniforms, executor="auto", threads=threads)
             assert np.array_equal(found, drawn)
-            np.testing.assert_allclose(found_nats, nats, rtol=1e-12)
+            np.testing.assert_allclose(found_nats, nats, rtol=FORMULA)
 
 
 @pytest.mark.slow
@@ -153,7 +154,7 @@ def test_a_stored_model_gives_the_same_bits(name: str, tmp_path: Path) -> None:
     uniforms = np.random.default_rng(0).random(x.shape)
     levels, nats = found.sample(uniforms)
     assert np.array_equal(levels, integer_model.sample(uniforms)[0])
-    np.testing.assert_allclose(nats, found.log_prob(levels), rtol=1e-12)
+    np.testing.assert_allclose(nats, found.log_prob(levels), rtol=FORMULA)
 
 
 def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
@@ -163,7 +164,7 @@ def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
     for more in ({}, {"guidance": 2.0}, {"temperature": 0.5}, {"order": "raster-tr"}, {"batch_size": 2}):
         found = pt.sample(model, 3, **settings, **more)
         due = model.integer_model().log_prob(found.levels, label=[0, 1, None], order=more.get("order"))
-        torch.testing.assert_close(found.nats, due, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(found.nats, due, rtol=DOUBLE, atol=DOUBLE)
     found = pt.sample(model, 3, **settings)
     assert torch.equal(found.levels, pt.sample(model, 3, **settings, batch_size=1).levels)
     evaluation = pt.evaluate(model, x, engine="integer")

@@ -14,6 +14,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import IntegerModel
 from tests.laws.strategies import models, random_inputs, random_levels
+from tests.tolerances import DOUBLE, FORMULA
 
 from .networks import check_steps
 
@@ -57,14 +58,14 @@ def check_draws(
     for threads in (1, 2):
         found, own = integer_model.sample_given(uniforms, inputs, order, threads=threads)
         assert np.array_equal(found, due)
-        np.testing.assert_allclose(own, nats, rtol=1e-12)
+        np.testing.assert_allclose(own, nats, rtol=FORMULA)
     found, own = integer_model.sample_given(uniforms, inputs, order, executor="torch")
     assert np.array_equal(found, due)
     assert np.array_equal(own, nats)
-    np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=DOUBLE, atol=DOUBLE)
     sharp = Transform(temperature=0.5, top_p=0.9)
     found, own = integer_model.sample_given(uniforms, inputs, order, sharp)
-    np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=DOUBLE, atol=DOUBLE)
 
 
 @pytest.mark.one_in(3)

@@ -18,6 +18,7 @@ from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
+from tests.tolerances import DOUBLE, FORMULA
 
 from .samplers import DISTINCT_ENGINES
 from .strategies import random_conditions, random_inputs, random_levels, randomise_weights, replaced
@@ -111,7 +112,7 @@ def check_images_do_not_mix(model: PixelModel) -> None:
     mixed = ConditionInputs.concat([inputs[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, inputs, canvas), params_of(model, mixed, canvas)
-    torch.testing.assert_close(a[0], b[0], rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(a[0], b[0], rtol=FORMULA, atol=FORMULA)
 
 
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
@@ -133,7 +134,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         tables.append(mixed - mixed.logsumexp(1, keepdim=True))
         chooser(site, log_probs)
         drawn = tables.pop()
-        torch.testing.assert_close(drawn, tables.pop(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(drawn, tables.pop(), rtol=DOUBLE, atol=DOUBLE)
         levels = x[:, site.channel, site.row, site.column]
         wanted[:, site.channel, site.row, site.column] = drawn.gather(1, levels[:, None])[:, 0]
         return levels.repeat(2)
@@ -143,10 +144,10 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         autoregressive_loop(
             model, model.encode(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
         )
-        torch.testing.assert_close(guided_log_prob(model, x, inputs, guidance), wanted, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(guided_log_prob(model, x, inputs, guidance), wanted, rtol=DOUBLE, atol=DOUBLE)
         one = x[:1].expand(count, -1, -1, -1)  # one unconditional pass serves both
         each = guided_log_prob(model, one.contiguous(), inputs, guidance)
-        torch.testing.assert_close(guided_log_prob(model, one, inputs, guidance), each, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(guided_log_prob(model, one, inputs, guidance), each, rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:
@@ -161,7 +162,7 @@ def check_ends_of_guidance(model: PixelModel) -> None:
         assert torch.equal(zero.levels, unconditional.levels), "guidance 0 is not the unconditional model"
         with torch.no_grad():
             scored = model.log_prob(zero.levels, **conditions)
-        torch.testing.assert_close(zero.nats, scored.double(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(zero.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_negative_prompt(model: PixelModel, guidance: float) -> None:
@@ -183,7 +184,7 @@ def check_negative_prompt(model: PixelModel, guidance: float) -> None:
         with torch.no_grad():
             passes = [model.params(found.levels, model.encode(given, count)) for given in (inputs, reference)]
             scored = model.log_prob(found.levels, **conditions)
-        torch.testing.assert_close(found.nats, scored.double(), rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(found.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
         for channel in range(model.image.channels):
             p_c, p_n = (model.likelihood.conditional(params, found.levels, channel) for params in passes)
             mixed = (p_n + guidance * (p_c - p_n)).softmax(1)
@@ -199,5 +200,5 @@ def check_batches(model: PixelModel) -> None:
     parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **conditions)
     assert torch.equal(whole.levels, parts.levels)
     scores = [evaluate(model, whole.levels, batch_size=n, **conditions).nats_per_image for n in (4, 3)]
-    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-9)
-    np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=1e-9)
+    np.testing.assert_allclose(scores[0], scores[1], rtol=DOUBLE)
+    np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=DOUBLE)

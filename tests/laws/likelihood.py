@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
 from pointillist.model.pixel_model import PixelModel
+from tests.tolerances import DOUBLE, FORMULA
 
 from .strategies import random_conditions
 
@@ -30,12 +31,12 @@ def check_consistent(likelihood: Likelihood, scale: float = 1.5) -> None:
     for channel in range(likelihood.channels):
         table = likelihood.conditional(params, x, channel)
         assert table.shape == (count, likelihood.levels, 1, 1)
-        torch.testing.assert_close(table.exp().sum(1), torch.ones_like(table[:, 0]), rtol=0, atol=1e-12)
+        torch.testing.assert_close(table.exp().sum(1), torch.ones_like(table[:, 0]), rtol=0, atol=FORMULA)
         cdf = table.exp().cumsum(1)
         assert bool((cdf.diff(dim=1) >= 0).all())
         assert abs(float(cdf[:, -1].max()) - 1) < 1e-12
         at_x = table.gather(1, x[:, channel : channel + 1])[:, 0]
-        torch.testing.assert_close(at_x, log_prob[:, channel], rtol=1e-9, atol=1e-11)
+        torch.testing.assert_close(at_x, log_prob[:, channel], rtol=DOUBLE, atol=1e-11)
 
 
 def check_joint(likelihood: Likelihood) -> None:

@@ -14,6 +14,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.pixel_model import PixelModel
 from pointillist.nn.functional.local_conv import local_convolution
+from tests.tolerances import FORMULA
 
 from .strategies import make_model, random_levels, randomise_weights
 
@@ -55,16 +56,16 @@ def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
     found = evaluate(model, every, order="average", batch_size=7)
     with torch.no_grad():
         nats = torch.stack([model.log_prob(every, order=name) for name in names])
-    np.testing.assert_allclose(-found.nats_per_image, nats.logsumexp(0) - math.log(len(names)), rtol=1e-12)
+    np.testing.assert_allclose(-found.nats_per_image, nats.logsumexp(0) - math.log(len(names)), rtol=FORMULA)
     assert abs(np.exp(-found.nats_per_image).sum() - 1) < 1e-12
     each = evaluate(model, every, order="each")
-    np.testing.assert_allclose(each.nats_per_image, -nats.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(each.nats_per_image, -nats.mean(0), rtol=FORMULA)
     assert (each.nats_per_image >= found.nats_per_image - 1e-12).all()
-    np.testing.assert_allclose(list(each.nats_by_order.values()), -nats.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(list(each.nats_by_order.values()), -nats.mean(1), rtol=FORMULA)
     for name, row in zip(names, nats, strict=True):
         one = evaluate(model, every, order=name)
         assert (one.order, list(one.nats_by_order)) == (name, [name])
-        np.testing.assert_allclose(one.nats_per_image, -row, rtol=1e-12)
+        np.testing.assert_allclose(one.nats_per_image, -row, rtol=FORMULA)
 
 
 def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, s_curve: bool) -> Tensor:

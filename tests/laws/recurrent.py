@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass
+from tests.tolerances import FORMULA
 
 Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
@@ -69,7 +70,7 @@ def check_site_by_site(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) ->
     slow = site_by_site(gates, matrices, cell.initial_hidden, cell.initial_cell, cell.carry(reverse=reverse))
     fast = recur(cell, gates, reverse=reverse)
     assert fast.shape == slow.shape
-    torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(fast, slow, rtol=FORMULA, atol=FORMULA)
     towards = torch.randn_like(slow)
     of = [gates, cell.weight, cell.initial_hidden, cell.initial_cell]
     for a, b in zip(*(torch.autograd.grad((y * towards).sum(), of) for y in (fast, slow)), strict=True):
@@ -83,7 +84,7 @@ def check_mirror() -> None:
         for height, width in ((3, 4), (4, 2), (1, 5), (5, 1)):
             gates = torch.randn(2, 12, height, width, dtype=torch.float64)
             mirrored = recur(cell, gates.flip(3)).flip(3)
-            torch.testing.assert_close(recur(cell, gates, reverse=True), mirrored, rtol=0, atol=1e-12)
+            torch.testing.assert_close(recur(cell, gates, reverse=True), mirrored, rtol=0, atol=FORMULA)
 
 
 def check_outside_is_zero() -> None:
@@ -96,4 +97,4 @@ def check_outside_is_zero() -> None:
     gates = torch.randn(2, 12, 3, 4, dtype=torch.float64)
     framed = torch.full((2, 12, 5, 5), -1e3, dtype=torch.float64)
     framed[:, :, 1:4, 1:] = gates
-    torch.testing.assert_close(recur(cell, framed)[:, :, 1:4, 1:], recur(cell, gates), rtol=0, atol=1e-12)
+    torch.testing.assert_close(recur(cell, framed)[:, :, 1:4, 1:], recur(cell, gates), rtol=0, atol=FORMULA)

@@ -15,6 +15,7 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop
+from tests.tolerances import DOUBLE
 
 from .causal import sub_pixels
 from .likelihood import check_frequencies
@@ -40,7 +41,9 @@ def check_engine_equals_full(
             sites = []
             for (row, column, group), found in teacher_forced(model, condition, x, engine(name)):
                 where = f"{name} at {(row, column, group)} of {height}x{width}"
-                np.testing.assert_allclose(found, full[:, group, :, row, column], rtol=1e-9, atol=1e-10, err_msg=where)
+                np.testing.assert_allclose(
+                    found, full[:, group, :, row, column], rtol=DOUBLE, atol=1e-10, err_msg=where
+                )
                 sites.append((row, column, group))
             assert sites == sub_pixels(model, height, width), f"{name} does not follow the generation order"
 
@@ -83,7 +86,7 @@ def check_scored_as_sampled(model: PixelModel, height: int, width: int, engine: 
     with torch.no_grad():
         conditions = {name: how[name] for name in ("label", "text", "attributes", "vector", "hint") if name in how}
         expected = model.log_prob(samples.levels, **conditions)
-    torch.testing.assert_close(samples.nats, expected.double(), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(samples.nats, expected.double(), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_sample_frequencies(model: PixelModel, height: int, width: int, engine: str, draws: int = 3000) -> None:
@@ -114,7 +117,7 @@ def check_loop_gets_conditionals(model: PixelModel, height: int, width: int) -> 
             assert torch.equal(
                 autoregressive_loop(model, condition, choose, (2, height, width), SamplingConfig(engine=name)), x
             )
-            torch.testing.assert_close(found, model.log_prob_map(x), rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(found, model.log_prob_map(x), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
@@ -142,7 +145,7 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
                 known=ObservedPixels(noise, mask),
             )
             assert torch.equal(samples, x)
-            torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=DOUBLE, atol=DOUBLE)
         channels = range(model.image.channels)
         order = model.generation_rank(height, width).argsort(axis=None)
         sites = [(int(s) // width, int(s) % width) for s in order if not mask.flatten()[s]]

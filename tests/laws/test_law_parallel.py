@@ -27,6 +27,7 @@ from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import autoregressive_loop
 from pointillist.sampling.uniform_sampler import UniformSampler
+from tests.tolerances import DOUBLE
 
 from .context import check_context, complete
 from .likelihood import check_normalised
@@ -202,7 +203,7 @@ def test_outputs_of_a_group_pass_are_those_of_the_full_pass() -> None:
             condition = model.encode(None, 2)
             how = SamplingConfig(engine="jacobi")
             levels = autoregressive_loop(model, condition, sampler, (2, 4, 5), how, outputs=outputs)
-            torch.testing.assert_close(outputs, model.params(levels, condition, RASTER), rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(outputs, model.params(levels, condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
 
 
 def test_rows_are_reported_after_each_group() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
 from pointillist.nn.passes import FullPass
+from tests.tolerances import FORMULA
 
 from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
@@ -48,9 +49,9 @@ def test_sites_of_an_image_alone_make_its_state(along: str) -> None:
     cell = random_cell(along)  # type: ignore[arg-type]
     gates = torch.randn(1, 12, 5, 6, dtype=torch.float64)
     whole = recur(cell, gates)
-    assert torch.allclose(recur(cell, gates[:, :, :3]), whole[:, :, :3], atol=1e-12)
+    assert torch.allclose(recur(cell, gates[:, :, :3]), whole[:, :, :3], atol=FORMULA)
     if along == "diagonals":
-        assert torch.allclose(recur(cell, gates[:, :, :3, :2]), whole[:, :, :3, :2], atol=1e-12)
+        assert torch.allclose(recur(cell, gates[:, :, :3, :2]), whole[:, :, :3, :2], atol=FORMULA)
 
 
 def test_an_empty_batch_has_an_empty_state() -> None:

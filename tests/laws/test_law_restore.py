@@ -12,6 +12,7 @@ from pointillist.images.ordering import get_order
 from pointillist.networks import names
 from pointillist.nn.passes import FullPass
 from pointillist.sampling.loop import create_stepper
+from tests.tolerances import DOUBLE
 
 from .samplers import DISTINCT_ENGINES
 from .strategies import make_model, random_levels, randomise_weights
@@ -46,7 +47,7 @@ def check_restore(model: pt.PixelModel, engine: str, order: str = "raster") -> N
                         size = wanted.shape[1] if coupled else wanted.shape[1] // channels
                         share = slice(k * size, (k + 1) * size)
                         np.testing.assert_allclose(
-                            stepper.params()[:, share], wanted[:, share, column], rtol=1e-9, atol=1e-9
+                            stepper.params()[:, share], wanted[:, share, column], rtol=DOUBLE, atol=DOUBLE
                         )
                         part = x[:, :, row, column] if coupled else x[:, k : k + 1, row, column]
                         stepper.observe(values[part.numpy()].reshape(count, -1))

@@ -11,6 +11,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.networks import names
 from pointillist.sampling.loop import Stepper, create_stepper
+from tests.tolerances import DOUBLE
 
 from .samplers import DISTINCT_ENGINES
 from .strategies import make_model, random_levels, randomise_weights
@@ -71,7 +72,7 @@ def _compare(model, stage, condition, stepper: Stepper, x, order, site) -> None:
     if not model.likelihood.coupled:
         size = wanted.shape[1] // model.image.channels
         share = slice(channel * size, (channel + 1) * size)
-    np.testing.assert_allclose(found[:, share], wanted[:, share], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found[:, share], wanted[:, share], rtol=DOUBLE, atol=DOUBLE)
 
 
 @pytest.mark.one_in(4)

@@ -14,6 +14,7 @@ from pointillist.model.hooks import run_with_cache
 from pointillist.studio import schemas
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
+from tests.tolerances import network_rounding
 
 MODEL, OTHER = "gated-pixelcnn", "pixelcnn-pp"
 
@@ -40,9 +41,11 @@ def test_layers_are_those_of_the_logit_lens(client: TestClient, service: StudioS
     """Summed over the channels; a network without a lens says why."""
     levels = np.random.default_rng(0).integers(0, 4, (3, 4, 5))
     found = client.post(f"/api/models/{MODEL}/layers", json={"levels": encoded(levels)}).json()
-    lens = logit_lens(ImageQuery.of(service.models[MODEL].model, levels))
+    model = service.models[MODEL].model
+    lens = logit_lens(ImageQuery.of(model, levels))
     assert found["names"] == list(lens.names)
-    np.testing.assert_allclose(decoded(found["surprisal"]), lens.surprisal.sum(1), rtol=1e-4, atol=1e-4)
+    expected = lens.surprisal.sum(1)
+    np.testing.assert_allclose(decoded(found["surprisal"]), expected, rtol=0, atol=network_rounding(model, expected))
     answer = client.post(f"/api/models/{OTHER}/layers", json={"levels": encoded(np.zeros((1, 6, 6)))})
     assert answer.status_code == 400
     assert "logit lens is not defined" in answer.json()["error"]
@@ -56,11 +59,13 @@ def test_activations_are_those_of_the_network(client: TestClient, service: Studi
     assert first["name"] == first["names"][0]
     name = next(one for one in first["names"] if one.endswith("hook_skip"))
     found = client.post(address, json={"levels": encoded(levels), "name": name}).json()
-    _, cache = run_with_cache(service.models[MODEL].model, torch.from_numpy(levels)[None], names=name)
+    model = service.models[MODEL].model
+    _, cache = run_with_cache(model, torch.from_numpy(levels)[None], names=name)
     expected = cache[name][0].square().mean(0).sqrt().numpy()
-    np.testing.assert_allclose(decoded(found["size"]), expected, rtol=1e-4, atol=1e-5)
+    within = network_rounding(model, expected)
+    np.testing.assert_allclose(decoded(found["size"]), expected, rtol=0, atol=within)
     assert found["features"] == cache[name].shape[1]
-    assert abs(found["top"] - expected.max()) < 1e-4
+    assert abs(found["top"] - expected.max()) < within
     answer = client.post(address, json={"levels": encoded(levels), "name": "nothing"})
     assert answer.status_code == 400
     assert "There is no activation" in answer.json()["error"]

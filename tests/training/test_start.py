@@ -11,6 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.training import Interrupted
 from pointillist.training import trainer as trainer_module
+from tests.tolerances import ADAM
 
 from .helpers import assert_same_weights, run_two_processes, tiny_config, tiny_data, weights
 from .test_resume import interrupt_after, state_of
@@ -64,7 +65,7 @@ def test_a_step_in_parts_starts_alike() -> None:
         model = small_model(data.train, dropout=0.0)
         pt.train(model, data, tiny_config(steps=3, grad_accumulation=parts, **{"condition_dropout.label": 0.0}))
         results.append(torch.cat([p.flatten() for p in model.parameters()]))
-    assert torch.allclose(results[0], results[1], atol=2e-5)
+    assert torch.allclose(results[0], results[1], rtol=0, atol=ADAM)
 
 
 PROGRAM = """

@@ -24,6 +24,7 @@ from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard, conclusion
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.setup import largest_batch_size, resolve_precision
+from tests.tolerances import ADAM, network_rounding, rounding
 
 from .helpers import tiny_config, tiny_data, tiny_model
 
@@ -40,8 +41,9 @@ def test_the_loss_falls_and_the_best_model_is_kept(tmp_path: Path) -> None:
     )
     assert result.valid_bits_per_dim < before - 0.5
     loaded = pt.load(tmp_path / "a")
-    assert pt.evaluate(loaded, data.valid).bits_per_dim == pytest.approx(result.valid_bits_per_dim, abs=1e-6)
-    assert pt.evaluate(result.model, data.valid).bits_per_dim == pytest.approx(result.valid_bits_per_dim, abs=1e-6)
+    best = pytest.approx(result.valid_bits_per_dim, abs=network_rounding(loaded, result.valid_bits_per_dim))
+    assert pt.evaluate(loaded, data.valid).bits_per_dim == best
+    assert pt.evaluate(result.model, data.valid).bits_per_dim == best
     assert loaded.training_record["step"] <= 60
     assert (tmp_path / "a" / "last" / "model.safetensors").is_file()
 
@@ -66,8 +68,8 @@ def test_steps_do_not_depend_on_parts(tmp_path: Path) -> None:
         model = tiny_model(data.train, dropout=0.0)
         pt.train(model, data, tiny_config(grad_accumulation=parts, **{"condition_dropout.label": 0.0}))
         results.append(torch.cat([p.flatten() for p in model.parameters()]))
-    assert torch.allclose(results[0], results[1], atol=2e-5)
-    assert torch.allclose(results[0], results[2], atol=2e-5)
+    assert torch.allclose(results[0], results[1], rtol=0, atol=ADAM)
+    assert torch.allclose(results[0], results[2], rtol=0, atol=ADAM)
 
 
 def test_schedule_warms_up_and_ends_low() -> None:
@@ -76,7 +78,7 @@ def test_schedule_warms_up_and_ends_low() -> None:
     rates = [learning_rate(step, 1000, config) for step in range(1000)]
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
-    assert rates[-1] == pytest.approx(0.1, abs=1e-4)
+    assert rates[-1] == pytest.approx(0.1, abs=0.9 * (1 - math.cos(math.pi / 990)))
     assert all(a >= b for a, b in pairwise(rates[10:]))
 
 
@@ -100,7 +102,7 @@ def test_average_is_applied_only_within_the_block() -> None:
         model.weight.copy_(own)
     average.update(1000)
     with average.applied():
-        assert torch.allclose(model.weight, own - 0.5)
+        assert torch.allclose(model.weight, own - 0.5, rtol=0, atol=rounding(own, terms=2))
     assert torch.equal(model.weight, own)
 
 
