@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.cli.evaluation_report import metrics_lines
+from pointillist.commands.measurement.evaluation_report import metrics_lines
 from pointillist.cli.output import print_facts
 from pointillist.images import ImageSpec
 

@@ -26,7 +26,7 @@ import numpy as np
 import pointillist as pt
 from pointillist.checkpoint.header import CARD, WEIGHTS
 from pointillist.checkpoint.quantization import quantize_weights
-from pointillist.cli.quantize import add_integer_program
+from pointillist.commands.training.quantize import add_integer_program
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
 from pointillist.model.generation import GenerationConfig

@@ -60,7 +60,7 @@ def test_dry_run_estimates_each_stage_and_refuses_what_does_not_fit(
     monkeypatch.setattr("pointillist.hierarchy.estimate.MIN_SECONDS", 0.0)
     command = ["train", folder / "photos", "--config", folder / "run.toml", "--out", tmp_path / "run", "--dry-run"]
     output = run(*command).output
-    for word in ("stage      tokenizer", "stage      codes", "stage      pixels", "together", "GB at most"):
+    for word in ("stage      tokenizer", "stage      codes", "stage      pixels", "total", "GB at most"):
         assert word in output
     assert not (tmp_path / "run").exists()
     monkeypatch.setattr("pointillist.hierarchy.memory.free_bytes", lambda device: 1_000_000)
@@ -105,7 +105,7 @@ def test_evaluate_explain_and_info(folder: Path, tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.width > 1000
     assert "`--index`" in fails("explain", model, photos, "--split", "train", "-o", tmp_path / "b.png")
-    assert "together" in run("explain", model, photos / "3.png", "-o", tmp_path / "c.png").output
+    assert "total" in run("explain", model, photos / "3.png", "-o", tmp_path / "c.png").output
     facts = json.loads(run("info", model, "--json").output)
     assert list(facts["stages"]) == ["tokenizer", "codes", "pixels"]
     assert facts["stages"]["tokenizer"]["parameters"] > 0

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
+from pointillist.cli.parameters import with_parameters
 
 COMMANDS = {
     "demo": "Demo",
@@ -55,7 +56,7 @@ class Commands(TyperGroup):
             if single is None:
                 single = typer.Typer(add_completion=False, rich_markup_mode="rich")
                 function, epilog = getattr(module, cmd_name), getattr(module, "EPILOG", None)
-                single.command(cmd_name, epilog=epilog)(function)
+                single.command(cmd_name, epilog=epilog)(with_parameters(function))
             command: Any = get_command(single)
             command.rich_help_panel = COMMANDS[cmd_name]
             self.commands[cmd_name] = command

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from pointillist.cli.output import print_facts, reject_existing
-from pointillist.cli.settings import FLAG
+from pointillist.cli.output import print_facts
+from pointillist.commands.inspection.settings import ExampleSettings
+from pointillist.commands.paths import reject_existing
 
 EPILOG = """Examples:
 
@@ -18,25 +16,19 @@ EPILOG = """Examples:
 
   pointillist example digits my-digits/"""
 
-Name = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="tile, photo, digits or rules; without it, list them.")
-]
-Target = Annotated[Path | None, typer.Argument(metavar="[PATH]", help="File or folder to write. Default: its name.")]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing file.")]
 
-
-def example(name: Name = None, path: Target = None, force: Force = False) -> None:
+def example(settings: ExampleSettings) -> None:
     """Write an example file to try things with: a tile, a photograph, a folder of digits, or rules for maps."""
     from pointillist.data.examples import EXAMPLES, default_path, write_example
     from pointillist.errors import ConfigError
 
-    if name is None:
+    if settings.name is None:
         print_facts(EXAMPLES.items())
         return
-    target = path or default_path(name)
-    if name != "digits":
-        reject_existing(target, force)
+    target = settings.path or default_path(settings.name)
+    if settings.name != "digits":
+        reject_existing(target, settings.force)
     elif target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConfigError(f"{target} is already there: give the path of a new folder.")
-    write_example(name, target)
+    write_example(settings.name, target)
     typer.echo(f"written    {target}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pointillist.cli.output import check_animation, print_json
+from pointillist.cli.output import print_json
 from pointillist.cli.sample import (
     Animate,
     Device,
@@ -29,6 +29,7 @@ from pointillist.cli.sample import (
 )
 from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
+from pointillist.commands.paths import check_animation
 from pointillist.errors import counted
 
 if TYPE_CHECKING:

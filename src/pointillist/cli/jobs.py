@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist.cli.output import print_facts, print_json
-from pointillist.cli.settings import FLAG
+from pointillist.cli.parameters import parameter, parsed, with_parameters, with_signature
+from pointillist.commands.jobs.settings import MergeSettings, RunSettings, StatusSettings
+from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import counted
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from pointillist.commands.jobs.api import JobResult
+    from pointillist.commands.jobs.base import JobSettings
 
 EPILOG = """Examples:
 
@@ -33,10 +33,6 @@ EPILOG = """Examples:
   pointillist jobs status many
 
   pointillist jobs merge many --out many.npz"""
-
-_JOB = "Job"
-_METAVARS: tuple[tuple[type, str], ...] = ((bool, FLAG), (int, "N"), (float, "X"), (str, "VALUE"))
-_EXECUTORS = "local, torchrun (under torchrun), or ray (extra ray)."
 
 
 class JobCommands(TyperGroup):
@@ -54,7 +50,7 @@ class JobCommands(TyperGroup):
             return None
         if cmd_name not in self.commands:
             single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-            single.command(cmd_name)(_READERS.get(cmd_name) or _command(cmd_name))
+            single.command(cmd_name)(_function(cmd_name))
             self.commands[cmd_name] = get_command(single)
         return self.commands[cmd_name]
 
@@ -74,74 +70,45 @@ def jobs() -> None:
     """
 
 
+def _function(name: str) -> Callable[..., None]:
+    return with_parameters(_READERS[name]) if name in _READERS else _command(name)
+
+
 def _command(name: str) -> Callable[..., None]:
-    """Make the command of a kind of job from its settings."""
+    """Make the command of a kind of job: its settings, and those of every job."""
     from pointillist.commands.jobs.registry import job_kind
 
     kind = job_kind(name)
-    settings = {
-        key: _parameter(key, field, kind.Settings.positional) for key, field in kind.Settings.model_fields.items()
-    }
-    shared = list(inspect.signature(_shared, eval_str=True).parameters.values())
-    required = [p for p in settings.values() if p.default is inspect.Parameter.empty]
-    others = [p for p in settings.values() if p.default is not inspect.Parameter.empty]
-    order = sorted(required, key=lambda p: (*kind.Settings.positional, p.name).index(p.name))
-    parameters = [*order, *shared, *others]
+    settings, shared = list(settings_of(kind.Settings)), list(settings_of(RunSettings))
+    optional = [setting for setting in settings if setting.default is not REQUIRED]
+    required = [setting for setting in settings if setting.default is REQUIRED]
 
     def command(**values: Any) -> None:
-        own = {key: values.pop(key) for key in settings}
-        _run(name, own, **values)
+        _run(name, parsed(kind.Settings, values), parsed(RunSettings, values))
 
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    command.__doc__ = f"{(kind.__doc__ or '').partition(';')[0]}, in tasks."
-    return command
-
-
-def _parameter(name: str, field: FieldInfo, positional: tuple[str, ...]) -> inspect.Parameter:
-    """Make an argument or an option of a setting."""
-    flag = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
-    metavar = next((shown for kind, shown in _METAVARS if field.annotation in (kind, kind | None)), "VALUE")
-    if name in positional:
-        info: Any = typer.Argument(metavar=name.upper(), help=field.description, show_default=False)
-    elif field.annotation is bool and field.default:
-        info = typer.Option(f"{flag}/--no-{flag[2:]}", metavar=FLAG, help=field.description)
-    else:
-        info = typer.Option(flag, metavar=metavar, help=field.description)
-    default = inspect.Parameter.empty if field.is_required() else field.default
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[field.annotation, info]
+    return with_signature(
+        command,
+        [parameter(setting) for setting in (*required, *shared, *optional)],
+        f"{(kind.__doc__ or '').partition(';')[0]}, in tasks.",
     )
 
 
-def _shared(
-    *,
-    tasks: Annotated[
-        int, typer.Option(metavar="N", help="Parts of the work, a few for each process.", rich_help_panel=_JOB)
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the job.", rich_help_panel=_JOB)],
-    executor: Annotated[str, typer.Option(metavar="NAME", help=_EXECUTORS, rich_help_panel=_JOB)] = "local",
-    workers: Annotated[
-        int, typer.Option(metavar="N", help="Processes of local, actors of ray.", rich_help_panel=_JOB)
-    ] = 1,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(metavar="S", help="Seconds an item may take before it is rejected.", rich_help_panel=_JOB),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.", rich_help_panel=_JOB)
-    ] = False,
-) -> None:
-    """Options of every kind of job."""
-
-
-def _run(name: str, settings: dict[str, Any], *, tasks: int, as_json: bool, **options: Any) -> None:
+def _run(name: str, settings: JobSettings, options: RunSettings) -> None:
     from pointillist.commands.jobs.api import run
 
     started = time.perf_counter()
-    with Bar("tasks", tasks) as bar:
-        result = run(name, tasks=tasks, on_progress=bar.follow, **options, **settings)
-    _report(result, time.perf_counter() - started, as_json)
+    with Bar("tasks", options.tasks) as bar:
+        result = run(
+            name,
+            out=options.out,
+            tasks=options.tasks,
+            executor=options.executor,
+            workers=options.workers,
+            time_limit=options.time_limit,
+            on_progress=bar.follow,
+            **to_dict(settings),
+        )
+    _report(result, time.perf_counter() - started, options.as_json)
 
 
 def _report(result: JobResult, seconds: float, as_json: bool) -> None:
@@ -161,14 +128,10 @@ def _report(result: JobResult, seconds: float, as_json: bool) -> None:
         typer.echo(f"\nMerge it with: pointillist jobs merge {result.out} --out PATH")
 
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", show_default=False, help="Folder of a job.")]
-Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")]
-
-
-def _status(folder: Folder, as_json: Json = False) -> None:
+def _status(settings: StatusSettings) -> None:
     """Show which tasks of a job are finished."""
-    facts = _state_facts(folder)
-    if as_json:
+    facts = _state_facts(settings.folder)
+    if settings.as_json:
         print_json(facts)
         return
     pending = facts["pending"]
@@ -189,17 +152,12 @@ def _state_facts(folder: Path) -> dict[str, Any]:
     return {"out": str(folder), **asdict(status(folder))}
 
 
-def _merge(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="PATH", help="NAME.npz, or NAME.csv of likelihoods.")],
-    force: Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace existing files.")] = False,
-    as_json: Json = False,
-) -> None:
+def _merge(settings: MergeSettings) -> None:
     """Write the result of a finished job, in the format of the plain command."""
     from pointillist.commands.jobs.merging import merge
 
-    facts = [*merge(folder, out, force=force), ("written", str(out))]
-    if as_json:
+    facts = [*merge(settings.folder, settings.out, force=settings.force), ("written", str(settings.out))]
+    if settings.as_json:
         print_json(dict(facts))
     else:
         print_facts(facts)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, print_table, size_text
-from pointillist.cli.settings import FLAG
+from pointillist.cli.output import print_facts, print_json, print_table
+from pointillist.commands.inspection.settings import ModelsSettings
+from pointillist.commands.texts import size_text
 
 if TYPE_CHECKING:
     from pointillist.model.listing import ModelSummary
@@ -22,7 +23,7 @@ EPILOG = """Examples:
   pointillist train DATA --model pixelcnn --preset small"""
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print JSON.")] = False) -> None:
+def models(settings: ModelsSettings) -> None:
     """List the model types that can be trained, and the pretrained models of the package."""
     from dataclasses import asdict
 
@@ -31,7 +32,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", metavar=FLAG, help="P
 
     summaries = all_models()
     ready = list_pretrained()
-    if as_json:
+    if settings.as_json:
         trained = [{**asdict(model), "folder": str(model.folder)} for model in ready]
         print_json({"models": [asdict(summary) for summary in summaries], "pretrained": trained})
         return

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pointillist.errors import counted
-
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pointillist.commands.report import Report
     from pointillist.model.pixel_model import PixelModel
 
 QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
@@ -34,13 +32,24 @@ def print_json(value: Any) -> None:
 
 
 def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {k: _finite(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_finite(v) for v in value]
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return value
+
+
+def print_report(report: Report, as_json: bool) -> None:
+    """Print the report of a command, as JSON or for people."""
+    if as_json:
+        print_json(report.facts)
+        return
+    if report.text:
+        typer.echo(report.text)
+    if report.lines:
+        print_facts(report.lines)
 
 
 def print_facts(facts: Iterable[tuple[str, str]]) -> None:
@@ -80,56 +89,6 @@ def _plain(text: str) -> Any:
     return Text(text)
 
 
-def size_text(count: int) -> str:
-    """Format a number of bytes."""
-    size = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{count} bytes" if unit == "bytes" else f"{size:.1f} {unit}"
-
-
-def shape_text(image: Any) -> str:
-    """Format a kind of image."""
-    order = "ordered" if image.ordered else "unordered"
-    channels = counted(image.channels, "channel")
-    return f"{image.mode}, {image.height} x {image.width}, {channels}, {image.levels:,} {order} levels"
-
-
-def names_text(names: Sequence[str], most: int = 20) -> str:
-    """Format the number of names, and the first of them."""
-    if not names:
-        return "none"
-    return f"{len(names)}: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"
-
-
-def reject_existing(path: Path, force: bool) -> None:
-    """Reject a path that exists, unless `force` is set.
-
-    Raises:
-        ConfigError: naming `--force`.
-    """
-    from pointillist.errors import ConfigError
-
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder: give the name of a file.")
-    if path.exists() and not force:
-        raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
-
-
-def fresh_path(path: Path, force: bool) -> Path:
-    """Return a path that does not exist: itself, or `samples-2.png`, `samples-3.png` and so on for `samples.png`.
-
-    With `force` it is the path itself, which is replaced.
-    """
-    result, number = path, 1
-    while result.exists() and not force:
-        number += 1
-        result = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return result
-
-
 def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     """Return the model with quantized matrices (`int8` or `bf16`); the model itself for None.
 
@@ -139,18 +98,3 @@ def quantized(model: PixelModel, kind: str | None) -> PixelModel:
     from pointillist.checkpoint.quantization import quantize_weights
 
     return model if kind is None else quantize_weights(model, kind)
-
-
-def check_animation(path: Path, kind: str, force: bool) -> None:
-    """Reject an animation that could not be written.
-
-    Raises:
-        ConfigError: naming the remedy.
-    """
-    from pointillist.errors import ConfigError
-
-    if kind not in ("sheet", "image"):
-        raise ConfigError("`--animate` goes with a sheet: leave out `--out`, or give NAME.png.")
-    if path.suffix.lower() != ".gif":
-        raise ConfigError(f"`--animate` (={path}) must end in .gif.")
-    reject_existing(path, force)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, reject_existing
-from pointillist.cli.settings import FLAG
+from pointillist.cli.output import print_facts, print_json
+from pointillist.commands.inspection.settings import ReproduceSettings
+from pointillist.commands.paths import reject_existing
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -20,16 +21,8 @@ EPILOG = """Examples:
 
   pointillist reproduce runs/digits seven.json --out seven.png"""
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A model folder, a bundled name, or hf:USER/MODEL.")]
-Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="A manifest that the studio has written.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", metavar="PNG", help="Also write the image, or a sheet of several.")
-]
-Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the result as JSON.")]
-Force = Annotated[bool, typer.Option("--force", metavar=FLAG, help="Replace an existing file.")]
 
-
-def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = False, as_json: Json = False) -> None:
+def reproduce(settings: ReproduceSettings) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
     from pointillist.model.fingerprint import model_fingerprint
@@ -37,16 +30,17 @@ def reproduce(model: Model, manifest: Manifest, out: Out = None, force: Force = 
     from pointillist.studio import reproduce as studio
     from pointillist.studio.service import LIMITS
 
+    out = settings.out
     if out is not None and out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png.")
     if out is not None:
-        reject_existing(out, force)
-    record = studio.read_manifest(manifest)
-    loaded = load(model)
+        reject_existing(out, settings.force)
+    record = studio.read_manifest(settings.manifest)
+    loaded = load(settings.model)
     result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
     if out is not None:
         _write(loaded, result, out)
-    _print(record, result, out, as_json)
+    _print(record, result, out, settings.as_json)
     if not all(result.identical):
         raise typer.Exit(1)
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pointillist.cli.hierarchy import is_hierarchy
 from pointillist.cli.hierarchy_source import open_hierarchy
+from pointillist.commands.hierarchy import is_hierarchy
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 
 if TYPE_CHECKING:

@@ -6,12 +6,11 @@ import os
 import sys
 import threading
 import webbrowser
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from pointillist.cli.settings import FLAG
+from pointillist.commands.inspection.settings import StudioSettings
 
 if TYPE_CHECKING:
     from pointillist.studio.server import Server
@@ -29,36 +28,8 @@ EPILOG = """Examples:
 
   pointillist studio runs/digits --port 8000 --no-browser"""
 
-Models = Annotated[
-    list[str] | None, typer.Argument(metavar="MODEL", help="Models to paint with. Default: the bundled ones.")
-]
-Run = Annotated[
-    Path | None, typer.Option("--run", metavar="DIR", help="Watch a training run: curves, samples, each checkpoint.")
-]
-Detectors = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--detector", metavar="DIR", help="Folder of an anomaly detector that is not beside its model; repeatable."
-    ),
-]
-Host = Annotated[str, typer.Option(metavar="HOST", help="Address of the server. Default: this machine only.")]
-Port = Annotated[
-    int | None,
-    typer.Option(metavar="N", min=0, max=65_535, help="Port; 0 for a free one. Default: 8414 if free."),
-]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", metavar=FLAG, help="Print the address, open no browser.")]
-Timeout = Annotated[float, typer.Option(metavar="SECONDS", min=1, help="Longest time for one image.")]
 
-
-def studio(
-    models: Models = None,
-    run: Run = None,
-    detectors: Detectors = None,
-    host: Host = "127.0.0.1",
-    port: Port = None,
-    no_browser: NoBrowser = False,
-    timeout: Timeout = 300.0,
-) -> None:
+def studio(settings: StudioSettings) -> None:
     """Paint, query and edit images on a local page, until Ctrl-C.
 
     Nothing leaves this machine; your browser keeps your work. A model that
@@ -68,7 +39,8 @@ def studio(
     from pointillist.errors import ConfigError, MissingExtraError
     from pointillist.zoo import list_pretrained
 
-    sources = models or ([] if run else [model.name for model in list_pretrained()])
+    run, host = settings.run, settings.host
+    sources = list(settings.models) or ([] if run else [model.name for model in list_pretrained()])
     if not sources and run is None:
         raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:
@@ -78,16 +50,16 @@ def studio(
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
     watched = None if run is None else TrainingRun.check(run)
-    limits = LIMITS.model_copy(update={"timeout": timeout})
-    service = StudioService(sources, limits, run=watched, detectors=detectors or [])
-    server = Server(service, host, usual_port(host) if port is None else port)
+    limits = LIMITS.model_copy(update={"timeout": settings.timeout})
+    service = StudioService(sources, limits, run=watched, detectors=settings.detectors)
+    server = Server(service, host, usual_port(host) if settings.port is None else settings.port)
     if not is_loopback(host):
         typer.echo(
             f"Warning: {host} can be reached from other machines, and there is no password: whoever finds the address "
             "can use these models and this CPU.",
             err=True,
         )
-    server.run(lambda: _started(server, service, browser=not no_browser))
+    server.run(lambda: _started(server, service, browser=not settings.no_browser))
     if service.models.failed:
         raise ConfigError("No model could be loaded, so there is nothing to paint with: name another, or train one.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pointillist.cli.output import fresh_path
+from pointillist.commands.paths import fresh_path
 
 MAP_KINDS = ("tmj", "tmx", "csv", "txt", "png")
 """Formats of maps: those of `data/tilemaps/write.py`, which the command line need not import to list them."""

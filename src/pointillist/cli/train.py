@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -95,7 +95,6 @@ def train(
     first one prints. Precedence: defaults < --init-from < --preset < --config <
     options < --set; the preset of a paper includes its optimiser.
     """
-    from pointillist.cli.hierarchy import train_hierarchy
     from pointillist.errors import ConfigError
     from pointillist.hierarchy.config import describes_hierarchy
     from pointillist.system import is_main_process
@@ -168,3 +167,35 @@ def _print_result(out: Path, result: TrainResult, ctx: typer.Context) -> None:
         typer.echo(for_command_line(line, ctx.command))
     typer.echo(f"model      {out}   (sheets: {out / 'samples'})")
     typer.echo(f"try        pointillist sample {out}{labels}{prompt}")
+
+
+def train_hierarchy(
+    config: Path | None, settings: Mapping[str, Any], *, resume: bool, dry_run: bool, stage: str | None
+) -> None:
+    """Train a hierarchy, or estimate the cost of its stages."""
+    from pointillist.hierarchy.estimate import estimate_stages
+    from pointillist.hierarchy.train import HierarchyTraining
+    from pointillist.training import Interrupted
+    from pointillist.training.estimate import format_duration
+
+    training = HierarchyTraining.of(config, settings, resume=resume)
+    out = training.run.out
+    if dry_run:
+        hours, peak = 0.0, 0
+        for name, cost in estimate_stages(training, stage):
+            typer.echo(f"stage      {name}\n{cost}")
+            hours, peak = hours + cost.hours, max(peak, cost.peak_bytes)
+        typer.echo(f"total      {format_duration(hours * 3600)}, {peak / 1e9:.2f} GB at most")
+        return
+    again = f"pointillist train --resume --out {out}{'' if stage is None else f' --stage {stage}'}"
+    try:
+        training.train(stage, console())
+    except Interrupted:
+        print_error(f"stopped; the state is saved. Continue with: {again}", label="")
+        raise typer.Exit(EXIT_STOPPED) from None
+    left = [name for name in training.run.stages if not (out / name / "config.json").is_file()]
+    typer.echo(f"model      {out}")
+    if left:
+        typer.echo(f"next       pointillist train --resume --out {out}   ({', '.join(left)})")
+    else:
+        typer.echo(f"try        pointillist sample {out}")

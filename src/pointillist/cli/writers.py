@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.cli.map_output import check_maps, encode_maps
-from pointillist.cli.output import reject_existing
 from pointillist.cli.target import MAP_KINDS, is_map_file
+from pointillist.commands.paths import reject_existing
 from pointillist.errors import ConfigError
 from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 from pointillist.sampling.files import as_files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ _STORED = ("source", *_TILES)
 _FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
 
 
-def resolve_data_options(model: TrainedModel, data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def resolve_data_options(model: TrainedModel, data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the model's own training images, as far as that applies.
 
     Raises:
@@ -30,7 +30,7 @@ def resolve_data_options(model: TrainedModel, data: str, sets: list[str], *, lab
     return data_options(recorded_settings(model).get("data", {}), data, sets, labels=labels)
 
 
-def data_options(record: Mapping[str, Any], data: str, sets: list[str], *, labels: bool) -> DataOptions:
+def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
     """Resolve how to read `data`: as the images of a training that are described by `record`, its `[data]`.
 
     Raises:

@@ -15,6 +15,7 @@ from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.manifest import check_tasks, parse_settings
 from pointillist.commands.jobs.spec import JobSpec
 from pointillist.commands.jobs.state import JobStatus, status
+from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 
@@ -84,7 +85,7 @@ def run(
         raise ConfigError(f"`time_limit` (={time_limit}) must be positive: leave it out for any time.")
     if executor not in EXECUTORS:
         raise ConfigError(f"`executor` (={executor!r}) must be {', '.join(EXECUTORS[:-1])} or {EXECUTORS[-1]}.")
-    parsed = parse_settings(job, settings).model_dump(mode="json")
+    parsed = to_dict(parse_settings(job, settings))
     path = Path(os.path.abspath(out))
     spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, time_limit=time_limit)
     if executor == "torchrun":

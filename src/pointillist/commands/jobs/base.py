@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pointillist.commands.models import open_model
+from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +23,14 @@ Arrays = dict[str, "np.ndarray"]
 """Results of some items: arrays whose first axis counts them."""
 
 
-class JobSettings(BaseModel):
-    """Settings of a job, which are written to its manifest; each is an option of the command, described here.
+@dataclass(frozen=True, kw_only=True)
+class JobSettings(Settings):
+    """Settings of a job, which are written to its manifest; each is an option of the command.
+
+    The settings of a kind are those of the command that does the same to a few items, without its outputs:
 
     ```python
-    SampleSettings(model="digits", n=1000).batch_size  # 64
+    class EvaluateJobSettings(JobSettings, EvaluateSettings): ...
     ```
 
     Attributes:
@@ -35,15 +40,11 @@ class JobSettings(BaseModel):
         quantize: quantize the matrices first, `int8` or `bf16`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-    positional: ClassVar[tuple[str, ...]] = ("model",)
-    """Settings that the command takes as arguments, in this order."""
-
-    model: str = Field(description="A model folder, a bundled name, or hf:USER/MODEL.")
-    batch_size: int = Field(64, ge=1, description="Items computed at once.")
-    device: str = Field("cpu", description="cpu, cuda or auto.")
-    threads: int = Field(1, ge=1, description="Threads of each process.")
-    quantize: str | None = Field(None, description="Quantize the matrices first: int8 or bf16.")
+    model: str = MODEL.field()
+    batch_size: int = option(64, "N", "Items computed at once.", low=1)
+    device: str = DEVICE.field("cpu")
+    threads: int = option(1, "N", "Threads of each process.", low=1)
+    quantize: str | None = QUANTIZE.field(None)
 
 
 class JobKind(ABC):
@@ -101,7 +102,7 @@ class JobKind(ABC):
         """
 
 
-def open_model(settings: JobSettings) -> PixelModel:
+def open_job_model(settings: JobSettings) -> PixelModel:
     """Load the model of a job on its device, and limit torch to the threads of a process.
 
     Raises:
@@ -109,15 +110,8 @@ def open_model(settings: JobSettings) -> PixelModel:
     """
     import torch
 
-    from pointillist.checkpoint.quantization import quantize_weights
-    from pointillist.model.pretrained import load
-    from pointillist.system import resolve_device
-
     torch.set_num_threads(settings.threads)
-    model = load(settings.model)
-    if settings.quantize is not None:
-        model = quantize_weights(model, settings.quantize)
-    return model.to(resolve_device(settings.device))
+    return open_model(settings.model, settings.device, settings.quantize)
 
 
 def model_facts(model: PixelModel) -> dict[str, Any]:

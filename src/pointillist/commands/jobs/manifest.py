@@ -5,31 +5,46 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
 from pointillist.commands.jobs.base import JobKind, JobSettings
 from pointillist.commands.jobs.folder import MANIFEST, JobFolder
 from pointillist.commands.jobs.registry import job_kind
+from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.writing import write_text
 from pointillist.system import __version__
 
 FORMAT_VERSION = 1
+_CHECKS = ConfigDict(extra="forbid", protected_namespaces=())
 _PLACES = ("model", "data", "images", "mask", "texts", "vector", "hint")
 """Settings that say where something is: what is there is compared by its fingerprint, so it may move."""
 
 
-def parse_settings(job: str, settings: dict[str, Any]) -> JobSettings:
-    """Check the settings of a job.
+def parse_settings(job: str, values: dict[str, Any]) -> JobSettings:
+    """Check the settings of a job: their names, types and limits.
 
     Raises:
         ConfigError: naming the setting that is unknown or wrong.
     """
+    config = job_kind(job).Settings
+    settings = list(settings_of(config))
+    fields: dict[str, Any] = {
+        setting.name: (
+            setting.type,
+            Field(
+                ... if setting.default is REQUIRED else setting.default, ge=setting.option.low, le=setting.option.high
+            ),
+        )
+        for setting in settings
+    }
+    checked = create_model(config.__name__, __config__=_CHECKS, **fields)
     try:
-        return job_kind(job).Settings(**settings)
+        result = checked(**values)
     except ValidationError as error:
         raise ConfigError(format_validation_error(error, f"a setting of the job {job}")) from error
+    return config(**{setting.name: getattr(result, setting.name) for setting in settings})
 
 
 def check_tasks(tasks: int) -> None:
@@ -52,7 +67,7 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
         "format": "pointillist job",
         "format_version": FORMAT_VERSION,
         "job": job,
-        "settings": settings.model_dump(mode="json"),
+        "settings": to_dict(settings),
         "tasks": tasks,
         "count": work.count,
         "facts": work.facts,

@@ -1,6 +1,6 @@
 """The work of a job that samples images: by a stored integer program without torch, or by a model that torch runs.
 
-Everywhere `settings` are the `SampleSettings` of the job.
+Everywhere `settings` are the `SampleJobSettings` of the job.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.jobs.base import describe_model, model_facts, open_model
+from pointillist.commands.jobs.base import describe_model, model_facts, open_job_model
 from pointillist.data.options import parse_size
 from pointillist.model.portable import PortableModel
 from pointillist.sampling.arrays import SampleArrays
@@ -80,7 +80,7 @@ class ModelWork:
         """Plan the images."""
         from pointillist.sampling.api import SamplePlan
 
-        model = open_model(settings)
+        model = open_job_model(settings)
         sheet = _sheet(settings, model.config.classes)
         own = {name: getattr(settings, name) for name in (*_SHARED, "best_of", "engine")}
         keywords: dict[str, Any] = {**_tuned(settings), **own, **conditions}

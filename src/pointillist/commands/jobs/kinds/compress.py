@@ -5,46 +5,43 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
+from pointillist.commands.archives.settings import CompressSettings
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest
+from pointillist.commands.settings import argument, option
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
-class CompressSettings(JobSettings):
-    """Settings of a job that compresses pictures; as for `pointillist compress`.
+@dataclass(frozen=True, kw_only=True)
+class CompressJobSettings(JobSettings, CompressSettings):
+    """Settings of a job that compresses pictures: those of `pointillist compress`, for a folder.
 
     Attributes:
         images: a folder of pictures.
-        label: class of all of them.
-        order: generation order.
         per_record: pictures of a record, which is one item; None for as many as have 32,768 sub-pixels.
-        verify: decode everything again, and compare.
-        batch_size: records that are decoded in step.
+        batch_size: records that are decoded in lockstep.
     """
 
-    positional: ClassVar[tuple[str, ...]] = ("model", "images")
+    left_out = frozenset({"files", "out", "force", "as_json"})
+    files: tuple[Path, ...] = ()
+    out: str = ""
 
-    images: str = Field(description="A folder of pictures.")
-    label: str | None = Field(None, description="Class of all images, where it is known.")
-    order: str | None = Field(None, description="Generation order; by default the model's usual one.")
-    per_record: int | None = Field(None, ge=1, description="Images decoded together, one item. Default: by size.")
-    verify: bool = Field(True, description="Decode everything again, and compare.")
-    batch_size: int = Field(2, ge=1, description="Records computed at once.")
+    images: str = argument("IMAGES", "A folder of pictures.")
+    batch_size: int = option(2, "N", "Records computed at once.", low=1)
 
 
 class CompressJob(JobKind):
     """Code the pictures of each record; see `pointillist.compress`."""
 
-    Settings = CompressSettings
+    Settings = CompressJobSettings
     needs_torch = False
 
-    def __init__(self, settings: CompressSettings) -> None:
+    def __init__(self, settings: CompressJobSettings) -> None:
         from pointillist.compression.api import resolve_labels
         from pointillist.compression.codec import Codec
         from pointillist.compression.files import list_inputs

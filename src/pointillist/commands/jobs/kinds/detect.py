@@ -4,43 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
+from pointillist.commands.measurement.settings import DetectSettings
+from pointillist.commands.settings import argument
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
-class DetectSettings(JobSettings):
-    """Settings of a job that judges images; as for `pointillist detect`, whose `--fit` makes the detector.
+@dataclass(frozen=True, kw_only=True)
+class DetectJobSettings(JobSettings, DetectSettings):
+    """Settings of a job that scores images: those of `pointillist detect`, whose `--fit` makes the detector."""
 
-    Attributes:
-        data: images, as for `load_data`; read as the model's own kind.
-        detector: folder of the detector; None for that of the model.
-        false_alarms: share of normal images that may be called odd; None for the detector's.
-        split: train, valid, test or all.
-        set: settings of how images are read, such as `data.size=32`.
-    """
+    left_out = frozenset(
+        {
+            "fit",
+            "background",
+            "conditions",
+            "windows",
+            "heatmaps",
+            "report",
+            "csv",
+            "as_json",
+            "top",
+            "fail_on_anomaly",
+            "force",
+        }
+    )
 
-    positional: ClassVar[tuple[str, ...]] = ("model", "data")
-
-    data: str = Field(description="Images to judge; read as the model's own kind.")
-    detector: str | None = Field(None, description="Folder of the fitted detector. Default: the model's.")
-    false_alarms: float | None = Field(None, description="Share of normal images that may be called odd.")
-    split: str | None = Field(None, description="train, valid, test or all (default).")
-    set: list[str] = Field([], description="Override a data setting, such as data.size=32; repeatable.")
+    data: str = argument("DATA", "Images to judge; read as the model's own kind.")
 
 
 class DetectJob(JobKind):
     """Judge each image; see `pointillist.AnomalyDetector`."""
 
-    Settings = DetectSettings
+    Settings = DetectJobSettings
 
-    def __init__(self, settings: DetectSettings) -> None:
+    def __init__(self, settings: DetectJobSettings) -> None:
         from pointillist.anomaly import AnomalyDetector
         from pointillist.anomaly.files import detector_digest
         from pointillist.data import load_data
@@ -49,7 +53,7 @@ class DetectJob(JobKind):
         from pointillist.training.state import fingerprint
         from pointillist.zoo import resolve
 
-        model = open_model(settings)
+        model = open_job_model(settings)
         folder = settings.detector or resolve(settings.model)
         if folder is None:
             raise ConfigError(f"`detector` is missing: {settings.model} is no folder, so name that of the detector.")

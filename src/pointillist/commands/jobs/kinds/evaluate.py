@@ -3,46 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
+from pointillist.commands.measurement.settings import EvaluateSettings
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
-class EvaluateSettings(JobSettings):
-    """Settings of a job that evaluates images; as for `pointillist evaluate`.
+@dataclass(frozen=True, kw_only=True)
+class EvaluateJobSettings(JobSettings, EvaluateSettings):
+    """Settings of a job that evaluates images: those of `pointillist evaluate`, without its metrics and outputs."""
 
-    Attributes:
-        data: images, as for `load_data`; read as the model's own kind.
-        split: train, valid, test or all.
-        labels: whether images are conditioned on their labels.
-        text: a prompt for every image.
-        order, guidance: see `evaluate`.
-        set: settings of how images are read, such as `data.size=32`.
-    """
-
-    positional: ClassVar[tuple[str, ...]] = ("model", "data")
-
-    data: str = Field(description="Images, as for train; read as the model's own kind.")
-    split: str | None = Field(None, description="train, valid, test or all. Default: test, else valid, else all.")
-    labels: bool = Field(True, description="Whether images are conditioned on their labels.")
-    text: str | None = Field(None, description="Condition every image on this prompt.")
-    order: str | None = Field(None, description="Pixel generation order; average or each. Default: the model's first.")
-    guidance: float = Field(1.0, description="Evaluate the guided distribution with this scale; 1 = off.")
-    set: list[str] = Field([], description="Override a data setting, such as data.size=32; repeatable.")
+    left_out = frozenset(
+        {
+            "max_images",
+            "per_image",
+            "as_json",
+            "condition_metrics",
+            "retrieval_candidates",
+            "retrieval_repeats",
+            "memorization",
+            "precision",
+            "engine",
+            "code_length",
+            "force",
+        }
+    )
 
 
 class EvaluateJob(JobKind):
     """Compute the likelihood of each image; see `pointillist.evaluate`."""
 
-    Settings = EvaluateSettings
+    Settings = EvaluateJobSettings
 
-    def __init__(self, settings: EvaluateSettings) -> None:
+    def __init__(self, settings: EvaluateJobSettings) -> None:
         import torch
 
         from pointillist.data import load_data
@@ -53,7 +51,7 @@ class EvaluateJob(JobKind):
         from pointillist.training.recorded_data import resolve_data_options, select_split
         from pointillist.training.state import fingerprint
 
-        model = open_model(settings).to(memory_format=torch.channels_last)
+        model = open_job_model(settings).to(memory_format=torch.channels_last)
         check_guidance(settings.guidance)
         options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
         options = options.changed(skip_bad=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_model
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_job_model
+from pointillist.commands.settings import FLAG, argument, option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
-class InpaintSettings(JobSettings):
+@dataclass(frozen=True, kw_only=True)
+class InpaintJobSettings(JobSettings):
     """Settings of a job that completes pictures; as for `pointillist inpaint`.
 
     Attributes:
@@ -30,23 +31,21 @@ class InpaintSettings(JobSettings):
         seed: completions depend on the seed and on the number of the picture.
     """
 
-    positional: ClassVar[tuple[str, ...]] = ("model", "images")
-
-    images: str = Field(description="A folder of pictures in the model's size.")
-    mask: str | None = Field(None, description="A picture, white where to fill.")
-    region: str | None = Field(None, description="Rows and columns to fill, R0:R1,C0:C1.")
-    transparent: bool = Field(False, description="Fill the transparent pixels of each picture.")
-    n: int = Field(8, ge=1, description="Completions of each picture.")
-    method: str = Field("auto", description="auto, known, order, smc or sequential.")
-    particles: int = Field(64, ge=1, description="Histories that smc draws together.")
-    moves: int = Field(4, ge=0, description="Single-pixel moves of each after smc.")
-    label: str | None = Field(None, description="Name or number of the label.")
-    text: str | None = Field(None, description="Prompt.")
-    guidance: float = Field(1.0, description="Classifier-free guidance scale; 1 = off.")
-    temperature: float = Field(1.0, description="Sampling temperature; 0 = argmax.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same completions.")
-    order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, cuda, jacobi, numpy or naive.")
+    images: str = argument("IMAGES", "A folder of pictures in the model's size.")
+    mask: str | None = option(None, "VALUE", "A picture, white where to fill.")
+    region: str | None = option(None, "VALUE", "Rows and columns to fill, R0:R1,C0:C1.")
+    transparent: bool = option(False, FLAG, "Fill the transparent pixels of each picture.")
+    n: int = option(8, "N", "Completions of each picture.", low=1)
+    method: str = option("auto", "VALUE", "auto, known, order, smc or sequential.")
+    particles: int = option(64, "N", "Histories that smc draws together.", low=1)
+    moves: int = option(4, "N", "Single-pixel moves of each after smc.", low=0)
+    label: str | None = option(None, "VALUE", "Name or number of the label.")
+    text: str | None = option(None, "VALUE", "Prompt.")
+    guidance: float = option(1.0, "X", "Classifier-free guidance scale; 1 = off.")
+    temperature: float = option(1.0, "X", "Sampling temperature; 0 = argmax.")
+    seed: int = option(0, "N", "The same seed gives the same completions.", low=0)
+    order: str | None = option(None, "VALUE", "Pixel generation order, one the model was trained on.")
+    engine: str = option("auto", "VALUE", "auto, cpu, cuda, jacobi, numpy or naive.")
 
 
 _KEYWORDS = (
@@ -58,12 +57,12 @@ _KEYWORDS = (
 class InpaintJob(JobKind):
     """Complete each picture of a folder; see `pointillist.inpaint`."""
 
-    Settings = InpaintSettings
+    Settings = InpaintJobSettings
 
-    def __init__(self, settings: InpaintSettings) -> None:
+    def __init__(self, settings: InpaintJobSettings) -> None:
         from pointillist.data.image_folder import list_pictures
 
-        self._settings, self._model = settings, open_model(settings)
+        self._settings, self._model = settings, open_job_model(settings)
         self._folder = Path(settings.images)
         self._files = list_pictures(self._folder)
         self.count, self.skipped = len(self._files), {}

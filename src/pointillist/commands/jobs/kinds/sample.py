@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings
+from pointillist.commands.settings import REQUIRED, option
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
-class SampleSettings(JobSettings):
+@dataclass(frozen=True, kw_only=True)
+class SampleJobSettings(JobSettings):
     """Settings of a job that samples images; as for `pointillist sample`.
 
     Attributes:
@@ -27,30 +28,30 @@ class SampleSettings(JobSettings):
         seed: the same seed gives the same images.
     """
 
-    n: int = Field(ge=1, description="Images; of each label or prompt, where they are given.")
-    label: list[str] = Field([], description="Name or number, several with commas, or each for all.")
-    text: list[str] = Field([], description="Prompt; several with semicolons, or repeat the option.")
-    texts: str | None = Field(None, description="A file with a prompt on each line.")
-    negative_prompt: str | None = Field(None, description="Prompt to steer away from, by guidance (above 1).")
-    best_of: int = Field(1, ge=1, description="Sample N of each image; keep the best by its conditions.")
-    attribute: list[str] = Field([], description="Such as hair=red; repeatable.")
-    vector: str | None = Field(None, description="Condition vector, an .npy: one row for all images or one each.")
-    hint: str | None = Field(None, description="Condition image: a picture, or an .npy.")
-    guidance: float | None = Field(None, description="Classifier-free guidance scale. Default: the model's own.")
-    temperature: float | None = Field(None, description="Sampling temperature. Default: the model's own.")
-    top_p: float | None = Field(None, description="Nucleus sampling. Default: the model's own.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same images.")
-    size: str | None = Field(None, description="Another size, 32 or 48x64, where the model allows it.")
-    order: str | None = Field(None, description="Pixel generation order, one the model was trained on.")
-    engine: str = Field("auto", description="auto, cpu, integer, cuda, jacobi, numpy or naive.")
+    n: int = option(REQUIRED, "N", "Images; of each label or prompt, where they are given.", low=1)
+    label: tuple[str, ...] = option((), "VALUE", "Name or number, several with commas, or each for all.")
+    text: tuple[str, ...] = option((), "VALUE", "Prompt; several with semicolons, or repeat the option.")
+    texts: str | None = option(None, "VALUE", "A file with a prompt on each line.")
+    negative_prompt: str | None = option(None, "VALUE", "Prompt to steer away from, by guidance (above 1).")
+    best_of: int = option(1, "N", "Sample N of each image; keep the best by its conditions.", low=1)
+    attribute: tuple[str, ...] = option((), "VALUE", "Such as hair=red; repeatable.")
+    vector: str | None = option(None, "VALUE", "Condition vector, an .npy: one row for all images or one each.")
+    hint: str | None = option(None, "VALUE", "Condition image: a picture, or an .npy.")
+    guidance: float | None = option(None, "X", "Classifier-free guidance scale. Default: the model's own.")
+    temperature: float | None = option(None, "X", "Sampling temperature. Default: the model's own.")
+    top_p: float | None = option(None, "X", "Nucleus sampling. Default: the model's own.")
+    seed: int = option(0, "N", "The same seed gives the same images.", low=0)
+    size: str | None = option(None, "VALUE", "Another size, 32 or 48x64, where the model allows it.")
+    order: str | None = option(None, "VALUE", "Pixel generation order, one the model was trained on.")
+    engine: str = option("auto", "VALUE", "auto, cpu, integer, cuda, jacobi, numpy or naive.")
 
 
 class SampleJob(JobKind):
     """Sample images; see `pointillist.sample`."""
 
-    Settings = SampleSettings
+    Settings = SampleJobSettings
 
-    def __init__(self, settings: SampleSettings) -> None:
+    def __init__(self, settings: SampleJobSettings) -> None:
         from pointillist.commands.jobs.sampling import TUNED, open_work
 
         self._work = open_work(settings)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from pointillist.checkpoint.header import HIERARCHY_FILE
-from pointillist.cli.messages import EXIT_STOPPED, print_error
-from pointillist.cli.output import console, print_facts, print_json, reject_existing, size_text
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import Report
+from pointillist.commands.settings import Settings, settings_of
+from pointillist.commands.texts import size_text
 
 if TYPE_CHECKING:
+    from pointillist.commands.measurement.settings import EvaluateSettings, ExplainSettings
     from pointillist.data import ImageDataset
     from pointillist.hierarchy import Hierarchy
     from pointillist.hierarchy.data import Pyramid
@@ -25,93 +26,50 @@ def is_hierarchy(name: str) -> bool:
     return (Path(name) / HIERARCHY_FILE).is_file()
 
 
-def reject_options(command: str, options: Mapping[str, Any]) -> None:
-    """Reject options that a command does not have for a hierarchy.
+def reject_settings(command: str, settings: Settings, names: Iterable[str]) -> None:
+    """Reject settings that a command does not have for a hierarchy.
 
     Args:
         command: name of the command.
-        options: by flag, whether each was given.
+        settings: what was typed.
+        names: settings that must keep their defaults.
 
     Raises:
         ConfigError: naming the first.
     """
     from pointillist.errors import ConfigError
 
-    for flag, given in options.items():
-        if given:
+    by_name = {setting.name: setting for setting in settings_of(type(settings))}
+    for name in names:
+        if getattr(settings, name) != by_name[name].default:
+            flag = max(by_name[name].flags, key=len)
             raise ConfigError(f"`{flag}` is an option of {command} for one model, not for a hierarchy: leave it out.")
 
 
-def train_hierarchy(
-    config: Path | None, settings: Mapping[str, Any], *, resume: bool, dry_run: bool, stage: str | None
-) -> None:
-    """Train a hierarchy, or estimate the cost of its stages."""
-    from pointillist.hierarchy.estimate import estimate_stages
-    from pointillist.hierarchy.train import HierarchyTraining
-    from pointillist.training import Interrupted
-    from pointillist.training.estimate import format_duration
-
-    training = HierarchyTraining.of(config, settings, resume=resume)
-    out = training.run.out
-    if dry_run:
-        hours, peak = 0.0, 0
-        for name, cost in estimate_stages(training, stage):
-            typer.echo(f"stage      {name}\n{cost}")
-            hours, peak = hours + cost.hours, max(peak, cost.peak_bytes)
-        typer.echo(f"together   {format_duration(hours * 3600)}, {peak / 1e9:.2f} GB at most")
-        return
-    again = f"pointillist train --resume --out {out}{'' if stage is None else f' --stage {stage}'}"
-    try:
-        training.train(stage, console())
-    except Interrupted:
-        print_error(f"stopped; the state is saved. Continue with: {again}", label="")
-        raise typer.Exit(EXIT_STOPPED) from None
-    left = [name for name in training.run.stages if not (out / name / "config.json").is_file()]
-    typer.echo(f"model      {out}")
-    if left:
-        typer.echo(f"next       pointillist train --resume --out {out}   ({', '.join(left)})")
-    else:
-        typer.echo(f"try        pointillist sample {out}")
-
-
-def evaluate_hierarchy(
-    model: str,
-    data: str,
-    split: str | None,
-    max_images: int | None,
-    sets: list[str],
-    *,
-    batch_size: int,
-    device: str,
-    per_image: Path | None,
-    as_json: bool,
-    force: bool,
-) -> None:
-    """Print the bits of each scale and of the pair, with baselines."""
+def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
+    """Report the bits of each scale and of all, with baselines."""
     from pointillist.evaluation.table import write_csv
     from pointillist.hierarchy import Hierarchy
     from pointillist.system import resolve_device
     from pointillist.training.recorded_data import chosen_rows
 
-    if per_image is not None:
-        reject_existing(per_image, force)
-    hierarchy = Hierarchy.load(model).to(resolve_device(device))
-    name, images, primer = read_split(hierarchy, model, data, split, sets)
-    if max_images is not None:
-        images = images.take(chosen_rows(len(images), max_images))
+    if settings.per_image is not None:
+        reject_existing(settings.per_image, settings.force)
+    hierarchy = Hierarchy.load(settings.model).to(resolve_device(settings.device))
+    name, images, primer = read_split(hierarchy, settings.model, settings.data, settings.split, settings.set)
+    if settings.max_images is not None:
+        images = images.take(chosen_rows(len(images), settings.max_images))
     started = time.perf_counter()
-    result = hierarchy.evaluate(images, primer, batch_size=batch_size)
+    result = hierarchy.evaluate(images, primer, batch_size=settings.batch_size)
     seconds = time.perf_counter() - started
-    if per_image is not None:
-        write_csv(per_image, result.bound, images.codes[0].files)
-    facts = {"model": model, "data": data, "split": name, **evaluation_facts(result), "seconds": round(seconds, 3)}
-    if as_json:
-        print_json(facts)
-        return
-    typer.echo(f"{name:<11}{result.bound.count:,} images of {data}")
-    typer.echo(str(result))
+    if settings.per_image is not None:
+        write_csv(settings.per_image, result.bound, images.codes[0].files)
+    source = {"model": settings.model, "data": settings.data, "split": name}
+    facts = {**source, **evaluation_facts(result), "seconds": round(seconds, 3)}
+    text = [f"{name:<11}{result.bound.count:,} images of {settings.data}", str(result)]
     if primer is None:
-        typer.echo("           order 0 and xz have read no codes of the training before")
+        text.append("           order 0 and xz have read no codes of the training before")
+    return Report(facts, text="\n".join(text))
 
 
 def evaluation_facts(result: HierarchyEvaluation) -> dict[str, Any]:
@@ -133,18 +91,20 @@ def evaluation_facts(result: HierarchyEvaluation) -> dict[str, Any]:
 
 
 def read_split(
-    hierarchy: Hierarchy, folder: str, data: str, split: str | None, sets: list[str]
+    hierarchy: Hierarchy, folder: str, data: str, split: str | None, sets: Sequence[str]
 ) -> tuple[str, Pyramid, Pyramid | None]:
     """Read a split of a source with its codes, and the training split of the same source where there is one."""
     from dataclasses import replace
 
     from pointillist.data import DataSplits, load_data
+    from pointillist.errors import ConfigError
     from pointillist.hierarchy.config import resumed_hierarchy
     from pointillist.hierarchy.data import encoded, read_codes
     from pointillist.training.recorded_data import data_options, select_split
 
     if not hierarchy.tokenizers:
-        reject_options("evaluate", {"--set": bool(sets)})
+        if sets:
+            raise ConfigError("`--set` is an option of evaluate for one model, not for a hierarchy: leave it out.")
         run = resumed_hierarchy(Path(folder))
         pyramids = read_codes(replace(run, data=run.data.model_copy(update={"source": data})))
         splits = DataSplits(**{name: pyramid.codes[0] for name, pyramid in pyramids.items()})
@@ -164,18 +124,7 @@ def _encoded(images: ImageDataset | None, hierarchy: Hierarchy) -> Pyramid | Non
     return None if images is None else encoded(images, hierarchy.tokenizers)
 
 
-def explain_hierarchy(
-    model: str,
-    image: str,
-    out: Path,
-    *,
-    index: int | None,
-    split: str | None,
-    sets: list[str],
-    device: str,
-    as_json: bool,
-    force: bool,
-) -> None:
+def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
     """Write a picture of an image, its codes and its bits by scale."""
     from pointillist.errors import ConfigError
     from pointillist.hierarchy import Hierarchy
@@ -185,20 +134,18 @@ def explain_hierarchy(
 
     if out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png: of a hierarchy, the report is a picture.")
-    reject_existing(out, force)
-    hierarchy = Hierarchy.load(model).to(resolve_device(device))
-    name, images, _ = read_split(hierarchy, model, image, split, sets)
-    number = resolve_index(images.codes[0], index)
+    reject_existing(out, settings.force)
+    hierarchy = Hierarchy.load(settings.model).to(resolve_device(settings.device))
+    name, images, _ = read_split(hierarchy, settings.model, settings.image, settings.split, settings.set)
+    number = resolve_index(images.codes[0], settings.index)
     result = explain_chain(hierarchy, images.take([number]))
     save_png(result.picture, out)
     facts = {"index": number, "split": name, "bits": result.bits, "bits_per_number": result.bits_per_number}
-    if as_json:
-        print_json({"picture": str(out), **facts})
-        return
     lines = [
         (scale, f"{bits:.2f} bits, {result.bits_per_number[scale]:.4f} each") for scale, bits in result.bits.items()
     ]
-    print_facts([*lines, ("together", f"{sum(result.bits.values()):.2f} bits, a bound"), ("picture", str(out))])
+    total = [("total", f"{sum(result.bits.values()):.2f} bits, a bound"), ("picture", str(out))]
+    return Report({"picture": str(out), **facts}, [*lines, *total])
 
 
 def hierarchy_facts(name: str) -> dict[str, Any]:
@@ -224,10 +171,11 @@ def hierarchy_facts(name: str) -> dict[str, Any]:
     return {"hierarchy": list(file.stages), "stages": stages, "data": file.data, "file_size": size}
 
 
-def print_hierarchy_facts(facts: Mapping[str, Any]) -> None:
-    """Print the description of a hierarchy, a line for each stage."""
+def describe_hierarchy(name: str) -> Report:
+    """Describe a hierarchy, a line for each stage."""
+    facts = hierarchy_facts(name)
     lines = [("hierarchy", " -> ".join(facts["hierarchy"]))]
-    for name, stage in facts["stages"].items():
+    for stage_name, stage in facts["stages"].items():
         if "model" in stage:
             image = stage["image"]
             what = f"{stage['model']}, {image['height']}x{image['width']}, {image['levels']:,} levels, "
@@ -235,9 +183,9 @@ def print_hierarchy_facts(facts: Mapping[str, Any]) -> None:
             what += f"{stage['parameters']:,} parameters, {stage['likelihood']}; {conditions}"
         else:
             what = f"FSQ {stage['levels']}, {stage['downsample']} pixels a side, {stage['parameters']:,} parameters"
-        lines.append((name, what))
+        lines.append((stage_name, what))
     lines += [("trained on", str(facts["data"].get("source", "unknown"))), ("file size", size_text(facts["file_size"]))]
-    print_facts(lines)
+    return Report(facts, lines)
 
 
 def resolve_index(images: ImageDataset, index: int | None) -> int:

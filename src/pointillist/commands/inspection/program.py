@@ -1,11 +1,11 @@
-"""`pointillist info MODEL --program`: the recorded program of a model, and what it costs."""
+"""`info MODEL --program`: the recorded program of a model, and what it costs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from pointillist.cli.info_receptive_field import named_model
+from pointillist.commands.inspection.receptive_field import named_model
 
 if TYPE_CHECKING:
     from pointillist.engine import Program

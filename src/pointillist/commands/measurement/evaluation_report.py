@@ -1,4 +1,4 @@
-"""Report of `evaluate`: facts for JSON, text for people, a CSV with one line an image; and the optional metrics."""
+"""Report of `evaluate`: facts for JSON, lines for people, a CSV with one line an image; and the optional metrics."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from pointillist.cli.output import print_facts
+from pointillist.commands.report import note
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
-    from pointillist.data import DataOptions, DataSplits, ImageDataset
+    from pointillist.commands.measurement.settings import EvaluateSettings
+    from pointillist.data import DataSplits, ImageDataset
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
     from pointillist.files.batch_output import BatchOutput
@@ -23,9 +22,7 @@ _UNGUIDED = "caption_retrieval_unguided"
 _RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
 
 
-def describe(
-    model: PixelModel, images: ImageDataset, split: str, result: Evaluation, options: DataOptions
-) -> dict[str, Any]:
+def describe(model: PixelModel, images: ImageDataset, split: str, result: Evaluation, binarise: str) -> dict[str, Any]:
     """Collect everything that is needed to compare the result with another."""
     labelled = bool(model.config.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
@@ -39,7 +36,7 @@ def describe(
         "nats": result.nats,
         "dims": result.dims,
         "levels": model.image.levels,
-        "binarise": options.binarise,
+        "binarise": binarise,
         "labels": "used" if labelled else "not used" if model.config.classes else "none",
         "conditions": active_conditions(model, images),
         "order": result.order,
@@ -56,40 +53,39 @@ def active_conditions(model: PixelModel, images: ImageDataset) -> list[str]:
     return [name for name, value in inputs.parts.items() if bool(value.known.any())]
 
 
-def condition_metrics(
-    model: PixelModel,
-    images: ImageDataset,
-    *,
-    candidates: int,
-    repeats: int,
-    batch_size: int,
-    guidance: float = 1.0,
-) -> dict[str, Any]:
+def condition_metrics(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
     """Compute bits saved by each condition, Bayes classification and caption retrieval, as far as they apply.
 
     Under guidance, captions are also ranked without it, from the same passes of the network.
     """
-    from pointillist.evaluation.conditioning import bayes_classify, caption_retrieval, conditional_gain
+    from pointillist.evaluation.conditioning import bayes_classify, conditional_gain
 
     facts: dict[str, Any] = {}
+    reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
     with Bar("bits saved", len(images)) as bar:
-        gains = conditional_gain(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+        gains = conditional_gain(model, images, on_progress=bar.follow, **reading)
     facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
     if model.config.classes and images.labels is not None:
         with Bar("classifying", len(images)) as bar:
-            metrics, _ = bayes_classify(model, images, batch_size=batch_size, guidance=guidance, on_progress=bar.follow)
+            metrics, _ = bayes_classify(model, images, on_progress=bar.follow, **reading)
         facts["classes"] = _retrieval(metrics)
-    if repeats and "text" in model.config.conditions and images.texts is not None:
-        fitting = min(candidates, len(set(images.texts)))
-        if fitting > 1:
-            guidances = [guidance] if guidance == 1 else [guidance, 1.0]
-            with Bar("ranking", len(images)) as bar:
-                ranked = caption_retrieval(
-                    model, images, guidances=guidances, candidates=fitting, repeats=repeats, on_progress=bar.follow
-                )
-            for name, metrics in zip(("caption_retrieval", _UNGUIDED), ranked, strict=False):
-                facts[name] = _retrieval(metrics)
-    return facts
+    return {**facts, **_caption_ranks(model, images, settings)}
+
+
+def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+    from pointillist.evaluation.conditioning import caption_retrieval
+
+    if not settings.retrieval_repeats or "text" not in model.config.conditions or images.texts is None:
+        return {}
+    candidates = min(settings.retrieval_candidates, len(set(images.texts)))
+    if candidates < 2:
+        return {}
+    guidances = [settings.guidance] if settings.guidance == 1 else [settings.guidance, 1.0]
+    keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
+    with Bar("ranking", len(images)) as bar:
+        ranked = caption_retrieval(model, images, guidances=guidances, on_progress=bar.follow, **keywords)
+    names = ("caption_retrieval", _UNGUIDED)
+    return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
 
 
 def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
@@ -145,14 +141,14 @@ def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> d
     return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
 
 
-def print_report(
-    model: str, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float, per_image: Path | None
-) -> None:
-    """Print the result for people."""
+def report_lines(
+    settings: EvaluateSettings, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float
+) -> list[tuple[str, str]]:
+    """List the result for people."""
     low, high = result.interval
     interval = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
     lines = [
-        ("model", model),
+        ("model", settings.model),
         ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
         ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
         *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
@@ -165,9 +161,9 @@ def print_report(
         *metrics_lines(facts),
         ("time", f"{seconds:.1f} s"),
     ]
-    if per_image is not None:
-        lines.append(("written", str(per_image)))
-    print_facts(lines)
+    if settings.per_image is not None:
+        lines.append(("written", str(settings.per_image)))
+    return lines
 
 
 def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -223,7 +219,7 @@ def journal(
     }
     with batch_output(path, record, restart=restart) as output:
         if output.done:
-            typer.echo(f"continued  after {output.done:,} of {len(images):,} images", err=True)
+            note(f"continued  after {output.done:,} of {len(images):,} images")
         yield output
         output.discard()
 

@@ -1,4 +1,4 @@
-"""`pointillist info MODEL --receptive-field`: measure and draw the receptive field of a pixel."""
+"""`info MODEL --receptive-field`: measure and draw the receptive field of a pixel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.cli.output import reject_existing
+from pointillist.commands.inspection.settings import InfoSettings
+from pointillist.commands.paths import reject_existing
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -15,13 +16,11 @@ _SAMPLES = 8  # images of a trained model over which the strength of dependence 
 _SIZE = (28, 28)
 
 
-def field_facts(
-    name: str, site: str, out: Path, size: str | None, force: bool, order: str | None = None
-) -> dict[str, Any]:
+def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
     """Write the picture of a receptive field, and return its numbers.
 
     Raises:
-        ConfigError: naming what is wrong with the site, the model or the file.
+        ConfigError: naming what is wrong with the position, the model or the file.
     """
     from pointillist.analysis.receptive_field import receptive_field
     from pointillist.data import parse_size
@@ -29,12 +28,12 @@ def field_facts(
     from pointillist.sampling.api import sample
     from pointillist.visualization import save_png
 
-    row, column, channel = parse_site(site)
+    row, column, channel = parse_site(str(settings.receptive_field))
     if out.suffix.lower() != ".png":
         raise ConfigError(f"`--out` (={out}) must end in .png: the receptive field is a picture.")
-    reject_existing(out, force)
-    wanted = None if size is None else parse_size(size)
-    model, title, trained = named_model(name, wanted, order)
+    reject_existing(out, settings.force)
+    wanted, order = None if settings.size is None else parse_size(settings.size), settings.order
+    model, title, trained = named_model(settings.name, wanted, order)
     model.check_size(*(wanted or (model.image.height, model.image.width)))
     position = model.image.check_site(row, column, channel, wanted)
     images = sample(model, _SAMPLES, seed=0, size=wanted, order=order).levels if trained else None

@@ -1,0 +1,77 @@
+"""Options and arguments of a command, made from the settings that it takes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from pointillist.commands.settings import REQUIRED, Argument, Setting, Settings, settings_of
+
+
+def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the parameters that typer reads: those of the class of its argument `settings`.
+
+    ```python
+    def evaluate(settings: EvaluateSettings) -> None: ...
+
+    with_parameters(evaluate)(model="digits", data="scans/")  # calls it with EvaluateSettings(...)
+    ```
+    """
+    config = get_type_hints(command).get("settings")
+    if config is None:
+        return command
+    others = [p for p in inspect.signature(command, eval_str=True).parameters.values() if p.name != "settings"]
+
+    def call(**values: Any) -> None:
+        rest = {p.name: values.pop(p.name) for p in others}
+        command(settings=parsed(config, values), **rest)
+
+    return with_signature(call, [*others, *map(parameter, settings_of(config))], command.__doc__)
+
+
+def with_signature(
+    function: Callable[..., None], parameters: Iterable[inspect.Parameter], doc: str | None
+) -> Callable[..., None]:
+    """Give a function that takes keywords the signature and the docstring that typer reads."""
+    keywords = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    function.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in keywords}
+    function.__doc__ = doc
+    return function
+
+
+def parameter(setting: Setting) -> inspect.Parameter:
+    """Make the parameter of a setting."""
+    option = setting.option
+    shared: dict[str, Any] = {"metavar": option.metavar, "help": option.help, "min": option.low, "max": option.high}
+    if isinstance(option, Argument):
+        info: Any = typer.Argument(show_default=False, **shared)
+    else:
+        info = typer.Option(*setting.flags, rich_help_panel=option.panel, **shared)
+    annotation, default = setting.type, setting.default
+    if get_origin(annotation) is tuple:
+        annotation = list[get_args(annotation)[0]]  # type: ignore[misc]
+        if default is not REQUIRED:
+            annotation, default = annotation | None, list(default) or None
+    if option.turns_off:
+        default = not default
+    return inspect.Parameter(
+        setting.parameter,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is REQUIRED else default,
+        annotation=Annotated[annotation, info],
+    )
+
+
+def parsed(config: type[Settings], values: Mapping[str, Any]) -> Any:
+    """Make the settings of typed values, by the names of the parameters."""
+    return config(**{setting.name: _value(setting, values[setting.parameter]) for setting in settings_of(config)})
+
+
+def _value(setting: Setting, typed: Any) -> Any:
+    if setting.option.turns_off:
+        return not typed
+    return tuple(typed or ()) if get_origin(setting.type) is tuple else typed

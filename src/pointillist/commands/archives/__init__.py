@@ -1,0 +1,1 @@
+"""`compress` and `decompress`: archives of images without loss."""

@@ -1,0 +1,61 @@
+"""`decompress`: write the images of an archive again."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.commands.archives.settings import STANDARD, DecompressSettings
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import Report
+from pointillist.files.progress import Bar
+
+if TYPE_CHECKING:
+    from pointillist.compression.extract import Extraction
+
+
+def decompress(settings: DecompressSettings) -> Report:
+    """Write the images of an archive; its `facts["damage"]` is empty for a whole one.
+
+    Raises:
+        ConfigError, ArchiveError, CheckpointError: naming what is wrong with a setting, the archive or the model.
+    """
+    from pointillist.compression.archive import Archive
+    from pointillist.compression.extract import extract
+    from pointillist.files.batch_output import output_lock
+    from pointillist.system import available_cores
+
+    path, threads = Path(settings.out), settings.threads or available_cores()
+    _check_out(path, settings)
+    from_pipe = settings.archive == STANDARD
+    source = sys.stdin.buffer if from_pipe else Path(settings.archive)
+    count = 0 if from_pipe else len(Archive(settings.archive, settings.model))
+    with output_lock(path), Bar("decompressing", count) as bar:
+        result = extract(source, path, settings.model, salvage=settings.salvage, threads=threads, on_image=bar.show)
+    facts = {
+        "images": result.written,
+        "lost": result.lost,
+        "damage": [str(error) for error in result.damage],
+        "out": settings.out,
+    }
+    return Report(facts, _lines(result, facts))
+
+
+def _check_out(path: Path, settings: DecompressSettings) -> None:
+    from pointillist.errors import ConfigError
+
+    if path.suffix.lower() == ".npz":
+        reject_existing(path, settings.force)
+    elif path.suffix and not path.is_dir():
+        raise ConfigError(f"`--out` (={settings.out}) must be a folder or end in .npz: give DIR/ or NAME.npz.")
+    elif path.exists() and any(path.iterdir()) and not settings.force:
+        raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
+
+
+def _lines(result: Extraction, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    lost_count = f"{result.lost:,} images or more" if result.lost else "an unknown number of images"
+    reasons = "\n".join([lost_count, *facts["damage"]])
+    lost = [("lost", reasons)] if result.damage else []
+    written = [("written", facts["out"])] if result.written else []
+    return [("images", f"{result.written:,}"), *lost, *written]

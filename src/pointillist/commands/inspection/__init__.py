@@ -1,0 +1,1 @@
+"""`info`, `models` and `example`: what there is, and what it is."""

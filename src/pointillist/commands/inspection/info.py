@@ -1,0 +1,196 @@
+"""`info`: a model, images or an archive, described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from pointillist.commands.hierarchy import describe_hierarchy, is_hierarchy, reject_settings
+from pointillist.commands.inspection.settings import InfoSettings
+from pointillist.commands.paths import fresh_path
+from pointillist.commands.report import Report
+from pointillist.commands.texts import names_text, shape_text, size_text
+from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointillist.data import DataSplits
+
+
+def info(settings: InfoSettings) -> Report:
+    """Describe a model, images or an archive.
+
+    Raises:
+        PointillistError: naming what is wrong with a setting, or why it cannot be read.
+    """
+    if is_hierarchy(settings.name):
+        reject_settings("info", settings, ("program", "receptive_field", "set", "out", "size", "order"))
+        return describe_hierarchy(settings.name)
+    if settings.program:
+        return _program(settings)
+    facts = _facts(settings)
+    return Report(facts, [(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
+
+
+def _facts(settings: InfoSettings) -> dict[str, Any]:
+    name = settings.name
+    if settings.receptive_field is not None:
+        from pointillist.commands.inspection.receptive_field import field_facts
+
+        if settings.set or is_data(name):
+            raise ConfigError(
+                f"`--receptive-field` (={settings.receptive_field!r}) describes a model, not images: name a model."
+            )
+        return field_facts(settings, settings.out or fresh_path(Path("field.png"), settings.force))
+    if any((settings.out, settings.size, settings.order, settings.force)):
+        raise ConfigError(
+            "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
+            "`--order`, to `--program`): add it."
+        )
+    if is_archive(name):
+        from pointillist.commands.inspection.archive import archive_facts
+
+        return archive_facts(name)
+    if is_data(name):
+        return data_facts(name, settings.set)
+    if settings.set:
+        raise ConfigError(
+            f"`--set` (={settings.set[0]!r}) sets how images are read, and {name} is a model: leave it out."
+        )
+    return model_facts(name)
+
+
+def _program(settings: InfoSettings) -> Report:
+    """Disassemble the program; its cost is for JSON."""
+    from pointillist.commands.inspection.program import program_facts, program_text, recorded
+
+    more = bool(settings.set) or any((settings.receptive_field, settings.out, settings.force))
+    if more or is_data(settings.name):
+        raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
+    programs = recorded(settings.name, settings.size, settings.order)
+    return Report(program_facts(programs), text=program_text(programs))
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a name means a file that `compress` writes."""
+    return Path(name).suffix.lower() == ".pxl"
+
+
+def is_data(name: str) -> bool:
+    """Return whether a name means images: a built-in data set, or a path that is no model folder."""
+    from pointillist.zoo import resolve
+
+    path = Path(name)
+    if path.exists():
+        return not (
+            (path / "config.json").is_file() or (path / "run.toml").is_file() or path.suffix in (".safetensors", ".pt")
+        )
+    if resolve(name) is not None:
+        return False
+    from pointillist.data import builtin_names  # waits for torch
+
+    first = name.partition(":")[0]
+    return (
+        first in builtin_names() or first == "hf" or path.suffix in (".npz", ".npy", ".parquet") or name.endswith("/")
+    )
+
+
+def model_facts(name: str) -> dict[str, Any]:
+    """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
+    from pointillist.model.description import describe_model
+    from pointillist.zoo import resolve
+
+    folder = resolve(name)
+    if folder is None:
+        from pointillist.model.files import find_model  # waits for torch
+
+        folder = find_model(name, {})
+    facts = describe_model(folder)
+    facts["checked"] = "settings and header; the weights are read and checked when the model is loaded"
+    facts["image"]["text"] = shape_text(SimpleNamespace(**facts["image"]))
+    return facts
+
+
+def data_facts(name: str, sets: Sequence[str]) -> dict[str, Any]:
+    """Describe the images that `load_data` reads from a source."""
+    from pointillist.data import load_data
+    from pointillist.files.settings_tree import assign, parse_assignment
+    from pointillist.training.run_config import RunConfig
+
+    tree: dict[str, Any] = {"data": {}}
+    for key, value in map(parse_assignment, sets):
+        assign(tree, key, value)
+    splits = load_data(name, RunConfig.from_dict(tree).data.options)
+    first = splits.get(splits.names[0])
+    return {
+        "images": first.name,
+        "splits": {part: len(splits.get(part)) for part in splits.names},
+        "image": {**first.spec.model_dump(mode="json", exclude={"palette"}), "text": shape_text(first.spec)},
+        "classes": list(first.classes),
+        "images_per_class": _counts(splits),
+        "captions": first.texts is not None,
+        "attributes": {name: list(values) for name, values in first.annotations.values.items()},
+        "vector": None if first.annotations.vectors is None else first.annotations.vectors.shape[1],
+        "hint": None if first.annotations.hints is None else list(first.annotations.hints.shape[1:]),
+        "notes": list(first.notes),
+    }
+
+
+def _counts(splits: DataSplits) -> dict[str, int]:
+    import numpy as np
+
+    parts = [splits.get(name) for name in splits.names]
+    classes = parts[0].classes
+    labels = [p.labels for p in parts if p.labels is not None]
+    if not labels:
+        return {}
+    counts = np.bincount(np.concatenate(labels), minlength=len(classes))
+    return {name: int(count) for name, count in zip(classes, counts, strict=False)}
+
+
+def text_of(key: str, value: Any) -> str:
+    """Format a fact for the table; JSON has all of it."""
+    if key == "settings":
+        return _changed(value)
+    if key == "site":
+        return ", ".join(f"{what} {number}" for what, number in zip(("row", "column", "channel"), value, strict=True))
+    if key == "file_size":
+        return size_text(value)
+    if isinstance(value, dict):
+        return str(value["text"]) if "text" in value else ", ".join(_flat(value)) or "none"
+    if isinstance(value, list):
+        return "\n".join(map(str, value)) or "none" if key in ("notes", "damage") else names_text(value)
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _changed(settings: dict[str, Any]) -> str:
+    """Format the settings of a run that differ from the defaults; the network has its own line."""
+    from pointillist.cli.config_fields import default_value
+
+    lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if default_value(key) != value]
+    return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all defaults"
+
+
+def _pairs(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Flatten a tree to dotted keys and values."""
+    out: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        out += _pairs(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return out
+
+
+def _flat(tree: dict[str, Any]) -> list[str]:
+    return [f"{key} {_word(value)}" for key, value in _pairs(tree)]
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (
+        " ".join(map(str, value)) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else str(value)
+    )

@@ -1,0 +1,82 @@
+"""Settings of `info`, `models`, `example`, `reproduce` and `studio`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pointillist.commands.settings import FLAG, JSON, MODEL, PRINT_JSON, SETS, Option, Settings, argument, option
+
+_FIELD = "Receptive field"
+REPLACE_FILE = Option(FLAG, "Replace an existing file.", flags=("--force",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoSettings(Settings):
+    """Settings of `info`."""
+
+    name: str = argument("MODEL|DATA|PXL", "Model as for sample, images as for train, or an archive.")
+    as_json: bool = PRINT_JSON.field(False)
+    set: tuple[str, ...] = SETS.field(())
+    program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
+    receptive_field: str | None = option(
+        None,
+        "ROW,COLUMN",
+        "Draw the receptive field of a pixel (or ROW,COLUMN,CHANNEL). MODEL may be an untrained NAME:PRESET.",
+        panel=_FIELD,
+    )
+    out: Path | None = option(
+        None,
+        "PNG",
+        "Picture to write. Default: field.png, or the next free field-N.png.",
+        flags=("--out", "-o"),
+        panel=_FIELD,
+    )
+    size: str | None = option(None, "SIZE", "Image size, 32 or 48x64; default: the model's own, or 28.", panel=_FIELD)
+    order: str | None = option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
+    force: bool = option(False, FLAG, "Overwrite the picture.", panel=_FIELD)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelsSettings(Settings):
+    """Settings of `models`."""
+
+    as_json: bool = PRINT_JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleSettings(Settings):
+    """Settings of `example`."""
+
+    name: str | None = argument("[NAME]", "tile, photo, digits or rules; without it, list them.", None)
+    path: Path | None = argument("[PATH]", "File or folder to write. Default: its name.", None)
+    force: bool = REPLACE_FILE.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproduceSettings(Settings):
+    """Settings of `reproduce`."""
+
+    model: str = MODEL.field()
+    manifest: Path = argument("MANIFEST", "A manifest that the studio has written.")
+    out: Path | None = option(None, "PNG", "Also write the image, or a sheet of several.", flags=("--out", "-o"))
+    force: bool = REPLACE_FILE.field(False)
+    as_json: bool = JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudioSettings(Settings):
+    """Settings of `studio`."""
+
+    models: tuple[str, ...] = argument("MODEL", "Models to paint with. Default: the bundled ones.", ())
+    run: Path | None = option(None, "DIR", "Watch a training run: curves, samples, each checkpoint.")
+    detectors: tuple[Path, ...] = option(
+        (),
+        "DIR",
+        "Folder of an anomaly detector that is not beside its model; repeatable.",
+        flags=("--detector",),
+    )
+    host: str = option("127.0.0.1", "HOST", "Address of the server. Default: this machine only.")
+    port: int | None = option(None, "N", "Port; 0 for a free one. Default: 8414 if free.", low=0, high=65_535)
+    no_browser: bool = option(False, FLAG, "Print the address, open no browser.")
+    timeout: float = option(300.0, "SECONDS", "Longest time for one image.", low=1)

@@ -1,0 +1,1 @@
+"""`evaluate`, `detect` and `explain`: what a model tells of images."""

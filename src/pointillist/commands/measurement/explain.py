@@ -1,0 +1,198 @@
+"""`explain`: a report on one image under a model."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.commands.hierarchy import explain_hierarchy, is_hierarchy, reject_settings, resolve_index
+from pointillist.commands.measurement.settings import ExplainSettings
+from pointillist.commands.models import open_model
+from pointillist.commands.paths import fresh_path, reject_existing
+from pointillist.commands.report import Report, note
+from pointillist.commands.texts import size_text
+from pointillist.files.progress import PROGRESS_DELAY_S
+
+if TYPE_CHECKING:
+    from pointillist.analysis import ConditionGain, Explanation, ImageQuery
+    from pointillist.analysis.calibration import Calibration
+    from pointillist.analysis.counterfactual import SitePosition
+    from pointillist.data import ImageDataset
+    from pointillist.model.pixel_model import PixelModel
+
+_CALIBRATION_IMAGES = 200  # by default
+_OF_ONE_MODEL = (
+    *("label", "text", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
+    *("max_attributions", "maps", "order"),
+)
+
+
+def explain(settings: ExplainSettings) -> Report:
+    """Write the report on one image: a page, or a picture for a hierarchy.
+
+    Raises:
+        PointillistError: naming what is wrong with a setting, the model or the image.
+    """
+    if is_hierarchy(settings.model):
+        reject_settings("explain", settings, _OF_ONE_MODEL)
+        return explain_hierarchy(settings, settings.out or fresh_path(Path("report.png"), settings.force))
+    from pointillist.analysis import Explanation
+
+    out = settings.out or fresh_path(Path("report.html"), settings.force)
+    _check(out, settings)
+    progress = _progress_printer()
+    edits = tuple(map(parse_edit, settings.what_if)) or None
+    model = open_model(settings.model, settings.device)
+    name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
+    number = resolve_index(images, settings.index)
+    explanation = Explanation(
+        query=_query(model, images, number, settings),
+        title=Path(settings.model).name,
+        calibration=_calibration(model, images, settings),
+        edits=edits,
+        continuations=settings.continuations,
+        seed=settings.seed,
+        max_attributions=settings.max_attributions,
+        on_progress=progress,
+    )
+    explanation.save(out)
+    pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
+    facts = {"page": str(out), "pictures": pictures, "index": number, "split": name, **explanation.to_dict()}
+    return Report(facts, _lines(explanation, out, pictures))
+
+
+def parse_edit(text: str) -> dict[SitePosition, int]:
+    """Parse `"3,4=7"` or `"3,4,0=7"` to a position and its level.
+
+    Raises:
+        ConfigError: if `text` is neither.
+    """
+    from pointillist.errors import ConfigError
+
+    match = re.fullmatch(r"\s*(\d{1,6})\s*,\s*(\d{1,6})\s*(?:,\s*(\d{1,6})\s*)?=\s*(\d{1,6})\s*", text)
+    if match is None:
+        raise ConfigError(f"`--what-if` (={text!r}) must be ROW,COLUMN=LEVEL, counted from 0, for example 3,4=7.")
+    row, column, level = int(match[1]), int(match[2]), int(match[4])
+    return {(row, column) if match[3] is None else (row, column, int(match[3])): level}
+
+
+def _check(out: Path, settings: ExplainSettings) -> None:
+    from pointillist.errors import ConfigError
+
+    maps = settings.maps
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"`--out` (={out}) must end in .html: the report is a page.")
+    if settings.label is not None and not settings.labels:
+        raise ConfigError(f"`--label` (={settings.label}) and `--no-labels` contradict each other: leave one out.")
+    reject_existing(out, settings.force)
+    if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not settings.force)):
+        raise ConfigError(f"`--maps` (={maps}) must be a new or empty folder: add `--force` to write into it.")
+
+
+def _images(
+    model: PixelModel, source: str, split: str | None, sets: Sequence[str], *, labels: bool
+) -> tuple[str, ImageDataset]:
+    """Read the images of a source with the data settings of the model; return the split's name and the split."""
+    from pointillist.data import load_data
+    from pointillist.training.recorded_data import resolve_data_options, select_split
+
+    options = resolve_data_options(model, source, sets, labels=labels)
+    classes = model.config.classes if options.labels else ()
+    splits = load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
+    return select_split(splits, split)
+
+
+def _query(model: PixelModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
+    """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
+    from pointillist.analysis.query import ImageQuery
+    from pointillist.model.batches import BatchReader
+    from pointillist.sampling.condition_files import read_conditions
+
+    conditions = {"label": settings.label, "text": settings.text, **read_conditions(settings.attributes, None, None)}
+    typed = {name: value for name, value in conditions.items() if value is not None}
+    x, encoded = BatchReader(model, images.subset([number]), **typed).read(0, 1)
+    caption = None if images.texts is None else images.texts[number]
+    return ImageQuery(model, x, encoded, model.order(settings.order), typed.get("text", caption))
+
+
+def _calibration(model: PixelModel, images: ImageDataset, settings: ExplainSettings) -> Calibration | None:
+    """Test the calibration on the first images of the data, or of other data; None if that is not asked for."""
+    from pointillist.analysis import calibration
+
+    count = settings.calibration_images
+    if settings.calibration_data is not None:
+        _, images = _images(model, settings.calibration_data, None, settings.set, labels=True)
+        count = count or _CALIBRATION_IMAGES
+    if count is None:
+        return None
+    return calibration(model, images.subset(range(min(len(images), count))), seed=settings.seed, order=settings.order)
+
+
+def _progress_printer() -> Callable[[str], None]:
+    """Return a function that prints the view in progress on stderr, once the report has taken some seconds."""
+    started = time.monotonic()
+
+    def show(view: str) -> None:
+        if time.monotonic() - started >= PROGRESS_DELAY_S:
+            note(f"computing  {view} ...")
+
+    return show
+
+
+def write_maps(explanation: Explanation, folder: Path) -> list[str]:
+    """Write every view as a PNG file; return the paths."""
+    from pointillist.visualization import save_png
+
+    maps = explanation.maps
+    views: dict[str, Any] = {
+        "overview": explanation.image(),
+        "surprisal": maps.image(),
+        "z-score": maps.z_score_image(),
+        "cumulative": maps.cumulative.chart().image(),
+    }
+    if explanation.conditions is not None:
+        views |= {"conditions": explanation.conditions.image(), "labels": explanation.conditions.chart().image()}
+    if explanation.layers is not None:
+        views |= {"layers": explanation.layers.image(), "layer-maps": explanation.layers.saved_image()}
+    if explanation.calibration is not None:
+        calibration = explanation.calibration
+        views |= {"calibration": calibration.image(), "reliability": calibration.reliability_image()}
+    for number, view in enumerate(explanation.counterfactuals, start=1):
+        views[f"what-if-{number}-divergence"] = view.shift_image()
+        if view.edited_continuations is not None:
+            views[f"what-if-{number}"] = view.continuations_image()
+    return [str(save_png(picture, folder / f"{name}.png")) for name, picture in views.items()]
+
+
+def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tuple[str, str]]:
+    from pointillist.analysis.views import describe_conditions, describe_z
+
+    maps = explanation.maps
+    lines = [
+        ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim)"),
+        ("conditions", describe_conditions(explanation)),
+        ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
+    ]
+    if explanation.conditions is not None:
+        lines.append(("bits saved", _describe_gain(explanation, explanation.conditions)))
+    if explanation.calibration is not None:
+        r = explanation.calibration.reliability
+        pit = "" if explanation.calibration.pit is None else f"PIT p = {explanation.calibration.pit_p_value:.3g}, "
+        lines.append(("calibration", f"{pit}reliability outside its band in {r.num_outside} of {int(r.judged.sum())}"))
+    if pictures:
+        lines.append(("pictures", f"{len(pictures)} in {Path(pictures[0]).parent}"))
+    lines.append(("report", f"{out} ({size_text(out.stat().st_size)}): open it in a browser"))
+    return lines
+
+
+def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
+    """Describe the bits that the conditions save; without any, those of the label that explains the image best."""
+    saved = f"{gain.saved.sum():.2f}"
+    if explanation.query.conditions.is_conditional:
+        return f"{saved}, by the conditions"
+    if gain.classes:
+        return f"{saved}, if the label were {gain.classes[int(gain.class_bits.argmin())]}, which explains it best"
+    return "0.00, as the image has no condition"

@@ -1,0 +1,125 @@
+"""Settings of `evaluate`, `detect` and `explain`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pointillist.commands.settings import (
+    BATCH_SIZE,
+    DEVICE,
+    FLAG,
+    FORCE,
+    MODEL,
+    ONLY_JSON,
+    QUANTIZE,
+    SETS,
+    Settings,
+    argument,
+    option,
+)
+
+_METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(Settings):
+    """Settings of `evaluate`."""
+
+    model: str = MODEL.field()
+    data: str = argument("DATA", "Images, as for train; read as the model's own kind.")
+    split: str | None = option(None, "NAME", "train, valid, test or all. Default: test, else valid, else all.")
+    max_images: int | None = option(None, "N", "Evaluate at most N images, drawn at random with seed 0.", low=1)
+    batch_size: int = BATCH_SIZE.field(64)
+    per_image: Path | None = option(
+        None, "CSV", "Also write nats and bits/dim of each image, with its file where it has one."
+    )
+    as_json: bool = ONLY_JSON.field(False)
+    labels: bool = option(True, FLAG, "Do not condition on labels.", flags=("--no-labels",), turns_off=True)
+    text: str | None = option(None, "PROMPT", "Condition every image on this prompt.")
+    set: tuple[str, ...] = SETS.field(())
+    device: str = DEVICE.field("auto")
+    order: str | None = option(
+        None, "NAME", "Pixel generation order; average (over its orders, exact), or each. Default: its first."
+    )
+    guidance: float = option(1.0, "X", "Evaluate the guided distribution with scale X (0 = unconditional, 1 = off).")
+    condition_metrics: bool = option(
+        False, FLAG, "Bits saved by each condition, Bayes classification, caption retrieval.", panel=_METRICS
+    )
+    retrieval_candidates: int = option(50, "N", "Captions to rank, the true one included.", panel=_METRICS, low=2)
+    retrieval_repeats: int = option(1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0)
+    memorization: int = option(0, "N", "Compare N samples with training images.", panel=_METRICS, low=0)
+    precision: str = option(
+        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics. Bits/dim are always fp32.", panel=_METRICS
+    )
+    quantize: str | None = QUANTIZE.field(None)
+    engine: str = option("auto", "NAME", "exact evaluates the integer model.")
+    code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
+    force: bool = option(False, FLAG, "Replace an existing CSV.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(Settings):
+    """Settings of `explain`."""
+
+    model: str = MODEL.field()
+    image: str = argument("IMAGE", "An image file, or images as for evaluate, with --index.")
+    out: Path | None = option(
+        None, "HTML", "Page to write. Default: report.html, or the next free report-N.html.", flags=("--out", "-o")
+    )
+    index: int | None = option(None, "N", "Number of the image among several, from 0.", low=0)
+    split: str | None = option(None, "NAME", "Split of several images, as for evaluate.")
+    label: str | None = option(None, "NAME", "Label of the image; default: the label in the data.")
+    text: str | None = option(None, "PROMPT", "Prompt; default: the caption in the data.")
+    attributes: tuple[str, ...] = option(
+        (), "NAME=VALUE", "Attribute, as hair=red; repeatable.", flags=("--attribute",)
+    )
+    labels: bool = option(True, FLAG, "Ignore the labels in the data.", flags=("--no-labels",), turns_off=True)
+    calibration_images: int | None = option(
+        None, "N", "Also test the calibration of the model, on up to N images of the data.", low=1
+    )
+    calibration_data: str | None = option(None, "DATA", "Images on which to test the calibration, as for evaluate.")
+    what_if: tuple[str, ...] = option(
+        (), "ROW,COLUMN=LEVEL", "Level to set, at a position from 0 (or ROW,COLUMN,CHANNEL=LEVEL); repeatable."
+    )
+    continuations: int = option(4, "N", "Images to paint on from each --what-if.", low=0)
+    max_attributions: int | None = option(
+        None, "N", "Pixels whose gradients are stored; default: as many as take seconds.", low=0
+    )
+    maps: Path | None = option(None, "DIR", "Folder in which to write each view as a PNG file.")
+    seed: int = option(0, "N", "Seed of continuations and calibration.", low=0)
+    order: str | None = option(None, "NAME", "Pixel generation order of the model; default: its first.")
+    as_json: bool = ONLY_JSON.field(False)
+    set: tuple[str, ...] = SETS.field(())
+    device: str = DEVICE.field("auto")
+    force: bool = FORCE.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectSettings(Settings):
+    """Settings of `detect`."""
+
+    model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
+    data: str = argument("DATA", "Images to judge; a folder is read a batch at a time.")
+    fit: str | None = option(None, "NORMAL", "Fit on these normal images, unseen in training.", panel=_FITTING)
+    false_alarms: float | None = option(
+        None,
+        "X",
+        "Share of normal images that may be called odd. Default: the detector's, or 0.05.",
+        parameter="contamination",
+    )
+    detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
+    background: str | None = option(None, "MODEL", "Model of noise-mutated images: adds a ratio.", panel=_FITTING)
+    conditions: bool = option(False, FLAG, "With --fit: also score with labels, captions.", panel=_FITTING)
+    split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
+    windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
+    heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)
+    report: Path | None = option(None, "HTML", "Write a page with the oddest images.", panel=_OUTPUT)
+    csv: Path | None = option(None, "CSV", "Write a line for each image.", panel=_OUTPUT, parameter="csv_path")
+    as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
+    top: int = option(20, "N", "Lines of the table.", panel=_OUTPUT, low=1)
+    fail_on_anomaly: bool = option(False, FLAG, "Exit with 1 if an image is called odd.")
+    batch_size: int = BATCH_SIZE.field(64)
+    set: tuple[str, ...] = SETS.field(())
+    device: str = DEVICE.field("auto")
+    force: bool = replace(FORCE, panel=_OUTPUT).field(False)

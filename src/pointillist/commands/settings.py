@@ -1,0 +1,138 @@
+"""Settings of a command: a class each, declared once for the command line, for jobs and for Python.
+
+Neither typer nor torch is needed: `cli/parameters.py` makes the options of a command from its class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, get_type_hints
+
+REQUIRED = MISSING
+FLAG = " "  # a flag has no value to name
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting as an option of the command line.
+
+    ```python
+    @dataclass(frozen=True, kw_only=True)
+    class CountSettings(Settings):
+        model: str = MODEL.field()
+        n: int = option(16, "N", "Images.", low=1)
+    ```
+
+    Attributes:
+        metavar: name of the value on the help page.
+        help: the help text.
+        flags: as typed, for example `("--out", "-o")`; by default from the name of the setting.
+        panel: heading of the help page.
+        low, high: smallest and largest value.
+        turns_off: True if the flag sets the setting to False.
+        parameter: the name by which messages of the package mean the setting; by default its own.
+    """
+
+    metavar: str | None
+    help: str
+    flags: tuple[str, ...] = ()
+    panel: str | None = None
+    low: int | None = None
+    high: int | None = None
+    turns_off: bool = False
+    parameter: str | None = None
+
+    def field(self, default: Any = REQUIRED) -> Any:
+        """Declare a field of a class of settings; it is required unless it has a default."""
+        return field(default=default, metadata={"option": self})
+
+
+@dataclass(frozen=True)
+class Argument(Option):
+    """A setting as an argument of the command line: typed without a flag."""
+
+
+def option(default: Any, metavar: str | None, help_text: str, **more: Any) -> Any:
+    """Declare a field with its default, as an option; `more` are further attributes of `Option`."""
+    return Option(metavar, help_text, **more).field(default)
+
+
+def argument(metavar: str, help_text: str, default: Any = REQUIRED) -> Any:
+    """Declare a field as an argument."""
+    return Argument(metavar, help_text).field(default)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a class of settings.
+
+    Attributes:
+        name: the name of the field.
+        type: its type, without what is declared for the command line.
+        default: its default, or `REQUIRED`.
+        option: its place on the command line.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    option: Option
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Flags as typed."""
+        short = len(self.name) == 1
+        return self.option.flags or (f"-{self.name}" if short else f"--{self.name.replace('_', '-')}",)
+
+    @property
+    def parameter(self) -> str:
+        """The name by which messages of the package mean the setting."""
+        return self.option.parameter or (f"no_{self.name}" if self.option.turns_off else self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of the settings of a command.
+
+    Attributes:
+        left_out: settings of a base class that are no settings of this class; they keep their defaults.
+    """
+
+    left_out: ClassVar[frozenset[str]] = frozenset()
+
+
+def settings_of(config: type[Settings]) -> Iterator[Setting]:
+    """Yield the settings of a class, in the order of the help page.
+
+    ```python
+    [setting.name for setting in settings_of(EvaluateSettings)]  # ["model", "data", "split", ...]
+    ```
+    """
+    types = get_type_hints(config)
+    for item in fields(config):
+        if item.name not in config.left_out:
+            yield Setting(item.name, types[item.name], item.default, item.metadata["option"])
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Return the settings by name, as JSON holds them."""
+    return {setting.name: _plain(getattr(settings, setting.name)) for setting in settings_of(type(settings))}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+MODEL = Argument("MODEL", "A model folder, a bundled name, or hf:USER/MODEL.")
+BATCH_SIZE = Option("N", "Images at once; the result does not change.", low=1)
+DEVICE = Option("NAME", "cpu, cuda, or auto.")
+SETS = Option("KEY=VALUE", "Override a data setting, such as data.size=32; repeatable.", flags=("--set",))
+QUANTIZE = Option("KIND", "Quantize the matrices first: int8 or bf16.")
+FORCE = Option(FLAG, "Replace existing files.", flags=("--force",))
+JSON = Option(FLAG, "Print the result as JSON.", flags=("--json",))
+ONLY_JSON = Option(FLAG, "Print JSON, and nothing else, on stdout.", flags=("--json",))
+PRINT_JSON = Option(FLAG, "Print JSON.", flags=("--json",))

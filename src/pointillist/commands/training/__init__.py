@@ -1,0 +1,1 @@
+"""`train` and `quantize`: what makes a model."""
