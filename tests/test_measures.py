@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.commands.measurement.evaluation_report import metrics_lines
 from pointillist.cli.output import print_facts
+from pointillist.commands.measurement.evaluation_report import metrics_lines
 from pointillist.images import ImageSpec
 
 from .scripts import script

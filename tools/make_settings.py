@@ -19,12 +19,13 @@ import annotated_types
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pointillist.commands import fields
 from pointillist.conditioning import condition_kinds
 from pointillist.hierarchy.tokenizer import TokenizerSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Rules
 from pointillist.training.config import TrainConfig
-from pointillist.training.run_config import DataSection, ModelSection
+from pointillist.training.sections import DataSection, ModelSection
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 RULES_PAGE = PAGE.with_name("rules.md")
@@ -156,8 +157,8 @@ def network(name: str) -> str:
 
 def groups(config: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """Return the nested tables of a class of settings."""
-    fields = {name: field.annotation for name, field in config.model_fields.items()}
-    return {name: a for name, a in fields.items() if isinstance(a, type) and issubclass(a, BaseModel)}
+    hints = {name: field.annotation for name, field in config.model_fields.items()}
+    return {name: a for name, a in hints.items() if isinstance(a, type) and issubclass(a, BaseModel)}
 
 
 def descriptions(config: type[BaseModel]) -> dict[str, str]:
@@ -166,14 +167,7 @@ def descriptions(config: type[BaseModel]) -> dict[str, str]:
     Raises:
         ValueError: if a field has no entry.
     """
-    result: dict[str, str] = {}
-    for cls in reversed(config.__mro__):
-        text = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")[2]
-        text = re.split(r"\n\n\w+:\n|\n```", text)[0]
-        for item in re.split(r"\n    (?=\S)", "\n" + text):
-            keys, _, description = " ".join(item.split()).partition(": ")
-            for key in keys.split(", "):
-                result[key] = _sentence(description)
+    result = {name: _sentence(text) for name, text in fields.descriptions(config).items()}
     missing = [name for name in config.model_fields if name not in result]
     if missing:
         raise ValueError(f"{config.__name__} does not describe {', '.join(missing)}: add an entry under `Attributes:`.")

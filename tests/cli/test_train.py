@@ -20,7 +20,9 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.cli.settings import SETTINGS, Setting
+from pointillist.commands.fields import config_field
+from pointillist.commands.run_options import RunOption
+from pointillist.commands.training.settings import RUN_OPTIONS
 from pointillist.conditioning import condition_kinds
 from pointillist.training.run_config import RunConfig
 from tests.tolerances import rounding
@@ -221,16 +223,16 @@ def test_a_full_disk_is_a_sentence(pets: Path) -> None:
     assert not list(Path("r").glob("*.safetensors"))
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.flags)
-def test_options_are_those_of_their_fields(setting: Setting) -> None:
-    """Default, type and choices, read from the source, are those of the config class; each has a description."""
+@pytest.mark.parametrize("option", RUN_OPTIONS, ids=lambda option: option.flags)
+def test_options_are_those_of_their_fields(option: RunOption) -> None:
+    """Default, type and choices are those of the config class at the key; each has a description."""
     section: Any = RunConfig.from_dict({})
-    *groups, name = setting.key.split(".")
+    *groups, name = option.key.split(".")
     if groups[:2] == ["model", "conditions"]:
         section, groups = condition_kinds()[groups[2]](), []
     for group in groups:
         section = getattr(section, group)
-    field = setting.field
+    field = config_field(option.key)
     assert field.default == getattr(section, name)
     assert re.fullmatch(r"\S.*\.", field.description), field.description
     if field.default is not None and not isinstance(field.default, tuple) and not field.is_union:

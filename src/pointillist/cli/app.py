@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
-from pointillist.cli.parameters import with_parameters
+from pointillist.cli.parameters import with_parameters, with_signature
 
 COMMANDS = {
     "demo": "Demo",
@@ -42,6 +42,8 @@ _TYPED = "pointillist.typed"
 class Commands(TyperGroup):
     """A group of commands, each built from its own file on demand."""
 
+    _is_listing = False
+
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names in the order of the help page."""
         return list(COMMANDS)
@@ -51,16 +53,25 @@ class Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         if cmd_name not in self.commands:
-            module = import_module(f"pointillist.cli.{cmd_name}")
-            single = getattr(module, "app", None)  # of a command that has commands
-            if single is None:
-                single = typer.Typer(add_completion=False, rich_markup_mode="rich")
-                function, epilog = getattr(module, cmd_name), getattr(module, "EPILOG", None)
-                single.command(cmd_name, epilog=epilog)(with_parameters(function))
-            command: Any = get_command(single)
-            command.rich_help_panel = COMMANDS[cmd_name]
-            self.commands[cmd_name] = command
+            self.commands[cmd_name] = self._built(cmd_name)
         return self.commands[cmd_name]
+
+    def _built(self, name: str) -> Any:
+        module = import_module(f"pointillist.cli.{name}")
+        single = getattr(module, "app", None)  # of a command that has commands
+        if single is None:
+            single = typer.Typer(add_completion=False, rich_markup_mode="rich")
+            command = getattr(module, name)
+            shown = with_signature(lambda: None, [], command.__doc__) if self._is_listing else with_parameters(command)
+            single.command(name, epilog=getattr(module, "EPILOG", None))(shown)
+        result: Any = get_command(single)
+        result.rich_help_panel = COMMANDS[name]
+        return result
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the help page, which lists the commands: they are built without their options, which takes time."""
+        self._is_listing = True
+        super().format_help(ctx, formatter)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Resolve as typer does; a misspelt name is compared with all commands, not only with those already built."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pointillist.cli.output import print_json, print_table
-from pointillist.cli.settings import FLAG
+from pointillist.commands.settings import FLAG
 
 EPILOG = "Example:\n\n  pointillist bench icons --engines integer --batch-sizes 1,16,64"
 

@@ -22,8 +22,9 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, steps: Steps = None, threads: 
     Takes one to two minutes on two cores. Ctrl-C saves the training; the same command resumes it.
     """
     from pointillist.cli.messages import EXIT_STOPPED
-    from pointillist.cli.output import console, print_facts
+    from pointillist.cli.output import print_facts
     from pointillist.commands.demo import STEPS, run_demo, written_files
+    from pointillist.commands.report import console
     from pointillist.training import Interrupted
 
     command = "pointillist demo"

@@ -27,9 +27,9 @@ from pointillist.cli.sample import (
     Seed,
     Threads,
 )
-from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.commands.paths import check_animation
+from pointillist.commands.settings import FLAG
 from pointillist.errors import counted
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from pointillist.cli.settings import SETTINGS
+from pointillist.commands.training.settings import RUN_OPTIONS
 from pointillist.errors import PointillistError, shorten
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C
@@ -93,9 +93,9 @@ def _flags(command: Any) -> Mapping[str, Speller]:
     result |= {
         f"{name}s": speller for name, speller in result.items()
     }  # `attributes` of Python is repeated `--attribute`
-    for setting in SETTINGS if command.name == "train" else ():
-        speller = _negated(setting.flags) if setting.negated else _with_flag(setting.flags.split("/")[0])
-        key = setting.key.partition(".")[2]  # with its section it is a key of a run file, and stays one
+    for option in RUN_OPTIONS if command.name == "train" else ():
+        speller = _negated(option.flags) if option.turns_off else _with_flag(option.flags.split("/")[0])
+        key = option.key.partition(".")[2]  # with its section it is a key of a run file, and stays one
         result |= dict.fromkeys({key, key.rpartition(".")[2]}, speller)
     return result
 

@@ -11,19 +11,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from pointillist.commands.report import Report
     from pointillist.model.pixel_model import PixelModel
 
 QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Return a terminal on stdout or stderr. It does not break lines: the terminal does."""
-    from rich.console import Console
-
-    return Console(stderr=stderr, soft_wrap=True, highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import REQUIRED, Argument, Setting, Settings, settings_of
 
 
@@ -29,7 +31,8 @@ def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
         rest = {p.name: values.pop(p.name) for p in others}
         command(settings=parsed(config, values), **rest)
 
-    return with_signature(call, [*others, *map(parameter, settings_of(config))], command.__doc__)
+    settings = [*settings_of(config), *(option.setting for option in run_options(config))]
+    return with_signature(call, [*others, *map(parameter, settings)], command.__doc__)
 
 
 def with_signature(
@@ -50,7 +53,7 @@ def parameter(setting: Setting) -> inspect.Parameter:
     if isinstance(option, Argument):
         info: Any = typer.Argument(show_default=False, **shared)
     else:
-        info = typer.Option(*setting.flags, rich_help_panel=option.panel, **shared)
+        info = typer.Option(*setting.flags, rich_help_panel=option.panel, show_default=option.show_default, **shared)
     annotation, default = setting.type, setting.default
     if get_origin(annotation) is tuple:
         annotation = list[get_args(annotation)[0]]  # type: ignore[misc]
@@ -68,7 +71,15 @@ def parameter(setting: Setting) -> inspect.Parameter:
 
 def parsed(config: type[Settings], values: Mapping[str, Any]) -> Any:
     """Make the settings of typed values, by the names of the parameters."""
-    return config(**{setting.name: _value(setting, values[setting.parameter]) for setting in settings_of(config)})
+    settings = {setting.name: _value(setting, values[setting.parameter]) for setting in settings_of(config)}
+    run = {o.key: o.value(values[o.name]) for o in run_options(config) if values[o.name] is not None}
+    return config(**settings, **({"run": run} if run else {}))
+
+
+def run_options(config: type[Settings]) -> tuple[RunOption, ...]:
+    """List the options of a command that are settings of a run file."""
+    options: tuple[RunOption, ...] = next((f.metadata["run"] for f in fields(config) if "run" in f.metadata), ())
+    return options
 
 
 def _value(setting: Setting, typed: Any) -> Any:

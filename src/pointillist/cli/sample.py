@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pointillist.cli.output import QUANTIZE_HELP
-from pointillist.cli.settings import FLAG
 from pointillist.cli.target import MAP_KINDS, is_map_file, target
 from pointillist.commands.paths import check_animation
+from pointillist.commands.settings import FLAG
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:

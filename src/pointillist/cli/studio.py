@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from pointillist.commands.inspection.settings import StudioSettings
+from pointillist.commands.report import note
 
 if TYPE_CHECKING:
     from pointillist.studio.server import Server
@@ -54,10 +55,9 @@ def studio(settings: StudioSettings) -> None:
     service = StudioService(sources, limits, run=watched, detectors=settings.detectors)
     server = Server(service, host, usual_port(host) if settings.port is None else settings.port)
     if not is_loopback(host):
-        typer.echo(
+        note(
             f"Warning: {host} can be reached from other machines, and there is no password: whoever finds the address "
-            "can use these models and this CPU.",
-            err=True,
+            "can use these models and this CPU."
         )
     server.run(lambda: _started(server, service, browser=not settings.no_browser))
     if service.models.failed:
@@ -77,7 +77,7 @@ def _report_models(server: Server, service: StudioService) -> None:
     for entry in service.models.entries.values():
         entry.wait()
         if entry.info.error:
-            typer.echo(f"failed     {entry.name}: {entry.info.error}", err=True)
+            note(f"failed     {entry.name}: {entry.info.error}")
         else:
             typer.echo(f"ready      {entry.name}")
     if service.models.failed:

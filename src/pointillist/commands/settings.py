@@ -33,6 +33,7 @@ class Option:
         low, high: smallest and largest value.
         turns_off: True if the flag sets the setting to False.
         parameter: the name by which messages of the package mean the setting; by default its own.
+        show_default: whether the help page shows the default.
     """
 
     metavar: str | None
@@ -43,6 +44,7 @@ class Option:
     high: int | None = None
     turns_off: bool = False
     parameter: str | None = None
+    show_default: bool = True
 
     def field(self, default: Any = REQUIRED) -> Any:
         """Declare a field of a class of settings; it is required unless it has a default."""
@@ -70,7 +72,7 @@ class Setting:
 
     Attributes:
         name: the name of the field.
-        type: its type, without what is declared for the command line.
+        type: its type.
         default: its default, or `REQUIRED`.
         option: its place on the command line.
     """
@@ -104,7 +106,7 @@ class Settings:
 
 
 def settings_of(config: type[Settings]) -> Iterator[Setting]:
-    """Yield the settings of a class, in the order of the help page.
+    """Yield the settings of a class, in the order of the help page, without those of run files.
 
     ```python
     [setting.name for setting in settings_of(EvaluateSettings)]  # ["model", "data", "split", ...]
@@ -112,7 +114,7 @@ def settings_of(config: type[Settings]) -> Iterator[Setting]:
     """
     types = get_type_hints(config)
     for item in fields(config):
-        if item.name not in config.left_out:
+        if item.name not in config.left_out and "option" in item.metadata:
             yield Setting(item.name, types[item.name], item.default, item.metadata["option"])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import SerializeAsAny, ValidationError, model_validator
 
-from pointillist.conditioning import ConditionConfig, LabelConfig, parse_conditions
-from pointillist.distributions.registry import LikelihoodName, build_likelihood
+from pointillist.conditioning import ConditionConfig, LabelConfig
+from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.images import ImageSpec
-from pointillist.images.ordering import get_order, parse_orders
+from pointillist.images.ordering import get_order
+from pointillist.model.settings import ModelSettings
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 
 Config = TypeVar("Config", bound=ConditionConfig)
@@ -18,45 +19,6 @@ Config = TypeVar("Config", bound=ConditionConfig)
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
 MAX_SIDE = 65_536
 MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
-
-
-class ModelSettings(BaseModel):
-    """Settings of a model beside its network: the same in `config.json` and under `[model]` of a run file.
-
-    Attributes:
-        likelihood: Output distribution: bernoulli, categorical, factored, mixture or auto.
-        mixtures: Components of a mixture, or of a factored distribution.
-        conditions: Settings of each condition, by its kind.
-        position_channels: Channels of learned positions; they fix the size of the images.
-        order_channels: Channels of the embedding of the generation order, if there are several.
-        level_channels: Channels of the embedding of an unordered level.
-        orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    likelihood: LikelihoodName = "auto"
-    mixtures: int = Field(10, ge=1, le=1024)
-    conditions: dict[str, SerializeAsAny[ConditionConfig]] = Field(default_factory=dict)
-    position_channels: int = Field(0, ge=0, le=1024)
-    order_channels: int = Field(64, ge=1, le=8192)
-    level_channels: int = Field(16, ge=1, le=1024)
-    orders: tuple[str, ...] = ("raster",)
-
-    @field_validator("conditions", mode="before")
-    @classmethod
-    def _parsed(cls, conditions: Any) -> Any:
-        return parse_conditions(conditions) if isinstance(conditions, dict) else conditions
-
-    @field_validator("orders", mode="before")
-    @classmethod
-    def _known(cls, orders: Any) -> Any:
-        return parse_orders(orders)
-
-    def condition(self, kind: type[Config]) -> Config | None:
-        """Settings of one kind of condition: `config.condition(TextConfig)`; None where the model has none."""
-        result = self.conditions.get(kind.kind)
-        return result if isinstance(result, kind) else None
 
 
 class ModelConfig(ModelSettings):

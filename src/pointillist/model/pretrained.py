@@ -10,9 +10,10 @@ from pointillist.conditioning import ConditionConfig, condition_kinds, parse_con
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.config import ModelConfig, ModelSettings
+from pointillist.model.config import ModelConfig
 from pointillist.model.files import meta_init
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.settings import ModelSettings
 from pointillist.networks import config_from_dict, entry
 from pointillist.system import check_memory
 

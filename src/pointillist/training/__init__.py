@@ -1,10 +1,25 @@
 """Training: runs that can be interrupted, resumed exactly and repeated."""
 
-from pointillist.training.api import TrainResult, train
-from pointillist.training.config import TrainConfig
-from pointillist.training.estimate import CostEstimate, estimate_cost
-from pointillist.training.from_config import train_from_config
-from pointillist.training.state import Interrupted
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pointillist.files.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from pointillist.training.api import TrainResult, train
+    from pointillist.training.config import TrainConfig
+    from pointillist.training.estimate import CostEstimate, estimate_cost
+    from pointillist.training.from_config import train_from_config
+    from pointillist.training.state import Interrupted
+
+_MODULES = {
+    "api": ("TrainResult", "train"),
+    "config": ("TrainConfig",),
+    "estimate": ("CostEstimate", "estimate_cost"),
+    "from_config": ("train_from_config",),
+    "state": ("Interrupted",),
+}
 
 __all__ = [
     "CostEstimate",
@@ -15,3 +30,5 @@ __all__ = [
     "train",
     "train_from_config",
 ]
+
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -17,10 +17,10 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
-from pointillist.model.config import ModelSettings
 from pointillist.model.finetune import initialise_from
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import build
+from pointillist.model.settings import ModelSettings
 from pointillist.sampling.api import sample
 from pointillist.system import is_main_process
 from pointillist.training.api import SampleWriter, TrainResult, train

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from pointillist.conditioning import condition_kinds
-from pointillist.data import DataOptions
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.files.reading import read_json
 from pointillist.files.settings_tree import (
@@ -27,42 +26,11 @@ from pointillist.files.settings_tree import (
     read_toml,
     without_none,
 )
-from pointillist.model.config import ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load, recorded_settings
 from pointillist.networks import entry
 from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
-
-
-class ModelSection(ModelSettings):
-    """Settings of the model: `[model]`, those of `ModelSettings` and:
-
-    Attributes:
-        type: Name of a model from `pointillist models`.
-        preset: Size of the network: tiny, small, base, or the preset of a paper (see `pointillist models`).
-        init_from: Model whose weights the training starts from (fine-tuning).
-        network: Settings of the network; they override the preset.
-    """
-
-    type: str = "gated-pixelcnn"
-    preset: str | None = None
-    init_from: str | None = None
-    network: dict[str, Any] = Field(default_factory=dict)
-
-
-class DataSection(DataOptions):
-    """Settings of the images: `[data]`. The source, and how `load_data` reads it (`DataOptions`).
-
-    Attributes:
-        source: A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
-    """
-
-    source: str | None = None
-
-    @property
-    def options(self) -> DataOptions:
-        """The options of `load_data`."""
-        return DataOptions(**self.model_dump(exclude={"source"}))
+from pointillist.training.sections import DataSection, ModelSection
 
 
 class RunConfig(BaseModel):

@@ -170,7 +170,7 @@ def text_of(key: str, value: Any) -> str:
 
 def _changed(settings: dict[str, Any]) -> str:
     """Format the settings of a run that differ from the defaults; the network has its own line."""
-    from pointillist.cli.config_fields import default_value
+    from pointillist.commands.fields import default_value
 
     lines = [f"{key} = {_word(value)}" for key, value in _pairs(settings) if default_value(key) != value]
     return "\n".join(line for line in lines if not line.startswith("model.network.")) or "all defaults"
