@@ -47,7 +47,7 @@ def train(ctx: typer.Context, settings: TrainSettings) -> None:
 
     try:
         lines = work.train(settings, _studio)
-    except work.Stopped as stop:
+    except work.StoppedError as stop:
         print_error(f"{stop}", label="")
         raise typer.Exit(EXIT_STOPPED) from None
     for line in lines:

@@ -18,7 +18,7 @@ class RunOption:
     """An option for a setting of a run file.
 
     ```python
-    RunOption("--lr", "train.optimizer.lr", "Training", "X").setting.option.help  # "Peak learning rate. Default: 0.002."
+    RunOption("--lr", "train.optimizer.lr", "Training", "X").setting.option.help  # "Peak learning rate. ..."
     ```
 
     Attributes:

@@ -13,7 +13,7 @@ _FOLDER = Argument("DIR", "Folder of a job.")
 
 @dataclass(frozen=True, kw_only=True)
 class RunSettings(Settings):
-    """How a job of any kind is run; see `run`."""
+    """Settings of every job; see `run`."""
 
     tasks: int = option(REQUIRED, "N", "Parts of the work, a few for each process.", panel=_JOB)
     out: Path = option(REQUIRED, "DIR", "Folder of the job.", flags=("--out", "-o"), panel=_JOB)

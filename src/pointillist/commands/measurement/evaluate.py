@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pointillist.evaluation.likelihood import Evaluation
     from pointillist.model.pixel_model import PixelModel
 
-_OF_ONE_MODEL = (
+_NOT_OF_HIERARCHIES = (
     *("labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine", "code_length"),
     "precision",
 )
@@ -45,7 +45,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     from pointillist.errors import ConfigError
 
     if is_hierarchy(settings.model):
-        reject_settings("evaluate", settings, _OF_ONE_MODEL)
+        reject_settings("evaluate", settings, _NOT_OF_HIERARCHIES)
         return evaluate_hierarchy(settings)
     import torch
 

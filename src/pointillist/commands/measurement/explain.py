@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
 
 _CALIBRATION_IMAGES = 200  # by default
-_OF_ONE_MODEL = (
+_NOT_OF_HIERARCHIES = (
     *("label", "text", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
     *("max_attributions", "maps", "order"),
 )
@@ -37,7 +37,7 @@ def explain(settings: ExplainSettings) -> Report:
         PointillistError: naming what is wrong with a setting, the model or the image.
     """
     if is_hierarchy(settings.model):
-        reject_settings("explain", settings, _OF_ONE_MODEL)
+        reject_settings("explain", settings, _NOT_OF_HIERARCHIES)
         return explain_hierarchy(settings, settings.out or fresh_path(Path("report.png"), settings.force))
     from pointillist.analysis import Explanation
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pointillist.training.from_config import Run
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """The training was stopped; the message tells how it continues."""
 
 
@@ -28,7 +28,7 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
     """Train, or estimate the cost; return the lines to print, which are none in the other processes of a run.
 
     Raises:
-        Stopped: after Ctrl-C.
+        StoppedError: after Ctrl-C.
         PointillistError: naming what is wrong with a setting or the images.
     """
     from pointillist.hierarchy.config import describes_hierarchy
@@ -73,13 +73,13 @@ def _run(run: Run, watch: Watch | None, *, is_main: bool) -> TrainResult:
         with nullcontext() if watch is None else watch(run.out):
             return run.train(console() if is_main else None)
     except Interrupted:
-        raise Stopped(
+        raise StoppedError(
             f"stopped; the state is saved. Continue with: pointillist train --resume --out {run.out}"
         ) from None
     except KeyboardInterrupt:
         if not (run.out / "state").exists():
             raise
-        raise Stopped(
+        raise StoppedError(
             f"stopped at once. Continue from the last checkpoint with: pointillist train --resume --out {run.out}"
         ) from None
 
@@ -119,7 +119,7 @@ def _train_hierarchy(settings: TrainSettings) -> list[str]:
         training.train(stage, console())
     except Interrupted:
         again = f"pointillist train --resume --out {out}{'' if stage is None else f' --stage {stage}'}"
-        raise Stopped(f"stopped; the state is saved. Continue with: {again}") from None
+        raise StoppedError(f"stopped; the state is saved. Continue with: {again}") from None
     left = [name for name in training.run.stages if not (out / name / "config.json").is_file()]
     if left:
         rest = f"next       pointillist train --resume --out {out}   ({', '.join(left)})"
