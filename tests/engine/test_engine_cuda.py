@@ -18,11 +18,15 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.engine import Program, selection
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.program import Phase
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, choose_engine, select_device
-from pointillist.engine.torch import TorchSampler, TorchStepper, rows
+from pointillist.engine.torch import TorchSampler, TorchStepper, frames, rows
 from pointillist.engine.torch.capture import GraphCache
 from pointillist.engine.torch.frames import RowFrames
+from pointillist.engine.torch.rows import ProgramRows
+from pointillist.engine.torch.sampler import Draw, RowWorkspace
 from pointillist.model.recorded import record_model
 from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper
@@ -75,6 +79,47 @@ def test_a_decision_of_python_shows() -> None:
     row[0] = 5
     replay()
     assert x.tolist() == [2, 2, 2]
+
+
+def check_devices(program: Program, draw: Draw, size: tuple[int, int]) -> None:
+    """Sample a row each way on a device without numbers, where a tensor of main memory is an error, as on a GPU."""
+    meta, shape = torch.device("meta"), (2, SHAPE[0], *size)
+    batch = SampleBatch(np.zeros(shape, np.int64), np.zeros(shape, bool), np.zeros(shape), np.zeros(2))
+    current = ProgramRows(program, 2, *size, None, meta)
+    workspace = RowWorkspace(current, draw, batch)
+    for row in range(size[0]):
+        workspace.begin(row)
+        workspace.sample_sequentially(row)
+    workspace.iterate(row)
+    assert workspace.levels.device == workspace.changed.device == current.params(row, None).device == meta
+    assert current.params(row, 0).shape == (2, 1, program.params.channels)
+    for value, tensor in current.frames.values():
+        columns = 1 if value.phase == Phase.IMAGE else -(-size[1] // value.scale)
+        assert (tensor.shape, tensor.device) == ((2, 1, columns, value.channels), meta)
+
+
+def draw_of(levels: int, width: int) -> Draw:
+    """Draw the same level everywhere."""
+
+    def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
+        return (params[:, 0] > uniforms).long(), params[:, 1].to(uniforms)
+
+    return Draw(choose, np.zeros((levels, width)))
+
+
+@pytest.mark.parametrize("name", names())
+def test_all_tensors_are_on_one_device(name: str) -> None:
+    """By shapes and devices alone, of every network."""
+    program = program_of(name)
+    check_devices(program, draw_of(4, program.canvas.channels // SHAPE[0]), (program.height, program.width))
+
+
+def test_a_tensor_on_another_device_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check of devices can fail."""
+    monkeypatch.setattr(frames, "upload", lambda array, device: torch.tensor(array))
+    program = program_of("gated-pixelcnn")
+    with pytest.raises(RuntimeError, match="device"):
+        check_devices(program, draw_of(4, program.canvas.channels // SHAPE[0]), (program.height, program.width))
 
 
 class FakeGraph:

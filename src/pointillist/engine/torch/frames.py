@@ -7,7 +7,6 @@ that are still read, to run it site by site: their addresses never change, so th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,9 @@ from pointillist.engine.torch.arithmetic import shifts
 
 SHIFTS = ("shift", "left", "right", "gate")
 """Integer constants that are shifts of channels."""
+
+
+CURRENT_ROW = slice(0, 1, 1)
 
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
@@ -135,6 +137,10 @@ class TorchFrames(Frames):
         """Copy a tensor."""
         return array.clone()
 
+    def write(self, view: View, region: Region, array: Tensor) -> None:
+        """Set the channels of a view over a region."""
+        self.read(view, region).copy_(array)
+
     def new_cache(self, cache: Any) -> Tensor:
         """Allocate a KV cache."""
         sites = 1 + self.height * self.width
@@ -187,13 +193,16 @@ class RowFrames(TorchFrames):
         return 1, -(-self.width // scale)
 
     def read(self, view: View, region: Region) -> Tensor:
-        """Return the channels of a view over the columns of a region."""
-        result: Tensor = super().read(view, _in_current_row(region))
-        return result
+        """Return the channels of a view over the columns of a region, without a slice where it is the whole row."""
+        tensor: Tensor = self.value(view.value)
+        if not view.is_whole:
+            tensor = tensor[..., view.start : view.start + view.channels]
+        whole = view.phase == Phase.IMAGE or region.columns == slice(0, tensor.shape[2], 1)
+        return tensor if whole else tensor[:, :, region.columns]
 
     def sites(self, feature_map: Any, region: Region, tap: Tap = (0, 0), step: int = 1) -> Tensor:
         """Return the sites of a map at an offset from the sites of a region in the current row."""
-        result: Tensor = super().sites(feature_map, _in_current_row(region), tap, step)
+        result: Tensor = super().sites(feature_map, Region(CURRENT_ROW, region.columns), tap, step)
         return result
 
     def slots(self, row: int) -> Tensor:
@@ -224,7 +233,3 @@ class RowFrames(TorchFrames):
         for value, tensor in self.values():
             if value.phase != Phase.IMAGE:
                 tensor.zero_()
-
-
-def _in_current_row(region: Region) -> Region:
-    return replace(region, rows=slice(0, 1, 1))

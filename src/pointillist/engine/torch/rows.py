@@ -12,7 +12,7 @@ from torch import Tensor
 from pointillist.engine.batch import check_memory, prepare_inputs
 from pointillist.engine.integer.numpy.frames import Region
 from pointillist.engine.integer.numpy.run import with_sites
-from pointillist.engine.integer.numpy.schedule import run_part
+from pointillist.engine.integer.numpy.schedule import region_of, run_part
 from pointillist.engine.program import Program
 from pointillist.engine.torch.frames import RowFrames, bytes_of_image
 from pointillist.engine.torch.operations import operations_of
@@ -62,6 +62,7 @@ class ProgramRows:
             _without_reads_of_the_image, (program.per_row, program.per_site, program.post_draw)
         )
         self._sub_steps = [*map(_without_reads_of_the_image, program.sub_steps)]
+        self._regions: dict[tuple[int, int], list[tuple[Any, Region]]] = {}  # whole rows of one kind run in the same
         self._period = program.period
         self._first = max((i.first_row for i in program.per_row), default=0)
         run_part(self.frames, self._operations, program.per_image, 0, height)
@@ -77,7 +78,7 @@ class ProgramRows:
     def begin(self, row: int) -> None:
         """Set what differs from row to row."""
         self.frames.begin(row)
-        self._run(self._begin, row, None)
+        run_part(self.frames, self._operations, self._begin, row, row + 1)
 
     def run_row(self, row: int) -> None:
         """Finish the row above, and run the part of the row."""
@@ -107,7 +108,15 @@ class ProgramRows:
         canvas[..., first : first + values.shape[-1]] = values
 
     def _run(self, part: list[Any], row: int, column: int | None) -> None:
-        run_part(self.frames, self._operations, part, row, row + 1, column)
+        if column is not None:
+            run_part(self.frames, self._operations, part, row, row + 1, column)
+            return
+        key = id(part), self.kind(row)
+        if key not in self._regions:
+            width = self.frames.width
+            self._regions[key] = [(i, r) for i in part if (r := region_of(i, row, row + 1, width)) is not None]
+        for i, region in self._regions[key]:
+            self._operations[i.opcode](self.frames, i, region)
 
     def _region(self, row: int, column: int | None) -> Region:
         return Region.of_rows(row, row + 1, self.frames.width) if column is None else Region.of_site(row, column)

@@ -8,7 +8,7 @@ of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -40,12 +40,13 @@ class Region:
     def with_parity(self, parity: int) -> Region:
         """Return the even or the odd rows of the region."""
         start = self.rows.start + (self.rows.start % 2 != parity)
-        return replace(self, rows=slice(start, max(start, self.rows.stop), 2))
+        return Region(slice(start, max(start, self.rows.stop), 2), self.columns)
 
     def from_row(self, row: int) -> Region:
         """Return the rows from one on."""
-        start = max(self.rows.start, row)
-        return replace(self, rows=slice(start, max(start, self.rows.stop), self.rows.step))
+        if row <= self.rows.start:
+            return self
+        return Region(slice(row, max(row, self.rows.stop), self.rows.step), self.columns)
 
     @property
     def is_empty(self) -> bool:
