@@ -16,6 +16,7 @@ import pointillist as pt
 import pointillist.engine.integer
 import pointillist.portable
 from pointillist.distributions.transform import Transform
+from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import choose_executor
 from pointillist.engine.integer.frequencies import MAX_LEVELS, frequencies, normalise
 from pointillist.engine.integer.numpy.frames import Region
@@ -26,8 +27,10 @@ from pointillist.engine.program import LIMIT, Instruction, Program
 from pointillist.engine.torch import integers
 from pointillist.engine.torch.arithmetic import matmul_wide
 from pointillist.engine.torch.frames import Constants, TorchFrames
-from pointillist.engine.torch.integers import head_of, score
+from pointillist.engine.torch.integers import head_of, integer_draw, score
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
+from pointillist.engine.torch.rows import ProgramRows
+from pointillist.engine.torch.sampler import RowWorkspace
 from pointillist.model.integer import on_device
 from pointillist.portable import IntegerModel, load
 
@@ -134,8 +137,18 @@ def check_devices(name: str) -> None:
     program, order = replace(integer_model.programs[0], kept={}), integer_model.order()
     inputs = check_inputs(program, count, height, width, integer_model.inputs(count, (height, width), order))
     meta = torch.device("meta")
-    for found in score(program, torch.zeros(count, height, width, channels, dtype=torch.int64, device=meta), inputs):
-        assert found.device == meta
+    for numbers in score(program, torch.zeros(count, height, width, channels, dtype=torch.int64, device=meta), inputs):
+        assert numbers.device == meta
+    images = np.zeros((count, channels, height, width), np.int64)
+    batch = SampleBatch(images, images > 0, images.astype(float), np.zeros(count))
+    workspace = RowWorkspace(
+        ProgramRows(program, count, height, width, inputs, meta), integer_draw(program, meta), batch
+    )
+    for row in range(height):
+        workspace.begin(row)
+        workspace.sample_sequentially(row)
+    workspace.iterate(row)
+    assert workspace.levels.device == workspace.changed.device == meta
 
 
 @pytest.mark.parametrize("name", ["gated-binary", "pixelsnail", "row-lstm"])
