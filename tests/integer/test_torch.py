@@ -30,7 +30,7 @@ from pointillist.engine.torch.frames import Constants, TorchFrames
 from pointillist.engine.torch.integers import head_of, integer_draw, score
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
 from pointillist.engine.torch.rows import ProgramRows
-from pointillist.engine.torch.sampler import RowWorkspace
+from pointillist.engine.torch.sampler import RowWorkspace, TorchSampler
 from pointillist.model.integer import on_device
 from pointillist.portable import IntegerModel, load
 
@@ -64,6 +64,26 @@ def test_scores_and_draws_are_those_of_numpy(name: str, executor: str) -> None:
         found, own = integer_model.sample(uniforms, order=order.name, executor=executor)
         assert np.array_equal(found, drawn)
         assert np.array_equal(own, nats)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_jacobi_iteration_gives_the_same_integers(name: str) -> None:
+    """Whole rows at once, until nothing changes: the levels and nats of one sub-pixel after the other."""
+    _, integer_model, x = integer_case(name)
+    order, shape, cpu = integer_model.order(), x.shape, torch.device("cpu")
+    program = integer_model.program(order)
+    size = order.raster_size(*shape[2:])
+    inputs = check_inputs(program, len(x), *size, integer_model.inputs(len(x), shape[2:], order))
+    uniforms = np.random.default_rng(2).random((*shape[:2], *size))
+    drawn = []
+    for jacobi in (False, True):
+        batch = SampleBatch(np.zeros(uniforms.shape, np.int64), uniforms < 0, uniforms, np.zeros(len(x)))
+        sampler = TorchSampler(program, integer_draw(program, cpu), cpu, inputs=inputs, jacobi=jacobi)
+        sampler.sample(batch)
+        drawn.append(batch)
+    assert np.array_equal(drawn[0].levels, drawn[1].levels)
+    assert np.array_equal(drawn[0].nats, drawn[1].nats)
+    assert sampler.num_iterations <= size[0] * size[1] * program.num_sub_steps
 
 
 @pytest.mark.parametrize("executor", DEVICES)
