@@ -11,13 +11,14 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit test-slow fuzz smoke docs format clean help
+.PHONY: demo test lint types page shapes unit test-cpus test-slow fuzz smoke docs format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
 	@echo "make test       lint, types, tests, the page in Chromium where there is one"
 	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-slow  the long proofs as well"
+	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make format     format the code"
@@ -55,6 +56,14 @@ unit: $(VENV)/.dev
 	@test -n "$(POINTILLIST_CHROMIUM)" || command -v chromium chromium-browser > /dev/null || \
 	  echo "The tests of the studio's page are skipped: they need Chromium (apt-get install chromium)."
 	$(PYTEST) -m "not slow" $(SHAPES:%=--ignore=%)
+
+# torch, oneDNN and numba round otherwise on another processor; each line is one that this one can be
+CPUS := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2" \
+  "NUMBA_CPU_NAME=generic"
+NUMERIC := tests/test_golden_images.py tests/test_fidelity.py tests/test_sampling.py tests/test_pixel_model.py \
+  tests/test_likelihoods.py tests/laws/test_law_one_likelihood.py
+test-cpus: $(VENV)/.dev
+	@for cpu in $(CPUS); do echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow" $(NUMERIC) || exit 1; done
 
 test-slow: $(VENV)/.dev
 	POINTILLIST_EXAMPLES=300 $(PYTEST)
