@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 import pointillist as pt
+from pointillist.checkpoint.arrays import ArrayReader
 from pointillist.conditioning import HintConfig
 from pointillist.images import ImageSpec
 from pointillist.model.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
-from pointillist.portable.storage.arrays import ArrayReader
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.stored import StoredPlan
@@ -66,10 +66,9 @@ def test_features_are_those_of_torch(kind: str, weights: str, tmp_path: Path) ->
         order = stored.order(name)
         inputs = model.conditions.inputs([0, None, 1], 3, hint=hint)
         features = model.encode(inputs, 3, SIZE).map.detach().numpy().transpose(0, 2, 3, 1)
-        part = next(part for part in stored.parts[0] if part.hints is not None)
-        assert part.hints is not None
+        encoder = next(part.encoder for part in stored.parts[0] if part.encoder is not None)
         within = rounding(features, terms=network_terms(model.conditions.encoders["hint"]), dtype=torch.float32)
-        np.testing.assert_allclose(part.hints(hint, 3, SIZE), features, rtol=0, atol=within)
+        np.testing.assert_allclose(encoder.features(*encoder.read(hint, 3, SIZE)), features, rtol=0, atol=within)
         found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
         due = model.integer_model().inputs(inputs, 3, SIZE, order)
         assert found.keys() == due.keys() == {"vector", "map"}

@@ -54,10 +54,9 @@ def test_int8_weights_stay_int8(tmp_path: Path) -> None:
         pt.quantize_integer(built, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
         save(built.integer_model().integers, tmp_path / kind)
         sizes[kind] = (tmp_path / kind / PROGRAM_TENSORS).stat().st_size
-        part = next(p for p in load(tmp_path / kind).parts[0] if p.prompts is not None)
-        assert part.prompts is not None
+        encoder = next(p.encoder for p in load(tmp_path / kind).parts[0] if p.encoder is not None)
         weight = built.state_dict()["conditions.words.embedding.weight"]
-        assert np.array_equal(part.prompts.weights["embedding.weight"], weight.numpy())
+        assert np.array_equal(encoder.weights["embedding.weight"], weight.numpy())
     assert sizes["int8"] < sizes["float32"] - 700_000
 
 

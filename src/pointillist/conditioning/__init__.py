@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pointillist.conditioning.keywords import ConditionKwargs
     from pointillist.conditioning.known import OBSERVED, KnownConfig
     from pointillist.conditioning.label import NO_LABEL, LabelConfig
+    from pointillist.conditioning.portable import PortableEncoder
+    from pointillist.conditioning.prompts import parse_prompts
     from pointillist.conditioning.registry import (
         condition_kinds,
         parse_conditions,
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
         unsupported_condition,
     )
     from pointillist.conditioning.settings import ConditionConfig
-    from pointillist.conditioning.text import TextConfig, parse_prompts
+    from pointillist.conditioning.text import TextConfig
     from pointillist.conditioning.text_encoders import embedding_cache
     from pointillist.conditioning.vector import VectorConfig
 
@@ -91,6 +93,8 @@ _MODULES = {
         "NO_LABEL",
         "LabelConfig",
     ),
+    "portable": ("PortableEncoder",),
+    "prompts": ("parse_prompts",),
     "registry": (
         "condition_kinds",
         "parse_conditions",
@@ -98,10 +102,7 @@ _MODULES = {
         "unsupported_condition",
     ),
     "settings": ("ConditionConfig",),
-    "text": (
-        "TextConfig",
-        "parse_prompts",
-    ),
+    "text": ("TextConfig",),
     "text_encoders": ("embedding_cache",),
     "vector": ("VectorConfig",),
 }
@@ -129,6 +130,7 @@ __all__ = [
     "LabelConfig",
     "LabelEncoder",
     "MaskedValue",
+    "PortableEncoder",
     "SentenceEncoder",
     "TextConfig",
     "TokenSequenceEncoder",

@@ -7,7 +7,9 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.portable import PortableEncoder, StoredWeights
 from pointillist.data import Batch
 from pointillist.nn import Tokens
 
@@ -25,12 +27,14 @@ class ConditionEncoder(nn.Module):
         keyword: the keyword under which a user gives the value.
         vector_width, map_width, tokens_width: features it adds to the vector or to the map that enter every layer, or
             of its tokens; two are 0.
+        reader: what reads a user's value without torch, and is shared with the portable half; None where there is none.
     """
 
     keyword: str
     vector_width: int = 0
     map_width: int = 0
     tokens_width: int = 0
+    reader: Any = None
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Validate the value that a user gives for `batch_size` images of a size; None leaves it unknown.
@@ -55,3 +59,17 @@ class ConditionEncoder(nn.Module):
     def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
         """Embeddings of named values, with their names; the last row, beyond them, stands for "unknown"."""
         return {}
+
+    def named_values(self) -> tuple[str, ...]:
+        """Names of the values, if they are few: a model without torch stores the features of each."""
+        return ()
+
+    def portable(self) -> PortableEncoder | None:
+        """Make the half that a model without torch stores and computes; without one it knows "unknown" only."""
+        return None
+
+    def stored_weights(self) -> StoredWeights:
+        """Return the weights for the portable half, in int8 if they are quantized; not those of "unknown"."""
+        weights = {name: t for name, t in self.state_dict().items() if name != "absent"}
+        stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
+        return StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()})

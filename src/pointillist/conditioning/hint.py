@@ -9,95 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Shaped
+from jaxtyping import Bool, Float, Shaped
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
+from pointillist.checkpoint.arrays import ArrayReader, ArrayWriter
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
+from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.images import ImageSpec
 
 if TYPE_CHECKING:
     from pointillist.data import ImageDataset
-
-
-class HintConfig(ConditionConfig):
-    """An image on the grid of each image.
-
-    ```python
-    pt.build("gated-pixelcnn", shape=(3, 32, 32), hint="lowres:4")
-    HintConfig(rule="outline", width=16)
-    ```
-
-    Attributes:
-        rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
-            where the data bring their own.
-        channels: channels of the hint; from `rule` or the training images if left out.
-        image: meaning of the integers of the hint, from `rule` or the training images; None for floats.
-        width: features of the map that enters every layer.
-        layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
-        level_channels: features of the embedding of an unordered level.
-    """
-
-    kind: ClassVar[str] = "hint"
-
-    rule: str | None = None
-    channels: int = Field(0, ge=0, le=4096)
-    image: ImageSpec | None = None
-    width: int = Field(32, ge=1, le=1024)
-    layers: int = Field(3, ge=0, le=64)
-    level_channels: int = Field(8, ge=1, le=1024)
-
-    @model_validator(mode="after")
-    def _check(self) -> HintConfig:
-        if self.image is not None and self.channels not in (0, self.image.channels):
-            raise ConfigError(f"`channels` (={self.channels}) of a hint must be its image's, {self.image.channels}.")
-        if self.rule is not None:
-            HintPreprocessor.parse(self.rule)
-        return self
-
-    @classmethod
-    def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> HintConfig:
-        """Expand a number of float channels, a kind of integers, or a rule such as `lowres:2`."""
-        if isinstance(value, str):
-            return cls(rule=value)._made_from(image)
-        if isinstance(value, ImageSpec):
-            return cls(channels=value.channels, image=value)
-        return cls(channels=value)
-
-    @classmethod
-    def infer(cls, settings: HintConfig | None, data: ImageDataset) -> HintConfig | None:
-        """Take the kind of the hints of the data set, or of those that the rule makes of its images."""
-        hints = data.annotations.hints
-        if settings is not None and settings.rule is not None:
-            if hints is not None:
-                raise ConfigError(
-                    f"`conditions.hint.rule` (={settings.rule!r}) makes hints of the images, and the data bring hints "
-                    "of their own: drop one."
-                )
-            return settings._made_from(data.spec)
-        if hints is None:
-            return settings if settings is not None and settings.channels else None
-        kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
-        return (settings or cls()).model_copy(update=kind)
-
-    def _made_from(self, image: ImageSpec) -> HintConfig:
-        made = HintPreprocessor.parse(self.rule or "").image_of(image)
-        return self.model_copy(update={"channels": made.channels, "image": made})
-
-    def check_complete(self) -> None:
-        """Check that the channels are known."""
-        if not self.channels:
-            raise ConfigError("`conditions.hint.channels` (=0) must be at least 1: give channels, or a `rule`.")
-
-    def describe(self) -> list[str]:
-        """Name the rule, the channels and their values."""
-        rule = "" if self.rule is None else f"{self.rule}, "
-        return [f"hint ({rule}{hint_words(self.channels, self.image)})"]
 
 
 @dataclass(frozen=True)
@@ -186,6 +114,196 @@ def hint_rule(reader: HintReader | None) -> HintPreprocessor:
     if reader.preprocessor is None:
         raise ConfigError("This model does not make hints from images: give them as `hint`.")
     return reader.preprocessor
+
+
+class StoredHints(StoredEncoder):
+    """JSON values of an encoder of hints."""
+
+    channels: Annotated[int, Field(ge=1, le=4096)]
+    image: ImageSpec | None
+    rule: Name | None
+    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
+
+
+@dataclass(frozen=True, eq=False)
+class HintFeatures(PortableEncoder):
+    """The encoder of hints in numpy, float64: that of `encoders/grid.py`.
+
+    Attributes:
+        reader: what it takes as a hint.
+        weights: `first.weight`, `first.bias`, `layers.N.weight`, `layers.N.bias`, and the `embedding.weight` of
+            unordered levels.
+        dilations: of the layers.
+    """
+
+    key: ClassVar[str] = "hints"
+    keyword: ClassVar[str] = "hint"
+
+    reader: HintReader
+    weights: StoredWeights
+    dilations: tuple[int, ...]
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[np.ndarray, NDArray[np.bool_]]:
+        """Read hints, one for all images or one each; see `HintReader.read`."""
+        known = np.broadcast_to(self.reader.known(size), (count, 1, *size))
+        return self.reader.read(value, count, size), known
+
+    def features(self, values: np.ndarray, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Compute features `[n, h, w, width]`; one hint for all images is encoded once."""
+        if values.strides[0] == known.strides[0] == 0:
+            result = self._encode(values[0], known[0])
+            return np.broadcast_to(result, (len(values), *result.shape))
+        return np.stack([self._encode(value, mask) for value, mask in zip(values, known, strict=True)])
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the weights and what the reader needs."""
+        reader = self.reader
+        return {
+            "channels": reader.channels,
+            "image": None if reader.image is None else reader.image.model_dump(mode="json"),
+            "rule": None if reader.preprocessor is None else str(reader.preprocessor),
+            "weights": self.weights.encode(arrays),
+            "dilations": list(self.dilations),
+        }
+
+    @classmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> HintFeatures:
+        """Read an encoder: square kernels of odd size, from the hint and its mask to the width of the part."""
+        stored = StoredHints.parse(document, arrays)
+        weights: dict[str, np.ndarray] = {}
+        inputs = stored.channels
+        if part != "map":
+            raise arrays.damaged("an encoder of hints has no map")
+        if stored.image is not None:
+            if stored.image.channels != stored.channels:
+                raise arrays.damaged("an encoder of hints has other channels than its image")
+            if not stored.image.ordered:
+                weights |= stored.weight("embedding.weight", (stored.image.levels, None), arrays)
+                inputs *= weights["embedding.weight"].shape[1]
+        for n, name in enumerate(("first", *(f"layers.{n}" for n in range(len(stored.dilations))))):
+            weights |= stored.weight(f"{name}.weight", (width, width if n else inputs + 1, None, None), arrays)
+            weights |= stored.weight(f"{name}.bias", (width,), arrays)
+            rows, columns = weights[f"{name}.weight"].shape[2:]
+            if rows != columns or rows % 2 == 0 or rows > 15:
+                raise arrays.damaged(f"an encoder of hints has a kernel of {rows}x{columns}")
+        try:
+            rule = None if stored.rule is None else HintPreprocessor.parse(stored.rule)
+        except ConfigError as error:
+            raise arrays.damaged(f"{stored.rule!r} is no rule") from error
+        return cls(HintReader(stored.channels, stored.image, rule), StoredWeights(weights), tuple(stored.dilations))
+
+    def _encode(self, value: Shaped[np.ndarray, "c h w"], known: Bool[np.ndarray, "1 h w"]) -> NDArray[np.float64]:
+        mask = np.moveaxis(known, 0, -1).astype(np.float64)
+        h = self._convolve("first", np.concatenate([self._embed(np.moveaxis(value, 0, -1)) * mask, mask], -1), 1)
+        for n, dilation in enumerate(self.dilations):
+            h = h + self._convolve(f"layers.{n}", np.maximum(_normalise(h), 0), dilation)
+        return _normalise(h)
+
+    def _embed(self, value: Shaped[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w i"]:
+        """Values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
+        image = self.reader.image
+        if image is None:
+            return value.astype(np.float64)
+        if image.ordered:
+            return np.asarray(value * (2 / (image.levels - 1)) - 1, np.float64)
+        result: NDArray[np.float64] = (
+            self.weights["embedding.weight"][value].reshape(*value.shape[:2], -1).astype(np.float64)
+        )
+        return result
+
+    def _convolve(self, name: str, x: Float[np.ndarray, "h w i"], dilation: int) -> Float[np.ndarray, "h w o"]:
+        """Convolve with zeros beyond the border."""
+        weight, (height, width) = self.weights[f"{name}.weight"].astype(np.float64), x.shape[:2]
+        reach = weight.shape[-1] // 2 * dilation
+        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
+        result = np.broadcast_to(self.weights[f"{name}.bias"].astype(np.float64), (height, width, len(weight)))
+        for row in range(weight.shape[2]):
+            for column in range(weight.shape[3]):
+                y, z = row * dilation, column * dilation
+                result = result + padded[y : y + height, z : z + width] @ weight[:, :, row, column].T
+        return result
+
+
+def _normalise(h: Float[np.ndarray, "h w d"]) -> Float[np.ndarray, "h w d"]:
+    """Divide by the root mean square over the features; see `encoders/grid.py`."""
+    result: NDArray[np.float64] = h / np.sqrt((h**2).mean(-1, keepdims=True) + 1e-6)
+    return result
+
+
+class HintConfig(ConditionConfig):
+    """An image on the grid of each image.
+
+    ```python
+    pt.build("gated-pixelcnn", shape=(3, 32, 32), hint="lowres:4")
+    HintConfig(rule="outline", width=16)
+    ```
+
+    Attributes:
+        rule: Rule that derives the conditioning image from the image: lowres:2, grey, outline or half:left. None
+            where the data bring their own.
+        channels: channels of the hint; from `rule` or the training images if left out.
+        image: meaning of the integers of the hint, from `rule` or the training images; None for floats.
+        width: features of the map that enters every layer.
+        layers: number of residual 3x3 convolutions, with dilations 1, 2, 4 and 8 in turn.
+        level_channels: features of the embedding of an unordered level.
+    """
+
+    kind: ClassVar[str] = "hint"
+    portable: ClassVar[type[PortableEncoder]] = HintFeatures
+
+    rule: str | None = None
+    channels: int = Field(0, ge=0, le=4096)
+    image: ImageSpec | None = None
+    width: int = Field(32, ge=1, le=1024)
+    layers: int = Field(3, ge=0, le=64)
+    level_channels: int = Field(8, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _check(self) -> HintConfig:
+        if self.image is not None and self.channels not in (0, self.image.channels):
+            raise ConfigError(f"`channels` (={self.channels}) of a hint must be its image's, {self.image.channels}.")
+        if self.rule is not None:
+            HintPreprocessor.parse(self.rule)
+        return self
+
+    @classmethod
+    def of(cls, value: int | str | ImageSpec, image: ImageSpec) -> HintConfig:
+        """Expand a number of float channels, a kind of integers, or a rule such as `lowres:2`."""
+        if isinstance(value, str):
+            return cls(rule=value)._made_from(image)
+        if isinstance(value, ImageSpec):
+            return cls(channels=value.channels, image=value)
+        return cls(channels=value)
+
+    @classmethod
+    def infer(cls, settings: HintConfig | None, data: ImageDataset) -> HintConfig | None:
+        """Take the kind of the hints of the data set, or of those that the rule makes of its images."""
+        hints = data.annotations.hints
+        if settings is not None and settings.rule is not None:
+            if hints is not None:
+                raise ConfigError(
+                    f"`conditions.hint.rule` (={settings.rule!r}) makes hints of the images, and the data bring hints "
+                    "of their own: drop one."
+                )
+            return settings._made_from(data.spec)
+        if hints is None:
+            return settings if settings is not None and settings.channels else None
+        kind = {"channels": hints.shape[1], "image": data.annotations.hint_spec}
+        return (settings or cls()).model_copy(update=kind)
+
+    def _made_from(self, image: ImageSpec) -> HintConfig:
+        made = HintPreprocessor.parse(self.rule or "").image_of(image)
+        return self.model_copy(update={"channels": made.channels, "image": made})
+
+    def check_complete(self) -> None:
+        """Check that the channels are known."""
+        if not self.channels:
+            raise ConfigError("`conditions.hint.channels` (=0) must be at least 1: give channels, or a `rule`.")
+
+    def describe(self) -> list[str]:
+        """Name the rule, the channels and their values."""
+        rule = "" if self.rule is None else f"{self.rule}, "
+        return [f"hint ({rule}{hint_words(self.channels, self.image)})"]
 
 
 def hint_kind(channels: int, spec: ImageSpec | None) -> tuple[int, int, bool, Sequence[object]]:

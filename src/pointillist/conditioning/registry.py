@@ -12,6 +12,7 @@ from pointillist.conditioning.attributes import AttributesConfig
 from pointillist.conditioning.hint import HintConfig
 from pointillist.conditioning.known import KnownConfig
 from pointillist.conditioning.label import LabelConfig
+from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
@@ -60,6 +61,16 @@ def unsupported_condition(keyword: str, value: Any) -> ConfigError:
     ```
     """
     return _KINDS[keyword].unsupported(value) if keyword in _KINDS else missing(keyword)
+
+
+def portable_encoders() -> dict[str, type[PortableEncoder]]:
+    """Return the classes of encoders that work without torch, by their key in `program.json`.
+
+    ```python
+    list(portable_encoders())  # ["hints", "prompts"]
+    ```
+    """
+    return {config.portable.key: config.portable for config in _KINDS.values() if config.portable is not None}
 
 
 def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from pointillist.conditioning.portable import PortableEncoder
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class ConditionConfig(BaseModel):
     kind: ClassVar[str]
     added_by_finetuning: ClassVar[bool] = True
     """Whether annotated images add the condition to a fine-tuned model that did not have it."""
+    portable: ClassVar[type[PortableEncoder] | None] = None
+    """The half of its encoders that works without torch; see `ConditionEncoder.portable`."""
 
     @classmethod
     def of(cls: type[Config], value: Any, image: ImageSpec) -> Config:

@@ -1,6 +1,6 @@
 """Text: prompts as vectors of a frozen encoder, as words learned with the model, or as tokens for cross-attention.
 
-Needs no torch; `encoders/text.py` has the encoders.
+Needs no torch; `prompts.py` reads prompts, and `encoders/text.py` has the encoders.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from pointillist.conditioning.portable import PortableEncoder
+from pointillist.conditioning.prompts import PromptFeatures
 from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.conditioning.text_encoders import TokenEncoder, open_encoder
-from pointillist.errors import ConfigError, ShapeError, quote
-from pointillist.files.reading import check_texts
+from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.data import ImageDataset
@@ -41,6 +42,7 @@ class TextConfig(ConditionConfig):
 
     kind: ClassVar[str] = "text"
     added_by_finetuning: ClassVar[bool] = False
+    portable: ClassVar[type[PortableEncoder]] = PromptFeatures
 
     encoder: str = "use"
     fingerprint: str = ""
@@ -130,27 +132,3 @@ class TextConfig(ConditionConfig):
         """Name the first prompt."""
         prompt = value if isinstance(value, str) else next((text for text in value if text), "")
         return missing("text", "text", f" (={prompt!r})")
-
-
-def parse_prompts(value: Any, count: int) -> list[str] | None:
-    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
-
-    ```python
-    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
-    ```
-
-    Raises:
-        ConfigError: if they are not strings.
-        ShapeError: if there are neither one nor `count` of them.
-    """
-    if value is None:
-        return None
-    texts = [value] if isinstance(value, str) else list(value)
-    for text in texts:
-        if not isinstance(text, (str, type(None))):
-            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
-    if len(texts) not in (1, count):
-        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
-    filled = [text or "" for text in texts]
-    check_texts(filled, "`text`")
-    return filled * count if len(filled) == 1 else filled

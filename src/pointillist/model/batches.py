@@ -18,7 +18,6 @@ from pointillist.conditioning import (
     ConditionInputs,
     ConditionKwargs,
     Label,
-    SentenceEncoder,
     hint_rule,
     match_names,
 )
@@ -54,9 +53,9 @@ def keep_text_embeddings(model: PixelModel, texts: Iterable[str]) -> None:
     Raises:
         ConfigError: if the encoder installed here is not the model's.
     """
-    encoder = model.conditions.encoders.get("text")
-    if isinstance(encoder, SentenceEncoder):
-        encoder.prompts.keep(text for text in texts if text.strip())
+    vectors = model.conditions.prompt_vectors
+    if vectors is not None:
+        vectors.keep(text for text in texts if text.strip())
 
 
 def derive_hint(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:

@@ -14,10 +14,8 @@ from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
     ConditionKwargs,
-    HintEncoder,
     HintReader,
     Label,
-    SentenceEncoder,
     unsupported_condition,
 )
 from pointillist.conditioning.text_encoders import EmbeddingCache
@@ -95,17 +93,22 @@ class ModelConditions(nn.Module):
         """Encoders by name, in the order of their features."""
         return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
 
+    def reader(self, keyword: str) -> Any:
+        """Return what reads a condition without torch; None for a model that does not take it."""
+        encoders = self.encoders.values()
+        return next((one.reader for one in encoders if one.keyword == keyword and one.reader is not None), None)
+
     @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
-        encoder = self.encoders.get("text")
-        return encoder.prompts if isinstance(encoder, SentenceEncoder) else None
+        reader = self.reader("text")
+        return None if reader is None else reader.vectors
 
     @property
     def hint_reader(self) -> HintReader | None:
         """Kind of hint; None for a model that takes none."""
-        encoder = self.encoders.get("hint")
-        return encoder.reader if isinstance(encoder, HintEncoder) else None
+        reader: HintReader | None = self.reader("hint")
+        return reader
 
     @property
     def dims(self) -> ConditionDims:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label, MaskedValue, PortableEncoder
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import WeightSnapshot
 from pointillist.errors import EngineError, ShapeError
@@ -123,33 +123,18 @@ class IntegerPixelModel:
             return condition
         return replace(
             condition,
-            vector=None if condition.vector is None else self._vector(condition.vector, inputs),
-            map=None if condition.map is None else self._map(condition.map, inputs),
+            vector=None if condition.vector is None else self._portable(condition.vector, "vector", inputs),
+            map=None if condition.map is None else self._portable(condition.map, "map", inputs),
         )
 
-    def _vector(self, vector: Float[Tensor, "b v 1 1"], inputs: ConditionInputs) -> Float[Tensor, "b v 1 1"]:
-        """Replace the features of prompts."""
-        parts = {part.name: part.prompts for part in self.integers.parts[0] if part.prompts is not None}
-        vector, start = vector.clone() if parts else vector, 0
-        for name, width in self.model.conditions.widths("vector").items():
-            if name in parts:
-                value = inputs.parts[name]
-                known = value.known.cpu()
-                features = torch.from_numpy(parts[name].features(value.values[known].cpu().numpy()))
-                vector[known, start : start + width] = features[:, :, None, None].to(vector)
-            start += width
-        return vector
-
-    def _map(self, features: Float[Tensor, "b m h w"], inputs: ConditionInputs) -> Float[Tensor, "b m h w"]:
-        """Replace the features of hints."""
-        parts = {part.name: part.hints for part in self.integers.parts[0] if part.hints is not None}
-        result, start = features.double() if parts else features, 0
-        for name, width in self.model.conditions.widths("map").items():
-            value = inputs.parts.get(name)
-            if name in parts and value is not None and (known := value.known.flatten(1).any(1).cpu()).any():
-                encoded = parts[name].features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
-                result = result.expand(len(known), -1, -1, -1).clone()
-                result[known, start : start + width] = torch.from_numpy(encoded.transpose(0, 3, 1, 2)).to(result)
+    def _portable(self, features: Float[Tensor, "b d h w"], kind: str, inputs: ConditionInputs) -> Tensor:
+        """Replace the features of the encoders that have a portable half by those that it computes."""
+        encoders = {part.name: part.encoder for part in self.integers.parts[0] if part.kind == kind}
+        result, start = features, 0
+        for name, width in self.model.conditions.widths(kind).items():
+            encoder = encoders.get(name)
+            if encoder is not None:
+                result = _with_features(result, slice(start, start + width), encoder, inputs.parts[name])
             start += width
         return result
 
@@ -231,6 +216,20 @@ class WithIntegerModel:
         if self._integers is None and self.program_folder is not None and has_program(self.program_folder):
             self._integers = load(self.program_folder)
         return self._integers
+
+
+def _with_features(
+    features: Float[Tensor, "b d h w"], channels: slice, encoder: PortableEncoder, value: MaskedValue
+) -> Float[Tensor, "n d h w"]:
+    """Replace channels by what an encoder computes of the images of which it knows something."""
+    known = value.known.reshape(len(value.known), -1).any(1).cpu()
+    if not known.any():
+        return features
+    encoded = encoder.features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
+    computed = torch.from_numpy(encoded if encoded.ndim == 4 else encoded[:, None, None]).permute(0, 3, 1, 2)
+    result = features.to(torch.promote_types(features.dtype, computed.dtype)).expand(len(known), -1, -1, -1).clone()
+    result[known, channels] = computed.to(result)
+    return result
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:

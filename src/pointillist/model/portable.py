@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pointillist.checkpoint.header import CONFIG, read_config
 from pointillist.conditioning.hint import HintReader
-from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache
+from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError
 from pointillist.images import ImageSpec
@@ -79,14 +79,14 @@ class PortableModel:
     @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
-        result = (part.prompts for part in self.integer_model.parts[0] if part.prompts is not None)
-        one = next((prompts for prompts in result if prompts.encoder), None)
-        return None if one is None else embedding_cache(one.encoder, one.fingerprint)
+        reader = self.integer_model.reader("text")
+        return None if reader is None else reader.vectors
 
     @property
     def hint_reader(self) -> HintReader | None:
         """Kind of hint; None for a model without, or whose program cannot encode it."""
-        return next((part.hints.reader for part in self.integer_model.parts[0] if part.hints is not None), None)
+        reader: HintReader | None = self.integer_model.reader("hint")
+        return reader
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""

@@ -9,14 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
-from pointillist.conditioning import (
-    ConditionEncoder,
-    ConditionInputs,
-    HashedNgramEncoder,
-    HintEncoder,
-    SentenceEncoder,
-)
+from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataSplits
 from pointillist.engine.integer.rewrite.builder import is_constant_map
 from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
@@ -32,10 +25,7 @@ from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, IntegerPart
 from pointillist.portable.conditions import quantize_inputs
-from pointillist.portable.hints import HintFeatures
-from pointillist.portable.prompts import PromptFeatures
 from pointillist.portable.storage import with_fingerprint
-from pointillist.portable.weights import StoredWeights
 from pointillist.system import single_threaded
 
 PIXELS = 8 * 28 * 28
@@ -202,7 +192,7 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             unit = program.inputs[kind].unit[start : start + width]
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
             encoder = model.conditions.encoders.get(name)
-            result.append(IntegerPart(name, kind, integers, names, _prompts(encoder), _hints(encoder)))
+            result.append(IntegerPart(name, kind, integers, names, None if encoder is None else encoder.portable()))
             start += width
     return tuple(result)
 
@@ -212,31 +202,7 @@ def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndar
     conditions = model.conditions
     if name == "order" and conditions.order is not None:
         return conditions.order.embedding.weight.detach().cpu().numpy(), conditions.order.orders
-    names = model.config.classes if name == "label" else ()
-    labels = [*range(len(names)), None] if names else None
-    inputs = conditions.inputs(labels, len(labels)) if labels else None
-    condition = model.encode(inputs, len(names) + 1)
-    return condition_features(condition, len(names) + 1)[kind][..., part], tuple(names)
-
-
-def _prompts(encoder: Any) -> PromptFeatures | None:
-    """Return what a stored model needs to encode prompts; None for other conditions."""
-    if not isinstance(encoder, (SentenceEncoder, HashedNgramEncoder)):
-        return None
-    weights = _weights(encoder)
-    if isinstance(encoder, SentenceEncoder):
-        return PromptFeatures("sentence", weights, encoder.config.frozen, encoder.config.fingerprint)
-    return PromptFeatures("ngrams", weights, length=encoder.config.length)
-
-
-def _hints(encoder: Any) -> HintFeatures | None:
-    """Return what a stored model needs to encode hints; None for other conditions."""
-    if not isinstance(encoder, HintEncoder):
-        return None
-    return HintFeatures(encoder.reader, _weights(encoder), encoder.dilations)
-
-
-def _weights(encoder: ConditionEncoder) -> StoredWeights:
-    weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
-    stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
-    return StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()})
+    names = conditions.encoders[name].named_values() if name in conditions.encoders else ()
+    values: dict[str, Any] = {conditions.encoders[name].keyword: [*range(len(names)), None]} if names else {}
+    condition = model.encode(conditions.inputs(count=len(names) + 1, **values), len(names) + 1)
+    return condition_features(condition, len(names) + 1)[kind][..., part], names

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from pointillist.conditioning.label import label_numbers
+from pointillist.conditioning.portable import PortableEncoder
 from pointillist.engine.program import INT8, LIMIT, RANGES, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder
-from pointillist.portable.hints import HintFeatures
-from pointillist.portable.prompts import PromptFeatures
+
+ORDER = "order"
+"""Name of the part that holds the generation order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,15 +28,31 @@ class IntegerPart:
         kind: `vector` or `map`.
         rows: integers of its values, the last of which is "unknown": `[n, c]` of a vector, `[n, h, w, c]` of a map.
         names: names of the values before the last.
-        prompts, hints: an encoder of prompts or of hints, for a part that depends on them; None for others.
+        encoder: computes the features of other values; None where there are none.
     """
 
     name: str
     kind: str
     rows: IntArray
     names: tuple[str, ...] = ()
-    prompts: PromptFeatures | None = None
-    hints: HintFeatures | None = None
+    encoder: PortableEncoder | None = None
+
+    @property
+    def keyword(self) -> str | None:
+        """The keyword under which a user gives its value; None if the program knows only "unknown"."""
+        if self.encoder is not None:
+            return self.encoder.keyword
+        return self.name if self.names and self.name != ORDER else None
+
+    def stored(self, value: object, count: int, order: PixelOrder) -> IntArray:
+        """Return the rows of `count` images: of the order, of named values, or "unknown"."""
+        numbers = np.full(count, -1)  # the last row
+        if self.name == ORDER:
+            numbers[:] = self.names.index(order.name)
+        elif self.names:
+            numbers = label_numbers(value, self.names, count, self.name)
+        result: IntArray = self.rows[numbers]
+        return result
 
 
 def stored_inputs(
@@ -42,42 +61,37 @@ def stored_inputs(
     count: int,
     size: tuple[int, int],
     order: PixelOrder,
-    label: object = None,
-    text: object = None,
-    hint: object = None,
+    conditions: Mapping[str, Any],
 ) -> dict[str, IntArray]:
-    """Return the conditions of images as integers; see `IntegerModel.inputs`."""
-    if label is not None and not any(part.name == "label" for part in parts):
-        raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
-    if text is not None and not any(part.prompts for part in parts):
-        raise ConfigError(f"`text` (={text!r}) is given, and this model takes none: leave it out.")
-    if hint is not None and not any(part.hints for part in parts):
-        raise ConfigError("`hint` is given, and this model takes none, or its program cannot encode it: leave it out.")
-    prompts = [str(one or "") for one in _each(text, count, "text")]
+    """Return the conditions of images, by keyword, as integers; see `IntegerModel.inputs`."""
+    keywords = {part.keyword for part in parts}
+    for keyword, value in conditions.items():
+        if value is not None and keyword not in keywords:
+            shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
+            raise ConfigError(
+                f"`{keyword}`{shown} is given, and this model takes none, or its program cannot encode it: leave it "
+                "out."
+            )
     result: dict[str, list[IntArray]] = {}
     starts = {"vector": 0, "map": 0}
     for part in parts:
-        if part.name == "label":
-            values = part.rows[[label_row(part, one) for one in _each(label, count, "label")]]
-        elif part.name == "order":
-            values = part.rows[np.full(count, part.names.index(order.name))]
-        else:
-            values = part.rows[np.full(count, len(part.rows) - 1)]
+        value = conditions.get(part.keyword or "")
         if part.kind == "map" and part.rows.shape[1:3] != size:
             raise ShapeError(
                 f"Size {size[0]}x{size[1]} does not fit the stored map of `{part.name}`, "
                 f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
             )
-        start = starts[part.kind]
+        rows, start = part.stored(value, count, order), starts[part.kind]
         starts[part.kind] += part.rows.shape[-1]
-        if part.prompts is not None and any(prompts) and part.kind in program.inputs:
-            features, known = part.prompts(prompts)
-            units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
-            values[known] = quantize_inputs(program, {part.kind: features}, units)[part.kind][known]
-        if part.hints is not None and hint is not None and part.kind in program.inputs:
-            units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
-            values = quantize_inputs(program, {part.kind: part.hints(hint, count, size)}, units)[part.kind]
-        result.setdefault(part.kind, []).append(values)
+        if part.encoder is not None and value is not None and part.kind in program.inputs:
+            read, known = part.encoder.read(value, count, size)
+            images = known.reshape(count, -1).any(1)
+            if images.any():
+                chosen = slice(None) if images.all() else images  # one value for all stays one
+                features = part.encoder.features(read[chosen], known[chosen])
+                units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
+                rows[chosen] = quantize_inputs(program, {part.kind: features}, units)[part.kind]
+        result.setdefault(part.kind, []).append(rows)
     joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in result.items()}
     if "map" in joined:
         turned = order.array_to_raster(np.moveaxis(joined["map"], -1, 1))
@@ -104,27 +118,3 @@ def quantize_inputs(
             array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
         result[name] = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)
     return result
-
-
-def _each(value: Any, count: int, what: str) -> list[Any]:
-    """Return one value for each image."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        if len(value) not in (1, count):
-            raise ConfigError(f"`{what}` has {len(value)} values, and there are {count} images: give one for each.")
-        return list(value) * (count if len(value) == 1 else 1)
-    return [value] * count
-
-
-def label_row(part: IntegerPart, label: object) -> int:
-    """Return the row of a class given by number or name; the last for None.
-
-    Raises:
-        ConfigError: if there is no such class.
-    """
-    if label is None or (isinstance(label, (int, np.integer)) and int(label) == -1):
-        return len(part.names)
-    if isinstance(label, str) and label in part.names:
-        return part.names.index(label)
-    if isinstance(label, (int, np.integer)) and 0 <= int(label) < len(part.names):
-        return int(label)
-    raise ConfigError(f"`label` (={label!r}) is no class of this model: {', '.join(part.names[:8])}.")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from pointillist.conditioning.label import label_number
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps
@@ -19,7 +21,7 @@ from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.program import IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
-from pointillist.portable.conditions import IntegerPart, label_row, quantize_inputs, stored_inputs
+from pointillist.portable.conditions import IntegerPart, quantize_inputs, stored_inputs
 
 Inputs = Mapping[str, IntArray]
 """Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
@@ -68,11 +70,14 @@ class IntegerModel:
         Raises:
             ConfigError: if there is no such class.
         """
-        part = next((part for part in self.parts[0] if part.name == "label"), None)
-        if part is None:
+        if not self.classes:
             raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
-        row = label_row(part, label)
-        return row if row < len(part.names) else -1
+        return label_number(label, self.classes)
+
+    def reader(self, keyword: str) -> Any:
+        """Return what reads a prompt (`text`) or a hint; None if the model takes none, or cannot encode it."""
+        encoders = (part.encoder for part in self.parts[0])
+        return next((one.reader for one in encoders if one is not None and one.keyword == keyword), None)
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
@@ -90,6 +95,7 @@ class IntegerModel:
         label: object = None,
         text: object = None,
         hint: object = None,
+        **further: object,
     ) -> dict[str, IntArray]:
         """Return the conditions of images as integers, from what the model stores.
 
@@ -101,7 +107,8 @@ class IntegerModel:
             text: prompt of each image, one for all or one each; None for none.
             hint: condition image, one for all or one each: levels or floats `[c, h, w]` or `[n, c, h, w]`, or pictures;
                 None for none. Features of prompts and hints are computed in floating point, so another machine may
-                round them to other integers: a decoder is given the integers. All other conditions are unknown.
+                round them to other integers: a decoder is given the integers.
+            further: a condition of another kind whose encoder has a portable half; all others are unknown.
 
         Raises:
             ConfigError: if there is no such class, or the model takes no text, or no hint.
@@ -109,7 +116,8 @@ class IntegerModel:
             ShapeError: if the size is not that of the stored maps, or the hint does not fit.
         """
         number = self.orders[order.name]
-        return stored_inputs(self.programs[number], self.parts[number], count, size, order, label, text, hint)
+        conditions = {"label": label, "text": text, "hint": hint, **further}
+        return stored_inputs(self.programs[number], self.parts[number], count, size, order, conditions)
 
     def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
         """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
@@ -181,25 +189,25 @@ class IntegerModel:
         label: object = None,
         order: str | None = None,
         *,
-        text: object = None,
-        hint: object = None,
         transform: Transform = IDENTITY,
         executor: str | None = None,
         threads: int = 1,
+        **conditions: object,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """Draw images by inverse CDF from uniforms in [0, 1).
 
         Args:
-            label, text, hint, order: see `inputs`.
+            label, order: see `inputs`.
             transform: guidance (against no condition), temperature and top-p.
             executor, threads: see `sample_batch`.
+            conditions: `text`, `hint` and others; see `inputs`.
 
         Returns:
             The levels, and the log-likelihood of each image under this model, without the transform, in nats.
         """
         chosen = self.order(order)
         count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
-        inputs = self.inputs(count, size, chosen, label, text, hint)
+        inputs = self.inputs(count, size, chosen, label, **conditions)
         if transform.is_guided:
             inputs = join_inputs(inputs, self.inputs(count, size, chosen))
         return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)

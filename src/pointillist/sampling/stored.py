@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.conditioning.label import NO_LABEL
-from pointillist.conditioning.text import parse_prompts
+from pointillist.conditioning.prompts import parse_prompts
 from pointillist.engine.batch import check_memory
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.encoders.grid import GridEncoder
-from pointillist.conditioning.hint import HintConfig, HintReader, hint_kind, hint_words
+from pointillist.conditioning.hint import HintConfig, HintFeatures, HintReader, hint_kind, hint_words
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.data import Batch
@@ -77,3 +77,7 @@ class HintEncoder(GridEncoder):
         """Mask a hint: all pixels are known, but for those that the rule leaves out."""
         known = torch.from_numpy(self.reader.known((values.shape[2], values.shape[3])))
         return MaskedValue(values, known.repeat(len(values), 1, 1, 1))
+
+    def portable(self) -> HintFeatures:
+        """The same convolutions in numpy."""
+        return HintFeatures(self.reader, self.stored_weights(), self.dilations)

@@ -57,6 +57,10 @@ class LabelEncoder(ConditionEncoder):
         out: Tensor = self.embedding(index)[:, :, None, None]
         return out
 
+    def named_values(self) -> tuple[str, ...]:
+        """The classes."""
+        return self.classes
+
     def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
         """The class embeddings."""
         return {"label": (self.embedding.weight, self.classes)}

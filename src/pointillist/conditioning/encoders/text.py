@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.text import TextConfig, parse_prompts
-from pointillist.conditioning.text_encoders import (
-    PAD,
-    EmbeddingCache,
-    embedding_cache,
-    hash_ngrams,
-    hash_ngrams_per_word,
+from pointillist.conditioning.prompts import (
+    NgramFeatures,
+    NgramReader,
+    SentenceFeatures,
+    SentenceReader,
+    parse_prompts,
 )
+from pointillist.conditioning.text import TextConfig
+from pointillist.conditioning.text_encoders import PAD, embedding_cache, hash_ngrams_per_word
 from pointillist.data import Batch
 from pointillist.images import ImageSpec
 from pointillist.nn import Dropout, Tokens
@@ -55,15 +56,11 @@ class SentenceEncoder(PromptEncoder):
         super().__init__()
         self.config = config
         self.vector_width = config.width
+        self.reader = SentenceReader(config.frozen, config.fingerprint, config.size)
         self.first = nn.Linear(config.size, config.width)
         self.second = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    @property
-    def prompts(self) -> EmbeddingCache:
-        """Cached embeddings of prompts."""
-        return embedding_cache(self.config.frozen, self.config.fingerprint)
 
     def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Look up the vectors of prompts; they are kept on disk, since users ask again."""
@@ -77,12 +74,12 @@ class SentenceEncoder(PromptEncoder):
         if texts is None:
             nothing = torch.zeros(1, self.config.size).expand(batch_size, -1)
             return MaskedValue(nothing, torch.zeros(batch_size, dtype=torch.bool))
-        known = torch.tensor([bool(text.strip()) for text in texts])
-        values, given = torch.zeros(batch_size, self.config.size), [text for text in texts if text.strip()]
-        if given:
-            self.prompts.keep(given if keep else ())
-            values[known] = torch.from_numpy(self.prompts(given))
-        return MaskedValue(values, known)
+        values, known = self.reader.read(texts, keep=keep)
+        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
+
+    def portable(self) -> SentenceFeatures:
+        """The same layers in numpy."""
+        return SentenceFeatures(self.reader, self.stored_weights())
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt. Vectors of length 1 are scaled to numbers of about 1."""
@@ -102,6 +99,7 @@ class HashedNgramEncoder(PromptEncoder):
         super().__init__()
         self.config = config
         self.vector_width = config.width
+        self.reader = NgramReader(config.buckets, config.length)
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)
@@ -109,12 +107,16 @@ class HashedNgramEncoder(PromptEncoder):
 
     def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Hash words and n-grams into buckets."""
-        texts, config = parse_prompts(value, batch_size), self.config
+        texts = parse_prompts(value, batch_size)
         if texts is None:
-            nothing = torch.full((1, config.length), PAD)
+            nothing = torch.full((1, self.config.length), PAD)
             return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
-        result = torch.from_numpy(np.stack([hash_ngrams(text, config.buckets, config.length) for text in texts]))
-        return MaskedValue(result, (result != PAD).any(1))
+        values, known = self.reader.read(texts)
+        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
+
+    def portable(self) -> NgramFeatures:
+        """The same embeddings in numpy."""
+        return NgramFeatures(self.reader, self.stored_weights())
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from pointillist.checkpoint.arrays import ArrayReader
 from pointillist.engine.integer.opcodes import INTEGER_OPCODES
 from pointillist.engine.integer.opcodes.base import prove_ranges
 from pointillist.engine.program import (
@@ -29,7 +30,6 @@ from pointillist.engine.program import (
 )
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import schema
-from pointillist.portable.storage.arrays import ArrayReader
 from pointillist.portable.storage.decode_parts import decode_part
 
 

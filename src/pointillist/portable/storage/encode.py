@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pointillist.checkpoint.arrays import ArrayWriter
 from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
-from pointillist.portable.storage.arrays import ArrayWriter
-
-_PROMPTS = ("kind", "encoder", "fingerprint", "length")
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
@@ -25,22 +23,10 @@ def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
 
 
 def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "name": part.name, "kind": part.kind, "rows": arrays.name(part.rows), "names": list(part.names)
-    }  # fmt: skip
-    if part.prompts is not None:
-        one = part.prompts
-        weights = {name: arrays.name(array) for name, array in one.weights.arrays.items()}
-        result["prompts"] = {"weights": weights, **{name: getattr(one, name) for name in _PROMPTS}}
-    if part.hints is not None:
-        reader = part.hints.reader
-        result["hints"] = {
-            "channels": reader.channels,
-            "image": None if reader.image is None else reader.image.model_dump(mode="json"),
-            "rule": None if reader.preprocessor is None else str(reader.preprocessor),
-            "weights": {name: arrays.name(array) for name, array in part.hints.weights.arrays.items()},
-            "dilations": list(part.hints.dilations),
-        }
+    rows = arrays.name(part.rows)
+    result: dict[str, Any] = {"name": part.name, "kind": part.kind, "rows": rows, "names": list(part.names)}
+    if part.encoder is not None:
+        result[part.encoder.key] = part.encoder.encode(arrays)
     return result
 
 

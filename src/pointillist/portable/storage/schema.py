@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pointillist.images import ImageSpec
-
 Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
 Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
 Name = Annotated[str, Field(max_length=1000)]
@@ -82,35 +80,15 @@ class ProgramModel(Strict):
     head: HeadModel
 
 
-class PromptsModel(Strict):
-    """An encoder of prompts."""
+class PartModel(BaseModel):
+    """A part of the condition; an encoder that computes its features stands under the key of its class."""
 
-    kind: Literal["sentence", "ngrams"]
-    weights: dict[Name, Name] = Field(max_length=16)
-    encoder: Name
-    fingerprint: Name
-    length: Annotated[int, Field(ge=0, le=4096)]
-
-
-class HintsModel(Strict):
-    """An encoder of hints."""
-
-    channels: Annotated[int, Field(ge=1, le=4096)]
-    image: ImageSpec | None
-    rule: Name | None
-    weights: dict[Name, Name] = Field(max_length=512)
-    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
-
-
-class PartModel(Strict):
-    """A part of the condition."""
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     name: Name
     kind: Literal["vector", "map"]
     rows: Name
     names: list[Name] = Field(max_length=2**20)
-    prompts: PromptsModel | None = None
-    hints: HintsModel | None = None
 
 
 class ImageModel(Strict):

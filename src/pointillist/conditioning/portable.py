@@ -1,0 +1,141 @@
+"""Encoders of conditions without torch: stored weights, and features in numpy.
+
+Features are computed in floating point, before the first pixel, each image by itself, so that they do not depend on the
+batch. They become integers (`quantize_inputs`), which are the input of the integer program.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pointillist.checkpoint.arrays import ArrayReader, ArrayWriter
+from pointillist.checkpoint.header import SCALE_SUFFIX
+
+Array = NDArray[Any]
+Name = Annotated[str, Field(max_length=1000)]
+Document = TypeVar("Document", bound="StoredEncoder")
+
+
+class PortableEncoder(ABC):
+    """The half of a condition encoder that a model without torch stores and computes.
+
+    `ConditionEncoder.portable` makes it of an encoder; the settings of its kind name its class, `portable`, so that a
+    stored model can be read.
+
+    ```python
+    encoder = model.conditions.encoders["hint"].portable()
+    encoder.features(*encoder.read(hint, 4, (8, 8))).shape  # (4, 8, 8, 32)
+    ```
+
+    Attributes:
+        key: name of its entry in `program.json`.
+        keyword: the keyword under which a user gives the value.
+        reader: what reads that value; shared with the encoder in torch.
+    """
+
+    key: ClassVar[str]
+    keyword: ClassVar[str]
+    reader: Any
+
+    @abstractmethod
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
+        """Validate the value that a user gives for `count` images of a size; return values and the mask of known ones.
+
+        Raises:
+            ConfigError, ShapeError, DataError: naming what is wrong with it.
+        """
+
+    @abstractmethod
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+        """Compute features of images of which something is known: `[n, width]`, or a map `[n, h, w, width]`."""
+
+    @abstractmethod
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the JSON values of the encoder; its arrays are added to `arrays`."""
+
+    @classmethod
+    @abstractmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> Self:
+        """Read the encoder, with every type and shape checked.
+
+        Args:
+            document: JSON values that `encode` returned, from a file that anyone may have written.
+            part: the part of the condition that it is for, `vector` or `map`.
+            width: features of that part.
+            arrays: the arrays.
+
+        Raises:
+            CheckpointError: if something is not what it must be.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class StoredWeights:
+    """Arrays by name.
+
+    ```python
+    weights = StoredWeights({"out.weight": np.ones((2, 3), np.float32)})
+    weights["out.weight"].shape  # (2, 3)
+    ```
+
+    Attributes:
+        arrays: float32, or int8 `[outputs, ...]` with the scale of each output, `NAME_scale`.
+    """
+
+    arrays: Mapping[str, Array]
+    _decoded: dict[str, Array] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """Decode a weight; int8 times scale is exact in float32."""
+        if name not in self._decoded:
+            array = self.arrays[name].astype(np.float32)
+            scale = self.arrays.get(name + SCALE_SUFFIX)
+            shape = (-1, *[1] * (array.ndim - 1))
+            self._decoded[name] = array if scale is None else array * scale.reshape(shape)
+        return self._decoded[name]
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, str]:
+        """Return the name of each array."""
+        return {name: arrays.name(array) for name, array in self.arrays.items()}
+
+
+class StoredEncoder(BaseModel):
+    """JSON values of an encoder: names of the arrays of its weights; a subclass adds its settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: dict[Name, Name] = Field(max_length=512)
+
+    @classmethod
+    def parse(cls: type[Document], document: Any, arrays: ArrayReader) -> Document:
+        """Validate JSON values.
+
+        Raises:
+            CheckpointError: naming the first that is wrong.
+        """
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+    def weight(self, name: str, shape: tuple[int | None, ...], arrays: ArrayReader) -> dict[str, Array]:
+        """Read a finite weight: float32, or int8 with the scale of each output.
+
+        Raises:
+            CheckpointError: if it is missing, or anything else.
+        """
+        scale = self.weights.get(name + SCALE_SUFFIX)
+        result = {name: arrays.get(self.weights.get(name), "float32" if scale is None else "int8", shape)}
+        if scale is not None:
+            result[name + SCALE_SUFFIX] = arrays.get(scale, "float32", (len(result[name]),))
+        if any(not np.isfinite(array).all() for array in result.values()):
+            raise arrays.damaged(f"the weight `{name}` of an encoder holds a number that is not finite")
+        return result

@@ -1,0 +1,212 @@
+"""Prompts without torch: they are read as vectors of a frozen encoder, or as hashed n-grams, and encoded in numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pointillist.checkpoint.arrays import ArrayReader, ArrayWriter
+from pointillist.conditioning.portable import Array, Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.files.reading import check_texts
+
+
+def parse_prompts(value: Any, count: int) -> list[str] | None:
+    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
+
+    ```python
+    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
+    ```
+
+    Raises:
+        ConfigError: if they are not strings.
+        ShapeError: if there are neither one nor `count` of them.
+    """
+    if value is None:
+        return None
+    texts = [value] if isinstance(value, str) else list(value)
+    for text in texts:
+        if not isinstance(text, (str, type(None))):
+            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
+    if len(texts) not in (1, count):
+        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
+    filled = [text or "" for text in texts]
+    check_texts(filled, "`text`")
+    return filled * count if len(filled) == 1 else filled
+
+
+@dataclass(frozen=True)
+class SentenceReader:
+    """Look up the vectors of prompts of a frozen encoder.
+
+    ```python
+    SentenceReader("use", fingerprint, 512).read(["a red dragon", ""])[1]  # [True, False]
+    ```
+
+    Attributes:
+        encoder, fingerprint: see `open_encoder`.
+        size: numbers in a vector.
+    """
+
+    encoder: str
+    fingerprint: str
+    size: int
+
+    @property
+    def vectors(self) -> EmbeddingCache:
+        """Cached vectors of prompts."""
+        return embedding_cache(self.encoder, self.fingerprint)
+
+    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+        """Return vectors `[n, size]`, and which prompts say anything; the vectors are kept on disk if `keep`.
+
+        Raises:
+            ConfigError: if the frozen encoder that is installed has other weights.
+        """
+        known = np.array([bool(text.strip()) for text in prompts], bool)
+        values = np.zeros((len(prompts), self.size), np.float32)
+        filled = [text for text in prompts if text.strip()]
+        if filled:
+            self.vectors.keep(filled if keep else ())
+            values[known] = self.vectors(filled)
+        return values, known
+
+
+@dataclass(frozen=True)
+class NgramReader:
+    """Hash words and n-grams of prompts into buckets.
+
+    ```python
+    NgramReader(4096, 96).read(["a red dragon"])[0].shape  # (1, 96)
+    ```
+
+    Attributes:
+        buckets: number of buckets.
+        length: number of n-grams that are read of a prompt.
+        vectors: None: there is no frozen encoder.
+    """
+
+    buckets: int
+    length: int
+    vectors: ClassVar[None] = None
+
+    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+        """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
+        values = np.stack([hash_ngrams(text, self.buckets, self.length) for text in prompts])
+        return values, (values != PAD).any(1)
+
+
+class StoredPrompts(StoredEncoder):
+    """JSON values of an encoder of prompts."""
+
+    kind: Literal["sentence", "ngrams"]
+    encoder: Name
+    fingerprint: Name
+    length: Annotated[int, Field(ge=0, le=4096)]
+
+
+@dataclass(frozen=True, eq=False)
+class PromptFeatures(PortableEncoder):
+    """An encoder of prompts in numpy, float32.
+
+    Attributes:
+        reader: reads prompts.
+        weights: those named by `names`.
+    """
+
+    key: ClassVar[str] = "prompts"
+    keyword: ClassVar[str] = "text"
+    kind: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+
+    reader: Any
+    weights: StoredWeights
+
+    def _features(self, value: Array) -> NDArray[np.float32]:
+        """Compute the features of a prompt."""
+        raise NotImplementedError
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
+        """Read prompts, one for all images or one each."""
+        result: tuple[Array, NDArray[np.bool_]] = self.reader.read(parse_prompts(value, count) or [""] * count)
+        return result
+
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Compute features `[n, width]`."""
+        result = np.zeros((len(values), len(self.weights[self.names[-1]])), np.float32)
+        for features, value in zip(result, values, strict=True):
+            features[:] = self._features(value)
+        return result
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the kind, the weights and what the reader needs."""
+        reader = {name: getattr(self.reader, name, default) for name, default in _READER.items()}
+        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
+
+    @classmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PromptFeatures:
+        """Read an encoder whose matrices go together."""
+        stored = StoredPrompts.parse(document, arrays)
+        chosen = SentenceFeatures if stored.kind == "sentence" else NgramFeatures
+        weights: dict[str, Array] = {}
+        for name in chosen.names:
+            weights |= stored.weight(name, (None, None) if name.endswith("weight") else (None,), arrays)
+        first, second = (weights[name] for name in chosen.names if name.endswith("weight"))
+        if second.shape[1] != first.shape[chosen.hidden_axis] or not len(first):
+            raise arrays.damaged("an encoder of prompts has matrices that do not fit")
+        for bias in (name for name in chosen.names if name.endswith("bias")):
+            if len(weights[bias]) != len(weights[f"{bias.removesuffix('bias')}weight"]):
+                raise arrays.damaged("an encoder of prompts has a bias that does not fit")
+        if len(second) != width or part != "vector":
+            raise arrays.damaged("an encoder of prompts has another width")
+        return chosen.of(StoredWeights(weights), stored)
+
+    def _linear(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = self.weights[f"{name}.weight"] @ x + self.weights[f"{name}.bias"]
+        return result
+
+
+_READER: Mapping[str, Any] = {"encoder": "", "fingerprint": "", "length": 0}
+"""Settings of readers that are stored, and what stands where a reader has none."""
+
+
+class SentenceFeatures(PromptFeatures):
+    """Two layers over the vector of a frozen encoder."""
+
+    kind = "sentence"
+    names = ("first.weight", "first.bias", "second.weight", "second.bias")
+    hidden_axis = 0
+
+    @classmethod
+    def of(cls, weights: StoredWeights, stored: StoredPrompts) -> SentenceFeatures:
+        """Make it of stored values."""
+        size = weights.arrays["first.weight"].shape[1]
+        return cls(SentenceReader(stored.encoder, stored.fingerprint, size), weights)
+
+    def _features(self, value: Array) -> NDArray[np.float32]:
+        hidden = self._linear("first", value * np.float32(len(value) ** 0.5))
+        return self._linear("second", hidden / (1 + np.exp(-hidden)))
+
+
+class NgramFeatures(PromptFeatures):
+    """Learned embeddings of words and character n-grams."""
+
+    kind = "ngrams"
+    names = ("embedding.weight", "out.weight", "out.bias")
+    hidden_axis = 1
+
+    @classmethod
+    def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
+        """Make it of stored values."""
+        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
+
+    def _features(self, value: Array) -> NDArray[np.float32]:
+        buckets = value[value != PAD]
+        total = self.weights["embedding.weight"][buckets].sum(0)
+        return self._linear("out", total / np.float32(max(len(buckets), 1) ** 0.5))
