@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.checkpoint.arrays import ArrayReader
 from pointillist.conditioning import HintConfig
+from pointillist.files.arrays import ArrayReader
 from pointillist.images import ImageSpec
 from pointillist.model.portable import PortableModel
 from pointillist.portable import load, save

@@ -240,8 +240,8 @@ class BrightnessEncoder(ConditionEncoder):
         features = torch.stack([torch.where(value.known, value.values, 0.0), value.known], 1)
         return self.linear(features.to(self.linear.weight.dtype))[:, :, None, None]
 
-    def portable(self):
-        return BrightnessFeatures(self.stored_weights())
+    def portable(self, weights):
+        return BrightnessFeatures(weights)
 """
 MAKE = """
 import sys

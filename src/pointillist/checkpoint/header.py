@@ -21,7 +21,6 @@ CARD = "README.md"
 HIERARCHY_FILE = "hierarchy.json"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"
-SCALE_SUFFIX = "_scale"  # of the tensor that holds the scales of an int8 matrix
 MAX_CONFIG_BYTES = 16 * 1024 * 1024
 _PICKLES = {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}
 

@@ -28,8 +28,9 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from pointillist.checkpoint.header import SCALE_SUFFIX, TensorInfo
+from pointillist.checkpoint.header import TensorInfo
 from pointillist.errors import CheckpointError, ConfigError
+from pointillist.files.arrays import SCALE_SUFFIX
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -7,7 +7,6 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, StoredWeights
 from pointillist.data import Batch
@@ -64,12 +63,10 @@ class ConditionEncoder(nn.Module):
         """Names of the values, if they are few: a model without torch stores the features of each."""
         return ()
 
-    def portable(self) -> PortableEncoder | None:
-        """Make the half that a model without torch stores and computes; without one it knows "unknown" only."""
-        return None
+    def portable(self, weights: StoredWeights) -> PortableEncoder | None:
+        """Make the half that a model without torch stores and computes; without one it knows "unknown" only.
 
-    def stored_weights(self) -> StoredWeights:
-        """Return the weights for the portable half, in int8 if they are quantized; not those of "unknown"."""
-        weights = {name: t for name, t in self.state_dict().items() if name != "absent"}
-        stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
-        return StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()})
+        Args:
+            weights: the weights of this encoder, in int8 if they are quantized; not those of "unknown".
+        """
+        return None

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
-from pointillist.checkpoint.arrays import ArrayReader, ArrayWriter
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
+from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 
 if TYPE_CHECKING:

@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pointillist.checkpoint.arrays import ArrayReader, ArrayWriter
-from pointillist.checkpoint.header import SCALE_SUFFIX
+from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
 
-Array = NDArray[Any]
 Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")
 
@@ -30,7 +28,7 @@ class PortableEncoder(ABC):
     stored model can be read.
 
     ```python
-    encoder = model.conditions.encoders["hint"].portable()
+    encoder = integer_model.parts[0][0].encoder
     encoder.features(*encoder.read(hint, 4, (8, 8))).shape  # (4, 8, 8, 32)
     ```
 

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from pointillist.checkpoint.header import (
     CONFIG,
-    SCALE_SUFFIX,
     WEIGHTS,
     TensorInfo,
     check_config_hash,
@@ -21,6 +20,7 @@ from pointillist.checkpoint.header import (
 from pointillist.conditioning.registry import condition_kinds
 from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError
+from pointillist.files.arrays import SCALE_SUFFIX
 
 Settings = Mapping[str, Any]
 

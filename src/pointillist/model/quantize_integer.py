@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
+from pointillist.conditioning import ConditionEncoder, ConditionInputs, PortableEncoder
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
 from pointillist.engine.integer.rewrite.builder import is_constant_map
 from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
@@ -192,7 +194,7 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             unit = program.inputs[kind].unit[start : start + width]
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
             encoder = model.conditions.encoders.get(name)
-            result.append(IntegerPart(name, kind, integers, names, None if encoder is None else encoder.portable()))
+            result.append(IntegerPart(name, kind, integers, names, _portable(encoder)))
             start += width
     return tuple(result)
 
@@ -206,3 +208,12 @@ def _rows(model: PixelModel, name: str, kind: str, part: slice) -> tuple[np.ndar
     values: dict[str, Any] = {conditions.encoders[name].keyword: [*range(len(names)), None]} if names else {}
     condition = model.encode(conditions.inputs(count=len(names) + 1, **values), len(names) + 1)
     return condition_features(condition, len(names) + 1)[kind][..., part], names
+
+
+def _portable(encoder: ConditionEncoder | None) -> PortableEncoder | None:
+    """Return what a stored model needs to encode a condition; None where it knows only "unknown" and named values."""
+    if encoder is None:
+        return None
+    weights = {name: t for name, t in encoder.state_dict().items() if name != "absent"}
+    stored = encode_tensors(weights) if weight_dtype(weights) == "int8" else weights
+    return encoder.portable(StoredWeights({name: t.detach().cpu().numpy() for name, t in stored.items()}))

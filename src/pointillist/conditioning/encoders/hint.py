@@ -78,6 +78,6 @@ class HintEncoder(GridEncoder):
         known = torch.from_numpy(self.reader.known((values.shape[2], values.shape[3])))
         return MaskedValue(values, known.repeat(len(values), 1, 1, 1))
 
-    def portable(self) -> HintFeatures:
+    def portable(self, weights: StoredWeights) -> HintFeatures:
         """The same convolutions in numpy."""
-        return HintFeatures(self.reader, self.stored_weights(), self.dilations)
+        return HintFeatures(self.reader, weights, self.dilations)

@@ -77,9 +77,9 @@ class SentenceEncoder(PromptEncoder):
         values, known = self.reader.read(texts, keep=keep)
         return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
 
-    def portable(self) -> SentenceFeatures:
+    def portable(self, weights: StoredWeights) -> SentenceFeatures:
         """The same layers in numpy."""
-        return SentenceFeatures(self.reader, self.stored_weights())
+        return SentenceFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt. Vectors of length 1 are scaled to numbers of about 1."""
@@ -114,9 +114,9 @@ class HashedNgramEncoder(PromptEncoder):
         values, known = self.reader.read(texts)
         return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
 
-    def portable(self) -> NgramFeatures:
+    def portable(self, weights: StoredWeights) -> NgramFeatures:
         """The same embeddings in numpy."""
-        return NgramFeatures(self.reader, self.stored_weights())
+        return NgramFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each prompt."""

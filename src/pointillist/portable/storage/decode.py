@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.checkpoint.arrays import ArrayReader
 from pointillist.engine.integer.opcodes import INTEGER_OPCODES
 from pointillist.engine.integer.opcodes.base import prove_ranges
 from pointillist.engine.program import (
@@ -28,6 +27,7 @@ from pointillist.engine.program import (
     View,
     size_of,
 )
+from pointillist.files.arrays import ArrayReader
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import schema
 from pointillist.portable.storage.decode_parts import decode_part

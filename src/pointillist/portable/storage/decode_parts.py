@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pointillist.checkpoint.arrays import ArrayReader
 from pointillist.conditioning.registry import portable_encoders
+from pointillist.files.arrays import ArrayReader
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.storage import schema
 

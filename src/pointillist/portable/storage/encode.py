@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointillist.checkpoint.arrays import ArrayWriter
 from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
+from pointillist.files.arrays import ArrayWriter
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
 

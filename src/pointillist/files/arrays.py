@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pointillist.errors import CheckpointError
 
 Array = NDArray[Any]
+SCALE_SUFFIX = "_scale"
+"""End of the name of the array that holds the scales of an int8 matrix."""
 
 
 class ArrayWriter:
