@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pointillist.conditioning.portable import Array, Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams
 from pointillist.errors import ConfigError, ShapeError, quote
-from pointillist.files.arrays import ArrayReader, ArrayWriter
+from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import check_texts
 
 

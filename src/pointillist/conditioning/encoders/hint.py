@@ -14,6 +14,7 @@ from pointillist.conditioning.encoders.grid import GridEncoder
 from pointillist.conditioning.hint import HintConfig, HintFeatures, HintReader, hint_kind, hint_words
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import Batch
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.conditioning.prompts import (
     NgramFeatures,
     NgramReader,
