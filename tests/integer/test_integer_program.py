@@ -90,6 +90,22 @@ def test_compiled_code_gives_the_bits_of_numpy(name: str) -> None:
             np.testing.assert_allclose(found_nats, nats, rtol=FORMULA)
 
 
+@pytest.mark.parametrize("executor", ["numpy", "auto", "torch"])
+@pytest.mark.parametrize("name", CASES)
+def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
+    """The tables of all levels, from the parameters of whole images, have the intervals of their levels."""
+    _, integer_model, x = integer_case(name)
+    levels = x.numpy()
+    for order in map(integer_model.order, integer_model.orders):
+        params = integer_model.params(levels, order=order, executor=executor, threads=2)
+        starts, sizes = integer_model.intervals(levels, order=order)
+        for channel in range(levels.shape[1]):
+            table = frequencies(integer_model.program(order).head, params, levels.transpose(0, 2, 3, 1), channel)
+            start, size = intervals(table, levels[:, channel])
+            assert np.array_equal(start, starts[:, channel])
+            assert np.array_equal(size, sizes[:, channel])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processor", ["generic", "haswell", "skylake-avx512"])
 def test_other_processors_give_the_same_bits(processor: str, tmp_path: Path) -> None:

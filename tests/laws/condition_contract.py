@@ -24,13 +24,13 @@ def check_condition(model: pt.PixelModel, keyword: str, one: Any, other: Any) ->
     image = model.image
     x = torch.randint(0, image.levels, (2, *image.shape))
     first, second = (model.conditions.inputs(None, 2, **{keyword: value}) for value in (one, other))
-    nats = [model.log_prob_map_given(x, inputs) for inputs in (first, second, first.unconditional())]
+    nats = [model.unchecked_log_prob_map(x, inputs) for inputs in (first, second, first.unconditional())]
     for a, b in ((0, 1), (0, 2), (1, 2)):
         assert not torch.equal(nats[a], nats[b]), f"`{keyword}` does not reach the network"
     _check_unknown_values_do_not_matter(model, x, first, second)
     _check_gradients(model, x, first, keyword)
     mixed = ConditionInputs.concat([first[:1], second[1:]])
-    torch.testing.assert_close(model.log_prob_map_given(x, mixed)[0], nats[0][0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(model.unchecked_log_prob_map(x, mixed)[0], nats[0][0], rtol=1e-5, atol=1e-5)
     samples = pt.sample(model, 2, seed=0, **{keyword: one})
     scored = model.log_prob(torch.as_tensor(samples.levels), **{keyword: one})
     torch.testing.assert_close(torch.as_tensor(samples.nats).double(), scored.double(), rtol=1e-4, atol=1e-3)
@@ -40,12 +40,12 @@ def _check_unknown_values_do_not_matter(
     model: pt.PixelModel, x: torch.Tensor, first: ConditionInputs, second: ConditionInputs
 ) -> None:
     unknown = first.unconditional()
-    expected = model.log_prob_map_given(x, unknown)
+    expected = model.unchecked_log_prob_map(x, unknown)
     for name, value in unknown.parts.items():
         values = second.parts[name].values
         noise = torch.full_like(values, torch.nan) if values.is_floating_point() else values
         spoilt = ConditionInputs(2, {**unknown.parts, name: MaskedValue(noise, value.known)})
-        assert torch.equal(model.log_prob_map_given(x, spoilt), expected), f"unknown values of `{name}` matter"
+        assert torch.equal(model.unchecked_log_prob_map(x, spoilt), expected), f"unknown values of `{name}` matter"
 
 
 def _check_gradients(model: pt.PixelModel, x: torch.Tensor, inputs: ConditionInputs, keyword: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,14 +14,17 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.registry import build_likelihood
+from pointillist.engine.integer import sampler
 from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
+from pointillist.portable import model as portable
 from pointillist.sampling.uniform_sampler import UniformSampler
+from tests.integer.networks import integer_case
 
 from .likelihood import check_likelihood
 from .mutants import mutant
-from .one_likelihood import check_data_set, check_one_likelihood
+from .one_likelihood import check_data_set, check_one_integer_likelihood, check_one_likelihood
 from .strategies import TEXTS, random_conditions
 from .test_law_one_likelihood import everything, small
 from .text_encoder import random_text_encoder
@@ -110,8 +114,32 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("explain clips the surprisal of a sub-pixel", unconditional)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = ImageQuery.surprisal_of
-    patch.setattr(ImageQuery, "surprisal_of", lambda self, *how: kept(self, *how).clamp(max=2.0))
+    kept = ImageQuery.log_probs.func  # type: ignore[attr-defined]
+    patch.setattr(ImageQuery, "log_probs", property(lambda self: kept(self).clamp(min=-2.0)))
+
+
+def integer() -> None:
+    check_one_integer_likelihood(integer_case("gated-pixelcnn")[0], {"label": ["cat", "dog", None]}, count=3)
+
+
+@mutant("nats of samples are added in another order than those of scores", integer)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sampler, "sum_images", lambda values: values.reshape(len(values), -1)[:, ::-1].cumsum(1)[:, -1])
+
+
+@mutant("scores take another logarithm than samples", integer)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(portable, "log_probs", lambda sizes, precision: np.log(sizes) - precision * np.log(2.0))
+
+
+@mutant("a model with an integer program is evaluated in floating point", integer)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(likelihood, "open_scorer", lambda model, *how: model)
+
+
+@mutant("explain shows the distributions of the network", integer)
+def _(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ImageQuery, "scorer", property(lambda self: self.model))
 
 
 def factored() -> None:

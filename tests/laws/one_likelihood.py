@@ -1,4 +1,7 @@
-"""Property: `log_prob`, `log_prob_map`, `sample().nats`, `evaluate` and `explain` report one likelihood."""
+"""Property: `log_prob`, `log_prob_map`, `sample().nats`, `evaluate` and `explain` report one likelihood.
+
+In floating point they agree up to rounding, and with an integer program to the bit.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
+from pointillist.engine.integer.frequencies import log_probs
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
@@ -55,11 +59,11 @@ def check_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any], rto
     with torch.no_grad():
         maps = model.log_prob_map(x, **how)
     _same("`log_prob_map`", nats, maps.double().flatten(1).sum(1), rtol)
-    found = evaluate(model, x, batch_size=max(1, len(x) - 1), **how)
+    found = evaluate(model, x, batch_size=max(1, len(x) - 1), engine="cpu", **how)
     _same("`evaluate`", nats, -found.nats_per_image, rtol)
     _same("the mean of `evaluate`", nats.mean(), -found.nats, rtol)
     _same("bits per dimension of `evaluate`", nats.mean() / math.log(2), -found.bits_per_dim * x[0].numel(), rtol)
-    explained = [explain(model, x[i], **_of_image(how, i)).maps.bits for i in range(len(x))]
+    explained = [explain(model, x[i], engine="cpu", **_of_image(how, i)).maps.bits for i in range(len(x))]
     _same("`explain`", nats, -np.array(explained) * math.log(2), rtol)
     return nats
 
@@ -78,6 +82,65 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
         ImageQuery(model, x[i : i + 1], inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
     ]
     _same("`explain` of a data set", nats, -np.array(explained) * math.log(2), rtol)
+
+
+def check_one_integer_likelihood(model: PixelModel, conditions: Mapping[str, Any], count: int = 2) -> None:
+    """Check a model with an integer program: by default all functions speak of it, and give one number to the bit.
+
+    They are `sample`, however it draws, `evaluate`, `explain`, the distribution of a sub-pixel, and the frequencies
+    that a decoder sees, one after the other.
+
+    Args:
+        conditions: keywords of `log_prob` for `count` images, each a value for each image.
+    """
+    for name in model.config.orders:
+        how = {**conditions, "order": name}
+        check_integer_scores_agree(model, random_levels(model, count), how)
+        for settings in ({}, {"batch_size": 1, "threads": 1}, TRANSFORMED):
+            samples = sample(model, count, seed=1, **settings, **how)
+            assert samples.engine == "integer"
+            nats = check_integer_scores_agree(model, samples.levels, how)
+            _identical("`sample().nats`", samples.nats, nats)
+
+
+def check_integer_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any]) -> np.ndarray:
+    """Check the functions that score given images by the integer program, and return the nats of each, `[n]`."""
+    integer_model = model.integer_model()
+    nats, maps = integer_model.log_prob(x, **how).numpy(), integer_model.log_prob_map(x, **how).numpy()
+    result = evaluate(model, x, batch_size=max(1, len(x) - 1), **how)
+    assert result.engine == "integer"
+    _identical("`evaluate`", -result.nats_per_image, nats)
+    for i in range(len(x)):
+        explanation = explain(model, x[i], **_of_image(how, i))
+        _identical("`explain`", explanation.maps.bits, -nats[i] / NATS_PER_BIT)
+        _identical("the surprisal of `explain`", explanation.maps.surprisal, -maps[i] / NATS_PER_BIT)
+        channel, row, column = (int(position) for position in np.unravel_index(7 * i % maps[i].size, maps[i].shape))
+        here = explanation.distribution(row, column, channel)
+        _identical("the distribution of a sub-pixel", here.log_probs[here.observed], maps[i, channel, row, column])
+        total = 2**integer_model.likelihood.program.head.precision
+        _identical("the sum of its frequencies", np.rint(total * np.exp(here.log_probs)).sum(), total)
+        _identical("frequencies that a decoder sees", decoded_log_prob_map(explanation.query), maps[i])
+    return nats
+
+
+def decoded_log_prob_map(query: ImageQuery) -> np.ndarray:
+    """Return the log-probabilities of an image from the frequencies of one sub-pixel after the other."""
+    integer_model, size = query.model.integer_model(), query.shape[1:]
+    program, levels = integer_model.integers.program(query.order), query.order.array_to_raster(query.levels[None])
+    inputs = integer_model.inputs(query.conditions, 1, size, query.order)
+    steps = integer_model.integers.steps(1, size, inputs, query.order)
+    sizes = np.zeros_like(levels)
+    while not steps.done:
+        row, column, channel = steps.site
+        level = levels[:, channel, row, column]
+        sizes[:, channel, row, column] = steps.frequencies()[0, level]
+        steps.observe(level)
+    return query.order.array_from_raster(log_probs(sizes, program.head.precision))[0]
+
+
+def _identical(name: str, value: Any, expected: Any) -> None:
+    message = f"{name} is not that of the integer program to the bit"
+    np.testing.assert_array_equal(np.asarray(value), np.asarray(expected), err_msg=message)
 
 
 def _log_prob(model: PixelModel, x: Tensor, how: Mapping[str, Any]) -> Tensor:

@@ -15,8 +15,9 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import load
 from pointillist.networks import names
 from pointillist.zoo import list_pretrained
+from tests.integer.networks import CASES, integer_case
 
-from .one_likelihood import SINGLE, check_data_set, check_one_likelihood
+from .one_likelihood import SINGLE, check_data_set, check_one_integer_likelihood, check_one_likelihood
 from .strategies import HINTS, TEXTS, make_model, models, random_conditions, randomise_weights, small_hint
 from .text_encoder import random_text_encoder
 
@@ -84,6 +85,24 @@ def test_every_bundled_model(bundled: str) -> None:
     with random_text_encoder(model.config.condition(TextConfig)):
         check_one_likelihood(model, {}, count=1, rtol=SINGLE)
         check_one_likelihood(model, random_conditions(model, 1, sure=True, encoder=True), count=1, rtol=SINGLE)
+
+
+@BUNDLED
+def test_every_bundled_model_to_the_bit(bundled: str) -> None:
+    """Check the integer programs of the package, which are the default, without conditions and with all of them."""
+    model = load(bundled).eval()
+    with random_text_encoder(model.config.condition(TextConfig)):
+        check_one_integer_likelihood(model, {}, count=2)
+        check_one_integer_likelihood(model, random_conditions(model, 1, sure=True, encoder=True), count=1)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_integer_program_to_the_bit(name: str) -> None:
+    """Check each network, likelihood and kind of image that has an integer program, in each of its orders."""
+    model, _, _ = integer_case(name)
+    check_one_integer_likelihood(model, {}, count=3)
+    if model.config.classes:
+        check_one_integer_likelihood(model, {"label": ["cat", "dog", None]}, count=3)
 
 
 @pytest.mark.slow

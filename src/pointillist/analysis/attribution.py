@@ -2,6 +2,7 @@
 
 Three methods for three questions. A gradient is the effect of an infinitesimal change. Integrated gradients (the extra
 `explain`) divide the difference from a baseline among the sub-pixels. Perturbation changes one sub-pixel at a time.
+Gradients are those of the network in floating point; perturbation compares the distributions of the query's engine.
 """
 
 from __future__ import annotations
@@ -255,12 +256,11 @@ def _divergences(
     query: ImageQuery, x: Int[Tensor, "b c h w"], row: int, column: int, channels: Sequence[int]
 ) -> Float[np.ndarray, " n"]:
     """Compute the divergence of the last image's distributions at a position from each of the others', in bits."""
-    model, here = query.model, (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
-    params = query.outputs(model.canvas(x))[here]
-    true = query.x.expand(len(x), -1, -1, -1)[here]
-    total = torch.zeros(len(x) - 1, dtype=torch.float64, device=model.device)
+    here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
+    params, true = query.params_of(x)[here], query.x.expand(len(x), -1, -1, -1)[here]
+    total = torch.zeros(len(x) - 1, dtype=torch.float64, device=x.device)
     for channel in channels:
-        log_probs = model.likelihood.conditional(params, true, channel)[:, :, 0, 0].double().clamp(min=-1e4)
+        log_probs = query.likelihood.conditional(params, true, channel)[:, :, 0, 0].double().clamp(min=-1e4)
         log_p = log_probs[-1:]
         total += (log_p.exp() * (log_p - log_probs[:-1])).sum(1)
     result: np.ndarray = (total.clamp(min=0) / NATS_PER_BIT).cpu().numpy()

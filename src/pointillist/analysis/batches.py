@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from jaxtyping import Float, Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from pointillist.analysis.query import QueryKwargs
@@ -23,6 +23,9 @@ class BatchQueryKwargs(QueryKwargs, total=False):
 class BatchedOutputs:
     """Images of one size, with the conditions of their data set or those given with levels.
 
+    Attributes:
+        likelihood: distribution of a pixel, given the outputs.
+
     Raises:
         ShapeError, DataError, ConfigError: if the model does not take them.
     """
@@ -36,13 +39,16 @@ class BatchedOutputs:
         *,
         seed: int = 0,
         order: str | None = None,
+        engine: str = "auto",
         **conditions: Unpack[ConditionKwargs],
     ) -> None:
-        self._model, self._order = model, model.order(order)
+        self._order = model.order(order)
         self._reader = BatchReader(model, x, label, text, seed=seed, **conditions)
         self.count, self.height, self.width = self._reader.count, self._reader.height, self._reader.width
+        self._scorer = model.scorer(model.scoring_engine(engine, (self.height, self.width)))
+        self.likelihood = self._scorer.likelihood
 
-    def outputs(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], Float[Tensor, "b p h w"]]:
-        """Return levels of some images, checked, and the network's outputs for them."""
+    def outputs(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], Shaped[Tensor, "b p h w"]]:
+        """Return levels of some images, checked, and the parameters of their distributions."""
         x, inputs = self._reader.read(start, stop)
-        return x, self._model.params(x, self._model.encode(inputs, len(x)), self._order)
+        return x, self._scorer.params(x, self._scorer.encode(inputs, len(x)), self._order)

@@ -15,13 +15,14 @@ from typing import Any, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from PIL import Image
 from torch import Tensor
 
 from pointillist.analysis.batches import BatchedOutputs, BatchQueryKwargs
 from pointillist.analysis.charts import pit_chart, reliability_chart
 from pointillist.data import ImageDataset
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel, inference_mode
@@ -199,7 +200,8 @@ def calibration(
         bins: bins of the PIT histogram.
         seed: seed of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
         on_progress: called with the number of images done and of all images.
-        query: `label`, `text` and further conditions on levels, and `order`, as for `PixelModel.log_prob`.
+        query: `label`, `text` and further conditions on levels, and `order`, as for `PixelModel.log_prob`; `engine`, as
+            for `evaluate`.
 
     Raises:
         ConfigError, DataError, ShapeError: if a setting or the images do not fit.
@@ -226,7 +228,7 @@ def calibration(
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
             for channel in range(image.channels):
-                probs, observed = _forecasts(model, params, levels, channel)
+                probs, observed = _forecasts(batches.likelihood, params, levels, channel)
                 sums.add(probs, observed)
                 bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
                 pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)
@@ -238,11 +240,11 @@ def calibration(
 
 
 def _forecasts(
-    model: PixelModel, params: Float[Tensor, "b p h w"], levels: Int[Tensor, "b c h w"], channel: int
+    likelihood: Likelihood, params: Shaped[Tensor, "b p h w"], levels: Int[Tensor, "b c h w"], channel: int
 ) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n 1"]]:
     """Return probabilities of all levels at every sub-pixel of a channel, in float64, and the observed level."""
-    probs = model.likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
-    probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, model.image.levels)
+    probs = likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
+    probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, likelihood.levels)
     return probs.contiguous().cpu(), levels[:, channel].reshape(-1, 1).cpu()
 
 

@@ -132,7 +132,8 @@ def counterfactual(
     Args:
         edits: the new level by position: (row, column) where there is one channel, or (row, column, channel).
         n: continuations of the original and of the edited image; 0 for none.
-        seed, engine: seed and engine of the continuations, as for `sample`.
+        seed: seed of the continuations, as for `sample`.
+        engine: engine of the continuations, as for `sample`; `auto` for that of the query.
 
     Raises:
         ConfigError: if a position or a level does not exist, or no level changes.
@@ -175,6 +176,7 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
+    engine = query.engine if engine == "auto" else engine
     engine = resolve_engine(query.model, engine, (query.shape[1], query.shape[2]))
     task = CompletionTask(
         model=query.model,

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from PIL import Image
 from torch import Tensor
 
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.integer_likelihood import IntegerLikelihood
+from pointillist.model.pixel_model import inference_mode
 from pointillist.visualization import Chart, png_bytes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -180,17 +181,18 @@ def pixel_distributions(
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
     with inference_mode(query.model):
         params, x = query.params[here], query.x[here]
-        return [_distribution(query.model, params, x, (row, column, channel)) for channel in channels]
+        return [_distribution(query, params, x, (row, column, channel)) for channel in channels]
 
 
 def _distribution(
-    model: PixelModel, params: Float[Tensor, "1 p 1 1"], x: Int[Tensor, "1 c 1 1"], site: tuple[int, int, int]
+    query: ImageQuery, params: Shaped[Tensor, "1 p 1 1"], x: Int[Tensor, "1 c 1 1"], site: tuple[int, int, int]
 ) -> LevelDistribution:
-    likelihood, channel = model.likelihood, site[2]
+    likelihood, channel = query.likelihood, site[2]
     log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0].double().cpu().numpy()
     components = None
-    if isinstance(likelihood, DiscretizedLogisticMixture):
+    if query.model.likelihood.name == "mixture":
+        assert isinstance(likelihood, (DiscretizedLogisticMixture, IntegerLikelihood))
         parts = [t[0, :, 0, 0].double().cpu().numpy() for t in likelihood.components(params, x, channel)]
         half = (likelihood.levels - 1) / 2  # levels lie on [-1, 1]
         components = MixtureComponents(np.exp(parts[0]), (parts[1] + 1) * half, np.exp(parts[2]) * half)
-    return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), model.image.ordered, components)
+    return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), query.model.image.ordered, components)

@@ -52,8 +52,8 @@ class LogitLens:
     ```
 
     Attributes:
-        surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is the
-            model's.
+        surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is that of
+            the whole network, in floating point.
         names: names of the depths; the first is without any layer.
         color_max: value of the last colour of a scale, as in `SurprisalMaps`.
     """
@@ -70,7 +70,7 @@ class LogitLens:
 
     @property
     def saved(self) -> Float[np.ndarray, "m c h w"]:
-        """Bits saved by each layer at every sub-pixel; they sum to the bits without any layer minus the model's."""
+        """Bits saved by each layer at every sub-pixel; they sum to the bits without any layer minus the network's."""
         result: np.ndarray = self.surprisal[:-1] - self.surprisal[1:]
         return result
 
@@ -112,12 +112,12 @@ def logit_lens(query: ImageQuery) -> LogitLens:
     layers = _layers(model)
     result = []
     with inference_mode(model):
-        for depth in range(len(layers)):
+        for depth in range(len(layers) + 1):  # the last one leaves nothing out
             with _left_out([hook for layer in layers[depth:] for hook in layer]):
                 params = query.run_network()
                 result.append(query.surprisal_of(params, query.x)[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
-    return LogitLens(np.stack([*result, query.surprisal]), names, color_scale_max(model))
+    return LogitLens(np.stack(result), names, color_scale_max(model))
 
 
 def has_logit_lens(model: PixelModel) -> bool:

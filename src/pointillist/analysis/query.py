@@ -14,12 +14,14 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import one_image
+from pointillist.model.integer import ScoringModel, image_nats
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.nn import Condition
 from pointillist.system import single_threaded
@@ -32,19 +34,27 @@ T = TypeVar("T")
 
 
 class QueryKwargs(ConditionKwargs, total=False):
-    """Conditions besides `label` and `text`, and `order`: one of the model's orders; None for its first.
+    """Conditions besides `label` and `text`, the order and the engine.
 
     ```python
-    ImageQuery.of(model, x, label="6", order="raster")
+    ImageQuery.of(model, x, label="6", order="raster", engine="cpu")
     ```
+
+    Attributes:
+        order: one of the model's orders; None for its first.
+        engine: what gives the distributions; `auto` for the integer program, where the model has one; see `evaluate`.
     """
 
     order: str | None
+    engine: str
 
 
 @dataclass(frozen=True, eq=False)
 class ImageQuery:
     """An image under a model; `ImageQuery.of` checks the arguments and makes one.
+
+    Its distributions are those of `scorer`: of the integer program, if the model has one, since that is what samples
+    from it; else of the network. Views that need gradients or inner layers run the network (`outputs`).
 
     ```python
     query = ImageQuery.of(model, "six.png", label="6")
@@ -58,6 +68,7 @@ class ImageQuery:
         conditions: conditions on the image, a batch of one.
         order: the generation order, `model.order()` for the model's first.
         prompt: the text among the conditions, as written; None if there is none or it is not known.
+        engine: engine that gives the distributions, or `auto`; see `PixelModel.scorer`.
     """
 
     model: PixelModel
@@ -65,6 +76,7 @@ class ImageQuery:
     conditions: ConditionInputs
     order: PixelOrder
     prompt: str | None = None
+    engine: str = "auto"
     _results: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -76,6 +88,7 @@ class ImageQuery:
         text: Any = None,
         *,
         order: str | None = None,
+        engine: str = "auto",
         **conditions: Unpack[ConditionKwargs],
     ) -> ImageQuery:
         """Make a query from arguments as a user gives them.
@@ -84,9 +97,10 @@ class ImageQuery:
             image: levels `[c h w]` or `[1 c h w]`, a PIL image or the path of an image file.
             label, text, conditions: conditions on the image, as for `PixelModel.log_prob`.
             order: one of the model's orders; None for its first.
+            engine: `auto`, `integer` or `cpu`, as for `evaluate`.
 
         Raises:
-            ShapeError, DataError, ConfigError: if the model does not take this image or these conditions.
+            ShapeError, DataError, ConfigError, EngineError: if the model does not take this image or these conditions.
 
         Example::
 
@@ -95,7 +109,8 @@ class ImageQuery:
         """
         x = one_image(model, image)
         inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
-        return cls(model, x, inputs, model.order(order), text if isinstance(text, str) else None)
+        resolved = model.scoring_engine(engine, (x.shape[2], x.shape[3]))
+        return cls(model, x, inputs, model.order(order), text if isinstance(text, str) else None, resolved)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -144,16 +159,47 @@ class ImageQuery:
             return self.outputs(self.model.canvas(self.x))
 
     @cached_property
-    def params(self) -> Float[Tensor, "1 p h w"]:
-        """Outputs of the network for the image, computed once."""
-        return self.run_network()
+    def scorer(self) -> ScoringModel:
+        """The integer model of `model`, or `model` itself: its distributions are those of the query."""
+        return self.model.scorer(self.engine, (self.shape[1], self.shape[2]))
+
+    @property
+    def in_integers(self) -> bool:
+        """True if the distributions are those of the integer program."""
+        return self.scorer is not self.model
+
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """Distribution of a pixel, given `params`."""
+        return self.scorer.likelihood
+
+    def params_of(self, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b p h w"]:
+        """Compute the parameters of the distributions of images, under the conditions and the order."""
+        condition = self.scorer.encode(self.conditions[np.zeros(len(x), np.int64)], len(x))
+        with self.few_threads(), inference_mode(self.model):
+            return self.scorer.params(x, condition, self.order)
+
+    @cached_property
+    def params(self) -> Shaped[Tensor, "1 p h w"]:
+        """Parameters of the distributions of the image, computed once."""
+        return self.params_of(self.x)
+
+    @cached_property
+    def log_probs(self) -> Float[Tensor, "1 c h w"]:
+        """Log-probability of every sub-pixel of the image given those before it, in nats; computed once."""
+        with inference_mode(self.model):
+            return self.likelihood.log_prob(self.params, self.x)
 
     @cached_property
     def surprisal(self) -> Float[np.ndarray, "c h w"]:
-        """Surprisal of every sub-pixel of the image, in bits; computed once."""
-        with inference_mode(self.model):
-            output: np.ndarray = self.surprisal_of(self.params, self.x)[0].double().cpu().numpy()
+        """Surprisal of every sub-pixel of the image, in bits."""
+        output: np.ndarray = -self.log_probs[0].double().cpu().numpy() / NATS_PER_BIT
         return output
+
+    @cached_property
+    def bits(self) -> float:
+        """Bits of the whole image: its negative log-likelihood, as `evaluate` computes it."""
+        return -float(image_nats(self.log_probs)[0]) / NATS_PER_BIT
 
     @cached_property
     def order_index(self) -> Int[np.ndarray, "c h w"]:
@@ -179,7 +225,7 @@ class ImageQuery:
         return before
 
     def surprisal_of(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Compute -log2 of the probability of every sub-pixel."""
+        """Compute -log2 of the probability of every sub-pixel, from outputs of the network."""
         return -self.model.likelihood.log_prob(params, x) / NATS_PER_BIT
 
     def site_surprisal(
@@ -191,13 +237,13 @@ class ImageQuery:
         return self.surprisal_of(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
 
     def iter_log_probs(
-        self, params: Float[Tensor, "1 p h w"], channel: int
+        self, params: Shaped[Tensor, "1 p h w"], channel: int
     ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
         """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         _, height, width = self.shape
-        mixtures = getattr(self.model.likelihood, "mixtures", 1)  # each component has a table of its own
+        mixtures = getattr(self.likelihood, "mixtures", 1)  # each component has a table of its own
         step = max(1, _TABLE_SIZE // (self.model.image.levels * mixtures * width))
         for start in range(0, height, step):
             rows = slice(start, min(height, start + step))
-            log_probs = self.model.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
+            log_probs = self.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
             yield rows, log_probs[0].double()

@@ -48,7 +48,8 @@ class SurprisalMaps:
     ```
 
     Attributes:
-        surprisal: -log2 of the probability of the level that is there, `[c h w]`; sums to the bits of the image.
+        bits: bits of the whole image: its negative log-likelihood, as `evaluate` computes it.
+        surprisal: -log2 of the probability of the level that is there, `[c h w]`; sums to `bits`, up to rounding.
         entropy: expected surprisal, given the true sub-pixels before it, `[c h w]`.
         variance: variance of the surprisal, in bits squared, `[c h w]`.
         order_index: index of each sub-pixel in the generation order, from 0, `[c h w]`.
@@ -56,17 +57,13 @@ class SurprisalMaps:
         names: names of the channels.
     """
 
+    bits: float
     surprisal: Float[np.ndarray, "c h w"] = field(repr=False)
     entropy: Float[np.ndarray, "c h w"] = field(repr=False)
     variance: Float[np.ndarray, "c h w"] = field(repr=False)
     order_index: Int[np.ndarray, "c h w"] = field(repr=False)
     color_max: float
     names: tuple[str, ...] = ()
-
-    @property
-    def bits(self) -> float:
-        """Bits of the whole image."""
-        return float(self.surprisal.sum())
 
     @property
     def bits_per_dim(self) -> float:
@@ -199,7 +196,8 @@ def _surprisal_maps(query: ImageQuery) -> SurprisalMaps:
                 entropy[channel, rows] = mean[0].cpu().numpy() / NATS_PER_BIT
                 variance[channel, rows] = spread[0].cpu().numpy() / NATS_PER_BIT**2
     names = channel_names(query.model.image)
-    return SurprisalMaps(query.surprisal, entropy, variance, query.order_index, color_scale_max(query.model), names)
+    maps = (query.surprisal, entropy, variance)
+    return SurprisalMaps(query.bits, *maps, query.order_index, color_scale_max(query.model), names)
 
 
 def _z_score(surprisal: Any, entropy: Any, variance: Any) -> np.ndarray:

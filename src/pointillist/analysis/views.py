@@ -139,7 +139,9 @@ class Views:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, of every view, ready for JSON."""
         views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        result: dict[str, Any] = {"model": self.title, "shape": list(self.query.shape), **self.maps.to_dict()}
+        engine = "integer" if self.query.in_integers else "cpu"
+        result: dict[str, Any] = {"model": self.title, "engine": engine, "shape": list(self.query.shape)}
+        result |= self.maps.to_dict()
         result |= {name: view.to_dict() for name, view in views.items() if view is not None}
         return {**result, "counterfactuals": [view.to_dict() for view in self.counterfactuals]}
 
@@ -173,6 +175,11 @@ def describe_z(z_score: float) -> str:
     """Describe the z-score of an image in words."""
     far = "far more surprising than the model expected"
     return next((words for limit, words in _DESCRIPTIONS if z_score < limit), far)
+
+
+def describe_engine(views: Views) -> str:
+    """Describe what gives the distributions: "integer program" or "floating point"."""
+    return "integer program" if views.query.in_integers else "floating point"
 
 
 def describe_conditions(views: Views) -> str:

@@ -25,7 +25,9 @@ from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals
 from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
+from pointillist.anomaly.windows import Windows
 from pointillist.model.batches import not_one_image
+from pointillist.model.integer import SCORING_ENGINES
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.pretrained import as_model
 
@@ -52,6 +54,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         model_: the model.
+        engine_: what gives the distributions: `integer` or `cpu`.
         statistic_names_: names of the statistics.
         density_: density of the statistics of normal images.
         calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
@@ -70,6 +73,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         smoothing: float = 1.5,
         conditions: bool = False,
         batch_size: int = 64,
+        engine: str = "auto",
     ) -> None:
         """Keep the settings; they are checked by `fit`.
 
@@ -82,6 +86,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
             conditions: also score the images of a data set with their labels and captions.
             batch_size: images, or windows of them, at once; the result does not change.
+            engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `cpu` is
+                floating point; a detector keeps to the one that it was fitted with.
         """
         self.model = model
         self.background = background
@@ -90,6 +96,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.smoothing = smoothing
         self.conditions = conditions
         self.batch_size = batch_size
+        self.engine = engine
 
     def __sklearn_clone__(self) -> AnomalyDetector:
         """Return an unfitted detector of the same models, which are shared: fitting does not change them."""
@@ -115,7 +122,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         self.model_ = as_model(self.model)
         self.background_ = None if self.background is None else as_model(self.background)
-        result = collect_normals(self._scorer().score(X))
+        result = collect_normals(self._scorer(self.engine).score(X))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
         if len(result) < least:
             raise DataError(
@@ -123,8 +130,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{least:,}, half of them held out; give more, or ask for a higher rate."
             )
         fitted, held_out = result[::2], result[1::2]
-        self.statistic_names_ = self._scorer().names
         self.image_size_ = result.size
+        window = Windows.of(result.size, (self.model_.image.height, self.model_.image.width)).window
+        self.engine_ = self.model_.scoring_engine(self.engine, window)
+        self.statistic_names_ = self._scorer(self.engine_).names
         self.density_ = fit_density(fitted.statistics.reshape(-1, len(self.statistic_names_)), self.density)
         self.calibration_scores_ = np.sort(self._scores(held_out.statistics)[0])
         self.heat_scale_ = HeatScale.of(fitted, held_out)
@@ -218,7 +227,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("model", "background")}
         stored = StoredDetector(
             parameters=parameters, statistic_names=self.statistic_names_, image_size=self.image_size_,
-            density=self.density_, calibration_scores=self.calibration_scores_, heat_scale=self.heat_scale_,
+            engine=self.engine_, density=self.density_, calibration_scores=self.calibration_scores_,
+            heat_scale=self.heat_scale_,
         )  # fmt: skip
         write_detector(Path(folder), stored, self.model_, self.background_)
         return Path(folder)
@@ -245,7 +255,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         detector.model_, detector.background_ = model, background
         detector.statistic_names_, detector.image_size_ = stored.statistic_names, stored.image_size
         detector.density_, detector.heat_scale_ = stored.density, stored.heat_scale
-        detector.calibration_scores_ = stored.calibration_scores
+        detector.calibration_scores_, detector.engine_ = stored.calibration_scores, stored.engine
         return detector
 
     def _check_settings(self) -> None:
@@ -254,18 +264,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 f"`contamination` (={self.contamination!r}) must be above 0 and at most 0.5: 0.05 calls one in twenty "
                 "normal images odd."
             )
+        if self.engine not in SCORING_ENGINES:
+            raise ConfigError(f"`engine` (={self.engine!r}) must be one of {', '.join(SCORING_ENGINES)}.")
         if self.density not in KINDS:
             raise ConfigError(f"`density` (={self.density!r}) must be one of {', '.join(KINDS)}.")
 
-    def _scorer(self) -> Scorer:
+    def _scorer(self, engine: str) -> Scorer:
         return Scorer(
             model=self.model_, background=self.background_, conditions=self.conditions, smoothing=self.smoothing,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size, engine=engine,
         )  # fmt: skip
 
     def _batches(self, X: Any) -> Iterator[ScoredBatch]:  # noqa: N803
         check_is_fitted(self)
-        for batch in self._scorer().score(X):
+        for batch in self._scorer(self.engine_).score(X):
             size = batch.excess.shape[1:]
             if size != self.image_size_:
                 raise ShapeError(

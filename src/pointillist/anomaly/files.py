@@ -40,6 +40,7 @@ class StoredDetector:
         parameters: parameters of the detector, without the models.
         statistic_names: names of the statistics.
         image_size: height and width of the images.
+        engine: what gave the distributions: `integer` or `cpu`.
         density: density of the statistics of normal images.
         calibration_scores: scores of the held-out normal images, sorted.
         heat_scale: scale of heat maps.
@@ -48,6 +49,7 @@ class StoredDetector:
     parameters: dict[str, Any]
     statistic_names: tuple[str, ...]
     image_size: tuple[int, int]
+    engine: str
     density: Density
     calibration_scores: Float[np.ndarray, " n"]
     heat_scale: HeatScale
@@ -62,6 +64,7 @@ def write_detector(folder: Path, stored: StoredDetector, model: PixelModel, back
         "background": None if background is None else model_fingerprint(background),
         "statistic_names": list(stored.statistic_names),
         "image_size": list(stored.image_size),
+        "engine": stored.engine,
         "parameters": stored.parameters,
     }
     density, heat = stored.density, stored.heat_scale
@@ -99,6 +102,7 @@ def read_detector(folder: Path, model: PixelModel, background: PixelModel | None
         parameters=settings["parameters"],
         statistic_names=tuple(settings["statistic_names"]),
         image_size=(height, width),
+        engine=settings.get("engine", "cpu"),  # before there was a choice, a detector was fitted in floating point
         density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
         calibration_scores=tensors["calibration_scores"],
         heat_scale=HeatScale(mean, deviation, tensors["heat_peaks"]),

@@ -1,17 +1,17 @@
-"""Maps of surprisal, its expectation and variance, and the PIT, of a batch of images: one pass of the network."""
+"""Maps of surprisal, its expectation and variance, and the PIT, of a batch of images: one pass of the model."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
 from pointillist.distributions.likelihoods import Likelihood
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.integer import ScoringModel
 
 NATS_PER_BIT = 0.6931471805599453
 _TABLE_SIZE = 1_000_000  # probabilities at once: they stay in the cache of the processor
@@ -44,10 +44,11 @@ class PixelMaps:
         return self.surprisal - self.entropy
 
 
-def pixel_maps(model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs) -> PixelMaps:
+def pixel_maps(model: ScoringModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs) -> PixelMaps:
     """Compute the maps of images that the model has checked.
 
     Args:
+        model: a pixel model, or what scores images for an engine (`PixelModel.scorer`).
         x: levels.
         inputs: conditions of the images.
 
@@ -56,18 +57,19 @@ def pixel_maps(model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionIn
             maps = pixel_maps(model, model.check(x), model.conditions.inputs(None, len(x)))
     """
     params = model.params(x, model.encode(inputs, len(x), (x.shape[2], x.shape[3])))
-    step = max(1, _TABLE_SIZE // (model.image.levels * x.shape[2] * x.shape[3]))
+    likelihood = model.likelihood
+    step = max(1, _TABLE_SIZE // (likelihood.levels * x.shape[2] * x.shape[3]))
     with torch.autocast(x.device.type, enabled=False):
-        surprisal = -model.likelihood.log_prob(params, x).sum(1) / NATS_PER_BIT
+        surprisal = -likelihood.log_prob(params, x).sum(1) / NATS_PER_BIT
         starts = range(0, len(x), step)
-        parts = [_moments(model.likelihood, params[i : i + step], x[i : i + step]) for i in starts]
+        parts = [_moments(likelihood, params[i : i + step], x[i : i + step]) for i in starts]
     entropy, variance, pit, pit_variance = (torch.cat(each) for each in zip(*parts, strict=True))
     maps = (surprisal, entropy.sum(1) / NATS_PER_BIT, variance.sum(1) / NATS_PER_BIT**2)
     return PixelMaps(*maps, pit, pit_variance) if model.image.ordered else PixelMaps(*maps)
 
 
 def _moments(
-    likelihood: Likelihood, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]
+    likelihood: Likelihood, params: Shaped[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Compute entropy, its variance, and the PIT with its variance, `[b c h w]` each, in nats."""
     result = []

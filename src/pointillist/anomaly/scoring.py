@@ -16,10 +16,12 @@ from torch import Tensor
 from pointillist.anomaly.pixel_maps import NATS_PER_BIT, pixel_maps
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.anomaly.statistics import image_statistics, statistic_names
+from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
 from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
+from pointillist.model.integer import ScoringModel
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
 _REACH = 3  # standard deviations at which the smoothing kernel ends
@@ -58,6 +60,7 @@ class Scorer:
         conditions: whether images are scored with their conditions, beside without.
         smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
         batch_size: images, or windows of them, at once.
+        engine: what gives the distributions, as for `evaluate`; a background model without a program is in floats.
     """
 
     model: PixelModel
@@ -65,6 +68,7 @@ class Scorer:
     conditions: bool = False
     smoothing: float = 1.5
     batch_size: int = 64
+    engine: str = "auto"
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -104,10 +108,11 @@ class Scorer:
 
     def _score(self, batch: ImageBatch) -> ScoredBatch:
         x, windows = batch.x, batch.windows
-        maps = pixel_maps(self.model, x, batch.inputs)
+        scorer = self.model.scorer(self.engine, windows.window)
+        maps = pixel_maps(scorer, x, batch.inputs)
         check_likelihood(maps.surprisal.flatten(1).sum(1))
-        background = None if self.background is None else self._bits(self.background, x)
-        unconditional = self._bits(self.model, x) if self.conditions else None
+        background = None if self.background is None else self._background_bits(self.background, x)
+        unconditional = _bits(scorer, x, batch.inputs.unconditional()) if self.conditions else None
         codec = torch.from_numpy(deflate_bits(x.cpu().numpy())).to(x.device)
         result = image_statistics(maps, x[0].numel(), codec, background, unconditional)
         excess = smooth(windows.blend(maps.excess), self.smoothing)
@@ -116,11 +121,18 @@ class Scorer:
             batch.names, batch.levels.cpu().numpy(), statistics.cpu().numpy(), excess.double().cpu().numpy()
         )
 
-    def _bits(self, model: PixelModel, x: Int[Tensor, "n c i j"]) -> Float[Tensor, " n"]:
-        """Compute the bits of each image under a model, unconditionally."""
-        with inference_mode(model):
-            nats = model.log_prob_map(x.to(model.device)).double().flatten(1).sum(1)
-        return -nats.to(x.device) / NATS_PER_BIT
+    def _background_bits(self, background: PixelModel, x: Int[Tensor, "n c i j"]) -> Float[Tensor, " n"]:
+        size = (x.shape[2], x.shape[3])
+        scorer = background.scorer("cpu" if self.engine == "cpu" else "auto", size)
+        inputs = background.conditions.inputs(None, len(x), size=size)
+        with inference_mode(background):
+            return _bits(scorer, background.check(x), inputs).to(x.device)
+
+
+def _bits(scorer: ScoringModel, x: Int[Tensor, "n c i j"], inputs: ConditionInputs) -> Float[Tensor, " n"]:
+    """Compute the bits of each image."""
+    nats = scorer.unchecked_log_prob_map(x, inputs).double().flatten(1).sum(1)
+    return -nats.to(x.device) / NATS_PER_BIT
 
 
 def smooth(maps: Float[Tensor, "b h w"], deviation: float) -> Float[Tensor, "b h w"]:

@@ -115,7 +115,7 @@ def log_prob_maps(
     parts = (slice(i, i + step) for i in range(0, len(levels), step))
     with inference_mode(model), single_threaded():  # threads that wait for each other would cost more than they save
         return torch.cat([
-            scorer.log_prob_map_given(levels[part].to(model.device), inputs[part], order).double().cpu()
+            scorer.unchecked_log_prob_map(levels[part].to(model.device), inputs[part], order).double().cpu()
             for part in parts
         ])  # fmt: skip
 

@@ -44,8 +44,8 @@ class ConditionInputs:
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)
-    model.log_prob_map_given(x, inputs)
-    model.log_prob_map_given(x, inputs.unconditional())
+    model.unchecked_log_prob_map(x, inputs)
+    model.unchecked_log_prob_map(x, inputs.unconditional())
     ```
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class SampleBatch:
         nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1. The draws add to it.
         params: `[n, h, w, p]`, filled with the parameters at every site, or None.
         mask: levels that each sub-pixel may have, from `LevelMask.begin_stage` on; None for all.
+        sizes: for an integer program, `[n, c, h, w]`, filled with the frequency of the level of each sub-pixel.
     """
 
     levels: IntArray
@@ -45,6 +47,7 @@ class SampleBatch:
     nats: NDArray[np.float64]
     params: FloatArray | None = None
     mask: LevelMask | None = None
+    sizes: IntArray | None = None
 
     def check(self, channels: int) -> None:
         """Check shapes, because compiled code writes without bounds checks.
@@ -61,6 +64,16 @@ class SampleBatch:
             result = getattr(self, name)
             if result is not None and result.shape != due:
                 raise ValueError(f"`{name}` {result.shape} of a batch must have the shape {due}.")
+
+
+def sum_images(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
+
+    ```python
+    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
+    ```
+    """
+    return np.array([math.fsum(image) for image in values.reshape(len(values), -1).tolist()])
 
 
 def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:

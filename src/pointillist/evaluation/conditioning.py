@@ -13,8 +13,9 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
-from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods
+from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods, open_scorer
 from pointillist.model.batches import BatchReader, check_spec, match_labels
+from pointillist.model.integer import ScoringModel
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
 
@@ -64,12 +65,14 @@ def conditional_gain(
     *,
     batch_size: int = 64,
     guidance: float = 1.0,
+    engine: str = "auto",
     on_progress: Progress | None = None,
 ) -> dict[str, MeanWithCI]:
     """Compute the bits an image that each condition of a data set saves, against the unconditional likelihood.
 
     Args:
         guidance: guidance scale of the conditional distribution; see `guided_log_prob`.
+        engine: what computes the likelihoods; see `evaluate`.
 
     Returns:
         the gain log2 p(x | c) - log2 p(x) of each condition alone by its keyword, and of all as `everything`.
@@ -81,6 +84,7 @@ def conditional_gain(
         conditional_gain(model, data.test)["label"].value  # bits an image
     """
     reader, names = BatchReader(model, data), _conditions_by_keyword(model)
+    scorer = open_scorer(model, engine, reader, batch_size)
     gains: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
     used: set[str] = set()
     with inference_mode(model):
@@ -88,11 +92,11 @@ def conditional_gain(
             x, inputs = reader.read(start, start + batch_size)
             dropped = inputs.unconditional()
             used |= {name for name in names if any(inputs.parts[part].known.any() for part in names[name])}
-            baseline = _log_likelihood(model, x, dropped)
+            baseline = _log_likelihood(scorer, x, dropped)
             for name in gains:
                 kept = names.get(name, tuple(inputs.parts))
                 parts = {part: (inputs if part in kept else dropped).parts[part] for part in inputs.parts}
-                conditional = _log_likelihood(model, x, ConditionInputs(len(inputs), parts), guidance)
+                conditional = _log_likelihood(scorer, x, ConditionInputs(len(inputs), parts), guidance)
                 gains[name].append((conditional - baseline) / math.log(2))
             if on_progress is not None:
                 on_progress(start + len(x), len(data))
@@ -109,12 +113,14 @@ def bayes_classify(
     *,
     batch_size: int = 64,
     guidance: float = 1.0,
+    engine: str = "auto",
     on_progress: Progress | None = None,
 ) -> tuple[RetrievalMetrics, Float[np.ndarray, "n k"]]:
     """Classify images by Bayes' rule with a uniform prior: p(c | x) is proportional to p(x | c).
 
     Args:
         guidance: guidance scale of p(x | c); see `guided_log_prob`.
+        engine: what computes the likelihoods; see `evaluate`.
 
     Returns:
         metrics, of which `top1` is the accuracy, and log p(x | c) of every class in nats.
@@ -129,6 +135,7 @@ def bayes_classify(
     if not model.config.classes or data.labels is None:
         raise ConfigError("Classes need a model and images with labels: one of them has none.")
     check_spec(model, data)
+    scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
     classes = len(model.config.classes)
     truth = match_labels(model, data).numpy()
     scores = np.empty((len(data), classes))
@@ -138,7 +145,7 @@ def bayes_classify(
             x = model.check(data.batch(index).levels)
             for label in range(classes):
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
-                scores[index, label] = _log_likelihood(model, x, inputs, guidance)
+                scores[index, label] = _log_likelihood(scorer, x, inputs, guidance)
             if on_progress is not None:
                 on_progress(int(index[-1]) + 1, len(data))
     return RetrievalMetrics.of(_ranks(scores, truth)[:, None], classes), scores
@@ -152,6 +159,7 @@ def caption_retrieval(
     candidates: int = 50,
     repeats: int = 1,
     seed: int = 0,
+    engine: str = "auto",
     on_progress: Progress | None = None,
 ) -> list[RetrievalMetrics]:
     """Rank the caption of each image among other captions of the data set, by log p(x | caption).
@@ -161,6 +169,7 @@ def caption_retrieval(
         candidates: number of captions to rank, the true one included; the others are drawn at random and differ.
         repeats: number of draws of the other captions.
         seed: seed of the draws.
+        engine: what computes the likelihoods; see `evaluate`.
 
     Returns:
         metrics for each guidance scale.
@@ -175,6 +184,7 @@ def caption_retrieval(
     if model.config.condition(TextConfig) is None or data.texts is None:
         raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
     check_spec(model, data)
+    scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
 
     def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
         x = model.check(data.batch([i]).levels)
@@ -182,7 +192,7 @@ def caption_retrieval(
         result = []
         for batch in batches:
             inputs = model.conditions.inputs(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
-            nats = guided_log_likelihoods(model, x.expand(len(batch), -1, -1, -1), inputs, guidances)
+            nats = guided_log_likelihoods(scorer, x.expand(len(batch), -1, -1, -1), inputs, guidances)
             result.append(np.stack([each.numpy() for each in nats]))
         return np.concatenate(result, 1)
 
@@ -241,9 +251,9 @@ def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
 
 
 def _log_likelihood(
-    model: PixelModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
+    scorer: ScoringModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
-    (result,) = guided_log_likelihoods(model, x, inputs, (guidance,))
+    (result,) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
     return result.numpy()
 
 

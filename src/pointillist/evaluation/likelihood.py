@@ -21,6 +21,7 @@ from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
+from pointillist.model.integer import ScoringModel, image_nats
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.pretrained import as_model
@@ -51,7 +52,7 @@ class Evaluation:
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
-        engine: `exact` for the likelihood of the integer model.
+        engine: `integer` for the likelihood of the integer program, `cpu` for that of the model in floating point.
     """
 
     nats: float
@@ -65,7 +66,7 @@ class Evaluation:
     nats_by_order: Mapping[str, float] = field(default_factory=dict)
     guidance: float = 1.0
     split: str | None = None
-    engine: str = "auto"
+    engine: str = "cpu"
 
     @classmethod
     def of(cls, nats_per_image: Float[np.ndarray, " n"], dims: int, **facts: Any) -> Evaluation:
@@ -89,7 +90,7 @@ class Evaluation:
         return (
             f"{self.bits_per_dim:.4f} bits/dim{interval}, {self.nats:.3f} nats an image, "
             f"{self.count:,} image{'s' * (self.count != 1)}{'' if self.split is None else f' ({self.split})'} "
-            f"of {self.dims:,} dims"
+            f"of {self.dims:,} dims{', integer program' * (self.engine == 'integer')}"
         )
 
     def __repr__(self) -> str:
@@ -111,7 +112,10 @@ def evaluate(
     journal: Journal | None = None,
     **further: Unpack[ConditionKwargs],
 ) -> Evaluation:
-    """Compute the likelihood of images, in float32 whatever the model was trained in, independent of `batch_size`.
+    """Compute the likelihood of images, independent of `batch_size`.
+
+    A model with an integer program is scored by it, as it samples by default. Any other, and every model with
+    `engine="cpu"`, is scored in float32, whatever it was trained in.
 
     Args:
         model: a model, or the name or folder of one.
@@ -122,7 +126,8 @@ def evaluate(
         on_progress: called with images done and images in all.
         order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
-        engine: `auto` evaluates the model; `exact` its integer model, whose likelihood is its own (`quantize_integer`).
+        engine: `auto` takes the integer program where the model has one for images of this size (`quantize_integer`),
+            `integer` needs one, `cpu` computes in floating point, where the model is.
         journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
 
     Returns:
@@ -139,19 +144,19 @@ def evaluate(
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
     model = as_model(model)
-    _check_engine(model, engine, guidance)
+    model.scoring_engine(engine)  # an error before images are read
     split, x = select_images(model, x)
     reader = BatchReader(model, x, label, text, seed=seed, **further)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    check_evaluation_memory(model, min(batch_size, reader.count), reader.height, reader.width)
+    scorer = open_scorer(model, engine, reader, batch_size)
     orders = resolve_orders(model, order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model), Bar("evaluating", reader.count) as bar:
         for start in range(read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
-            nats[:, start:stop] = negative_log_likelihoods(model, levels, inputs, orders, guidance, engine)
+            nats[:, start:stop] = negative_log_likelihoods(scorer, levels, inputs, orders, guidance)
             if journal is not None:
                 journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
@@ -161,21 +166,26 @@ def evaluate(
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
     return Evaluation.of(
         combine_orders(nats, name), model.image.channels * reader.height * reader.width,
-        notes=reader.notes, order=name, engine=engine, nats_by_order=by_order, guidance=guidance, split=split,
+        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance, split=split,
+        engine="cpu" if scorer is model else "integer",
     )  # fmt: skip
 
 
-def _check_engine(model: PixelModel, engine: str, guidance: float) -> None:
-    if engine not in ("auto", "integer"):
-        raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto or integer.")
-    if engine == "integer":
-        if guidance != 1:
-            raise ConfigError(f"`guidance` (={guidance}) must be 1 on engine 'integer': leave one of them out.")
-        model.integer_model()  # an error before images are read
+def open_scorer(model: PixelModel, engine: str, reader: BatchReader, batch_size: int) -> ScoringModel:
+    """Return what scores the images of a reader for an engine, once a batch of them is known to fit in memory.
+
+    Raises:
+        ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
+    """
+    size = (reader.height, reader.width)
+    resolved = model.scoring_engine(engine, size)
+    if resolved == "cpu":  # a program holds a few rows of the images
+        check_evaluation_memory(model, min(batch_size, reader.count), *size)
+    return model.scorer(resolved)
 
 
 def guided_log_prob(
-    model: PixelModel,
+    model: ScoringModel,
     x: Int[Tensor, "b c h w"],
     inputs: ConditionInputs,
     guidance: float,
@@ -188,6 +198,7 @@ def guided_log_prob(
     itself, 0 the unconditional model. Scales below 1 weaken the conditioning.
 
     Args:
+        model: a pixel model, or what scores images for an engine (`PixelModel.scorer`).
         x: levels that the model has checked (`PixelModel.check`).
         inputs: conditions of the images.
         order: generation order; None for the model's first.
@@ -201,19 +212,21 @@ def guided_log_prob(
 
 
 def guided_log_probs(
-    model: PixelModel,
+    model: ScoringModel,
     x: Int[Tensor, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
     order: PixelOrder | None = None,
 ) -> list[Float[Tensor, "b c h w"]]:
     """Compute `guided_log_prob` under each of several guidance scales with two passes of the network."""
+    if set(guidances) == {1}:
+        log_probs = model.unchecked_log_prob_map(x, inputs, order)
+        return [log_probs] * len(guidances)
     likelihood, params = model.likelihood, model.params(x, model.encode(inputs, len(x)), order)
     # one image repeated for several conditions needs a single unconditional pass
     distinct = x[:1] if len(x) and not x.stride(0) else x
-    if set(guidances) != {1}:
-        dropped = inputs[: len(distinct)].unconditional()
-        unconditional = model.params(distinct, model.encode(dropped, len(distinct)), order)
+    dropped = inputs[: len(distinct)].unconditional()
+    unconditional = model.params(distinct, model.encode(dropped, len(distinct)), order)
     result = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:
@@ -230,7 +243,7 @@ def guided_log_probs(
 
 
 def guided_log_likelihoods(
-    model: PixelModel,
+    model: ScoringModel,
     x: Int[Tensor, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
@@ -238,30 +251,26 @@ def guided_log_likelihoods(
 ) -> list[Float[Tensor, " b"]]:
     """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64 on the CPU."""
     maps = guided_log_probs(model, x, inputs, guidances, order)
-    return [log_prob.flatten(1).double().sum(1).cpu() for log_prob in maps]
+    return [image_nats(log_probs) for log_probs in maps]
 
 
 def negative_log_likelihoods(
-    model: PixelModel,
+    model: ScoringModel,
     x: Int[Tensor, "b c h w"],
     inputs: ConditionInputs,
     orders: Sequence[PixelOrder],
     guidance: float = 1.0,
-    engine: str = "auto",
 ) -> Float[np.ndarray, "o b"]:
-    """Compute the negative log-likelihood of each image under each order, in nats; see `evaluate` for the engine.
+    """Compute the negative log-likelihood of each image under each order, in nats.
 
     ```python
-    negative_log_likelihoods(model, *reader.read(0, 64), [model.order()])
+    negative_log_likelihoods(model.scorer(), *reader.read(0, 64), [model.order()])
     ```
 
     Raises:
         CheckpointError: if one is not a number.
     """
-    if engine == "integer":
-        result = [model.integer_model().log_prob_map_given(x, inputs, order).flatten(1).sum(1) for order in orders]
-    else:
-        result = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
+    result = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
     for nats in result:
         check_likelihood(nats)
     return -torch.stack(result).numpy()

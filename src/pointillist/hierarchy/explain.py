@@ -57,7 +57,7 @@ def explain_chain(chain: Chain, pyramid: Pyramid) -> LevelsOfImage:
         data = pyramid.of_stage(name, model.config.conditions)
         levels, inputs = BatchReader(model, data).read(0, 1)
         with inference_mode(model):
-            nats = -model.log_prob_map_given(levels, inputs, model.order())[0].double().cpu().sum(0)
+            nats = -model.unchecked_log_prob_map(levels, inputs, model.order())[0].double().cpu().sum(0)
         bits = nats.numpy() / math.log(2)
         totals[name], numbers[name] = float(bits.sum()), float(bits.sum()) / levels[0].numel()
         if name != PIXELS:

@@ -8,19 +8,27 @@ from typing import Any, Protocol, Unpack, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label, MaskedValue, PortableEncoder
+from pointillist.distributions.likelihoods import Likelihood
+from pointillist.engine.batch import sum_images
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import WeightSnapshot
-from pointillist.errors import EngineError, ShapeError
+from pointillist.errors import ConfigError, EngineError, ShapeError
+from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.fingerprint import Configured, model_fingerprint
+from pointillist.model.integer_likelihood import IntegerLikelihood
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program
+from pointillist.system import available_cores
+
+SCORING_ENGINES = ("auto", "integer", "cpu")
+"""Engines that score images; `cpu` is floating point on any device, `auto` takes the integer program where it can."""
 
 
 @runtime_checkable
@@ -43,10 +51,23 @@ class Quantizable(Configured, Protocol):
 class ScoringModel(Protocol):
     """A distribution of images that can be scored: a pixel model in floating point, or its integer model."""
 
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers."""
+
+    @property
+    def likelihood(self) -> Likelihood:
+        """Distribution of a pixel, given its parameters."""
+
+    def params(
+        self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None
+    ) -> Shaped[Tensor, "b p h w"]:
+        """Parameters of the distribution at every pixel of complete images."""
+
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode conditions."""
 
-    def log_prob_map_given(
+    def unchecked_log_prob_map(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
         """Log-probability of each sub-pixel given those before it, in nats, of images that are validated already."""
@@ -79,7 +100,7 @@ class IntegerPixelModel:
         **further: Unpack[ConditionKwargs],
     ) -> Float[Tensor, " b"]:
         """Exact log-likelihood of each image under the integer model, in nats, float64; see `PixelModel.log_prob`."""
-        return self.log_prob_map(x, label, text, order=order, **further).flatten(1).sum(1)
+        return image_nats(self.log_prob_map(x, label, text, order=order, **further))
 
     def log_prob_map(
         self,
@@ -93,24 +114,47 @@ class IntegerPixelModel:
         """Log-probability of each sub-pixel given those before it, in nats, float64. Arguments as `log_prob`."""
         x = self.model.check(x)
         inputs = self.model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        return self.log_prob_map_given(x, inputs, self.model.order(order))
+        return self.unchecked_log_prob_map(x, inputs, self.model.order(order))
 
-    def log_prob_map_given(
+    def unchecked_log_prob_map(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
         """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
         order = self.model.order() if order is None else order
         integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
-        result = torch.from_numpy(np.ascontiguousarray(self.integers.log_prob_map(x.cpu().numpy(), integers, order)))
+        maps = self.integers.log_prob_map(x.cpu().numpy(), integers, order, threads=_threads())
+        result = torch.from_numpy(np.ascontiguousarray(maps))
         observed = None if inputs is None else inputs.observed
         return result if observed is None else result.masked_fill(observed.cpu(), 0.0)
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers."""
+        return self.model.config.image
+
+    @property
+    def likelihood(self) -> IntegerLikelihood:
+        """Distribution of a pixel, given the parameters that the integer program computes."""
+        return IntegerLikelihood(self.integers.programs[0])  # those of other orders have the same head
+
+    def params(
+        self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None
+    ) -> Int[Tensor, "b p h w"]:
+        """Parameters of the distribution at every pixel of complete images, under a condition from `encode`."""
+        order = self.model.order() if order is None else order
+        integers = self._quantize(condition, len(x), order)
+        result = self.integers.params(x.cpu().numpy(), integers, order, threads=_threads())
+        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(result, 3, 1))).to(x.device)
 
     def inputs(
         self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
     ) -> dict[str, IntArray]:
         """Encode conditions, and round them to the integers that are part of the input of the integer model."""
-        condition = self.model.conditions.to_raster_frame(self.encode(inputs, count, size), order)
-        return self.integers.quantize_inputs(condition_features(condition, count), order)
+        return self._quantize(self.encode(inputs, count, size), count, order)
+
+    def _quantize(self, condition: Condition, count: int, order: PixelOrder) -> dict[str, IntArray]:
+        raster = self.model.conditions.to_raster_frame(condition, order)
+        return self.integers.quantize_inputs(condition_features(raster, count), order)
 
     @torch.no_grad()
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
@@ -139,6 +183,16 @@ class IntegerPixelModel:
         return result
 
 
+def image_nats(log_probs: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
+    """Add log-probabilities to that of each image, float64 on the CPU: the same bits in any layout and batch."""
+    return torch.from_numpy(sum_images(log_probs.detach().cpu().double().numpy()))
+
+
+def _threads() -> int:
+    """Return the threads that share a batch: as many as torch would use."""
+    return min(torch.get_num_threads(), available_cores())
+
+
 class WithIntegerModel:
     """The part of a pixel model that keeps its integer model."""
 
@@ -160,7 +214,7 @@ class WithIntegerModel:
         explained with the same distribution.
 
         ```python
-        model.scorer("auto", (28, 28)).log_prob_map_given(x, inputs, model.order())
+        model.scorer("auto", (28, 28)).unchecked_log_prob_map(x, inputs, model.order())
         ```
 
         Args:
@@ -177,6 +231,25 @@ class WithIntegerModel:
                 if engine == "integer":
                     raise
         return result
+
+    def scoring_engine(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
+        """Return the name of the engine that scores images of a size: `integer`, or `cpu` for floating point.
+
+        ```python
+        pt.load("digits").scoring_engine()  # "integer"
+        ```
+
+        Args:
+            engine: one of `SCORING_ENGINES`.
+            size: height and width of the images; None for the model's own.
+
+        Raises:
+            ConfigError: if there is no such engine.
+            EngineError, ShapeError: if `integer` is named, and the model has none for these images.
+        """
+        if engine not in SCORING_ENGINES:
+            raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or cpu.")
+        return "cpu" if self.scorer(engine, size) is self else "integer"
 
     def integer_model(self: Any, size: tuple[int, int] | None = None) -> IntegerPixelModel:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.

@@ -189,7 +189,7 @@ class PixelModel(WithIntegerModel, nn.Module):
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
         """Log-likelihood of each image in nats, without checking the input: the training step."""
-        return self.log_prob_map_given(x, inputs, self.order(order)).flatten(1).sum(1)
+        return self.unchecked_log_prob_map(x, inputs, self.order(order)).flatten(1).sum(1)
 
     @property
     def needs_data_init(self) -> bool:
@@ -244,9 +244,9 @@ class PixelModel(WithIntegerModel, nn.Module):
         x = self.check(x)
         size, observed = (x.shape[2], x.shape[3]), None if known is None else (x, known)
         inputs = self.conditions.inputs(label, len(x), text, size=size, known=observed, **further)
-        return self.log_prob_map_given(x, inputs, self.order(order))
+        return self.unchecked_log_prob_map(x, inputs, self.order(order))
 
-    def log_prob_map_given(
+    def unchecked_log_prob_map(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
     ) -> Float[Tensor, "b c h w"]:
         """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""

@@ -15,8 +15,9 @@ from jaxtyping import Float, Int
 
 from pointillist.conditioning.label import label_number
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch
-from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps
+from pointillist.engine.batch import SampleBatch, sum_images
+from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps, params_of_images
+from pointillist.engine.integer.frequencies import log_probs
 from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.program import IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
@@ -144,22 +145,44 @@ class IntegerModel:
         starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
         return order.array_from_raster(starts), order.array_from_raster(sizes)
 
+    def params(
+        self,
+        x: Int[np.ndarray, "b c h w"],
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        executor: str | None = None,
+        threads: int = 1,
+    ) -> Int[np.ndarray, "b h w p"]:
+        """Return the parameters of the distribution at every pixel, in the orientation of the image.
+
+        `frequencies(program.head, params[:, rows], pixels, channel)` are the frequencies of all levels there.
+        """
+        order = self.order() if order is None else order
+        if inputs is None:
+            inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
+        levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
+        params = params_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
+        return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
+
     def log_prob_map(
-        self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
+        self,
+        x: Int[np.ndarray, "b c h w"],
+        inputs: Inputs | None = None,
+        order: PixelOrder | None = None,
+        *,
+        threads: int = 1,
     ) -> Float[np.ndarray, "b c h w"]:
         """Return the log-probability of each sub-pixel given those before it, in nats, float64."""
         order = self.order() if order is None else order
-        precision = self.program(order).head.precision
-        _, sizes = self.intervals(x, inputs, order)
-        result: np.ndarray = np.log(sizes) - precision * np.log(2.0)
-        return result
+        _, sizes = self.intervals(x, inputs, order, threads=threads)
+        return log_probs(sizes, self.program(order).head.precision)
 
     def log_prob(
         self, x: Int[np.ndarray, "b c h w"], inputs: Inputs | None = None, order: PixelOrder | None = None
     ) -> Float[np.ndarray, " b"]:
         """Return the exact log-likelihood of each image under this model, in nats, float64."""
-        result: np.ndarray = self.log_prob_map(x, inputs, order).sum((1, 2, 3))
-        return result
+        return sum_images(self.log_prob_map(x, inputs, order))
 
     def steps(
         self,

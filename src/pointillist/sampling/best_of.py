@@ -92,6 +92,6 @@ def unconditional_nats(
         for start in range(0, len(levels), _SCORED_AT_ONCE):
             rows = slice(start, start + _SCORED_AT_ONCE)
             x = levels[rows].to(model.device)
-            maps = scorer.log_prob_map_given(x, inputs[rows].unconditional(), order)
+            maps = scorer.unchecked_log_prob_map(x, inputs[rows].unconditional(), order)
             parts.append(maps.flatten(1).double().sum(1).cpu())
     return torch.cat(parts)

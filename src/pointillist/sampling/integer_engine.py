@@ -10,7 +10,8 @@ import numpy as np
 from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.integer.executors import IntegerSteps, open_steps
-from pointillist.engine.integer.sampler import log_probs, sample_batch
+from pointillist.engine.integer.frequencies import log_probs
+from pointillist.engine.integer.sampler import sample_batch
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
@@ -48,7 +49,7 @@ class IntegerEngineStepper:
 
     def params(self) -> np.ndarray:
         """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
-        result = log_probs(self._program, self._steps.frequencies())
+        result = log_probs(self._steps.frequencies(), self._program.head.precision)
         params = np.zeros((len(result), result.shape[1] * self._program.head.channels))
         first = self._steps.site[2] * result.shape[1]
         params[:, first : first + result.shape[1]] = result

@@ -92,7 +92,7 @@ def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
 def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
     """Log-likelihood of images that were partly known."""
     scorer = job.model.scorer(job.request.engine)
-    result = scorer.log_prob_map_given(levels.to(job.model.device), job.conditions, job.order)
+    result = scorer.unchecked_log_prob_map(levels.to(job.model.device), job.conditions, job.order)
     return result.flatten(1).sum(1).double().cpu()
 
 

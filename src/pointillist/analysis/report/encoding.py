@@ -60,7 +60,7 @@ def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> Encoded
         return _likeliest(query, params)
 
 
-def _levels(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
+def _levels(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedDistributions:
     """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, finest for likely levels."""
     channels, height, width = query.shape
     table = np.empty((channels, height, width, query.model.image.levels), np.uint8)
@@ -74,7 +74,7 @@ def _levels(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistr
     return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS, "quantiles": list(QUANTILES)}, note)
 
 
-def _likeliest(query: ImageQuery, params: Float[Tensor, "1 p h w"]) -> EncodedDistributions:
+def _likeliest(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedDistributions:
     """Encode the likeliest levels of each sub-pixel with their probabilities, the mean and the quantiles."""
     channels, height, width = query.shape
     count = min(LIKELIEST, query.model.image.levels)

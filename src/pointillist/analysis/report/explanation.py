@@ -79,9 +79,12 @@ def explain(
 ) -> Explanation:
     """Explain one image under a model: surprisal, attribution, counterfactuals, layers and conditions.
 
+    The distributions are those that the model samples from: of its integer program, if it has one. Gradients and inner
+    layers are those of the network in floating point.
+
     Args:
         image: levels `[c h w]`, a PIL image or the path of an image file.
-        label, text, conditions: conditions on the image, and the order, as for `log_prob`.
+        label, text, conditions: conditions on the image, and the order, as for `log_prob`; `engine`, as for `evaluate`.
         name: name of the model, for titles; None for its type.
         calibration, edits, continuations, seed, max_attributions, on_progress: see `Explanation`.
 
@@ -142,6 +145,12 @@ def _lead(views: Views) -> str:
     )
 
 
+def _engine_text(views: Views) -> str:
+    if not views.query.in_integers:
+        return "floating point"
+    return "integer program, which samples the same levels everywhere; gradients and layers in floating point"
+
+
 def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     """Return the rows of the table at the end of the page.
 
@@ -155,6 +164,7 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
         ("image", f"{height} x {width}, {counted(channels, 'channel')}, {model.image.levels:,} {order} levels"),
         ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
+        ("engine", _engine_text(views)),
         ("conditions", describe_conditions(views)),
         ("order", views.query.order.name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),
@@ -165,5 +175,5 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     ]
     if len(maps.names) > 1:
         parts = (f"{name} {bits:.2f}" for name, bits in zip(maps.names, maps.channel_bits, strict=True))
-        rows.insert(6, ("by channel", ", ".join(parts) + " bits"))
+        rows.insert(7, ("by channel", ", ".join(parts) + " bits"))
     return rows

@@ -157,13 +157,14 @@ def _attribution(views: Views) -> str:
         if signed
         else "Brighter means stronger."
     )
+    floats = " Gradients are those of the network in floating point." if views.query.in_integers else ""
     ramp = np.linspace(-1 if signed else 0, 1, 256)[None]
     colours = diverging_colors(ramp, 1.0) if signed else sequential_colors(ramp, 1.0)
     scale = html.data_uri(png_bytes(as_pil(colours)), "png")
     return (
         '<div class="attribution"><div class="stage"><canvas id="gradient" aria-label="Effect of earlier pixels on '
         'this one"></canvas><div id="mark2"></div></div><div><h3>Saliency</h3><p>How strongly the log-probability of '
-        f"this pixel responds to each earlier one, on a square-root scale. {meaning}{some}</p>"
+        f"this pixel responds to each earlier one, on a square-root scale. {meaning}{floats}{some}</p>"
         f'<div class="scale" id="gradient-scale"><img src="{scale}" alt="Colour scale of the saliency"><div><span><b '
         'id="gradient-low"></b></span><span><b id="gradient-top"></b></span></div></div>'
         '<p id="no-gradient" hidden>Not stored for this pixel.</p></div></div>'

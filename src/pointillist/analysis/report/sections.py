@@ -209,6 +209,11 @@ def _layers(views: Views) -> str:
         "on all layers together, so an early reading may be worse than what a layer knows, and a layer may cost bits "
         "that a later one saves. Blue: the layer saves bits at a pixel; red: it costs bits."
     )
+    if views.query.in_integers:
+        words += (
+            f" The layers are those of the network in floating point, which takes {view.bits[-1]:,.1f} bits, where the "
+            f"integer program takes {views.maps.bits:,.1f}."
+        )
     body = f'<div class="wide">{view.chart().svg()}</div><div class="small">{_figures(figures)}</div>'
     return _section("Layer by layer", words, body)
 

@@ -62,6 +62,7 @@ def detect(settings: DetectSettings) -> Detection:
         if settings.heatmaps is not None:
             _write_overlay(settings.heatmaps, record)
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
+    source.append(("engine", {"integer": "integer program", "cpu": "floating point"}[detector.engine_]))
     if settings.report is not None:
         report.save(settings.report, source)
     if settings.csv is not None:
@@ -114,6 +115,7 @@ def _fit(
             "another folder with `--detector`."
         )
     fitting: dict[str, Any] = {"conditions": settings.conditions, "batch_size": settings.batch_size}
+    fitting["engine"] = settings.engine
     if settings.false_alarms is not None:
         fitting["contamination"] = settings.false_alarms
     detector = AnomalyDetector(model, background=background, **fitting)
@@ -142,6 +144,7 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "model": settings.model,
         "data": settings.data,
         "false_alarms": detector.contamination,
+        "engine": detector.engine_,
         "held_out": len(detector.calibration_scores_),
         "count": len(report.rows),
         "odd": report.odd,

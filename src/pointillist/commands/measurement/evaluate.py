@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import evaluate_hierarchy, is_hierarchy, reject_settings
@@ -55,7 +55,10 @@ def evaluate(settings: EvaluateSettings) -> Report:
         raise ConfigError(f"`--precision` (={settings.precision!r}) must be fp32 or bf16.")
     model = open_model(settings.model, settings.device, settings.quantize).to(memory_format=torch.channels_last)
     check_guidance(settings.guidance)  # before images are read
+    model.scoring_engine(settings.engine)
     source = _read(model, settings)
+    size = (source.images.spec.height, source.images.spec.width)
+    settings = replace(settings, engine=model.scoring_engine(settings.engine, size))
     started = time.perf_counter()
     result = _likelihood(model, source.images, settings)
     seconds = time.perf_counter() - started
@@ -101,9 +104,11 @@ def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> 
 
     facts: dict[str, Any] = {}
     if settings.condition_metrics:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            facts |= report.condition_metrics(model, source.images, settings)
-        facts["metrics_precision"] = settings.precision
+        half = settings.precision == "bf16"  # a speed that only floats have
+        engine = "cpu" if half else settings.engine
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
+            facts |= report.condition_metrics(model, source.images, replace(settings, engine=engine))
+        facts["metrics_precision"] = settings.precision if engine == "cpu" else "integer"
     if settings.code_length:
         order = None if settings.order in ("average", "each") else settings.order
         facts["code_length"] = report.code_length(model, source.images, order)

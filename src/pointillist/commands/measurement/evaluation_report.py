@@ -62,6 +62,7 @@ def condition_metrics(model: PixelModel, images: ImageDataset, settings: Evaluat
 
     facts: dict[str, Any] = {}
     reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
+    reading["engine"] = settings.engine
     with Bar("bits saved", len(images)) as bar:
         gains = conditional_gain(model, images, on_progress=bar.follow, **reading)
     facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
@@ -82,6 +83,7 @@ def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSe
         return {}
     guidances = [settings.guidance] if settings.guidance == 1 else [settings.guidance, 1.0]
     keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
+    keywords["engine"] = settings.engine
     with Bar("ranking", len(images)) as bar:
         ranked = caption_retrieval(model, images, guidances=guidances, on_progress=bar.follow, **keywords)
     names = ("caption_retrieval", _UNGUIDED)
@@ -154,6 +156,7 @@ def report_lines(
         *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
+        ("engine", {"integer": "integer program", "cpu": "floating point"}[result.engine]),
         *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
@@ -173,7 +176,7 @@ def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         low, high = gain["interval_95"]
         lines.append((f"saved by {name}", f"{gain['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
     if facts.get("metrics_precision") == "bf16":
-        lines.append(("", "these and what follows are computed in bf16"))
+        lines.append(("", "these and what follows are computed in floating point, in bf16"))
     for key, name in _RANKED.items():
         if key not in facts:
             continue

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CALIBRATION_IMAGES = 200  # by default
 _NOT_OF_HIERARCHIES = (
     *("label", "text", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
-    *("max_attributions", "maps", "order"),
+    *("max_attributions", "maps", "order", "engine"),
 )
 
 
@@ -46,6 +46,7 @@ def explain(settings: ExplainSettings) -> Report:
     progress = _progress_printer()
     edits = tuple(map(parse_edit, settings.what_if)) or None
     model = open_model(settings.model, settings.device)
+    model.scoring_engine(settings.engine)  # an error before images are read
     name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
     number = resolve_index(images, settings.index)
     explanation = Explanation(
@@ -115,7 +116,7 @@ def _query(model: PixelModel, images: ImageDataset, number: int, settings: Expla
     typed = {name: value for name, value in conditions.items() if value is not None}
     x, encoded = BatchReader(model, images.subset([number]), **typed).read(0, 1)
     caption = None if images.texts is None else images.texts[number]
-    return ImageQuery(model, x, encoded, model.order(settings.order), typed.get("text", caption))
+    return ImageQuery(model, x, encoded, model.order(settings.order), typed.get("text", caption), settings.engine)
 
 
 def _calibration(model: PixelModel, images: ImageDataset, settings: ExplainSettings) -> Calibration | None:
@@ -128,7 +129,8 @@ def _calibration(model: PixelModel, images: ImageDataset, settings: ExplainSetti
         count = count or _CALIBRATION_IMAGES
     if count is None:
         return None
-    return calibration(model, images.subset(range(min(len(images), count))), seed=settings.seed, order=settings.order)
+    first = images.subset(range(min(len(images), count)))
+    return calibration(model, first, seed=settings.seed, order=settings.order, engine=settings.engine)
 
 
 def _progress_printer() -> Callable[[str], None]:
@@ -168,11 +170,12 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
 
 
 def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tuple[str, str]]:
-    from pointillist.analysis.views import describe_conditions, describe_z
+    from pointillist.analysis.views import describe_conditions, describe_engine, describe_z
 
     maps = explanation.maps
     lines = [
         ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim)"),
+        ("engine", describe_engine(explanation)),
         ("conditions", describe_conditions(explanation)),
         ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
     ]

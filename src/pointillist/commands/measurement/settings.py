@@ -14,11 +14,13 @@ from pointillist.commands.settings import (
     ONLY_JSON,
     QUANTIZE,
     SETS,
+    Option,
     Settings,
     argument,
     option,
 )
 
+_ENGINE = Option("NAME", "integer or cpu (floats). Default: the integer program, where there is one.")
 _METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
 
 
@@ -50,10 +52,10 @@ class EvaluateSettings(Settings):
     retrieval_repeats: int = option(1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0)
     memorization: int = option(0, "N", "Compare N samples with training images.", panel=_METRICS, low=0)
     precision: str = option(
-        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics. Bits/dim are always fp32.", panel=_METRICS
+        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", panel=_METRICS
     )
     quantize: str | None = QUANTIZE.field(None)
-    engine: str = option("auto", "NAME", "exact evaluates the integer model.")
+    engine: str = _ENGINE.field("auto")
     code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
     force: bool = option(False, FLAG, "Replace an existing CSV.")
 
@@ -89,6 +91,7 @@ class ExplainSettings(Settings):
     maps: Path | None = option(None, "DIR", "Folder in which to write each view as a PNG file.")
     seed: int = option(0, "N", "Seed of continuations and calibration.", low=0)
     order: str | None = option(None, "NAME", "Pixel generation order of the model; default: its first.")
+    engine: str = _ENGINE.field("auto")
     as_json: bool = ONLY_JSON.field(False)
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
@@ -111,6 +114,7 @@ class DetectSettings(Settings):
     detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
     background: str | None = option(None, "MODEL", "Model of noise-mutated images: adds a ratio.", panel=_FITTING)
     conditions: bool = option(False, FLAG, "With --fit: also score with labels, captions.", panel=_FITTING)
+    engine: str = option("auto", "NAME", "With --fit: auto, integer or cpu, as for evaluate.", panel=_FITTING)
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)

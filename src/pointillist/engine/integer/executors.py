@@ -18,6 +18,9 @@ from pointillist.errors import EngineError
 EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
 
+SITE_NUMBERS = 2**17
+"""Numbers, for each level and component, that numpy computes together: they stay in the cache of the processor."""
+
 
 def choose_executor(program: Program, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
     """Choose an executor for a program.
@@ -105,6 +108,55 @@ def intervals_of_images(
     ]
     starts, sizes = (np.stack(arrays, 1) for arrays in zip(*pairs, strict=True))
     return starts, sizes
+
+
+def params_of_images(
+    program: Program,
+    levels: NDArray[np.int64],
+    inputs: Mapping[str, IntArray],
+    executor: str = "auto",
+    threads: int = 1,
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`, all at once.
+
+    They give the frequencies of all levels of any part of the images (`frequencies`), in a memory that is not that of
+    all of them.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    batch, _, height, width = levels.shape
+    inputs = check_inputs(program, batch, height, width, inputs)
+    match choose_executor(program, executor):
+        case "compiled":
+            from pointillist.engine.integer.compiled.run import params_compiled
+
+            return params_compiled(program, levels, inputs, threads)
+        case "torch":
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.integers import params_of_integers
+
+            return params_of_integers(program, levels, inputs, device_of(executor))
+    return whole_params(program, levels, inputs)
+
+
+def frequencies_of_sites(
+    program: Program, params: NDArray[np.int32], pixels: NDArray[np.int64], channel: int
+) -> NDArray[np.int64]:
+    """Return the frequencies `[n, levels]` of a channel at sites, by compiled code where there is any.
+
+    Args:
+        params: parameters of the sites, `[n, p]`.
+        pixels: their levels, `[n, c]`; those before the channel are read where channels are coupled.
+    """
+    if choose_executor(program) == "compiled":
+        from pointillist.engine.integer.compiled.run import frequencies_compiled
+
+        return frequencies_compiled(program, params, pixels, channel)
+    step = max(1, SITE_NUMBERS // (program.head.levels * max(1, program.head.mixtures)))
+    parts = [slice(start, start + step) for start in range(0, len(params), step)]
+    result = [frequencies(program.head, params[part], pixels[part], channel) for part in parts]
+    return np.concatenate([np.empty((0, program.head.levels), np.int64), *result])
 
 
 class IntegerSteps:

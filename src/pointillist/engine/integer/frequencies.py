@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.integer.arrays import Array, count_like, int64, library_of, take_last
 from pointillist.engine.integer.mixture import mixture_weights
-from pointillist.engine.program import IntegerHead
+from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
 LOGIT_STEP = 2.0**-8
@@ -92,6 +92,11 @@ def intervals(result: Array, levels: Array) -> tuple[Array, Array]:
     index = int64(levels)[..., None]
     size = take_last(result, index)[..., 0]
     return take_last(result.cumsum(axis=-1), index)[..., 0] - size, size
+
+
+def log_probs(sizes: IntArray, precision: int) -> NDArray[np.float64]:
+    """Return log-probabilities in nats from frequencies. All that speaks of nats calls this function of numpy."""
+    return np.asarray(np.log(sizes / 2.0**precision))
 
 
 def draw(result: Array, uniforms: Array) -> Array:

@@ -71,8 +71,8 @@ def component_weights(head: IntegerHead, params: Array, pixel: Array, channel: i
     return weights
 
 
-def mean_and_inverse(head: IntegerHead, params: Array, pixel: Array, channel: int) -> tuple[Array, Array]:
-    """Return the position of the mean and the inverse scale of each component `[..., m]` of a channel."""
+def mean_and_scale(head: IntegerHead, params: Array, pixel: Array, channel: int) -> tuple[Array, Array]:
+    """Return the position of the mean and the log-scale, within its limits, of each component `[..., m]`."""
     m, c = head.mixtures, head.channels
     mean = params[..., m * (1 + channel) : m * (2 + channel)]
     log_scale = params[..., m * (1 + c + channel) : m * (2 + c + channel)]
@@ -82,8 +82,13 @@ def mean_and_inverse(head: IntegerHead, params: Array, pixel: Array, channel: in
         coupling = params[..., first + m * before : first + m * (before + 1)]
         level = pixel[..., before : before + 1]
         position = position + interpolate(head.tables["tanh"], coupling) * (2 * level - (head.levels - 1))
-    table = head.tables["inverse"]
-    return position, int64(table[(log_scale - MIN_LOG_SCALE * 256).clip(0, len(table) - 1)])
+    return position, log_scale.clip(MIN_LOG_SCALE * 256, MAX_LOG_SCALE * 256)
+
+
+def mean_and_inverse(head: IntegerHead, params: Array, pixel: Array, channel: int) -> tuple[Array, Array]:
+    """Return the position of the mean and the inverse scale of each component `[..., m]` of a channel."""
+    position, log_scale = mean_and_scale(head, params, pixel, channel)
+    return position, int64(head.tables["inverse"][log_scale - MIN_LOG_SCALE * 256])
 
 
 def edge(head: IntegerHead, mean: Array, inverse: Array, level: Array) -> Array:

@@ -6,19 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch
+from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.integer.executors import IntegerSteps, choose_executor, open_steps
-from pointillist.engine.integer.frequencies import draw
+from pointillist.engine.integer.frequencies import draw, log_probs
 from pointillist.engine.integer.numpy.run import check_inputs
 from pointillist.engine.program import IntArray, Program
-
-
-def log_probs(program: Program, result: IntArray) -> NDArray[np.float64]:
-    """Return the log-probabilities of levels from their frequencies, in nats."""
-    return np.asarray(np.log(result) - program.head.precision * np.log(2.0))
 
 
 def sample_batch(
@@ -45,6 +39,22 @@ def sample_batch(
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.
     """
+    precision = program.head.precision
+    batch.sizes = np.full(batch.levels.shape, 1 << precision)  # known sub-pixels are certain
+    _fill(program, inputs, batch, transform, on_row, threads, executor)
+    batch.nats += sum_images(log_probs(batch.sizes, precision))
+
+
+def _fill(
+    program: Program,
+    inputs: Mapping[str, IntArray],
+    batch: SampleBatch,
+    transform: Transform,
+    on_row: Callable[[int], None] | None,
+    threads: int,
+    executor: str,
+) -> None:
+    """Fill in the levels of a batch and their frequencies."""
     count, _, height, width = batch.levels.shape
     if not transform.is_identity or batch.params is not None or batch.mask is not None:
         _step(program, inputs, batch, transform, on_row, executor)
@@ -75,13 +85,8 @@ def _step(
     """Draw one sub-pixel after the other; under guidance both copies of an image get its level."""
     count, _, height, width = batch.levels.shape
     steps = open_steps(program, count * (1 + transform.is_guided), height, width, inputs, executor)
-
-    def restore(state: tuple[Any, NDArray[np.float64]]) -> None:
-        steps.restore(state[0])
-        batch.nats[:] = state[1]
-
     reported = 0
-    for row, final in _rows(batch, lambda: (steps.save(), batch.nats.copy()), restore):
+    for row, final in _rows(batch, steps.save, steps.restore):
         while on_row is not None and reported < final:
             reported += 1
             on_row(reported)
@@ -105,21 +110,21 @@ def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], 
 
 def _draw_sub_pixel(program: Program, steps: IntegerSteps, batch: SampleBatch, transform: Transform) -> None:
     """Draw the current sub-pixel of every image where it is not known, and observe it."""
-    (row, column, channel), count = steps.site, len(batch.levels)
+    (row, column, channel), count, precision = steps.site, len(batch.levels), program.head.precision
     known, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
     if not known.all():
         result, uniforms = steps.frequencies(), np.ascontiguousarray(batch.uniforms[:, channel, row, column])
         if batch.params is not None:
             first = channel * program.head.levels
-            batch.params[:, row, column, first : first + program.head.levels] = log_probs(program, result[:count])
+            batch.params[:, row, column, first : first + program.head.levels] = log_probs(result[:count], precision)
         if batch.mask is not None:
             site = batch.mask.site(row, column)
-            drawn = batch.mask.draw(channel, site, log_probs(program, result), uniforms, transform)
+            drawn = batch.mask.draw(channel, site, log_probs(result, precision), uniforms, transform)
         elif transform.is_identity:
             drawn = draw(result, uniforms)
         else:
-            drawn = transform.draw(log_probs(program, result), uniforms)
+            drawn = transform.draw(log_probs(result, precision), uniforms)
         levels[~known] = drawn[~known]
-        shares = result[np.arange(count), levels] / 2.0**program.head.precision
-        batch.nats += np.where(known, 0.0, np.log(shares))
+        assert batch.sizes is not None
+        batch.sizes[~known, channel, row, column] = result[np.arange(count), levels][~known]
     steps.observe(np.tile(levels, steps.batch // count))

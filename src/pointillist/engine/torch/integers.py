@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,7 +44,7 @@ def sample_integers(
 
 
 def integer_draw(program: Program, device: torch.device) -> Draw:
-    """Return draws from the frequencies themselves; the logarithms are numpy's."""
+    """Return draws from the frequencies themselves, whose likelihoods are frequencies."""
     head = head_of(program, device)
 
     def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
@@ -52,30 +52,52 @@ def integer_draw(program: Program, device: torch.device) -> Draw:
         drawn = draw(result, uniforms)
         return drawn, result.gather(2, drawn[..., None])[..., 0]
 
-    return Draw(choose, program.head.canvas_values, lambda sizes: np.log(sizes / 2.0**head.precision))
+    return Draw(choose, program.head.canvas_values)
 
 
 def score_integers(
     program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once."""
-    height, width = levels.shape[2:]
     starts, sizes = np.empty(levels.shape, np.int64), np.empty(levels.shape, np.int64)
-    together = max(1, BYTES // bytes_of_image(program, height, width, rows=height))
-    for first in range(0, len(levels), together):
-        part = slice(first, first + together)
-        pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
-        conditions = {name: array[part] for name, array in inputs.items()}
+    for part, pixels, conditions in _batches(program, levels, inputs, device):
         for target, result in zip((starts, sizes), score(program, pixels, conditions), strict=True):
             target[part] = result.permute(0, 3, 1, 2).cpu().numpy()
     return starts, sizes
 
 
+def params_of_integers(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`."""
+    params = np.empty((len(levels), *levels.shape[2:], program.params.channels), np.int32)
+    for part, pixels, conditions in _batches(program, levels, inputs, device):
+        params[part] = whole_params(program, pixels, conditions).cpu().numpy()
+    return params
+
+
+def _batches(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> Iterator[tuple[slice, Tensor, dict[str, IntArray]]]:
+    """Yield images `[b, h, w, c]` on a device, as many at a time as fit, with their conditions."""
+    together = max(1, BYTES // bytes_of_image(program, levels.shape[2], levels.shape[3], rows=levels.shape[2]))
+    for first in range(0, len(levels), together):
+        part = slice(first, first + together)
+        pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
+        yield part, pixels, {name: array[part] for name, array in inputs.items()}
+
+
+def whole_params(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> Tensor:
+    """Compute the parameters `[b, h, w, p]` at every site of images `[b, h, w, c]`, on their device."""
+    batch, height, width, _ = pixels.shape
+    frames = TorchFrames(program, batch, height, width, with_sites(program, inputs), pixels.device)
+    result: Tensor = run_whole(frames, INTEGER, pixels)
+    return result.expand(batch, height, width, -1)
+
+
 def score(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> tuple[Tensor, Tensor]:
     """Return the start and the frequency of each level of images `[b, h, w, c]`, on their device."""
-    batch, height, width, channels = pixels.shape
-    frames = TorchFrames(program, batch, height, width, with_sites(program, inputs), pixels.device)
-    params = run_whole(frames, INTEGER, pixels).expand(batch, height, width, -1).reshape(batch * height * width, -1)
+    params, channels = whole_params(program, pixels, inputs).flatten(0, 2), pixels.shape[3]
     head, rows = head_of(program, pixels.device), pixels.reshape(-1, channels)
     starts, sizes = torch.empty_like(rows), torch.empty_like(rows)
     together = max(1, NUMBERS // (head.levels * max(1, head.mixtures)))

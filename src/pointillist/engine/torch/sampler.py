@@ -23,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 Choose = Callable[[Tensor, Tensor, int, Tensor], tuple[Tensor, Tensor]]
 """Draws a channel at some sites: from parameters `[b, p, sites]`, levels of the sites `[n, c, sites]`, the channel and
-uniforms `[n, sites]` to the drawn levels and their likelihoods, `[n, sites]` each. The batch b holds n images once, or
-twice: conditional and then unconditional.
+uniforms `[n, sites]` to the drawn levels and their log-likelihoods, or frequencies in an integer program, `[n, sites]`
+each. The batch b holds n images once, or twice: conditional and then unconditional.
 """
 
 
@@ -35,12 +35,10 @@ class Draw:
     Attributes:
         choose: draws levels.
         values: canvas values of each level, `[levels, e]`.
-        to_nats: from likelihoods of `choose`, in main memory, to nats; by default they are nats.
     """
 
     choose: Choose
     values: NDArray[Any]
-    to_nats: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
 
 
 class TorchSampler:
@@ -166,7 +164,11 @@ class RowWorkspace:
     def download(self, batch: SampleBatch, row: int) -> None:
         """Copy the row to main memory, and add its nats in generation order: sums in floating point depend on it."""
         batch.levels[:, :, row] = self.levels.cpu().numpy()
-        nats = np.where(batch.known[:, :, row], 0.0, self._draw.to_nats(self._likelihoods.cpu().numpy()))
+        likelihoods, known = self._likelihoods.cpu().numpy(), batch.known[:, :, row]
+        if batch.sizes is not None:
+            np.copyto(batch.sizes[:, :, row], likelihoods, where=~known, casting="unsafe")
+            return
+        nats = np.where(known, 0.0, likelihoods)
         for column in self.rows.columns(row):
             for channel in range(nats.shape[1]):
                 batch.nats += nats[:, channel, column]

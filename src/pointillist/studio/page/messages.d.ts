@@ -11,6 +11,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     name?: string | null;
   }
   interface AllowedLevels {
@@ -73,6 +74,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     edits: Edit[];
   }
   interface EncodedArray {
@@ -175,6 +177,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
   }
   interface LayerReadings {
     names: string[];
@@ -233,6 +236,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     row: number;
     column: number;
     guidance?: number;
@@ -294,6 +298,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
+    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     row: number;
     column: number;
     channel?: number | null;

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointillist.studio.schemas.base import ConditionValues, EncodedArray, Index, Name, Schema
+from pointillist.studio.schemas.sampling import Engine
 
 
 class ImageQuery(Schema):
@@ -16,11 +17,14 @@ class ImageQuery(Schema):
         levels: `[c h w]`.
         conditions: the conditions of the image.
         order: the generation order; null for the model's default.
+        engine: the engine that sampled it, whose distributions are asked for: those of the integer program, or in
+            floating point; `auto` for that of `SampleRequest`.
     """
 
     levels: EncodedArray
     conditions: ConditionValues = ConditionValues()
     order: Name | None = None
+    engine: Engine = "auto"
 
 
 class SurprisalMaps(Schema):
@@ -29,7 +33,7 @@ class SurprisalMaps(Schema):
     Attributes:
         surprisal: -log2 of the probability of each sub-pixel given those before it, float32 `[c h w]`.
         entropy: entropy of the distribution of each sub-pixel, float32 `[c h w]`.
-        bits: of the whole image: the sum of `surprisal`.
+        bits: of the whole image, as `evaluate` computes them.
         bits_per_dim: `bits` per sub-pixel.
         expected: the sum of `entropy`.
         z: (bits - expected) in standard deviations under the model: about -2 to 2 for typical images.

@@ -28,7 +28,6 @@ class EvaluateJobSettings(JobSettings, EvaluateSettings):
             "retrieval_repeats",
             "memorization",
             "precision",
-            "engine",
             "code_length",
             "force",
         }
@@ -45,9 +44,8 @@ class EvaluateJob(JobKind):
 
         from pointillist.data import load_data
         from pointillist.distributions.transform import check_guidance
-        from pointillist.evaluation.likelihood import resolve_orders
+        from pointillist.evaluation.likelihood import open_scorer, resolve_orders
         from pointillist.model.batches import BatchReader
-        from pointillist.model.memory import check_evaluation_memory
         from pointillist.training.recorded_data import resolve_data_options, select_split
         from pointillist.training.state import fingerprint
 
@@ -63,13 +61,14 @@ class EvaluateJob(JobKind):
         )
         self._reader = BatchReader(model, images, None, settings.text)
         self._model, self._orders, self._guidance = model, resolve_orders(model, settings.order), settings.guidance
-        check_evaluation_memory(model, min(settings.batch_size, len(images)), self._reader.height, self._reader.width)
+        self._scorer = open_scorer(model, settings.engine, self._reader, settings.batch_size)
         self._files = images.files
         self.count, self.skipped = len(images), images.skipped
         self.facts = {
             "model": model_facts(model),
             "images": fingerprint(images),
             "split": split,
+            "engine": "cpu" if self._scorer is model else "integer",
             "orders": [order.name for order in self._orders],
             "order": settings.order or self._orders[0].name,
             "dims": model.image.channels * self._reader.height * self._reader.width,
@@ -85,12 +84,17 @@ class EvaluateJob(JobKind):
 
         with inference_mode(self._model):
             levels, inputs = self._reader.read(start, stop)
-            nats = negative_log_likelihoods(self._model, levels, inputs, self._orders, self._guidance)
+            nats = negative_log_likelihoods(self._scorer, levels, inputs, self._orders, self._guidance)
         files = {} if self._files is None else {"path": np.array(self._files[start:stop], np.str_)}
         return {"nats": nats.T.copy(), **files}
 
     def warm_up(self) -> None:
-        """Do nothing: a pass of the network compiles nothing."""
+        """Score an image, if the integer program scores: a pass of the network compiles nothing."""
+        import torch
+
+        if self.facts["engine"] == "integer":
+            shape = (1, self._model.image.channels, self._reader.height, self._reader.width)
+            self._scorer.unchecked_log_prob_map(torch.zeros(shape, dtype=torch.int64), None)
 
     def name(self, item: int) -> str | None:
         """Return the file of an image."""
@@ -114,12 +118,14 @@ class EvaluateJob(JobKind):
         result = Evaluation.of(
             combine_orders(nats, facts["order"]), facts["dims"], notes=tuple(facts["notes"]), order=facts["order"],
             nats_by_order=by_order, guidance=manifest["settings"]["guidance"], split=facts["split"],
+            engine=facts["engine"],
         )  # fmt: skip
         write_csv(out, result, files or None)
         low, high = result.interval
         return [
             ("images", f"{result.count:,}, split {facts['split']}"),
             ("bits/dim", f"{result.bits_per_dim:.4f} (95 % interval {low:.4f} to {high:.4f})"),
+            ("engine", {"integer": "integer program", "cpu": "floating point"}[result.engine]),
             ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         ]
 

@@ -44,7 +44,7 @@ def write_canvas(
 @entry(typed_by=6)
 def sample_images(
     code: Array, pieces: Array, patches: Array, parts: Array, draw_row: int, a: Array, s: Array, c: Array, w: Array,
-    spec: Array, values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, signal: Array,
+    spec: Array, values: Array, levels: Array, known: Array, uniforms: Array, sizes: Array, signal: Array,
     num_sub_steps: int, s_curve: bool,
 ) -> None:  # fmt: skip
     """Sample whole images, sub-pixel by sub-pixel.
@@ -52,9 +52,9 @@ def sample_images(
     Args:
         spec: distribution; see `draw.py`.
         values: what a level writes to the canvas, bytes `[levels, canvas channels]`.
-        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and add no nats.
+        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept.
         uniforms: in [0, 1), `[b, c, h, w]`.
-        nats: log-likelihood of each image, to which the draws add.
+        sizes: frequencies of the drawn levels, `[b, c, h, w]`, filled where levels are.
         signal: STOP and DONE.
         s_curve: True if odd rows run from right to left.
     """
@@ -80,7 +80,7 @@ def sample_images(
                             target = np.int64(np.floor(uniforms[b, channel, row, column] * total))
                             level = draw(result, spec[LEVELS], target)
                             levels[b, channel, row, column] = level
-                            nats[b] += np.log(result[level] / total)
+                            sizes[b, channel, row, column] = result[level]
                 write_canvas(a, line, column, step * own, (step + 1) * own, row, levels, values)
             execute(code, pieces, parts[3, 0], parts[3, 1], a, s, c, w, row, column)
         signal[DONE] = row + 1
@@ -89,11 +89,17 @@ def sample_images(
 @inner
 def score_site(
     s: Array, c: Array, line: Array, row: int, column: int, first: int, last: int, spec: Array, mixed: Array,
-    result: Array, levels: Array, starts: Array, sizes: Array,
+    result: Array, levels: Array, starts: Array, sizes: Array, params: Array,
 ) -> None:  # fmt: skip
-    """Set the start and the frequency of the levels of channels `first` to `last` of a site."""
+    """Set the start and the frequency of the levels of channels `first` to `last` of a site, or copy its parameters."""
+    share = params.shape[3] // levels.shape[1]  # of a channel; all of them where one step has all channels
     for b in range(levels.shape[0]):
         p = line[bc.X] + column * line[bc.X_INNER] + b * line[bc.X_OUTER]
+        if len(params):
+            end = params.shape[3] if last == levels.shape[1] else last * share
+            for i in range(first * share, end):
+                params[b, row, column, i] = s[p + i]
+            continue
         for channel in range(first, last):
             level = levels[b, channel, row, column]
             frequencies(s, c, p, channel, levels[b, :, row, column], spec, mixed, result)
@@ -104,13 +110,14 @@ def score_site(
 @entry(typed_by=6)
 def score_images(
     code: Array, pieces: Array, patches: Array, parts: Array, draw_row: int, a: Array, s: Array, c: Array, w: Array,
-    spec: Array, values: Array, levels: Array, starts: Array, sizes: Array, num_sub_steps: int, s_curve: bool,
-    by_rows: bool,
+    spec: Array, values: Array, levels: Array, starts: Array, sizes: Array, params: Array, num_sub_steps: int,
+    s_curve: bool, by_rows: bool,
 ) -> None:  # fmt: skip
-    """Compute the start and the frequency of the level of every sub-pixel of known images.
+    """Compute the start and the frequency of the level of every sub-pixel of known images, or the parameters.
 
     Args:
-        starts, sizes: int64 `[b, c, h, w]`, filled.
+        starts, sizes: int64 `[b, c, h, w]`, filled where `params` is empty.
+        params: int32 `[b, h, w, p]`, filled; or of no image.
         by_rows: whether the parts of a site run over whole rows, as the bytecode was lowered.
     """
     _, channels, height, width = levels.shape
@@ -125,7 +132,7 @@ def score_images(
             for part in range(1, 4):
                 execute(code, pieces, parts[part, 0], parts[part, 1], a, s, c, w, row, NONE)
             for column in range(width):
-                score_site(s, c, line, row, column, NONE, channels, spec, mixed, result, levels, starts, sizes)
+                score_site(s, c, line, row, column, NONE, channels, spec, mixed, result, levels, starts, sizes, params)
             continue
         execute(code, pieces, parts[1, 0], parts[1, 1], a, s, c, w, row, NONE)
         for i in range(width):
@@ -133,6 +140,20 @@ def score_images(
             for step in range(num_sub_steps):
                 first, last = step * own, (step + 1) * own
                 execute(code, pieces, parts[2, 0], parts[2, 1], a, s, c, w, row, column)
-                score_site(s, c, line, row, column, first, last, spec, mixed, result, levels, starts, sizes)
+                score_site(s, c, line, row, column, first, last, spec, mixed, result, levels, starts, sizes, params)
                 write_canvas(a, line, column, first, last, row, levels, values)
             execute(code, pieces, parts[3, 0], parts[3, 1], a, s, c, w, row, column)
+
+
+@entry(typed_by=0)
+def site_frequencies(s: Array, c: Array, channel: int, spec: Array, pixels: Array, result: Array) -> None:
+    """Set the frequencies of all levels of a channel at sites, given their parameters.
+
+    Args:
+        s: parameters of the sites, one after the other.
+        pixels: levels of the sites, `[n, c]`.
+        result: int64 `[n, levels]`, filled.
+    """
+    mixed, count = np.empty((3, max(spec[MIXTURES], 1)), np.int64), len(s) // max(len(pixels), 1)
+    for n in range(len(pixels)):
+        frequencies(s, c, n * count, channel, pixels[n], spec, mixed, result[n])

@@ -17,7 +17,7 @@ from pointillist.engine.integer.compiled import draw as distribution
 from pointillist.engine.integer.compiled import lowering_rules  # noqa: F401  (registers the rule of every opcode)
 from pointillist.engine.integer.compiled.bytecode import IntegerBytecode, aligned
 from pointillist.engine.integer.compiled.constants import Pool
-from pointillist.engine.integer.compiled.entries import run_part, sample_images, score_images
+from pointillist.engine.integer.compiled.entries import run_part, sample_images, score_images, site_frequencies
 from pointillist.engine.integer.compiled.lower import Compiler, unsupported
 from pointillist.engine.integer.numpy.frames import Frames
 from pointillist.engine.integer.numpy.run import open_frames
@@ -25,7 +25,14 @@ from pointillist.engine.integer.numpy.schedule import runs_by_rows
 from pointillist.engine.integer.stepper import IntegerStepper
 from pointillist.engine.program import INT8, IntArray, Phase, Program
 
-__all__ = ["CompiledIntegerStepper", "intervals_compiled", "sample_compiled", "unsupported"]
+__all__ = [
+    "CompiledIntegerStepper",
+    "frequencies_compiled",
+    "intervals_compiled",
+    "params_compiled",
+    "sample_compiled",
+    "unsupported",
+]
 
 KINDS = {
     "bernoulli": distribution.BERNOULLI,
@@ -185,7 +192,8 @@ def sample_compiled(
     threads: int = 1,
 ) -> None:
     """Fill in the unknown sub-pixels of a batch; see `engine.integer.sampler.sample_batch`."""
-    machine, (count, _, height, width) = machine_of(program), batch.levels.shape
+    machine, (count, _, height, width), sizes = machine_of(program), batch.levels.shape, batch.sizes
+    assert sizes is not None
     slices = split_batch(count, threads)
     for part in slices:  # compiled here, not in each thread
         machine.bytecode(part.stop - part.start, height, width, rows=False)
@@ -195,7 +203,7 @@ def sample_compiled(
         memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
         sample_images(
             memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
-            machine.spec, machine.values, batch.levels[part], batch.known[part], batch.uniforms[part], batch.nats[part],
+            machine.spec, machine.values, batch.levels[part], batch.known[part], batch.uniforms[part], sizes[part],
             signal, program.num_sub_steps, program.s_curve,
         )  # fmt: skip
 
@@ -206,22 +214,55 @@ def intervals_compiled(
     program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`."""
-    machine, (_, _, height, width) = machine_of(program), levels.shape
     starts, sizes = np.zeros(levels.shape, np.int64), np.zeros(levels.shape, np.int64)
-    by_rows = machine.by_rows
+    _score(program, levels, inputs, (starts, sizes, np.zeros((0, 1, 1, 1), np.int32)), threads)
+    return starts, sizes
+
+
+def params_compiled(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`."""
+    (batch, _, height, width), none = levels.shape, np.zeros((0, 1, 1, 1), np.int64)
+    params = np.zeros((batch, height, width, program.params.channels), np.int32)
+    _score(program, levels, inputs, (none, none, params), threads)
+    return params
+
+
+def _score(
+    program: Program,
+    levels: NDArray[np.int64],
+    inputs: Mapping[str, IntArray],
+    outputs: tuple[NDArray[Any], ...],
+    threads: int,
+) -> None:
+    """Run over whole images, and fill starts, frequencies and parameters; see `score_images`."""
+    compiled, (_, _, height, width) = machine_of(program), levels.shape
+    by_rows, (starts, sizes, params) = compiled.by_rows, outputs
     slices = split_batch(len(levels), threads)
     for part in slices:
-        machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
+        compiled.bytecode(part.stop - part.start, height, width, rows=by_rows)
 
     def run(part: slice) -> None:
-        bytecode = machine.bytecode(part.stop - part.start, height, width, rows=by_rows)
-        memory = Memory(machine, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
+        bytecode = compiled.bytecode(part.stop - part.start, height, width, rows=by_rows)
+        memory = Memory(compiled, bytecode, height, width, {name: array[part] for name, array in inputs.items()})
         score_images(
             memory.code, memory.pieces, bytecode.patches, bytecode.parts, bytecode.draw_row, *memory.arrays,
-            machine.spec, machine.values, levels[part], starts[part], sizes[part], program.num_sub_steps,
-            program.s_curve, by_rows,
+            compiled.spec, compiled.values, levels[part], starts[part], sizes[part], params[part],
+            program.num_sub_steps, program.s_curve, by_rows,
         )  # fmt: skip
 
     with ThreadPoolExecutor(len(slices)) as pool:
         list(pool.map(run, slices))
-    return starts, sizes
+
+
+def frequencies_compiled(
+    program: Program, params: NDArray[np.int32], pixels: NDArray[np.int64], channel: int
+) -> NDArray[np.int64]:
+    """Return the frequencies `[n, levels]` of a channel at sites: parameters `[n, p]`, levels `[n, c]`."""
+    compiled = machine_of(program)
+    result = np.empty((len(pixels), program.head.levels), np.int64)
+    site_frequencies(
+        np.ascontiguousarray(params).reshape(-1), compiled.arrays()[0], channel, compiled.spec, pixels, result
+    )
+    return result
