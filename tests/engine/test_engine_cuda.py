@@ -22,9 +22,9 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.program import Phase
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, choose_engine, select_device
-from pointillist.engine.torch import TorchSampler, TorchStepper, frames, rows
+from pointillist.engine.torch import TorchSampler, TorchStepper, buffers, rows
+from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.engine.torch.capture import GraphCache
-from pointillist.engine.torch.frames import RowFrames
 from pointillist.engine.torch.rows import ProgramRows
 from pointillist.engine.torch.sampler import Draw, RowWorkspace
 from pointillist.model.recorded import record_model
@@ -93,7 +93,7 @@ def check_devices(program: Program, draw: Draw, size: tuple[int, int]) -> None:
     workspace.iterate(row)
     assert workspace.levels.device == workspace.changed.device == current.params(row, None).device == meta
     assert current.params(row, 0).shape == (2, 1, program.params.channels)
-    for value, tensor in current.frames.values():
+    for value, tensor in current.buffers.values():
         columns = 1 if value.phase == Phase.IMAGE else -(-size[1] // value.scale)
         assert (tensor.shape, tensor.device) == ((2, 1, columns, value.channels), meta)
 
@@ -116,7 +116,7 @@ def test_all_tensors_are_on_one_device(name: str) -> None:
 
 def test_a_tensor_on_another_device_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check of devices can fail."""
-    monkeypatch.setattr(frames, "upload", lambda array, device: torch.tensor(array))
+    monkeypatch.setattr(buffers, "upload", lambda array, device: torch.tensor(array))
     program = program_of("gated-pixelcnn")
     with pytest.raises(RuntimeError, match="device"):
         check_devices(program, draw_of(4, program.canvas.channels // SHAPE[0]), (program.height, program.width))
@@ -236,7 +236,7 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     model = pt.build("pixelcnn", shape=(1, 6, 7), levels=4, channels=8, layers=2).eval()
     devices: list[torch.device] = []
     monkeypatch.setattr(rows, "free_bytes", lambda device: devices.append(device) or 20_000)
-    monkeypatch.setattr(RowFrames, "__init__", lambda *a: pytest.fail("memory was taken"))
+    monkeypatch.setattr(TorchBuffers, "__init__", lambda *a, **k: pytest.fail("memory was taken"))
     with pytest.raises(
         pt.EngineError, match=r"Painting 64 images of 6x7 at once needs \d\.\d\d MiB.*`size=\dx\d` would fit"
     ):

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from engine_teacher import check_equal
 from torch import Tensor
 
-from pointillist.engine import Interpreter
 from pointillist.engine.disassembly import describe, flops, weight_bytes
 from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
@@ -60,7 +59,6 @@ def test_the_interpreter_equals_the_full_pass(height: int, width: int, levels: i
     spatial = random(2, 4, height, width)
     program = check_equal(lambda x, ctx: two_streams(x, ctx, levels, vector, spatial), canvas)
     assert program.period == 2**levels
-    assert program.period == Interpreter(program, 2)._period
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)

@@ -65,9 +65,9 @@ def test_refusals(program: Program) -> None:
         Interpreter(program, 2).observe(np.zeros(2))
     with pytest.raises(EngineError, match=r"\['colour'\].*\['label'\]"):
         Interpreter(program, 2, {"colour": np.zeros((2, 3))})
-    with pytest.raises(EngineError, match=r"`label` has a default for a batch of 2.*\[5, 3, 1, 1\]"):
+    with pytest.raises(EngineError, match=r"`label` has a default for a batch of 2.*\[5, 3\]"):
         Interpreter(program, 5)
-    with pytest.raises(EngineError, match=r"`label` has shape \[5, 4\].*\[5, 3, 1, 1\]"):
+    with pytest.raises(EngineError, match=r"`label` has shape \[5, 4\].*\[5, 3\]"):
         Interpreter(program, 5, {"label": np.zeros((5, 4))})
     interpreter = Interpreter(program, 5, {"label": np.zeros((5, 3))})
     for _ in range(12):

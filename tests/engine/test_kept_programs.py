@@ -13,9 +13,9 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.model import recorded
 from pointillist.model.hooks import with_hooks
 from pointillist.networks import names
-from pointillist.sampling import recorded
 
 SHAPE = (1, 5, 6)
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.engine.integer.frequencies import intervals
+from pointillist.engine.head.frequencies import intervals
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import IntegerModel

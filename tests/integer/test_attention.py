@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
-from pointillist.engine.integer.compiled import bytecode as bc
-from pointillist.engine.integer.compiled.attention import CHUNK, attend, cache_size, store_kv
-from pointillist.engine.integer.compiled.bytecode import aligned
-from pointillist.engine.integer.frequencies import exp_table
-from pointillist.engine.integer.opcodes import attention
-from pointillist.engine.program import INT8, KeyValueCache
+from pointillist.engine.cpu.integer import bytecode as bc
+from pointillist.engine.cpu.integer.attention import CHUNK, attend, cache_size, store_kv
+from pointillist.engine.cpu.integer.bytecode import aligned
+from pointillist.engine.head.frequencies import exp_table
+from pointillist.engine.opcodes import attention
+from pointillist.engine.program import INT8, LIMIT, KeyValueCache
 
 
 @numba.njit  # type: ignore[untyped-decorator]
@@ -35,8 +36,9 @@ def test_many_sites(heads: int, key: int, value: int) -> None:
     sites, table = CHUNK + 1_235, exp_table()
     entries = rng.integers(-128, 128, (sites, cache.channels))
     query = rng.integers(-128, 128, cache.key_channels)
-    constants = {"exp": table, "factor": np.array([1_500])}
-    due = attention.attend(cache, constants, query[None], entries[None])[0]
+    constants = {"exp": table.astype(np.int64), "factor": np.array([1_500])}
+    mean = partial(attention.integer_weighted_mean, constants, -LIMIT, LIMIT)
+    due = attention.attend(cache, 0, mean, query[None], entries[None])[0]
     a, s = aligned(4096 + cache_size(sites, cache.channels), np.uint8), aligned(sites + 1024, np.int32)
     store, line = np.zeros(bc.FIELDS, np.int64), np.zeros(bc.FIELDS, np.int64)
     store[[bc.OUTER, bc.N, bc.K, bc.Y]] = 1, cache.channels, cache.key_channels, 4096

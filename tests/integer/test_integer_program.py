@@ -17,8 +17,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.integer.frequencies import frequencies, intervals
-from pointillist.engine.integer.opcodes.base import prove_ranges
+from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.model.integer import IntegerPixelModel
 from pointillist.portable import load, save

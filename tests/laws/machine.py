@@ -69,7 +69,7 @@ def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None
     )
     rows = {key: condition.default for key, condition in part.program.inputs.items()}
     inputs = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
-    inputs = {k: np.moveaxis(v, -1, 1) if v.ndim == 4 else v for k, v in inputs.items() if len(rows[k]) > 1}
+    inputs = {key: v for key, v in inputs.items() if len(rows[key]) > 1}
     batch = SampleBatch(
         levels=x.copy(), known=np.ones(x.shape, bool), uniforms=np.zeros(x.shape), nats=np.zeros(len(x)),
         params=np.full((len(x), *x.shape[2:], part.program.params.channels), np.nan, part.program.dtype),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from pointillist.engine.opcodes import attention as opcodes
+from pointillist.engine.opcodes import sites
+from pointillist.engine.program import Instruction
 from pointillist.networks import pixelsnail
 from pointillist.nn import passes
 
@@ -118,20 +121,20 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("engine: keys are stored one site late", _equal)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept, last = opcodes._store_kv, {}
+    kept, last = sites._store_kv, {}
 
-    def late(arrays: Any, memory: Any, column: int, x: Any) -> None:
-        kept(arrays, memory, column, last.get(memory, x * 0))
-        last[memory] = x.copy()
+    def late(buffers: Any, i: Instruction, region: Any, x: Any) -> None:
+        kept(buffers, i, region, last.get(i.map, x * 0))
+        last[i.map] = x.copy()
 
-    patch.setattr(opcodes, "_store_kv", late)
+    patch.setattr(sites, "_store_kv", late)
 
 
 @mutant("engine: the first head answers for all", lambda: _equal(3))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = opcodes._attend
 
-    def first_head(arrays: Any, memory: Any, head: int, *rest: Any) -> None:
-        kept(arrays, memory, 0, *rest)
+    def first_head(buffers: Any, i: Instruction, *rest: Any) -> None:
+        kept(buffers, replace(i, head=0), *rest)
 
     patch.setattr(opcodes, "_attend", first_head)

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from pointillist.engine.torch import sampler
+from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.engine.torch.carry import RowCarry
-from pointillist.engine.torch.frames import RowFrames
 from pointillist.engine.torch.rows import ProgramRows
 from pointillist.images import ImageSpec
 
@@ -45,20 +45,20 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a site attends to itself", _same("pixelsnail"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    begin = RowFrames.begin
+    begin = TorchBuffers.begin
 
     def unmask(self: Any, row: int) -> None:
         begin(self, row)
         self.masked_slots(row).scatter_(1, self.slots(row)[:, None], False)
 
-    patch.setattr(RowFrames, "begin", unmask)
+    patch.setattr(TorchBuffers, "begin", unmask)
 
 
 @mutant("rows above are lost", _same("gated-pixelcnn"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(RowFrames, "shift", lambda self, row: None)
+    patch.setattr(TorchBuffers, "shift", lambda self, row: None)
 
 
 @mutant("an S-curve is sampled as a raster", _same("locally-masked-pixelcnn", order="s-curve"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ProgramRows, "columns", lambda self, row: range(self.frames.width))
+    patch.setattr(ProgramRows, "columns", lambda self, row: range(self.buffers.width))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist.engine.opcodes import grids
+from pointillist.engine.opcodes import sites
 from pointillist.engine.program import Program
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
@@ -206,17 +206,18 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("P13: a fine site reads the wrong quarter", property_of(check_engine_equals_full))
 @mutant("P13: a fine site reads the wrong quarter (sampled)", property_of(check_same_image))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = grids._site
-    patch.setattr(grids, "_site", lambda arrays, coarse, right, scale, out: kept(arrays, coarse, 1 - right, scale, out))
+    kept = sites._upsample
+    patch.setattr(sites, "_upsample", lambda buffers, scale, pairs: kept(buffers, scale, pairs[::-1]))
 
 
 @mutant("P13: only even widths are read back right", property_of(check_engine_equals_full))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = grids._row
+    kept = sites._upsample
 
-    def even(arrays: Any, store: Any, scale: int, out: Any) -> None:
-        kept(arrays, store, scale, out)
-        if out.shape[1] % 2:
-            out[:, -1] = 0
+    def even(buffers: Any, scale: int, pairs: Any) -> None:
+        kept(buffers, scale, pairs)
+        for (target, _), *others in pairs:
+            if others and target.shape[2] > others[0][0].shape[2]:
+                target[:, :, -1] = 0
 
-    patch.setattr(grids, "_row", even)
+    patch.setattr(sites, "_upsample", even)

@@ -14,7 +14,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.registry import build_likelihood
-from pointillist.engine.integer import sampler
+from pointillist.engine import sampler
 from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel

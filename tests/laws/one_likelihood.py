@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
-from pointillist.engine.integer.frequencies import log_probs
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel

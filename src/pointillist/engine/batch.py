@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import (
-    ConditionInput,
-    FloatArray,
-    IntArray,
-    Phase,
-    Program,
-)
+from pointillist.engine.program import Array, ConditionInput, DType, FloatArray, IntArray, Program
 from pointillist.errors import EngineError
 from pointillist.system import available_bytes, format_bytes
 
@@ -76,21 +70,37 @@ def sum_images(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([math.fsum(image) for image in values.reshape(len(values), -1).tolist()])
 
 
-def prepare_inputs(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-    """Return each condition as `[b, 1, c]` or `[b, height, width, c]`.
+def prepare_inputs(
+    program: Program, batch: int, inputs: Mapping[str, NDArray[Any]], size: tuple[int, int] | None = None
+) -> dict[str, Array]:
+    """Return each condition as `[b, 1, 1, c]` or `[b, h, w, c]`, in the type of the program.
 
     Args:
-        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
+        inputs: conditions by key, `[b, c]` of a vector, `[b, h, w, c]` of a map, or of one image for all; the default
+            is the tensor seen while recording.
+        size: height and width of the images; None for those of the program.
 
     Raises:
-        EngineError: if a condition is unknown, or has another shape.
+        EngineError: if a condition is missing or unknown, or it or the size does not fit.
     """
+    size = size or (program.height, program.width)
+    if program.size not in (None, size):
+        raise EngineError(
+            f"Images of {size[0]}x{size[1]} do not fit an integer program for {program.height}x{program.width}: "
+            "resize them."
+        )
     unknown = set(inputs) - set(program.inputs)
     if unknown:
         raise EngineError(
             f"The conditions {sorted(unknown)} are not part of this program, which takes {sorted(program.inputs)}."
         )
-    return {key: _condition(key, program.inputs[key], batch, inputs.get(key), program) for key in program.inputs}
+    missing = {key for key, condition in program.inputs.items() if not condition.default.size} - set(inputs)
+    if missing:
+        raise EngineError(f"The conditions {sorted(missing)} are missing: pass them in `inputs`.")
+    return {
+        key: _condition(key, condition, inputs.get(key), (batch, *size), program.dtype)
+        for key, condition in program.inputs.items()
+    }
 
 
 def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, FloatArray]:
@@ -111,24 +121,17 @@ def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, Fl
 
 
 def _condition(
-    key: str, expected: ConditionInput, batch: int, value: NDArray[Any] | None, program: Program
-) -> FloatArray:
-    if value is None:
-        array: NDArray[Any] = expected.default
-    elif value.ndim == 4:
-        array = value[:, :, 0, 0] if expected.kind == "vector" else value.transpose(0, 2, 3, 1)
-    else:
-        array = value
-    size = () if expected.kind == "vector" else (program.height, program.width)
-    if array.shape[1:] != (*size, expected.channels) or array.shape[0] not in (1, batch):
-        shape = [batch, expected.channels, *(size or (1, 1))]
-        result = expected.default.shape[0] if value is None else list(value.shape)
+    key: str, expected: ConditionInput, value: NDArray[Any] | None, size: tuple[int, int, int], dtype: DType
+) -> Array:
+    array = expected.default if value is None else value
+    needed = (size[0], expected.channels) if expected.kind == "vector" else (*size, expected.channels)
+    if array.shape[1:] != needed[1:] or len(array) not in (1, size[0]):
+        result = f"a default for a batch of {len(array)}" if value is None else f"shape {list(array.shape)}"
         raise EngineError(
-            f"The condition `{key}` has {'a default for a batch of' if value is None else 'shape'} {result}, "
-            f"but a batch of {batch} needs {shape}: pass it in `inputs`."
+            f"The condition `{key}` has {result}, but a batch of {size[0]} needs {list(needed)}: pass it in `inputs`."
         )
-    sites = array[:, None] if expected.kind == "vector" else array
-    return np.ascontiguousarray(np.broadcast_to(sites, (batch, *sites.shape[1:])), dtype=program.dtype)
+    sites = array[:, None, None] if expected.kind == "vector" else array
+    return np.ascontiguousarray(np.broadcast_to(sites, (size[0], *sites.shape[1:])), dtype=dtype)
 
 
 def check_memory(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:
@@ -158,17 +161,3 @@ def _fitting(needed: int, batch: int, height: int, width: int, free: int) -> str
         return f"`batch_size={images}` would fit"
     share = (batch * free / needed) ** 0.5
     return f"one image of `size={max(1, int(height * share))}x{max(1, int(width * share))}` would fit"
-
-
-def program_memory_bytes(program: Program, batch: int) -> int:
-    """Count the bytes of feature maps, KV caches, conditions and values of images, without reuse of any buffer."""
-    numbers = 0
-    for feature_map in program.maps:
-        sites = feature_map.left + -(-program.width // feature_map.scale) + feature_map.right
-        numbers += (feature_map.up + 1) * sites * feature_map.channels
-    numbers += sum(cache.length * cache.channels for cache in program.kv_caches)
-    for condition in program.inputs.values():
-        numbers += condition.channels * (1 if condition.kind == "vector" else program.height * program.width)
-    values = {view.value for _, part in program.parts() for i in part for view in i.views}
-    numbers += sum(v.channels * (program.width if v.phase == Phase.ROW else 1) for v in values)
-    return batch * numbers * program.dtype.itemsize

@@ -321,6 +321,11 @@ class Program:
         return max([2 if self.s_curve else 1, *(i.scale for _, part in self.parts() for i in part)])
 
     @cached_property
+    def first_repeated_row(self) -> int:
+        """The first row from which on the instructions of a row repeat; values of a row above begin before."""
+        return max((i.first_row for i in self.per_row), default=0)
+
+    @cached_property
     def weight_bytes(self) -> int:
         """Bytes of all constants, each counted once."""
         parts = (self.per_image, self.per_row, self.per_site, *self.sub_steps, self.post_draw)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pointillist.engine.program import FloatArray, IntArray, Program
-from pointillist.engine.weights import WeightVersionCheck
+from pointillist.engine.program import IntArray, Program
 from pointillist.errors import EngineError
 
 
@@ -24,21 +21,22 @@ class ProgramStepper(ABC):
             stepper.observe(choose(stepper.params()))
 
     Attributes:
-        program: the program, from `record`.
-        batch: number of images that are sampled together.
+        program: in floating point or in integers.
+        batch, height, width: number and size of the images that are sampled together.
         site: the current row, column and sub-step.
         done: True after the last sub-pixel.
     """
 
-    def __init__(self, program: Program, batch: int) -> None:
+    def __init__(self, program: Program, batch: int, size: tuple[int, int] | None = None) -> None:
         self.program, self.batch = program, batch
+        self.height, self.width = size or (program.height, program.width)
         self.site = (0, 0, 0)
         self.done = False
         self._stride = 1
         self._row_begun = False
         self._has_run = False
 
-    def params(self) -> FloatArray:
+    def params(self) -> NDArray[Any]:
         """Compute the parameters `[b, p]` at the current site. Only the slice of the current sub-step is meaningful.
 
         Raises:
@@ -112,14 +110,13 @@ class ProgramStepper(ABC):
         sub_step += 1
         if sub_step == self.program.num_sub_steps:
             column, sub_step = column + self._stride, 0
-        if not 0 <= column < self.program.width:
-            self._end_row()
+        if not 0 <= column < self.width:
             row += 1
             self._stride = -1 if self.program.s_curve and row % 2 else 1
-            column = 0 if self._stride > 0 else self.program.width - 1
+            column = 0 if self._stride > 0 else self.width - 1
             self._row_begun = False
         self.site = (row, column, sub_step)
-        self.done = row == self.program.height
+        self.done = row == self.height
 
     @abstractmethod
     def _run_row(self) -> None:
@@ -134,7 +131,7 @@ class ProgramStepper(ABC):
         """Run the part after the draw of the current site."""
 
     @abstractmethod
-    def _read_params(self) -> FloatArray:
+    def _read_params(self) -> NDArray[Any]:
         """Copy the parameters at the current site."""
 
     @abstractmethod
@@ -152,46 +149,3 @@ class ProgramStepper(ABC):
     @abstractmethod
     def _restore(self, arrays: Any) -> None:
         """Copy a saved state back."""
-
-    def _end_row(self) -> None:  # noqa: B027  (most engines index rows, and have nothing to do)
-        """Finish the current row."""
-
-
-class GuardedStepper:
-    """A stepper of a recorded program that raises an error at a new row when the weights have changed.
-
-        stepper = GuardedStepper(Interpreter(program, batch=2), model.parameters())
-
-    Args:
-        engine: stepper to guard.
-        tensors: parameters and buffers of the model that was recorded.
-    """
-
-    def __init__(self, engine: ProgramStepper, tensors: Iterable[Tensor]) -> None:
-        self.engine = engine
-        self._weights = WeightVersionCheck(tensors)
-        self._row = -1
-
-    def params(self) -> FloatArray:
-        """See `ProgramStepper`."""
-        row = self.engine.site[0]
-        if row != self._row:
-            self._weights.check()
-            self._row = row
-        return self.engine.params()
-
-    def observe(self, values: NDArray[Any]) -> None:
-        """See `ProgramStepper`."""
-        self.engine.observe(values)
-
-    def select(self, indices: IntArray) -> None:
-        """See `ProgramStepper`."""
-        self.engine.select(indices)
-
-    def save(self) -> Any:
-        """See `ProgramStepper`."""
-        return self.engine.save()
-
-    def restore(self, state: Any) -> None:
-        """See `ProgramStepper`."""
-        self.engine.restore(state)

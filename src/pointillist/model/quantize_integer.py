@@ -13,9 +13,9 @@ from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, PortableEncoder
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
-from pointillist.engine.integer.rewrite.builder import is_constant_map
-from pointillist.engine.integer.rewrite.make import Batch, rewrite_to_integers
 from pointillist.engine.program import Instruction, Program
+from pointillist.engine.rewrite.builder import is_constant_map
+from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images

@@ -16,10 +16,11 @@ from jaxtyping import Float, Int
 from pointillist.conditioning.label import label_number
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
-from pointillist.engine.integer.executors import IntegerSteps, intervals_of_images, open_steps, params_of_images
-from pointillist.engine.integer.frequencies import log_probs
-from pointillist.engine.integer.sampler import sample_batch
+from pointillist.engine.executors import intervals_of_images, open_steps, params_of_images
+from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.program import IntArray, Program
+from pointillist.engine.sampler import sample_batch
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.portable.conditions import IntegerPart, quantize_inputs, stored_inputs

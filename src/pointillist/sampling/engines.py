@@ -19,7 +19,7 @@ from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import Program
 from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, INTEGER_REASON, EngineChoice, choose_engine
-from pointillist.engine.stepper import GuardedStepper
+from pointillist.engine.weights import GuardedStepper
 from pointillist.errors import EngineError, ShapeError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.pixel_model import PixelModel

@@ -9,10 +9,11 @@ import numpy as np
 
 from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.integer.executors import IntegerSteps, open_steps
-from pointillist.engine.integer.frequencies import log_probs
-from pointillist.engine.integer.sampler import sample_batch
+from pointillist.engine.executors import open_steps
+from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.program import IntArray
+from pointillist.engine.sampler import sample_batch
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel

@@ -28,9 +28,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.engine.integer.opcodes.recurrence import HIDDEN_BITS
-from pointillist.engine.integer.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
+from pointillist.engine.opcodes.recurrence import HIDDEN_BITS
 from pointillist.engine.program import INT8, RANGES, UINT8
+from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model

@@ -1,18 +1,21 @@
-"""Run a program site by site in numpy: available everywhere, and the reference for the faster engines."""
+"""Run a program in numpy, site by site or over whole images: available everywhere, the reference for other engines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.batch import check_memory, program_memory_bytes
-from pointillist.engine.numpy.arrays import InterpreterState
-from pointillist.engine.opcodes import OPCODES, Call
-from pointillist.engine.program import FloatArray, Instruction, IntArray, Program
+from pointillist.engine.batch import check_memory, prepare_inputs
+from pointillist.engine.numpy.buffers import Buffers, Region, bytes_of_image
+from pointillist.engine.numpy.schedule import RowCalls, run_part, run_whole
+from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
+
+OPERATIONS = {name: opcode.bind for name, opcode in OPCODES.items()}
 
 
 class Interpreter(ProgramStepper):
@@ -21,97 +24,85 @@ class Interpreter(ProgramStepper):
         stepper = Interpreter(program, batch=2, inputs={"label": vectors})  # vectors: [2, d]
 
     Args:
-        program: the program, from `record`.
+        program: in floating point, from `record`, or in integers.
         batch: number of images that are sampled together.
-        inputs: conditions by key, `[b d]`, `[b d 1 1]` or `[b d h w]`; the default is the tensor seen while recording.
+        inputs: conditions by key; see `prepare_inputs`.
+        size: height and width of the images; None for those of the program.
 
     Raises:
         EngineError: if the memory does not suffice, or an input does not fit.
     """
 
-    def __init__(self, program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> None:
-        super().__init__(program, batch)
-        self._period = program.period
-        check_memory(program_memory_bytes(program, batch), batch, program.height, program.width)
-        self._state = InterpreterState(program, batch, inputs)
-        self._row_calls = _bind_rows(program.per_row, self._state)
-        self._sub_step_calls = [_bind_columns(step, self._state) for step in program.sub_steps]
-        self._post_draw_calls = _bind_columns(program.post_draw, self._state)
-        for instruction in program.per_image:
-            for call in OPCODES[instruction.opcode].bind(instruction, self._state, None):
-                call()
+    def __init__(
+        self,
+        program: Program,
+        batch: int,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(program, batch, size)
+        self._buffers = allocate(program, batch, (self.height, self.width), inputs, "site")
+        self._calls = RowCalls(self._buffers, OPERATIONS)
+        run_part(self._buffers, OPERATIONS, program.per_image, 0, 1)
 
     def _run_row(self) -> None:
         row = self.site[0]
-        first = len(self._row_calls) - self._period  # rows repeat from here on
-        for call in self._row_calls[row if row < first else first + (row - first) % self._period]:
-            call()
+        self._buffers.begin(row)
+        self._buffers.shift(row)
+        self._calls.run(self.program.per_row, row, None)
 
     def _run_sub_step(self) -> None:
-        row, column, sub_step = self.site
-        for call in self._sub_step_calls[sub_step][row % self._period][column]:
-            call()
+        row, column, number = self.site
+        self._calls.run(self.program.sub_steps[number], row, column)
 
     def _run_post_draw(self) -> None:
         row, column, _ = self.site
-        for call in self._post_draw_calls[row % self._period][column]:
-            call()
+        self._calls.run(self.program.post_draw, row, column)
 
-    def _read_params(self) -> FloatArray:
-        return np.array(self._state.read(self.program.params, self.site[1]))
+    def _read_params(self) -> NDArray[Any]:
+        params = self._buffers.read(self.program.params, Region.of_site(0, self.site[1]))
+        return np.array(params.reshape(self.batch, -1))
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        site = self._state.maps[self.program.canvas].site(self.site[1])
-        site[:, first : first + self.program.canvas_width] = values
+        site = self._buffers.sites(self.program.canvas, Region.of_site(0, self.site[1]))
+        site[:, 0, 0, first : first + self.program.canvas_width] = values
 
     def _select(self, indices: IntArray) -> None:
-        self._state.select(indices)
+        self._buffers.select(indices)
 
-    def _save(self) -> list[FloatArray]:
-        return [array.copy() for array in self._state.between_rows()]
+    def _save(self) -> Any:
+        return self._buffers.save()
 
-    def _restore(self, arrays: list[FloatArray]) -> None:
-        for array, saved in zip(self._state.between_rows(), arrays, strict=True):
-            array[...] = saved
-        self._state.row = self.site[0]
-
-    def _end_row(self) -> None:
-        row = self.site[0]
-        for store in self._state.maps.values():
-            store.finish(row)
-        self._state.row = row + 1
+    def _restore(self, arrays: Any) -> None:
+        self._buffers.restore(arrays)
 
 
-def _bind_rows(part: tuple[Instruction, ...], state: InterpreterState) -> list[list[Call]]:
-    """Bind the calls of the row part at row 0, 1, ...; the last ones, a period of coarse grids, repeat in later rows.
+def allocate(
+    program: Program,
+    batch: int,
+    size: tuple[int, int],
+    inputs: Mapping[str, NDArray[Any]] | None = None,
+    held: Literal["image", "site"] = "image",
+) -> Buffers:
+    """Allocate the arrays of a run over images of a size.
 
-    Instructions on a coarse grid, or for one row parity, run in their rows only. Instructions on a row above do not run
-    before there is one.
+    Raises:
+        EngineError: if the memory does not suffice, or an input does not fit.
     """
-    first = max((i.first_row for i in part), default=0)
-    rows: list[list[Call]] = [[] for _ in range(first + state.program.period)]
-    for instruction in part:
-        calls = OPCODES[instruction.opcode].bind(instruction, state, None)
-        for row in range(instruction.first_row, len(rows)):
-            if row % instruction.scale == 0 and instruction.row_parity in (None, row % 2):
-                rows[row].extend(calls)
-    return rows
+    height, width = size
+    check_memory(batch * bytes_of_image(program, height, width, held), batch, height, width)
+    return Buffers(program, batch, height, width, prepare_inputs(program, batch, inputs or {}, size), held=held)
 
 
-def _bind_columns(step: tuple[Instruction, ...], state: InterpreterState) -> list[list[list[Call]]]:
-    """Bind the calls of a sub-step, or of the part after the draw, at each row of a period and each column.
+def whole_params(program: Program, levels: IntArray, inputs: Mapping[str, IntArray]) -> NDArray[np.int32]:
+    """Compute the parameters `[b, h, w, p]` of an integer program at every site of complete images at once.
 
-    Calls on the same arrays at every column are bound once.
+    Args:
+        levels: `[b, c, h, w]`, in the raster frame.
+        inputs: conditions by name; see `prepare_inputs`.
     """
-    program = state.program
-    by_row: list[list[list[Call]]] = [[[] for _ in range(program.width)] for _ in range(program.period)]
-    for instruction in step:
-        opcode = OPCODES[instruction.opcode]
-        same = instruction.map is None and not any(state.varies_by_column(view) for view in instruction.views)
-        shared = opcode.bind(instruction, state, 0) if same else []
-        for column in range(0, program.width, instruction.scale):
-            calls = shared if same else opcode.bind(instruction, state, column)
-            for row in range(0, program.period, instruction.scale):
-                if instruction.row_parity in (None, row % 2):
-                    by_row[row][column].extend(calls)
-    return by_row
+    batch, _, height, width = levels.shape
+    buffers = allocate(program, batch, (height, width), inputs)
+    canvas = program.head.canvas_values[levels.transpose(0, 2, 3, 1)].reshape(batch, height, width, -1)
+    params = run_whole(buffers, OPERATIONS, canvas)
+    return np.array(np.broadcast_to(params, (batch, height, width, program.params.channels)))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Value, View
+from pointillist.engine.arrays import Array, int64
+from pointillist.engine.numpy.buffers import Buffers, Region
+from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.program import RANGES, FeatureMap, Instruction, IntArray, Value, View
+from pointillist.errors import EngineError
 
-if TYPE_CHECKING:
-    from pointillist.engine.numpy.arrays import InterpreterState
-
-Call = Callable[[], Any]
+Constants = Mapping[str, Any]
+"""Constants of an instruction: arrays, and in integers as `arithmetic.prepare` returns them."""
+INT32_MAX = 2**31 - 1
 
 
 @dataclass
@@ -44,19 +47,41 @@ class ChannelDependencies:
 
 
 class Opcode:
-    """Base class of opcodes. It treats each channel alone: `out[i] = f(inputs[i], constants[i])`."""
+    """Meaning of an instruction over any region of the image, in floating point and in integers.
 
+    By default an opcode treats each channel of each site alone.
+
+    Attributes:
+        constants: names of its constants in integers, with the type in which each is stored.
+        has_floats, has_integers: whether it has a meaning in floating point, and in integers.
+        can_narrow: whether an instruction can be narrowed to some of its channels.
+    """
+
+    constants: ClassVar[dict[str, str]] = {}
+    has_floats = True
+    has_integers = True
     can_narrow = True
-    """True if an instruction can be narrowed to some of its channels."""
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        """Return the calls that compute the output; `column` is None outside the parts of a site."""
-        inputs = [state.read(view, column) for view in instruction.inputs]
-        return self.calls(state.write(instruction, column), *inputs, *instruction.constants.values())
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        """Return the call that runs an instruction over a region.
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        """Return the calls of an elementwise opcode. They may write to `out` before all inputs are read."""
+        With buffers by row it may be repeated in other rows, because their arrays stay where they are.
+        """
+        out, c = buffers.output(i, region), buffers.constants(i)
+        inputs = [buffers.read(view, region) for view in i.inputs]
+        if not buffers.program.is_integer:
+            return partial(_compute, out, self.floats, c, inputs)
+        return partial(_compute_integers, out, self.integers, c, inputs, *output_range(i))
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        """Compute the output from the constants and the inputs, in floating point."""
         raise NotImplementedError
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        """Compute the output from the constants and the inputs, in integers, before it is clamped to its range."""
+        raise NotImplementedError
+
+    # ---- proof of causality, and cost, of recorded programs ----
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         """Return, for each output channel, the number of sub-pixels of its own site that it depends on."""
@@ -80,6 +105,36 @@ class Opcode:
         """Count the floating-point operations per site."""
         return 0 if instruction.output is None else instruction.output.channels
 
+    # ---- proof of ranges of integer programs ----
+
+    def largest(self, i: Instruction) -> int:
+        """Return the largest magnitude of an intermediate sum that is computed in 32 bits."""
+        return 0
+
+    def problem(self, i: Instruction) -> str | None:
+        """Return what is wrong with the channels and kinds of an instruction from a file; None if nothing is."""
+        if i.output is None or not i.inputs:
+            return "it lacks a value"
+        if any(view.channels != i.output.channels for view in i.inputs):
+            return "values of different channels are combined"
+        return None
+
+
+def _compute(out: Array, formula: Callable[..., Array], c: Constants, inputs: list[Array]) -> None:
+    out[...] = formula(c, *inputs)
+
+
+def _compute_integers(
+    out: Array, formula: Callable[..., Array], c: Constants, inputs: list[Array], low: int, high: int
+) -> None:
+    out[...] = formula(c, *map(int64, inputs)).clip(low, high)
+
+
+def output_range(i: Instruction) -> tuple[int, int]:
+    """Return the least and the largest integer of the output."""
+    assert i.output is not None
+    return RANGES[i.output.value.dtype]
+
 
 OPCODES: dict[str, Opcode] = {}
 
@@ -90,11 +145,18 @@ def opcode(kind: type[Opcode]) -> type[Opcode]:
     return kind
 
 
-def copy_of(x: FloatArray, out: FloatArray) -> Call:
-    """Return the call out = x: a ufunc, which avoids the Python code of `np.copyto`."""
-    return partial(np.positive, x, out)
+def prove_ranges(code: tuple[Instruction, ...]) -> None:
+    """Prove that no 32-bit sum of these integer instructions overflows, whatever the inputs.
 
-
-def number(value: float | int, like: FloatArray) -> FloatArray:
-    """Make a constant in the precision of an array; numpy would convert a Python float at every call."""
-    return np.array(value, like.dtype)
+    Raises:
+        EngineError: if one could.
+    """
+    for i in code:
+        if i.opcode not in OPCODES or not OPCODES[i.opcode].has_integers:
+            raise EngineError(f"The integer program has the unknown instruction `{i.opcode}`: upgrade pointillist.")
+        largest = OPCODES[i.opcode].largest(i)
+        if largest > INT32_MAX:
+            raise EngineError(
+                f"The integer program could overflow: a sum of `{i.opcode}` can reach {largest:,}, and 32 bits hold "
+                f"{INT32_MAX:,}. Make it again with `pointillist quantize --integer`."
+            )

@@ -1,130 +1,251 @@
-"""Opcodes that treat each channel of each site alone."""
+"""Opcodes that treat each channel of each site alone. In integers, all but NARROW and GATE make wide values."""
 
 from __future__ import annotations
 
-from functools import partial
+import math
+from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, Opcode, copy_of, number, opcode
-from pointillist.engine.program import FloatArray, Instruction
+from pointillist.engine.arithmetic import lookup, shift
+from pointillist.engine.arrays import Array
+from pointillist.engine.opcodes.base import Constants, Opcode, opcode
+from pointillist.engine.program import LIMIT, Instruction, IntArray
+
+
+def sigmoid(x: Array) -> Array:
+    """Compute 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+    return (np.tanh(x / 2) + 1) / 2
+
+
+def elu(x: Array) -> Array:
+    """Compute x where x > 0, else exp(x) - 1."""
+    return np.maximum(x, 0) + np.expm1(np.minimum(x, 0))
+
+
+def gelu(x: Array) -> Array:
+    """Compute GELU in its tanh form (Hendrycks and Gimpel 2016)."""
+    return x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def shifted_limit(by: IntArray) -> int:
+    """Return the largest magnitude of a wide value after shifts."""
+    return LIMIT << max(0, -int(by.min(initial=0)))
+
+
+def largest_of(array: IntArray) -> int:
+    """Return the largest magnitude of constants."""
+    return int(np.abs(array.astype(np.int64)).max(initial=0))
+
+
+class Elementwise(Opcode):
+    """Base class.
+
+    Attributes:
+        arity: number of inputs.
+        to_narrow: whether the output is narrow in integers; None for either.
+    """
+
+    arity = 1
+    to_narrow: bool | None = False
+
+    def problem(self, i: Instruction) -> str | None:
+        if len(i.inputs) != self.arity or (self.arity > 1 and any(view.is_narrow for view in i.inputs)):
+            return f"it takes {self.arity} wide values"
+        if i.output is not None and self.to_narrow not in (None, i.output.is_narrow):
+            return "it makes a value of the other width"
+        return super().problem(i)
 
 
 @opcode
-class Copy(Opcode):
-    """Copy: out = x."""
+class Add(Elementwise):
+    """Add two values: out = x + y; in integers shift(x, left) + shift(y, right), with shifts to the right only."""
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [copy_of(inputs[0], out)]
+    constants: ClassVar = {"left": "int8", "right": "int8"}
+    arity = 2
 
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0] + x[1]
 
-@opcode
-class Add(Opcode):
-    """Add two values: out = x + y."""
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return shift(x[0], c["left"]) + shift(x[1], c["right"])
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [partial(np.add, *inputs, out)]
-
-
-@opcode
-class Multiply(Opcode):
-    """Multiply two values: out = x * y."""
-
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [partial(np.multiply, *inputs, out)]
+    def largest(self, i: Instruction) -> int:
+        """Reject shifts to the left, which could overflow."""
+        return max(2 * shifted_limit(by) for by in i.constants.values())
 
 
 @opcode
-class Offset(Add):
+class Multiply(Elementwise):
+    """Multiply two values: out = x * y; in integers shift(x * y, by), in 64 bits."""
+
+    constants: ClassVar = {"shift": "int8"}
+    arity = 2
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0] * x[1]
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return shift(x[0] * x[1], c["shift"])
+
+
+@opcode
+class Offset(Elementwise):
     """Add a constant per channel: out = x + constant."""
 
+    constants: ClassVar = {"constant": "int32"}
 
-@opcode
-class Scale(Multiply):
-    """Multiply by a constant per channel: out = x * factor."""
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0] + c["constant"]
 
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return x[0] + c["constant"]
 
-@opcode
-class Tanh(Opcode):
-    """Hyperbolic tangent: out = tanh(x)."""
-
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [partial(np.tanh, inputs[0], out)]
+    def largest(self, i: Instruction) -> int:
+        return LIMIT + largest_of(i.constants["constant"])
 
 
 @opcode
-class Sigmoid(Opcode):
-    """Sigmoid: out = 1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which cannot overflow."""
+class Scale(Elementwise):
+    """Multiply by a constant per channel: out = x * factor; in integers shift(x * factor, by), in 64 bits."""
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        half, one = number(0.5, out), number(1, out)
-        return [
-            partial(np.multiply, inputs[0], half, out),
-            partial(np.tanh, out, out),
-            partial(np.add, out, one, out),
-            partial(np.multiply, out, half, out),
-        ]
+    constants: ClassVar = {"factor": "int16", "shift": "int8"}
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0] * c["factor"]
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return shift(x[0] * c["factor"], c["shift"])
 
 
 @opcode
-class Gate(Opcode):
-    """Gate of van den Oord et al. 2016b, eq. 2: out = tanh(x) * sigmoid(y)."""
+class Tanh(Elementwise):
+    """Hyperbolic tangent: out = tanh(x). In integers it is a LOOKUP."""
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        half, one, gate = number(0.5, out), number(1, out), np.empty_like(out)
-        return [
-            partial(np.tanh, inputs[0], out),
-            partial(np.multiply, inputs[1], half, gate),
-            partial(np.tanh, gate, gate),
-            partial(np.add, gate, one, gate),
-            partial(np.multiply, out, gate, out),
-            partial(np.multiply, out, half, out),
-        ]
+    has_integers = False
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return np.tanh(x[0])
+
+
+@opcode
+class Sigmoid(Elementwise):
+    """Sigmoid: out = 1 / (1 + exp(-x)). In integers it is a LOOKUP."""
+
+    has_integers = False
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return sigmoid(x[0])
+
+
+@opcode
+class Gate(Elementwise):
+    """Gate of van den Oord et al. 2016b, eq. 2: out = tanh(x) * sigmoid(y).
+
+    In integers by two tables, to a narrow or a wide value:
+    out = shift(tanh[shift(x, left)] * sigmoid[shift(y, right)], by).
+    """
+
+    constants: ClassVar = {"tanh": "int16", "sigmoid": "int16", "left": "int8", "right": "int8", "shift": "int8"}
+    arity = 2
+    to_narrow = None
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return np.tanh(x[0]) * sigmoid(x[1])
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        tanh, sigmoids = lookup(c["tanh"], shift(x[0], c["left"])), lookup(c["sigmoid"], shift(x[1], c["right"]))
+        return shift(tanh * sigmoids, c["shift"])
 
     def flops(self, instruction: Instruction) -> int:
         return 3 * super().flops(instruction)
 
+    def largest(self, i: Instruction) -> int:
+        product = largest_of(i.constants["tanh"]) * largest_of(i.constants["sigmoid"])
+        by = i.constants["shift"].astype(np.int64)
+        shifted = (product << max(0, -int(by.min()))) + (1 << max(0, int(by.max()) - 1))
+        return max(shifted, shifted_limit(i.constants["left"]), shifted_limit(i.constants["right"]))
+
 
 @opcode
-class Relu(Opcode):
+class Relu(Elementwise):
     """Rectifier: out = max(x, 0)."""
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        return [partial(np.maximum, inputs[0], number(0, out), out=out)]
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return x[0].clip(min=0)
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return x[0].clip(min=0)
 
 
 @opcode
-class Elu(Opcode):
-    """ELU: out = x where x > 0, else exp(x) - 1."""
+class Elu(Elementwise):
+    """ELU: out = x where x > 0, else exp(x) - 1. In integers it is a RECTIFIED_LOOKUP."""
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        zero, low = number(0, out), np.empty_like(out)
-        return [
-            partial(np.minimum, inputs[0], zero, out=low),
-            partial(np.expm1, low, low),
-            partial(np.maximum, inputs[0], zero, out=out),
-            partial(np.add, out, low, out),
-        ]
+    has_integers = False
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return elu(x[0])
 
 
 @opcode
-class Gelu(Opcode):
-    """GELU in its tanh form (Hendrycks and Gimpel 2016).
+class Gelu(Elementwise):
+    """GELU in its tanh form (Hendrycks and Gimpel 2016). In integers it is a RECTIFIED_LOOKUP.
 
     out = x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
     """
 
-    def calls(self, out: FloatArray, *inputs: FloatArray) -> list[Call]:
-        x, inner = inputs[0], np.empty_like(out)
-        root, one, half = number(np.sqrt(2 / np.pi), out), number(1, out), number(0.5, out)
-        return [
-            partial(np.multiply, x, x, inner),
-            partial(np.multiply, inner, number(0.044715, out), inner),
-            partial(np.add, inner, one, inner),
-            partial(np.multiply, inner, x, inner),
-            partial(np.multiply, inner, root, inner),
-            partial(np.tanh, inner, inner),
-            partial(np.add, inner, one, inner),
-            partial(np.multiply, inner, x, out),
-            partial(np.multiply, out, half, out),
-        ]
+    has_integers = False
+
+    def floats(self, c: Constants, *x: Array) -> Array:
+        return gelu(x[0])
+
+
+@opcode
+class Narrow(Elementwise):
+    """Narrow integers to 8 bits: out = shift(x, by)."""
+
+    constants: ClassVar = {"shift": "int8"}
+    has_floats = False
+    to_narrow = True
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return shift(x[0], c["shift"])
+
+    def largest(self, i: Instruction) -> int:
+        return shifted_limit(i.constants["shift"])
+
+
+@opcode
+class Rescale(Narrow):
+    """Change the unit of integers, wide or narrow: out = shift(x, by)."""
+
+    to_narrow = False
+
+    def largest(self, i: Instruction) -> int:
+        return 0 if i.inputs[0].is_narrow else super().largest(i)
+
+
+@opcode
+class Lookup(Elementwise):
+    """Read a function of integers in its table: out = table[shift(x, by)]. Beyond its ends the table stays constant."""
+
+    constants: ClassVar = {"table": "int32", "shift": "int8"}
+    has_floats = False
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return lookup(c["table"], shift(x[0], c["shift"]))
+
+    def largest(self, i: Instruction) -> int:
+        return shifted_limit(i.constants["shift"])
+
+
+@opcode
+class RectifiedLookup(Lookup):
+    """A function that is the identity far above 0, such as ELU: out = max(x, 0) + table[shift(x, by)]."""
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return x[0].clip(min=0) + super().integers(c, *x)
+
+    def largest(self, i: Instruction) -> int:
+        return max(super().largest(i), LIMIT + largest_of(i.constants["table"]))

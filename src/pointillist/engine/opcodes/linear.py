@@ -1,38 +1,48 @@
-"""The opcode that mixes channels."""
+"""Opcodes that mix channels."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, opcode
-from pointillist.engine.program import FloatArray, Instruction, IntArray, View
-
-if TYPE_CHECKING:
-    from pointillist.engine.numpy.arrays import InterpreterState
+from pointillist.engine.arithmetic import matmul, matmul_wide, shift
+from pointillist.engine.arrays import Array
+from pointillist.engine.numpy.buffers import Buffers, Region
+from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode
+from pointillist.engine.program import LIMIT, RANGES, Instruction, IntArray, Phase, View
 
 
 @opcode
 class Linear(Opcode):
     """Matrix product: out = x @ matrix [+ bias] [+ start].
 
-    The constants are the matrix and, optionally, a bias; the inputs are x and, optionally, a start. In the row part it
-    is one product over the whole row.
+    The inputs are x and, optionally, a start. In integers x is narrow: out = shift(x @ matrix + bias, by) [+ start].
     """
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        x, *start = (state.read(view, column) for view in instruction.inputs)
-        matrix, *bias = instruction.constants.values()
-        out = state.write(instruction, column)
-        return [_product(_flat(x), matrix, _flat(out)), *(partial(np.add, out, term, out) for term in (*bias, *start))]
+    constants: ClassVar = {"matrix": "int8", "bias": "int32", "shift": "int8"}
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        if buffers.program.is_integer:
+            return super().bind(buffers, i, region)
+        x, *terms = (buffers.read(view, region) for view in i.inputs)
+        out, c = buffers.output(i, region), buffers.constants(i)
+        rows, terms = _rows(x), [*([c["bias"]] if "bias" in c else []), *terms]
+        assert buffers.held == "image" or np.shares_memory(rows, x), "a repeated call must not read a copy"
+        return partial(_product, rows, c["matrix"], terms, out, _rows(out) if out.flags.c_contiguous else None)
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        out = shift(matmul(_rows(x[0]), c["matrix"]) + c["bias"], c["shift"]).reshape(*x[0].shape[:-1], -1)
+        for start in x[1:]:
+            out = out + start
+        return out
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         x, *start = instruction.inputs
-        matrix = instruction.constants["matrix"]
-        result: IntArray = ((matrix != 0) * needs.of(x)[:, None]).max(axis=0)
+        result: IntArray = ((instruction.constants["matrix"] != 0) * needs.of(x)[:, None]).max(axis=0)
         return np.maximum(result, needs.of(start[0])) if start else result
 
     def sources(self, instruction: Instruction, channel: int) -> list[View]:
@@ -42,26 +52,64 @@ class Linear(Opcode):
 
     def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
         constants = {name: array[..., start : start + channels] for name, array in instruction.constants.items()}
-        matrix = constants["matrix"]
-        used = np.flatnonzero(matrix.any(axis=1))  # masks leave rows of zeros at the ends
+        used = np.flatnonzero(constants["matrix"].any(axis=1))  # masks leave rows of zeros at the ends
         first, last = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
         x, *begin = instruction.inputs
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
             inputs=(x.narrow(first, last - first), *(view.narrow(start, channels) for view in begin)),
-            constants=constants | {"matrix": np.ascontiguousarray(matrix[first:last])},
+            constants=constants | {"matrix": np.ascontiguousarray(constants["matrix"][first:last])},
         )
 
     def flops(self, instruction: Instruction) -> int:
         return 2 * instruction.constants["matrix"].size + super().flops(instruction)
 
+    def largest(self, i: Instruction) -> int:
+        """Bound each sum by its weights, and what is added to it by the shift and the start."""
+        low, high = RANGES[i.inputs[0].value.dtype]
+        matrix, by = i.constants["matrix"].astype(np.int64), i.constants["shift"].astype(np.int64)
+        products = np.maximum(np.abs(matrix * low), np.abs(matrix * high)).sum(axis=0)
+        # a machine may hold narrow values as unsigned numbers, x + 128, and take 128 times the weights off the bias
+        unsigned = (np.abs(matrix) * 255).sum(axis=0) + 128 * np.abs(matrix.sum(axis=0))
+        sums = np.maximum(products, unsigned) + np.abs(i.constants["bias"].astype(np.int64))
+        before = (sums << np.maximum(-by, 0)) + ((1 << np.maximum(by, 0)) >> 1)
+        after = (sums >> np.maximum(by, 0)) + 1 + (LIMIT if len(i.inputs) > 1 else 0)
+        return int(np.maximum(before, after).max(initial=0))
 
-def _flat(x: FloatArray) -> FloatArray:
-    """Reshape `[b, width, c]` to `[b * width, c]`; never a copy, because rows are contiguous."""
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or not 1 <= len(i.inputs) <= 2 or not i.inputs[0].is_narrow or i.output.is_narrow:
+            return "it needs a narrow value, and makes a wide one"
+        if len(i.inputs) == 2 and (i.inputs[1].channels != i.output.channels or i.inputs[1].is_narrow):
+            return "it starts from another number of channels"
+        return None
+
+
+@opcode
+class Project(Opcode):
+    """Matrix product of a wide vector of integers, once an image, in 64 bits: out = shift(x @ matrix + bias, by)."""
+
+    constants: ClassVar = {"matrix": "int16", "bias": "int64", "shift": "int8"}
+    has_floats = False
+
+    def integers(self, c: Constants, *x: Array) -> Array:
+        return shift(matmul_wide(x[0], c["matrix"]) + c["bias"], c["shift"])
+
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or len(i.inputs) != 1 or i.phase != Phase.IMAGE or i.output.is_narrow:
+            return "it makes one wide vector of another"
+        return None
+
+
+def _product(x: Array, matrix: Array, terms: list[Array], out: Array, flat: Array | None) -> None:
+    if flat is None:
+        out[...] = (x @ matrix).reshape(out.shape)
+    else:
+        x.dot(matrix, flat)
+    for term in terms:
+        np.add(out, term, out)
+
+
+def _rows(x: Array) -> Array:
+    """Reshape `[b, rows, columns, c]` to `[sites, c]`, so that one product serves all sites."""
     return x.reshape(-1, x.shape[-1])
-
-
-def _product(x: FloatArray, matrix: FloatArray, out: FloatArray) -> Call:
-    """Return the fastest call: the method `dot`, which needs contiguous outputs, else `np.matmul`."""
-    return partial(x.dot, matrix, out) if out.flags.c_contiguous else partial(np.matmul, x, matrix, out)

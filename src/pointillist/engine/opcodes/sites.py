@@ -1,39 +1,83 @@
-"""Opcodes that read other sites and inputs, and store values for other sites."""
+"""Opcodes that move numbers between sites, maps, caches, grids and inputs, and compute nothing.
+
+They mean the same in floating point, in integers, and for tensors of torch.
+"""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.opcodes.base import Call, ChannelDependencies, Opcode, copy_of, opcode
-from pointillist.engine.program import FeatureMap, FloatArray, Instruction, IntArray, Phase, Tap
-
-if TYPE_CHECKING:
-    from pointillist.engine.numpy.arrays import InterpreterState
+from pointillist.engine.arrays import Array
+from pointillist.engine.numpy.buffers import Buffers, Region
+from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.opcodes.attention import cache_of
+from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
+from pointillist.engine.opcodes.elementwise import Elementwise
+from pointillist.engine.program import FeatureMap, Instruction, IntArray, KeyValueCache, Phase
 
 
 class SiteOpcode(Opcode):
-    """Base class of opcodes that move numbers, always all channels, and compute nothing."""
+    """Base class of opcodes that move all channels of a value."""
 
     can_narrow = False
 
     def flops(self, instruction: Instruction) -> int:
         return 0
 
+    def problem(self, i: Instruction) -> str | None:
+        """Check an instruction that reads or writes a map; see `Opcode`."""
+        if i.map is None or isinstance(i.map, KeyValueCache) != isinstance(self, StoreKv):
+            return "it lacks its map"
+        stores = isinstance(self, (Store, StoreKv))
+        if (i.output is None) != stores or len(i.inputs) != stores or (not stores and not i.taps):
+            return "it lacks a value, or taps"
+        view = i.inputs[0] if i.output is None else i.output
+        if view.channels != self.channels(i) or (isinstance(self, Upsample) and i.map.channels % 4):
+            return "its map has other channels"
+        if view.value.dtype != i.map.dtype:
+            return "its map holds another kind of numbers"
+        return None if self.on_grid(view.scale, i.map.scale) else "its map lies on another grid"
+
+    def channels(self, i: Instruction) -> int:
+        """Return the channels of the value that is moved to or from a map."""
+        return map_of(i).channels
+
+    def on_grid(self, scale: int, map_scale: int) -> bool:
+        """Return True if a value and a map on grids of these spacings go together."""
+        return scale == map_scale
+
+
+@opcode
+class Copy(Elementwise):
+    """Copy: out = x."""
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return _copy(buffers, i, region)
+
+    def problem(self, i: Instruction) -> str | None:
+        return _copy_problem(i)
+
+
+@opcode
+class ShiftDown(SiteOpcode):
+    """Shift down by one row: out = x of the row above, which is computed for this row; zero at the first row."""
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return _copy(buffers, i, region)  # no instruction writes x before there is a row above
+
+    def problem(self, i: Instruction) -> str | None:
+        return _copy_problem(i)
+
 
 @opcode
 class Store(SiteOpcode):
-    """Store in a map: map[site] = x. It does nothing if x is computed in the map itself."""
+    """Store in a map: map[site] = x."""
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        (view,), feature_map = instruction.inputs, map_of(instruction)
-        if column is None:
-            return [copy_of(state.read(view, None), state.maps[feature_map].at(0, 0, 0))]
-        if state.is_computed_in_map(view, feature_map):
-            return []
-        return [copy_of(state.read(view, column), state.maps[feature_map].site(column))]
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return partial(_assign, buffers.sites(map_of(i), region), buffers.read(i.inputs[0], region))
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         result = needs.of(instruction.inputs[0])
@@ -45,46 +89,110 @@ class Store(SiteOpcode):
 class Gather(SiteOpcode):
     """Read the channels of a map at each tap, one tap after the other.
 
-    At a site all taps lie on the current row, and adjacent taps are read in the map, without a copy. Taps count sites
-    of the map's grid, which may be finer than that of the result.
+    Taps count sites of the map's grid, which may be finer than that of the result.
     """
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        feature_map, taps = map_of(instruction), instruction.taps
-        if column is None:
-            step = instruction.scale // feature_map.scale
-            return [partial(_gather_row, state, feature_map, taps, step, state.write(instruction, None))]
-        columns = [dx for _, dx in taps]
-        if columns == list(range(columns[0], columns[0] + len(columns))):
-            state.alias_map(instruction, feature_map, columns[0])
-            return []
-        parts = np.split(state.write(instruction, column), len(columns), axis=-1)
-        store = state.maps[feature_map]
-        return [copy_of(store.site(column, dx), part) for part, dx in zip(parts, columns, strict=True)]
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        feature_map, out = map_of(i), buffers.output(i, region)
+        step, size = i.scale // feature_map.scale, feature_map.channels
+        pairs = [
+            (out[..., index * size : (index + 1) * size], buffers.sites(feature_map, region, tap, step))
+            for index, tap in enumerate(i.taps)
+        ]
+        return partial(_assign_all, pairs)
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
         feature_map = map_of(instruction)
         elsewhere = np.zeros(feature_map.channels, np.int64)
         return np.concatenate([needs.maps[feature_map] if tap == (0, 0) else elsewhere for tap in instruction.taps])
 
+    def channels(self, i: Instruction) -> int:
+        return len(i.taps) * map_of(i).channels
+
+    def on_grid(self, scale: int, map_scale: int) -> bool:
+        return scale % map_scale == 0
+
+
+@opcode
+class Upsample(SiteOpcode):
+    """Read a quarter of the channels of the coarse site that covers this one.
+
+    The quarters belong, in order, to the coarse site itself and to the sites right of it, below it, and both.
+    """
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        out, size = i.output, buffers.output(i, region).shape[-1]
+        assert out is not None
+        pairs: list[list[tuple[Array, Array]]] = [[], []]
+        for row_parity in range(2):
+            rows = _with_parity(region.rows, row_parity) if buffers.held == "image" else slice(row_parity, 2, 2)
+            for parity in range(2):
+                columns, first = _with_parity(region.columns, parity), (2 * row_parity + parity) * size
+                if rows is not None and columns is not None:
+                    coarse = buffers.sites(map_of(i), Region(_halved(rows), _halved(columns)))
+                    target = buffers.read(out, Region(rows, columns))
+                    pairs[row_parity].append((target, coarse[..., first : first + size]))
+        if buffers.held == "image":
+            return partial(_assign_all, pairs[0] + pairs[1])
+        return partial(_upsample, buffers, i.scale, pairs)
+
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
+        assert instruction.output is not None
+        # only the first quarter is read at the site that makes it; the others are read at later sites
+        return needs.maps[map_of(instruction)][: instruction.output.channels]
+
+    def channels(self, i: Instruction) -> int:
+        return map_of(i).channels // 4
+
+    def on_grid(self, scale: int, map_scale: int) -> bool:
+        return map_scale == 2 * scale
+
+
+@opcode
+class StoreKv(SiteOpcode):
+    """Store keys and values after the draw of a site: cache[site] = x."""
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return partial(_store_kv, buffers, i, region, buffers.read(i.inputs[0], region))
+
 
 @opcode
 class Input(SiteOpcode):
-    """Read a condition: the vector of the image, or the current row of the map."""
+    """Read a condition: the vector of the image, or the map at each site."""
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        condition, out = state.inputs[instruction.key], state.write(instruction, column)
-        if instruction.phase == Phase.IMAGE:
-            return [partial(np.copyto, out, condition)]
-        return [partial(_copy_row, state, condition, instruction.first_row, out)]
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        condition, out = buffers.inputs[i.key], buffers.output(i, region)
+        if i.phase == Phase.IMAGE:
+            return partial(_assign, out, condition)
+        return partial(_read_rows, buffers, i, region, condition, out)
+
+    def problem(self, i: Instruction) -> str | None:
+        return "it lacks a value" if i.output is None or i.inputs else None
 
 
 @opcode
 class Constant(SiteOpcode):
     """Fill with one constant per channel, at every site."""
 
-    def bind(self, instruction: Instruction, state: InterpreterState, column: int | None) -> list[Call]:
-        return [partial(np.copyto, state.write(instruction, column), instruction.constants["constant"])]
+    constants: ClassVar = {"constant": "int32"}
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        return partial(_assign, buffers.output(i, region), buffers.constants(i)["constant"])
+
+    def problem(self, i: Instruction) -> str | None:
+        return "it makes one wide value" if i.output is None or i.inputs or i.output.is_narrow else None
+
+
+@opcode
+class MapConstant(Constant):
+    """Read one integer a channel and site, such as coordinates: for images of one size."""
+
+    constants: ClassVar = {"numbers": "int32"}
+    has_floats = False
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        numbers = buffers.constants(i)["numbers"][None]
+        return partial(_read_rows, buffers, i, region, numbers, buffers.output(i, region))
 
 
 def map_of(instruction: Instruction) -> FeatureMap:
@@ -98,13 +206,51 @@ def map_of(instruction: Instruction) -> FeatureMap:
     return instruction.map
 
 
-def _gather_row(
-    state: InterpreterState, feature_map: FeatureMap, taps: tuple[Tap, ...], step: int, out: FloatArray
-) -> None:
-    store, size = state.maps[feature_map], feature_map.channels
-    for i, (dy, dx) in enumerate(taps):
-        np.copyto(out[..., i * size : (i + 1) * size], store.at(state.row, dy, dx)[:, ::step])
+def _copy(buffers: Buffers, i: Instruction, region: Region) -> Call:
+    return partial(_assign, buffers.output(i, region), buffers.read(i.inputs[0], region))
 
 
-def _copy_row(state: InterpreterState, condition: FloatArray, depth: int, out: FloatArray) -> None:
-    np.copyto(out, condition[:, state.row - depth])
+def _copy_problem(i: Instruction) -> str | None:
+    if i.output is None or len(i.inputs) != 1:
+        return "it lacks a value"
+    if i.inputs[0].is_narrow != i.output.is_narrow or i.inputs[0].channels != i.output.channels:
+        return "it moves a value into another kind"
+    return None
+
+
+def _assign(out: Array, x: Array) -> None:
+    out[...] = x
+
+
+def _assign_all(pairs: list[tuple[Array, Array]]) -> None:
+    for out, x in pairs:
+        out[...] = x
+
+
+def _read_rows(buffers: Buffers, i: Instruction, region: Region, source: Array, out: Array) -> None:
+    """Read the rows of a map of the whole image; a value of a row above reads the rows above."""
+    rows, depth = buffers.rows(region, 1), i.first_row
+    out[...] = source[:, rows.start - depth : rows.stop - depth : rows.step, region.columns]
+
+
+def _store_kv(buffers: Buffers, i: Instruction, region: Region, x: Array) -> None:
+    cache = buffers.caches[cache_of(i)]
+    sites = cache.reshape(len(cache), buffers.height, buffers.width, -1)
+    sites[:, buffers.rows(region, 1), region.columns] = x
+
+
+def _upsample(buffers: Buffers, scale: int, pairs: list[list[tuple[Array, Array]]]) -> None:
+    """Read the quarters of even or of odd rows."""
+    _assign_all(pairs[buffers.row // scale % 2])
+
+
+def _with_parity(part: slice, parity: int) -> slice | None:
+    """Return the even or the odd indices of a slice of step 1 or 2; None if it has none."""
+    first = next((index for index in range(part.start, part.stop, part.step)[:2] if index % 2 == parity), None)
+    return None if first is None else slice(first, part.stop, 2)
+
+
+def _halved(part: slice) -> slice:
+    """Return the coarse indices of the indices of a slice of step 2."""
+    start = part.start // 2
+    return slice(start, start + (part.stop - 1 - part.start) // 2 + 1, 1)

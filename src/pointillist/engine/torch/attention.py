@@ -1,46 +1,59 @@
-"""Attention: to earlier sites through a KV cache, in floating point and in integers, and to the tokens of a prompt."""
+"""Attention in static shapes: from all sites of a row at once, with later ones masked; and to the tokens of a prompt.
+
+The meaning of the opcodes is in `engine/opcodes/attention.py`.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pointillist.engine.integer.numpy.frames import Region
-from pointillist.engine.integer.opcodes.attention import FACTOR_BITS, VALUE_BITS
-from pointillist.engine.torch.arithmetic import clamp, matmul
-from pointillist.engine.torch.frames import TorchFrames
+from pointillist.engine.arithmetic import matmul
+from pointillist.engine.numpy.buffers import Region
+from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS, cache_of
+from pointillist.engine.opcodes.base import output_range
+from pointillist.engine.program import Instruction, KeyValueCache
+from pointillist.engine.torch.buffers import TorchBuffers
 
 LEAST = -(2**31)
 """Below every score of integers."""
 
 
-def store_kv(frames: TorchFrames, i: Any, region: Region) -> None:
+def store_kv(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
     """Store keys and values of each site in its slot of the cache."""
-    x, cache = frames.read(i.inputs[0], region), i.map
-    keys, values = x.split([cache.key_channels, cache.channels - cache.key_channels], -1)
-    for r, row in enumerate(range(region.rows.start, region.rows.stop, region.rows.step)):
+    return partial(_store_kv, buffers, cache_of(i), region, buffers.read(i.inputs[0], region))
+
+
+def _store_kv(buffers: TorchBuffers, cache: KeyValueCache, region: Region, x: Tensor) -> None:
+    keys, values = x[..., : cache.key_channels], x[..., cache.key_channels :]
+    for r, row in enumerate(_rows(buffers, region)):
         entries = torch.cat([by_head(keys[:, r], cache.num_heads), by_head(values[:, r], cache.num_heads)], -1)
-        frames.caches[cache].index_copy_(2, frames.slots(row)[region.columns], entries)
+        buffers.caches[cache].index_copy_(2, buffers.slots(row)[region.columns], entries)
 
 
-def attend(frames: TorchFrames, i: Any, region: Region) -> None:
+def attend(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
     """Attend to all earlier sites, head by head: from all sites of a row at once, with later ones masked."""
-    query, cache = frames.read(i.inputs[0], region), i.map
-    heads, first = query.shape[-1] // cache.key_width, getattr(i, "head", 0)
-    result = query.new_zeros(*query.shape[:3], i.output.channels)
-    for r, row in enumerate(range(region.rows.start, region.rows.stop, region.rows.step)):
-        masked = frames.masked_slots(row)[region.columns]  # [columns, slots]
-        entries = frames.caches[cache][:, first : first + heads, : masked.shape[1]]
+    query, out = buffers.read(i.inputs[0], region), buffers.output(i, region)
+    return partial(_attend, buffers, i, region, query, out)
+
+
+def _attend(buffers: TorchBuffers, i: Instruction, region: Region, query: Tensor, out: Tensor) -> None:
+    cache = cache_of(i)
+    heads = query.shape[-1] // cache.key_width
+    for r, row in enumerate(_rows(buffers, region)):
+        masked = buffers.masked_slots(row)[region.columns]  # [columns, slots]
+        entries = buffers.caches[cache][:, i.head : i.head + heads, : masked.shape[1]]
         keys, values = entries.split([cache.key_width, cache.value_width], -1)
         queries = by_head(query[:, r], heads)  # [b, heads, columns, k]
-        if result.is_floating_point():
-            mean = weighted_mean(queries * cache.key_width**-0.5, keys, values, masked)
+        if buffers.program.is_integer:
+            mean = integer_weighted_mean(buffers.constants(i), queries, keys, values, masked).clamp(*output_range(i))
         else:
-            mean = integer_weighted_mean(frames.constants.of(i), queries, keys, values, masked)
-        result[:, r] = mean.transpose(1, 2).flatten(2)
-    frames.write(i.output, region, result)
+            mean = weighted_mean(queries * cache.key_width**-0.5, keys, values, masked)
+        out[:, r] = mean.transpose(1, 2).flatten(2)
 
 
 def weighted_mean(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
@@ -49,31 +62,36 @@ def weighted_mean(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor)
 
 
 def integer_weighted_mean(c: dict[str, Any], queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
-    """Return the means of values in integers; see `engine/integer/opcodes/attention.py`.
+    """Return the means of values in integers.
 
     The products are taken in float64: scores stay below 2^53, and so do sums of values times weights, for as many
     sites as `MAX_SITES`.
     """
-    scores = matmul(queries, keys.mT)  # [b, heads, columns, slots]
+    scores = matmul(queries, keys.double().mT)  # [b, heads, columns, slots]
     best = scores.masked_fill(masked, LEAST).amax(3, keepdim=True)
     below = ((best - scores) * c["factor"]) >> FACTOR_BITS
     weights = c["exp"][below.clamp(0, len(c["exp"]) - 1)].masked_fill(masked, 0)
     total = weights.sum(3, keepdim=True)
-    return clamp(((matmul(weights, values) << (VALUE_BITS + 1)) + total) // (2 * total))
+    result: Tensor = ((matmul(weights, values.double()) << (VALUE_BITS + 1)) + total) // (2 * total)
+    return result
 
 
-def cross_attend(frames: TorchFrames, i: Any, region: Region) -> None:
+def cross_attend(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
     """Attend to the tokens of a prompt: softmax(x . key / sqrt(d) + bias) value, head by head."""
-    cache, (query, packed) = i.map, (frames.read(view, region) for view in i.inputs)
+    query, packed = (buffers.read(view, region) for view in i.inputs)
+    return partial(_cross_attend, cache_of(i), i.head, query, packed, buffers.output(i, region))
+
+
+def _cross_attend(cache: KeyValueCache, head: int, query: Tensor, packed: Tensor, out: Tensor) -> None:
     heads, tokens = query.shape[-1] // cache.key_width, cache.length
-    part = slice(i.head, i.head + heads)
+    part = slice(head, head + heads)
     sizes = [tokens, tokens * cache.key_channels, tokens * (cache.channels - cache.key_channels)]
-    bias, keys, values = packed[:, 0, 0].split(sizes, 1)
+    bias, keys, values = torch.split(packed[:, 0, 0], sizes, 1)
     keys = keys.reshape(-1, cache.num_heads, cache.key_width, tokens)[:, part]
     values = values.reshape(-1, tokens, cache.num_heads, cache.value_width)[:, :, part].transpose(1, 2)
     queries = by_head(query.flatten(1, 2), heads) * cache.key_width**-0.5  # [b, heads, sites, k]
     result = (queries @ keys + bias[:, None, None]).softmax(3) @ values
-    frames.write(i.output, region, result.transpose(1, 2).reshape(*query.shape[:3], -1))
+    out[...] = result.transpose(1, 2).reshape(out.shape)
 
 
 def by_head(x: Tensor, heads: int) -> Tensor:
@@ -81,5 +99,6 @@ def by_head(x: Tensor, heads: int) -> Tensor:
     return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
-INTEGER = {"STORE_KV": store_kv, "ATTEND": attend}
-FLOAT = {**INTEGER, "CROSS_ATTEND": cross_attend}
+def _rows(buffers: TorchBuffers, region: Region) -> range:
+    rows = buffers.rows(region, 1)
+    return range(rows.start, rows.stop, rows.step)

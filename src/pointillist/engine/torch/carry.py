@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pointillist.engine.integer.numpy.frames import Region
+from pointillist.engine.numpy.buffers import Region
 from pointillist.engine.program import Program
-from pointillist.engine.torch.frames import RowFrames
+from pointillist.engine.torch.buffers import TorchBuffers
 
 
 class RowCarry:
@@ -18,9 +18,9 @@ class RowCarry:
     The row has converged when it stays too.
     """
 
-    def __init__(self, frames: RowFrames) -> None:
-        self._frames = frames
-        self._recurrent = recurrent_maps(frames.program)
+    def __init__(self, buffers: TorchBuffers) -> None:
+        self._buffers = buffers
+        self._recurrent = recurrent_maps(buffers.program)
         self._before: list[Tensor] = []
 
     def snapshot(self) -> None:
@@ -29,15 +29,15 @@ class RowCarry:
 
     def changed(self) -> Tensor:
         """Return whether the state differs from the snapshot, as a tensor."""
-        changed = torch.zeros((), dtype=torch.bool, device=self._frames.device)
+        changed = torch.zeros((), dtype=torch.bool, device=self._buffers.device)
         for before, now in zip(self._before, self._parts(), strict=True):
             changed = changed | (before != now).any()
         return changed
 
     def _parts(self) -> list[Tensor]:
-        frames = self._frames
-        states = [frames.sites(m, Region.of_rows(0, 1, frames.size(m.scale)[1])) for m in self._recurrent]
-        return states + [cache.index_select(2, frames.slots(0)) for cache in frames.caches.values()]
+        buffers = self._buffers
+        states = [buffers.sites(m, Region.of_rows(0, 1, buffers.size(m.scale)[1])) for m in self._recurrent]
+        return states + [cache.index_select(2, buffers.slots(0)) for cache in buffers.caches.values()]
 
 
 def recurrent_maps(program: Program) -> list[Any]:

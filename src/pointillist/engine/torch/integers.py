@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.batch import SampleBatch
-from pointillist.engine.integer.frequencies import draw, frequencies, intervals
-from pointillist.engine.integer.numpy.run import run_whole, with_sites
+from pointillist.engine.batch import SampleBatch, prepare_inputs
+from pointillist.engine.head.frequencies import draw, frequencies, intervals
+from pointillist.engine.numpy.buffers import bytes_of_image
+from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
-from pointillist.engine.torch.frames import TorchFrames, bytes_of_image, constants_of
+from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.operations import INTEGER
 from pointillist.engine.torch.sampler import Draw, TorchSampler
 
@@ -27,7 +28,7 @@ NUMBERS = 2**23
 
 def head_of(program: Program, device: torch.device) -> IntegerHead:
     """Return the head of a program with its tables on a device."""
-    constants = constants_of(program, device)
+    constants = DeviceConstants.of(program, device)
     tables: dict[str, Any] = {name: constants.array(table) for name, table in program.head.tables.items()}
     return replace(program.head, tables=tables)
 
@@ -39,7 +40,7 @@ def sample_integers(
     device: torch.device,
     on_row: Callable[[int], None] | None = None,
 ) -> None:
-    """Fill in the unknown sub-pixels of a batch; see `engine.integer.sampler.sample_batch`."""
+    """Fill in the unknown sub-pixels of a batch; see `engine.sampler.sample_batch`."""
     TorchSampler(program, integer_draw(program, device), device, inputs=inputs).sample(batch, on_row)
 
 
@@ -80,7 +81,7 @@ def _batches(
     program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
 ) -> Iterator[tuple[slice, Tensor, dict[str, IntArray]]]:
     """Yield images `[b, h, w, c]` on a device, as many at a time as fit, with their conditions."""
-    together = max(1, BYTES // bytes_of_image(program, levels.shape[2], levels.shape[3], rows=levels.shape[2]))
+    together = max(1, BYTES // bytes_of_image(program, levels.shape[2], levels.shape[3]))
     for first in range(0, len(levels), together):
         part = slice(first, first + together)
         pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
@@ -90,8 +91,9 @@ def _batches(
 def whole_params(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> Tensor:
     """Compute the parameters `[b, h, w, p]` at every site of images `[b, h, w, c]`, on their device."""
     batch, height, width, _ = pixels.shape
-    frames = TorchFrames(program, batch, height, width, with_sites(program, inputs), pixels.device)
-    result: Tensor = run_whole(frames, INTEGER, pixels)
+    inputs = prepare_inputs(program, batch, inputs, (height, width))
+    buffers = TorchBuffers(program, batch, height, width, inputs, pixels.device)
+    result: Tensor = run_whole(buffers, INTEGER, buffers.constant(program.head.canvas_values)[pixels].flatten(3))
     return result.expand(batch, height, width, -1)
 
 

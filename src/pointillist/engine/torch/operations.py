@@ -1,23 +1,28 @@
-"""The operations of both number systems in torch, by opcode."""
+"""What binds each opcode to tensors: the opcodes themselves, but for what torch does in another way."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from pointillist.engine.integer.numpy.moves import MOVES
-from pointillist.engine.integer.numpy.schedule import Operations
+from pointillist.engine.numpy.schedule import Operations
+from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import Program
-from pointillist.engine.torch import attention, elementwise, linear, recurrence, sites
-from pointillist.engine.torch.frames import TorchFrames
+from pointillist.engine.torch import attention, functions
+from pointillist.engine.torch.buffers import TorchBuffers
 
-FAMILIES = (elementwise, linear, attention, recurrence, sites)
-FLOAT: dict[str, Any] = dict(MOVES)
-INTEGER: dict[str, Any] = dict(MOVES)
-for _family in FAMILIES:
-    FLOAT.update(_family.FLOAT)
-    INTEGER.update(_family.INTEGER)
+INTEGER: Operations[TorchBuffers] = {
+    **{name: opcode.bind for name, opcode in OPCODES.items()},
+    "GATHER": functions.gather,
+    "STORE_KV": attention.store_kv,
+    "ATTEND": attention.attend,
+}
+FLOAT: Operations[TorchBuffers] = {
+    **INTEGER,
+    **dict.fromkeys(functions.FORMULAS, functions.elementwise),
+    "LINEAR": functions.linear,
+    "SCAN": functions.scan,
+    "CROSS_ATTEND": attention.cross_attend,
+}
 
 
-def operations_of(program: Program) -> Operations[TorchFrames]:
-    """Return what runs each instruction of a program."""
+def operations_of(program: Program) -> Operations[TorchBuffers]:
+    """Return what binds each instruction of a program."""
     return INTEGER if program.is_integer else FLOAT

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.batch import check_memory, prepare_inputs
-from pointillist.engine.integer.numpy.frames import Region
-from pointillist.engine.integer.numpy.run import with_sites
-from pointillist.engine.integer.numpy.schedule import region_of, run_part
+from pointillist.engine.numpy.buffers import Region, bytes_of_image
+from pointillist.engine.numpy.schedule import RowCalls, kind_of_row, run_part
 from pointillist.engine.program import Program
-from pointillist.engine.torch.frames import RowFrames, bytes_of_image
+from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.engine.torch.operations import operations_of
 from pointillist.system import free_bytes
 
@@ -51,75 +50,61 @@ class ProgramRows:
         more: int = 0,
     ) -> None:
         self.program = program
-        needed = batch * bytes_of_image(program, height, width, rows=1) + more
+        needed = batch * bytes_of_image(program, height, width, "row") + more
         check_memory(needed, batch, height, width, free_bytes(device))
-        if not program.is_integer:
-            inputs = prepare_inputs(program, batch, inputs or {})
-        self.frames = RowFrames(program, batch, height, width, with_sites(program, inputs or {}), device)
-        self._operations = operations_of(program)
+        inputs = prepare_inputs(program, batch, inputs or {}, (height, width))
+        self.buffers = TorchBuffers(program, batch, height, width, inputs, device, "row")
+        operations = operations_of(program)
+        self._calls = RowCalls(self.buffers, operations)
         self._begin = [i for part in (program.per_row, program.per_site) for i in part if i.opcode in OF_THE_IMAGE]
         self._row, self._site, self._post_draw = map(
             _without_reads_of_the_image, (program.per_row, program.per_site, program.post_draw)
         )
         self._sub_steps = [*map(_without_reads_of_the_image, program.sub_steps)]
-        self._regions: dict[tuple[int, int], list[tuple[Any, Region]]] = {}  # whole rows of one kind run in the same
-        self._period = program.period
-        self._first = max((i.first_row for i in program.per_row), default=0)
-        run_part(self.frames, self._operations, program.per_image, 0, height)
+        run_part(self.buffers, operations, program.per_image, 0, height)
 
     def kind(self, row: int) -> int:
-        """Return the kind of a row. Rows of one kind are the same work; each of the first rows is a kind of its own."""
-        return row if row < self._first else self._first + (row - self._first) % self._period
+        """Return the kind of a row; rows of one kind are the same work."""
+        return kind_of_row(self.program, row)
 
     def columns(self, row: int) -> range:
         """Return the columns of a row, in generation order."""
-        return range(self.frames.width)[:: -1 if self.program.s_curve and row % 2 else 1]
+        return range(self.buffers.width)[:: -1 if self.program.s_curve and row % 2 else 1]
 
     def begin(self, row: int) -> None:
         """Set what differs from row to row."""
-        self.frames.begin(row)
-        run_part(self.frames, self._operations, self._begin, row, row + 1)
+        self.buffers.begin(row)
+        self._calls.run(self._begin, row, None)
 
     def run_row(self, row: int) -> None:
         """Finish the row above, and run the part of the row."""
-        self.frames.shift(row)
-        self._run(self._row, row, None)
+        self.buffers.shift(row)
+        self._calls.run(self._row, row, None)
 
     def run_site(self, row: int) -> None:
         """Run the part of a site, with all sub-steps, over the row."""
-        self._run(self._site, row, None)
+        self._calls.run(self._site, row, None)
 
     def run_sub_step(self, row: int, column: int, number: int) -> None:
         """Run a sub-step at a site."""
-        self._run(self._sub_steps[number], row, column)
+        self._calls.run(self._sub_steps[number], row, column)
 
     def run_post_draw(self, row: int, column: int | None) -> None:
         """Run the part after the draw."""
-        self._run(self._post_draw, row, column)
+        self._calls.run(self._post_draw, row, column)
 
     def params(self, row: int, column: int | None) -> Tensor:
         """Return the parameters at a site or in the row, `[b, columns, p]`; one column if all are the same."""
-        result: Tensor = self.frames.read(self.program.params, self._region(row, column))[:, 0]
+        result: Tensor = self.buffers.read(self.program.params, self._region(row, column))[:, 0]
         return result
 
     def write(self, row: int, column: int | None, values: Tensor, first: int) -> None:
         """Write values `[b, columns, c]` to the canvas, from its channel `first` on."""
-        canvas = self.frames.sites(self.program.canvas, self._region(row, column))[:, 0]
+        canvas = self.buffers.sites(self.program.canvas, self._region(row, column))[:, 0]
         canvas[..., first : first + values.shape[-1]] = values
 
-    def _run(self, part: list[Any], row: int, column: int | None) -> None:
-        if column is not None:
-            run_part(self.frames, self._operations, part, row, row + 1, column)
-            return
-        key = id(part), self.kind(row)
-        if key not in self._regions:
-            width = self.frames.width
-            self._regions[key] = [(i, r) for i in part if (r := region_of(i, row, row + 1, width)) is not None]
-        for i, region in self._regions[key]:
-            self._operations[i.opcode](self.frames, i, region)
-
     def _region(self, row: int, column: int | None) -> Region:
-        return Region.of_rows(row, row + 1, self.frames.width) if column is None else Region.of_site(row, column)
+        return Region.of_rows(row, row + 1, self.buffers.width) if column is None else Region.of_site(row, column)
 
 
 def _without_reads_of_the_image(part: tuple[Any, ...]) -> list[Any]:

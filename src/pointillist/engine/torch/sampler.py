@@ -14,9 +14,9 @@ from torch import Tensor
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.program import Program
+from pointillist.engine.torch.buffers import upload
 from pointillist.engine.torch.capture import Capture, GraphCache
 from pointillist.engine.torch.carry import RowCarry
-from pointillist.engine.torch.frames import upload
 from pointillist.engine.torch.rows import ProgramRows
 
 _log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class TorchSampler:
             graphs.run(kind, lambda: workspace.sample_sequentially(row))
             return
         graphs.run(("guess", kind), lambda: workspace.guess(row))
-        for _ in range(workspace.rows.frames.width * self.program.num_sub_steps):  # iteration i settles sub-pixel i
+        for _ in range(workspace.rows.buffers.width * self.program.num_sub_steps):  # iteration i settles sub-pixel i
             self.num_iterations += 1
             graphs.run(("pass", kind), lambda: workspace.iterate(row))
             if not workspace.changed.item():
@@ -122,9 +122,9 @@ class RowWorkspace:
     """The current row: its levels, known mask, uniforms and likelihoods; and the rows above it."""
 
     def __init__(self, rows: ProgramRows, draw: Draw, batch: SampleBatch) -> None:
-        self.rows, self._draw, device = rows, draw, rows.frames.device
-        self._values = upload(draw.values, device).to(rows.frames.dtype)
-        self._carry = RowCarry(rows.frames)
+        self.rows, self._draw, device = rows, draw, rows.buffers.device
+        self._values = upload(draw.values, device).to(rows.buffers.dtype)
+        self._carry = RowCarry(rows.buffers)
         self._images = [upload(a, device) for a in (batch.levels, batch.known, batch.uniforms)]
         self.levels, self.known, self.uniforms = (torch.zeros_like(image[:, :, 0]) for image in self._images)
         self._likelihoods = torch.zeros_like(self.uniforms)
@@ -200,5 +200,5 @@ class RowWorkspace:
         at = slice(None) if column is None else slice(column, column + 1)
         levels, width = self.levels[:, channel, at], self._values.shape[1]
         values = self._values.index_select(0, levels.flatten()).view(*levels.shape, width)
-        copies = self.rows.frames.batch // len(levels)
+        copies = self.rows.buffers.batch // len(levels)
         self.rows.write(row, column, values.repeat(copies, 1, 1), channel * width)

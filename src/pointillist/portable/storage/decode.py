@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.engine.integer.opcodes import INTEGER_OPCODES
-from pointillist.engine.integer.opcodes.base import prove_ranges
+from pointillist.engine.opcodes import OPCODES
+from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.engine.program import (
     INT8,
     INT32,
@@ -80,6 +80,8 @@ class ProgramDecoder:
         code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(result.code)]
         for part in code:
             prove_ranges(part)
+        if len({i.constants["numbers"].shape[:2] for part in code for i in part if i.opcode == "MAP_CONSTANT"}) > 1:
+            raise self.arrays.damaged("its maps have several sizes")
         if (
             not self.maps
             or not self.maps[0].is_narrow
@@ -138,9 +140,9 @@ class ProgramDecoder:
         return View(self.values[index], start, channels)
 
     def _instruction(self, one: schema.InstructionModel, phase: Phase) -> Instruction:
-        if one.op not in INTEGER_OPCODES:
+        if one.op not in OPCODES or not OPCODES[one.op].has_integers:
             raise self.arrays.damaged(f"the instruction {one.op!r} is unknown; or upgrade pointillist")
-        opcode = INTEGER_OPCODES[one.op]
+        opcode = OPCODES[one.op]
         output = None if one.out is None else self._view(one.out)
         inputs = tuple(self._view(numbers) for numbers in one.inputs)
         if set(one.constants) != set(opcode.constants):
@@ -194,7 +196,7 @@ class ProgramDecoder:
 
     def _check_shapes(self, i: Instruction) -> None:
         """Check channels, kinds and phases, which the executors rely on."""
-        problem = INTEGER_OPCODES[i.opcode].problem(i)
+        problem = OPCODES[i.opcode].problem(i)
         if problem or any(view.phase > i.phase for view in i.inputs) or (i.output and i.output.phase != i.phase):
             raise self.arrays.damaged(f"{i.opcode}: {problem or 'a value is not known in its phase'}")
         scales = {view.scale for view in i.views if view.phase > Phase.IMAGE}

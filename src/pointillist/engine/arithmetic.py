@@ -1,0 +1,83 @@
+"""The integer arithmetic that defines integer programs: shifts that round, tables, and products.
+
+    shift(x, s) = floor((x + 2^(s-1)) / 2^s)   for s > 0: to the nearest, halves upwards
+    shift(x, s) = x 2^-s                       for s <= 0
+
+A right shift of a negative integer rounds down, in numpy, in torch, in C and in LLVM (`ashr`), so all of them agree.
+Products are taken in floating point, where sums of integers are exact in any order while they stay below 2^24 (float32)
+or 2^53 (float64), so BLAS does the work.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pointillist.engine.arrays import Array, cast, int64
+from pointillist.engine.program import IntArray
+
+MAX_SHIFT = 31
+SHIFTS = ("shift", "left", "right", "gate")
+"""Constants of instructions that are shifts of channels."""
+HALF_BITS = 16
+"""Bits of the lower half of a wide value in a product."""
+
+
+class Shift(NamedTuple):
+    """Shifts of the channels of a value: `((x << left) + half) >> right`."""
+
+    left: Array | None
+    half: Array
+    right: Array
+
+
+def shifts(by: IntArray) -> Shift:
+    """Prepare shifts to the right, or to the left where `by` is negative."""
+    by = np.asarray(by, np.int64)
+    right, left = np.maximum(by, 0), np.maximum(-by, 0)
+    return Shift(left if left.any() else None, (np.int64(1) << right) >> 1, right)
+
+
+def shift(x: Array, by: Shift) -> Array:
+    """Divide by a power of two and round to the nearest, or multiply; `x` has 64 bits.
+
+    ```python
+    shift(np.array([5, -5]), shifts(np.array([1, 1])))  # [3, -2]
+    ```
+    """
+    moved = x if by.left is None else x << by.left
+    return (moved + by.half) >> by.right
+
+
+def shift_bits(x: Array, bits: int) -> Array:
+    """Divide by `2 ** bits` and round to the nearest, halves upwards; `bits` is positive."""
+    return (x + (1 << (bits - 1))) >> bits
+
+
+def lookup(table: Array, x: Array) -> Array:
+    """Read a table of odd length, with 0 in its middle; its ends hold beyond."""
+    middle = len(table) // 2
+    return table[x.clip(-middle, middle) + middle]
+
+
+def matmul(x: Array, y: Array) -> Array:
+    """Multiply matrices of integers, the second in a floating-point type that holds the sums."""
+    return int64(cast(x, y) @ y)
+
+
+def matmul_wide(x: Array, matrix: Array) -> Array:
+    """Multiply values of 32 bits by weights of 16: two products, of 16 bits of the values each."""
+    high = x >> HALF_BITS
+    low = x - (high << HALF_BITS)
+    return (matmul(high, matrix) << HALF_BITS) + matmul(low, matrix)
+
+
+def prepare(name: str, array: IntArray) -> Any:
+    """Return a constant of an instruction as it is computed with: a `Shift`, a matrix of floats, or int64."""
+    if name in SHIFTS:
+        return shifts(array)
+    if name == "matrix":
+        largest = 255 * int(np.abs(array.astype(np.int64)).sum(axis=0).max(initial=0))
+        return array.astype(np.float32 if array.dtype == np.int8 and largest < 2**24 else np.float64)
+    return array.astype(np.int64)

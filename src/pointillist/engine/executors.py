@@ -1,0 +1,153 @@
+"""Run integer programs: in compiled code where numba is installed, else in numpy; in torch by name.
+
+All executors give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.head.steps import IntegerSteps
+from pointillist.engine.numpy.interpreter import Interpreter, whole_params
+from pointillist.engine.program import IntArray, Program
+from pointillist.engine.stepper import ProgramStepper
+from pointillist.errors import EngineError
+
+EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
+"""`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
+Inputs = Mapping[str, IntArray]
+"""Conditions as integers by name, `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
+SITE_NUMBERS = 2**17
+"""Numbers, for each level and component, that numpy computes together: they stay in the cache of the processor."""
+
+
+def choose_executor(program: Program, executor: str = "auto") -> Literal["compiled", "numpy", "torch"]:
+    """Choose an executor for a program.
+
+    Raises:
+        EngineError: if there is no such executor, or it lacks what it needs.
+    """
+    name = executor.partition(":")[0]
+    if name not in EXECUTORS or (name != executor and name != "cuda"):
+        raise EngineError(f"Unknown `executor` {executor!r}: choose one of {', '.join(EXECUTORS)}.")
+    if name in ("torch", "cuda"):
+        if find_spec("torch") is None:
+            raise EngineError(f"`executor` (={executor!r}) needs torch: run `pip install torch`, or use 'auto'.")
+        return "torch"
+    if executor == "numpy":
+        return "numpy"
+    if find_spec("numba") is None:
+        if executor == "compiled":
+            raise EngineError("`executor` 'compiled' needs numba: run `pip install numba`, or use 'numpy'.")
+        return "numpy"
+    from pointillist.engine.cpu.integer.run import unsupported
+
+    missing = unsupported(program)
+    if missing and executor == "compiled":
+        raise EngineError(f"Compiled code has no integer {', '.join(missing)}: use the executor 'numpy'.")
+    return "numpy" if missing else "compiled"
+
+
+def open_steps(
+    program: Program, batch: int, height: int, width: int, inputs: Inputs, executor: str = "auto"
+) -> IntegerSteps:
+    """Open the frequencies of images at the first sub-pixel, in the raster frame.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    size = (height, width)
+    stepper: ProgramStepper
+    match choose_executor(program, executor):
+        case "numpy":
+            stepper = Interpreter(program, batch, inputs, size)
+        case "compiled":
+            from pointillist.engine.cpu.integer.run import CompiledIntegerStepper
+
+            stepper = CompiledIntegerStepper(program, batch, inputs, size)
+        case "torch":
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.stepper import TorchStepper
+
+            stepper = TorchStepper(program, batch, inputs, size, device=device_of(executor))
+    return IntegerSteps(stepper)
+
+
+def intervals_of_images(
+    program: Program, levels: NDArray[np.int64], inputs: Inputs, executor: str = "auto", threads: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    match choose_executor(program, executor):
+        case "compiled":
+            from pointillist.engine.cpu.integer.run import intervals_compiled
+
+            return intervals_compiled(program, levels, inputs, threads)
+        case "torch":
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.integers import score_integers
+
+            return score_integers(program, levels, inputs, device_of(executor))
+    params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
+    pairs = [
+        intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])
+        for channel in range(levels.shape[1])
+    ]
+    starts, sizes = (np.stack(arrays, 1) for arrays in zip(*pairs, strict=True))
+    return starts, sizes
+
+
+def params_of_images(
+    program: Program,
+    levels: NDArray[np.int64],
+    inputs: Inputs,
+    executor: str = "auto",
+    threads: int = 1,
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`, all at once.
+
+    They give the frequencies of all levels of any part of the images (`frequencies`), in a memory that is not that of
+    all of them.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    match choose_executor(program, executor):
+        case "compiled":
+            from pointillist.engine.cpu.integer.run import params_compiled
+
+            return params_compiled(program, levels, inputs, threads)
+        case "torch":
+            from pointillist.engine.torch.device import device_of
+            from pointillist.engine.torch.integers import params_of_integers
+
+            return params_of_integers(program, levels, inputs, device_of(executor))
+    return whole_params(program, levels, inputs)
+
+
+def frequencies_of_sites(
+    program: Program, params: NDArray[np.int32], pixels: NDArray[np.int64], channel: int
+) -> NDArray[np.int64]:
+    """Return the frequencies `[n, levels]` of a channel at sites, by compiled code where there is any.
+
+    Args:
+        params: parameters of the sites, `[n, p]`.
+        pixels: their levels, `[n, c]`; those before the channel are read where channels are coupled.
+    """
+    if choose_executor(program) == "compiled":
+        from pointillist.engine.cpu.integer.run import frequencies_compiled
+
+        return frequencies_compiled(program, params, pixels, channel)
+    step = max(1, SITE_NUMBERS // (program.head.levels * max(1, program.head.mixtures)))
+    parts = [slice(start, start + step) for start in range(0, len(params), step)]
+    result = [frequencies(program.head, params[part], pixels[part], channel) for part in parts]
+    return np.concatenate([np.empty((0, program.head.levels), np.int64), *result])

@@ -1,0 +1,108 @@
+"""From integer parameters to integer frequencies: the distribution of a sub-pixel, exactly normalised.
+
+Of the logits l_k, integers in steps of 2^-8, and with m their maximum, and E the table of 2^24 exp(-i / 256),
+
+    e_k = E[m - l_k]                         (0 beyond the table)
+    r   = floor(2^(P + 32) / sum of e)
+    f_k = max(1, floor(e_k r / 2^32)),  and the first largest f_k takes what is missing to 2^P
+
+so every frequency is at least 1, and they sum to 2^P. All of it is 64-bit integer arithmetic without overflow, on
+arrays of numpy or torch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.arrays import Array, count_like, int64, library_of, take_last
+from pointillist.engine.head.mixture import mixture_weights
+from pointillist.engine.program import IntArray, IntegerHead
+from pointillist.errors import EngineError
+
+LOGIT_STEP = 2.0**-8
+EXP_BITS = 24
+EXP_REACH = 16
+"""The table of exp ends here, where it is below 2^-23."""
+MAX_LEVELS = 4096
+_FEW_LEVELS = 64
+
+
+def precision_of(levels: int) -> int:
+    """Return the bits of the sum of the frequencies: 16, or 24 for more than 64 levels.
+
+    Every level has a frequency of at least 1: k rare levels take up to k / 2^16 from the most likely one.
+
+    Raises:
+        EngineError: for more levels than have a frequency.
+    """
+    if levels > MAX_LEVELS:
+        raise EngineError(
+            f"The integer program supports up to {MAX_LEVELS:,} levels, not {levels:,}: use another engine."
+        )
+    return 16 if levels <= _FEW_LEVELS else 24
+
+
+def exp_table() -> NDArray[np.int32]:
+    """Tabulate 2^24 exp(-i / 256); the last entry is 0."""
+    steps = np.arange(int(EXP_REACH / LOGIT_STEP) + 1) * LOGIT_STEP
+    table: NDArray[np.int32] = np.floor(2.0**EXP_BITS * np.exp(-steps) + 0.5).astype(np.int32)
+    table[-1] = 0
+    return table
+
+
+def normalise(weights: Array, precision: int) -> Array:
+    """Return frequencies `[..., k]` in proportion to weights: at least 1 each, and 2^precision in all."""
+    total = weights.sum(axis=-1, keepdims=True)
+    result = ((weights * ((1 << (precision + 32)) // total)) >> 32).clip(min=1)
+    missing = (1 << precision) - result.sum(axis=-1, keepdims=True)
+    best = result.argmax(axis=-1, keepdims=True)  # the first of several
+    return result + missing * (count_like(result.shape[-1], result) == best)
+
+
+def softmax(logits: Array, table: Array, precision: int) -> Array:
+    """Return the frequencies `[..., k]` of logits in steps of `LOGIT_STEP`."""
+    below = library_of(logits).amax(logits, axis=-1, keepdims=True) - logits
+    return normalise(int64(table[below.clip(max=len(table) - 1)]), precision)
+
+
+def frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
+    """Return the frequencies of the levels of one channel.
+
+    Args:
+        head: the distribution, its tables in the library of the parameters.
+        params: parameters, `[..., p]`.
+        pixel: levels of the pixel, `[..., c]`; those before the channel are read where channels are coupled.
+        channel: the channel.
+
+    Returns:
+        `[..., levels]`, summing to `2 ** head.precision`.
+    """
+    table, params = head.tables["exp"], int64(params)
+    if head.kind == "mixture":
+        return normalise(mixture_weights(head, params, int64(pixel), channel), head.precision)
+    if head.kind == "bernoulli":
+        logit, library = params[..., channel : channel + 1], library_of(params)
+        return softmax(library.concatenate([library.zeros_like(logit), logit], axis=-1), table, head.precision)
+    return softmax(params[..., channel * head.levels : (channel + 1) * head.levels], table, head.precision)
+
+
+def intervals(result: Array, levels: Array) -> tuple[Array, Array]:
+    """Return the start and the frequency of levels `[...]` among frequencies `[..., k]`, as an entropy coder needs."""
+    index = int64(levels)[..., None]
+    size = take_last(result, index)[..., 0]
+    return take_last(result.cumsum(axis=-1), index)[..., 0] - size, size
+
+
+def log_probs(sizes: IntArray, precision: int) -> NDArray[np.float64]:
+    """Return log-probabilities in nats from frequencies. All that speaks of nats calls this function of numpy."""
+    return np.asarray(np.log(sizes / 2.0**precision))
+
+
+def draw(result: Array, uniforms: Array) -> Array:
+    """Draw levels `[...]` from frequencies `[..., k]`: the first whose cumulative sum exceeds floor(u * total).
+
+    A uniform is float64, and its product with a total that is a power of two is exact.
+    """
+    target = library_of(result).floor(uniforms * result.sum(axis=-1))
+    return (result.cumsum(axis=-1) <= int64(target)[..., None]).sum(axis=-1)

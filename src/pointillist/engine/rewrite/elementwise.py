@@ -1,0 +1,141 @@
+"""Rewrite elementwise opcodes: functions become tables, sums and products get shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.opcodes.elementwise import elu, gelu, sigmoid
+from pointillist.engine.program import UINT8, Instruction, View
+from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
+from pointillist.engine.rewrite.grids import FACTOR_BITS, power, shifts
+from pointillist.engine.rewrite.tables import GATE_BITS, STEP
+
+Array = NDArray[Any]
+
+
+@rewrites("ADD")
+def rewrite_add(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a sum; its unit is at least that of each term, so that nothing is shifted to the left."""
+    assert i.output is not None
+    x, y = (rewriter.wide(view) for view in i.inputs)
+    unit = np.maximum(np.maximum(x.unit, y.unit), rewriter.target_unit(i.output.value))
+    output, unit = rewriter.wide_target(i.output, unit)
+    rewriter.emit("ADD", i, output, x.view, y.view, left=shifts(unit, x.unit), right=shifts(unit, y.unit))
+
+
+@rewrites("MULTIPLY")
+def rewrite_multiply(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a product of two values."""
+    assert i.output is not None
+    x, y = (rewriter.wide(view) for view in i.inputs)
+    output, unit = rewriter.wide_target(i.output)
+    rewriter.emit("MULTIPLY", i, output, x.view, y.view, shift=shifts(unit, x.unit * y.unit))
+
+
+@rewrites("OFFSET")
+def rewrite_offset(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite the sum with a constant."""
+    assert i.output is not None
+    x = rewriter.wide(i.inputs[0])
+    output, unit = rewriter.wide_target(i.output, x.unit)
+    constant = i.constants["constant"]
+    rewriter.emit("OFFSET", i, output, x.view, constant=np.floor(constant / unit + 0.5).astype(np.int32))
+
+
+@rewrites("SCALE")
+def rewrite_scale(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite the product with a constant, in 15 bits."""
+    assert i.output is not None
+    x = rewriter.wide(i.inputs[0])
+    factor = i.constants["factor"].astype(np.float64)
+    step = power(np.abs(factor)) * 2.0**-FACTOR_BITS
+    output, unit = rewriter.wide_target(i.output)
+    rewriter.emit(
+        "SCALE", i, output, x.view,
+        factor=np.floor(factor / step + 0.5).astype(np.int16), shift=shifts(unit, x.unit * step),
+    )  # fmt: skip
+
+
+@rewrites("RELU")
+def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a rectifier; where all readers take 8 bits, as the clamp of an unsigned narrow value."""
+    assert i.output is not None
+    x = rewriter.wide(i.inputs[0])
+    if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
+        unit, _ = rewriter.narrow_grid(i.output)
+        made = rewriter.value(i.output.value, i.output.channels, dtype=UINT8)
+        form = Form(made, unit, np.zeros(made.channels))
+        x = rewriter.refined(x, unit)
+        rewriter.emit("NARROW", i, form.view, x.view, shift=shifts(unit, x.unit))
+        rewriter.set_narrow(i.output, form)
+        return
+    output, _ = rewriter.wide_target(i.output, x.unit)
+    rewriter.emit("RELU", i, output, x.view)
+
+
+@rewrites("GATE")
+def rewrite_gate(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a gate, to 8 bits where all readers take them."""
+    assert i.output is not None
+    x, y = (rewriter.wide(view) for view in i.inputs)
+    tables: dict[str, Any] = {
+        "tanh": rewriter.table("tanh", np.tanh, 2.0**-GATE_BITS, np.int16),
+        "sigmoid": rewriter.table("sigmoid", sigmoid, 2.0**-GATE_BITS, np.int16),
+    }
+    if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
+        unit, dtype = rewriter.narrow_grid(i.output)
+        made = rewriter.value(i.output.value, i.output.channels, dtype=dtype)
+        form = Form(made, unit, np.zeros(made.channels))
+        rewriter.set_narrow(i.output, form)
+        output: View = form.view
+    else:
+        output, unit = rewriter.wide_target(i.output)
+    by: dict[str, Any] = {
+        "left": shifts(STEP, x.unit),
+        "right": shifts(STEP, y.unit),
+        "shift": shifts(unit, 4.0**-GATE_BITS),
+    }
+    rewriter.emit("GATE", i, output, x.view, y.view, **tables, **by)
+
+
+FUNCTIONS: dict[str, Callable[[Array], Array]] = {"TANH": np.tanh, "SIGMOID": sigmoid}
+RECTIFIED: dict[str, Callable[[Array], Array]] = {
+    "ELU": lambda x: elu(x) - np.maximum(x, 0),
+    "GELU": lambda x: gelu(x) - np.maximum(x, 0),
+}
+"""Functions that are the identity far above 0, less max(x, 0)."""
+
+
+@rewrites("TANH", "SIGMOID")
+def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a bounded function as a table."""
+    assert i.output is not None
+    x = rewriter.wide(i.inputs[0])
+    unit = 2.0**-15
+    output, _ = rewriter.wide_target(i.output, np.full(i.output.channels, unit))
+    table = rewriter.table(i.opcode, FUNCTIONS[i.opcode], unit)
+    rewriter.emit("LOOKUP", i, output, x.view, table=table, shift=shifts(STEP, x.unit))
+
+
+@rewrites("ELU", "GELU")
+def rewrite_rectified(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a function that is the identity above 0; all channels of its input get one unit."""
+    assert i.output is not None
+    x = rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0])
+    unit = float(x.unit[0])
+    output, _ = rewriter.wide_target(i.output, x.unit)
+    table = rewriter.table(f"{i.opcode} {unit}", RECTIFIED[i.opcode], unit)
+    rewriter.emit("RECTIFIED_LOOKUP", i, output, x.view, table=table, shift=shifts(STEP, x.unit))
+
+
+@rewrites("CONSTANT")
+def rewrite_constant(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a constant."""
+    assert i.output is not None
+    output, unit = rewriter.wide_target(i.output)
+    constant = i.constants["constant"]
+    rewriter.emit("CONSTANT", i, output, constant=np.floor(constant / unit + 0.5).astype(np.int32))

@@ -1,0 +1,123 @@
+"""Make an integer program from a recorded one: calibrate, rewrite, prove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.head.frequencies import LOGIT_STEP, exp_table, precision_of
+from pointillist.engine.head.mixture import FINE_STEP, mixture_tables
+from pointillist.engine.opcodes.base import prove_ranges
+from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, View, size_of
+from pointillist.engine.rewrite import attention, elementwise, linear, recurrence, sites  # noqa: F401  (register their rules)
+from pointillist.engine.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
+from pointillist.engine.rewrite.calibrate import calibrate
+from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, power
+from pointillist.errors import EngineError
+
+Array = NDArray[Any]
+Batch = tuple[NDArray[np.int64], dict[str, Array]]
+"""Levels `[b, c, h, w]` and features of the conditions by name (`[b, v]`, `[b, h, w, m]`), in the raster frame."""
+
+
+def rewrite_to_integers(
+    program: Program,
+    batches: Sequence[Batch],
+    level_values: Array,
+    kind: Literal["bernoulli", "categorical", "mixture"],
+    *,
+    ordered: bool,
+    channels: int,
+    mixtures: int = 0,
+) -> Program:
+    """Rewrite a program in integers.
+
+    Args:
+        program: recorded, in float32.
+        batches: training images for the calibration.
+        level_values: network input of each level, `[levels, e]`.
+        kind: likelihood of the parameters.
+        ordered: whether levels lie evenly on [-1, 1].
+        channels: channels of the image.
+        mixtures: components of a mixture.
+
+    Raises:
+        EngineError: if the program, or the likelihood, is not supported.
+    """
+    levels = len(level_values)
+    precision = precision_of(levels)
+    tables: dict[str, Any] = {"exp": exp_table(), **(mixture_tables(levels) if kind == "mixture" else {})}
+    values, canvas = _canvas(program, level_values, ordered=ordered)
+    check_supported(program)
+    seen = calibrate(program, [(_write(level_values, x), _inputs(program, features)) for x, features in batches])
+    rewriter = Rewriter(program, seen, canvas)
+    rewriter.run()
+    params = _parameters(rewriter, program.params, kind, channels, mixtures)
+    code = {phase: tuple(part) for phase, part in rewriter.code.items()}
+    for part in code.values():
+        prove_ranges(part)
+    return Program(
+        num_sub_steps=program.num_sub_steps,
+        canvas_width=program.canvas_width,
+        canvas=canvas.content,
+        maps=tuple(rewriter.maps),
+        kv_caches=tuple(made for made, _ in rewriter.caches.values()),
+        inputs=rewriter.inputs,
+        per_image=code[Phase.IMAGE],
+        per_row=code[Phase.ROW],
+        per_site=code[Phase.SITE],
+        sub_steps=(code[Phase.SITE],) * program.num_sub_steps,
+        post_draw=code[Phase.POST_DRAW],
+        params=params,
+        size=size_of(*code.values()),
+        integer_head=IntegerHead(kind, channels, levels, mixtures, precision, tables, values),
+        s_curve=program.s_curve,
+    )
+
+
+def _canvas(program: Program, level_values: Array, *, ordered: bool) -> tuple[NDArray[np.int8], Form]:
+    """Choose what a level writes to the canvas, in 8 bits, and the map that holds it."""
+    count = len(level_values)
+    if ordered and count > 256:
+        raise EngineError(
+            f"The integer program supports up to 256 ordered levels, and this model has {count:,}: use another engine."
+        )
+    if ordered:
+        if count <= MAX_WEIGHT + 1:  # the odd integers from -(count - 1) on, whose zero is that of the border
+            integers, offset = 2 * np.arange(count) - (count - 1), 0.0
+        else:
+            integers, offset = np.arange(count) - count // 2, count // 2 - (count - 1) / 2
+        values, units = integers[:, None], np.array([canvas_unit(count)])
+        offsets = np.array([offset])
+    else:
+        units = 2 * power(np.abs(level_values).max(axis=0).astype(np.float64) / MAX_WEIGHT)
+        units = np.where(np.abs(level_values).max(axis=0) <= units / 2 * MAX_WEIGHT, units / 2, units)
+        values, offsets = np.floor(level_values / units + 0.5), np.zeros(len(units))
+    content = FeatureMap("canvas", program.canvas.channels, dtype=INT8, up=program.canvas.up, left=program.canvas.left)
+    sub = program.num_sub_steps * program.canvas_width // len(units)
+    return values.astype(np.int8), Form(content, np.tile(units, sub), np.tile(offsets, sub))
+
+
+def _write(level_values: Array, x: NDArray[np.int64]) -> Array:
+    """Return the canvas `[b, h, w, i]` of levels."""
+    result = level_values[x.transpose(0, 2, 3, 1)]
+    return result.reshape(*result.shape[:3], -1)
+
+
+def _inputs(program: Program, features: dict[str, Array]) -> dict[str, Array]:
+    """Return the inputs of the recorded program, `[b, 1, 1, c]` or `[b, h, w, c]`: layers share features."""
+    result = {key: features[input_name(key)] for key in program.inputs if not is_constant_map(key)}
+    result |= {key: one.default for key, one in program.inputs.items() if is_constant_map(key)}
+    return {key: array[:, None, None] if array.ndim == 2 else array for key, array in result.items()}
+
+
+def _parameters(rewriter: Rewriter, params: View, kind: str, channels: int, mixtures: int) -> View:
+    """Bring the parameters to the steps in which the frequencies are computed."""
+    unit = np.full(params.channels, LOGIT_STEP)
+    if kind == "mixture":  # logits and log-scales are coarse, means and couplings fine
+        unit[mixtures : mixtures * (1 + channels)] = FINE_STEP
+        unit[mixtures * (1 + 2 * channels) :] = FINE_STEP
+    return rewriter.rescaled(rewriter.wide(params), params, unit).view
