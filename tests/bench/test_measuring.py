@@ -67,7 +67,7 @@ def test_a_coarse_grid_counts_by_its_own_sites() -> None:
     whole = program_cost(program)
     without = program_cost(_only(program, [i for i in program.per_row if i not in coarse]))
     assert whole.row_flops - without.row_flops >= sum(2 * i.constants["matrix"].size * 4 * 5 for i in coarse)
-    assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants)
+    assert whole.row_bytes - without.row_bytes == sum(4 * b.size * 4 for i in coarse for b in i.constants.values())
 
 
 @pytest.mark.parametrize("size", [(6, 5), (5, 7), (1, 4)])
