@@ -5,7 +5,7 @@ and a run site by site differ only in the order of the regions. `Buffers` hold w
 (or site) with the rows above that are still read; then their addresses never change, so that work on them can be
 repeated.
 
-Another array library needs only `zeros`, `constant`, `constants` and `copy` of its own.
+Another array library replaces `zeros`, `constant`, `constants` and `copy`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Opcodes that torch runs in fewer kernels: in floating point, and gathers. Their meaning is in `engine/opcodes`.
 
-Integers need no functions of their own: the opcodes compute with tensors as they do with arrays.
+For integers nothing is replaced: the opcodes compute with tensors as they do with arrays.
 """
 
 from __future__ import annotations

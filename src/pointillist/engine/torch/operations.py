@@ -1,4 +1,4 @@
-"""What binds each opcode to tensors: the opcodes themselves, but for what torch does in another way."""
+"""Operations of opcodes on tensors: those of the opcodes themselves, but for what torch does in another way."""
 
 from __future__ import annotations
 
