@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import pointillist as pt
-from pointillist.commands.jobs.kinds.sample import SampleJob, SampleSettings
+from pointillist.commands.jobs.kinds.sample import SampleJob, SampleJobSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.app import create_app
 from pointillist.studio.service import LIMITS
@@ -62,7 +62,7 @@ def by_command(name: str, conditions: dict[str, Any], tuned: dict[str, float], t
 def by_job(name: str, conditions: dict[str, Any], tuned: dict[str, float], tmp_path: Path) -> dict[str, np.ndarray]:
     given = {key: [value] for key, value in conditions.items() if key != "hint"}
     hint = {"hint": str(tmp_path / "hint.npy")} if "hint" in conditions else {}
-    return SampleJob(SampleSettings(model=name, n=2, seed=SEED, **tuned, **given, **hint)).compute(0, 2)
+    return SampleJob(SampleJobSettings(model=name, n=2, seed=SEED, **tuned, **given, **hint)).compute(0, 2)
 
 
 def by_studio(model: PixelModel, conditions: dict[str, Any], tuned: dict[str, float]) -> list[dict[str, Any]]:

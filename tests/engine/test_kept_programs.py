@@ -47,7 +47,6 @@ def check_as_fresh(model: pt.PixelModel, **settings: Any) -> None:
 @pytest.fixture
 def recordings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Count how often a program is recorded."""
-    from pointillist.sampling import engines
 
     counted: list[int] = []
 
@@ -55,8 +54,8 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counted.append(1)
         return original(*args, **kwargs)
 
-    original = engines.record
-    monkeypatch.setattr(engines, "record", record)
+    original = recorded.record
+    monkeypatch.setattr(recorded, "record", record)
     return counted
 
 
