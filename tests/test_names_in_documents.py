@@ -20,7 +20,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if not HISTORY & set(path.relative_to(ROOT).parts)),
 ]
-SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "engine" not in path.parts)
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 NAME = re.compile(r"(pt|pointillist|model)((?:\.(?!safetensors)\w+)+)(?![\w/])")
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]+\.(?:py|md|toml|ipynb|js|css|html)")
