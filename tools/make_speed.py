@@ -171,7 +171,7 @@ def _yardstick(record: dict[str, Any]) -> str:
     lines = [
         "## Compared with a hand-written sampler",
         "",
-        "`gated-pixelcnn` only, in numba, equal to the full pass within 1e-5: `benchmarks/handwritten_gated.py` at",
+        "`gated-pixelcnn` only, in numba, equal to the full pass within 1e-5: `handwritten_gated.py` at",
         "commit 587fdd52.",
         f"{record['date']}, {record['machine']}.",
         "",

@@ -159,7 +159,7 @@ def _store_kv(compiler: Compiler, i: Instruction) -> None:
 
 @lowers("ATTEND")
 def _attend(compiler: Compiler, i: Instruction) -> None:
-    """See `machine/attention.py` for the fields."""
+    """See `attention.py` for the fields."""
     assert isinstance(i.map, KeyValueCache)
     plan, cache, exp = compiler.plan, i.map, i.constants["exp"]
     sites = plan.height * plan.width
@@ -177,7 +177,7 @@ def _attend(compiler: Compiler, i: Instruction) -> None:
 
 @lowers("SCAN")
 def _scan(compiler: Compiler, i: Instruction) -> None:
-    """See `machine/recurrence.py` for the fields; the hidden states of the images are one piece of the product."""
+    """See `recurrence.py` for the fields; the hidden states of the images are one piece of the product."""
     c, pool, plan, d = i.constants, compiler.pool, compiler.plan, _output(i).channels
     ((_, side),) = i.taps
     matrix = pool.matrix(i, [(0, d)], signed=True)
