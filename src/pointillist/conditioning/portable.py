@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class PortableEncoder(ABC):
 
     @classmethod
     @abstractmethod
-    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> Self:
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> PortableEncoder:
         """Read the encoder, with every type and shape checked.
 
         Args:
