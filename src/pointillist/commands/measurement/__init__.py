@@ -1,1 +1,1 @@
-"""`evaluate`, `detect` and `explain`: what a model tells of images."""
+"""Evaluate, detect and explain: measurements of images under a model."""
