@@ -32,7 +32,7 @@ from pointillist.compression import ArchiveWriter, compress
 from pointillist.files.writing import write_text
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.system import describe_machine, today
-from pointillist.training.recorded_data import resolve_data_options
+from pointillist.training.runs.data import resolve_data_options
 from pointillist.zoo import resolve
 
 EVIDENCE = Path(__file__).parents[1] / "docs" / "evidence"

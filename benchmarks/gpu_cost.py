@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import pointillist as pt
 from pointillist.files.settings_tree import read_toml
-from pointillist.training.run_config import RunConfig, with_preset
+from pointillist.training.runs.config import RunConfig, with_preset
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "gpu_cost.md"
 RECIPES = Path(__file__).parents[1] / "recipes" / "paper-cifar10"

@@ -28,7 +28,7 @@ from pointillist.hierarchy.data import encoded
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.system import describe_machine, measure_peak_memory, today
-from pointillist.training.from_config import build_model
+from pointillist.training.runs.from_config import build_model
 
 
 def main() -> None:

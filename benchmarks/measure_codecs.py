@@ -32,7 +32,7 @@ import pointillist as pt
 from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.system import describe_machine, today
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 FILE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo" / "codecs.json"

@@ -30,7 +30,7 @@ from pointillist.files.writing import write_text
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 from speed.plot import plot_report
 from speed.report import print_report
 from speed.run import BenchConfig, bench

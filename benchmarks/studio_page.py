@@ -16,7 +16,7 @@ import time
 from playwright.sync_api import Page, sync_playwright
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 
 # records what the page shows, frame by frame, from the click on

@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from pointillist.engine.cpu import vm
 from pointillist.engine.cpu.bytecode import aligned
 from pointillist.engine.cpu.jit import lanes
-from pointillist.engine.cpu.weight_packing import panels
+from pointillist.engine.cpu.kernels.weight_packing import panels
 
 ROUNDS, OPERATIONS = 5, 4e8
 SHAPES = ((1, 64, 128), (1, 128, 128), (4, 128, 128), (16, 64, 128), (16, 128, 128), (28, 192, 128), (448, 192, 128))

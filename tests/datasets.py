@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pointillist.data import Annotations, DataOptions, ImageDataset
 from pointillist.data.levels import build_dataset
-from pointillist.data.numpy_files import read_array
+from pointillist.data.readers.numpy_files import read_array
 from pointillist.images import ImageSpec
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model.listing import LISTING, ModelSummary
+from pointillist.model.folder.listing import LISTING, ModelSummary
 from pointillist.model.measure import KINDS, preset_image
 from pointillist.networks import entry, names, register_network
 from pointillist.networks.registry import _ENTRIES

@@ -25,7 +25,7 @@ from pointillist.checkpoint import tensors as checkpoint
 from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 from pointillist.checkpoint.tensors import write_tensors
 from pointillist.files.writing import atomic_path, write_text
-from pointillist.model.portable import PortableModel
+from pointillist.model.folder.portable import PortableModel
 from tests.cli.helpers import fails
 
 

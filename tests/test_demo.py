@@ -20,7 +20,7 @@ from pointillist.cli import app
 from pointillist.commands import demo as tour
 from pointillist.commands.demo import frequency_bits, prompted_models, run_demo, written_files
 from pointillist.errors import ConfigError
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.training import Interrupted, train
 from pointillist.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.checkpoint.quantization import weight_dtype
-from pointillist.model.description import describe_model
+from pointillist.model.folder.description import describe_model
 
 
 def check(folder: Path) -> None:

@@ -35,7 +35,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_recipes_are_valid(recipe: Path) -> None:
     """Every recipe names only settings that exist, in range."""
     from pointillist.files.settings_tree import read_toml
-    from pointillist.training.run_config import RunConfig
+    from pointillist.training.runs.config import RunConfig
 
     if recipe.parent.name == "hierarchy":
         from pointillist.hierarchy.config import hierarchy_run

@@ -12,7 +12,7 @@ from hypothesis import given
 
 import pointillist as pt
 from pointillist.model.config import ModelConfig
-from pointillist.model.files import default_card
+from pointillist.model.folder.files import default_card
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 from tests.laws.strategies import models, random_conditions, random_levels, randomise_weights

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli.app import app
-from pointillist.model.generation import GENERATION, GenerationConfig
+from pointillist.model.folder.generation import GENERATION, GenerationConfig
 from tests.tolerances import network_rounding
 
 

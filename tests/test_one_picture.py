@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 import pointillist as pt
 from pointillist.commands.jobs.kinds.sample import SampleJob, SampleJobSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import LIMITS
 from pointillist.zoo import list_pretrained
 from tests.cli.helpers import run

@@ -11,7 +11,7 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.sampling.api import stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper

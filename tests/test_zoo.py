@@ -15,8 +15,8 @@ import pointillist as pt
 from pointillist import zoo
 from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
-from pointillist.model.files import meta_init
-from pointillist.model.fingerprint import model_fingerprint
+from pointillist.model.folder.files import meta_init
+from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.networks import names
 from pointillist.portable import load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS

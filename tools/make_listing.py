@@ -1,13 +1,13 @@
 """Measure the networks of the package for `pointillist models`: `python tools/make_listing.py`.
 
-Writes `src/pointillist/model/listing.json`; a test compares it with this script.
+Writes `src/pointillist/model/folder/listing.json`; a test compares it with this script.
 """
 
 from __future__ import annotations
 
 import json
 
-from pointillist.model.listing import LISTING
+from pointillist.model.folder.listing import LISTING
 from pointillist.model.measure import measure_network
 from pointillist.networks import names
 

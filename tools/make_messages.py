@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 
 FILE = Path(__file__).parents[1] / "src" / "pointillist" / "studio" / "page" / "messages.d.ts"

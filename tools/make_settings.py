@@ -25,7 +25,7 @@ from pointillist.hierarchy.tokenizer import TokenizerSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Rules
 from pointillist.training.config import TrainConfig
-from pointillist.training.sections import DataSection, ModelSection
+from pointillist.training.runs.sections import DataSection, ModelSection
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 RULES_PAGE = PAGE.with_name("rules.md")

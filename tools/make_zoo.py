@@ -29,7 +29,7 @@ from pointillist.checkpoint.quantization import quantize_weights
 from pointillist.commands.training.quantize import add_integer_program
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.portable import save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.visualization import image_grid, save_png

@@ -85,7 +85,7 @@ def _byte_gops(m: int, k: int, n: int) -> float:
 def _engine_kernel(x: np.ndarray, y: np.ndarray) -> list[Callable[[], object]]:
     """Return the kernel of the CPU engine: BLAS does not exhaust every processor, and no engine may exceed the peak."""
     try:
-        from pointillist.engine.cpu.product import product
+        from pointillist.engine.cpu.kernels.product import product
     except ImportError:
         return []
     return [product(x, y)]

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.hierarchy import Hierarchy
     from pointillist.images import ImageSpec
-    from pointillist.model.generation import GenerationConfig
-    from pointillist.model.listing import list_models
+    from pointillist.model.folder.generation import GenerationConfig
+    from pointillist.model.folder.listing import list_models
+    from pointillist.model.folder.pretrained import build, load
     from pointillist.model.pixel_model import PixelModel
-    from pointillist.model.pretrained import build, load
     from pointillist.model.quantize_integer import quantize_integer
     from pointillist.rules.config import Rules
     from pointillist.sampling.config import SamplingConfig
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "pointillist.system": ("__version__",),
     "pointillist.commands.jobs": ("jobs",),  # the module itself
-    "pointillist.model.listing": ("list_models",),
-    "pointillist.model.generation": ("GenerationConfig",),
+    "pointillist.model.folder.listing": ("list_models",),
+    "pointillist.model.folder.generation": ("GenerationConfig",),
     "pointillist.analysis": ("Explanation", "explain"),
-    "pointillist.model.pretrained": ("PixelModel", "build", "load"),
+    "pointillist.model.folder.pretrained": ("PixelModel", "build", "load"),
     "pointillist.anomaly": ("AnomalyDetector", "AnomalyRecord"),
     "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
     "pointillist.compression": ("Archive", "compress", "decompress"),

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pointillist.studio import server as home
+from pointillist.studio.http import server as home
 
 from .helpers import fails, run
 

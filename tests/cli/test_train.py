@@ -24,7 +24,7 @@ from pointillist.commands.fields import config_field
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.training.settings import RUN_OPTIONS
 from pointillist.conditioning import condition_kinds
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 from tests.tolerances import rounding
 
 from .helpers import TINY, fails, files_in, run, train, write_images

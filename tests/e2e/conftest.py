@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.models import digits, outliner, slow
 from tests.studio.helpers import coloured, labelled

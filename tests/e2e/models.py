@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pointillist as pt
 from pointillist.images import ImageSpec
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
 from tests.laws.strategies import randomise_weights
 
 

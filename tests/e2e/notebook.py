@@ -10,9 +10,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route
 
-from pointillist.studio.comm_bridge import CommBridge
-from pointillist.studio.security import App
-from pointillist.studio.widget import module_text
+from pointillist.studio.http.security import App
+from pointillist.studio.notebooks.comm_bridge import CommBridge
+from pointillist.studio.notebooks.widget import module_text
 from tests.e2e.helpers import SECONDS
 
 ADDRESS = "http://notebook.test/"

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.commands import demo as command
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import COLOURS, OUTLINE, choose_model, opened, paint, point
 from tests.e2e.models import digits

@@ -8,7 +8,7 @@ import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     COLOURS,

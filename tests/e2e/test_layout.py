@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from tests.e2e.helpers import DIGITS, canvas, choose, choose_model, opened, paint, point, wait_for_frame
 
 SIDES = [(667, 375), (844, 390), (932, 430)]  # of phones

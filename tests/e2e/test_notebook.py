@@ -13,8 +13,8 @@ pytest.importorskip("anywidget", reason="the studio in a notebook needs the extr
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, distribution
-from pointillist.studio.app import create_app
-from pointillist.studio.server import Server
+from pointillist.studio.http.app import create_app
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     DIGITS,

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Response, expect
 
 import pointillist
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import opened, paint, point
 from tests.e2e.models import digits

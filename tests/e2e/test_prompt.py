@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import choose_model, grey, opened, paint, pixels, wait_until_painted
 from tests.e2e.models import digits

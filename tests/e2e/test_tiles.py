@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import canvas, choose_model, paint, pixels, pixels_of, point, press_in_menu, saved, saved_atlas
 from tests.studio.helpers import TILES, mapper

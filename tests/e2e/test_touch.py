@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, FloatRect, Page, expect
 
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from tests.e2e.helpers import canvas, opened, paint, pixels, wait_for_frame
 
 Point = tuple[float, float]

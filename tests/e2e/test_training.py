@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
-from pointillist.studio.server import Server
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 from pointillist.visualization import image_grid, save_png
 from tests.e2e.helpers import grey, opened, pixels, pixels_of, point

@@ -16,11 +16,11 @@ from tests.tolerances import rounding
 
 from pointillist.engine.cpu import vm
 from pointillist.engine.cpu.bytecode import aligned
-from pointillist.engine.cpu.dequantize import STRIP
-from pointillist.engine.cpu.elementwise import CODES, FUNCTIONS
 from pointillist.engine.cpu.jit import MAX_LANES, PANEL, lanes
-from pointillist.engine.cpu.product import product as product_alone
-from pointillist.engine.cpu.weight_packing import WeightFormat, panels, smallest
+from pointillist.engine.cpu.kernels.dequantize import STRIP
+from pointillist.engine.cpu.kernels.elementwise import CODES, FUNCTIONS
+from pointillist.engine.cpu.kernels.product import product as product_alone
+from pointillist.engine.cpu.kernels.weight_packing import WeightFormat, panels, smallest
 
 Array = NDArray[np.floating[Any]]
 

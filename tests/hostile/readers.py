@@ -21,13 +21,13 @@ from pointillist.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders import open_encoder
 from pointillist.data.palette import read_palette
-from pointillist.data.standard import read_idx
+from pointillist.data.readers.standard import read_idx
 from pointillist.files.settings_tree import read_toml
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.rules.config import parse_rules
 from pointillist.studio.reproduce import read_manifest
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 
 from .strategies import as_json, damaged, replaced, values
 from .valid_files import (

@@ -51,7 +51,7 @@ def sentence(read: Callable[[], object]) -> str:
 
 def small_run(tree: dict[str, object]) -> object:
     """Resolve the settings of a run."""
-    from pointillist.training.run_config import RunConfig
+    from pointillist.training.runs.config import RunConfig
 
     return RunConfig.from_dict(tree)
 

@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.conditioning import HintConfig
 from pointillist.files.arrays import ArrayReader
 from pointillist.images import ImageSpec
-from pointillist.model.portable import PortableModel
+from pointillist.model.folder.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model

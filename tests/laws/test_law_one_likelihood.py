@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pointillist.conditioning import TextConfig
 from pointillist.images import ImageSpec
+from pointillist.model.folder.pretrained import load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import load
 from pointillist.networks import names
 from pointillist.zoo import list_pretrained
 from tests.integer.networks import CASES, integer_case

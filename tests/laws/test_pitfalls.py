@@ -15,7 +15,7 @@ from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
-from pointillist.model.pretrained import build
+from pointillist.model.folder.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling.api import sample

@@ -8,7 +8,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 from tests.studio import helpers
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.studio.http.server import Server
 from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.schemas import Limits
-from pointillist.studio.server import Server
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import SMALL, decoded, grey, images, labelled
 from tests.tolerances import rounding

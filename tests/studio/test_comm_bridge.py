@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.studio.app import create_app
-from pointillist.studio.comm_bridge import CommBridge
+from pointillist.studio.http.app import create_app
+from pointillist.studio.http.security import App, Message, Receive, Scope, Send
 from pointillist.studio.job_queue import QueueEntry
-from pointillist.studio.security import App, Message, Receive, Scope, Send
+from pointillist.studio.notebooks.comm_bridge import CommBridge
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import events, labelled
 
@@ -212,6 +212,6 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="at least one model"):
         pt.Studio()
     monkeypatch.setitem(sys.modules, "anywidget", None)
-    monkeypatch.delitem(sys.modules, "pointillist.studio.widget", raising=False)
+    monkeypatch.delitem(sys.modules, "pointillist.studio.notebooks.widget", raising=False)
     with pytest.raises(MissingExtraError, match=r"pip install 'pointillist\[notebook\]'"):
         pt.Studio(labelled())

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pointillist.studio import server as home
-from pointillist.studio.server import Server
+from pointillist.studio.http import server as home
+from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 
 

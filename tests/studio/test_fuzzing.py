@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from pointillist.studio import schemas
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 from tests.studio import helpers
 from tests.studio.helpers import encoded

@@ -14,7 +14,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.conditioning import HintPreprocessor
 from pointillist.images import ImageSpec
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 from tests.laws.strategies import randomise_weights
 from tests.studio import helpers

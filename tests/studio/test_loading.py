@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 import pointillist as pt
 from pointillist.studio import model_pool
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import HOST, SMALL, decoded, encoded, events, grey, labelled
 

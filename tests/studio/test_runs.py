@@ -14,9 +14,9 @@ from fastapi.testclient import TestClient
 import pointillist as pt
 from pointillist.errors import ConfigError
 from pointillist.studio import schemas
-from pointillist.studio.app import create_app
+from pointillist.studio.answers.training_run import TrainingRun
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
-from pointillist.studio.training_run import TrainingRun
 from tests.studio.helpers import HOST, SMALL, events, labelled
 
 

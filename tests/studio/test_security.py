@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from pointillist.studio import schemas
-from pointillist.studio.app import create_app
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import HOST, SMALL
 

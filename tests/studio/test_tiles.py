@@ -16,9 +16,10 @@ import pointillist as pt
 from pointillist.data.tilemaps import Tileset
 from pointillist.data.tilemaps.tileset import plain_tileset
 from pointillist.errors import ConfigError
-from pointillist.studio import export, schemas
-from pointillist.studio.app import create_app
-from pointillist.studio.model_details import model_details
+from pointillist.studio import schemas
+from pointillist.studio.answers.model_details import model_details
+from pointillist.studio.http import export
+from pointillist.studio.http.app import create_app
 from pointillist.studio.service import LIMITS
 from tests.studio import helpers
 from tests.studio.helpers import decoded, encoded

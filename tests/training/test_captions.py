@@ -14,7 +14,7 @@ from pointillist.data import Batch
 from pointillist.files.settings_tree import assign, parse_assignment, read_toml
 from pointillist.training.augmentation import augment_caption, augment_captions
 from pointillist.training.config import CaptionSettings
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 
 
 def variant(text: str, seed: int = 0, **settings: Any) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 import pointillist as pt
 from pointillist.checkpoint.header import read_config
-from pointillist.training import from_config as module
-from pointillist.training.from_config import prepare_run
+from pointillist.training.runs import from_config as module
+from pointillist.training.runs.from_config import prepare_run
 
 from .helpers import assert_same_weights, tiny_data, weights
 

@@ -16,7 +16,7 @@ from pointillist.networks import entry, names
 from pointillist.training import Interrupted
 from pointillist.training.config import OptimizerConfig, OptimizerName
 from pointillist.training.optim import build_optimizer, learning_rate
-from pointillist.training.run_config import RunConfig, with_preset
+from pointillist.training.runs.config import RunConfig, with_preset
 from tests.tolerances import DOUBLE, rounding
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights

@@ -14,7 +14,7 @@ from pointillist.files.settings_tree import expand, flatten, merge, read_toml
 from pointillist.hierarchy.config import hierarchy_run
 from pointillist.networks import entry
 from pointillist.training import Interrupted
-from pointillist.training.run_config import RunConfig, with_preset
+from pointillist.training.runs.config import RunConfig, with_preset
 
 from ..scripts import script
 from .helpers import assert_same_weights

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, expand, flatten, merge, parse_assignment, parse_value, read_toml
-from pointillist.training.run_config import RunConfig
+from pointillist.training.runs.config import RunConfig
 
 
 def test_what_is_written_is_read_again() -> None:

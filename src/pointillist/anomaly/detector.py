@@ -27,9 +27,9 @@ from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
 from pointillist.anomaly.windows import Windows
 from pointillist.model.batches import not_one_image
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import SCORING_ENGINES
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import as_model
 
 _LEAST_FITTED = 20  # images from which a density can be fitted
 

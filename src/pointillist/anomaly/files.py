@@ -23,7 +23,7 @@ from pointillist.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.errors import CheckpointError
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
-from pointillist.model.fingerprint import model_fingerprint
+from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.model.pixel_model import PixelModel
 from pointillist.zoo import ZOO, resolve
 

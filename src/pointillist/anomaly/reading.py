@@ -15,7 +15,7 @@ from torch import Tensor
 from pointillist.anomaly.windows import Windows
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataOptions, ImageDataset, load_data
-from pointillist.data.folder_stream import FolderStream
+from pointillist.data.readers.folder_stream import FolderStream
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.model.batches import BatchReader, check_kind, select_images
 from pointillist.model.pixel_model import PixelModel

@@ -1,6 +1,6 @@
 """Read and write the files of a model folder: `model.safetensors`, `config.json` and a model card.
 
-`model/files.py` makes models of them. Reading a file cannot execute code: weights are safetensors, settings are
+`model/folder/files.py` makes models of them. Reading a file cannot execute code: weights are safetensors, settings are
 JSON, and shapes are compared with the settings before anything is allocated. Every file is written under a temporary
 name and renamed, so a reader finds either the old file or the new one, never a part.
 """

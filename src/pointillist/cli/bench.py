@@ -31,7 +31,7 @@ def bench(
     """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it."""
     from pointillist.completion.sample import sample
     from pointillist.errors import ConfigError, EngineError
-    from pointillist.model.pretrained import load
+    from pointillist.model.folder.pretrained import load
 
     sizes = [part.strip() for part in batch_sizes.split(",")]
     if not all(size.isdecimal() and int(size) for size in sizes):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pointillist.hierarchy import Hierarchy
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
-    from pointillist.model.generation import GenerationConfig
+    from pointillist.model.folder.generation import GenerationConfig
     from pointillist.sampling.arrays import SampleArrays
 
 
@@ -51,7 +51,7 @@ class HierarchySource:
     def fingerprint(self) -> str:
         """SHA-256 of the weights and settings of all scales."""
         from pointillist.checkpoint.tensors import fingerprint
-        from pointillist.model.fingerprint import model_fingerprint
+        from pointillist.model.folder.fingerprint import model_fingerprint
 
         parts = [fingerprint(one.state_dict(), one.config.model_dump(mode="json")) for one in self.model.tokenizers]
         parts += [model_fingerprint(model) for model in self.model.models.values()]

@@ -62,7 +62,7 @@ def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarra
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.data import load_data
     from pointillist.sampling.condition_files import read_image, read_numbers
-    from pointillist.training.recorded_data import resolve_data_options
+    from pointillist.training.runs.data import resolve_data_options
 
     if path.suffix.lower() == ".npy":
         levels = read_numbers(path, "hint_from_image")

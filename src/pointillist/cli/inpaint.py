@@ -134,7 +134,7 @@ def inpaint(
     from pointillist.completion.hole import parse_canvas, parse_known
     from pointillist.errors import ConfigError
     from pointillist.model.batches import one_image
-    from pointillist.model.pretrained import load
+    from pointillist.model.folder.pretrained import load
     from pointillist.rules.config import parse_rules
     from pointillist.system import describe_threads, resolve_device
 

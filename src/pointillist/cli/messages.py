@@ -104,7 +104,7 @@ def _setting(command: Any, name: str) -> Speller | None:
     """Spell a setting that the command takes under `--set`; None if there is none of this name."""
     if not any("--set" in p.opts for p in command.params):
         return None
-    from pointillist.training.run_config import RunConfig  # late: most messages name no such setting
+    from pointillist.training.runs.config import RunConfig  # late: most messages name no such setting
 
     for section, field in RunConfig.model_fields.items():
         known = getattr(field.annotation, "model_fields", {})

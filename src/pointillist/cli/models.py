@@ -12,7 +12,7 @@ from pointillist.commands.inspection.settings import ModelsSettings
 from pointillist.commands.texts import size_text
 
 if TYPE_CHECKING:
-    from pointillist.model.listing import ModelSummary
+    from pointillist.model.folder.listing import ModelSummary
 
 PAPER = "paper-"
 
@@ -27,7 +27,7 @@ def models(settings: ModelsSettings) -> None:
     """List the model types that can be trained, and the pretrained models of the package."""
     from dataclasses import asdict
 
-    from pointillist.model.listing import list_models as all_models
+    from pointillist.model.folder.listing import list_models as all_models
     from pointillist.zoo import list_pretrained
 
     summaries = all_models()

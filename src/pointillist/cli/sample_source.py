@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pointillist.data.tilemaps import Tileset
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
-    from pointillist.model.generation import GenerationConfig
+    from pointillist.model.folder.generation import GenerationConfig
+    from pointillist.model.folder.portable import PortableModel
     from pointillist.model.pixel_model import PixelModel
-    from pointillist.model.portable import PortableModel
     from pointillist.sampling.arrays import SampleArrays
 
 OnBatchRow = Callable[[int, int, Any], None]
@@ -126,7 +126,7 @@ class ModelSource(_OfModel):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of weights and settings."""
-        from pointillist.model.fingerprint import model_fingerprint
+        from pointillist.model.folder.fingerprint import model_fingerprint
 
         return model_fingerprint(self.model)
 
@@ -260,7 +260,7 @@ def open_source(
 
         precompile_in_background()  # takes seconds at the first use ever
     from pointillist.cli.output import quantized
-    from pointillist.model.pretrained import load
+    from pointillist.model.folder.pretrained import load
     from pointillist.sampling.engines import choose_model_engine
     from pointillist.system import resolve_device
 

@@ -14,7 +14,7 @@ from pointillist.commands.inspection.settings import StudioSettings
 from pointillist.commands.report import note
 
 if TYPE_CHECKING:
-    from pointillist.studio.server import Server
+    from pointillist.studio.http.server import Server
     from pointillist.studio.service import StudioService
 
 EPILOG = """Examples:
@@ -45,9 +45,9 @@ def studio(settings: StudioSettings) -> None:
     if not sources and run is None:
         raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:
-        from pointillist.studio.server import Server, is_loopback, usual_port
+        from pointillist.studio.answers.training_run import TrainingRun
+        from pointillist.studio.http.server import Server, is_loopback, usual_port
         from pointillist.studio.service import LIMITS, StudioService
-        from pointillist.studio.training_run import TrainingRun
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
     watched = None if run is None else TrainingRun.check(run)

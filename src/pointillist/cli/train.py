@@ -58,7 +58,7 @@ def train(ctx: typer.Context, settings: TrainSettings) -> None:
 def _studio(out: Path) -> Iterator[None]:
     """Show a studio that watches the run within a block."""
     from pointillist.cli.studio import open_browser
-    from pointillist.studio.beside import studio_beside
+    from pointillist.studio.http.process import studio_beside
 
     with studio_beside(out) as url:
         typer.echo(f"studio     {url}   (ends with the training)")

@@ -23,9 +23,9 @@ from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.files.writing import write_text
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.pretrained import build, load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import build, load
 from pointillist.system import describe_machine, describe_versions, today
 from pointillist.training import TrainConfig, train
 from pointillist.visualization import Axes, Chart, animate, heat_map, html, image_grid, named_grid, save_png

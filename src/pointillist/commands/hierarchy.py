@@ -51,7 +51,7 @@ def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     from pointillist.evaluation.table import write_csv
     from pointillist.hierarchy import Hierarchy
     from pointillist.system import resolve_device
-    from pointillist.training.recorded_data import chosen_rows
+    from pointillist.training.runs.data import chosen_rows
 
     if settings.per_image is not None:
         reject_existing(settings.per_image, settings.force)
@@ -100,7 +100,7 @@ def read_split(
     from pointillist.errors import ConfigError
     from pointillist.hierarchy.config import resumed_hierarchy
     from pointillist.hierarchy.data import encoded, read_codes
-    from pointillist.training.recorded_data import data_options, select_split
+    from pointillist.training.runs.data import data_options, select_split
 
     if not hierarchy.tokenizers:
         if sets:
@@ -152,7 +152,7 @@ def hierarchy_facts(name: str) -> dict[str, Any]:
     """Describe a hierarchy from its settings and the headers of its stages."""
     from pointillist.checkpoint.header import WEIGHTS, read_config, read_tensor_info
     from pointillist.hierarchy.files import HierarchyFile
-    from pointillist.model.description import count_parameters, describe_model
+    from pointillist.model.folder.description import count_parameters, describe_model
 
     folder, file = Path(name), HierarchyFile.read(Path(name))
     stages: dict[str, Any] = {}

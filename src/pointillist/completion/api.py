@@ -17,9 +17,9 @@ from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
 from pointillist.model.batches import one_image
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import choose_engine, resolve_engine

@@ -16,8 +16,8 @@ from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import as_model
 from pointillist.sampling import api
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.samples import Samples

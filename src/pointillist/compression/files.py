@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from pointillist.compression.pictures import PictureFile, read_levels
-from pointillist.data.array_files import NpzFile as Arrays
-from pointillist.data.array_files import load_npy
-from pointillist.data.image_folder import count_kinds, list_files, list_pictures
-from pointillist.data.numpy_files import IMAGE_STEMS, to_channels_first
+from pointillist.data.readers.array_files import NpzFile as Arrays
+from pointillist.data.readers.array_files import load_npy
+from pointillist.data.readers.image_folder import count_kinds, list_files, list_pictures
+from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, dequantise, quantise

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
-from pointillist.data.picture_files import opened_picture
+from pointillist.data.readers.picture_files import opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.data.decode import ImageSource, decode
 from pointillist.data.options import DataOptions
-from pointillist.data.picture_files import open_picture
 from pointillist.data.pixels import resize_image
+from pointillist.data.readers.decode import ImageSource, decode
+from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError
 from pointillist.files.reading import MAX_NAME, check_texts
 from pointillist.images import ImageSpec, Mode

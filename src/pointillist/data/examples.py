@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pointillist.data.standard import uci_digits
+from pointillist.data.readers.standard import uci_digits
 from pointillist.errors import ConfigError
 
 EXAMPLES = {

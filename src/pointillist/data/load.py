@@ -13,17 +13,17 @@ from torch.utils.data import Dataset
 
 from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
-from pointillist.data.image_folder import list_files, read_folder, read_image
 from pointillist.data.levels import build_dataset, match_spec
-from pointillist.data.numpy_files import read_array, read_npy, read_npz
 from pointillist.data.options import DataOptions
-from pointillist.data.parquet import read_hub, read_parquet
-from pointillist.data.picture_files import EXTENSIONS
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
-from pointillist.data.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
+from pointillist.data.readers.image_folder import list_files, read_folder, read_image
+from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz
+from pointillist.data.readers.parquet import read_hub, read_parquet
+from pointillist.data.readers.picture_files import EXTENSIONS
+from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
+from pointillist.data.readers.torch_dataset import read_torch_dataset
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
-from pointillist.data.torch_dataset import read_torch_dataset
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
 from pointillist.images import ImageSpec

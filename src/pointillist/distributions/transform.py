@@ -1,7 +1,7 @@
 """Guidance, temperature and top-p as one object, and what they do to log-probabilities in numpy. Needs no torch.
 
-The formulas are those of `sampling_transforms.py` (torch) and of `engine/cpu/inverse_cdf.py` (compiled). They decide
-what is drawn, not the likelihood of what was drawn, so no decoder depends on them.
+The formulas are those of `sampling_transforms.py` (torch) and of `engine/cpu/kernels/inverse_cdf.py` (compiled). They
+decide what is drawn, not the likelihood of what was drawn, so no decoder depends on them.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import ScoringModel, image_nats
 from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.model.pretrained import as_model
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 Progress = Callable[[int, int], None]

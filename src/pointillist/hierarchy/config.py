@@ -17,8 +17,8 @@ from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 from pointillist.hierarchy.tokenizer import TokenizerSettings
 from pointillist.training.config import AugmentationConfig, TrainConfig
-from pointillist.training.run_config import RUN_FILE, RunConfig, with_preset
-from pointillist.training.sections import DataSection
+from pointillist.training.runs.config import RUN_FILE, RunConfig, with_preset
+from pointillist.training.runs.sections import DataSection
 
 HIERARCHY = "hierarchy"
 """The value of `--model`."""

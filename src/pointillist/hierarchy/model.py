@@ -18,7 +18,7 @@ from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sample import HierarchySamples, sample_batches
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining
-from pointillist.model.pretrained import load
+from pointillist.model.folder.pretrained import load
 from pointillist.sampling.config import SampleKwargs
 
 

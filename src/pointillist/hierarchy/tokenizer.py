@@ -22,7 +22,7 @@ from pointillist.errors import CheckpointError, ConfigError, ShapeError, counted
 from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.signals import CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
-from pointillist.model.files import read_weights
+from pointillist.model.folder.files import read_weights
 
 MAX_UNORDERED = 4096
 """Most levels of an unordered image: the decoder has a logit for each."""

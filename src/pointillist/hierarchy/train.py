@@ -32,9 +32,9 @@ from pointillist.hierarchy.sheets import sheet_writer
 from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
 from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
 from pointillist.images import ImageSpec
-from pointillist.training.from_config import Run, prepare_run
-from pointillist.training.run_config import RESUMABLE, RUN_FILE
-from pointillist.training.run_folder import check_new_folder
+from pointillist.training.runs.config import RESUMABLE, RUN_FILE
+from pointillist.training.runs.folder import check_new_folder
+from pointillist.training.runs.from_config import Run, prepare_run
 from pointillist.training.state import run_lock
 
 

@@ -22,7 +22,7 @@ from pointillist.conditioning import (
     match_names,
 )
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
-from pointillist.data.picture_files import read_picture
+from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.model.pixel_model import PixelModel
 

@@ -8,9 +8,9 @@ from typing import Any, get_args
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.files import meta_init
+from pointillist.model.folder.files import meta_init
+from pointillist.model.folder.pretrained import build
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import build
 from pointillist.networks import ModelEntry, entry
 
 SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper

@@ -20,8 +20,15 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig
-from pointillist.model.files import ModelContents, default_card, find_model, read_model, upload_model, write_model
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.files import (
+    ModelContents,
+    default_card,
+    find_model,
+    read_model,
+    upload_model,
+    write_model,
+)
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes

@@ -19,10 +19,10 @@ from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
-from pointillist.model.fingerprint import model_fingerprint
+from pointillist.model.folder.fingerprint import model_fingerprint
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.model.pretrained import as_model
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, IntegerPart

@@ -19,8 +19,8 @@ from pointillist.engine.batch import check_memory
 from pointillist.engine.program import IntArray
 from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.model.pretrained import as_model
 from pointillist.sampling.best_of import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import resolve_engine

@@ -13,7 +13,7 @@ from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.registry import condition_kinds
 from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError
-from pointillist.model.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.rules.config import Rules, parse_rules
 
 

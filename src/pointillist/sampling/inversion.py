@@ -21,8 +21,8 @@ from pointillist.conditioning import Label
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.errors import ConfigError, EngineError
 from pointillist.model.batches import one_image
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.model.pretrained import as_model
 from pointillist.sampling.api import negative_inputs, sample
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import resolve_engine

@@ -17,7 +17,7 @@ from pointillist.engine.batch import check_memory
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.portable import PortableModel
+from pointillist.model.folder.portable import PortableModel
 from pointillist.portable.model import join_inputs
 from pointillist.portable.storage import has_program
 from pointillist.sampling.arrays import SampleArrays

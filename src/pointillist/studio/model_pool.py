@@ -18,12 +18,12 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
+from pointillist.model.folder.pretrained import load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import load
 from pointillist.studio import schemas
+from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.errors import RequestError
 from pointillist.studio.jobs import make_job
-from pointillist.studio.model_details import model_details
 from pointillist.studio.sampling import run_job
 
 LOG = logging.getLogger("pointillist.studio")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 
-from pointillist.data.picture_files import BROKEN, open_picture
+from pointillist.data.readers.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
 from pointillist.model.pixel_model import PixelModel

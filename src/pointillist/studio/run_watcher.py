@@ -6,8 +6,8 @@ import threading
 import time
 
 from pointillist.studio import schemas
+from pointillist.studio.answers.training_run import Stamp, TrainingRun
 from pointillist.studio.model_pool import PooledModel
-from pointillist.studio.training_run import Stamp, TrainingRun
 
 _INTERVAL = 1.0  # seconds between looks at the folder
 _PATIENCE = 15.0  # seconds after the last request within which somebody still watches

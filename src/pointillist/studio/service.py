@@ -13,18 +13,18 @@ import torch
 
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
-from pointillist.studio.anomaly import DetectorPool, judge
+from pointillist.studio.answers.anomaly import DetectorPool, judge
+from pointillist.studio.answers.fill import make_fill
+from pointillist.studio.answers.inside import FieldCache
+from pointillist.studio.answers.training_run import TrainingRun
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
-from pointillist.studio.fill import make_fill
-from pointillist.studio.inside import FieldCache
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
 from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
 from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.sampling import run_job
-from pointillist.studio.training_run import TrainingRun
 
 LIMITS = schemas.Limits(
     body_bytes=16 * 2**20, upload_pixels=25_000_000, samples=schemas.MAX_SAMPLES, pixels=65_536, numbers=64_000_000,

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from pointillist.training.api import TrainResult, train
     from pointillist.training.config import TrainConfig
     from pointillist.training.estimate import CostEstimate, estimate_cost
-    from pointillist.training.from_config import train_from_config
+    from pointillist.training.runs.from_config import train_from_config
     from pointillist.training.state import Interrupted
 
 _MODULES = {
     "api": ("TrainResult", "train"),
     "config": ("TrainConfig",),
     "estimate": ("CostEstimate", "estimate_cost"),
-    "from_config": ("train_from_config",),
+    "runs.from_config": ("train_from_config",),
     "state": ("Interrupted",),
 }
 

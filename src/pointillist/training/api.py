@@ -18,9 +18,9 @@ from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.model.batches import check_spec
-from pointillist.model.files import default_card
+from pointillist.model.folder.files import default_card
+from pointillist.model.folder.pretrained import load
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import load
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__

@@ -20,8 +20,8 @@ from pointillist.conditioning import Label
 from pointillist.errors import counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
+from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.pretrained import as_model
 from pointillist.system import __version__
 from pointillist.visualization import html
 

@@ -98,12 +98,12 @@ def is_data(name: str) -> bool:
 
 def model_facts(name: str) -> dict[str, Any]:
     """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
-    from pointillist.model.description import describe_model
+    from pointillist.model.folder.description import describe_model
     from pointillist.zoo import resolve
 
     folder = resolve(name)
     if folder is None:
-        from pointillist.model.files import find_model  # waits for torch
+        from pointillist.model.folder.files import find_model  # waits for torch
 
         folder = find_model(name, {})
     facts = describe_model(folder)
@@ -116,7 +116,7 @@ def data_facts(name: str, sets: Sequence[str]) -> dict[str, Any]:
     """Describe the images that `load_data` reads from a source."""
     from pointillist.data import load_data
     from pointillist.files.settings_tree import assign, parse_assignment
-    from pointillist.training.run_config import RunConfig
+    from pointillist.training.runs.config import RunConfig
 
     tree: dict[str, Any] = {"data": {}}
     for key, value in map(parse_assignment, sets):

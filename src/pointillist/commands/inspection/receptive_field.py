@@ -69,7 +69,7 @@ def parse_site(text: str) -> tuple[int, int, int | None]:
 
 def named_model(name: str, size: tuple[int, int] | None, order: str | None) -> tuple[PixelModel, str, bool]:
     """Return a trained model, or an untrained one by `name[:preset]`; its title; and whether it is trained."""
-    from pointillist.model.pretrained import build, load
+    from pointillist.model.folder.pretrained import build, load
     from pointillist.networks import names
 
     kind, _, preset = name.partition(":")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import describe_model, model_facts, open_job_model
 from pointillist.data.options import parse_size
-from pointillist.model.portable import PortableModel
+from pointillist.model.folder.portable import PortableModel
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.condition_files import read_conditions
 from pointillist.sampling.config import SamplingConfig

@@ -73,8 +73,8 @@ def detect(settings: DetectSettings) -> Detection:
 def open_images(model: PixelModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool) -> Any:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole."""
     from pointillist.data import load_data
-    from pointillist.data.folder_stream import FolderStream
-    from pointillist.training.recorded_data import resolve_data_options
+    from pointillist.data.readers.folder_stream import FolderStream
+    from pointillist.training.runs.data import resolve_data_options
 
     options = resolve_data_options(model, data, settings.set, labels=conditions)
     if settings.windows:

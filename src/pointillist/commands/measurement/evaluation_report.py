@@ -208,7 +208,7 @@ def journal(
 ) -> Iterator[BatchOutput | None]:
     """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
     from pointillist.files.batch_output import batch_output
-    from pointillist.model.fingerprint import model_fingerprint
+    from pointillist.model.folder.fingerprint import model_fingerprint
     from pointillist.training.state import fingerprint as data_fingerprint
 
     if path is None:

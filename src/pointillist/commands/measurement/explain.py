@@ -98,7 +98,7 @@ def _images(
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
     from pointillist.data import load_data
-    from pointillist.training.recorded_data import resolve_data_options, select_split
+    from pointillist.training.runs.data import resolve_data_options, select_split
 
     options = resolve_data_options(model, source, sets, labels=labels)
     classes = model.config.classes if options.labels else ()

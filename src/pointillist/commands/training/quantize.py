@@ -24,8 +24,8 @@ def quantize(settings: QuantizeSettings) -> Report:
     from pointillist.checkpoint.header import WEIGHTS
     from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.files.writing import folder_lock
-    from pointillist.model.files import default_card
-    from pointillist.model.pretrained import load
+    from pointillist.model.folder.files import default_card
+    from pointillist.model.folder.pretrained import load
 
     out = settings.out
     reject_filled(out, settings.force)
@@ -58,7 +58,7 @@ def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequenc
     """Make the integer model of a model, calibrated on images that are read as the model's own."""
     from pointillist.data import load_data
     from pointillist.model.quantize_integer import quantize_integer
-    from pointillist.training.recorded_data import resolve_data_options
+    from pointillist.training.runs.data import resolve_data_options
 
     options = resolve_data_options(model, data, sets, labels=True)
     classes = model.config.classes if options.labels else ()

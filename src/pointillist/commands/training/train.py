@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
-    from pointillist.training.from_config import Run
+    from pointillist.training.runs.from_config import Run
 
 
 class StoppedError(Exception):
@@ -33,7 +33,7 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
     """
     from pointillist.hierarchy.config import describes_hierarchy
     from pointillist.system import is_main_process
-    from pointillist.training.from_config import prepare_run
+    from pointillist.training.runs.from_config import prepare_run
 
     overrides = settings.overrides()
     _check(settings)

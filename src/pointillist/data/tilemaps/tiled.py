@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.data.picture_files import read_picture
+from pointillist.data.readers.picture_files import read_picture
 from pointillist.data.tilemaps.tilemap import EMPTY, MAX_CELLS, TileMap, check_cells
 from pointillist.data.tilemaps.tileset import Tileset, cut_tiles
 from pointillist.data.tilemaps.tmx import read_xml

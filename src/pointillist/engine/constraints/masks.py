@@ -17,7 +17,7 @@ from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import Bits, Check, Constraints, from_bits, to_bits
 from pointillist.engine.constraints.domains import Domains
 from pointillist.engine.constraints.propagation import count_domains, restrict
-from pointillist.engine.cpu.masked_draw import draw_levels
+from pointillist.engine.cpu.kernels.masked_draw import draw_levels
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 

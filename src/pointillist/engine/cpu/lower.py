@@ -11,10 +11,10 @@ import numpy as np
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.allocation import BufferPlan, LiveRanges
 from pointillist.engine.cpu.bytecode import Bytecode, Code, Operand
-from pointillist.engine.cpu.dequantize import STRIP
-from pointillist.engine.cpu.elementwise import CODES
 from pointillist.engine.cpu.jit import MAX_LANES, PANEL
-from pointillist.engine.cpu.weight_packing import Packed, Packing
+from pointillist.engine.cpu.kernels.dequantize import STRIP
+from pointillist.engine.cpu.kernels.elementwise import CODES
+from pointillist.engine.cpu.kernels.weight_packing import Packed, Packing
 from pointillist.engine.program import Instruction, KeyValueCache, Program
 from pointillist.errors import EngineError
 

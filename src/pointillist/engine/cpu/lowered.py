@@ -6,8 +6,8 @@ from threading import Lock
 
 from pointillist.engine.cpu import lowering_rules  # noqa: F401  (registers the lowering rule of every opcode)
 from pointillist.engine.cpu.bytecode import Bytecode
+from pointillist.engine.cpu.kernels.weight_packing import Packing
 from pointillist.engine.cpu.lower import BytecodeCompiler
-from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.program import FloatArray, Program
 
 MOST = 8

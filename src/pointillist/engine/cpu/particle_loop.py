@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.inverse_cdf import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, score
 from pointillist.engine.cpu.jit import entry, inner
+from pointillist.engine.cpu.kernels.inverse_cdf import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, score
 from pointillist.engine.cpu.sample_loop import write_canvas
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 from pointillist.engine.particles import DRAWN, WEIGHED

@@ -9,10 +9,10 @@ import numpy as np
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import check_memory, repeat_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
+from pointillist.engine.cpu.kernels.weight_packing import Packing
 from pointillist.engine.cpu.lower import BytecodeCompiler
 from pointillist.engine.cpu.particle_loop import draw_rows
 from pointillist.engine.cpu.sampler import DrawSpec
-from pointillist.engine.cpu.weight_packing import Packing
 from pointillist.engine.particles import ParticleBatch
 from pointillist.engine.program import FloatArray, IntArray, Program
 

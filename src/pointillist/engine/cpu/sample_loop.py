@@ -8,7 +8,8 @@ import numpy as np
 
 from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.inverse_cdf import (
+from pointillist.engine.cpu.jit import entry, inner
+from pointillist.engine.cpu.kernels.inverse_cdf import (
     GUIDED,
     KIND,
     LEVELS,
@@ -19,8 +20,7 @@ from pointillist.engine.cpu.inverse_cdf import (
     level_log_probs,
     log_prob,
 )
-from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.masked_draw import draw_in_domain, prepare_domain
+from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.threads import DONE, STOP
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 

@@ -13,7 +13,7 @@ from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
-from pointillist.engine.cpu.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
+from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import sample_images
 from pointillist.engine.cpu.threads import DONE, STOP, run_slices, split_batch

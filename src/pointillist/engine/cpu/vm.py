@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from pointillist.engine.cpu import bytecode as bc
-from pointillist.engine.cpu.dequantize import STRIP, unpack
-from pointillist.engine.cpu.elementwise import CODES, apply
-from pointillist.engine.cpu.gemm_kernel import tile
 from pointillist.engine.cpu.jit import PANEL, TILE_ROWS, inner, lanes
-from pointillist.engine.cpu.softmax import exp_and_sum, largest
+from pointillist.engine.cpu.kernels.dequantize import STRIP, unpack
+from pointillist.engine.cpu.kernels.elementwise import CODES, apply
+from pointillist.engine.cpu.kernels.gemm import tile
+from pointillist.engine.cpu.kernels.softmax import exp_and_sum, largest
 
 Array = Any  # numba finds the types
 

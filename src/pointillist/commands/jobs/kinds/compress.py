@@ -145,7 +145,7 @@ def _plan(paths: list[Path], channels: int, per_record: int | None) -> list[slic
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    from pointillist.data.picture_files import BROKEN, open_picture
+    from pointillist.data.readers.picture_files import BROKEN, open_picture
     from pointillist.errors import DataError
 
     try:

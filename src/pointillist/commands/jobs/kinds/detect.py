@@ -49,7 +49,7 @@ class DetectJob(JobKind):
         from pointillist.anomaly.files import detector_digest
         from pointillist.data import load_data
         from pointillist.errors import ConfigError
-        from pointillist.training.recorded_data import resolve_data_options
+        from pointillist.training.runs.data import resolve_data_options
         from pointillist.training.state import fingerprint
         from pointillist.zoo import resolve
 

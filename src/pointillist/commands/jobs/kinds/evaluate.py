@@ -46,7 +46,7 @@ class EvaluateJob(JobKind):
         from pointillist.distributions.transform import check_guidance
         from pointillist.evaluation.likelihood import open_scorer, resolve_orders
         from pointillist.model.batches import BatchReader
-        from pointillist.training.recorded_data import resolve_data_options, select_split
+        from pointillist.training.runs.data import resolve_data_options, select_split
         from pointillist.training.state import fingerprint
 
         model = open_job_model(settings).to(memory_format=torch.channels_last)

@@ -60,7 +60,7 @@ class InpaintJob(JobKind):
     Settings = InpaintJobSettings
 
     def __init__(self, settings: InpaintJobSettings) -> None:
-        from pointillist.data.image_folder import list_pictures
+        from pointillist.data.readers.image_folder import list_pictures
 
         self._settings, self._model = settings, open_job_model(settings)
         self._folder = Path(settings.images)
@@ -80,7 +80,7 @@ class InpaintJob(JobKind):
         import numpy as np
 
         from pointillist.completion.api import inpaint
-        from pointillist.data.picture_files import read_picture
+        from pointillist.data.readers.picture_files import read_picture
         from pointillist.errors import ShapeError
         from pointillist.model.batches import one_image
 

@@ -1,4 +1,4 @@
-// A function like `fetch` over a notebook's comm; see studio/comm_bridge.py for the messages.
+// A function like `fetch` over a notebook's comm; see studio/notebooks/comm_bridge.py for the messages.
 
 /**
  * @typedef {object} Comm the part of an anywidget's model that is used

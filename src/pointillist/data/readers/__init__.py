@@ -1,0 +1,1 @@
+"""Readers of images: one file for each source."""

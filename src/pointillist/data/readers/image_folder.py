@@ -1,0 +1,284 @@
+"""Read folders of images in the Hugging Face `imagefolder` layout.
+
+    folder/cat.png                        flat
+    folder/dog/1.png                      class folders: the label is the name of the parent folder
+    folder/metadata.jsonl (or .csv)       `file_name` with `text` or `label` columns; only files it lists are read
+    folder/train/..., folder/test/...     any of these, once for each split
+
+As in `datasets`, folders are classes only if all images lie equally deep in at least two folders and there is no
+metadata; names that begin with a dot or two underscores are skipped. Unlike there, folders are splits only if all of
+them have names of splits, so that a class may be called `train`; a metadata row names one image (`file_name`), and
+`metadata.parquet` is not read.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pointillist.data.annotations import Row, annotations_from_folder
+from pointillist.data.options import DataOptions
+from pointillist.data.raw import SPLIT_ALIASES, RawImages
+from pointillist.data.readers.decode import DecodedImages, ImageSource, decode
+from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
+from pointillist.data.tilemaps.folder import METADATA, MapReader
+from pointillist.errors import DataError, counted
+from pointillist.files.reading import parse_json, read_text
+
+TEXT_COLUMNS = ("text", "caption", "texts", "captions")
+LABEL_COLUMNS = ("label", "labels", "class")
+
+
+def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = None) -> RawImages:
+    """Read all images of a folder, in alphabetical order of their paths.
+
+    Args:
+        folder: the folder.
+        options: how they are read.
+        maps: reads the files of a folder of maps; None for pictures.
+
+    Raises:
+        DataError: if there are none, one cannot be read, or the metadata do not fit the files.
+    """
+    folder = Path(os.path.normpath(folder))
+    paths = sorted(list_files(folder), key=lambda p: p.relative_to(folder).as_posix())
+    images = [p for p in paths if (p.suffix.lower() in EXTENSIONS if maps is None else maps.takes(p))]
+    known = {*images, *(p for p in paths if p.name in METADATA)}
+    others = count_kinds(p for p in paths if p not in known and (maps is None or not maps.uses(p)))
+    if not images:
+        there = f" of a kind that is read (it has {others})" if others else ""
+        raise DataError(
+            f"{folder} holds no images{there}: put PNG or JPEG files in it (a folder for each class), or give an .npz."
+        )
+    rows = _metadata_rows(folder, [p for p in paths if p.name in METADATA], options)
+    notes = [f"{others} left out: such files are not read"] if others else []
+    if rows is not None:
+        listed = [p for p in images if p in rows]
+        if len(listed) < len(images):
+            missing = counted(len(images) - len(listed), "image")
+            notes.append(f"{missing} left out, which the metadata do not list")
+        images = sorted({*listed, *rows}, key=lambda p: p.relative_to(folder).as_posix())
+        if not images:
+            raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
+    splits = _split_of_folders(folder, images)
+    decoded = _decoded(images, options, str(folder), maps)
+    kept = [images[i] for i in decoded.kept]
+    return RawImages(
+        values=decoded.values,
+        kind=decoded.kind,
+        name=folder.name or str(folder),
+        labels=_labels(kept, rows, folder, splits, options, images),
+        texts=_texts(kept, rows, folder, options),
+        split=None if splits is None else np.array([splits[p] for p in kept]),
+        levels=decoded.levels,
+        level_names=decoded.level_names,
+        tileset=decoded.tileset,
+        annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
+        notes=(*notes, *decoded.notes),
+        files=tuple(p.relative_to(folder).as_posix() for p in kept),
+        skipped={images[i].relative_to(folder).as_posix(): reason for i, reason in decoded.skipped.items()},
+    )
+
+
+def count_kinds(paths: Iterable[Path]) -> str:
+    """Count files by their endings: `5 .heic, 1 .svg`; empty if there are none."""
+    counts = Counter(p.suffix.lower() or f"{p.name}" for p in paths)
+    shown = [f"{count:,} {kind}" for kind, count in counts.most_common(5)]
+    more = len(counts) - len(shown)
+    return ", ".join([*shown, *([f"files of {more} other kinds"] if more else [])])
+
+
+def _decoded(paths: Sequence[Path], options: DataOptions, name: str, maps: MapReader | None) -> DecodedImages:
+    if maps is not None:
+        return maps.read(paths, name)
+    return decode([ImageSource(str(p), partial(open_picture, p)) for p in paths], options, name)
+
+
+def read_image(path: Path, options: DataOptions, maps: MapReader | None = None) -> RawImages:
+    """Read a single file as a data set of one image."""
+    decoded = _decoded([path], options, path.name, maps)
+    texts = (_from_file_name(path),) if options.caption_column == "filename" else None
+    return RawImages(
+        values=decoded.values,
+        kind=decoded.kind,
+        name=path.name,
+        texts=texts,
+        levels=decoded.levels,
+        level_names=decoded.level_names,
+        tileset=decoded.tileset,
+        notes=decoded.notes,
+        files=(path.name,),
+    )
+
+
+def list_files(folder: Path) -> Iterable[Path]:
+    """Yield all files below `folder` that are not hidden; links are followed, but no folder is entered twice."""
+    visited: set[str] = set()
+    for current, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
+        folders[:] = [] if real in visited else sorted(f for f in folders if not f.startswith((".", "__")))
+        if real not in visited:
+            visited.add(real)
+            yield from (Path(current, f) for f in files if not f.startswith((".", "__")))
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Return the picture files below a folder, in alphabetical order of their paths.
+
+    Raises:
+        DataError: if there are none.
+    """
+    result = sorted(
+        (p for p in list_files(folder) if p.suffix.lower() in EXTENSIONS),
+        key=lambda p: p.relative_to(folder).as_posix(),
+    )
+    if not result:
+        raise DataError(f"{folder} is no folder with pictures: give one that holds PNG or JPEG files.")
+    return result
+
+
+def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
+    parts = {p: p.relative_to(folder).parts for p in images}
+    tops = {p: names[0].lower() if len(names) > 1 else "" for p, names in parts.items()}
+    if not all(top in SPLIT_ALIASES for top in tops.values()):
+        return None
+    return {p: SPLIT_ALIASES[top] for p, top in tops.items()}
+
+
+def _labels(
+    kept: list[Path],
+    rows: dict[Path, Row] | None,
+    folder: Path,
+    splits: dict[Path, str] | None,
+    options: DataOptions,
+    images: list[Path],
+) -> np.ndarray | None:
+    if not options.labels:
+        return None
+    if rows is not None:
+        return _column_of_labels(kept, rows, options)
+    shallow = 2 if splits is not None else 1
+    depths = {len(p.relative_to(folder).parts) for p in images}
+    names = {p.parent.name for p in images}
+    if len(depths) > 1 or min(depths) <= shallow or len(names) < 2:
+        if options.label_column:
+            raise DataError(
+                f"`label_column` (={options.label_column!r}) needs a metadata.jsonl or .csv in {folder}: add one."
+            )
+        return None
+    return np.array([p.parent.name for p in kept])
+
+
+def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
+    column = _column_name(
+        rows, (options.label_column,) if options.label_column else LABEL_COLUMNS, options.label_column
+    )
+    if column is None:
+        return None
+    result = [rows[p].get(column) for p in kept]
+    for path, value in zip(kept, result, strict=True):
+        if value is None or value == "" or isinstance(value, (list, dict, float)):
+            raise DataError(f"{path.name} has the {column} {value!r} in the metadata: give a name or a number from 0.")
+    texts = [str(v) for v in result]
+    if all(isinstance(v, int) and not isinstance(v, bool) for v in result) or all(
+        re.fullmatch(r"\d{1,9}", t) for t in texts
+    ):
+        return np.array([int(t) for t in texts], np.int64)
+    return np.array(texts)
+
+
+def _texts(
+    kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
+) -> tuple[str, ...] | None:
+    if options.caption_column == "filename":
+        return tuple(_from_file_name(p) for p in kept)
+    if options.caption_column == "path":
+        return tuple(_from_path(p.relative_to(folder)) for p in kept)
+    wanted = options.caption_columns
+    names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
+        _column_name(rows or {}, TEXT_COLUMNS, None)
+    ]
+    if rows is None or names == [None]:
+        return None
+    result = [[rows[p].get(str(name)) for name in names] for p in kept]
+    return tuple(", ".join(str(part) for part in parts if part is not None) for parts in result)
+
+
+def _column_name(rows: dict[Path, Row], names: tuple[str, ...], required: str | None) -> str | None:
+    there = {key for row in rows.values() for key in row}
+    result = next((n for n in names if n in there), None)
+    if required and result is None:
+        columns = ", ".join(sorted(there)) or "no metadata at all"
+        raise DataError(f"The column {required!r} is not in the metadata, which have: {columns}.")
+    return result
+
+
+def _from_file_name(path: Path) -> str:
+    return _words(path.stem)
+
+
+def _from_path(path: Path) -> str:
+    """Join the folder names (except those of splits) and the file name."""
+    parts = path.with_suffix("").parts
+    return _words(" ".join(parts[1:] if len(parts) > 1 and parts[0].lower() in SPLIT_ALIASES else parts))
+
+
+def _words(text: str) -> str:
+    return " ".join(re.split(r"[\s_\-]+", text)).strip()
+
+
+def _metadata_rows(folder: Path, files: list[Path], options: DataOptions) -> dict[Path, Row] | None:
+    """Return the row of each listed image, or None without a metadata file."""
+    if not files:
+        return None
+    rows: dict[Path, Row] = {}
+    for file in sorted(files, key=lambda f: len(f.parts)):  # the metadata file nearest to an image wins
+        for number, row in enumerate(_parse(file), 1):
+            name = row.get("file_name")
+            if not isinstance(name, str) or not name:
+                raise DataError(f"Row {number} of {file} has no `file_name`: name the image, relative to that file.")
+            # by name, not by link target: links are the user's own choice
+            path = Path(os.path.normpath(file.parent / name.replace("\\", "/")))
+            if not path.is_relative_to(os.path.normpath(folder)):
+                raise DataError(f"Row {number} of {file} names {name!r}, outside {folder}: name files inside it.")
+            if not _exists(path) and not options.skip_bad:
+                raise DataError(
+                    f"Row {number} of {file} names {name!r}, which does not exist: add the file or drop the row."
+                )
+            rows[path] = row
+    return rows
+
+
+def _exists(path: Path) -> bool:
+    """Return True if the path exists and is readable; False for names the OS rejects."""
+    try:
+        return path.exists() and not path.is_dir()
+    except OSError:  # too long
+        return False
+
+
+def _parse(file: Path) -> Iterable[Row]:
+    try:
+        text = read_text(file, "utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
+    if file.suffix == ".csv":
+        try:
+            yield from csv.DictReader(text.splitlines(keepends=True))
+        except csv.Error as error:
+            raise DataError(f"{file} is not valid CSV ({error}): correct it, or write a metadata.jsonl.") from error
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"Line {number} of {file}", "write one object a line")
+        if not isinstance(row, dict):
+            raise DataError(f"Line {number} of {file} is not a JSON object: write {{'file_name': ..., 'text': ...}}.")
+        yield row

@@ -1,0 +1,211 @@
+"""Read images with their labels and captions from arrays in memory, `.npy` and `.npz`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.data.annotations import annotations_from_npz
+from pointillist.data.options import DataOptions
+from pointillist.data.palette import check_palette
+from pointillist.data.raw import RawImages, split_name
+from pointillist.data.readers.array_files import NpzFile, load_npy
+from pointillist.errors import DataError
+
+IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
+LABEL_STEMS = ("y", "labels", "label")
+TEXT_STEMS = ("text", "texts", "caption", "captions")
+
+
+def read_array(
+    array: np.ndarray,
+    labels: Any = None,
+    *,
+    channels_first: bool = False,
+    texts: Sequence[str] | None = None,
+    classes: tuple[str, ...] = (),
+    options: DataOptions,
+    name: str,
+) -> RawImages:
+    """Wrap an array `n h w [c]`, or `n c h w` if `channels_first`, as raw images."""
+    values, notes = to_channels_first(array, name, known_first=channels_first, codes=options.mode == "codes")
+    column = None if labels is None or not options.labels else np.asarray(labels)
+    captions = None if texts is None else tuple(str(t) for t in texts)
+    return RawImages(
+        values=values, kind="integers", name=name, labels=column, texts=captions, classes=classes, notes=notes
+    )
+
+
+def to_channels_first(
+    array: np.ndarray, name: str, *, known_first: bool = False, codes: bool = False
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Bring `n h w`, `n h w c` or `n c h w` to integers `n c h w`.
+
+    Args:
+        known_first: True if the array is `n c h w` for certain.
+        codes: True if it holds codes, whose channels may be many: `n h w c`, or `n 1 h w`.
+
+    Returns:
+        The array, and a note where the layout had to be guessed.
+
+    Raises:
+        DataError: for another number of axes, an empty array, or values that are not integers.
+    """
+    notes: tuple[str, ...] = ()
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        raise DataError(
+            f"{name} has shape {array.shape}: images must be an array (n, h, w) or (n, h, w, c), so reshape it."
+        )
+    if array.dtype.kind == "f":
+        array, notes = _from_unit_floats(array, name), ("values in [0, 1] times 255",)
+    if array.dtype.kind not in "iub":
+        raise DataError(f"{name} has values of type {array.dtype}: images must be integers, for example uint8.")
+    if array.ndim == 3:
+        return array[:, None], notes
+    last, second = array.shape[3], array.shape[1]
+    if known_first or (codes and second == 1):
+        return array, notes
+    if not codes and last > 4 and second in (1, 3, 4):
+        return array, (*notes, f"shape {array.shape} read as (n, c, h, w)")
+    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)), notes
+
+
+def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
+    """Recover 8-bit values from floats in [0, 1], as torchvision's `ToTensor` makes them, without loss."""
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that are no fractions of 255 are rejected below
+        scaled = array.astype(np.float64) * 255
+    rounded = np.rint(scaled)
+    if (
+        not np.isfinite(scaled).all()
+        or rounded.min() < 0
+        or rounded.max() > 255
+        or np.abs(scaled - rounded).max() > 0.02
+    ):
+        low, high = float(array.min()), float(array.max())
+        raise DataError(
+            f"{name} has {array.dtype} values from {low:g} to {high:g}: images must be integers, or "
+            "8-bit values over 255, so leave out scaling and normalisation."
+        )
+    return rounded.astype(np.uint8)
+
+
+def read_npy(path: Path, options: DataOptions) -> RawImages:
+    """Read one array of images from an `.npy` file."""
+    return read_array(load_npy(path), options=options, name=path.name)
+
+
+def read_npz(path: Path, options: DataOptions) -> RawImages:
+    """Read images, labels, captions and splits: `x`, `y`, `text`, `split`, or `x_train`, `y_train`, `x_test` and so on.
+
+    Raises:
+        DataError: if it is unclear which member holds the images; the message names all members.
+    """
+    archive = NpzFile(path)
+    images = _image_members(archive, options)
+    parts = {split: archive.read(member) for split, member in images.items()}
+    codes = options.mode == "codes"
+    ours = "nats" in archive.names and set(images.values()) == {"levels"}  # written by `pointillist sample`
+    blocks: list[np.ndarray] = []
+    notes: dict[str, None] = {}  # an ordered set
+    for split, part in parts.items():
+        block, result = to_channels_first(part, f"{path.name}:{images[split]}", known_first=ours, codes=codes)
+        blocks.append(block)
+        notes.update(dict.fromkeys(result))
+    shapes = {b.shape[1:] for b in blocks}
+    if len(shapes) > 1:
+        raise DataError(f"The splits of {path.name} have images of shapes {sorted(shapes)} (c, h, w): they must agree.")
+    counts = {split: len(b) for split, b in zip(parts, blocks, strict=True)}
+    label_stems = (options.label_column,) if options.label_column else LABEL_STEMS
+    labels = _column(archive, counts, label_stems, required=options.label_column) if options.labels else None
+    columns = [_column(archive, counts, (name,), required=name) for name in options.caption_columns]
+    texts = columns or [_column(archive, counts, TEXT_STEMS)]
+    palette, group_by = None, options.group_by
+    if isinstance(options.palette, str) and options.palette in archive.names:
+        palette = check_palette(archive.read(options.palette), f"{path.name}:{options.palette}")
+    member = options.level_names if isinstance(options.level_names, str) else "level_names"
+    named = tuple(map(str, archive.read(member).reshape(-1).tolist())) if member in archive.names else None
+    names = archive.read("classes") if "classes" in archive.names and options.labels else np.array([])
+    return RawImages(
+        values=blocks[0] if len(blocks) == 1 else np.concatenate(blocks),
+        kind="integers",
+        name=path.name,
+        labels=labels,
+        texts=None if texts[0] is None else tuple(", ".join(map(str, parts)) for parts in zip(*texts, strict=True)),
+        split=_splits(archive, counts),
+        groups=_column(archive, counts, (group_by,), required=group_by) if group_by not in (None, "text") else None,
+        classes=tuple(str(c) for c in names.tolist()) if labels is not None and labels.dtype.kind != "U" else (),
+        palette=palette,
+        level_names=named,
+        annotations=annotations_from_npz(partial(_joined, archive, counts), options, path.name),
+        notes=tuple(notes),
+    )
+
+
+def _image_members(archive: NpzFile, options: DataOptions) -> dict[str, str]:
+    if options.npz_key is not None:
+        result = archive.find((options.npz_key,))
+    else:
+        result = archive.find(IMAGE_STEMS)
+        result = result or ({"": archive.names[0]} if len(archive.names) == 1 else {})
+    if not result:
+        wrong = f"has no array {options.npz_key!r}" if options.npz_key else "does not say which array holds the images"
+        raise DataError(
+            f"{archive.path.name} {wrong}: choose one of its members with `npz_key`: "
+            f"{', '.join(archive.names) or '(none)'}."
+        )
+    return result
+
+
+def _column(
+    archive: NpzFile, counts: Mapping[str, int], stems: Sequence[str], required: str | None = None
+) -> np.ndarray | None:
+    """Read labels or captions of all splits, in their order; None where a split has none."""
+    members = archive.find(stems)
+    if not all(split in members for split in counts):
+        if required:
+            raise DataError(
+                f"{archive.path.name} has no {required!r} for every split: its members are {', '.join(archive.names)}."
+            )
+        return None
+    parts = []
+    for split, count in counts.items():
+        part = archive.read(members[split])
+        part = part[:, 0] if part.ndim == 2 and part.shape[1] == 1 else part
+        if part.ndim != 1 or len(part) != count:
+            raise DataError(
+                f"{archive.path.name}:{members[split]} has shape {part.shape}: "
+                f"it must have one entry for each of the {count:,} images."
+            )
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def _joined(archive: NpzFile, counts: Mapping[str, int], stem: str, axes: int | None) -> np.ndarray:
+    """Read a member for all splits, in their order; `axes` None accepts any number of axes."""
+    members = archive.find((stem,))
+    if not all(split in members for split in counts):
+        raise DataError(
+            f"{archive.path.name} has no {stem!r} for every split: its members are {', '.join(archive.names)}."
+        )
+    parts = [archive.read(members[split]) for split in counts]
+    for split, part in zip(counts, parts, strict=True):
+        if (axes is not None and part.ndim != axes) or len(part) != counts[split]:
+            raise DataError(
+                f"{archive.path.name}:{members[split]} has shape {part.shape}: it must have one entry for each of the "
+                f"{counts[split]:,} images{'' if axes is None else f', in {axes} axes'}."
+            )
+    return np.concatenate(parts)
+
+
+def _splits(archive: NpzFile, counts: Mapping[str, int]) -> np.ndarray | None:
+    if "" not in counts:
+        return np.repeat(list(counts), list(counts.values()))
+    if "split" not in archive.names:
+        return None
+    column = archive.read("split")
+    spelled = {s: split_name(str(s), archive.path.name) for s in np.unique(column).tolist()}
+    return np.array([spelled[s] for s in column.tolist()])

@@ -1,0 +1,1 @@
+"""Kernels of the compiled engine: one operation each."""

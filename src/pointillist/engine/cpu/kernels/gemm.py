@@ -1,0 +1,114 @@
+"""GEMM micro-kernel: a tile of a few rows and up to four vectors, kept in registers.
+
+    y[r] = z[r] + sum over k of x[r, k] w[k],   k upwards, one multiply-add after the other
+
+The order of the sum is the same for every tile, so a result does not depend on the number of rows computed together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
+
+from pointillist.engine.cpu.jit import PANEL, TILE_ROWS
+from pointillist.engine.cpu.kernels.simd import I64, Vectors
+
+
+@dataclass
+class Tile:
+    """The addresses and strides of one call, as values of the emitted code."""
+
+    x: Any
+    x_row: Any
+    w: Any
+    w_row: Any
+    y: Any
+    y_row: Any
+    z: Any
+    z_row: Any
+    depth: Any
+    """Terms of the sum, at least one."""
+    last: Any
+    """Lanes of the last vector that are stored."""
+
+    def emit(self, vec: Vectors, rows: int, vectors: int) -> None:
+        """Emit the loop for this many rows and vectors."""
+        build, block = vec.builder, range(rows)
+        sums = [[vec.load(at) for at in _across(vec, self.z, self.z_row, r, vectors)] for r in block]
+        inputs = [build.gep(self.x, [build.mul(self.x_row, I64(r))]) for r in block]
+        before, loop = build.block, build.append_basic_block("terms")
+        build.branch(loop)
+        build.position_at_end(loop)
+        k = build.phi(I64)
+        k.add_incoming(I64(0), before)
+        running = [[_phi(vec, value, before) for value in row] for row in sums]
+        weights = [vec.load(at) for at in _across(vec, self.w, self.w_row, k, vectors)]
+        for r in block:
+            factor = vec.splat(build.load(build.gep(inputs[r], [k])))
+            for v in range(vectors):
+                sums[r][v] = vec.fma(factor, weights[v], running[r][v])
+                running[r][v].add_incoming(sums[r][v], loop)
+        following = build.add(k, I64(1))
+        k.add_incoming(following, loop)
+        after = build.append_basic_block("sum")
+        build.cbranch(build.icmp_signed("<", following, self.depth), loop, after)
+        build.position_at_end(after)
+        for r in block:
+            *whole, rest = zip(sums[r], _across(vec, self.y, self.y_row, r, vectors), strict=True)
+            for value, at in whole:
+                vec.store(value, at)
+            vec.store_first(*rest, self.last)
+
+
+def _across(vec: Vectors, start: Any, stride: Any, row: Any, vectors: int) -> list[Any]:
+    """Return the addresses of the vectors of a row."""
+    build = vec.builder
+    first = build.gep(start, [build.mul(stride, I64(row) if isinstance(row, int) else row)])
+    return [build.gep(first, [I64(v * vec.lanes)]) for v in range(vectors)]
+
+
+def _phi(vec: Vectors, value: Any, before: Any) -> Any:
+    phi = vec.builder.phi(vec.type)
+    phi.add_incoming(value, before)
+    return phi
+
+
+@intrinsic
+def tile(
+    typing: Any, x: Any, x0: Any, x_row: Any, w: Any, w0: Any, w_row: Any, y: Any, y_row: Any, z: Any, z_row: Any,
+    depth: Any, rows: Any, vectors: Any, last: Any,
+) -> Any:  # fmt: skip
+    """Compute one tile; `x0`, `y` and `z` are offsets in the array `x`, `w0` is one in the array `w`.
+
+    `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` the lanes of the last vector that are stored.
+    """
+    size = types.intp
+    sizes = [size, size]
+    signature = types.void(x, *sizes, w, *sizes, *sizes, *sizes, size, size, size, size)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
+        at = dict(zip(("x0", "xr", "w0", "wr", "y", "yr", "z", "zr", "k", "rows", "vectors", "last"),
+                      (*arguments[1:3], *arguments[4:]), strict=True))  # fmt: skip
+        call = Tile(
+            builder.gep(source, [at["x0"]]), at["xr"], builder.gep(matrix, [at["w0"]]), at["wr"],
+            builder.gep(source, [at["y"]]), at["yr"], builder.gep(source, [at["z"]]), at["zr"], at["k"], at["last"],
+        )  # fmt: skip
+        vec = Vectors(builder, signature.args[0].dtype)
+        end = builder.append_basic_block("done")
+        choice = builder.switch(builder.add(builder.mul(at["rows"], I64(PANEL)), at["vectors"]), end)
+        for row_count in TILE_ROWS:
+            for vector_count in range(1, PANEL + 1):
+                block = builder.append_basic_block("tile")
+                choice.add_case(ir.Constant(I64, row_count * PANEL + vector_count), block)
+                builder.position_at_end(block)
+                call.emit(vec, row_count, vector_count)
+                builder.branch(end)
+        builder.position_at_end(end)
+        return context.get_dummy_value()
+
+    return signature, code

@@ -1,0 +1,1 @@
+"""Model folders: what each file of one holds, read and written without running code from it."""

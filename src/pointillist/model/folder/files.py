@@ -1,0 +1,255 @@
+"""Model folders: find one by bundled name, path or hub id; read and write it without running code from it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from pointillist.checkpoint import header
+from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
+from pointillist.checkpoint.tensors import read_tensors, write_folder
+from pointillist.data.tilemaps import TILESET, Tileset
+from pointillist.errors import CheckpointError, ConfigError, counted
+from pointillist.files.writing import atomic_path, write_text
+from pointillist.model.config import ModelConfig
+from pointillist.model.folder.generation import GENERATION, GenerationConfig
+from pointillist.model.folder.tileset import read_tileset
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
+from pointillist.zoo import list_pretrained, resolve
+
+HUB = "hf:"
+"""Begin of a hub id. A path never asks the hub: a mistyped one would wait for it, or find a stranger's model."""
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContents:
+    """Contents of a model folder.
+
+    Attributes:
+        config: settings of the model.
+        training: settings of the run that made it.
+        tensors: weights by name, decoded.
+        card: text of the model card; None if there is none.
+        generation: sampling settings that suit it.
+        tileset: pictures of its levels; None if there are none.
+    """
+
+    config: ModelConfig
+    training: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+    card: str | None
+    generation: GenerationConfig
+    tileset: Tileset | None
+
+
+def write_model(folder: Path, model: ModelContents) -> None:
+    """Write a model folder; each file appears whole or not at all.
+
+    Raises:
+        CheckpointError: for weights that `read_model` would reject, such as NaN.
+    """
+    check_values(model.tensors, folder / WEIGHTS)
+    folder.mkdir(parents=True, exist_ok=True)
+    if model.tileset is not None:
+        with atomic_path(folder / TILESET) as temporary:
+            model.tileset.picture().save(temporary, format="PNG")
+    else:
+        (folder / TILESET).unlink(missing_ok=True)
+    text = model.generation.dumps()
+    if text:
+        write_text(folder / GENERATION, text)
+    else:
+        (folder / GENERATION).unlink(missing_ok=True)
+    record = {"training": model.training} if model.training else {}
+    config = model.config.model_dump(mode="json") | record
+    write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
+
+
+def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> ModelContents:
+    """Read a model folder, with every size checked before memory is taken for it.
+
+    Args:
+        folder: with `config.json` and `model.safetensors`.
+        build: makes the model of a config, to tell which tensors it has.
+
+    Raises:
+        CheckpointError: if the folder is not one of ours, is damaged, or has an integer program of other weights.
+    """
+    record = header.read_config(folder)
+    check_program(folder)
+    training = record.pop("training", {})
+    if not isinstance(training, dict):
+        raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
+    tensors = read_weights(folder, record, lambda: build(ModelConfig.from_dict(record)))
+    config, card = ModelConfig.from_dict(record), folder / CARD
+    return ModelContents(
+        config=config,
+        training=training,
+        tensors=tensors,
+        card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
+        generation=GenerationConfig.read(folder),
+        tileset=read_tileset(folder, config.image.levels),
+    )
+
+
+def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """Read the weights of a folder, if they are finite and those that its settings promise.
+
+    Args:
+        folder: with `config.json` and `model.safetensors`.
+        record: the settings, from `read_config`, without those of the training.
+        build: makes the module of these settings; it is called without memory for its tensors.
+
+    Raises:
+        CheckpointError: if they are not, or a file is damaged.
+    """
+    result = header.read_tensor_info(folder / WEIGHTS)
+    try:
+        with meta_init():
+            expected = {name: tuple(t.shape) for name, t in build().state_dict().items()}
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / CONFIG} does not describe a model of this release: {error}") from error
+    _compare_shapes(expected, expanded_shapes(result), folder)
+    header.check_config_hash(folder, record)
+    tensors = decode_tensors(read_tensors(folder / WEIGHTS))
+    check_values(tensors, folder / WEIGHTS)
+    return tensors
+
+
+def find_model(source: str, hub: dict[str, Any]) -> Path:
+    """Find the folder of a model; fetch it from the hub if its name begins with `hf:`.
+
+    Raises:
+        CheckpointError: if it is not there.
+    """
+    result = resolve(source)
+    if result is not None:
+        return result
+    name = source.removeprefix(HUB)
+    if name == source or not _HUB_ID.fullmatch(name):
+        known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
+        raise CheckpointError(
+            f"There is no model {source!r}: give a folder, a bundled name ({known}), or `hf:user/model` for one of the "
+            "hub."
+        )
+    from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        patterns = [CONFIG, WEIGHTS, CARD, GENERATION, TILESET, PROGRAM, PROGRAM_TENSORS]
+        return Path(snapshot_download(name, allow_patterns=patterns, **hub))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{source!r} could not be fetched from the hub ({reason}): check name and network."
+        ) from error
+
+
+def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:
+    """Upload a model folder to a repository of the hub, which is made where there is none; return its address.
+
+    Args:
+        write: writes the folder under a path.
+        repo_id: `user/model`.
+        hub: `private` of a new repository; `token`; `commit_message`, `revision` and `create_pr` of the upload.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi(token=hub.pop("token", None))
+    made = api.create_repo(repo_id, private=hub.pop("private", None), exist_ok=True)
+    hub.setdefault("commit_message", "Push model using pointillist")
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder)
+        return str(api.upload_folder(repo_id=made.repo_id, folder_path=folder, **hub))
+
+
+def _compare_shapes(expected: dict[str, tuple[int, ...]], result: dict[str, tuple[int, ...]], folder: Path) -> None:
+    """Refuse a file whose tensors are not those that its settings promise, before memory is taken for either."""
+    wrong = sorted(set(expected) ^ set(result)) or sorted(n for n in expected if expected[n] != result[n])
+    if wrong:
+        name = wrong[0]
+        raise CheckpointError(
+            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {result.get(name, 'missing')}, "
+            f"expected {expected.get(name, 'none')}; copy the whole folder again."
+        )
+
+
+def default_card(config: ModelConfig, likelihood: str, num_parameters: int) -> str:
+    """Write a model card with what is known without a training run."""
+    image = config.image
+    settings = json.dumps(config.backbone.model_dump(mode="json"))
+    return f"""---
+library_name: pointillist
+pipeline_tag: unconditional-image-generation
+tags: [pointillist, {config.model_type}]
+---
+
+# {config.model_type}, {image.mode} {image.height}x{image.width}, {image.levels} levels
+
+A model that generates an image one pixel at a time, with exact likelihood. Made with Pointillist.
+
+| | |
+|---|---|
+| model | {config.model_type}, {num_parameters:,} parameters |
+| image | {counted(image.channels, "channel")}, {image.height} x {image.width} |
+| levels | {image.levels}, {"ordered" if image.ordered else "unordered"} |
+| likelihood | {likelihood} |
+| classes | {len(config.classes) or "none"} |
+| conditions | {", ".join(config.describe_conditions()) or "none"} |
+| orders | {", ".join(config.orders)} |
+| network | `{settings}` |
+
+```python
+import pointillist as pt
+
+model = pt.load("this-folder-or-hub-id")
+pt.sample(model, 16, seed=0).images
+```
+"""
+
+
+_NUMBERS_ONLY = {Tensor.normal_, Tensor.uniform_, Tensor.mul_}  # they do not change a shape
+
+
+class _Unfilled(TorchFunctionMode):
+    """Skips the functions that fill tensors.
+
+    On the meta device torch runs them in Python, for which it imports its compiler: 0.9 s.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func in _NUMBERS_ONLY or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        if func is Tensor.norm:  # its result has the shape of a slice
+            return args[0].select(kwargs["dim"], 0)
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def meta_init() -> Iterator[None]:
+    """Build the modules of a `with` block on the meta device, without filling their tensors.
+
+    Example:
+        ```python
+        with meta_init():
+            model = PixelModel(config)
+        ```
+    """
+    with torch.device("meta"), _Unfilled():
+        yield

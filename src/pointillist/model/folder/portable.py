@@ -1,0 +1,94 @@
+"""Models that are opened by their stored integer program, without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from pointillist.checkpoint.header import CONFIG, read_config
+from pointillist.conditioning.hint import HintReader
+from pointillist.conditioning.text_encoders import EmbeddingCache
+from pointillist.data.tilemaps import Tileset
+from pointillist.errors import CheckpointError
+from pointillist.images import ImageSpec
+from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.tileset import read_tileset
+from pointillist.portable import IntegerModel, load
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortableModel:
+    """A model folder that is sampled from its integer program, and whose weights are not read.
+
+    ```python
+    PortableModel.open(Path("digits")).image
+    ```
+
+    Attributes:
+        integer_model: the integer model.
+        image: meaning of its integers.
+        generation_config: sampling settings that suit it.
+        training_record: how it was trained.
+        tileset: pictures of its levels; None if there are none.
+    """
+
+    integer_model: IntegerModel
+    image: ImageSpec
+    generation_config: GenerationConfig
+    training_record: dict[str, Any]
+    tileset: Tileset | None
+
+    @classmethod
+    def open(cls, folder: Path) -> PortableModel:
+        """Open a model folder.
+
+        Raises:
+            CheckpointError: if it holds no integer program, or is damaged.
+        """
+        integer_model, config = load(folder), read_config(folder)
+        try:
+            image = ImageSpec(**config["image"])
+        except (ValidationError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
+        if (*image.shape, image.levels) != (
+            integer_model.channels,
+            integer_model.height,
+            integer_model.width,
+            integer_model.levels,
+        ):
+            raise CheckpointError(
+                f"{folder / CONFIG} and the integer program beside it do not belong together: copy both."
+            )
+        training = config.get("training")
+        return cls(
+            integer_model=integer_model,
+            image=image,
+            generation_config=GenerationConfig.read(folder),
+            training_record=training if isinstance(training, dict) else {},
+            tileset=read_tileset(folder, image.levels),
+        )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty for none."""
+        return self.integer_model.classes
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the frozen sentence encoder; None for a model without one."""
+        reader = self.integer_model.reader("text")
+        return None if reader is None else reader.vectors
+
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """Kind of hint; None for a model without, or whose program cannot encode it."""
+        reader: HintReader | None = self.integer_model.reader("hint")
+        return reader
+
+    def has_size(self, size: tuple[int, int] | None) -> bool:
+        """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
+        own = size is None or size == (self.image.height, self.image.width)
+        return own or not any(part.kind == "map" for parts in self.integer_model.parts for part in parts)

@@ -1,0 +1,138 @@
+"""Build a model, or load one: by bundled name, folder, or `hf:user/model`; its training record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
+from pointillist.distributions.registry import build_likelihood
+from pointillist.errors import ConfigError
+from pointillist.images import ImageSpec
+from pointillist.model.config import ModelConfig
+from pointillist.model.folder.files import meta_init
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.settings import ModelSettings
+from pointillist.networks import config_from_dict, entry
+from pointillist.system import check_memory
+
+_SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
+_SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
+
+
+def build(
+    model: str,
+    *,
+    shape: Sequence[int] | ImageSpec | None = None,
+    levels: int = 256,
+    ordered: bool = True,
+    image: ImageSpec | Sequence[int] | None = None,
+    preset: str | None = None,
+    conditions: Mapping[str, ConditionConfig | Mapping[str, Any]] | None = None,
+    **settings: Any,
+) -> PixelModel:
+    """Build an untrained model.
+
+    ```python
+    pt.build("gated-pixelcnn", shape=(1, 28, 28), levels=16, classes=10, preset="tiny")
+    pt.build("pixelcnn-pp", shape=(3, 32, 32), text="use+learned", channels=64, orders="raster-all")
+    ```
+
+    Args:
+        model: a name from `pointillist.list_models()`.
+        shape, image: `(channels, height, width)`, or a full description such as `data.spec`; give one of the two.
+        levels, ordered: values of a sub-pixel, and whether they are quantities or names.
+        preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
+        conditions: settings of each condition by its kind, complete: `{"label": {"classes": ("cat", "dog")}}`.
+        settings: settings of `ModelConfig` (`likelihood`, `mixtures`, `orders`, `position_channels`, ...); short forms
+            of conditions; and settings of the network, such as `channels=64, layers=12`. Short forms:
+            `classes`, names of the labels or how many there are; `attributes`, names of the values of each, or how
+            many: `{"hair": 3}`; `vector`, its size; `hint`, channels of floats, an `ImageSpec`, or a rule such as
+            `"lowres:2"`, `"grey"`, `"outline"`, `"half:left"`; `text`, an encoder: `"use"` (also True), `"learned"`,
+            `"use+learned"`, `"minilm:FOLDER"`, `"clip:FOLDER"`, each also `"+tokens"` for cross-attention.
+
+    Raises:
+        ConfigError: naming the first setting that is wrong.
+    """
+    image = shape if image is None else image
+    if image is None:
+        raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+    if not isinstance(image, ImageSpec):
+        image = ImageSpec.infer(image, levels, ordered)
+    kinds = condition_kinds()
+    short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
+    result: dict[str, Any] = dict(parse_conditions(conditions or {}))
+    for name, value in short.items():
+        if value is not None and value is not False and (isinstance(value, ImageSpec) or value or value == 0):
+            kind = _SHORT.get(name, name)
+            result[kind] = value if isinstance(value, ConditionConfig) else kinds[kind].of(value, image)
+    own = {name: settings.pop(name) for name in _SETTINGS if settings.get(name) is not None}
+    settings.pop("mixtures", None)
+    if preset is not None:
+        chosen = entry(model)
+        if own.get("likelihood", "auto") == "auto":
+            own["likelihood"] = chosen.preset_likelihood(image, preset)
+        mixtures = chosen.preset_mixtures(preset)
+        if mixtures is not None:
+            own.setdefault("mixtures", mixtures)
+    # by its name, so that a later change of `auto` changes no stored model
+    own["likelihood"] = build_likelihood(own.get("likelihood", "auto"), image).name
+    backbone = config_from_dict(model, settings, preset)
+    config = {"model_type": model, "image": image, "backbone": backbone, "conditions": result, **own}
+    complete = ModelConfig.from_dict(config)
+    with meta_init():
+        weights = 4 * PixelModel(complete).num_parameters
+    check_memory(weights, f"A {model} of these settings", "choose a smaller `preset`, image or network")
+    return PixelModel(complete)
+
+
+def as_model(model: PixelModel | str | Path) -> PixelModel:
+    """Return a model: itself, or the one that `load` finds under a name or path.
+
+    ```python
+    as_model("digits").image
+    ```
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if isinstance(model, (str, Path)):
+        return load(model)
+    if not isinstance(model, PixelModel):
+        raise ConfigError(
+            f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
+        )
+    return model
+
+
+def load(source: str | Path, **hub: Any) -> PixelModel:
+    """Load a trained model, in evaluation mode.
+
+    ```python
+    model = pt.load("digits")
+    ```
+
+    Args:
+        source: a model folder, a bundled name (where no model folder has it), or `hf:user/model` on the hub.
+        hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
+
+    Raises:
+        CheckpointError: if it is not there, not one of ours, damaged, or would have to run code to be opened.
+    """
+    return PixelModel.from_pretrained(source, **hub)
+
+
+@runtime_checkable
+class TrainedModel(Protocol):
+    """A model that knows how it was trained."""
+
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """Record of its training; empty for an untrained model."""
+
+
+def recorded_settings(model: TrainedModel) -> dict[str, Any]:
+    """Return the settings of the run that trained a model; empty where there is no record."""
+    record = model.training_record.get("record", {})
+    return record if isinstance(record, dict) else {}

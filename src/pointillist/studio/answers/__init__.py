@@ -1,0 +1,1 @@
+"""Answers of the studio to questions about a model or an image."""

@@ -1,0 +1,85 @@
+"""Description of a model for the page: image kind, supported conditions, hash."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pointillist.analysis.surprisal import color_scale_max
+from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+from pointillist.data.tilemaps import Tileset
+from pointillist.images import ImageSpec, channel_names, dequantise
+from pointillist.model.config import ModelConfig
+from pointillist.model.folder.fingerprint import model_fingerprint
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.engines import resolve_engine
+from pointillist.studio import schemas
+from pointillist.studio.conversion import level_dtype
+
+_PICTURE_MODES = ("grey", "rgb", "rgba")
+_MAX_TILE_PIXELS = 65_536  # of all tiles together that the page gets
+
+
+def model_details(model: PixelModel) -> schemas.ModelDetails:
+    """Describe a model."""
+    config = model.config
+    return schemas.ModelDetails(
+        network=config.model_type,
+        parameters=model.num_parameters,
+        sha256=model_fingerprint(model),
+        image=image_kind(model.image, channel_names(model.image), model.tileset),
+        fixed_size=model.fixed_size,
+        likelihood=model.likelihood.name,  # type: ignore[arg-type]
+        mixtures=getattr(model.likelihood, "mixtures", 0),
+        conditions=_supported_conditions(config),
+        orders=list(config.orders),
+        bits_top=color_scale_max(model),
+        engine=resolve_engine(model),
+        generation=schemas.GenerationDefaults(**model.generation_config.model_dump(mode="json")),
+    )
+
+
+def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:
+    """Describe the integers of an image; `names` are those of its channels, `tileset` has a picture of each level."""
+    colours = image.palette if tileset is None else tileset.mean_colours().tolist()
+    values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
+    return schemas.ImageKind(
+        mode=image.mode, channels=image.channels, height=image.height, width=image.width, levels=image.levels,
+        ordered=image.ordered, dtype=level_dtype(image.levels), values=values, channel_names=list(names),
+        palette=None if colours is None else [list(colour) for colour in colours],
+        level_names=None if image.level_names is None else list(image.level_names),
+        tiles=None if tileset is None else _tiles(tileset),
+    )  # fmt: skip
+
+
+def _tiles(tileset: Tileset) -> schemas.EncodedArray:
+    """Encode the tiles, smaller ones if they are too large; the least is a pixel of the mean colour."""
+    tiles = tileset.fitting(len(tileset), _MAX_TILE_PIXELS).tiles
+    if tiles[..., 0].size > _MAX_TILE_PIXELS:
+        tiles = tileset.mean_colours()[:, None, None]
+    return schemas.EncodedArray.of(tiles, "uint8")
+
+
+def hint_image(config: ModelConfig) -> ImageSpec | None:
+    """Return the image spec of the hint for an image of the default size; None if it has no levels, or is missing."""
+    hint = config.condition(HintConfig)
+    if hint is None or hint.image is None:
+        return None
+    height, width = config.image.height, config.image.width
+    kind, _, factor = (hint.rule or "").partition(":")
+    if kind == "lowres":
+        height, width = (-(-side // int(factor)) for side in (height, width))
+    return hint.image.resized(height, width)
+
+
+def _supported_conditions(config: ModelConfig) -> schemas.SupportedConditions:
+    hint, image = config.condition(HintConfig), hint_image(config)
+    kind = None if image is None else image_kind(image, tuple(f"channel {c}" for c in range(image.channels)))
+    attributes, vector = config.condition(AttributesConfig), config.condition(VectorConfig)
+    text = config.condition(TextConfig)
+    return schemas.SupportedConditions(
+        labels=list(config.classes),
+        attributes={name: list(values) for name, values in (attributes.values.items() if attributes else ())},
+        vector=None if vector is None else vector.size,
+        text=None if text is None else schemas.TextKind(encoder=text.frozen or None, learned=text.learned),
+        hint=None if hint is None else schemas.HintKind(image=kind, channels=hint.channels, derive=hint.rule),
+    )

@@ -1,0 +1,1 @@
+"""The studio over HTTP: routes, security, the server, transfer of files."""

@@ -1,0 +1,130 @@
+"""The studio as an ASGI application: routes, the page, and every error as one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from pydantic import TypeAdapter
+from starlette.exceptions import HTTPException
+
+from pointillist.errors import PointillistError
+from pointillist.studio import schemas
+from pointillist.studio.errors import RequestError
+from pointillist.studio.http.routes import router
+from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
+from pointillist.studio.http.streaming import MEDIA_TYPE
+from pointillist.studio.service import StudioService
+from pointillist.system import __version__
+from pointillist.visualization.scripts import SHARED
+
+PAGE = files("pointillist.studio").joinpath("page")
+_CODES = {404: "not_found", 405: "method"}
+_NOT_JSON = "The body is not valid JSON: send one object, as UTF-8."
+
+
+def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False) -> FastAPI:
+    """Make the application.
+
+    Args:
+        service: its models, which begin to load when the server starts.
+        hosts, any_address: see `SecurityMiddleware`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Pointillist studio", version=__version__, lifespan=lifespan, openapi_url="/api/openapi.json",
+        docs_url=None, redoc_url=None,  # their scripts come from other hosts
+    )  # fmt: skip
+    app.state.service = service
+    app.include_router(router)
+    page = str(PAGE)
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    def index() -> FileResponse:
+        return FileResponse(f"{page}/index.html")
+
+    app.mount("/page/shared", StaticFiles(directory=str(SHARED)), name="shared")
+    app.mount("/page", StaticFiles(directory=page), name="page")
+    _handle_errors(app)
+    app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=service.limits.body_bytes, any_address=any_address)
+    _describe_events(app)
+    return app
+
+
+def _handle_errors(app: FastAPI) -> None:
+    """Answer every error with one sentence, never with a traceback."""
+
+    @app.exception_handler(PointillistError)
+    async def on_known_error(request: Request, error: PointillistError) -> Response:
+        if isinstance(error, RequestError):
+            headers = None if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+            return JSONResponse(error.response.body(), error.status, headers=headers)
+        return _error(400, "invalid", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid_body(request: Request, error: RequestValidationError) -> Response:
+        return _error(422, "validation", _sentence(error))
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's own, for a body that broke its reader
+            return _error(422, "validation", _NOT_JSON)
+        target = f"{request.method} {request.url.path[:200]}"
+        sentences = {
+            404: f"There is nothing at {target}.",
+            405: f"{target} is not supported: the address takes another method.",
+        }
+        sentence = sentences.get(error.status_code, str(error.detail))
+        return _error(error.status_code, _CODES.get(error.status_code, "invalid"), sentence, error.headers)
+
+    @app.exception_handler(Exception)
+    async def on_internal_error(request: Request, error: Exception) -> Response:
+        return _error(500, "internal", f"The studio failed ({type(error).__name__}): its terminal says more.")
+
+
+def _error(status: int, code: str, sentence: str, headers: Any = None) -> Response:
+    return JSONResponse(schemas.ErrorResponse(error=sentence, code=code).body(), status, headers=headers)
+
+
+def _sentence(error: RequestValidationError) -> str:
+    """Name the first invalid field and its error."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return _NOT_JSON
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the body"
+    message = str(first["msg"])
+    message = message.removeprefix("Value error, ")
+    return f"`{where}` is not valid: {message[0].lower()}{message[1:]}."
+
+
+def _describe_events(app: FastAPI) -> None:
+    """Add the events of the stream to the OpenAPI description, which FastAPI cannot find by itself."""
+    default_openapi = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            description = default_openapi()
+            events: Any = TypeAdapter(schemas.Event).json_schema(
+                ref_template="#/components/schemas/{model}", mode="serialization"
+            )
+            for name, schema in events.pop("$defs").items():
+                description["components"]["schemas"].setdefault(name, schema)
+            response = description["paths"]["/api/models/{model}/sample"]["post"]["responses"]["200"]
+            response["content"] = {MEDIA_TYPE: {"schema": {"type": "string", "description": "One event per line."}}}
+            description["components"]["schemas"]["Event"] = events
+            app.openapi_schema = description
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,155 @@
+"""HTTP server of the studio: one port of this machine, in the foreground or in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pointillist.errors import ConfigError
+from pointillist.studio.http.app import create_app
+from pointillist.studio.http.security import LOOPBACK
+from pointillist.studio.service import StudioService
+
+USUAL_PORT = 8414
+"""Port of a studio where it is free: a browser keeps work by address, port included."""
+
+_START_TIMEOUT = 30.0  # seconds until a server must listen
+_REQUEST_TIMEOUT = 20.0  # seconds until the first request of a connection must have begun
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Bind a socket; port 0 chooses a free port.
+
+    Raises:
+        ConfigError: if the address cannot be used.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise ConfigError(
+            f"The server cannot listen at {host}, port {port} ({error}): leave `port` out to use a free one."
+        ) from error
+    return bound
+
+
+def usual_port(host: str) -> int:
+    """Return the usual port if it is free, else 0, for any."""
+    try:
+        bind(host, USUAL_PORT).close()
+    except ConfigError:
+        return 0
+    return USUAL_PORT
+
+
+def is_loopback(host: str) -> bool:
+    """Return true if only this machine can reach a server at `host`."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def url_of(host: str, port: int) -> str:
+    """Make the URL for a browser."""
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{name}:{port}/"
+
+
+def application(service: StudioService, host: str) -> FastAPI:
+    """Make the application for a server at `host`."""
+    if is_loopback(host):
+        return create_app(service, LOOPBACK | {host})
+    names = {host.lower(), socket.gethostname().lower(), *LOOPBACK}
+    return create_app(service, frozenset(names), any_address=True)
+
+
+class IdleTimeoutProtocol(H11Protocol):
+    """HTTP/1.1 that closes connections on which no request arrives."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_REQUEST_TIMEOUT, self._close_unused)
+
+    def _close_unused(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
+
+
+class Server:
+    """A server that runs until it is closed.
+
+    Args:
+        service: models and jobs.
+        host: address to listen at.
+        port: 0 chooses a free port.
+
+    Attributes:
+        url: address for a browser.
+    """
+
+    def __init__(self, service: StudioService, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.service = service
+        self._socket = bind(host, port)
+        self.url = url_of(host, self._socket.getsockname()[1])
+        config = uvicorn.Config(
+            application(service, host), log_level="warning", access_log=False, server_header=False,
+            timeout_graceful_shutdown=2, lifespan="on", ws="none", http=IdleTimeoutProtocol,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread: threading.Thread | None = None
+
+    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Serve until Ctrl-C; call `on_started` once the server listens."""
+        threading.Thread(target=self._notify, args=[on_started], daemon=True).start()
+        try:
+            self._server.run([self._socket])
+        finally:
+            self._socket.close()
+
+    def start(self) -> None:
+        """Serve in a thread.
+
+        Raises:
+            ConfigError: if the server does not start.
+        """
+        # signals belong to the main thread, which goes on
+        self._thread = threading.Thread(target=self._server.run, args=[[self._socket]], name="studio", daemon=True)
+        self._thread.start()
+        if not self._wait():
+            raise ConfigError("The studio did not start: see its messages in the terminal.")
+
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._server.should_exit = True
+
+    def close(self) -> None:
+        """Stop the server and cancel its jobs."""
+        self.service.close()  # first, so that streams end by themselves
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(10)
+        self._socket.close()
+
+    def _wait(self) -> bool:
+        deadline = time.monotonic() + _START_TIMEOUT
+        while not self._server.started and time.monotonic() < deadline:
+            if self._thread is not None and not self._thread.is_alive():
+                return False
+            time.sleep(0.01)
+        return self._server.started
+
+    def _notify(self, on_started: Callable[[], None]) -> None:
+        if self._wait():
+            on_started()

@@ -1,0 +1,162 @@
+"""Upload of pictures: check the header, decode, resize on request, and convert to the model's levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from pointillist.conditioning import HintPreprocessor
+from pointillist.data.options import DataOptions
+from pointillist.data.pixels import resize_image
+from pointillist.data.readers.decode import ImageSource, read_header, read_pixels
+from pointillist.data.readers.picture_files import BROKEN, PixelLimitError, open_picture
+from pointillist.errors import ConfigError, DataError
+from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
+from pointillist.studio import schemas
+from pointillist.studio.answers.model_details import hint_image
+from pointillist.studio.conversion import check_pixels, level_dtype
+from pointillist.studio.errors import RequestError
+from pointillist.studio.hint_pictures import DERIVED, INVERTED, derived_hint, ink_of, is_drawing, is_line, outline_rule
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+_CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
+
+Role = Literal["image", "hint"]
+Resize = Literal["no", "nearest", "area"]
+Fit = Literal["crop", "pad", "stretch"]
+Source = Literal["auto", "drawing", "picture"]
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """Options for reading a picture.
+
+    Attributes:
+        role: read it as an image of the model, or as its hint.
+        size: height and width; None for the default size.
+        resize: resampling method for pictures of another size; `no` rejects them.
+        fit: treatment of another aspect ratio.
+        source: of an outline: a drawing of it, or a picture of which it is taken; `auto` decides by the colours.
+    """
+
+    role: Role = "image"
+    size: tuple[int, int] | None = None
+    resize: Resize = "no"
+    fit: Fit = "crop"
+    source: Source = "auto"
+
+
+def read_upload(
+    model: PixelModel, body: bytes, options: UploadOptions, limits: schemas.Limits
+) -> schemas.UploadedImage:
+    """Convert a picture file to the levels of a model.
+
+    Raises:
+        RequestError: if it is no picture, too large, or of another size.
+        ConfigError, DataError: if the model has no such role, or takes no pictures.
+    """
+    spec = _spec(model, options.role)
+    size = options.size or (spec.height, spec.width)
+    check_pixels(*size, limits)
+    if options.role == "image":
+        model.check_size(*size)
+    rule = outline_rule(model) if options.role == "hint" else None
+    if rule is not None:
+        return _read_outline(model, rule, body, size, options, limits)
+    array = _decode(body, _CHANNELS[spec.mode], limits)
+    fitted = _fitted(array, spec, size, options)
+    levels = spec.level_array(fitted[None])[0]
+    exact = _is_exact(spec, levels, fitted)
+    target = "the nearest colours of the palette" if spec.mode == "palette" else f"{spec.levels} levels"
+    return _uploaded(spec, levels, array, options, [] if exact else [f"converted to {target}"])
+
+
+def _read_outline(
+    model: PixelModel,
+    rule: HintPreprocessor,
+    body: bytes,
+    size: tuple[int, int],
+    options: UploadOptions,
+    limits: schemas.Limits,
+) -> schemas.UploadedImage:
+    """Read a drawing of lines, dark on light or light on dark, or take the outline of another picture."""
+    spec, image = _spec(model, "hint"), model.image
+    array = _decode(body, 4, limits)
+    if options.source == "drawing" or (options.source == "auto" and is_drawing(array)):
+        ink, inverted = ink_of(array)
+        levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
+        return _uploaded(spec, levels, array, options, [INVERTED] if inverted else [])
+    fitted = _fitted(_decode(body, _CHANNELS[image.mode], limits), image, size, options)
+    levels = derived_hint(rule, image.level_array(fitted[None])[0], image)
+    return _uploaded(spec, levels, array, options, [DERIVED])
+
+
+def _uploaded(
+    spec: ImageSpec, levels: np.ndarray, array: np.ndarray, options: UploadOptions, changes: list[str]
+) -> schemas.UploadedImage:
+    """Describe an upload: the levels, and how they came from the pixels."""
+    size = (levels.shape[1], levels.shape[2])
+    method = None if array.shape[:2] == size or options.resize == "no" else options.resize
+    resized = [] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]
+    said = " and ".join([*resized, *changes])
+    return schemas.UploadedImage(
+        levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)), resized=method, exact=not changes,
+        note=f"The picture was {said}." if said else None,
+    )  # fmt: skip
+
+
+def _spec(model: PixelModel, role: Role) -> ImageSpec:
+    spec = model.image if role == "image" else hint_image(model.config)
+    if spec is None:
+        raise ConfigError("`role` (='hint') cannot be used: this model has no hint that is a picture.")
+    if spec.mode not in _CHANNELS:
+        raise ConfigError("A grid of codes cannot be read from a picture: send its levels instead.")
+    return spec
+
+
+def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
+    """Decode the pixels, uint8 `h w c`; the header is checked before any pixel is decoded."""
+    item = ImageSource("The picture", lambda: open_picture(body, "The picture", FORMATS, limits.upload_pixels))
+    try:
+        read_header(item)
+        return read_pixels(item, channels, False)
+    except PixelLimitError as error:
+        raise RequestError(413, "too_large", str(error)) from error
+    except DataError as error:
+        raise RequestError(415, "unreadable", str(error)) from error
+    except BROKEN as error:
+        sentence = "The upload is not a readable PNG, JPEG, GIF, WebP or BMP: save it as PNG first."
+        raise RequestError(415, "unreadable", sentence) from error
+
+
+def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: UploadOptions) -> np.ndarray:
+    """Resize pixels that have another size, as the options say."""
+    if array.shape[:2] == size:
+        return array
+    methods = ["nearest", "area"] if spec.ordered else ["nearest"]
+    actual = (array.shape[0], array.shape[1])
+    if options.resize == "no":
+        raise RequestError(
+            409,
+            "size",
+            f"The picture is {actual[0]}x{actual[1]} (height x width) but the model expects {size[0]}x{size[1]}: "
+            "resize it.",
+            size=list(actual),
+            expected_size=list(size),
+            resize=methods,
+        )
+    if options.resize not in methods:
+        raise ConfigError("`resize` (='area') would average levels that are categories: use 'nearest'.")
+    return resize_image(array, DataOptions(size=size, resize_mode=options.fit, resample=options.resize))
+
+
+def _is_exact(spec: ImageSpec, levels: np.ndarray, array: np.ndarray) -> bool:
+    """Compare levels, shown as a picture, with the pixels."""
+    shown = spec.to_images(levels[None])[0]
+    if spec.mode in ("rgba", "palette"):  # fully transparent pixels have no colour
+        clear = (shown[..., 3:] == 0) & (array[..., 3:] == 0)
+        return bool(((shown == array) | clear).all())
+    return bool((shown == array).all())

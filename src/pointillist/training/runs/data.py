@@ -1,0 +1,79 @@
+"""Options that read images for a trained model: as its own training images, as far as that applies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.data import DataOptions, DataSplits, ImageDataset
+from pointillist.errors import ConfigError
+from pointillist.files.settings_tree import assign, parse_assignment, parse_section
+from pointillist.model.folder.pretrained import TrainedModel, recorded_settings
+
+# settings of how images become levels apply to every data set; those of how a source is split and named do not
+_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
+# what the model itself holds: what its levels are, and what they look like
+_TILES = ("level_names", "tileset", "tile_size")
+_STORED = ("source", *_TILES)
+_FIXED = ("mode", "levels", "ordered", "palette", *_TILES)
+
+
+def resolve_data_options(model: TrainedModel, data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
+    """Resolve how to read `data`: as the model's own training images, as far as that applies.
+
+    Raises:
+        ConfigError: if a setting of `sets` is wrong, or is not about reading images.
+    """
+    return data_options(recorded_settings(model).get("data", {}), data, sets, labels=labels)
+
+
+def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, labels: bool) -> DataOptions:
+    """Resolve how to read `data`: as the images of a training that are described by `record`, its `[data]`.
+
+    Raises:
+        ConfigError: as `resolve_data_options`.
+    """
+    same = _same_source(record.get("source"), data)
+    own = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
+    if not same:  # another source is held out as a whole
+        own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
+    if not labels:
+        own["labels"] = False
+    tree: dict[str, Any] = {"data": own}
+    for key, value in map(parse_assignment, sets):
+        if not key.startswith("data."):
+            raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
+        if key.removeprefix("data.") in _FIXED:
+            raise ConfigError(f"`{key}` (={value}) has no effect: images are read as those of the model. Leave it out.")
+        assign(tree, key, value)
+    return parse_section(DataOptions, tree["data"], "data")
+
+
+def _same_source(recorded: str | None, data: str) -> bool:
+    if recorded is None:
+        return False
+    if Path(recorded).name == recorded and not Path(recorded).exists():  # a bundled model does not record the folder
+        return recorded == Path(data).name
+    return recorded == data or (Path(data).exists() and Path(recorded).resolve() == Path(data).resolve())
+
+
+def select_split(splits: DataSplits, split: str | None) -> tuple[str, ImageDataset]:
+    """Return the name of the split to evaluate, and its images.
+
+    Raises:
+        DataError: if there is no such split.
+    """
+    return splits.natural() if split is None else (split, splits.get(split))
+
+
+def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
+    """Return at most `limit` of the images, always the same ones, in their order."""
+    return images if limit is None or limit >= len(images) else images.subset(chosen_rows(len(images), limit))
+
+
+def chosen_rows(count: int, limit: int) -> np.ndarray:
+    """Choose at most `limit` of `count` images, always the same ones, in their order."""
+    return np.sort(np.random.RandomState(0).permutation(count)[:limit])

@@ -1,0 +1,257 @@
+"""Training runs from settings: read the images, build or fine-tune the model, make the run folder, train or resume."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from pointillist.checkpoint.header import read_config
+from pointillist.conditioning import ConditionConfig, condition_kinds
+from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.errors import ConfigError, DataError
+from pointillist.files.settings_tree import Tree, expand, merge, read_toml
+from pointillist.images import ImageSpec
+from pointillist.model.finetune import initialise_from
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.folder.pretrained import build
+from pointillist.model.settings import ModelSettings
+from pointillist.sampling.api import sample
+from pointillist.system import is_main_process
+from pointillist.training.api import SampleWriter, TrainResult, train
+from pointillist.training.estimate import CostEstimate, estimate_cost
+from pointillist.training.runs.config import RunConfig, new_run, resumed_run
+from pointillist.training.runs.folder import check_new_folder, run_folder
+from pointillist.visualization import image_grid, save_png
+
+
+def train_from_config(
+    config: Path | str | Mapping[str, Any] | None = None,
+    *,
+    resume: bool = False,
+    console: Console | None = None,
+    **overrides: Any,
+) -> TrainResult:
+    """Train a model as a run config describes: what the command `pointillist train` does.
+
+    Reads the images, builds the model or fine-tunes one, and trains it. The folder `train.out` (by default
+    `runs/DATA-MODEL`) gets the best model, sample sheets, metrics, checkpoints, and all settings in `run.toml`.
+
+    ```python
+    pt.train_from_config("run.toml")
+    pt.train_from_config("run.toml", train={"out": "runs/b", "optimizer.lr": 1e-3})
+    pt.train_from_config(data={"source": "uci-digits"}, train={"steps": 100, "out": "runs/digits"})
+    pt.train_from_config(resume=True, train={"out": "runs/digits"})
+    ```
+
+    Args:
+        config: TOML file with the tables `[model]`, `[data]` and `[train]`, or a dictionary of them.
+        resume: continue the run in `train.out`, exactly as if it had not been interrupted.
+        console: where progress is shown; None is silent.
+        overrides: `model`, `data` and `train`, dictionaries with nested groups or dotted keys; they override `config`.
+
+    Raises:
+        ConfigError: if a setting is wrong, or would make a resumed run another run.
+        DataError: if the images cannot be read, or do not fit the model.
+        CheckpointError: if the model to fine-tune cannot be loaded.
+        TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
+        Interrupted: after Ctrl-C, with the state saved.
+    """
+    return prepare_run(config, overrides, resume=resume).train(console)
+
+
+def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
+    """Write a sheet of samples to `folder/step-N.png`: two of each of the first eight classes, or sixteen."""
+    if model.image.levels > 256 and model.tileset is None:
+        return  # codes are not displayable
+    classes = list(model.config.classes)[:8]
+    labels = [name for name in classes for _ in range(2)] or None
+    samples = sample(model, len(labels) if labels else 16, labels, seed=0)
+    save_png(image_grid(samples.drawn(), captions=labels), folder / f"step-{step:07d}.png")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run with all settings resolved, before its images are read.
+
+    Attributes:
+        config: settings of the run.
+        source: model that fine-tuning starts from.
+        resume: continue the run in its folder.
+        out: folder of the run.
+        images: images to train on; None reads them as `config.data` says.
+        write_samples: writes the sample sheets.
+        header: comment at the top of `run.toml`.
+    """
+
+    config: RunConfig
+    source: PixelModel | None
+    resume: bool
+    images: DataSplits | None = None
+    write_samples: SampleWriter = write_sample_sheet
+    header: str = "pointillist train --config {out}/run.toml --out ANOTHER"
+
+    @property
+    def out(self) -> Path:
+        """Folder of the run."""
+        assert self.config.train.out is not None
+        return self.config.train.out
+
+    def train(self, console: Console | None = None) -> TrainResult:
+        """Train the model; see `train_from_config`."""
+        if not self.resume:
+            check_new_folder(self.out)
+        splits = read_splits(self) if self.images is None else self.images
+        model, notes = build_model(self.config, splits, self.source)
+        run = _with_network(self.config, model)
+        if console is not None and is_main_process():
+            for line in [*_describe_processes(), *(f"init       {note}" for note in notes)]:
+                console.print(line)
+        with run_folder(run, self.header.format(out=self.out), self.resume):
+            return train(
+                model,
+                splits,
+                run.train,
+                resume=self.resume,
+                console=console,
+                record=_record(run),
+                write_samples=self.write_samples,
+            )
+
+    def estimate_cost(self, console: Console | None = None) -> CostEstimate:
+        """Estimate the cost of the run from its first steps; nothing is written."""
+        splits = read_splits(self) if self.images is None else self.images
+        model, _ = build_model(self.config, splits, self.source)
+        return estimate_cost(model, splits, self.config.train, console=console, write_samples=self.write_samples)
+
+
+def prepare_run(
+    config: Path | str | Mapping[str, Any] | None, overrides: Mapping[str, Any], *, resume: bool = False
+) -> Run:
+    """Resolve the settings of a run: defaults < source model < preset < `config` < `overrides`.
+
+    Args:
+        config, resume: as for `train_from_config`.
+        overrides: settings with nested tables or dotted keys, such as `{"train.optimizer.lr": 1e-3}`.
+
+    Raises:
+        ConfigError, CheckpointError, TrainingError: as `train_from_config`.
+    """
+    changes = _expanded(overrides)
+    if resume:
+        if config is not None:
+            raise ConfigError(
+                f"`config` (={config}) cannot be used with `resume`, which reads the run.toml of the run: leave it out."
+            )
+        train_changes = changes.get("train")
+        out = train_changes.pop("out", None) if isinstance(train_changes, dict) else None
+        if out is None:
+            raise ConfigError("`resume` needs the folder of the run: give `out`.")
+        run, source = resumed_run(Path(out), changes), None
+    else:
+        tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else _expanded(config or {})
+        run, source = new_run(merge(tree, changes))
+    if run.data.source is None:
+        raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
+    return Run(_with_folder(run), source, resume)
+
+
+def _expanded(settings: Mapping[str, Any]) -> Tree:
+    """Expand dotted keys of a whole run (`train.optimizer.lr`) and of each section (`optimizer.lr`)."""
+    return {name: expand(part) if isinstance(part, Mapping) else part for name, part in expand(settings).items()}
+
+
+def _with_folder(run: RunConfig) -> RunConfig:
+    """Name the folder of a run after its images and its model, unless it has one."""
+    if run.train.out is not None:
+        return run
+    stem = Path(str(run.data.source).replace(":", "-")).stem or "images"
+    folder = Path("runs") / f"{stem}-{run.model.type}"
+    return run.model_copy(update={"train": run.train.updated(out=folder)})
+
+
+def read_splits(run: Run) -> DataSplits:
+    """Read the images of a run. For fine-tuning they are read as the source's kind, unless another kind is set.
+
+    Raises:
+        DataError: if the images cannot be read, or there are none to train on.
+    """
+    data, options = run.config.data, run.config.data.options
+    spec = None
+    kind = (options.mode != "auto", options.palette, options.levels, options.ordered)
+    if run.config.model.init_from is not None and not any(value not in (None, False) for value in kind):
+        if run.source is not None:
+            spec = run.source.image
+        elif run.resume:  # the source may be gone; the run's own model has its kind
+            spec = ImageSpec(**read_config(run.out / "last")["image"])
+    splits = load_data(str(data.source), options, spec=spec)
+    if splits.train is None:
+        raise DataError(f"{data.source} has no training part: it has {', '.join(splits.names)} only.")
+    return splits
+
+
+def build_model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -> tuple[PixelModel, list[str]]:
+    """Build the model of a run, with the weights of `source` where it is fine-tuned.
+
+    Returns:
+        The model, and notes on the weights that were copied.
+    """
+    images, section = splits.get("train"), run.model
+    torch.manual_seed(run.train.seed)
+    model = build(
+        section.type,
+        image=images.spec,
+        preset=section.preset,
+        conditions=infer_conditions(section.conditions, images, source),
+        **{name: getattr(section, name) for name in ModelSettings.model_fields if name != "conditions"},
+        **section.network,
+    )
+    notes = [] if source is None else initialise_from(model, source)
+    return model, notes
+
+
+def _with_network(run: RunConfig, model: PixelModel) -> RunConfig:
+    """Write out the network and the likelihood, so that a later change of a preset or of `auto` changes no run."""
+    network = {k: v for k, v in model.config.backbone.model_dump(mode="json").items() if v is not None}
+    changes = {"network": network, "likelihood": model.likelihood.name}
+    return run.model_copy(update={"model": run.model.model_copy(update=changes)})
+
+
+def _record(run: RunConfig) -> Tree:
+    """Return the settings to store with the model: all but its folder, since the model may be moved."""
+    tree = run.to_dict()
+    tree["train"].pop("out", None)
+    return tree
+
+
+def _describe_processes() -> list[str]:
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    return [f"processes  {size} under torchrun, each with its share of every batch"] if size > 1 else []
+
+
+def infer_conditions(
+    settings: Mapping[str, ConditionConfig], data: ImageDataset, source: PixelModel | None
+) -> dict[str, ConditionConfig]:
+    """Complete the settings of each kind of condition from the training images.
+
+    A condition of the source that the data lack is kept.
+
+    Args:
+        settings: by kind, as in `[model.conditions]`; a kind that is left out takes its defaults.
+        data: the training images.
+        source: model that fine-tuning starts from.
+
+    Raises:
+        ConfigError: if settings do not fit the data.
+    """
+    known = {} if source is None else source.config.conditions
+    result: dict[str, ConditionConfig | None] = {}
+    for kind, config in condition_kinds().items():
+        if kind in settings or kind in known or source is None or config.added_by_finetuning:
+            result[kind] = config.infer(settings.get(kind, known.get(kind)), data)
+    return {kind: complete for kind, complete in result.items() if complete is not None}
