@@ -11,13 +11,14 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit test-cpus test-slow fuzz smoke docs format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
 	@echo "make test       lint, types, tests, the page in Chromium where there is one"
 	@echo "make docs       the documentation site, in docs/_build"
-	@echo "make test-slow  the long proofs as well"
+	@echo "make test-proofs  the slow tests that fail only for a reason: documents and long proofs, under 15 minutes"
+	@echo "make test-slow  all slow tests, timings and fuzzing among them, under 40 minutes"
 	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
@@ -31,6 +32,7 @@ demo: $(VENV)/.core
 test: lint
 	@$(MAKE) --no-print-directory -j 3 types page shapes
 	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory lowest-cpu
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -57,16 +59,29 @@ unit: $(VENV)/.dev
 	  echo "The tests of the studio's page are skipped: they need Chromium (apt-get install chromium)."
 	$(PYTEST) -m "not slow" $(SHAPES:%=--ignore=%)
 
-# torch, oneDNN and numba round otherwise on another processor; each line is one that this one can be
-CPUS := "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41" "ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2" \
-  "NUMBA_CPU_NAME=generic"
-NUMERIC := tests/test_golden_images.py tests/test_fidelity.py tests/test_sampling.py tests/test_pixel_model.py \
-  tests/test_likelihoods.py tests/laws/test_law_one_likelihood.py
+# numeric libraries round otherwise on another processor: under each set of instructions below those of this one
+NUMERIC := tests/laws tests/engine tests/integer tests/analysis tests/anomaly tests/compression/test_golden.py \
+  tests/hierarchy/test_likelihood.py tests/test_fidelity.py tests/test_golden_images.py tests/test_likelihoods.py \
+  tests/test_mixture_values.py tests/test_networks.py tests/test_nn.py tests/test_one_picture.py tests/test_papers.py \
+  tests/test_pixel_model.py tests/test_sampling.py tests/test_scoring.py
 test-cpus: $(VENV)/.dev
-	@for cpu in $(CPUS); do echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow" $(NUMERIC) || exit 1; done
+	@$(BIN)/python tools/instruction_sets.py | while read -r cpu; do \
+	  echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow" $(NUMERIC) < /dev/null || exit 1; done
+
+# the part of test-cpus that is part of test: a few files under the oldest set
+LOWEST := tests/test_fidelity.py tests/test_likelihoods.py tests/test_mixture_values.py tests/test_nn.py \
+  tests/test_pixel_model.py tests/test_sampling.py tests/test_scoring.py tests/integer/test_golden.py \
+  tests/laws/test_law_causal.py tests/laws/test_law_textbook.py tests/analysis/test_attribution.py \
+  tests/anomaly/test_statistics.py
+lowest-cpu: $(VENV)/.dev
+	env $$($(BIN)/python tools/instruction_sets.py --lowest) $(PYTEST) -m "not slow" $(LOWEST)
+
+# slow tests that fail only for a reason: no timings, nothing random without a seed
+test-proofs: $(VENV)/.dev
+	$(PYTEST) -m "slow and proof"
 
 test-slow: $(VENV)/.dev
-	POINTILLIST_EXAMPLES=300 $(PYTEST)
+	POINTILLIST_EXAMPLES=50 $(PYTEST)
 
 # damaged and structured files for every reader, for so many seconds: `make fuzz FUZZ_SECONDS=3600`
 FUZZ_SECONDS ?= 600

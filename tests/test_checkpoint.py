@@ -28,6 +28,8 @@ from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.folder.portable import PortableModel
 from tests.cli.helpers import fails
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -14,7 +14,7 @@ from .scripts import script
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-pytestmark = pytest.mark.slow  # scripts of measurements: nothing of the package depends on them
+pytestmark = [pytest.mark.slow, pytest.mark.proof]  # scripts of measurements: nothing of the package depends on them
 
 
 make_curve = script("make_curve")

@@ -34,6 +34,8 @@ from .golden_images import (
 )
 from .tolerances import network_terms, rounding
 
+pytestmark = pytest.mark.proof
+
 ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 EVERY_CASE = pytest.mark.parametrize("name", list(CASES))
 

@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 
 from pointillist.cli.app import app
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).parents[1]
 EXTENSIONS = {"add_a_network.md": "my_network.py", "add_a_condition.md": "my_condition.py"}
 SLOW = pytest.mark.slow

@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 PALETTE = ((0, 0, 0, 0), (140, 20, 20, 255), (30, 90, 30, 255), (60, 60, 120, 255))
 SPRITES = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False, mode="palette", palette=PALETTE)
 
-pytestmark = pytest.mark.slow  # scripts of measurements: nothing of the package depends on them
+pytestmark = [pytest.mark.slow, pytest.mark.proof]  # scripts of measurements: nothing of the package depends on them
 
 
 def test_entropy_of_levels() -> None:

@@ -11,6 +11,8 @@ import torch
 import pointillist as pt
 from pointillist.networks import entry, names
 
+pytestmark = pytest.mark.proof
+
 SIZE = 32
 
 

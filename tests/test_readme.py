@@ -17,6 +17,8 @@ from typer.testing import CliRunner
 
 from pointillist.cli import app
 
+pytestmark = pytest.mark.proof
+
 README = Path(__file__).parents[1] / "README.md"
 SHORT = {"--steps": "3"}
 

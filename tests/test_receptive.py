@@ -25,6 +25,8 @@ from tests.tolerances import FORMULA
 
 from .scripts import script
 
+pytestmark = pytest.mark.proof
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 

@@ -15,6 +15,8 @@ from pointillist.cli import app
 
 from .scripts import script
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).parents[1]
 TUTORIALS = ROOT / "docs" / "tutorial"
 SMALLER = [  # so that a page takes seconds: fewer steps, images and files; nothing else changes

@@ -19,6 +19,8 @@ from tests.tolerances import network_rounding
 
 from .helpers import fails, run, train, write_images
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:

@@ -16,6 +16,8 @@ from tests.tolerances import network_rounding
 
 from .helpers import fails, run, train
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(scope="session")
 def completing(pets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

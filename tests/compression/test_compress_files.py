@@ -19,6 +19,8 @@ from pointillist.compression.pictures import PictureFile, safe_name, to_levels, 
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec
 
+pytestmark = pytest.mark.proof
+
 PALETTE = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 255, 0, 255), (10, 20, 30, 255))
 
 

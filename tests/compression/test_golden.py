@@ -15,6 +15,8 @@ from pointillist.portable import load
 
 from .golden.make import ARCHIVES, HERE, MODELS, archive_of
 
+pytestmark = pytest.mark.proof
+
 ENVIRONMENTS = {
     "generic": {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""},
     "avx2": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"},

@@ -16,6 +16,8 @@ from tests.cli.helpers import fails, run
 from tests.hierarchy.helpers import NETWORK, RUN
 from tests.tolerances import printed, rounding
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -16,6 +16,8 @@ from pointillist.errors import ConfigError, ShapeError
 from tests.hierarchy.helpers import all_grids, brought, grid, random_weights, tokenized
 from tests.tolerances import DOUBLE
 
+pytestmark = pytest.mark.proof
+
 BINARY = pt.ImageSpec(channels=1, height=2, width=2, levels=2, mode="grey")
 
 COLOURS = ((0, 0, 0, 255), (255, 0, 0, 255), (0, 0, 255, 255))

@@ -19,6 +19,8 @@ from pointillist.training import Interrupted
 from tests.hierarchy.helpers import NETWORK, RUN, settings
 from tests.tolerances import network_rounding
 
+pytestmark = pytest.mark.proof
+
 
 def _weights(hierarchy: pt.Hierarchy) -> Iterator[torch.Tensor]:
     for part in (*hierarchy.tokenizers, *hierarchy.models.values()):

@@ -1,4 +1,4 @@
-"""The fuzzer of all readers: seconds in `make test`, ten minutes or `POINTILLIST_FUZZ` seconds in `make test-slow`."""
+"""The fuzzer of all readers: seconds in `make test`, a minute or `POINTILLIST_FUZZ` seconds in `make test-slow`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pointillist as pt
 
 from . import fuzz
 
-LONG = float(os.environ.get("POINTILLIST_FUZZ", "600"))
+LONG = float(os.environ.get("POINTILLIST_FUZZ", "60"))
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(LONG, marks=pytest.mark.slow)])

@@ -27,6 +27,8 @@ from tests.tolerances import DOUBLE, FORMULA
 
 from .networks import CASES, check_steps, integer_case
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.parametrize("executor", ["numpy", "auto"])
 @pytest.mark.parametrize("name", CASES)

@@ -18,6 +18,8 @@ from tests.tolerances import DOUBLE, FORMULA
 
 from .networks import check_steps
 
+pytestmark = pytest.mark.proof
+
 EXACT = (
     "gated-pixelcnn",
     "pixelcnn",

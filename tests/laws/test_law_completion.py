@@ -32,6 +32,8 @@ from .completion import (
 from .samplers import DISTINCT_ENGINES
 from .strategies import make_model, random_levels, randomise_weights
 
+pytestmark = pytest.mark.proof
+
 KNOWN = KnownConfig(width=3, layers=2, level_channels=2)
 GREY, RGB = ImageSpec.infer((1, 2, 2), 3), ImageSpec.infer((3, 1, 2), 2)
 NAMES = ImageSpec(channels=1, height=2, width=2, levels=3, ordered=False)

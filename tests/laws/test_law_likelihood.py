@@ -15,6 +15,8 @@ from pointillist.networks import names
 from .likelihood import check_likelihood, check_mixture_values, check_normalised
 from .strategies import fitting_likelihoods, make_model, randomise_weights, small_hint
 
+pytestmark = pytest.mark.proof
+
 CASES = [
     (name, channels, levels)
     for channels in (1, 2, 3, 4)

@@ -21,6 +21,8 @@ from .one_likelihood import SINGLE, check_data_set, check_one_integer_likelihood
 from .strategies import HINTS, TEXTS, make_model, models, random_conditions, randomise_weights, small_hint
 from .text_encoder import random_text_encoder
 
+pytestmark = pytest.mark.proof
+
 ALONE: dict[str, dict[str, Any]] = {
     "nothing": {},
     "label": {"labels": True},

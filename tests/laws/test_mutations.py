@@ -19,6 +19,8 @@ from . import (  # noqa: F401 (they fill MUTANTS)
 )
 from .mutants import MUTANTS, Mutant
 
+pytestmark = pytest.mark.proof
+
 
 @pytest.mark.one_in(5)
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[m.name for m in MUTANTS])

@@ -6,6 +6,7 @@ with arrays, positions and labels that fit the model, which reach the sampler an
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -40,6 +41,7 @@ CHECKS = [
     status_code_conformance, content_type_conformance, response_headers_conformance, response_schema_conformance,
     negative_data_rejection, allow_header_conformance,
 ]  # fmt: skip
+REQUESTS = int(os.environ.get("POINTILLIST_REQUESTS", "200"))
 SEEDED = GenerationConfig(deterministic=True, database="none", no_shrink=True)
 EVENTS: TypeAdapter[Any] = TypeAdapter(schemas.Event)
 
@@ -188,5 +190,5 @@ def test_any_request_is_answered_as_described(path: str, method: str, small_serv
 @pytest.mark.slow
 @every_address
 def test_very_many_requests_are_answered_as_described(path: str, method: str, small_service: StudioService) -> None:
-    """Hours of a curious stranger, in minutes."""
-    fuzz(path, method, small_service, 2000, wild, likely, likely)
+    """Hours of a curious stranger, in minutes; `POINTILLIST_REQUESTS` for each address."""
+    fuzz(path, method, small_service, REQUESTS, wild, likely, likely)

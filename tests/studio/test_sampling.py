@@ -160,6 +160,7 @@ def test_a_seed_is_chosen_and_reported_if_none_is_given(client: TestClient, serv
         ({"top_p": 0}, 422, "top_p"),
         ({"colour": "red"}, 422, "colour"),
         ({"engine": "naive"}, 422, "engine"),
+        ({"engine": "integer"}, 400, "no integer program"),
         ({"order": "spiral"}, 400, "spiral"),
         ({"order": "raster-bl"}, 400, "must be an order that the model was trained on"),
         ({"samples": [{"conditions": {"label": "horse"}}]}, 400, "no class 'horse'"),

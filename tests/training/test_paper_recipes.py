@@ -20,6 +20,8 @@ from ..scripts import script
 from .helpers import assert_same_weights
 from .test_resume import interrupt_after, state_of
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).parents[2]
 PAPERS = sorted((ROOT / "recipes" / "paper-cifar10").glob("*.toml"))
 HIERARCHIES = sorted((ROOT / "recipes" / "hierarchy").glob("*.toml"))

@@ -73,10 +73,14 @@ def choose_model_engine(model: PixelModel, engine: str = "auto", size: tuple[int
         size: height and width of the images; None for the model's own.
 
     Raises:
-        EngineError: if there is no such engine, or something that it needs is missing.
+        EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
+        ShapeError: if the integer program is asked for by name, and is of another size.
     """
     if engine != "auto":
-        return choose_engine(engine, model.device)
+        choice = choose_engine(engine, model.device)
+        if engine == "integer":
+            model.integer_model(size)
+        return choice
     try:
         model.integer_model(size)
     except (EngineError, ShapeError) as error:
