@@ -61,7 +61,7 @@ def by_command(name: str, conditions: dict[str, Any], tuned: dict[str, float], t
 
 def by_job(name: str, conditions: dict[str, Any], tuned: dict[str, float], tmp_path: Path) -> dict[str, np.ndarray]:
     given = {key: [value] for key, value in conditions.items() if key != "hint"}
-    hint = {"hint": str(tmp_path / "hint.npy")} if "hint" in conditions else {}
+    hint = {"hint": tmp_path / "hint.npy"} if "hint" in conditions else {}
     return SampleJob(SampleJobSettings(model=name, n=2, seed=SEED, **tuned, **given, **hint)).compute(0, 2)
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import pointillist as pt
-from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
+from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
 from pointillist.system import available_cores
 from tests.tolerances import network_rounding, printed
 

@@ -1,4 +1,4 @@
-"""Output that the commands share: JSON, facts, tables; and `--quantize`."""
+"""Output that the commands share: JSON, facts and tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ import typer
 
 if TYPE_CHECKING:
     from pointillist.commands.report import Report
-    from pointillist.model.pixel_model import PixelModel
-
-QUANTIZE_HELP = "Quantize the matrices first: int8 or bf16."
 
 
 def print_json(value: Any) -> None:
@@ -78,14 +75,3 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text(text)
-
-
-def quantized(model: PixelModel, kind: str | None) -> PixelModel:
-    """Return the model with quantized matrices (`int8` or `bf16`); the model itself for None.
-
-    Raises:
-        ConfigError: for another kind.
-    """
-    from pointillist.checkpoint.quantization import quantize_weights
-
-    return model if kind is None else quantize_weights(model, kind)

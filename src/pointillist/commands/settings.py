@@ -6,9 +6,11 @@ Neither typer nor torch is needed: `cli/parameters.py` makes the options of a co
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from functools import cache
+from inspect import get_annotations
 from pathlib import Path
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 REQUIRED = MISSING
 FLAG = " "  # a flag has no value to name
@@ -50,6 +52,18 @@ class Option:
         """Declare a field of a class of settings; it is required unless it has a default."""
         return field(default=default, metadata={"option": self})
 
+    def sampling_field(self, default: Any) -> Any:
+        """Declare a field of a class of settings whose type is that of the field of `SamplingConfig` with its name.
+
+        It is written without an annotation. `SamplingConfig` is imported when the option is made: `pointillist --help`
+        does not wait for it.
+
+        ```python
+        guidance = Option("X", "Classifier-free guidance scale. Default: the model's own.").sampling_field(None)
+        ```
+        """
+        return field(default=default, metadata={"option": self, "sampling": True})
+
 
 @dataclass(frozen=True)
 class Argument(Option):
@@ -59,6 +73,11 @@ class Argument(Option):
 def option(default: Any, metavar: str | None, help_text: str, **more: Any) -> Any:
     """Declare a field with its default, as an option; `more` are further attributes of `Option`."""
     return Option(metavar, help_text, **more).field(default)
+
+
+def sampling_option(default: Any, metavar: str | None, help_text: str, **more: Any) -> Any:
+    """Declare a setting of sampling with its default, as an option; see `Option.sampling_field`."""
+    return Option(metavar, help_text, **more).sampling_field(default)
 
 
 def argument(metavar: str, help_text: str, default: Any = REQUIRED) -> Any:
@@ -104,6 +123,17 @@ class Settings:
 
     left_out: ClassVar[frozenset[str]] = frozenset()
 
+    def __init_subclass__(cls) -> None:
+        """Let a dataclass see the settings without an annotation, each at its place."""
+        names = get_annotations(cls)
+        settings = [name for name, value in vars(cls).items() if isinstance(value, Field)]
+        kinds = dict.fromkeys(settings, Any) | names
+        cls.__annotations__ = {name: kinds[name] for name in (*settings, *names)}
+
+    def changed(self, **values: Any) -> Self:
+        """Return a copy with some settings replaced."""
+        return replace(self, **values)
+
 
 def settings_of(config: type[Settings]) -> Iterator[Setting]:
     """Yield the settings of a class, in the order of the help page, without those of run files.
@@ -115,7 +145,22 @@ def settings_of(config: type[Settings]) -> Iterator[Setting]:
     types = get_type_hints(config)
     for item in fields(config):
         if item.name not in config.left_out and "option" in item.metadata:
-            yield Setting(item.name, types[item.name], item.default, item.metadata["option"])
+            kind = _sampling_type(item) if "sampling" in item.metadata else types[item.name]
+            yield Setting(item.name, kind, item.default, item.metadata["option"])
+
+
+@cache
+def _sampling_types() -> dict[str, Any]:
+    from pointillist.sampling.config import SamplingConfig
+
+    return get_type_hints(SamplingConfig)
+
+
+def _sampling_type(item: Field[Any]) -> Any:
+    """Return the type of a setting of sampling on the command line: the first that can be typed, or nothing."""
+    kind = _sampling_types()[item.name]
+    kind = next((one for one in get_args(kind) if one in (bool, int, float, str)), kind)
+    return kind | None if item.default is None else kind
 
 
 def to_dict(settings: Settings) -> dict[str, Any]:

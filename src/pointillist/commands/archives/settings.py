@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.commands.settings import FLAG, FORCE, ONLY_JSON, REQUIRED, Settings, argument, option
+from pointillist.commands.settings import FLAG, FORCE, ONLY_JSON, REQUIRED, Settings, argument, option, sampling_option
 
 STANDARD = "-"
 """Stands for standard input or output."""
@@ -19,12 +19,12 @@ class CompressSettings(Settings):
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
     out: str = option(REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"))
     label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
-    order: str | None = option(None, "NAME", "Generation order; by default the model's usual one.")
+    order = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
     per_record: int | None = option(
         None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
     )
     verify: bool = option(True, None, "Decode everything again, and compare.", flags=("--verify/--no-verify",))
-    threads: int | None = option(None, "N", "Threads; the archive is the same.", low=1)
+    threads = sampling_option(None, "N", "Threads; the archive is the same.", low=1)
     force: bool = option(False, FLAG, "Replace an existing archive.")
     as_json: bool = ONLY_JSON.field(False)
 
@@ -37,6 +37,6 @@ class DecompressSettings(Settings):
     out: str = option(REQUIRED, "DIR|NPZ", "A folder for PNG files, or NAME.npz.", flags=("--out", "-o"))
     model: str | None = option(None, "MODEL", "The model. Default: the bundled one that has the fingerprint.")
     salvage: bool = option(False, FLAG, "Write what is whole of a damaged archive; exits with 1.")
-    threads: int | None = option(None, "N", "Threads.", low=1)
+    threads = sampling_option(None, "N", "Threads.", low=1)
     force: bool = FORCE.field(False)
     as_json: bool = ONLY_JSON.field(False)

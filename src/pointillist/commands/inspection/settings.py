@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.commands.settings import FLAG, JSON, MODEL, PRINT_JSON, SETS, Option, Settings, argument, option
+from pointillist.commands.settings import (
+    FLAG,
+    JSON,
+    MODEL,
+    PRINT_JSON,
+    SETS,
+    Option,
+    Settings,
+    argument,
+    option,
+    sampling_option,
+)
 
 _FIELD = "Receptive field"
 REPLACE_FILE = Option(FLAG, "Replace an existing file.", flags=("--force",))
@@ -33,7 +44,7 @@ class InfoSettings(Settings):
         panel=_FIELD,
     )
     size: str | None = option(None, "SIZE", "Image size, 32 or 48x64; default: the model's own, or 28.", panel=_FIELD)
-    order: str | None = option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
+    order = sampling_option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
     force: bool = option(False, FLAG, "Overwrite the picture.", panel=_FIELD)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.models import open_model
-from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, option
+from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +41,9 @@ class JobSettings(Settings):
     """
 
     model: str = MODEL.field()
-    batch_size: int = option(64, "N", "Items computed at once.", low=1)
+    batch_size = sampling_option(64, "N", "Items computed at once.", low=1)
     device: str = DEVICE.field("cpu")
-    threads: int = option(1, "N", "Threads of each process.", low=1)
+    threads = sampling_option(1, "N", "Threads of each process.", low=1)
     quantize: str | None = QUANTIZE.field(None)
 
 

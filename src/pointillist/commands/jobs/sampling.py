@@ -6,16 +6,15 @@ Everywhere `settings` are the `SampleJobSettings` of the job.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import describe_model, model_facts, open_job_model
+from pointillist.commands.sampling.condition_files import read_conditions
+from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.data.options import parse_size
 from pointillist.model.folder.portable import PortableModel
 from pointillist.sampling.arrays import SampleArrays
-from pointillist.sampling.condition_files import read_conditions
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.sampling.stored import StoredPlan, open_stored
 from pointillist.zoo import resolve
 
@@ -112,7 +111,7 @@ def open_work(settings: Any) -> StoredWork | ModelWork:
     Raises:
         PointillistError: if the model cannot be opened, or a setting does not fit it.
     """
-    vector, image = (None if one is None else Path(one) for one in (settings.vector, settings.hint))
+    vector, image = settings.vector, settings.hint
     conditions = read_conditions(settings.attribute, vector, image)
     hint = conditions.get("hint")
     plain = (settings.device, settings.quantize, settings.best_of) == ("cpu", None, 1) and conditions.keys() <= {"hint"}
@@ -123,7 +122,7 @@ def open_work(settings: Any) -> StoredWork | ModelWork:
 
 def _sheet(settings: Any, classes: tuple[str, ...]) -> SheetPlan:
     """Return the label and the prompt of each image."""
-    prompts = parse_texts(settings.text, None if settings.texts is None else Path(settings.texts))
+    prompts = parse_texts(settings.text, settings.texts)
     return SheetPlan.of(parse_labels(settings.label, classes), prompts, settings.n, classes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import evaluate_hierarchy, is_hierarchy, reject_settings
@@ -58,7 +58,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     model.scoring_engine(settings.engine)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
-    settings = replace(settings, engine=model.scoring_engine(settings.engine, size))
+    settings = settings.changed(engine=model.scoring_engine(settings.engine, size))
     started = time.perf_counter()
     result = _likelihood(model, source.images, settings)
     seconds = time.perf_counter() - started
@@ -107,7 +107,7 @@ def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> 
         half = settings.precision == "bf16"  # a speed that only floats have
         engine = "cpu" if half else settings.engine
         with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
-            facts |= report.condition_metrics(model, source.images, replace(settings, engine=engine))
+            facts |= report.condition_metrics(model, source.images, settings.changed(engine=engine))
         facts["metrics_precision"] = settings.precision if engine == "cpu" else "integer"
     if settings.code_length:
         order = None if settings.order in ("average", "each") else settings.order

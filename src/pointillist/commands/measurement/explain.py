@@ -109,8 +109,8 @@ def _images(
 def _query(model: PixelModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
     """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
     from pointillist.analysis.query import ImageQuery
+    from pointillist.commands.sampling.condition_files import read_conditions
     from pointillist.model.batches import BatchReader
-    from pointillist.sampling.condition_files import read_conditions
 
     conditions = {"label": settings.label, "text": settings.text, **read_conditions(settings.attributes, None, None)}
     typed = {name: value for name, value in conditions.items() if value is not None}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.archives.settings import CompressSettings
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest
-from pointillist.commands.settings import argument, option
+from pointillist.commands.settings import argument, sampling_option
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
@@ -32,7 +32,7 @@ class CompressJobSettings(JobSettings, CompressSettings):
     out: str = ""
 
     images: str = argument("IMAGES", "A folder of pictures.")
-    batch_size: int = option(2, "N", "Records computed at once.", low=1)
+    batch_size = sampling_option(2, "N", "Records computed at once.", low=1)
 
 
 class CompressJob(JobKind):

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_job_model
-from pointillist.commands.settings import FLAG, argument, option
+from pointillist.commands.sampling.settings import SEED, InpaintSettings
+from pointillist.commands.settings import argument
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,41 +18,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintJobSettings(JobSettings):
-    """Settings of a job that completes pictures; as for `pointillist inpaint`.
+class InpaintJobSettings(JobSettings, InpaintSettings):
+    """Settings of a job that completes pictures: those of `pointillist inpaint`, for a folder.
 
     Attributes:
         images: a folder of pictures in the model's size; each is one item.
-        mask, region, transparent: the hole of every picture: a picture, white where to fill; rows and columns; or the
-            transparent pixels of each.
-        n: completions of each picture.
-        method, particles, moves: see `inpaint`.
-        label, text: conditions of all pictures.
-        guidance, temperature, order, engine: see `SamplingConfig`.
         seed: completions depend on the seed and on the number of the picture.
     """
 
+    left_out = frozenset({"image", "canvas", "at", "seamless", "rules", "out", "form", "animate", "force", "as_json"})
+    image: Path = Path()
+
     images: str = argument("IMAGES", "A folder of pictures in the model's size.")
-    mask: str | None = option(None, "VALUE", "A picture, white where to fill.")
-    region: str | None = option(None, "VALUE", "Rows and columns to fill, R0:R1,C0:C1.")
-    transparent: bool = option(False, FLAG, "Fill the transparent pixels of each picture.")
-    n: int = option(8, "N", "Completions of each picture.", low=1)
-    method: str = option("auto", "VALUE", "auto, known, order, smc or sequential.")
-    particles: int = option(64, "N", "Histories that smc draws together.", low=1)
-    moves: int = option(4, "N", "Single-pixel moves of each after smc.", low=0)
-    label: str | None = option(None, "VALUE", "Name or number of the label.")
-    text: str | None = option(None, "VALUE", "Prompt.")
-    guidance: float = option(1.0, "X", "Classifier-free guidance scale; 1 = off.")
-    temperature: float = option(1.0, "X", "Sampling temperature; 0 = argmax.")
-    seed: int = option(0, "N", "The same seed gives the same completions.", low=0)
-    order: str | None = option(None, "VALUE", "Pixel generation order, one the model was trained on.")
-    engine: str = option("auto", "VALUE", "auto, cpu, cuda, jacobi, numpy or naive.")
-
-
-_KEYWORDS = (
-    *("n", "method", "label", "text", "guidance", "temperature", "particles", "moves", "order", "engine", "threads"),
-    "batch_size",
-)
+    seed: int = SEED.field(0)
 
 
 class InpaintJob(JobKind):
@@ -66,7 +45,7 @@ class InpaintJob(JobKind):
         self._folder = Path(settings.images)
         self._files = list_pictures(self._folder)
         self.count, self.skipped = len(self._files), {}
-        masks = [] if settings.mask is None else [Path(settings.mask)]
+        masks = [] if settings.mask is None else [settings.mask]
         self.facts = {"model": model_facts(self._model), "images": files_digest([*self._files, *masks])}
 
     def compute(self, start: int, stop: int) -> Arrays:
@@ -79,6 +58,7 @@ class InpaintJob(JobKind):
     def _complete(self, item: int) -> Arrays:
         import numpy as np
 
+        from pointillist.commands.sampling.inpaint import keywords
         from pointillist.completion.api import inpaint
         from pointillist.data.readers.picture_files import read_picture
         from pointillist.errors import ShapeError
@@ -93,9 +73,8 @@ class InpaintJob(JobKind):
             )
         x = one_image(self._model, picture)
         known = self._known(self._files[item], (x.shape[2], x.shape[3]))
-        keywords: dict[str, Any] = {name: getattr(settings, name) for name in _KEYWORDS}
         seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
-        result = inpaint(self._model, x, known, seed=seed, **keywords)
+        result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         return {
             "levels": result.levels.numpy().astype(dtype), "nats": result.nats.numpy(),
@@ -107,9 +86,8 @@ class InpaintJob(JobKind):
         from pointillist.errors import ConfigError, DataError
 
         settings = self._settings
-        mask = None if settings.mask is None else Path(settings.mask)
         try:
-            return parse_known(picture, mask, settings.region, settings.transparent, size)
+            return parse_known(picture, settings.mask, settings.region, settings.transparent, size)
         except ConfigError as error:
             if settings.transparent:  # the fault of this picture; a mask or a region is the same for all
                 raise DataError(str(error)) from error
@@ -134,7 +112,7 @@ class InpaintJob(JobKind):
         import numpy as np
 
         from pointillist.commands.jobs.merging import check_suffix
-        from pointillist.sampling.files import write_arrays
+        from pointillist.commands.sampling.archive import write_arrays
 
         check_suffix(out, ".npz")
         result = list(parts)

@@ -9,41 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings
-from pointillist.commands.settings import REQUIRED, option
+from pointillist.commands.sampling.settings import COUNT, SEED, SampleSettings
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampleJobSettings(JobSettings):
-    """Settings of a job that samples images; as for `pointillist sample`.
+class SampleJobSettings(JobSettings, SampleSettings):
+    """Settings of a job that samples images: those of `pointillist sample`, without its outputs.
 
     Attributes:
         n: number of images; of each label or prompt, where they are given.
-        label: names or numbers, several with commas, or `each`.
-        text, texts: prompts, and a file with a prompt on each line.
-        negative_prompt, best_of, attribute, guidance, temperature, top_p, size, order, engine: see `SamplingConfig`.
-        vector, hint: files of a condition vector (`.npy`) and of a condition image.
-        seed: the same seed gives the same images.
+        seed: image i depends on (seed, i) alone.
     """
 
-    n: int = option(REQUIRED, "N", "Images; of each label or prompt, where they are given.", low=1)
-    label: tuple[str, ...] = option((), "VALUE", "Name or number, several with commas, or each for all.")
-    text: tuple[str, ...] = option((), "VALUE", "Prompt; several with semicolons, or repeat the option.")
-    texts: str | None = option(None, "VALUE", "A file with a prompt on each line.")
-    negative_prompt: str | None = option(None, "VALUE", "Prompt to steer away from, by guidance (above 1).")
-    best_of: int = option(1, "N", "Sample N of each image; keep the best by its conditions.", low=1)
-    attribute: tuple[str, ...] = option((), "VALUE", "Such as hair=red; repeatable.")
-    vector: str | None = option(None, "VALUE", "Condition vector, an .npy: one row for all images or one each.")
-    hint: str | None = option(None, "VALUE", "Condition image: a picture, or an .npy.")
-    guidance: float | None = option(None, "X", "Classifier-free guidance scale. Default: the model's own.")
-    temperature: float | None = option(None, "X", "Sampling temperature. Default: the model's own.")
-    top_p: float | None = option(None, "X", "Nucleus sampling. Default: the model's own.")
-    seed: int = option(0, "N", "The same seed gives the same images.", low=0)
-    size: str | None = option(None, "VALUE", "Another size, 32 or 48x64, where the model allows it.")
-    order: str | None = option(None, "VALUE", "Pixel generation order, one the model was trained on.")
-    engine: str = option("auto", "VALUE", "auto, cpu, integer, cuda, jacobi, numpy or naive.")
+    left_out = frozenset({
+        *("hint_from_image", "seamless", "rules", "verbose"),
+        *("out", "form", "palette", "animate", "force", "as_json"),
+    })  # fmt: skip
+    n: int = COUNT.field()
+    seed: int = SEED.field(0)
 
 
 class SampleJob(JobKind):
@@ -85,8 +71,8 @@ class SampleJob(JobKind):
         import numpy as np
 
         from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.sampling.archive import write_npz
         from pointillist.images import ImageSpec
-        from pointillist.sampling.files import write_npz
 
         check_suffix(out, ".npz")
         facts = manifest["facts"]

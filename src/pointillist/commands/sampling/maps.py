@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointillist.cli.target import MAP_KINDS, is_map_file
 from pointillist.commands.paths import reject_existing
+from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -46,8 +46,8 @@ def parse_hint(
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
+    from pointillist.commands.sampling.condition_files import read_conditions
     from pointillist.conditioning import hint_rule
-    from pointillist.sampling.condition_files import read_conditions
 
     if image is None:
         return read_conditions([], None, hint)
@@ -60,8 +60,8 @@ def parse_hint(
 
 def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
+    from pointillist.commands.sampling.condition_files import read_image, read_numbers
     from pointillist.data import load_data
-    from pointillist.sampling.condition_files import read_image, read_numbers
     from pointillist.training.runs.data import resolve_data_options
 
     if path.suffix.lower() == ".npy":

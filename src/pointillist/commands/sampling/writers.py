@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.cli.map_output import check_maps, encode_maps
-from pointillist.cli.target import MAP_KINDS, is_map_file
 from pointillist.commands.paths import reject_existing
+from pointillist.commands.sampling.archive import as_files
+from pointillist.commands.sampling.maps import check_maps, encode_maps
+from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
 from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
-from pointillist.sampling.files import as_files
 
 if TYPE_CHECKING:
+    from pointillist.commands.sampling.prompts import SheetPlan
     from pointillist.images import ImageSpec
-    from pointillist.sampling.prompts import SheetPlan
 
 MAX_SHEET = 1024
 Names = Sequence[str]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from pointillist.commands.sampling.archive import as_files
 from pointillist.files.writing import write_text
-from pointillist.sampling.files import as_files
 from pointillist.visualization import save_png
 
 if TYPE_CHECKING:

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-import typer
 from PIL import Image
 
-from pointillist.cli.map_output import files_beside
-from pointillist.cli.writers import Totals, encode_files
+from pointillist.commands.report import note
+from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_npz
+from pointillist.commands.sampling.maps import files_beside
+from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
 from pointillist.files.writing import atomic_path
-from pointillist.sampling.files import level_bytes, level_dtype, write_npz
 
 if TYPE_CHECKING:
-    from pointillist.cli.sample_source import SampleSource
+    from pointillist.commands.sampling.source import SampleSource
     from pointillist.images import ImageSpec
     from pointillist.sampling.arrays import SampleArrays
 
@@ -81,13 +81,13 @@ def write_batches(
         done = output.keep(settings["batch_size"])
         if done:
             totals.add_rows(output.rows())
-            typer.echo(f"continued  at image {done + 1:,} of {total:,}", err=True)
+            note(f"continued  at image {done + 1:,} of {total:,}")
         try:
             for part in totals.through(source.stream(settings, on_row, done)):
                 output.append(list(sink.write(output, part if colours is None else part.recoloured(colours))))
         except BaseException:
             if output.done:
-                typer.echo(f"{output.done:,} of {total:,} images are kept: the same command continues.", err=True)
+                note(f"{output.done:,} of {total:,} images are kept: the same command continues.")
             raise
         sink.finish(output, out)
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from pointillist.cli.hierarchy_source import open_hierarchy
 from pointillist.commands.hierarchy import is_hierarchy
+from pointillist.commands.sampling.hierarchy_source import open_hierarchy
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class ModelSource(_OfModel):
 
     def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
         """Read a condition image; see `parse_hint`."""
-        from pointillist.cli.hint_options import parse_hint
+        from pointillist.commands.sampling.hints import parse_hint
 
         return parse_hint(self, hint, image, size)
 
@@ -205,7 +205,7 @@ class StoredSource(_OfModel):
 
     def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
         """Read a condition image; see `parse_hint`."""
-        from pointillist.cli.hint_options import parse_hint
+        from pointillist.commands.sampling.hints import parse_hint
 
         return parse_hint(self, hint, image, size)
 
@@ -259,11 +259,8 @@ def open_source(
         from pointillist.engine.cpu.precompile import precompile_in_background
 
         precompile_in_background()  # takes seconds at the first use ever
-    from pointillist.cli.output import quantized
-    from pointillist.model.folder.pretrained import load
+    from pointillist.commands.models import open_model
     from pointillist.sampling.engines import choose_model_engine
-    from pointillist.system import resolve_device
 
-    model = quantized(load(name), quantize)
-    model.to(resolve_device(device))
+    model = open_model(name, device, quantize)
     return ModelSource(model, choose_model_engine(model, engine, size))

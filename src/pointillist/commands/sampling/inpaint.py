@@ -1,0 +1,200 @@
+"""Fill the unknown part of an image, and write the completions."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pointillist.commands.models import open_model
+from pointillist.commands.paths import check_animation
+from pointillist.commands.report import Report, note
+from pointillist.commands.sampling import writers
+from pointillist.commands.sampling.archive import level_bytes, write_npz
+from pointillist.commands.sampling.maps import files_beside, write_map
+from pointillist.commands.sampling.resumable import LIST
+from pointillist.commands.sampling.settings import InpaintSettings
+from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
+from pointillist.completion.api import inpaint as complete
+from pointillist.completion.canvas import extend, make_seamless
+from pointillist.completion.hole import parse_canvas, parse_known
+from pointillist.completion.result import Completions
+from pointillist.errors import ConfigError, counted
+from pointillist.files.writing import atomic_path
+from pointillist.model.batches import one_image
+from pointillist.rules.config import parse_rules
+from pointillist.system import describe_threads
+from pointillist.visualization import image_grid, save_png
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pointillist.completion.canvas import Canvases
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.sampling.arrays import SampleArrays
+
+_KEYWORDS = (
+    "n",
+    "method",
+    "label",
+    "text",
+    "guidance",
+    "temperature",
+    "particles",
+    "moves",
+    "order",
+    "engine",
+    "threads",
+)
+
+
+def keywords(settings: InpaintSettings) -> dict[str, Any]:
+    """Return the settings that are keywords of `pt.inpaint`, but for the seed and the rules."""
+    return {name: getattr(settings, name) for name in _KEYWORDS}
+
+
+def inpaint(settings: InpaintSettings) -> Report:
+    """Draw completions of an image, or extend it, or let it tile, and write them."""
+    force, animate = settings.force, settings.animate
+    kind, path = target(settings.out, settings.form, force, "completions")
+    model = open_model(settings.model, settings.device)
+    x = one_image(model, settings.image)
+    holes = [settings.mask is not None, settings.region is not None, settings.transparent]
+    canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
+    if canvas is None:
+        size = (x.shape[2], x.shape[3])
+        known = parse_known(settings.image, settings.mask, settings.region, settings.transparent, size)
+    pictures = settings.n + (kind not in MAP_KINDS)
+    writers.check_target(path, kind, pictures, model.image, model.tileset is not None, force)
+    if animate is not None:
+        check_animation(animate, kind, force)
+        if canvas is not None:
+            raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
+    seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
+    how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
+    for text in describe_threads(settings.threads):
+        note(f"note       {text}")
+    started = time.perf_counter()
+    results: Completions | Canvases
+    if canvas is None:
+        results = complete(model, x, known, **how)
+    elif settings.seamless is not None:
+        results = make_seamless(model, x, settings.seamless, **how)  # type: ignore[arg-type]
+    else:
+        results = extend(model, x, *canvas, **how)
+    write(model, results, x, kind, path, animate, force, settings.seamless)
+    return report(results, path, animate, time.perf_counter() - started)
+
+
+def write(
+    model: PixelModel,
+    results: Completions | Canvases,
+    x: Tensor,
+    kind: str,
+    path: Path,
+    animation: Path | None,
+    force: bool,
+    seamless: str | None = None,
+) -> None:
+    """Write completions as a sheet, exact files, maps or an archive, and as an animation.
+
+    A sheet repeats images that tile in the directions `seamless`.
+    """
+    classes = model.config.classes if bool((results.labels >= 0).all()) else ()
+    if kind == "npz":
+        nats, labels = results.nats.numpy(), results.labels.numpy()
+        write_npz(path, [level_bytes(results.numpy())], nats, labels, results.image, classes)
+        return
+    if kind in MAP_KINDS and is_map_file(path):
+        write_map(path, [results.numpy()], kind, force)
+        return
+    if kind == "files" or kind in MAP_KINDS:
+        _write_folder(path, results.numpy(), classes, kind)
+        return
+    captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
+    if not isinstance(results, Completions):
+        save_png(image_grid(writers.repeated(results.drawn(), seamless), captions=captions), path)
+        return
+    array, kept = results.drawn(), results.known.all(0)
+    given = replace(results, levels=x.cpu().expand_as(results.levels)).drawn()[:1].copy()
+    given[:, np.kron(~kept, np.ones(np.array(given.shape[1:3]) // kept.shape, bool))] = 128
+    save_png(image_grid(np.concatenate([given, array]), captions=["known", *captions]), path)
+    if animation is not None:
+        rank = model.generation_rank(*results.image.shape[1:], model.order(results.order))
+        later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
+        writers.write_animation(animation, [results.numpy()], later, captions=captions, start=int(kept.sum()))
+
+
+def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], form: str) -> None:
+    """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    for name, content in files_beside(results, form).items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
+    for number, (content, label, nats) in enumerate(
+        zip(writers.encode_files(results, form), results.labels.tolist(), results.nats.tolist(), strict=True)
+    ):
+        name = f"{number:05d}.{form if form in MAP_KINDS else 'png'}"
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
+        label_row = {"label": classes[label]} if classes else {}
+        rows.append({"file_name": name, **label_row, "bits": round(-nats / math.log(2), 3)})
+    with atomic_path(folder / LIST) as listing:
+        listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+def report(results: Completions | Canvases, path: Path, animation: Path | None, seconds: float) -> Report:
+    """Describe how the completions were drawn, their bits, and where they are."""
+    bits = (-results.nats / math.log(2)).tolist()
+    facts: dict[str, Any] = {"count": len(results), "bits": bits}
+    if isinstance(results, Completions):
+        subject = f"{int((~results.known).sum()):,} sub-pixels"
+        method = _describe_method(results)
+        facts |= {
+            "method": results.method,
+            "exact": results.is_exact,
+            "unknown": int((~results.known).sum()),
+            "log_weights": results.log_weights.tolist(),
+            "ess": results.ess,
+            "acceptance": results.acceptance,
+            "rule_acceptance": results.rule_acceptance,
+        }
+    else:
+        facts |= {"methods": list(results.methods), "orders": list(results.orders)}
+        pairs = dict.fromkeys(zip(results.methods, results.orders, strict=True))
+        windows = counted(len(results.methods), "window")
+        subject = f"{results.image.height}x{results.image.width}"
+        method = f"{', '.join(f'{name}, order {order}' for name, order in pairs)}: {windows}"
+    facts |= {
+        "seed": results.seed,
+        "engine": results.engine,
+        "order": results.order,
+        "seconds": round(seconds, 3),
+        "out": str(path),
+        "animation": None if animation is None else str(animation),
+    }
+    spread = f"{min(bits):.1f} to {max(bits):.1f}" if len(bits) > 1 else f"{bits[0]:.1f}"
+    lines = [
+        f"filled     {subject}, {counted(len(results), 'time')}, in {seconds:.1f} s, engine {results.engine}",
+        f"method     {method}",
+        f"bits       {spread} given the known pixels",
+        f"seed       {results.seed}",
+        f"written    {path}",
+        *([] if animation is None else [f"           {animation}"]),
+    ]
+    return Report(facts, text="\n".join(lines))
+
+
+def _describe_method(results: Completions) -> str:
+    exact = "exact" if results.is_exact else f"effective sample size {results.ess:.1f}"
+    obeyed = "" if results.rule_acceptance is None else f", {results.rule_acceptance:.1%} obeyed the rules"
+    moved = "" if results.acceptance is None else f", {results.acceptance:.0%} of the moves accepted"
+    return f"{results.method}, order {results.order}: {exact}{moved}{obeyed}"

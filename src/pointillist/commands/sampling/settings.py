@@ -1,0 +1,145 @@
+"""Settings of `sample` and `inpaint`, which their jobs share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pointillist.commands.settings import (
+    FLAG,
+    FORCE,
+    JSON,
+    MODEL,
+    QUANTIZE,
+    Argument,
+    Option,
+    Settings,
+    option,
+    sampling_option,
+)
+
+_SAMPLING, _OUTPUT, _HOLE, _METHOD = "Sampling", "Output", "The hole", "Method"
+
+COUNT = Option("N", "Images; of each label or prompt, where they are given.", low=1)
+SEED = Option("N", "The same seed gives the same images.", panel=_SAMPLING, low=0)
+_RULES = Option("TOML", "Rules that every map obeys.", panel=_SAMPLING)
+_ENGINE = Option("NAME", "auto, cpu, integer, cuda, jacobi, numpy or naive.", panel=_SAMPLING)
+_DEVICE = Option("NAME", "Device of the model: cpu, cuda or auto.", panel=_SAMPLING)
+_THREADS = Option("N", "Threads that share a batch on engine cpu, at most one for each core.", panel=_SAMPLING, low=1)
+_ORDER = Option("NAME", "Pixel generation order, one the model was trained on.", panel=_SAMPLING)
+_FORMAT = Option(
+    "KIND",
+    "image, sheet, files, npz, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
+    flags=("--format",),
+    panel=_OUTPUT,
+)
+_ANIMATE = Option("GIF", "Also write an animation of the sampling.", panel=_OUTPUT)
+_FORCE, _JSON = replace(FORCE, panel=_OUTPUT), replace(JSON, panel=_OUTPUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleSettings(Settings):
+    """Settings of `sample`."""
+
+    model: str = MODEL.field()
+    n: int = COUNT.field(16)
+    label: tuple[str, ...] = option(
+        (), "LABEL", "Name or number, several with commas, or each for all.", panel=_SAMPLING
+    )
+    text: tuple[str, ...] = option(
+        (), "PROMPT", "Prompt; several with semicolons, or repeat the option.", panel=_SAMPLING
+    )
+    texts: Path | None = option(None, "FILE", "A file with a prompt on each line.", panel=_SAMPLING)
+    negative_prompt = sampling_option(
+        None, "PROMPT", "Prompt to steer away from, by guidance (above 1).", flags=("--not",), panel=_SAMPLING
+    )
+    best_of = sampling_option(
+        1, "N", "Sample N of each image; keep the best by its conditions.", panel=_SAMPLING, low=1
+    )
+    attribute: tuple[str, ...] = option((), "NAME=VALUE", "Such as hair=red; repeatable.", panel=_SAMPLING)
+    vector: Path | None = option(None, "NPY", "Condition vector: one row for all images or one each.", panel=_SAMPLING)
+    hint: Path | None = option(None, "IMAGE", "Condition image: a picture, or an .npy.", panel=_SAMPLING)
+    hint_from_image: Path | None = option(None, "IMAGE", "An image to derive the hint from.", panel=_SAMPLING)
+    temperature = sampling_option(
+        None, "X", "Sampling temperature; 0 = argmax. Default: the model's own.", panel=_SAMPLING
+    )
+    top_p = sampling_option(
+        None, "X", "Nucleus sampling: keep the most probable levels up to this sum.", panel=_SAMPLING
+    )
+    guidance = sampling_option(
+        None,
+        "X",
+        "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
+        panel=_SAMPLING,
+    )
+    seed: int | None = SEED.field(None)
+    size: str | None = option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.", panel=_SAMPLING)
+    seamless: str | None = option(
+        None,
+        "SIDES",
+        "Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
+        panel=_SAMPLING,
+    )
+    rules = _RULES.sampling_field(None)
+    engine = _ENGINE.sampling_field("auto")
+    device: str = _DEVICE.field("cpu")
+    threads = _THREADS.sampling_field(None)
+    verbose: bool = option(
+        False, FLAG, "Print which engine was chosen, and why.", flags=("--verbose",), panel=_SAMPLING
+    )
+    order = _ORDER.sampling_field(None)
+    quantize: str | None = replace(QUANTIZE, panel=_SAMPLING).field(None)
+    batch_size = sampling_option(64, "N", "Images sampled at once.", panel=_SAMPLING, low=1)
+    out: str | None = option(
+        None,
+        "PATH",
+        "NAME.png (an image, or a sheet), DIR/, NAME.npz or a map. Default: samples.png, or a free samples-N.png.",
+        flags=("--out", "-o"),
+        panel=_OUTPUT,
+    )
+    form: str | None = _FORMAT.field(None)
+    palette: Path | None = option(None, "FILE", "Other colours for a palette model.", panel=_OUTPUT)
+    animate: Path | None = _ANIMATE.field(None)
+    force: bool = _FORCE.field(False)
+    as_json: bool = _JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InpaintSettings(Settings):
+    """Settings of `inpaint`."""
+
+    model: str = MODEL.field()
+    image: Path = Argument("IMAGE", "A picture in the model's size, or a map.").field()
+    mask: Path | None = option(None, "PNG", "A picture, white where to fill.", panel=_HOLE)
+    region: str | None = option(None, "R0:R1,C0:C1", "Rows and columns to fill.", panel=_HOLE)
+    transparent: bool = option(
+        False, FLAG, "Fill the transparent pixels of IMAGE.", flags=("--transparent",), panel=_HOLE
+    )
+    canvas: str | None = option(None, "HxW", "Extend IMAGE to a larger canvas instead.", panel=_HOLE)
+    at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE)
+    seamless: str | None = option(None, "SIDES", "Make IMAGE tile instead: x, y or both.", panel=_HOLE)
+    n: int = option(8, "N", "Completions.", low=1)
+    method: str = option("auto", "NAME", "auto, known, order, smc or sequential.", panel=_METHOD)
+    label: str | None = option(None, "LABEL", "Name or number of the label.", panel=_METHOD)
+    text: str | None = option(None, "PROMPT", "Prompt.", panel=_METHOD)
+    guidance = sampling_option(1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD)
+    temperature = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
+    particles: int = option(64, "N", "Histories that smc draws together, on average.", panel=_METHOD, low=1)
+    moves: int = option(4, "N", "Single-pixel moves of each after smc.", panel=_METHOD, low=0)
+    seed: int | None = SEED.field(None)
+    order = _ORDER.sampling_field(None)
+    rules = _RULES.sampling_field(None)
+    engine = _ENGINE.sampling_field("auto")
+    device: str = _DEVICE.field("cpu")
+    threads = _THREADS.sampling_field(None)
+    out: str | None = option(
+        None,
+        "PATH",
+        "A sheet NAME.png, DIR/, NAME.npz or a map. Default: completions.png.",
+        flags=("--out", "-o"),
+        panel=_OUTPUT,
+    )
+    form: str | None = _FORMAT.field(None)
+    animate: Path | None = _ANIMATE.field(None)
+    force: bool = _FORCE.field(False)
+    as_json: bool = _JSON.field(False)
