@@ -1,14 +1,17 @@
-"""Guidance, temperature and top-p as one object, and what they do to log-probabilities in numpy. Needs no torch.
+"""Guidance, temperature and top-p as one object. Needs no torch.
 
-The formulas are those of `sampling_transforms.py` (torch) and of `engine/cpu/kernels/inverse_cdf.py` (compiled). They
-decide what is drawn, not the likelihood of what was drawn, so no decoder depends on them.
+They decide what is drawn, not the likelihood of what was drawn, so no decoder depends on them. The formulas stand in
+`engine/head/transform.py` for frequencies of integer programs, and for floating point in `sampling_transforms.py`
+(torch) and `engine/cpu/kernels/inverse_cdf.py` (compiled).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from numbers import Real
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,27 @@ from numpy.typing import NDArray
 from pointillist.errors import ConfigError
 
 Floats = NDArray[np.float64]
+MAX_GUIDANCE = 1000
+GUIDANCE_BITS, TOP_P_BITS = 16, 30
+UNIT = 1 << GUIDANCE_BITS
+"""1 as an integer of guidance, and of the inverse of the temperature."""
+COLDEST = 0
+"""In place of the inverse of a temperature below 2^-10: take the most probable level."""
+_HOTTEST, _LEAST_TEMPERATURE = 1, 2.0**-10
+
+
+class TransformIntegers(NamedTuple):
+    """A transform as the integers that integer programs take.
+
+    Attributes:
+        guidance: in steps of 2^-16.
+        inverse_temperature: in steps of 2^-16, from 1 to 2^26; `COLDEST` below a temperature of 2^-10.
+        top_p: in steps of 2^-30, from 1 to 2^30.
+    """
+
+    guidance: int
+    inverse_temperature: int
+    top_p: int
 
 
 @dataclass(frozen=True)
@@ -63,6 +87,15 @@ class Transform:
         """Return it without guidance: for images without conditions, which guidance does not change."""
         return replace(self, guidance=1.0)
 
+    @cached_property
+    def integers(self) -> TransformIntegers:
+        """The settings as integers, rounded to the nearest, halves upwards."""
+        sharpness = COLDEST
+        if self.temperature >= _LEAST_TEMPERATURE:
+            sharpness = max(_HOTTEST, math.floor(UNIT / self.temperature + 0.5))
+        top_p = max(1, math.floor(self.top_p * 2.0**TOP_P_BITS + 0.5))
+        return TransformIntegers(math.floor(self.guidance * UNIT + 0.5), sharpness, top_p)
+
     def as_array(self) -> Floats:
         """Return guidance, temperature and top-p as compiled code takes them, `[3]`."""
         return np.array([self.guidance, self.temperature, self.top_p], np.float64)
@@ -77,29 +110,6 @@ class Transform:
         conditional, reference = np.split(log_probs, 2)
         return log_softmax(reference + self.guidance * (conditional - reference))
 
-    def draw(self, log_probs: Floats, uniforms: Floats) -> NDArray[np.int64]:
-        """Draw a level for each uniform `[n]` from log-probabilities `[n, k]`; `[2 n, k]` under guidance."""
-        return inverse_cdf(self._sharpened(self.guide(log_probs)), uniforms)
-
-    def _sharpened(self, log_probs: Floats) -> Floats:
-        """Apply temperature, then top-p."""
-        if self.temperature < np.finfo(np.float64).tiny:
-            result = np.full_like(log_probs, -np.inf)
-            np.put_along_axis(result, log_probs.argmax(axis=1)[:, None], 0.0, axis=1)
-            return result
-        if self.temperature != 1:
-            # the best level at 0 first: dividing by a tiny temperature then leaves it there
-            log_probs = log_softmax((log_probs - log_probs.max(axis=1, keepdims=True)) / self.temperature)
-        if self.top_p < 1:
-            index = np.argsort(-log_probs, axis=1, kind="stable")
-            ordered = np.exp(np.take_along_axis(log_probs, index, axis=1))
-            over = ordered.cumsum(axis=1) - ordered >= self.top_p
-            over[:, 0] = False
-            cut = np.zeros_like(over)
-            np.put_along_axis(cut, index, over, axis=1)
-            log_probs = np.where(cut, -np.inf, log_probs)
-        return log_probs
-
 
 def log_softmax(log_probs: Floats) -> Floats:
     """Renormalise log-probabilities `[n, k]`."""
@@ -108,23 +118,14 @@ def log_softmax(log_probs: Floats) -> Floats:
     return result
 
 
-def inverse_cdf(log_probs: Floats, uniforms: Floats) -> NDArray[np.int64]:
-    """Return the first level whose cumulative probability exceeds the uniform times the total."""
-    cdf = np.exp(log_probs).cumsum(axis=1)
-    total = cdf[:, -1]
-    share = np.minimum(uniforms * total, np.nextafter(total, 0.0))
-    result: NDArray[np.int64] = (cdf <= share[:, None]).sum(axis=1)
-    return result
-
-
 def check_guidance(guidance: float) -> None:
-    """Check that a guidance scale is finite and not negative.
+    """Check that a guidance scale is a number from 0 to `MAX_GUIDANCE`.
 
     Raises:
         ConfigError: naming the value.
     """
-    if not (isinstance(guidance, Real) and 0 <= guidance < math.inf):
-        raise ConfigError(f"`guidance` (={guidance}) must be 0 or more, and finite: 1 is the model itself.")
+    if not (isinstance(guidance, Real) and 0 <= guidance <= MAX_GUIDANCE):
+        raise ConfigError(f"`guidance` (={guidance}) must lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself.")
 
 
 IDENTITY = Transform()

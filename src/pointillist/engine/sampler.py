@@ -12,6 +12,7 @@ from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.executors import choose_executor, open_steps
 from pointillist.engine.head.frequencies import draw, log_probs
 from pointillist.engine.head.steps import IntegerSteps
+from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray, Program
 
 
@@ -117,11 +118,9 @@ def _draw_sub_pixel(program: Program, steps: IntegerSteps, batch: SampleBatch, t
             batch.params[:, row, column, first : first + program.head.levels] = log_probs(result[:count], precision)
         if batch.mask is not None:
             site = batch.mask.site(row, column)
-            drawn = batch.mask.draw(channel, site, log_probs(result, precision), uniforms, transform)
-        elif transform.is_identity:
-            drawn = draw(result, uniforms)
+            drawn = batch.mask.draw_integers(channel, site, result, uniforms, transform)
         else:
-            drawn = transform.draw(log_probs(result, precision), uniforms)
+            drawn = draw(result if transform.is_identity else transform_frequencies(result, transform), uniforms)
         levels[~known] = drawn[~known]
         assert batch.sizes is not None
         batch.sizes[~known, channel, row, column] = result[np.arange(count), levels][~known]

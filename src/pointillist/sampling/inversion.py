@@ -19,6 +19,8 @@ from torch import Tensor
 
 from pointillist.conditioning import Label
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.engine.head.frequencies import precision_of
+from pointillist.engine.head.transform import transform_frequencies
 from pointillist.errors import ConfigError, EngineError
 from pointillist.model.batches import one_image
 from pointillist.model.folder.pretrained import as_model
@@ -90,17 +92,13 @@ class _Inverter:
 
     def __init__(self, config: SamplingConfig, levels: Int[Tensor, "1 c h w"], shares: np.ndarray) -> None:
         self.sampler = UniformSampler(torch.from_numpy(shares), config.transform)
-        self.levels = levels
+        self.levels, self.integers = levels, config.engine == "integer"
         self.low, self.high = np.zeros(shares.shape), np.ones(shares.shape)
         self.shares = shares
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         index = (0, site.channel, site.row, site.column)
-        level, sampler = int(self.levels[index]), self.sampler
-        own, transform = log_probs[:1], sampler.transform
-        guided = apply_guidance(own, log_probs[1:], transform.guidance) if transform.is_guided else own
-        cdf = apply_temperature_top_p(guided, transform.temperature, transform.top_p).double().exp().cumsum(1)[0]
-        cdf = cdf / cdf[-1]
+        level, cdf = int(self.levels[index]), self._cdf(log_probs)
         self.low[index], self.high[index] = float(cdf[level - 1]) if level else 0.0, float(cdf[level])
         if not self.low[index] < self.high[index]:
             raise ConfigError(
@@ -108,6 +106,21 @@ class _Inverter:
                 "invert the image at temperature 1 and top-p 1."
             )
         return torch.full((len(log_probs),), level)
+
+    def _cdf(self, log_probs: Float[Tensor, "b k"]) -> Float[np.ndarray, " k"]:
+        """Return the CDF that the level of a sub-pixel is drawn from; of integer programs, in integers."""
+        transform = self.sampler.transform
+        if self.integers:
+            total = 2.0 ** precision_of(log_probs.shape[1])
+            frequencies = np.rint(log_probs.double().exp().cpu().numpy() * total).astype(np.int64)
+            cdf = transform_frequencies(frequencies, transform)[0].cumsum()
+        else:
+            conditional = log_probs[:1]
+            if transform.is_guided:
+                conditional = apply_guidance(conditional, log_probs[1:], transform.guidance)
+            sharpened = apply_temperature_top_p(conditional, transform.temperature, transform.top_p)
+            cdf = sharpened.double().exp().cumsum(1)[0].cpu().numpy()
+        return np.asarray(cdf / cdf[-1])
 
     def uniforms(self) -> Float[np.ndarray, "1 c h w"]:
         """Choose a uniform in each interval, away from its ends by as much as engines may differ."""

@@ -1,8 +1,9 @@
 """Masks on levels: which levels each sub-pixel of a batch may have, from before the first draw to the last.
 
 One mask serves all that restricts a draw: levels that are allowed at a pixel, and rules between pixels. It is given to
-an engine with the batch. Every engine draws within it by the same compiled code (`masked_draw.py`), which also narrows
-the domains of the sites that are still open (`domains.py`).
+an engine with the batch. Every engine in floating point draws within it by the same compiled code (`masked_draw.py`),
+and integer programs by `head/transform.py`. Compiled code also narrows the domains of the sites that are still open
+(`domains.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import Bits, Check, Constraints, from_bits, to_bits
 from pointillist.engine.constraints.domains import Domains
 from pointillist.engine.constraints.propagation import count_domains, restrict
-from pointillist.engine.cpu.kernels.masked_draw import draw_levels
+from pointillist.engine.cpu.kernels.masked_draw import assign_levels, draw_levels, prepare_levels, redraw_uniforms
+from pointillist.engine.head.frequencies import draw, log_probs
+from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 
@@ -181,7 +184,7 @@ class LevelMask:
         uniforms: Float[np.ndarray, " n"],
         transform: Transform,
     ) -> Int[np.ndarray, " n"]:
-        """Draw a level for each image at a sub-pixel.
+        """Draw a level for each image at a sub-pixel in floating point.
 
         Args:
             site: `row * width + column` of the image.
@@ -191,6 +194,44 @@ class LevelMask:
         own, guided = np.ascontiguousarray(log_probs[: len(uniforms)]), np.ascontiguousarray(transform.guide(log_probs))
         draw_levels(own, guided, uniforms, transform.as_array(), self.domains, where, levels)
         return levels
+
+    def draw_integers(
+        self,
+        channel: int,
+        site: int,
+        frequencies: IntArray,
+        uniforms: Float[np.ndarray, " n"],
+        transform: Transform,
+    ) -> Int[np.ndarray, " n"]:
+        """Draw a level for each image at a sub-pixel of an integer program; a level that fails is drawn again.
+
+        Args:
+            site: `row * width + column` of the image.
+            frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
+        """
+        count, waiting, tries = len(uniforms), np.arange(len(uniforms)), 0
+        if self.weighted:
+            total = int(frequencies[0].sum()).bit_length() - 1
+            prepare_levels(log_probs(frequencies[:count], total), self.domains, np.array([channel, site], np.int64))
+        levels = np.empty(count, np.int64)
+        while len(waiting):
+            allowed = self._allowed_levels(channel, site, waiting)
+            rows = np.concatenate([waiting, waiting + count]) if transform.is_guided else waiting
+            u, accepted = np.empty(len(waiting)), np.empty(len(waiting), bool)
+            redraw_uniforms(uniforms, waiting, tries, self.domains, u)
+            levels[waiting] = drawn = draw(transform_frequencies(frequencies[rows], transform, allowed), u)
+            assign_levels(drawn, waiting, site, self.domains, accepted)
+            waiting, tries = waiting[~accepted], tries + 1
+        return levels
+
+    def _allowed_levels(self, channel: int, site: int, images: IntArray) -> Bool[np.ndarray, "m k"]:
+        """Return the levels that some images may have at a sub-pixel; an image that has none left is dead, and free."""
+        allowed = from_bits(self.domains.bits[images, channel, site], int(self.domains.layout[dm.LEVELS]))
+        alive = self.domains.state[images, dm.STATUS] == dm.ALIVE
+        empty = images[alive & ~allowed.any(1)]
+        self.domains.state[empty, dm.STATUS], self.domains.state[empty, dm.DRY] = dm.DEAD, site
+        allowed[~(alive & allowed.any(1))] = True
+        return allowed
 
     def allowed(self, channel: int, rows: IntArray, columns: IntArray) -> Bool[np.ndarray, "n k"]:
         """Return the levels that some sub-pixels of the first image may have."""

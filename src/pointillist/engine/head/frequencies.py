@@ -51,10 +51,16 @@ def exp_table() -> NDArray[np.int32]:
     return table
 
 
-def normalise(weights: Array, precision: int) -> Array:
-    """Return frequencies `[..., k]` in proportion to weights: at least 1 each, and 2^precision in all."""
+def normalise(weights: Array, precision: int, least: Array | int = 1) -> Array:
+    """Return frequencies `[..., k]` in proportion to weights: at least `least` each, and 2^precision in all.
+
+    Args:
+        weights: integers whose sum lies in 1 to 2^42.
+        precision: at most 30.
+        least: 1, or an array of 0 where the weight is 0 and of 1 elsewhere.
+    """
     total = weights.sum(axis=-1, keepdims=True)
-    result = ((weights * ((1 << (precision + 32)) // total)) >> 32).clip(min=1)
+    result = ((weights * ((1 << (precision + 32)) // total)) >> 32).clip(min=least)
     missing = (1 << precision) - result.sum(axis=-1, keepdims=True)
     best = result.argmax(axis=-1, keepdims=True)  # the first of several
     return result + missing * (count_like(result.shape[-1], result) == best)
