@@ -200,9 +200,13 @@ def integrated_gradients(
     with _gradients_enabled(model):
         canvas, other = model.canvas(query.x).detach(), model.canvas(compared).detach()
         result, gap = IntegratedGradients(bits_at_site).attribute(
-            canvas, other, n_steps=steps, method="gausslegendre", internal_batch_size=_BATCH_SIZE,
+            canvas,
+            other,
+            n_steps=steps,
+            method="gausslegendre",
+            internal_batch_size=_BATCH_SIZE,
             return_convergence_delta=True,
-        )  # fmt: skip
+        )
     values = result.reshape(query.shape[0], model.config.level_width, *query.shape[1:]).sum(1).double().cpu().numpy()
     site, names = (row, column, channel), channel_names(model.image)
     return Attribution(values, True, "integrated gradients", "bits", site, float(gap), names)

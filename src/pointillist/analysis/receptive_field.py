@@ -86,9 +86,13 @@ class ReceptiveField:
         """Draw one map for each channel, and below them (or beside a single one) the strength."""
         row, column, channel = self.site
         return plot_receptive_field(
-            self.depends, self.earlier, (channel, row, column),
-            strength=self.strength, caption=str(self), names=self.channel_names,
-        )  # fmt: skip
+            self.depends,
+            self.earlier,
+            (channel, row, column),
+            strength=self.strength,
+            caption=str(self),
+            names=self.channel_names,
+        )
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.image())

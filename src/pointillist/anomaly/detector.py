@@ -226,10 +226,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in ("model", "background")}
         stored = StoredDetector(
-            parameters=parameters, statistic_names=self.statistic_names_, image_size=self.image_size_,
-            engine=self.engine_, density=self.density_, calibration_scores=self.calibration_scores_,
+            parameters=parameters,
+            statistic_names=self.statistic_names_,
+            image_size=self.image_size_,
+            engine=self.engine_,
+            density=self.density_,
+            calibration_scores=self.calibration_scores_,
             heat_scale=self.heat_scale_,
-        )  # fmt: skip
+        )
         write_detector(Path(folder), stored, self.model_, self.background_)
         return Path(folder)
 
@@ -271,9 +275,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _scorer(self, engine: str) -> Scorer:
         return Scorer(
-            model=self.model_, background=self.background_, conditions=self.conditions, smoothing=self.smoothing,
-            batch_size=self.batch_size, engine=engine,
-        )  # fmt: skip
+            model=self.model_,
+            background=self.background_,
+            conditions=self.conditions,
+            smoothing=self.smoothing,
+            batch_size=self.batch_size,
+            engine=engine,
+        )
 
     def _batches(self, X: Any) -> Iterator[ScoredBatch]:  # noqa: N803
         check_is_fitted(self)

@@ -165,10 +165,15 @@ def evaluate(
     name = orders[0].name if order is None else order
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
     return Evaluation.of(
-        combine_orders(nats, name), model.image.channels * reader.height * reader.width,
-        notes=reader.notes, order=name, nats_by_order=by_order, guidance=guidance, split=split,
+        combine_orders(nats, name),
+        model.image.channels * reader.height * reader.width,
+        notes=reader.notes,
+        order=name,
+        nats_by_order=by_order,
+        guidance=guidance,
+        split=split,
         engine="cpu" if scorer is model else "integer",
-    )  # fmt: skip
+    )
 
 
 def open_scorer(model: PixelModel, engine: str, reader: BatchReader, batch_size: int) -> ScoringModel:

@@ -117,9 +117,14 @@ def record_stage(
     def new() -> Program:
         with torch.no_grad():
             return record(
-                forward_of(stage, condition), num_sub_steps=groups, canvas_width=channels // groups, height=rows,
-                width=columns, dtype=next(model.parameters()).dtype, order=order,
-            )  # fmt: skip
+                forward_of(stage, condition),
+                num_sub_steps=groups,
+                canvas_width=channels // groups,
+                height=rows,
+                width=columns,
+                dtype=next(model.parameters()).dtype,
+                order=order,
+            )
 
     return recorded_program(stage.network, condition, (rows, columns), order, new)
 

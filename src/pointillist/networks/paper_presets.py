@@ -41,11 +41,17 @@ _HAND_SET = (
 )
 _RMSPROP: Settings = MappingProxyType(
     {
-        "optimizer.name": "rmsprop", "optimizer.lr": 1e-3, "optimizer.beta2": 0.99, "optimizer.weight_decay": 0.0,
-        "optimizer.clip": 1.0, "optimizer.ema": 0.0, "schedule.name": "constant", "schedule.warmup": 0,
+        "optimizer.name": "rmsprop",
+        "optimizer.lr": 1e-3,
+        "optimizer.beta2": 0.99,
+        "optimizer.weight_decay": 0.0,
+        "optimizer.clip": 1.0,
+        "optimizer.ema": 0.0,
+        "schedule.name": "constant",
+        "schedule.warmup": 0,
         "batch_size": 16,
     }
-)  # fmt: skip
+)
 
 PIXELCNN = {
     "paper-cifar10": PaperPreset(
@@ -143,10 +149,16 @@ GATED_PIXELCNN = {
 # neither code divides gradients by the batch size, to which Adam is invariant, and neither clips them
 _ADAM: Settings = MappingProxyType(
     {
-        "optimizer.name": "adam", "optimizer.lr": 1e-3, "optimizer.beta1": 0.95, "optimizer.beta2": 0.9995,
-        "optimizer.weight_decay": 0.0, "optimizer.clip": 0.0, "schedule.name": "exponential", "schedule.warmup": 0,
+        "optimizer.name": "adam",
+        "optimizer.lr": 1e-3,
+        "optimizer.beta1": 0.95,
+        "optimizer.beta2": 0.9995,
+        "optimizer.weight_decay": 0.0,
+        "optimizer.clip": 0.0,
+        "schedule.name": "exponential",
+        "schedule.warmup": 0,
     }
-)  # fmt: skip
+)
 
 PIXELCNN_PP = {
     "paper-cifar10": PaperPreset(

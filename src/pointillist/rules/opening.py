@@ -49,9 +49,13 @@ class _Opening:
 
 
 def open_mask(
-    rules: Rules, image: ImageSpec, record: Any = None, allowed: Bool[np.ndarray, "c h w k"] | None = None,
-    *, weighted: bool = False,
-) -> LevelMask:  # fmt: skip
+    rules: Rules,
+    image: ImageSpec,
+    record: Any = None,
+    allowed: Bool[np.ndarray, "c h w k"] | None = None,
+    *,
+    weighted: bool = False,
+) -> LevelMask:
     """Make the mask of one map that obeys rules, arc consistent.
 
     Args:

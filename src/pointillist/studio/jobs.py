@@ -94,10 +94,16 @@ class SamplingJob:
     def _recovered(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
         request = self.request
         return recover_uniforms(
-            self.model, torch.from_numpy(levels.array().astype(np.int64)), seed=variation.seed, order=self.order.name,
-            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, engine=request.engine,
+            self.model,
+            torch.from_numpy(levels.array().astype(np.int64)),
+            seed=variation.seed,
+            order=self.order.name,
+            guidance=request.guidance,
+            temperature=request.temperature,
+            top_p=request.top_p,
+            engine=request.engine,
             **condition_keywords(self.model, variation.conditions),
-        )  # fmt: skip
+        )
 
 
 def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:

@@ -45,9 +45,13 @@ def run_job(
     model, (height, width), request = job.model, job.size, job.request
     count = len(request.samples)
     config = SamplingConfig(
-        guidance=request.guidance, temperature=request.temperature, top_p=request.top_p, engine=request.engine,
-        order=job.order.name, threads=threads,
-    )  # fmt: skip
+        guidance=request.guidance,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        engine=request.engine,
+        order=job.order.name,
+        threads=threads,
+    )
     chooser = UniformSampler(job.uniforms(), config.transform)
     carried = chooser.duplicate_for_guidance(job.conditions)
     raster_size = job.order.raster_size(height, width)
@@ -60,9 +64,15 @@ def run_job(
     known = None if job.start is None else _expanded(job.start, len(carried))
     with inference_mode(model):
         levels = autoregressive_loop(
-            model, encode_each(model, carried, request.engine), chooser, (len(carried), height, width), config,
-            known=known, on_row=batcher.on_row, outputs=outputs.movedim(-1, 1),
-        )[:count]  # fmt: skip
+            model,
+            encode_each(model, carried, request.engine),
+            chooser,
+            (len(carried), height, width),
+            config,
+            known=known,
+            on_row=batcher.on_row,
+            outputs=outputs.movedim(-1, 1),
+        )[:count]
         batcher.flush(levels)
         nats = chooser.nats if known is None else _nats(job, levels)
     return [sampled_image(job, levels[i], float(nats[i])) for i in range(count)]
@@ -79,9 +89,13 @@ def sampled_image(job: SamplingJob, levels: Int[Tensor, "c h w"], nats: float) -
 def _started_event(job: SamplingJob) -> schemas.Started:
     height, width = job.size
     return schemas.Started(
-        engine=job.request.engine, order=job.order.name, height=height, width=width,
-        seeds=[spec.seed or 0 for spec in job.request.samples], sequence=job.sequence.tolist(),
-    )  # fmt: skip
+        engine=job.request.engine,
+        order=job.order.name,
+        height=height,
+        width=width,
+        seeds=[spec.seed or 0 for spec in job.request.samples],
+        sequence=job.sequence.tolist(),
+    )
 
 
 def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
@@ -150,10 +164,13 @@ class _EventBatcher:
                 probs.append(torch.cat(tables, 1).mul_(65_535).round_())
         maps = torch.cat(entropy, 3) / math.log(2), -likelihood.log_prob(params, x) / math.log(2)
         return schemas.Pixels(
-            first=first, count=x.shape[3], levels=encode_levels(self._job.model, _pixel_major(x)),
-            entropy=encode_floats(_pixel_major(maps[0])), surprisal=encode_floats(_pixel_major(maps[1])),
+            first=first,
+            count=x.shape[3],
+            levels=encode_levels(self._job.model, _pixel_major(x)),
+            entropy=encode_floats(_pixel_major(maps[0])),
+            surprisal=encode_floats(_pixel_major(maps[1])),
             probs=schemas.EncodedArray.of(_pixel_major(torch.cat(probs, 3)).numpy(), "uint16") if probs else None,
-        )  # fmt: skip
+        )
 
 
 def _pixel_major(values: Shaped[Tensor, "n c 1 m"]) -> Shaped[Tensor, "n m c"]:

@@ -27,9 +27,15 @@ from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.sampling import run_job
 
 LIMITS = schemas.Limits(
-    body_bytes=16 * 2**20, upload_pixels=25_000_000, samples=schemas.MAX_SAMPLES, pixels=65_536, numbers=64_000_000,
-    queued=8, concurrent=2, timeout=300.0,
-)  # fmt: skip
+    body_bytes=16 * 2**20,
+    upload_pixels=25_000_000,
+    samples=schemas.MAX_SAMPLES,
+    pixels=65_536,
+    numbers=64_000_000,
+    queued=8,
+    concurrent=2,
+    timeout=300.0,
+)
 
 _STATUS = {"cancelled": 503, "timeout": 503, "internal": 500}  # of a failed job; other codes are the request's error
 

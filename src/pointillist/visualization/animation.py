@@ -82,9 +82,15 @@ def gif_bytes(
     _check(frames, hold, start, height * width)
     rank = _ranks(order, height, width)
     grid = plan_grid(
-        len(images), height, width, captions=captions, columns=columns, scale=scale,
-        max_pixels=MAX_FRAME_PIXELS, max_images=_MAX_IMAGES,
-    )  # fmt: skip
+        len(images),
+        height,
+        width,
+        captions=captions,
+        columns=columns,
+        scale=scale,
+        max_pixels=MAX_FRAME_PIXELS,
+        max_images=_MAX_IMAGES,
+    )
     ground = as_colour(background)
     empty = _EMPTY_LIGHT if text_colour(ground) == INK else _EMPTY_DARK
     indexed, palette = _indexed(compose(images, grid, captions, ground), [*empty, ACCENT, _KEEP])

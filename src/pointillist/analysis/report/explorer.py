@@ -59,10 +59,13 @@ def render_explorer(views: Views, room: int) -> Explorer:
     template = Template((_FOLDER / "explorer.html").read_text(encoding="utf-8"))
     attribution = _attribution(views)
     section = template.substitute(
-        width=width, height=height, tabs=_tabs(views), scales=_scales(views),
+        width=width,
+        height=height,
+        tabs=_tabs(views),
+        scales=_scales(views),
         attribution_left=attribution if len(views.maps.names) > 1 else "",
         attribution_right=attribution if len(views.maps.names) == 1 else "",  # beside a single chart
-    )  # fmt: skip
+    )
     behaviour = bundle("main.js", lambda path: (_PAGE / path).read_text(encoding="utf-8"))
     data = _data(views)
     limit = (room - len(section) - len(behaviour) - len(_json(data))) * 3 // 4  # base 64 takes 4 bytes for 3

@@ -113,9 +113,7 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held_out)):
         with Bar("comparing", len(levels)) as bar:
             share = nearest_training_match(levels, training, model.image, bar.follow)[0]
-        out[name] = {
-            "count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())
-        }  # fmt: skip
+        out[name] = {"count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())}
     return out
 
 

@@ -31,9 +31,15 @@ class GridEncoder(ConditionEncoder):
     """
 
     def __init__(
-        self, channels: int, spec: ImageSpec | None, mask_channels: int, *, width: int, layers: int,
+        self,
+        channels: int,
+        spec: ImageSpec | None,
+        mask_channels: int,
+        *,
+        width: int,
+        layers: int,
         level_channels: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.map_width = width

@@ -38,9 +38,13 @@ class HintEncoder(GridEncoder):
 
     def __init__(self, config: HintConfig, image: ImageSpec) -> None:
         super().__init__(
-            config.channels, config.image, 1, width=config.width, layers=config.layers,
+            config.channels,
+            config.image,
+            1,
+            width=config.width,
+            layers=config.layers,
             level_channels=config.level_channels,
-        )  # fmt: skip
+        )
         self.config = config
         self.target = image
         self.preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)

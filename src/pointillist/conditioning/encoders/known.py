@@ -36,9 +36,13 @@ class KnownPixelsEncoder(GridEncoder):
 
     def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
         super().__init__(
-            image.channels, image, image.channels, width=config.width, layers=config.layers,
+            image.channels,
+            image,
+            image.channels,
+            width=config.width,
+            layers=config.layers,
             level_channels=config.level_channels,
-        )  # fmt: skip
+        )
         self.channels = image.channels
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:

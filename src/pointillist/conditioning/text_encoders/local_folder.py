@@ -11,8 +11,14 @@ from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.reading import check_file, read_json
 
 # bytes that the file of weights has at least for each of what a setting counts
-_BYTES = {"num_hidden_layers": 500, "hidden_size": 1, "intermediate_size": 1, "vocab_size": 1, "projection_dim": 1,
-          "max_position_embeddings": 1}  # fmt: skip
+_BYTES = {
+    "num_hidden_layers": 500,
+    "hidden_size": 1,
+    "intermediate_size": 1,
+    "vocab_size": 1,
+    "projection_dim": 1,
+    "max_position_embeddings": 1,
+}
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "model.safetensors"
 
 

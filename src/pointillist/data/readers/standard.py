@@ -24,10 +24,19 @@ HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion-mnist": (
-        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-}  # fmt: skip
+}
 ENVIRONMENT = "POINTILLIST_DATA"
 DIGITS_TEST_IMAGES = 360
 _CIFAR_RECORD = 1 + 3 * 32 * 32

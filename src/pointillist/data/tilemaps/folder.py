@@ -105,9 +105,14 @@ class MapReader:
             blank = np.zeros((1, *tileset.tiles.shape[1:]), np.uint8)
             tileset = Tileset(np.concatenate([tileset.tiles, blank]))
         return DecodedImages(
-            values, np.array(list(maps)), "levels", count, tuple(notes), level_names=levels,
+            values,
+            np.array(list(maps)),
+            "levels",
+            count,
+            tuple(notes),
+            level_names=levels,
             tileset=None if tileset is None or len(tileset) < count else Tileset(tileset.tiles[:count]),
-        )  # fmt: skip
+        )
 
     def _map(
         self,

@@ -13,9 +13,21 @@ from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_js
 LEGENDS = ("legend.toml", "legend.json")
 """Names of the files beside text grids that say what their characters mean."""
 _CUSTOMARY = {
-    "outside": " ", "wall": "#", "floor": ".", "door": "+", "locked door": "L", "key": "k", "stairs up": "<",
-    "stairs down": ">", "water": "~", "grass": '"', "tree": "T", "chest": "c", "monster": "m", "lava": "!",
-}  # fmt: skip
+    "outside": " ",
+    "wall": "#",
+    "floor": ".",
+    "door": "+",
+    "locked door": "L",
+    "key": "k",
+    "stairs up": "<",
+    "stairs down": ">",
+    "water": "~",
+    "grass": '"',
+    "tree": "T",
+    "chest": "c",
+    "monster": "m",
+    "lava": "!",
+}
 
 
 def read_legend(path: Path) -> dict[str, str]:

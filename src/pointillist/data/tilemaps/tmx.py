@@ -12,9 +12,19 @@ from pointillist.files.reading import MAX_DEPTH, check_file
 
 MAX_BYTES = 256 * 2**20
 _WHOLE = {
-    "id", "firstgid", "width", "height", "tilewidth", "tileheight", "tilecount", "columns", "margin", "spacing",
-    "infinite", "gid",
-}  # fmt: skip
+    "id",
+    "firstgid",
+    "width",
+    "height",
+    "tilewidth",
+    "tileheight",
+    "tilecount",
+    "columns",
+    "margin",
+    "spacing",
+    "infinite",
+    "gid",
+}
 
 
 def read_xml(path: Path, name: str) -> dict[str, Any]:

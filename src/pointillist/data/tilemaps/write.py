@@ -64,26 +64,48 @@ class MapFiles:
         picture = self.tileset.picture()
         height, width = self.tileset.tile_size
         return {
-            "name": "levels", "tilewidth": width, "tileheight": height, "tilecount": len(self.tileset),
-            "columns": self.tileset.columns, "image": TILESET, "imagewidth": picture.width,
+            "name": "levels",
+            "tilewidth": width,
+            "tileheight": height,
+            "tilecount": len(self.tileset),
+            "columns": self.tileset.columns,
+            "image": TILESET,
+            "imagewidth": picture.width,
             "imageheight": picture.height,
-        }  # fmt: skip
+        }
 
 
 def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
     facts, (height, width) = files._facts, levels.shape
     tiles = [{"id": number, "type": name} for number, name in enumerate(files.names or ())]
     layer = {
-        "id": 1, "name": "map", "type": "tilelayer", "visible": True, "opacity": 1, "x": 0, "y": 0,
-        "width": width, "height": height, "data": (levels + 1).reshape(-1).tolist(),
-    }  # fmt: skip
+        "id": 1,
+        "name": "map",
+        "type": "tilelayer",
+        "visible": True,
+        "opacity": 1,
+        "x": 0,
+        "y": 0,
+        "width": width,
+        "height": height,
+        "data": (levels + 1).reshape(-1).tolist(),
+    }
     table = {
-        "type": "map", "version": _VERSION, "tiledversion": _TILED, "orientation": "orthogonal",
-        "renderorder": "right-down", "infinite": False, "width": width, "height": height,
-        "tilewidth": facts["tilewidth"], "tileheight": facts["tileheight"], "nextlayerid": 2, "nextobjectid": 1,
+        "type": "map",
+        "version": _VERSION,
+        "tiledversion": _TILED,
+        "orientation": "orthogonal",
+        "renderorder": "right-down",
+        "infinite": False,
+        "width": width,
+        "height": height,
+        "tilewidth": facts["tilewidth"],
+        "tileheight": facts["tileheight"],
+        "nextlayerid": 2,
+        "nextobjectid": 1,
         "tilesets": [{"firstgid": 1, "margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}],
         "layers": [layer],
-    }  # fmt: skip
+    }
     return (json.dumps(table, ensure_ascii=False) + "\n").encode()
 
 
@@ -98,8 +120,16 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         + _element(
-            "<map", version=_VERSION, tiledversion=_TILED, orientation="orthogonal", renderorder="right-down", **size,
-            **tile, infinite=0, nextlayerid=2, nextobjectid=1,
+            "<map",
+            version=_VERSION,
+            tiledversion=_TILED,
+            orientation="orthogonal",
+            renderorder="right-down",
+            **size,
+            **tile,
+            infinite=0,
+            nextlayerid=2,
+            nextobjectid=1,
         )
         + ">\n"
         + _element(" <tileset", firstgid=1, **kept)
@@ -108,7 +138,7 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
         + f"/>\n{kinds} </tileset>\n"
         + _element(" <layer", id=1, name="map", **size)
         + f'>\n  <data encoding="csv">\n{rows}\n</data>\n </layer>\n</map>\n'
-    ).encode()  # fmt: skip
+    ).encode()
 
 
 def _element(head: str, **attributes: object) -> str:
@@ -136,6 +166,10 @@ def _png(image: Image.Image) -> bytes:
 
 
 MAP_FORMATS: Mapping[str, Callable[[MapFiles, np.ndarray], bytes]] = {
-    "tmj": _tmj, "tmx": _tmx, "csv": _csv, "txt": _txt, "png": _drawn,
-}  # fmt: skip
+    "tmj": _tmj,
+    "tmx": _tmx,
+    "csv": _csv,
+    "txt": _txt,
+    "png": _drawn,
+}
 """Function that encodes a map, by the ending of the file."""

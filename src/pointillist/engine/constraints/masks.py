@@ -43,9 +43,14 @@ class LevelMask:
 
     @classmethod
     def open(
-        cls, allowed: Bool[np.ndarray, "c h w k"], count: int = 1, constraints: Constraints | None = None,
-        checks: Sequence[Check] = (), *, weighted: bool = False,
-    ) -> LevelMask:  # fmt: skip
+        cls,
+        allowed: Bool[np.ndarray, "c h w k"],
+        count: int = 1,
+        constraints: Constraints | None = None,
+        checks: Sequence[Check] = (),
+        *,
+        weighted: bool = False,
+    ) -> LevelMask:
         """Make the mask of a batch of images that all begin with the same domains; nothing is propagated yet.
 
         Args:

@@ -75,10 +75,17 @@ class BytecodeCompiler:
         for row, fields in zip(code, self.rows, strict=True):
             row[list(fields)] = list(fields.values())
         return Bytecode(
-            self.batch, code, np.array(self.patches, np.int64).reshape(-1, 7), np.array(parts, np.int64), draw,
-            self.buffers.arena.size, tuple(self.buffers.constants), self.buffers.inputs,
-            tuple(self.buffers.states), self.program.s_curve,
-        )  # fmt: skip
+            self.batch,
+            code,
+            np.array(self.patches, np.int64).reshape(-1, 7),
+            np.array(parts, np.int64),
+            draw,
+            self.buffers.arena.size,
+            tuple(self.buffers.constants),
+            self.buffers.inputs,
+            tuple(self.buffers.states),
+            self.program.s_curve,
+        )
 
     def row(self, instruction: Instruction, code: int, operands: dict[int, Operand], **fields: int) -> dict[int, int]:
         """Emit a row for an instruction; return it, so that special fields can be set."""

@@ -102,12 +102,19 @@ def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     operand = compiler.buffers.operand
     operands = {bc.Y: operand(_output(instruction)), bc.X: operand(instruction.inputs[0])}
     compiler.row(
-        instruction, Code.SCAN, operands,
-        OUTER=compiler.batch, INNER=compiler.buffers.columns(1), N=d, K=d, W=compiler.packing.place(matrix, 0, d).start,
+        instruction,
+        Code.SCAN,
+        operands,
+        OUTER=compiler.batch,
+        INNER=compiler.buffers.columns(1),
+        N=d,
+        K=d,
+        W=compiler.packing.place(matrix, 0, d).start,
         A=compiler.buffers.arena.allocate(compiler.batch * 5 * d),
-        B=compiler.buffers.add_constant(hidden), C=compiler.buffers.add_constant(cell_state),
+        B=compiler.buffers.add_constant(hidden),
+        C=compiler.buffers.add_constant(cell_state),
         Z=int(side > 0),
-    )  # fmt: skip
+    )
 
 
 @lowers("STORE_KV")
@@ -115,11 +122,18 @@ def _store_kv(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     cache = compiler.kv_cache(instruction)
     layout = compiler.buffers.kv_caches[cache]
     compiler.row(
-        instruction, Code.STORE_KV, {bc.X: compiler.buffers.operand(instruction.inputs[0])},
-        OUTER=compiler.batch, N=cache.channels - cache.key_channels, K=cache.key_channels,
-        Y=layout.keys, Y_OUTER=cache.key_channels * layout.sites, Y_INNER=layout.sites,
-        Z=layout.values, Z_OUTER=cache.length * (cache.channels - cache.key_channels),
-    )  # fmt: skip
+        instruction,
+        Code.STORE_KV,
+        {bc.X: compiler.buffers.operand(instruction.inputs[0])},
+        OUTER=compiler.batch,
+        N=cache.channels - cache.key_channels,
+        K=cache.key_channels,
+        Y=layout.keys,
+        Y_OUTER=cache.key_channels * layout.sites,
+        Y_INNER=layout.sites,
+        Z=layout.values,
+        Z_OUTER=cache.length * (cache.channels - cache.key_channels),
+    )
 
 
 @lowers("ATTEND")
@@ -132,13 +146,22 @@ def _attend(compiler: BytecodeCompiler, instruction: Instruction) -> None:
         bc.X: compiler.buffers.operand(instruction.inputs[0]),
     }
     compiler.row(
-        instruction, Code.ATTEND, operands,
-        OUTER=compiler.batch, INNER=_output(instruction).channels // cache.value_width,
-        N=cache.value_width, K=cache.key_width,
-        Z=layout.keys + instruction.head * cache.key_width * layout.sites, Z_OUTER=cache.key_channels * layout.sites,
-        Z_INNER=layout.sites, A=layout.values + instruction.head * cache.value_width, B=cache.length * values, C=values,
-        W=compiler.buffers.arena.allocate(layout.sites), Z_COLUMN=compiler.buffers.zeros.start,
-    )  # fmt: skip
+        instruction,
+        Code.ATTEND,
+        operands,
+        OUTER=compiler.batch,
+        INNER=_output(instruction).channels // cache.value_width,
+        N=cache.value_width,
+        K=cache.key_width,
+        Z=layout.keys + instruction.head * cache.key_width * layout.sites,
+        Z_OUTER=cache.key_channels * layout.sites,
+        Z_INNER=layout.sites,
+        A=layout.values + instruction.head * cache.value_width,
+        B=cache.length * values,
+        C=values,
+        W=compiler.buffers.arena.allocate(layout.sites),
+        Z_COLUMN=compiler.buffers.zeros.start,
+    )
 
 
 @lowers("CROSS_ATTEND")
@@ -149,10 +172,20 @@ def _cross_attend(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     values = base.start + count * (1 + cache.key_channels)
     operands = {bc.Y: compiler.buffers.operand(_output(instruction)), bc.X: compiler.buffers.operand(query)}
     compiler.row(
-        instruction, Code.CROSS_ATTEND, operands,
-        OUTER=compiler.batch, INNER=compiler.buffers.columns(instruction.scale) if compiler.whole_row else 1,
-        N=cache.value_width, K=cache.key_width, W=compiler.buffers.arena.allocate(count),
-        Z=base.start + count * (1 + instruction.head * cache.key_width), Z_OUTER=base.image_stride, Z_INNER=count,
-        Z_COLUMN=base.start, A=values + instruction.head * cache.value_width,
-        B=query.channels // cache.key_width, C=cache.channels - cache.key_channels, D=compiler.buffers.zeros.start,
-    )  # fmt: skip
+        instruction,
+        Code.CROSS_ATTEND,
+        operands,
+        OUTER=compiler.batch,
+        INNER=compiler.buffers.columns(instruction.scale) if compiler.whole_row else 1,
+        N=cache.value_width,
+        K=cache.key_width,
+        W=compiler.buffers.arena.allocate(count),
+        Z=base.start + count * (1 + instruction.head * cache.key_width),
+        Z_OUTER=base.image_stride,
+        Z_INNER=count,
+        Z_COLUMN=base.start,
+        A=values + instruction.head * cache.value_width,
+        B=query.channels // cache.key_width,
+        C=cache.channels - cache.key_channels,
+        D=compiler.buffers.zeros.start,
+    )

@@ -24,9 +24,20 @@ Array = Any  # numba finds the types
 
 @inner
 def draw_or_weigh(
-    s: Array, line: Array, row: int, column: int, channel: int, role: int, spec: Array, transform: Array,
-    levels: Array, uniforms: Array, log_weights: Array, scratch: Array, order: Array,
-) -> None:  # fmt: skip
+    s: Array,
+    line: Array,
+    row: int,
+    column: int,
+    channel: int,
+    role: int,
+    spec: Array,
+    transform: Array,
+    levels: Array,
+    uniforms: Array,
+    log_weights: Array,
+    scratch: Array,
+    order: Array,
+) -> None:
     """Draw a channel of every particle, or multiply the weights by the probability of its known level."""
     count = levels.shape[0]
     for b in range(count):
@@ -34,9 +45,17 @@ def draw_or_weigh(
         before = levels[b, :, row, column]
         if role == DRAWN:
             levels[b, channel, row, column] = draw(
-                s, p, p + count * line[bc.X_OUTER], channel, before, uniforms[b, channel, row, column], spec, transform,
-                scratch, order,
-            )  # fmt: skip
+                s,
+                p,
+                p + count * line[bc.X_OUTER],
+                channel,
+                before,
+                uniforms[b, channel, row, column],
+                spec,
+                transform,
+                scratch,
+                order,
+            )
         elif role == WEIGHED:
             log_weights[b] += score(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
 
@@ -100,10 +119,25 @@ def copy_states(s: Array, blocks: Array, copies: int, ancestors: Array, levels: 
 
 @entry(typed_by=4)
 def draw_rows(
-    code: Array, patches: Array, parts: Array, draw_row: int, s: Array, weights: Array, spec: Array, transform: Array,
-    values: Array, levels: Array, roles: Array, uniforms: Array, log_weights: Array, draws: Array, blocks: Array,
-    first: int, last: int, s_curve: bool,
-) -> Any:  # fmt: skip
+    code: Array,
+    patches: Array,
+    parts: Array,
+    draw_row: int,
+    s: Array,
+    weights: Array,
+    spec: Array,
+    transform: Array,
+    values: Array,
+    levels: Array,
+    roles: Array,
+    uniforms: Array,
+    log_weights: Array,
+    draws: Array,
+    blocks: Array,
+    first: int,
+    last: int,
+    s_curve: bool,
+) -> Any:
     """Draw rows `first` to `last` of the particles of an image, and return by how much the log-evidence grows.
 
     Args:
@@ -145,9 +179,20 @@ def draw_rows(
                 for channel in range(0 if together else step, channels if together else step + 1):
                     role = roles[channel, row, column]
                     draw_or_weigh(
-                        s, line, row, column, channel, role, spec, transform, levels, uniforms, log_weights, scratch,
+                        s,
+                        line,
+                        row,
+                        column,
+                        channel,
+                        role,
+                        spec,
+                        transform,
+                        levels,
+                        uniforms,
+                        log_weights,
+                        scratch,
                         order,
-                    )  # fmt: skip
+                    )
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):

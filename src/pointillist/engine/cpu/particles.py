@@ -67,11 +67,25 @@ class CpuParticles:
         spec, transform = self.draw.settings(self.transform)
         count = int(batch.counts[first])
         batch.log_evidence += draw_rows(
-            bytecode.code.copy(), bytecode.patches, bytecode.parts, bytecode.draw_row, memory, self._packing.array,
-            spec, transform, self.draw.values, batch.levels[:count], batch.roles, batch.uniforms[:count],
-            batch.log_weights, batch.draws, np.array(bytecode.states, np.int64).reshape(-1, 3), first, last,
+            bytecode.code.copy(),
+            bytecode.patches,
+            bytecode.parts,
+            bytecode.draw_row,
+            memory,
+            self._packing.array,
+            spec,
+            transform,
+            self.draw.values,
+            batch.levels[:count],
+            batch.roles,
+            batch.uniforms[:count],
+            batch.log_weights,
+            batch.draws,
+            np.array(bytecode.states, np.int64).reshape(-1, 3),
+            first,
+            last,
             bytecode.s_curve,
-        )  # fmt: skip
+        )
 
 
 def _block(memory: FloatArray, bytecode: Bytecode, state: tuple[int, int, int]) -> FloatArray:

@@ -29,9 +29,17 @@ Array = Any  # numba finds the types
 
 @entry(typed_by=4)
 def run_part(
-    code: Array, patches: Array, first: int, last: int, s: Array, weights: Array, row: int, column: int, width: int,
+    code: Array,
+    patches: Array,
+    first: int,
+    last: int,
+    s: Array,
+    weights: Array,
+    row: int,
+    column: int,
+    width: int,
     begin: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Run rows of the code, after the addresses of a new row of the image are patched in."""
     if begin:
         begin_row(code, patches, row)
@@ -40,9 +48,21 @@ def run_part(
 
 @inner
 def draw_channel(
-    s: Array, line: Array, row: int, column: int, channel: int, spec: Array, transform: Array, levels: Array,
-    known: Array, uniforms: Array, nats: Array, scratch: Array, order: Array, domains: Any,
-) -> None:  # fmt: skip
+    s: Array,
+    line: Array,
+    row: int,
+    column: int,
+    channel: int,
+    spec: Array,
+    transform: Array,
+    levels: Array,
+    known: Array,
+    uniforms: Array,
+    nats: Array,
+    scratch: Array,
+    order: Array,
+    domains: Any,
+) -> None:
     """Draw a channel of every image, or keep its known level, and add its log-probability."""
     images = levels.shape[0]
     for b in range(images):
@@ -61,9 +81,7 @@ def draw_channel(
                 if spec[GUIDED]:
                     level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
                     apply_guidance(scratch[0], scratch[1], transform, spec[LEVELS])
-                level = draw_in_domain(
-                    domains, b, channel, site, scratch[0], uniform, transform, scratch[5], order
-                )  # fmt: skip
+                level = draw_in_domain(domains, b, channel, site, scratch[0], uniform, transform, scratch[5], order)
             levels[b, channel, row, column] = level
             nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
 
@@ -83,10 +101,25 @@ def write_canvas(
 
 @entry(typed_by=4)
 def sample_images(
-    code: Array, patches: Array, parts: Array, draw_row: int, s: Array, weights: Array, spec: Array, transform: Array,
-    values: Array, levels: Array, known: Array, uniforms: Array, nats: Array, params: Array, signal: Array,
-    s_curve: bool, rows: Array, domains: Any,
-) -> None:  # fmt: skip
+    code: Array,
+    patches: Array,
+    parts: Array,
+    draw_row: int,
+    s: Array,
+    weights: Array,
+    spec: Array,
+    transform: Array,
+    values: Array,
+    levels: Array,
+    known: Array,
+    uniforms: Array,
+    nats: Array,
+    params: Array,
+    signal: Array,
+    s_curve: bool,
+    rows: Array,
+    domains: Any,
+) -> None:
     """Sample some rows of images, all of them at best.
 
     Args:
@@ -127,9 +160,21 @@ def sample_images(
                     copy_params(s, line, row, column, step, num_sub_steps, params)
                 for channel in range(0 if together else step, channels if together else step + 1):
                     draw_channel(
-                        s, line, row, column, channel, spec, transform, levels, known, uniforms, nats, scratch, order,
+                        s,
+                        line,
+                        row,
+                        column,
+                        channel,
+                        spec,
+                        transform,
+                        levels,
+                        known,
+                        uniforms,
+                        nats,
+                        scratch,
+                        order,
                         domains,
-                    )  # fmt: skip
+                    )
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):

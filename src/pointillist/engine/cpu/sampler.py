@@ -107,9 +107,14 @@ class CpuSampler:
         return {key: np.concatenate([array[p] for p in parts]) for key, array in inputs.items()}
 
     def _run(
-        self, bytecode: Bytecode, weights: FloatArray, batch: SampleBatch, part: slice, inputs: dict[str, FloatArray],
+        self,
+        bytecode: Bytecode,
+        weights: FloatArray,
+        batch: SampleBatch,
+        part: slice,
+        inputs: dict[str, FloatArray],
         signal: IntArray,
-    ) -> None:  # fmt: skip
+    ) -> None:
         spec, transform = self.draw.settings(self.transform, batch.mask is not None)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
         nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
@@ -118,11 +123,25 @@ class CpuSampler:
 
         def draw_rows(first: int, last: int) -> None:
             sample_images(
-                code, bytecode.patches, bytecode.parts, bytecode.draw_row, memory, weights, spec, transform,
-                self.draw.values, batch.levels[part], batch.known[part], batch.uniforms[part],
-                nats, params[part], signal, bytecode.s_curve, np.array([first, last]),
+                code,
+                bytecode.patches,
+                bytecode.parts,
+                bytecode.draw_row,
+                memory,
+                weights,
+                spec,
+                transform,
+                self.draw.values,
+                batch.levels[part],
+                batch.known[part],
+                batch.uniforms[part],
+                nats,
+                params[part],
+                signal,
+                bytecode.s_curve,
+                np.array([first, last]),
                 None if mask is None else mask.domains,
-            )  # fmt: skip
+            )
 
         def restore(state: tuple[list[FloatArray], FloatArray]) -> None:
             bytecode.restore(memory, state[0])

@@ -80,6 +80,14 @@ class CpuStepper(ProgramStepper):
         first, last = self.bytecode.parts[part].tolist()
         row, here, _ = self.site
         run_part(
-            self._code, self.bytecode.patches, first, last, self._memory, self._weights, row,
-            here if column is None else column, self.program.width, begin,
-        )  # fmt: skip
+            self._code,
+            self.bytecode.patches,
+            first,
+            last,
+            self._memory,
+            self._weights,
+            row,
+            here if column is None else column,
+            self.program.width,
+            begin,
+        )

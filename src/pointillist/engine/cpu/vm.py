@@ -47,9 +47,23 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
 
 @inner
 def matrix(
-    s: Array, x: int, x_row: int, weights: Array, w: int, w_row: int, y: int, y_row: int, z: int, z_row: int,
-    rows: int, k: int, n: int, weight_format: int, scales: int, scratch: int,
-) -> None:  # fmt: skip
+    s: Array,
+    x: int,
+    x_row: int,
+    weights: Array,
+    w: int,
+    w_row: int,
+    y: int,
+    y_row: int,
+    z: int,
+    z_row: int,
+    rows: int,
+    k: int,
+    n: int,
+    weight_format: int,
+    scales: int,
+    scratch: int,
+) -> None:
     """Compute y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
 
     A quantized matrix is dequantized into scratch, strip by strip; the sum goes on from strip to strip.
@@ -72,9 +86,21 @@ def matrix(
             while m < rows:
                 count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
                 tile(
-                    s, x + m * x_row + first, x_row, source, at, step, y + m * y_row + j, y_row,
-                    begin + m * begin_row + j, begin_row, depth, count, vectors, last,
-                )  # fmt: skip
+                    s,
+                    x + m * x_row + first,
+                    x_row,
+                    source,
+                    at,
+                    step,
+                    y + m * y_row + j,
+                    y_row,
+                    begin + m * begin_row + j,
+                    begin_row,
+                    depth,
+                    count,
+                    vectors,
+                    last,
+                )
                 m += count
             begin, begin_row, first = y, y_row, first + depth
         j += vectors * width
@@ -119,9 +145,23 @@ def scan(s: Array, weights: Array, line: Array) -> None:
         column = line[bc.INNER] - 1 - i if line[bc.Z] else i
         pre, out = x + column * line[bc.X_INNER], y + column * line[bc.Y_INNER]
         matrix(
-            s, hidden, hidden_row, weights, line[bc.W], NONE, gates, 4 * d, pre, line[bc.X_OUTER], images, d, 4 * d,
-            NONE, NONE, NONE,
-        )  # fmt: skip
+            s,
+            hidden,
+            hidden_row,
+            weights,
+            line[bc.W],
+            NONE,
+            gates,
+            4 * d,
+            pre,
+            line[bc.X_OUTER],
+            images,
+            d,
+            4 * d,
+            NONE,
+            NONE,
+            NONE,
+        )
         for b in range(images):
             g, kept, to = gates + b * 4 * d, cell + b * d, out + b * line[bc.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
@@ -214,10 +254,23 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
         if kind == PRODUCT:
             for m in range(line[bc.OUTER]):
                 matrix(
-                    s, x + m * line[bc.X_OUTER], line[bc.X_INNER], weights, line[bc.W], NONE, y + m * line[bc.Y_OUTER],
-                    line[bc.Y_INNER], z + m * line[bc.Z_OUTER], line[bc.Z_INNER], line[bc.INNER], line[bc.K],
-                    line[bc.N], line[bc.A], line[bc.B], line[bc.C],
-                )  # fmt: skip
+                    s,
+                    x + m * line[bc.X_OUTER],
+                    line[bc.X_INNER],
+                    weights,
+                    line[bc.W],
+                    NONE,
+                    y + m * line[bc.Y_OUTER],
+                    line[bc.Y_INNER],
+                    z + m * line[bc.Z_OUTER],
+                    line[bc.Z_INNER],
+                    line[bc.INNER],
+                    line[bc.K],
+                    line[bc.N],
+                    line[bc.A],
+                    line[bc.B],
+                    line[bc.C],
+                )
         elif kind < PRODUCT:
             for m in range(line[bc.OUTER]):
                 to, of, by = y + m * line[bc.Y_OUTER], x + m * line[bc.X_OUTER], z + m * line[bc.Z_OUTER]

@@ -216,9 +216,13 @@ class Rewriter:
         step = power(source.unit) * 2.0**-FACTOR_BITS
         scaled = Form(self.value(value, value.channels), power(source.unit) * 2.0**-8, zeros)
         self.emit(
-            "SCALE", source.view, scaled.view, View(made, 0, made.channels),
-            factor=np.floor(source.unit / step + 0.5).astype(np.int16), shift=shifts(scaled.unit, step),
-        )  # fmt: skip
+            "SCALE",
+            source.view,
+            scaled.view,
+            View(made, 0, made.channels),
+            factor=np.floor(source.unit / step + 0.5).astype(np.int16),
+            shift=shifts(scaled.unit, step),
+        )
         moved = Form(self.value(value, value.channels), scaled.unit, zeros)
         constant = np.floor(source.unit * source.offset / scaled.unit + 0.5).astype(np.int32)
         self.emit("OFFSET", source.view, moved.view, scaled.view, constant=constant)

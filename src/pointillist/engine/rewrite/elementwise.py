@@ -55,9 +55,13 @@ def rewrite_scale(rewriter: Rewriter, i: Instruction) -> None:
     step = power(np.abs(factor)) * 2.0**-FACTOR_BITS
     output, unit = rewriter.wide_target(i.output)
     rewriter.emit(
-        "SCALE", i, output, x.view,
-        factor=np.floor(factor / step + 0.5).astype(np.int16), shift=shifts(unit, x.unit * step),
-    )  # fmt: skip
+        "SCALE",
+        i,
+        output,
+        x.view,
+        factor=np.floor(factor / step + 0.5).astype(np.int16),
+        shift=shifts(unit, x.unit * step),
+    )
 
 
 @rewrites("RELU")

@@ -101,8 +101,11 @@ class TorchSampler:
                     on_row(row + 1)
         _log.info(
             "Sampled %d rows of %d sites in %d iterations over a row, %d images at once.",
-            height, width, self.num_iterations, count,
-        )  # fmt: skip
+            height,
+            width,
+            self.num_iterations,
+            count,
+        )
 
     def _sample_row(self, graphs: GraphCache, workspace: RowWorkspace, row: int) -> None:
         kind = workspace.rows.kind(row)

@@ -94,10 +94,11 @@ class DetectorPool:
             if other.info.state == "ready" and other.sha256 == sha256:
                 return other.model
         raise RequestError(
-            404, "no_detector",
+            404,
+            "no_detector",
             f"The detector of {entry.name} was fitted with a background model that is not open here: start the studio "
             "with that model too, or fit a detector without one.",
-        )  # fmt: skip
+        )
 
 
 def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
@@ -111,17 +112,22 @@ def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schema
 
     if detector.conditions:
         raise RequestError(
-            404, "no_detector",
+            404,
+            "no_detector",
             "The detector of this model judges images of a data set with their conditions, which the studio does not: "
             "fit one that judges images alone (`pointillist detect` with no conditions).",
-        )  # fmt: skip
+        )
     record = detector.explain(decode_canvas(detector.model_, query.levels, limits))
     distances = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))
     return schemas.AnomalyMap(
-        distance=encode_floats(record.z_map), top=record.top, p_value=record.p_value,
-        held_out=len(detector.calibration_scores_), false_alarms=detector.contamination, odd=record.pred_label,
+        distance=encode_floats(record.z_map),
+        top=record.top,
+        p_value=record.p_value,
+        held_out=len(detector.calibration_scores_),
+        false_alarms=detector.contamination,
+        odd=record.pred_label,
         statistics=[
             schemas.AnomalyStatistic(name=name, meaning=DESCRIPTIONS[name], distance=distance)
             for name, distance in distances
         ],
-    )  # fmt: skip
+    )

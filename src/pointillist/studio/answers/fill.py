@@ -89,11 +89,22 @@ class FillJob:
         if number:
             seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
         return complete_images(
-            self.model, levels, known, self.method, None if self.allowed is None else self.allowed[window],
-            seed=seed, particles=_PARTICLES, on_row=on_row, threads=threads, order=request.order, engine=request.engine,
-            guidance=request.guidance, temperature=request.temperature, top_p=request.top_p,
+            self.model,
+            levels,
+            known,
+            self.method,
+            None if self.allowed is None else self.allowed[window],
+            seed=seed,
+            particles=_PARTICLES,
+            on_row=on_row,
+            threads=threads,
+            order=request.order,
+            engine=request.engine,
+            guidance=request.guidance,
+            temperature=request.temperature,
+            top_p=request.top_p,
             **condition_keywords(self.model, request.conditions),
-        )  # fmt: skip
+        )
 
     def _result(
         self,
@@ -112,10 +123,16 @@ class FillJob:
         ignored = sum(num_late(self.model, part.known, self.model.order(part.order)) for part in in_order)
         worst = min(parts, key=lambda part: part.ess)
         return schemas.FillResult(
-            candidates=candidates, method=last.method, exact=all(part.is_exact for part in parts), order=last.order,
-            seed=self.request.seed or 0, ignored=ignored // levels.shape[1], ess=worst.ess, seconds=seconds,
+            candidates=candidates,
+            method=last.method,
+            exact=all(part.is_exact for part in parts),
+            order=last.order,
+            seed=self.request.seed or 0,
+            ignored=ignored // levels.shape[1],
+            ess=worst.ess,
+            seconds=seconds,
             message=_sentence(last, worst.ess, ignored // levels.shape[1], len(parts)),
-        )  # fmt: skip
+        )
 
 
 def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.Limits) -> FillJob:

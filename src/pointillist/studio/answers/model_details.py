@@ -43,12 +43,19 @@ def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None
     colours = image.palette if tileset is None else tileset.mean_colours().tolist()
     values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
     return schemas.ImageKind(
-        mode=image.mode, channels=image.channels, height=image.height, width=image.width, levels=image.levels,
-        ordered=image.ordered, dtype=level_dtype(image.levels), values=values, channel_names=list(names),
+        mode=image.mode,
+        channels=image.channels,
+        height=image.height,
+        width=image.width,
+        levels=image.levels,
+        ordered=image.ordered,
+        dtype=level_dtype(image.levels),
+        values=values,
+        channel_names=list(names),
         palette=None if colours is None else [list(colour) for colour in colours],
         level_names=None if image.level_names is None else list(image.level_names),
         tiles=None if tileset is None else _tiles(tileset),
-    )  # fmt: skip
+    )
 
 
 def _tiles(tileset: Tileset) -> schemas.EncodedArray:

@@ -25,9 +25,14 @@ def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) 
     maps = surprisal_maps(decode_query(model, query, limits))
     pixels = np.argsort(maps.order_index[0], axis=None)
     return schemas.SurprisalMaps(
-        surprisal=encode_floats(maps.surprisal), entropy=encode_floats(maps.entropy), bits=maps.bits,
-        bits_per_dim=maps.bits_per_dim, expected=maps.expected, z=maps.z_score, sequence=pixels.tolist(),
-    )  # fmt: skip
+        surprisal=encode_floats(maps.surprisal),
+        entropy=encode_floats(maps.entropy),
+        bits=maps.bits,
+        bits_per_dim=maps.bits_per_dim,
+        expected=maps.expected,
+        z=maps.z_score,
+        sequence=pixels.tolist(),
+    )
 
 
 def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
@@ -93,7 +98,10 @@ def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) ->
     edits: dict[SitePosition, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
     result = counterfactual(image, edits, n=0)
     return schemas.EditEffect(
-        levels=encode_levels(model, result.levels), bits_before=result.before.bits, bits_after=result.after.bits,
-        bits_change=result.bits_change, surprisal=encode_floats(result.after.surprisal),
+        levels=encode_levels(model, result.levels),
+        bits_before=result.before.bits,
+        bits_after=result.after.bits,
+        bits_change=result.bits_change,
+        surprisal=encode_floats(result.after.surprisal),
         shift=encode_floats(result.shift),
-    )  # fmt: skip
+    )

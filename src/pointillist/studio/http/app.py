@@ -44,9 +44,13 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
         service.close()
 
     app = FastAPI(
-        title="Pointillist studio", version=__version__, lifespan=lifespan, openapi_url="/api/openapi.json",
-        docs_url=None, redoc_url=None,  # their scripts come from other hosts
-    )  # fmt: skip
+        title="Pointillist studio",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,  # their scripts come from other hosts
+    )
     app.state.service = service
     app.include_router(router)
     page = str(PAGE)

@@ -74,18 +74,22 @@ def run(request: Request) -> Response:
 
 
 @router.get(
-    "/run/sheets/{step}", summary="A sample sheet of the run", response_class=FileResponse,
+    "/run/sheets/{step}",
+    summary="A sample sheet of the run",
+    response_class=FileResponse,
     responses={200: {"description": "The file.", "content": {"image/png": {}}}},
-)  # fmt: skip
+)
 def sheet(step: Annotated[int, Path(ge=0, lt=10**15)], request: Request) -> Response:
     """Return the sample sheet that the run has written at a step."""
     return FileResponse(_watcher(request).run.sheet(step), media_type="image/png")
 
 
 @router.post(
-    "/models/{model}/sample", summary="Sample images", response_class=Response,
+    "/models/{model}/sample",
+    summary="Sample images",
+    response_class=Response,
     responses={200: {"description": "Events, one per line.", "content": {"application/x-ndjson": {}}}},
-)  # fmt: skip
+)
 async def sample(model: Model, body: schemas.SampleRequest, request: Request) -> Response:
     """Stream events: queued, started, pixels many times, and finished or failed."""
     service = _service(request)
@@ -166,11 +170,15 @@ _PICTURE_BODY = {
 
 
 @router.post(
-    "/models/{model}/upload", response_model=schemas.UploadedImage, summary="Upload a picture",
+    "/models/{model}/upload",
+    response_model=schemas.UploadedImage,
+    summary="Upload a picture",
     openapi_extra=_PICTURE_BODY,
-    responses={409: {"model": schemas.ErrorResponse, "description": "Of another size: the resize methods."},
-               415: {"model": schemas.ErrorResponse, "description": "Not a readable picture."}},
-)  # fmt: skip
+    responses={
+        409: {"model": schemas.ErrorResponse, "description": "Of another size: the resize methods."},
+        415: {"model": schemas.ErrorResponse, "description": "Not a readable picture."},
+    },
+)
 async def upload_picture(
     model: Model,
     request: Request,
@@ -195,27 +203,33 @@ async def upload_picture(
 
 
 @router.post(
-    "/models/{model}/png", summary="Export an image", response_class=Response,
+    "/models/{model}/png",
+    summary="Export an image",
+    response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/png": {}}}},
-)  # fmt: skip
+)
 def png(model: Model, body: schemas.PngRequest, request: Request) -> Response:
     """Export an image as a PNG file, exact or enlarged."""
     return Response(_service(request).convert(model, export.png, body), media_type="image/png")
 
 
 @router.post(
-    "/models/{model}/map", summary="Export a map", response_class=Response,
+    "/models/{model}/map",
+    summary="Export a map",
+    response_class=Response,
     responses={200: {"description": "The files.", "content": {"application/zip": {}}}},
-)  # fmt: skip
+)
 def map_archive(model: Model, body: schemas.MapRequest, request: Request) -> Response:
     """Export a map for Tiled, as CSV or as text, in a ZIP file with its tileset or legend."""
     return Response(_service(request).convert(model, export.map_archive, body), media_type="application/zip")
 
 
 @router.post(
-    "/models/{model}/gif", summary="Export an animation", response_class=Response,
+    "/models/{model}/gif",
+    summary="Export an animation",
+    response_class=Response,
     responses={200: {"description": "The file.", "content": {"image/gif": {}}}},
-)  # fmt: skip
+)
 def gif(model: Model, body: schemas.GifRequest, request: Request) -> Response:
     """Export the generation of images as a GIF file."""
     return Response(_service(request).convert(model, export.gif, body), media_type="image/gif")

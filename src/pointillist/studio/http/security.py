@@ -32,10 +32,18 @@ class SecurityMiddleware:
     def __init__(self, app: App, hosts: frozenset[str], body_bytes: int, *, any_address: bool = False) -> None:
         self._app, self._hosts, self._any, self._bytes = app, hosts, any_address, body_bytes
         policy = {
-            "default-src": "'none'", "script-src": _SELF, "style-src": _SELF, "font-src": _SELF, "connect-src": _SELF,
-            "img-src": f"{_SELF} data: blob:", "manifest-src": _SELF, "worker-src": _SELF, "base-uri": "'none'",
-            "form-action": "'none'", "frame-ancestors": _SELF,
-        }  # fmt: skip
+            "default-src": "'none'",
+            "script-src": _SELF,
+            "style-src": _SELF,
+            "font-src": _SELF,
+            "connect-src": _SELF,
+            "img-src": f"{_SELF} data: blob:",
+            "manifest-src": _SELF,
+            "worker-src": _SELF,
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": _SELF,
+        }
         self._headers = [
             (b"content-security-policy", "; ".join(f"{k} {v}" for k, v in policy.items()).encode()),
             (b"x-content-type-options", b"nosniff"),

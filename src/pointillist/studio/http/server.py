@@ -104,9 +104,15 @@ class Server:
         self._socket = bind(host, port)
         self.url = url_of(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
-            application(service, host), log_level="warning", access_log=False, server_header=False,
-            timeout_graceful_shutdown=2, lifespan="on", ws="none", http=IdleTimeoutProtocol,
-        )  # fmt: skip
+            application(service, host),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+            lifespan="on",
+            ws="none",
+            http=IdleTimeoutProtocol,
+        )
         self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 

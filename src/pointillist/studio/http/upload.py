@@ -103,9 +103,11 @@ def _uploaded(
     resized = [] if method is None else [f"resized to {size[0]}x{size[1]} ({method})"]
     said = " and ".join([*resized, *changes])
     return schemas.UploadedImage(
-        levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)), resized=method, exact=not changes,
+        levels=schemas.EncodedArray.of(levels, level_dtype(spec.levels)),
+        resized=method,
+        exact=not changes,
         note=f"The picture was {said}." if said else None,
-    )  # fmt: skip
+    )
 
 
 def _spec(model: PixelModel, role: Role) -> ImageSpec:

@@ -111,8 +111,16 @@ def _scope(message: dict[str, Any]) -> dict[str, Any]:
     path, _, query = str(message.get("address", "")).partition("?")
     content_type = str(message.get("content_type", "")).encode("latin-1", "replace")
     return {
-        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "scheme": "http",
-        "method": str(message.get("method", "GET")).upper(), "path": unquote(path), "raw_path": path.encode(),
-        "query_string": query.encode(), "root_path": "", "client": None, "server": ("localhost", 80),
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "scheme": "http",
+        "method": str(message.get("method", "GET")).upper(),
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "client": None,
+        "server": ("localhost", 80),
         "headers": [(b"host", b"localhost"), *([(b"content-type", content_type)] if content_type else [])],
-    }  # fmt: skip
+    }

@@ -79,9 +79,22 @@ def _phi(vec: Vectors, value: Any, before: Any) -> Any:
 
 @intrinsic
 def tile(
-    typing: Any, x: Any, x0: Any, x_row: Any, w: Any, w0: Any, w_row: Any, y: Any, y_row: Any, z: Any, z_row: Any,
-    depth: Any, rows: Any, vectors: Any, last: Any,
-) -> Any:  # fmt: skip
+    typing: Any,
+    x: Any,
+    x0: Any,
+    x_row: Any,
+    w: Any,
+    w0: Any,
+    w_row: Any,
+    y: Any,
+    y_row: Any,
+    z: Any,
+    z_row: Any,
+    depth: Any,
+    rows: Any,
+    vectors: Any,
+    last: Any,
+) -> Any:
     """Compute one tile; `x0`, `y` and `z` are offsets in the array `x`, `w0` is one in the array `w`.
 
     `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` the lanes of the last vector that are stored.
@@ -92,12 +105,25 @@ def tile(
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
-        at = dict(zip(("x0", "xr", "w0", "wr", "y", "yr", "z", "zr", "k", "rows", "vectors", "last"),
-                      (*arguments[1:3], *arguments[4:]), strict=True))  # fmt: skip
+        at = dict(
+            zip(
+                ("x0", "xr", "w0", "wr", "y", "yr", "z", "zr", "k", "rows", "vectors", "last"),
+                (*arguments[1:3], *arguments[4:]),
+                strict=True,
+            )
+        )
         call = Tile(
-            builder.gep(source, [at["x0"]]), at["xr"], builder.gep(matrix, [at["w0"]]), at["wr"],
-            builder.gep(source, [at["y"]]), at["yr"], builder.gep(source, [at["z"]]), at["zr"], at["k"], at["last"],
-        )  # fmt: skip
+            builder.gep(source, [at["x0"]]),
+            at["xr"],
+            builder.gep(matrix, [at["w0"]]),
+            at["wr"],
+            builder.gep(source, [at["y"]]),
+            at["yr"],
+            builder.gep(source, [at["z"]]),
+            at["zr"],
+            at["k"],
+            at["last"],
+        )
         vec = Vectors(builder, signature.args[0].dtype)
         end = builder.append_basic_block("done")
         choice = builder.switch(builder.add(builder.mul(at["rows"], I64(PANEL)), at["vectors"]), end)

@@ -150,9 +150,17 @@ def pick(probabilities: Array, count: int, total: float, uniform: float) -> int:
 
 @inner
 def draw(
-    s: Array, p: int, unconditional: int, channel: int, before: Array, uniform: float, spec: Array, transform: Array,
-    scratch: Array, order: Array,
-) -> int:  # fmt: skip
+    s: Array,
+    p: int,
+    unconditional: int,
+    channel: int,
+    before: Array,
+    uniform: float,
+    spec: Array,
+    transform: Array,
+    scratch: Array,
+    order: Array,
+) -> int:
     """Draw a level of a channel of one image; `unconditional` is the offset of the unconditional parameters."""
     levels = spec[LEVELS]
     if spec[TRANSFORMED]:

@@ -75,9 +75,16 @@ def prepare_domain(domains: Any, b: int, channel: int, site: int, log_probs: Arr
 
 @inner
 def draw_in_domain(
-    domains: Any, b: int, channel: int, site: int, log_probs: Array, uniform: float, transform: Array, work: Array,
+    domains: Any,
+    b: int,
+    channel: int,
+    site: int,
+    log_probs: Array,
+    uniform: float,
+    transform: Array,
+    work: Array,
     order: Array,
-) -> int:  # fmt: skip
+) -> int:
     """Draw a level of a domain, and propagate. A level that makes a domain run dry is taken away, and another drawn.
 
     So the distribution is the one given, renormalised over the levels that make no domain run dry. An image that has no
@@ -129,9 +136,7 @@ def draw_levels(
     work, order = np.empty(count), np.empty((2, count), np.int64)
     for b in range(log_probs.shape[0]):
         prepare_domain(domains, b, where[0], where[1], log_probs[b], work)
-        levels[b] = draw_in_domain(
-            domains, b, where[0], where[1], guided[b], uniforms[b], transform, work, order
-        )  # fmt: skip
+        levels[b] = draw_in_domain(domains, b, where[0], where[1], guided[b], uniforms[b], transform, work, order)
 
 
 @entry(typed_by=0)
