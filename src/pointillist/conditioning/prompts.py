@@ -1,4 +1,8 @@
-"""Prompts without torch: they are read as vectors of a frozen encoder, or as hashed n-grams, and encoded in numpy."""
+"""Prompts without torch: they are read as vectors of a frozen encoder, or as hashed n-grams, and encoded in integers.
+
+What follows the vector of a frozen encoder, and all of the n-grams, is integer arithmetic (`fixed_point.py`): the same
+features on every platform. The vector itself is an input: its encoder computes in floating point.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pointillist.conditioning.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams
 from pointillist.errors import ConfigError, ShapeError, quote
@@ -113,7 +118,7 @@ class StoredPrompts(StoredEncoder):
 
 @dataclass(frozen=True, eq=False)
 class PromptFeatures(PortableEncoder):
-    """An encoder of prompts in numpy, float32.
+    """An encoder of prompts in numpy, in integers.
 
     Attributes:
         reader: reads prompts.
@@ -128,8 +133,8 @@ class PromptFeatures(PortableEncoder):
     reader: Any
     weights: StoredWeights
 
-    def _features(self, value: Array) -> NDArray[np.float32]:
-        """Compute the features of a prompt."""
+    def _features(self, value: Array) -> Integers:
+        """Compute the features of a prompt, in steps of 2^-18."""
         raise NotImplementedError
 
     def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
@@ -137,12 +142,12 @@ class PromptFeatures(PortableEncoder):
         result: tuple[Array, NDArray[np.bool_]] = self.reader.read(parse_prompts(value, count) or [""] * count)
         return result
 
-    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`."""
-        result = np.zeros((len(values), len(self.weights[self.names[-1]])), np.float32)
+        result = np.zeros((len(values), len(self.weights[self.names[-1]])), np.int64)
         for features, value in zip(result, values, strict=True):
             features[:] = self._features(value)
-        return result
+        return from_fixed(result)
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the kind, the weights and what the reader needs."""
@@ -167,9 +172,8 @@ class PromptFeatures(PortableEncoder):
             raise arrays.damaged("an encoder of prompts has another width")
         return chosen.of(StoredWeights(weights), stored)
 
-    def _linear(self, name: str, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        result: NDArray[np.float32] = self.weights[f"{name}.weight"] @ x + self.weights[f"{name}.bias"]
-        return result
+    def _linear(self, name: str, x: Integers) -> Integers:
+        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
 
 _READER: Mapping[str, Any] = {"encoder": "", "fingerprint": "", "length": 0}
@@ -189,9 +193,9 @@ class SentenceFeatures(PromptFeatures):
         size = weights.arrays["first.weight"].shape[1]
         return cls(SentenceReader(stored.encoder, stored.fingerprint, size), weights)
 
-    def _features(self, value: Array) -> NDArray[np.float32]:
-        hidden = self._linear("first", value * np.float32(len(value) ** 0.5))
-        return self._linear("second", hidden / (1 + np.exp(-hidden)))
+    def _features(self, value: Array) -> Integers:
+        x = to_fixed(value.astype(np.float64) * len(value) ** 0.5)
+        return self._linear("second", silu(self._linear("first", x)))
 
 
 class NgramFeatures(PromptFeatures):
@@ -206,7 +210,8 @@ class NgramFeatures(PromptFeatures):
         """Make it of stored values."""
         return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
 
-    def _features(self, value: Array) -> NDArray[np.float32]:
+    def _features(self, value: Array) -> Integers:
         buckets = value[value != PAD]
-        total = self.weights["embedding.weight"][buckets].sum(0)
-        return self._linear("out", total / np.float32(max(len(buckets), 1) ** 0.5))
+        total = to_fixed(self.weights["embedding.weight"][buckets]).sum(0)
+        root = int(to_fixed(np.array(1 / max(len(buckets), 1) ** 0.5), WEIGHT_BITS))
+        return self._linear("out", (total * root + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS)
