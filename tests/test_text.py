@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,10 @@ def test_vectors_of_another_size_are_encoded_again(cache: Path) -> None:
     store = EmbeddingStore(cache / "x.sqlite", 3)
     store.write({"short": np.ones(2, np.float32), "bad": np.full(3, np.nan, np.float32), "good": np.ones(3)})
     assert list(store.read(["short", "bad", "good", "none"])) == ["good"]
+    for value in (b"abcde", b"", "text", 3, None):  # not even numbers
+        with closing(sqlite3.connect(cache / "x.sqlite")) as database, database:
+            database.execute("UPDATE vectors SET value = ? WHERE length(value) != 12", [value])
+        assert list(store.read(["short", "bad", "good", "none"])) == ["good"]
     store.write({"bad": np.zeros(3, np.float32)})
     assert set(store.read(["bad", "good"])) == {"bad", "good"}
     with pytest.MonkeyPatch.context() as patch:

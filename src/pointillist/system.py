@@ -277,6 +277,12 @@ def resolve_device(device: str) -> torch.device:
         resolved = torch.device(device)
     except RuntimeError as error:
         raise ConfigError(f"`device` (={device!r}) is not a device: use 'auto', 'cpu' or 'cuda'.") from error
+    if resolved.type not in ("cpu", "cuda", "mps"):
+        raise ConfigError(f"`device` (={device!r}) is not supported: use 'auto', 'cpu' or 'cuda'.")
     if resolved.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"`device` (={device!r}) is not there: torch sees no GPU. Use 'cpu' or 'auto'.")
+    if resolved.type == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError(f"`device` (={device!r}) is not there: torch sees no GPU of Apple. Use 'cpu' or 'auto'.")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"`device` (={device!r}) is not there: torch sees {torch.cuda.device_count()}, from cuda:0.")
     return resolved

@@ -304,3 +304,12 @@ def test_scikit_learn_is_an_extra() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "pip install 'pointillist[anomaly]'" in done.stdout
+
+
+@pytest.mark.parametrize("density", ["auto", "gaussian", "kde"])
+def test_equal_normal_images_are_a_sentence(density: str) -> None:
+    """Sixty times one image: there is nothing that varies."""
+    images = samples(60, 0)
+    equal = images[:1].repeat(60, 1, 1, 1)
+    with pytest.raises(pt.DataError, match="all equal"):
+        pt.AnomalyDetector(truth(), density=density).fit(equal)

@@ -15,7 +15,7 @@ import pointillist as pt
 from pointillist.cli import app
 from tests.tolerances import network_rounding, printed
 
-from .helpers import fails, run, write_images
+from .helpers import fails, run, train, write_images
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_fit_once_then_judge(own: Path, normal: Path, mixed: Path) -> None:
     """The detector is stored beside the model; the second call gives the same numbers without normal images."""
     first = json.loads(run("detect", own, mixed, "--fit", normal, "--json", "--set", "data.size=5x6").stdout)
     second = json.loads(run("detect", own, mixed, "--json", "--set", "data.size=5x6").stdout)
+    assert first.pop("fit")["also_scored"] == 6  # pictures of the same seed
     assert first == second
     assert (own / "anomaly_detector.json").exists()
     assert (first["count"], first["held_out"], first["false_alarms"]) == (14, 30, 0.05)
@@ -133,3 +134,44 @@ def test_windows_and_data_sets(own: Path, normal: Path) -> None:
     np.savez("x.npz", x=rng.integers(0, 256, (50, 5, 6), dtype=np.uint8))
     found = json.loads(run("detect", own, "x.npz", "--fit", "x.npz", "--detector", "kept", "--json").stdout)
     assert {row["file"] for row in found["images"]} == {str(i) for i in range(50)}
+
+
+def test_fit_takes_the_validation_split_and_warns_of_others(pets: Path, model: Path) -> None:
+    """Of the source of training it is `valid`; training images and scored ones among the fitted are counted."""
+    images = write_images(Path("many"), count=120)
+    train(
+        images,
+        "--mode",
+        "grey",
+        "--levels",
+        "8",
+        "--steps",
+        "2",
+        "--set",
+        "data.valid_fraction=0.4",
+        "--out",
+        "many-run",
+    )
+    run("detect", "many-run", images, "--split", "train", "--fit", images)
+    shown = json.loads(run("detect", "many-run", images, "--fit", images, "--force", "--json").stdout)["fit"]
+    assert (shown["split"], shown["count"], shown["in_training"]) == ("valid", 96, 0)
+    assert shown["also_scored"] == 96  # without --split all images are scored
+    shown = run("detect", "many-run", images, "--split", "valid", "--fit", images, "--fit-split", "train", "--force")
+    assert "144 training images of this model" in " ".join(shown.output.split())
+    assert "144 images of many, split train" in shown.output
+    assert "were also fitted" not in " ".join(shown.output.split())
+    assert "unknown" in fails("detect", "many-run", images, "--fit", images, "--fit-split", "bla", "--force")
+
+
+def test_the_splits_of_a_folder(own: Path) -> None:
+    """A folder of `train/` and `valid/` has a validation split too, and its name may be spelled otherwise."""
+    for split, count in (("train", 3), ("validation", 25)):
+        write_images(Path("split") / split, count=count)
+    shown = json.loads(run("detect", own, "split", "--split", "train", "--fit", "split", "--json").stdout)["fit"]
+    assert (shown["split"], shown["count"]) == ("valid", 50)
+
+
+@pytest.mark.parametrize("option", [["--conditions"], ["--engine", "integer"], ["--fit-split", "valid"]])
+def test_settings_of_fit_without_it(own: Path, normal: Path, option: list[str]) -> None:
+    run("detect", own, normal, "--fit", normal)
+    assert "`--fit`" in fails("detect", own, normal, *option)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import time
 from pathlib import Path
@@ -11,13 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load
 
 import pointillist as pt
-from pointillist.checkpoint.header import read_config
+from pointillist.checkpoint.header import open_weights, read_config
 from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.raw import RawImages
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
 from pointillist.model.batches import check_likelihood
+from pointillist.portable.storage.files import fingerprint_of, load_integer_model
+from pointillist.portable.storage.schema import IntegerDocument
 from pointillist.visualization import image_grid
 from pointillist.visualization.image_grid import truncate_text
 from pointillist.zoo import resolve
@@ -156,3 +160,36 @@ def test_a_prompt_of_a_thousand_words(words: Path, tmp_path: Path) -> None:
     told = fails("sample", words, "-n", 2, "--text", "word " * 3000, "--out", tmp_path / "b.png")
     assert "14,999 characters" in told
     assert len(told) < 1000
+
+
+@pytest.mark.parametrize("change", ["key", "channels", "kind"])
+def test_a_program_that_reads_an_undeclared_condition(tmp_path: Path, change: str) -> None:
+    """With a right fingerprint: the condition that an instruction names, its width and its kind are compared."""
+    source = resolve("digits")
+    assert source is not None
+    folder = tmp_path / "m"
+    shutil.copytree(source, folder)
+    document = json.loads((folder / "program.json").read_text())
+    program = document["programs"][0]
+    instruction = next(i for part in program["code"] for i in part if i["op"] == "INPUT")
+    declared = program["inputs"][instruction["key"]]
+    if change == "key":
+        instruction["key"] = "x"
+    elif change == "kind":
+        declared["kind"] = "map" if declared["kind"] == "vector" else "vector"
+    else:
+        declared["channels"] += 1
+    inner = {k: v for k, v in document.items() if k in IntegerDocument.model_fields}
+    document["fingerprint"] = fingerprint_of(inner, load((folder / "program.safetensors").read_bytes()))
+    (folder / "program.json").write_text(json.dumps(document))
+    with pytest.raises(pt.CheckpointError, match=r"INPUT|array"):
+        load_integer_model(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_weights_that_may_not_be_read_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library says that there is no such file."""
+    (tmp_path / "model.safetensors").write_bytes(b"x")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(pt.CheckpointError, match="may not be read"), open_weights(tmp_path / "model.safetensors"):
+        pass

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 import pointillist as pt
 from pointillist.checkpoint.tensors import read_tensors
@@ -124,3 +125,31 @@ def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "a" / "state")
     with pytest.raises(pt.TrainingError, match="no training state"):
         pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"), resume=True)
+
+
+@pytest.mark.parametrize("damage", ["[]", '{"step": "4"}', "{}", "cut"])
+def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Entries of another type, and weights that are cut; without a whole one there is nothing to resume."""
+    data, config = tiny_data(), tiny_config(tmp_path / "a")
+    pt.train(tiny_model(data.train), data, config)
+    older, newest = sorted((tmp_path / "a" / "state").glob("step-*"))
+
+    def damaged(folder: Path) -> None:
+        if damage == "cut":
+            weights = folder / "state.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-100])
+        else:
+            (folder / "state.json").write_text(damage)
+
+    damaged(newest)
+    pt.train(tiny_model(data.train), data, config, resume=True, console=Console(width=200))
+    shown = capsys.readouterr().out
+    assert "a newer checkpoint is left out" in shown
+    assert f"{newest.name}/state" in shown
+    assert f"resumed at step {int(older.name.removeprefix('step-')):,}" in shown
+    for folder in (tmp_path / "a" / "state").glob("step-*"):
+        damaged(folder)
+    with pytest.raises(pt.TrainingError, match="no training state to resume"):
+        pt.train(tiny_model(data.train), data, config, resume=True)

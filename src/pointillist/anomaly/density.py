@@ -15,6 +15,8 @@ from jaxtyping import Float
 from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import KFold
 
+from pointillist.errors import DataError
+
 DensityKind = Literal["auto", "gaussian", "kde"]
 KINDS: tuple[DensityKind, ...] = ("auto", "gaussian", "kde")
 MAX_CENTRES = 2_000  # of a kernel estimate: more change little, and cost time and bytes
@@ -72,9 +74,15 @@ def fit_density(statistics: Float[np.ndarray, "n k"], kind: DensityKind = "auto"
     Args:
         statistics: one row for each image, in an order that does not matter to the result.
         kind: `gaussian`, `kde` or `auto`.
+
+    Raises:
+        DataError: if the statistics do not vary, as those of equal images.
     """
     location, scale = statistics.mean(0), statistics.std(0)
-    scale = np.where(scale > 1e-12 * np.maximum(1, np.abs(location)), scale, 1.0)  # one that never varies
+    varies = scale > 1e-12 * np.maximum(1, np.abs(location))
+    if not varies.any():
+        raise DataError("The normal images are all equal, so nothing tells what is normal: give different ones.")
+    scale = np.where(varies, scale, 1.0)
     z = (statistics - location) / scale
     folds = [(z[train], z[test]) for train, test in KFold(min(_FOLDS, len(z))).split(z)]
     mean, whitening = _whitening(z)
@@ -98,9 +106,19 @@ def _held_out(train: np.ndarray, test: np.ndarray, bandwidth: float | None) -> f
 
 
 def _whitening(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean of standardised statistics, and a matrix that makes their covariance the identity."""
+    """Return the mean of standardised statistics, and a matrix that makes their covariance the identity.
+
+    Raises:
+        DataError: if there is no such matrix, as of images that are nearly all equal.
+    """
     fitted = LedoitWolf().fit(z)
-    return fitted.location_, np.linalg.cholesky(fitted.precision_)
+    try:
+        return fitted.location_, np.linalg.cholesky(fitted.precision_)
+    except np.linalg.LinAlgError as error:
+        raise DataError(
+            "The normal images differ too little to tell what is normal, as they are nearly all equal: give more, and "
+            "different ones."
+        ) from error
 
 
 def _log_mean_gaussian(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from pointillist.anomaly.conformal import conformal_p_values, conformal_threshol
 from pointillist.anomaly.density import KINDS, DensityKind, fit_density
 from pointillist.anomaly.files import StoredDetector, read_detector, write_detector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.normals import collect_normals
+from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
 from pointillist.anomaly.windows import Windows
@@ -60,6 +60,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
         heat_scale_: scale of heat maps.
         image_size_: height and width of the images.
+        normal_digests_: hashes of the images of `fit`; empty for a detector that was loaded.
         offset_: scores below it are odd.
     """
 
@@ -131,6 +132,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             )
         fitted, held_out = result[::2], result[1::2]
         self.image_size_ = result.size
+        self.normal_digests_ = frozenset(result.digests)
         window = Windows.of(result.size, (self.model_.image.height, self.model_.image.width)).window
         self.engine_ = self.model_.scoring_engine(self.engine, window)
         self.statistic_names_ = self._scorer(self.engine_).names
@@ -201,6 +203,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     top=self.heat_scale_.top,
                 )
 
+    def was_fitted_on(self, levels: Int[np.ndarray, "c h w"]) -> bool:
+        """Tell whether an image is among those of `fit`, by its content: its p-value is then not valid."""
+        return bool(self.normal_digests_) and image_digest(levels) in self.normal_digests_
+
     def explain(self, image: Any) -> AnomalyRecord:
         """Judge one image, with maps of where it is odd.
 
@@ -260,6 +266,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         detector.statistic_names_, detector.image_size_ = stored.statistic_names, stored.image_size
         detector.density_, detector.heat_scale_ = stored.density, stored.heat_scale
         detector.calibration_scores_, detector.engine_ = stored.calibration_scores, stored.engine
+        detector.normal_digests_ = frozenset()
         return detector
 
     def _check_settings(self) -> None:

@@ -27,6 +27,7 @@ class Normals:
         sums, squares: sum over the smoothed excess of each image, in bits a pixel, and over its square, `[n]`.
         extremes: least and largest smoothed excess of each image, `[n 2]`.
         size: height and width of the images.
+        digests: hash of the content of each image.
     """
 
     statistics: Float[np.ndarray, "n w k"]
@@ -34,13 +35,14 @@ class Normals:
     squares: Float[np.ndarray, " n"]
     extremes: Float[np.ndarray, "n 2"]
     size: tuple[int, int]
+    digests: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sums)
 
     def __getitem__(self, index: slice | np.ndarray) -> Normals:
         """Return some of the images."""
-        parts = {name: getattr(self, name)[index] for name in ("statistics", "sums", "squares", "extremes")}
+        parts = {name: getattr(self, name)[index] for name in ("statistics", "sums", "squares", "extremes", "digests")}
         return replace(self, **parts)
 
 
@@ -60,8 +62,14 @@ def collect_normals(batches: Iterable[ScoredBatch]) -> Normals:
         statistics.append(batch.statistics)
         flat = batch.excess.reshape(len(batch.excess), -1)
         maps.append(np.stack([flat.sum(1), (flat**2).sum(1), flat.min(1), flat.max(1)], 1))
-        digests += [hashlib.sha256(np.ascontiguousarray(levels).data).digest() for levels in batch.levels]
+        digests += [image_digest(levels) for levels in batch.levels]
     assert size is not None  # an empty source is rejected when it is opened
     facts = np.concatenate(maps)
     order = np.array(sorted(range(len(digests)), key=lambda i: digests[i]))
-    return Normals(np.concatenate(statistics), facts[:, 0], facts[:, 1], facts[:, 2:], size)[order]
+    hashes = np.array(digests, object)
+    return Normals(np.concatenate(statistics), facts[:, 0], facts[:, 1], facts[:, 2:], size, hashes)[order]
+
+
+def image_digest(levels: np.ndarray) -> bytes:
+    """Hash the content of an image, `[c h w]`."""
+    return hashlib.sha256(np.ascontiguousarray(levels, np.int64).data).digest()

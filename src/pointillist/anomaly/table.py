@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pointillist.files.writing import atomic_path
+from pointillist.files.writing import atomic_path, open_table
 
 _COLUMNS = ("file", "p_value", "score", "pred_label", "oddest", "row", "column", "masked_pixels")
 
@@ -18,7 +18,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     Args:
         rows: as `AnomalyRecord.to_dict` gives them, in the order in which they are written.
     """
-    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with atomic_path(path) as temporary, open_table(temporary) as file:
         names = list(rows[0]["statistics"])
         writer = csv.writer(file)
         writer.writerow([*_COLUMNS, *names])

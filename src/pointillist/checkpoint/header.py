@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,6 +144,8 @@ def open_weights(path: Path, framework: str = "np") -> Iterator[Any]:
         pickles = sorted(p.name for p in path.parent.glob("*") if p.suffix in _PICKLES)
         hint = f"; {pickles[0]} is a pickle, which is rejected because it can run code" if pickles else ""
         raise CheckpointError(f"{path.parent} contains no {path.name}{hint}: copy the whole model folder.")
+    if not os.access(path, os.R_OK):  # the library says that it is not there
+        raise CheckpointError(f"{path} may not be read: change its permissions, or copy the folder as its owner.")
     try:
         with safe_open(path, framework=framework) as file:
             yield file

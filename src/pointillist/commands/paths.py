@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from pointillist.errors import ConfigError
+from pointillist.files.writing import is_stream
 
 
 def reject_existing(path: Path, force: bool) -> None:
-    """Reject a path that exists, unless `force` is set.
+    """Reject a path that exists, unless `force` is set; a device and a named pipe are written to, not replaced.
 
     Raises:
         ConfigError: naming `--force`.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the name of a file.")
-    if path.exists() and not force:
+    if path.exists() and not is_stream(path) and not force:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 

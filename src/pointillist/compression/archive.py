@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +103,17 @@ class Archive:
         if self.damage is not None:
             raise self.damage
 
-    def parts(self) -> Iterator[Part]:
-        """Yield the pictures record by record; one that is damaged says why, and the others are whole."""
-        yield from decode_records(self.codec, ((p.entry.count, self._read(p)) for p in self._places), self._threads)
+    def parts(self, start: int = 0) -> Iterator[Part]:
+        """Yield the pictures record by record; one that is damaged says why, and the others are whole.
+
+        Args:
+            start: number of the first picture that is needed; records before it are not read.
+        """
+        places = [place for place in self._places if place.first + place.entry.count > start]
+        skipped, first = len(self._places) - len(places), places[0].first if places else 0
+        records = ((place.entry.count, self._read(place)) for place in places)
+        for part in decode_records(self.codec, records, self._threads):
+            yield replace(part, record=part.record + skipped, first=part.first + first)
 
     @property
     def codec(self) -> Codec:

@@ -42,6 +42,7 @@ def extract(
     *,
     salvage: bool = False,
     threads: int = 1,
+    start: int = 0,
     on_image: Callable[[int], None] | None = None,
 ) -> Extraction:
     """Write the pictures of an archive.
@@ -52,6 +53,7 @@ def extract(
         model: folder or name of the model; None for the bundled one that has the fingerprint.
         salvage: go on after damage.
         threads: threads that share the work.
+        start: number of pictures that are written already, of an archive that is a file.
         on_image: called with the number of pictures that are written.
 
     Raises:
@@ -63,10 +65,10 @@ def extract(
         extract(Path("scans.pxl"), Path("scans"))
         ```
     """
-    result = Extraction()
+    result = Extraction(written=start)
     writer: _Writer | None = None
     metadata: dict[str, Any] = {}
-    for event in _events(source, model, threads):
+    for event in _events(source, model, threads, start):
         if isinstance(event, Header):
             writer = _Writer(out, model, event)
         elif isinstance(event, dict):
@@ -79,6 +81,8 @@ def extract(
         else:
             assert writer is not None
             for number, levels in enumerate(event.decoded.levels if event.decoded else (), start=event.first):
+                if number < start:
+                    continue
                 writer.write(number, levels, metadata)
                 result.written += 1
                 if on_image is not None:
@@ -122,7 +126,7 @@ class _Writer:
 
 
 def _events(
-    source: Path | BinaryFile, model: str | Path | None, threads: int
+    source: Path | BinaryFile, model: str | Path | None, threads: int, start: int
 ) -> Iterator[Header | dict[str, Any] | Part | ArchiveError]:
     if not isinstance(source, Path):
         yield from stream(source, "Standard input", model, threads)
@@ -130,6 +134,6 @@ def _events(
     archive = Archive(source, model, threads=threads)
     yield archive.header
     yield archive.metadata
-    yield from archive.parts()
+    yield from archive.parts(start)
     if archive.damage is not None:
         yield archive.damage

@@ -15,7 +15,8 @@ from pointillist.data.readers.array_files import load_npy
 from pointillist.data.readers.image_folder import count_kinds, list_files, list_pictures
 from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, DataError
+from pointillist.errors import ArchiveError, DataError, quote
+from pointillist.files.reading import is_utf8
 from pointillist.images import ImageSpec, dequantise, quantise
 
 ARRAYS = (".npy", ".npz")
@@ -86,6 +87,9 @@ def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
         else:
             raise DataError(f"{path} does not exist: check the path.")
     names = [name for _, name in result]
+    unnamed = next((name for name in names if not is_utf8(name)), None)
+    if unnamed is not None:
+        raise DataError(f"The name of the file {quote(unnamed)} is not UTF-8, and an archive holds such: rename it.")
     double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if double is not None:
         raise DataError(
@@ -105,7 +109,10 @@ def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
         return None
     if not isinstance(files, list):
         raise ArchiveError("The archive has no valid names of files: it was not written by this package.")
-    return [PictureFile.from_json(file) for file in files]
+    result = [PictureFile.from_json(file) for file in files]
+    if len({file.name for file in result}) < len(result):
+        raise ArchiveError("The archive names a file twice: it was not written by this package.")
+    return result
 
 
 def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str, Any]) -> IntArray:

@@ -21,7 +21,7 @@ from typing import Any
 
 from pointillist.errors import ConfigError, quote
 from pointillist.files.reading import parse_json, read_json
-from pointillist.files.writing import atomic_path, exclusive, write_text
+from pointillist.files.writing import atomic_path, exclusive, reject_stream, write_text
 
 PROGRESS = "progress.json"
 ROWS = "rows.jsonl"
@@ -86,7 +86,12 @@ def progress_folder(out: Path) -> Path:
 
 
 def output_lock(out: Path) -> AbstractContextManager[None]:
-    """Lock a file or folder that a command writes; see `exclusive`."""
+    """Lock a file or folder that a command writes; see `exclusive`.
+
+    Raises:
+        ConfigError: if it is a device or a pipe.
+    """
+    reject_stream(out)
     return exclusive(_beside(out, "lock"), out)
 
 

@@ -160,6 +160,11 @@ def _reason(error: ValueError) -> str:
     return str(error)
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether text can be encoded: the name of a file may hold bytes that are not UTF-8."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 MAX_TEXT = 10_000
 """Longest caption or prompt, in characters: text encoders read its first hundred tokens or fewer."""
 MAX_NAME = 500
@@ -189,5 +194,5 @@ def check_texts(
             raise error(
                 f"{what} (={quote(text)}) has {len(text):,} characters, over the limit of {limit:,}: shorten it."
             )
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_utf8(text):
             raise error(f"{what} (={quote(text)}) holds half of a character, which no file can store: correct it.")

@@ -1,6 +1,7 @@
 """Write outputs: each file appears whole or not at all, and one output has one writer.
 
-A file is written under a temporary name and renamed, so a reader finds either the old one or the new one.
+A file is written under a temporary name and renamed, so a reader finds either the old one or the new one. A device or
+a named pipe is not replaced: the finished bytes are written to it.
 
 The lock of an output names its process, and no dead process keeps it. It is the system's own (`flock`) on a file whose
 text names the owner. The system frees it when the process ends, however it ends, so a file that is left behind is taken
@@ -10,15 +11,19 @@ over. Where there is no such lock (Windows, some network disks), the process tha
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import platform
+import secrets
+import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 
@@ -32,6 +37,8 @@ except ImportError:  # Windows
 LOCK = ".lock"
 """Name of the lock in a folder that a command fills."""
 _MAX_BYTES = 4096
+_MAX_NAME_BYTES = 255  # of a file, on the usual file systems
+_TRIES = 10
 _held: set[tuple[str, int]] = set()
 
 
@@ -45,24 +52,89 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.write_text("{}")
         ```
     """
+    if is_stream(path):
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "out"
+            whole.touch()
+            yield whole
+            with whole.open("rb") as file, path.open("wb") as stream:
+                shutil.copyfileobj(file, stream)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary, handle = _open_temporary(path)
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        if path.is_file():
+            shutil.copymode(path, temporary)
+        if os.name == "nt":  # an open file cannot be renamed there
+            os.close(handle)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            os.close(handle)
+
+
+def is_stream(path: Path) -> bool:
+    """Tell whether a path is a device or a named pipe, which is written to and never replaced.
+
+    Raises:
+        ConfigError: if it is a socket.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISSOCK(mode):
+        raise ConfigError(f"{path} is a socket: give the name of a file.")
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISFIFO(mode)
+
+
+def reject_stream(path: Path) -> None:
+    """Reject a device, a named pipe or a socket, where a file or a folder is filled step by step.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if is_stream(path):
+        raise ConfigError(f"{path} is a device or a pipe: give the name of a file or a folder.")
+
+
+def _open_temporary(path: Path) -> tuple[Path, int]:
+    """Open the temporary file of an output, with the permissions that `umask` leaves, and lock it.
+
+    What a process left that was killed is taken over; while another one writes, the name gets a random part.
+    """
+    name = f".{path.name}.tmp"
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp"
+    temporary = path.with_name(name)
+    for _ in range(_TRIES if fcntl is not None else 0):
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_there(handle, temporary):
+                os.ftruncate(handle, 0)
+                return temporary, handle
+        except OSError:  # another process writes, or the disk has no locks
+            os.close(handle)
+            break
+        os.close(handle)  # its last owner renamed it in between
+    temporary = path.with_name(f"{name.removesuffix('.tmp')[: _MAX_NAME_BYTES - 24]}.{secrets.token_hex(8)}.tmp")
+    return temporary, os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text to a file atomically."""
+    r"""Write text to a file atomically; bytes of file names that are not UTF-8 become `\udcff`."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def open_table(path: Path) -> TextIO:
+    r"""Open a CSV file for writing; bytes of file names that are not UTF-8 become `\udcff`."""
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
 def folder_lock(folder: Path) -> AbstractContextManager[None]:

@@ -131,8 +131,8 @@ class TokenizerTrainer:
         self.progress.step += 1
         return result
 
-    def resume(self) -> None:
-        """Load the newest checkpoint of the run's folder.
+    def resume(self) -> tuple[str, ...]:
+        """Load the newest complete checkpoint of the run's folder, and say why newer ones were passed over.
 
         Raises:
             TrainingError: if there is none, or the run was trained on other images.
@@ -140,7 +140,8 @@ class TokenizerTrainer:
         out = self.config.out
         if out is None:
             raise ConfigError("`resume` needs `out`, the folder of the run to continue.")
-        tensors, record = load_state(out / "state")
+        state = load_state(out / "state")
+        tensors, record = state.tensors, state.record
         if record["data"] != self._fingerprint:
             raise TrainingError(f"{out} was trained on other images than {self.train_data.name}: start another run.")
         try:
@@ -151,7 +152,8 @@ class TokenizerTrainer:
             restore_optimizer(self.optimizer, self.names, tensors)
         except (KeyError, RuntimeError) as error:
             raise TrainingError(f"{out} holds the state of another tokenizer: start another run.") from error
-        self.progress = TrainerState(**{k: record[k] for k in ("step", "best", "best_step", "last")})
+        self.progress = state.progress
+        return state.damaged
 
     def evaluate(self) -> float:
         """Mean loss of the averaged weights on the validation images; infinite without such images."""

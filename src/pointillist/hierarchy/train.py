@@ -153,12 +153,15 @@ class HierarchyTraining:
         finer = images.tokenizers(before=name)
         trainer = self.tokenizer_trainer(name, images.below(finer), finer[-1] if finer else None, console)
         state = self.run.out / name / "state"
+        damaged: tuple[str, ...] = ()
         if self.resume and state.is_dir():
-            trainer.resume()
+            damaged = trainer.resume()
         elif state.is_dir():
             raise ConfigError(f"{state.parent} already holds a run: add `resume` to continue it.")
         if console is not None:
             console.print(f"model      {trainer.tokenizer}, {counted(trainer.total, 'step')}", highlight=False)
+            for line in damaged:
+                console.print(f"warning    a newer checkpoint is left out: {line}", highlight=False)
             if trainer.progress.step:
                 console.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
         trainer.run()

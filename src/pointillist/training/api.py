@@ -134,8 +134,10 @@ def train(
             model, images, splits.valid, config, accelerator, console=console, save_model=save, write_samples=writer
         )
         if resume:
-            trainer.resume()
+            damaged = trainer.resume()
             if screen is not None:
+                for line in damaged:
+                    screen.print(f"warning    a newer checkpoint is left out: {line}", highlight=False)
                 screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
         try:
             with quantization_aware(model, config):

@@ -113,7 +113,9 @@ def conclusion(
     if best_step < 0.8 * steps:  # it has learned its images by heart since
         tries.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
     else:
-        tries.append(f"a longer run (`steps={4 * steps}`), as the last steps still helped")
+        helped = best_step == steps
+        why = "as the last steps still helped" if helped else f"though the last steps after {best_step:,} did not help"
+        tries.append(f"a longer run (`steps={4 * steps}`), {why}")
         if len(images) < FEW_IMAGES:
             tries.append(f"more images than {len(images):,}")
     if steps < FEW_STEPS:

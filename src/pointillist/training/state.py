@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -176,27 +176,56 @@ def save_state(
     return target
 
 
-def load_state(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """Load the newest complete checkpoint under `folder`.
+class SavedState(NamedTuple):
+    """A checkpoint that was read.
 
-    Returns:
-        Tensors by kind and name, and the record of `state.json`.
+    Attributes:
+        tensors: by kind and name.
+        record: the entries of `state.json`.
+        damaged: why each newer checkpoint was passed over, a sentence each.
+    """
+
+    tensors: dict[str, dict[str, Tensor]]
+    record: dict[str, Any]
+    damaged: tuple[str, ...]
+
+    @property
+    def progress(self) -> TrainerState:
+        """The progress of the run at this checkpoint."""
+        return TrainerState(**{name: self.record[name] for name in _PROGRESS})
+
+
+_PROGRESS = {"step": int, "best": float, "best_step": int, "last": float}
+
+
+def load_state(folder: Path) -> SavedState:
+    """Load the newest complete checkpoint under `folder`.
 
     Raises:
         TrainingError: if there is none.
     """
+    damaged: list[str] = []
     for path in reversed(_steps(folder)):
         try:
             record = read_json(path / "state.json", "resume from an older one", CheckpointError)
+            _check_record(path / "state.json", record)
             flat = read_tensors(path / "state.safetensors")
-        except (OSError, ValueError, CheckpointError):
+        except (OSError, ValueError, CheckpointError) as error:
+            damaged.append(str(error))
             continue
         tensors: dict[str, dict[str, Tensor]] = {}
         for key, value in flat.items():
             kind, _, name = key.partition("/")
             tensors.setdefault(kind, {})[name] = value
-        return tensors, record
-    raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `resume`.")
+        return SavedState(tensors, record, tuple(damaged))
+    why = f" ({damaged[0].rstrip('.')})" if damaged else ""
+    raise TrainingError(f"{folder.parent} holds no training state to resume{why}: start it without `resume`.")
+
+
+def _check_record(path: Path, record: Any) -> None:
+    valid = isinstance(record, dict) and isinstance(record.get("data"), str)
+    if not valid or any(type(record.get(name)) not in (int, kind) for name, kind in _PROGRESS.items()):
+        raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): resume from an older one.")
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:

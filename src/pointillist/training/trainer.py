@@ -230,14 +230,15 @@ class Trainer:
                 self._export("")
         self.accelerator.wait_for_everyone()
 
-    def resume(self) -> None:
-        """Load the newest checkpoint of the run's folder.
+    def resume(self) -> tuple[str, ...]:
+        """Load the newest complete checkpoint of the run's folder, and say why newer ones were passed over.
 
         Raises:
             TrainingError: if there is none, or the run was trained on other images.
         """
         assert self.config.out is not None
-        tensors, record = load_state(self.config.out / "state")
+        state = load_state(self.config.out / "state")
+        tensors, record = state.tensors, state.record
         if record["data"] != self._fingerprint:
             raise TrainingError(
                 f"{self.config.out} was trained on other images than {self.train_data.name}: "
@@ -251,8 +252,9 @@ class Trainer:
             restore_optimizer(self.optimizer, self.names, tensors)
         except (KeyError, RuntimeError) as error:  # a tensor is missing, or has another shape
             raise TrainingError(f"{self.config.out} holds the state of another model: start another run.") from error
-        self.progress = TrainerState(**{k: record[k] for k in ("step", "best", "best_step", "last")})
+        self.progress = state.progress
         self.last_checkpoint = str(self.config.out / "state")
+        return state.damaged
 
     # -- helpers
 

@@ -106,6 +106,9 @@ class DetectSettings(Settings):
     model: str = argument("MODEL", "A model of normal images: folder, name, hf:USER/MODEL.")
     data: str = argument("DATA", "Images to judge; a folder is read a batch at a time.")
     fit: str | None = option(None, "NORMAL", "Fit on these normal images, unseen in training.", panel=_FITTING)
+    fit_split: str | None = option(
+        None, "NAME", "Split of NORMAL: train, valid, test or all. Default: valid, else all.", panel=_FITTING
+    )
     false_alarms: float | None = option(
         None,
         "X",

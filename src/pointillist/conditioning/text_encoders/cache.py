@@ -115,8 +115,10 @@ class EmbeddingStore:
                 part = keys[start : start + _AT_ONCE]
                 marks = ",".join("?" * len(part))
                 for key, value in database.execute(f"SELECT key, value FROM vectors WHERE key IN ({marks})", part):
-                    vector = np.frombuffer(value, np.float32) if isinstance(value, bytes) else np.empty(0)
-                    if vector.shape == (self.size,) and np.isfinite(vector).all():
+                    if not isinstance(value, bytes) or len(value) != 4 * self.size:
+                        continue
+                    vector = np.frombuffer(value, np.float32)
+                    if np.isfinite(vector).all():
                         result[names[key]] = vector
         return result
 

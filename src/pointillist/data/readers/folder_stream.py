@@ -12,7 +12,7 @@ from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import RawImages
 from pointillist.data.readers.decode import ImageSource, decode
-from pointillist.data.readers.image_folder import list_files
+from pointillist.data.readers.image_folder import list_files, split_of_folders
 from pointillist.data.readers.picture_files import EXTENSIONS, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
@@ -49,6 +49,11 @@ class FolderStream:
         if not self._paths:
             raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
         self.files = tuple(self._name(path) for path in self._paths)
+
+    @property
+    def has_splits(self) -> bool:
+        """Tell whether the folders of the images are splits, such as `train/` and `valid/`."""
+        return self.folder.is_dir() and split_of_folders(self.folder, self._paths) is not None
 
     @staticmethod
     def reads(path: Path) -> bool:

@@ -67,7 +67,7 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         images = sorted({*listed, *rows}, key=lambda p: p.relative_to(folder).as_posix())
         if not images:
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
-    splits = _split_of_folders(folder, images)
+    splits = split_of_folders(folder, images)
     decoded = _decoded(images, options, str(folder), maps)
     kept = [images[i] for i in decoded.kept]
     return RawImages(
@@ -144,7 +144,8 @@ def list_pictures(folder: Path) -> list[Path]:
     return result
 
 
-def _split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
+def split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None:
+    """Return the split of each image by the name of its outermost folder; None unless all of them name splits."""
     parts = {p: p.relative_to(folder).parts for p in images}
     tops = {p: names[0].lower() if len(names) > 1 else "" for p, names in parts.items()}
     if not all(top in SPLIT_ALIASES for top in tops.values()):

@@ -27,6 +27,7 @@ from pointillist.engine.program import (
     View,
     size_of,
 )
+from pointillist.errors import quote
 from pointillist.files.arrays import ArrayReader
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import schema
@@ -170,7 +171,18 @@ class ProgramDecoder:
             row_parity=one.row_parity,
         )
         self._check_shapes(result)
+        self._check_input(result)
         return result
+
+    def _check_input(self, i: Instruction) -> None:
+        """Check that a condition that is read is one that the program declares, of the same width and phase."""
+        if i.opcode != "INPUT" or i.output is None:
+            return
+        declared = self.result.inputs.get(i.key)
+        if declared is None:
+            raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)}, which is not declared")
+        if declared.channels != i.output.channels or (declared.kind == "vector") != (i.phase == Phase.IMAGE):
+            raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)} in another shape")
 
     def _constant(
         self, name: str, dtype: str, one: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]

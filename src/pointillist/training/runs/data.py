@@ -52,6 +52,11 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
     return parse_section(DataOptions, tree["data"], "data")
 
 
+def is_training_source(model: TrainedModel, data: str) -> bool:
+    """Tell whether a model was trained on a source of images, as its settings record it."""
+    return _same_source(recorded_settings(model).get("data", {}).get("source"), data)
+
+
 def _same_source(recorded: str | None, data: str) -> bool:
     if recorded is None:
         return False

@@ -23,6 +23,7 @@ class DetectJobSettings(JobSettings, DetectSettings):
     left_out = frozenset(
         {
             "fit",
+            "fit_split",
             "background",
             "conditions",
             "windows",

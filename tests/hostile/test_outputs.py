@@ -1,0 +1,190 @@
+"""Outputs that are devices or pipes, permissions, and what a killed writer leaves."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.files.writing import atomic_path, write_text
+from pointillist.system import resolve_device
+
+from ..cli.helpers import fails, files_in, run
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def picture() -> Path:
+    """A digit of the bundled model's kind."""
+    array = np.zeros((28, 28), np.uint8)
+    array[8:20, 13:15] = 255
+    Image.fromarray(array).save("a.png")
+    return Path("a.png")
+
+
+@pytest.fixture
+def device() -> Path:
+    """A copy of `/dev/null`, which only root can make."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a device")
+    try:
+        os.mknod("null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        Path("null").write_bytes(b"x")
+    except OSError:
+        pytest.skip("no device can be made here")
+    return Path("null")
+
+
+def through(pipe: Path, write: object) -> bytes:
+    """Bytes that come out of a named pipe while `write` runs."""
+    os.mkfifo(pipe)
+    result: list[bytes] = []
+    reader = threading.Thread(target=lambda: result.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write()  # type: ignore[operator]
+    reader.join(10)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    return result[0]
+
+
+def test_a_pipe_is_written_to_with_and_without_force(picture: Path) -> None:
+    """The bytes are those of a file."""
+    run("compress", "digits", picture, "--out", "c.pxl")
+    for number, force in enumerate(([], ["--force"])):
+        out = Path(f"pipe{number}")
+        data = through(out, lambda out=out, force=force: run("compress", "digits", picture, "--out", out, *force))
+        assert data == Path("c.pxl").read_bytes()
+    assert through(Path("text"), lambda: write_text(Path("text"), "a")) == b"a"
+
+
+def test_force_does_not_replace_a_device(picture: Path, device: Path) -> None:
+    """It is written to, or named where an output is filled step by step."""
+    run("compress", "digits", picture, "--out", device, "--force")
+    assert "a device" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--out", device, "--force")
+    assert "a device" in fails("evaluate", "digits", picture, "--per-image", device, "--force")
+    assert "a device" in fails("decompress", picture, "--out", device, "--force")
+    assert "null" in fails("quantize", "digits", "--out", device, "--force")
+    assert stat.S_ISCHR(device.stat().st_mode)
+    assert files_in(Path()) == ["a.png", "null"]
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_permissions_follow_umask_and_stay(mask: int, mode: int) -> None:
+    """Those of a file that is replaced stay as they are."""
+    before = os.umask(mask)
+    try:
+        write_text(Path("a"), "1")
+        assert stat.S_IMODE(Path("a").stat().st_mode) == mode
+        Path("a").chmod(0o640)
+        write_text(Path("a"), "2")
+        assert stat.S_IMODE(Path("a").stat().st_mode) == 0o640
+    finally:
+        os.umask(before)
+
+
+def test_what_a_killed_writer_left_is_taken_over(picture: Path) -> None:
+    """A process that is killed while it compresses leaves a temporary file, which the next one replaces."""
+    Path(".c.pxl.tmp").write_bytes(b"left by a process that was killed")
+    run("compress", "digits", picture, "--out", "c.pxl")
+    assert files_in(Path()) == ["a.png", "c.pxl"]
+
+
+def test_two_writers_at_once_do_not_mix() -> None:
+    """Each writes a temporary file, and the last one wins."""
+    with atomic_path(Path("a")) as first:
+        with atomic_path(Path("a")) as second:
+            assert first != second
+            second.write_text("second")
+        first.write_text("first")
+    assert Path("a").read_text() == "first"
+    assert files_in(Path()) == ["a"]
+
+
+@pytest.mark.parametrize("length", [251, 255])
+def test_the_longest_names(length: int) -> None:
+    """The temporary name is no longer than the file system allows."""
+    write_text(Path("a" * length), "1")
+    assert files_in(Path()) == ["a" * length]
+
+
+class TestNamesThatAreNotText:
+    """Names of files that hold bytes which are not UTF-8."""
+
+    NAME = os.fsdecode(b"caf\xe9\xff.png")
+
+    @pytest.fixture(autouse=True)
+    def pictures(self, picture: Path) -> None:
+        try:
+            for name in ("0.png", self.NAME):
+                (Path("folder") / name).parent.mkdir(exist_ok=True)
+                (Path("folder") / name).write_bytes(picture.read_bytes())
+        except OSError:
+            pytest.skip("this file system accepts no such name")
+
+    def test_an_archive_names_the_file(self) -> None:
+        for inputs in (Path("folder") / self.NAME, "folder"):
+            assert "not UTF-8" in fails("compress", "digits", inputs, "--out", "c.pxl")
+        assert "not UTF-8" in fails("jobs", "compress", "digits", "folder", "--tasks", 1, "--out", "job")
+        assert not Path("c.pxl").exists()
+
+    def test_tables_escape_it(self) -> None:
+        run("evaluate", "digits", "folder", "--split", "all", "--per-image", "a.csv")
+        assert r"caf\udce9\udcff.png" in Path("a.csv").read_text(encoding="utf-8")
+        assert not list(Path().glob(".a*"))
+
+    def test_commands_read_it(self) -> None:
+        path = Path("folder") / self.NAME
+        run("explain", "digits", path, "--out", "a.html")
+        run("inpaint", "digits", path, "--region", "20:,:", "-n", 1, "--engine", "numpy", "--out", "b.png")
+        run("info", "folder")
+
+
+@pytest.mark.parametrize("device", ["mps", "meta", "xla", "cuda:99", "tpu", ""])
+def test_devices_of_torch_that_are_not_there(device: str) -> None:
+    with pytest.raises(pt.ConfigError, match="`device`"):
+        resolve_device(device)
+
+
+def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are written are not decoded again, another archive is refused, and nothing is left at the end."""
+    from pointillist.compression import extract
+
+    digits = pt.sample("digits", 6, seed=1, engine="numpy")
+    for number, image in enumerate(digits.images):
+        Path("in").mkdir(exist_ok=True)
+        image.save(f"in/{number}.png")
+    run("compress", "digits", "in", "--out", "a.pxl", "--per-record", 2)
+    run("compress", "digits", "in/0.png", "--out", "b.pxl")
+    original, written = extract.save_picture, []
+
+    def saving(picture: Image.Image, path: Path, file: object) -> None:
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        written.append(path)
+        original(picture, path, file)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extract, "save_picture", saving)
+        assert "no space left" in fails("decompress", "a.pxl", "--out", "out/")
+    assert "unfinished" in fails("decompress", "b.pxl", "--out", "out/")
+    before = {path: path.stat().st_mtime_ns for path in Path("out").glob("*.png")}
+    assert len(before) == 3
+    assert "images   6" in run("decompress", "a.pxl", "--out", "out/").output
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for number in range(6):
+        assert Path(f"out/{number}.png").read_bytes() == Path(f"in/{number}.png").read_bytes()
+    assert files_in(Path("out")) == sorted(f"{number}.png" for number in range(6))
+    assert not list(Path().glob(".*"))
+    assert "not empty" in fails("decompress", "a.pxl", "--out", "out/")
