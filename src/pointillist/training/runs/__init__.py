@@ -1,0 +1,1 @@
+"""Run configs, run folders, and runs made from them."""
