@@ -26,8 +26,8 @@ from pointillist.files.settings_tree import (
     read_toml,
     without_none,
 )
-from pointillist.model.pixel_model import PixelModel
 from pointillist.model.folder.pretrained import load, recorded_settings
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry
 from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
 from pointillist.training.runs.sections import DataSection, ModelSection

@@ -18,8 +18,8 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.finetune import initialise_from
-from pointillist.model.pixel_model import PixelModel
 from pointillist.model.folder.pretrained import build
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.settings import ModelSettings
 from pointillist.sampling.api import sample
 from pointillist.system import is_main_process
