@@ -42,7 +42,7 @@ def untrained(levels: int, preset: str, density: float) -> pt.PixelModel:
 
 
 def violations(pairs: Pairs, samples: pt.Samples) -> int:
-    """Count neighbours that are no pair."""
+    """Count neighbours that are not a pair."""
     x = samples.levels[:, 0].numpy()
     return int((~pairs[0][x[:, :, :-1], x[:, :, 1:]]).sum() + (~pairs[1][x[:, :-1], x[:, 1:]]).sum())
 

@@ -1,4 +1,4 @@
-"""The scripts of `tools/` and `benchmarks/`, which are no packages, as modules."""
+"""The scripts of `tools/` and `benchmarks/`, which are not packages, as modules."""
 
 from __future__ import annotations
 

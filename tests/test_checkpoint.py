@@ -62,7 +62,7 @@ def is_refused(folder: Path) -> bool:
 def test_every_cut_is_rejected(folder: Path, name: str) -> None:
     """A file that ends early is never a model."""
     data = (folder / name).read_bytes()
-    for length in range(len(data) - (1 if name == CONFIG else 0)):  # the last newline of the settings is no loss
+    for length in range(len(data) - (1 if name == CONFIG else 0)):  # the last newline of the settings is not a loss
         (folder / name).write_bytes(data[:length])
         assert is_refused(folder), f"cut at {length} of {len(data)}"
 

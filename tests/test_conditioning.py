@@ -60,7 +60,7 @@ def test_as_many_labels_as_images(label: Any) -> None:
 
 
 def test_a_model_without_classes_takes_none() -> None:
-    """None is no label; anything else is refused."""
+    """None is not a label; anything else is refused."""
     assert resolve_labels(None, (), 2).tolist() == [NO_LABEL, NO_LABEL]
     with pytest.raises(ConfigError, match="trained without labels"):
         resolve_labels(0, (), 2)

@@ -60,7 +60,7 @@ def test_every_condition_and_likelihood(settings: dict[str, Any], dtype: str | N
 
 
 def test_a_damaged_folder_is_a_sentence(tmp_path: Path) -> None:
-    """Settings that are no model's, or not those of the weights."""
+    """Settings that are not a model's, or not those of the weights."""
     pt.build("pixelcnn", shape=(1, 4, 4), channels=4, layers=1).save_pretrained(tmp_path)
     config = tmp_path / "config.json"
     text = config.read_text(encoding="utf-8")

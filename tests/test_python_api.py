@@ -90,7 +90,7 @@ def test_sizes_and_shapes_are_taken_as_they_are_written(model: pt.PixelModel, fo
 def test_what_is_no_image_is_said_in_one_sentence(model: pt.PixelModel, digits: pt.DataSplits, tmp_path: Path) -> None:
     x = digits.get("test").batch([0]).levels
     for no_image in (None, 3.5, {"a": 1}):
-        with pytest.raises(pt.DataError, match="is no image: give levels"):
+        with pytest.raises(pt.DataError, match="is not an image: give levels"):
             pt.explain(model, no_image)
         with pytest.raises(pt.DataError, match="is not a source of images"):
             pt.evaluate(model, no_image)

@@ -38,7 +38,7 @@ def model_and_images(likelihood: Any = "categorical", **settings: Any) -> tuple[
 
 
 def test_weights_have_the_length_of_their_gain() -> None:
-    """Whatever the direction; masked weights are no part of it; a direction of zeros gives zeros, not NaN."""
+    """Whatever the direction; masked weights are not part of it; a direction of zeros gives zeros, not NaN."""
     groups = channel_groups(9, 3)
     layers = [
         NormalisedConv2d(5, 9, up=1, left=1, right=0),

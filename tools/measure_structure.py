@@ -97,27 +97,27 @@ def _lines(found: dict[str, list[str]]) -> list[str]:
 
 
 def measure(root: Path) -> dict[str, Any]:
-    """All figures of a package: `held`, `words`, `phrases` and `reported`, and the `places` behind those held."""
+    """All figures of a package: `held`, `words`, `phrases` and `reported`, and the `places` behind them."""
     tree = Tree(root)
     behind = places(tree, root)
     units = unit_graph({file: tree.imports(file) for file in tree.files})
     held = {name: len(where) for name, where in behind.items()}
     held["layers"] = longest_path(units)
     held["longest argument list"] = max((len(parameters(f)) for _, _, f in tree.functions()), default=0)
-    names, phrases = words.count_words(root)
+    of_words = words.word_places(root)
     examples = words.documented(tree, [file for file in tree.files if words.exported(tree, file)])
     scripts = [p for suffix in ("*.js", "*.css", "*.html") for p in root.rglob(suffix)]
     return {
         "held": held,
-        "words": dict(names),
-        "phrases": dict(phrases),
+        "words": {name: len(of_words[name]) for name in words.COUNTED},
+        "phrases": {name: len(of_words[name]) for name in words.PHRASES},
         "reported": {
             "lines of Python": sum(len(text.splitlines()) for text in tree.texts.values()),
             "files of Python": len(tree.files),
             "lines of scripts and pages": sum(len(p.read_text(encoding="utf-8").splitlines()) for p in scripts),
             "exported names with an example": f"{examples[0]} of {examples[1]}",
         },
-        "places": behind,
+        "places": behind | of_words,
     }
 
 

@@ -9,7 +9,7 @@ MAX_VALUE = 200
 
 
 def shorten(text: str, limit: int = MAX_MESSAGE) -> str:
-    """Cut the middle of a long text, and escape what is no printable character.
+    """Cut the middle of a long text, and escape what is not a printable character.
 
     The beginning of a message names the fault and its end the remedy, so both stay. Escapes keep the values of a
     stranger's file from moving the cursor of a terminal.

@@ -52,7 +52,7 @@ def test_masked_taps_learn_nothing() -> None:
 
 
 def test_another_network_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dense masked network with a mask of ones sees the future, and is no baseline."""
+    """A dense masked network with a mask of ones sees the future, and is not a baseline."""
     model = pt.build("pixelcnn", shape=(1, 5, 5), levels=4, channels=4, layers=1, head_channels=4)
     monkeypatch.setattr(CausalConv2d, "masked_weight", lambda self: self.weight)
     with pytest.raises(EngineError, match="differs"):

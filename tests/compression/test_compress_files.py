@@ -57,7 +57,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_files_come_back(model: Path, pictures: Path, tmp_path: Path) -> None:
-    """Below their folders, in their modes, with their texts; what is no picture is named."""
+    """Below their folders, in their modes, with their texts; what is not a picture is named."""
     archive = tmp_path / "a.pxl"
     (pictures / "deep" / "notes.txt").write_text("no picture")
     facts = json.loads(run("compress", model, pictures, "--out", archive, "--json"))

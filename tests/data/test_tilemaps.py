@@ -43,7 +43,7 @@ def write(folder: Path, form: str, image: ImageSpec, levels: np.ndarray, tileset
     files = MapFiles.of(image, tileset)
     for number, one in enumerate(levels):
         (folder / f"{number}.{form}").write_bytes(files.encode(one, form))
-    for name, content in files.beside(form).items():
+    for name, content in files.companions(form).items():
         (folder / name).write_bytes(content)
     return folder
 
@@ -264,7 +264,7 @@ def test_symbols_are_distinct_and_depend_on_names_alone(tmp_path: Path) -> None:
     assert tuple(symbols.values()) == names
     assert len(symbols) == len(names)
     assert symbols["#"] in ("#", "wall")
-    (tmp_path / "legend.toml").write_bytes(MapFiles(names, plain_tileset(len(names))).beside("txt")["legend.toml"])
+    (tmp_path / "legend.toml").write_bytes(MapFiles(names, plain_tileset(len(names))).companions("txt")["legend.toml"])
     assert read_legend(tmp_path / "legend.toml") == symbols
 
 

@@ -88,7 +88,7 @@ def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
 
 
 def test_a_hint_of_codes(browser: Browser, others: Server) -> None:
-    """One for all places, typed, or each, from a file; what is no code of the model is said."""
+    """One for all places, typed, or each, from a file; what is not a code of the model is said."""
     model = others.service.models["pixelcnn-2"].model
     codes = np.random.default_rng(0).integers(0, 5, (1, 4, 4))
     file = io.BytesIO()

@@ -152,7 +152,7 @@ def test_image_i_of_a_seed() -> None:
 
 
 def test_pictures_without_a_likelihood() -> None:
-    """The deterministic decoder makes pictures, whose likelihood is no number."""
+    """The deterministic decoder makes pictures, whose likelihood is not a number."""
     hierarchy = tokenized(BINARY.resized(4, 4), [(3, 2)], pixels=False)
     samples = hierarchy.sample(2, seed=0)
     assert samples.decoded

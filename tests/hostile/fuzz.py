@@ -65,7 +65,7 @@ def outcome(reader: Reader, data: bytes) -> str:
     """Read a file, and return `accepted` or `refused`.
 
     Raises:
-        AssertionError: if the message is no single line of bounded length.
+        AssertionError: if the message is not a single line of bounded length.
         Exception: whatever the reader must not raise.
     """
     signal.setitimer(signal.ITIMER_PROF, SECONDS, 1)  # again: in a callback it would be lost

@@ -66,7 +66,7 @@ def test_tokens_without_weights_are_a_sentence(kind: str, tmp_path: Path) -> Non
         (tmp_path / name).write_bytes(content.replace(b'"red":2', b'"red":22'))
     encoder = open_encoder(f"{kind}:{tmp_path}")
     assert encoder.encode("a dragon").shape == (encoder.size,)
-    with pytest.raises(pt.ConfigError, match=r"the token 22 for the prompt 'a red dragon', and the weights beside it"):
+    with pytest.raises(pt.ConfigError, match=r"the token 22 for the prompt 'a red dragon', and the weights next to it"):
         encoder.encode("a red dragon")
     with pytest.raises(pt.ConfigError, match="no token for the prompt"):
         encoder.encode("")

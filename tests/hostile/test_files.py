@@ -110,7 +110,7 @@ def test_run_files(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("value", [HUGE, "[" * 100_000, "{a=" * 100_000, "a." * 10_000, "9" * 400])
 def test_overrides(value: str) -> None:
-    """What is no TOML is text, and no number of more than 64 bits comes through."""
+    """What is not TOML is text, and no number of more than 64 bits comes through."""
     assert parse_value(value) == value
     fails("train", "uci-digits", "--dry-run", "--set", f"train.steps={value}")
 
@@ -193,6 +193,6 @@ def test_an_archive_that_unpacks_to_more_than_memory(tmp_path: Path, monkeypatch
     "content", [b"\x89PNG" + bytes(range(256)) * 400, b"[" * 100_000, b'{"a":"' + b"x" * 200_000 + b'"}', b""]
 )
 def test_manifests(tmp_path: Path, content: bytes) -> None:
-    """A file that is no manifest is not printed."""
+    """A file that is not a manifest is not printed."""
     (tmp_path / "a.json").write_bytes(content)
     assert "a.json" in sentence(lambda: read_manifest(tmp_path / "a.json"))

@@ -124,7 +124,7 @@ def map_files() -> dict[str, bytes]:
     levels = np.arange(20).reshape(4, 5) % 3
     found: dict[str, bytes] = {}
     for form in ("tmj", "tmx", "csv", "txt"):
-        found |= {f"map.{form}": files.encode(levels, form), **files.beside(form)}
+        found |= {f"map.{form}": files.encode(levels, form), **files.companions(form)}
     return found
 
 

@@ -66,7 +66,7 @@ def random_model(name: str, image: ImageSpec, **settings: Any) -> PixelModel:
 @pytest.mark.parametrize("kind", IMAGES)
 @pytest.mark.parametrize("name", names())
 def test_a_completing_model_is_normalised_for_every_mask(name: str, kind: str) -> None:
-    """With other conditions too; the mask changes the model, and nothing known is no condition."""
+    """With other conditions too; the mask changes the model, and nothing known is not a condition."""
     image = IMAGES[kind]
     model = random_model(name, image, known=KNOWN, labels=True)
     for mask in every_mask(image.shape):

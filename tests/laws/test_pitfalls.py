@@ -38,7 +38,7 @@ every_network = pytest.mark.parametrize("name", names())
 @every_network
 @pytest.mark.parametrize("width", [7, 8, 10, pytest.param(128, marks=pytest.mark.slow)])
 def test_p3_groups_survive_widths_that_do_not_divide(name: str, width: int) -> None:
-    """Features are no multiple of three, gates split them, 1x1 layers mix them: R, G and B still know their place."""
+    """Features are not a multiple of three, gates split them, 1x1 layers mix them: R, G and B keep their place."""
     settings = {
         "channels": width,
         "head_channels": 10,

@@ -31,7 +31,7 @@ def half(size: int) -> int:
 
 
 def normalised(layer: Any, own: tuple[int, int], rule: Rule | None) -> Tensor:
-    """g v / |v|, one output at a time; weights that do not exist are no part of v."""
+    """g v / |v|, one output at a time; weights that do not exist are not part of v."""
     out = []
     for o in range(layer.weight.shape[0]):
         v = layer.weight[o].clone()

@@ -53,7 +53,7 @@ def test_every_recipe_of_a_hierarchy_is_a_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAPERS, ids=lambda path: path.stem)
 def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
-    """The preset's training is left as it is; the hours in the header are those of docs/observed/gpu_cost.md."""
+    """The preset's training is left as it is; the hours in the header are those of docs/evidence/gpu_cost.md."""
     run, paper = settings(path), entry(path.stem).papers["paper-cifar10"]
     assert dict(flatten(run.to_dict()["train"])).items() >= paper.train.items()
     (line,) = [
@@ -76,11 +76,10 @@ def test_the_cost_is_two_operations_a_weight_and_pixel_and_twice_that_for_the_gr
 def test_a_recipe_of_a_paper_runs_saves_and_resumes(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two steps of one image at full size, straight and interrupted after the first: the same state."""
+    """Two steps of one small image, straight and interrupted after the first: the same state."""
     rng = np.random.default_rng(0)
     splits = {
-        part: rng.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-        for part, count in {"train": 3, "valid": 1}.items()
+        part: rng.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8) for part, count in {"train": 3, "valid": 1}.items()
     }
     np.savez(tmp_path / "images.npz", **{f"x_{part}": images for part, images in splits.items()})
     few = {"steps": 2, "batch_size": 1, "machine": {"threads": 1, "precision": "bf16"}}

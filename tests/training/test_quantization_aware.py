@@ -58,7 +58,7 @@ def integers_of(matrices: list[np.ndarray], rounded: np.ndarray) -> Iterator[np.
     for matrix in matrices:
         if matrix.shape == rounded.shape:
             unit = np.abs(rounded).max(0) / np.maximum(np.abs(matrix).max(0), 1)
-            # a canvas of 256 levels has a unit that is no power of two: float32 holds its weights to rounding only
+            # a canvas of 256 levels has a unit that is not a power of two: float32 holds its weights to rounding only
             if np.allclose(rounded, matrix * unit, rtol=rounding(1.0, terms=2, dtype=torch.float32), atol=0):
                 yield matrix
 

@@ -199,7 +199,7 @@ def test_settings_are_checked(name: str) -> None:
 
 
 def test_settings_are_nested_or_dotted() -> None:
-    """Both spellings give the same settings; the bare name of a nested setting is no setting."""
+    """Both spellings give the same settings; the bare name of a nested setting is not a setting."""
     nested = pt.TrainConfig.from_dict({"steps": 3, "optimizer": {"lr": 1e-3, "ema": 0.5}})
     assert nested == pt.TrainConfig.from_dict({"steps": 3, "optimizer.lr": 1e-3, "optimizer": {"ema": 0.5}})
     assert (nested.optimizer.lr, nested.optimizer.ema, nested.optimizer.beta1) == (1e-3, 0.5, 0.9)

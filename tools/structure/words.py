@@ -6,7 +6,6 @@ import ast
 import io
 import re
 import tokenize
-from collections import Counter
 from pathlib import Path
 
 from structure.source import Function, Tree
@@ -39,7 +38,8 @@ COUNTED = {
 }
 """Words that are to leave identifiers, and what to write: their counts may only fall."""
 PHRASES = {
-    "is no NOUN": r"\b(?:is|are|was|were) no (?!longer|more|less|such|other|one)[a-z]+\b",
+    # "there is no" and "is no faster" are English
+    "is no NOUN": r"(?<!here )\b(?:is|are|was|were) no (?!longer|more|less|such|other|one)(?![a-z]+er\b)[a-z]+\b",
     "beside": r"\bbeside\b",
     "alike": r"\balike\b",
     "in step": r"\bin step\b",
@@ -119,14 +119,18 @@ def names_and_prose(text: str) -> tuple[list[str], list[str]]:
     return names, prose + [token.string for token in tokens if token.type == tokenize.COMMENT]
 
 
-def count_words(root: Path) -> tuple[Counter[str], Counter[str]]:
-    """How often the identifiers below a folder have each counted word, and its prose each counted phrase."""
-    words, phrases = Counter[str](dict.fromkeys(COUNTED, 0)), Counter[str](dict.fromkeys(PHRASES, 0))
+def word_places(root: Path) -> dict[str, list[str]]:
+    """The place of each counted word in an identifier and of each counted phrase in prose, below a folder."""
+    behind: dict[str, list[str]] = {name: [] for name in (*COUNTED, *PHRASES)}
     for path in sorted(root.rglob("*.py")):
         names, prose = names_and_prose(path.read_text(encoding="utf-8"))
+        file = path.relative_to(root).as_posix()
         for name in names:
             if name not in ("FileNotFoundError", "LocalEntryNotFoundError", "ModuleNotFoundError"):
-                words.update(words_of(name) & COUNTED.keys())
+                for word in words_of(name) & COUNTED.keys():
+                    behind[word].append(f"{file}: {name}")
         text = " ".join(" ".join(prose).split())
-        phrases.update({name: len(re.findall(phrase, text)) for name, phrase in PHRASES.items()})
-    return words, phrases
+        for name, phrase in PHRASES.items():
+            around = (text[max(0, m.start() - 40) : m.end() + 40] for m in re.finditer(phrase, text))
+            behind[name] += [f"{file}: {part!a}" for part in around]
+    return behind

@@ -14,7 +14,7 @@ _WIDTH = 480.0
 _NICE = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
 _CURVE_POINTS = 120
 _MIN_WEIGHT = 0.01  # smaller components of a mixture are left out
-_MAX_NAME = 26  # letters of a name that fit beside a bar
+_MAX_NAME = 26  # letters of a name that fit next to a bar
 
 
 def distribution_chart(

@@ -45,7 +45,7 @@ class PixelEdit:
 
 @dataclass(frozen=True, eq=False)
 class Counterfactual:
-    """An image with some sub-pixels edited, beside the original.
+    """An image with some sub-pixels edited, next to the original.
 
     ```python
     change = counterfactual(ImageQuery.of(model, x), {(3, 4): 9})

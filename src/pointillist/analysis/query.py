@@ -146,7 +146,7 @@ class ImageQuery:
     def few_threads(self) -> AbstractContextManager[None]:
         """Limit torch to one thread where a pass over one image is short.
 
-        Threads that wait for each other at every operation then cost more than they save: beside another busy program
+        Threads that wait for each other at every operation then cost more than they save: next to another busy program
         64 gradients of the model `emoji` took minutes with two threads, and 4 s with one.
         """
         weights = sum(weight.numel() for weight in self.model.backbone.parameters())
@@ -241,7 +241,7 @@ class ImageQuery:
     ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
         """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         _, height, width = self.shape
-        mixtures = getattr(self.likelihood, "mixtures", 1)  # each component has a table of its own
+        mixtures = getattr(self.likelihood, "mixtures", 1)  # each component has its own table
         step = max(1, _TABLE_SIZE // (self.model.image.levels * mixtures * width))
         for start in range(0, height, step):
             rows = slice(start, min(height, start + step))

@@ -83,7 +83,7 @@ class ReceptiveField:
         return f"{self.name}, site {position}: sees {self.num_seen:,} of {self.num_earlier:,} earlier {what}{leaks}"
 
     def image(self) -> Image.Image:
-        """Draw one map for each channel, and below them (or beside a single one) the strength."""
+        """Draw one map for each channel, and below them (or next to a single one) the strength."""
         row, column, channel = self.site
         return plot_receptive_field(
             self.depends,

@@ -110,7 +110,7 @@ def read_detector(folder: Path, model: PixelModel, background: PixelModel | None
 
 
 def own_folder(source: str) -> Path | None:
-    """Return the folder of a model, beside which its detector is kept; None for a bundled model and one of the hub.
+    """Return the folder of a model, which also holds its detector; None for a bundled model and one of the hub.
 
     Args:
         source: what `pointillist.load` takes.

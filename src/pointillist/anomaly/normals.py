@@ -1,4 +1,4 @@
-"""Facts about normal images that a detector is fitted to: a few numbers an image, in an order of their own."""
+"""Facts about normal images that a detector is fitted to: a few numbers an image, in a fixed order."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class Scorer:
     Attributes:
         model: the model of normal images.
         background: a model of what all images of this kind share; see `PixelModel`.
-        conditions: whether images are scored with their conditions, beside without.
+        conditions: whether images are scored with their conditions as well as without.
         smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
         batch_size: images, or windows of them, at once.
         engine: what gives the distributions, as for `evaluate`; a background model without a program is in floats.

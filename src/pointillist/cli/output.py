@@ -71,7 +71,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
 
 
 def _plain(text: str) -> Any:
-    """Wrap text that is shown as it is: brackets in a file name are no markup."""
+    """Wrap text that is shown as it is: brackets in a file name are not markup."""
     from rich.text import Text
 
     return Text(text)

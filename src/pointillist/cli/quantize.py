@@ -17,10 +17,10 @@ EPILOG = """Examples:
 def quantize(settings: QuantizeSettings) -> None:
     """Quantize the matrices of a model, and save it in a smaller file.
 
-    The result is a model of its own: evaluate it, sample from it. The last
+    The result is a separate model: evaluate it, sample from it. The last
     layer and small tensors stay as they are. With --integer the weights stay
     as they are too, unless --dtype is given, and the model gets its exact
-    program beside them.
+    program next to them.
     """
     from pointillist.commands.training import quantize as work
 

@@ -118,7 +118,7 @@ class Settings:
     """Base of the settings of a command.
 
     Attributes:
-        left_out: settings of a base class that are no settings of this class; they keep their defaults.
+        left_out: settings of a base class that are not settings of this class; they keep their defaults.
     """
 
     left_out: ClassVar[frozenset[str]] = frozenset()

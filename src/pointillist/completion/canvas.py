@@ -46,7 +46,7 @@ class Canvases(Samples):
 
 
 class _Painter:
-    """Complete windows of a batch of canvases one after the other, each with a seed of its own."""
+    """Complete windows of a batch of canvases one after the other, each with its own seed."""
 
     def __init__(
         self, model: PixelModel, levels: Int[Tensor, "n c h w"], seed: int | None, settings: dict[str, Any]

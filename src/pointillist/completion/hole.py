@@ -60,7 +60,7 @@ def parse_canvas(
         holes: whether each option of a hole is given.
 
     Raises:
-        ConfigError: if a part is no number, or options exclude each other.
+        ConfigError: if a part is not a number, or options exclude each other.
     """
     from pointillist.data import parse_size
 

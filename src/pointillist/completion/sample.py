@@ -63,7 +63,7 @@ def sample(
             each window, not one distribution on the torus, which a model in generation order does not define.
         settings: `seed`, `uniforms`, `size`, `on_row` (see `SampleCallKwargs`); `guidance`, `temperature`, `top_p`
             (where left out, the model's own: `generation_config`), `engine`, `order`, `threads`, `batch_size` (see
-            `SamplingConfig`), and conditions beside `label` and `text` (see `ConditionKwargs`).
+            `SamplingConfig`), and conditions other than `label` and `text` (see `ConditionKwargs`).
 
     Returns:
         the images, with their log-likelihood in nats; with `seamless`, `Canvases`.

@@ -102,7 +102,7 @@ class _Group:
 
 
 def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: int) -> _Group:
-    """Draw the completions of images that are alike."""
+    """Draw the completions of equal images."""
     particles = run_particles(task, number, rows.start, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 2])
     count, log_weights = len(task.levels[rows]), particles.log_weights.numpy()

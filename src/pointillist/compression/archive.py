@@ -59,7 +59,7 @@ class Archive:
         damage: what is wrong with the archive as a whole, or None; its pictures may be whole.
 
     Raises:
-        ArchiveError: if it is no archive.
+        ArchiveError: if it is not an archive.
     """
 
     def __init__(self, source: str | Path | bytes | BinaryFile, model: Any = None, *, threads: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Code pictures into the content of a record, and decode many records in step.
+"""Code pictures into the content of a record, and decode many records in lockstep.
 
 The symbols of a record are, in this order: the labels, each one of the classes or none; the sub-pixels in generation
 order, and at each of them those of all images; 16 bits of the CRC-32C of the levels, which show that they are right.
@@ -22,7 +22,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.portable import IntegerModel
 
 TOGETHER = 65_536
-"""Sub-pixels of the records that a thread decodes in step."""
+"""Sub-pixels of the records that a thread decodes in lockstep."""
 CHECK = 1 << 16
 """Number of values of the symbol that shows that the levels are right."""
 

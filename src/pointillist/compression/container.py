@@ -200,10 +200,10 @@ def read_header(source: Source) -> tuple[Header, bytes]:
         The header, and its bytes.
 
     Raises:
-        ArchiveError: if it is no archive, or of another version.
+        ArchiveError: if it is not an archive, or of another version.
     """
     if source.take(len(MAGIC)) != MAGIC:
-        raise ArchiveError(f"{source.name} is no archive of pointillist: it does not begin like one.")
+        raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
     if byte >> 4 != VERSION or byte & 15 & ~(LABELS | ORDER):
         raise ArchiveError(

@@ -27,10 +27,10 @@ class Inputs:
     """Pictures to compress.
 
     Attributes:
-        metadata: what the archive keeps beside the levels.
+        metadata: what the archive keeps in addition to the levels.
         count: number of pictures.
         bytes: of the files.
-        left_out: endings of the files in the folders that are no pictures, with their numbers; empty for none.
+        left_out: endings of the files in the folders that are not pictures, with their numbers; empty for none.
     """
 
     metadata: dict[str, Any]

@@ -123,7 +123,7 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
     """
     if image.mode == "codes":
         if image.channels > 1:
-            raise DataError(f"Codes of {image.channels} channels are no picture: write them as an array, to NAME.npz.")
+            raise DataError(f"Codes of {image.channels} channels are not a picture: write an array, to NAME.npz.")
         return Image.fromarray(levels[0].astype(np.uint8 if image.levels <= 256 else np.uint16))
     if image.mode == "palette":
         picture = Image.fromarray(levels[0].astype(np.uint8))
@@ -138,7 +138,7 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
 
 
 def save_picture(picture: Image.Image, target: Any, file: PictureFile) -> None:
-    """Write a PNG with what the archive kept beside the pixels."""
+    """Write a PNG with what the archive kept in addition to the pixels."""
     info = PngImagePlugin.PngInfo()
     for key, text in file.texts.items():
         info.add_itxt(key, text)
@@ -168,7 +168,7 @@ def safe_name(name: str) -> str:
 
 def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if image.channels != 1 or picture.mode not in ("1", "L", "P", "I;16", "I;16L", "I;16B"):
-        raise DataError(f"{name} is no grid of codes (mode {picture.mode}): give an index picture, or an array.")
+        raise DataError(f"{name} is not a grid of codes (mode {picture.mode}): give an index picture, or an array.")
     levels = np.asarray(picture).astype(np.int64)[None]
     if levels.max() >= image.levels:
         raise DataError(f"{name} has the code {levels.max()}, and the model of {image} ends at {image.levels - 1}.")

@@ -65,7 +65,7 @@ class RangeDecoder:
     decoder.levels(frequencies, precision=16)
 
     Raises:
-        ArchiveError: if the bytes are no whole words.
+        ArchiveError: if the bytes are not whole words.
     """
 
     def __init__(self, payload: bytes) -> None:
@@ -101,4 +101,4 @@ class RangeDecoder:
 
 
 def _damaged() -> ArchiveError:
-    return ArchiveError("These bytes are no code of this model: the archive is damaged.")
+    return ArchiveError("These bytes are not a code of this model: the archive is damaged.")

@@ -96,7 +96,7 @@ def stream(
 
 
 def decode_records(codec: Codec, records: Iterable[tuple[int, Found]], threads: int = 1) -> Iterator[Part]:
-    """Decode records, several in step and in each thread.
+    """Decode records, several in lockstep in each thread.
 
     Args:
         records: the number of pictures, 0 if unknown, and the record or why it cannot be read.

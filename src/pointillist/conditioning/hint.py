@@ -51,7 +51,7 @@ class HintReader:
         """Read levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or of the rule).
 
         Raises:
-            DataError: if a value is no level, or no finite number.
+            DataError: if a value is not a level, or no finite number.
             ShapeError: if channels, count or size do not fit.
         """
         values = self._values(value)
@@ -189,7 +189,7 @@ class HintFeatures(PortableEncoder):
         try:
             rule = None if stored.rule is None else HintPreprocessor.parse(stored.rule)
         except ConfigError as error:
-            raise arrays.damaged(f"{stored.rule!r} is no rule") from error
+            raise arrays.damaged(f"{stored.rule!r} is not a rule") from error
         return cls(HintReader(stored.channels, stored.image, rule), StoredWeights(weights), tuple(stored.dilations))
 
     def _encode(self, value: Shaped[np.ndarray, "c h w"], known: Bool[np.ndarray, "1 h w"]) -> NDArray[np.float64]:

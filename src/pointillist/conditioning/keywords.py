@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 
 class ConditionKwargs(TypedDict, total=False):
-    """Conditions beside `label` and `text`, as a user gives them: one for all images, or one each.
+    """Conditions other than `label` and `text`, as a user gives them: one for all images, or one each.
 
     ```python
     pt.sample(model, 4, attributes={"hair": "red"}, vector=[0.2, 1.5])

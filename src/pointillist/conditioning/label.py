@@ -80,7 +80,7 @@ def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
 
 
 def label_numbers(label: Any, classes: Sequence[str], count: int, what: str = "label") -> Int[np.ndarray, " b"]:
-    """Integers of the labels of `count` images: one for all or one each, by number or by class name; None is no label.
+    """Integers of the labels of `count` images: one for all or one each, by number or class name; None is not a label.
 
     ```python
     label_numbers(["dog", 0, None], ["cat", "dog"], 3)  # [1, 0, -1]

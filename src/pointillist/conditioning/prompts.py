@@ -23,7 +23,7 @@ from pointillist.files.reading import check_texts
 
 
 def parse_prompts(value: Any, count: int) -> list[str] | None:
-    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is no prompt.
+    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is not a prompt.
 
     ```python
     parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]

@@ -96,7 +96,7 @@ class TextConfig(ConditionConfig):
         frozen = [part for part in parts if part not in (LEARNED, TOKENS)]
         if len(frozen) > 1 or len(set(parts)) < len(parts) or parts == (TOKENS,):
             raise ConfigError(
-                f"`text` (={self.encoder!r}) may name one encoder, with `{LEARNED}` and `{TOKENS}` beside it: "
+                f"`text` (={self.encoder!r}) may name one encoder, with `{LEARNED}` and `{TOKENS}` next to it: "
                 "for example use+learned."
             )
         encoder = open_encoder(self.frozen) if self.frozen else None
@@ -108,7 +108,7 @@ class TextConfig(ConditionConfig):
         elif TOKENS in parts:
             if not self.learned:
                 raise ConfigError(
-                    f"`text` (={self.encoder!r}) has no tokens: let it learn words beside, `{self.encoder}+{LEARNED}`."
+                    f"`text` (={self.encoder!r}) has no tokens: let it learn words as well, `{self.encoder}+{LEARNED}`."
                 )
             result["num_tokens"] = self.num_tokens or WORDS
         return self.model_copy(update=result)

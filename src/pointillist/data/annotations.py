@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Annotations:
-    """Annotations of `n` images beside labels and captions.
+    """Annotations of `n` images in addition to labels and captions.
 
     ```python
     images = load_data("faces.npz", attribute_columns="hair,eyes").train
@@ -223,7 +223,7 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
     root = Path(os.path.normpath(str(options.hint_column)))
     if not root.is_dir():
         raise DataError(
-            f"`hint_column` (={options.hint_column!r}) is not a folder: give the folder of hints beside {folder}."
+            f"`hint_column` (={options.hint_column!r}) is not a folder: give the folder of hints next to {folder}."
         )
     if root == folder or root.is_relative_to(folder):
         raise DataError(

@@ -74,7 +74,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         annotations: attributes, vectors and hints; see `Annotations`.
         name: name of the data set in messages.
         notes: how the source was read, one short sentence each.
-        files: file of each image, relative to its folder; None where images do not come from files of their own.
+        files: file of each image, relative to its folder; None where images do not come from separate files.
         tileset: pictures of the levels of maps; None where there are none.
         skipped: why each file of the source that cannot be read was left out (`skip_bad`), by name.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.

@@ -183,7 +183,7 @@ def parse_size(value: int | str | Sequence[int]) -> tuple[int, int]:
     ```
 
     Raises:
-        ConfigError: if `value` is no size.
+        ConfigError: if `value` is not a size.
     """
     text = value if isinstance(value, str) else "x".join(map(str, value)) if isinstance(value, Sequence) else f"{value}"
     match = re.fullmatch(r"\s*([1-9]\d{0,6})(?:\s*[x×X]\s*([1-9]\d{0,6}))?\s*", text)

@@ -95,7 +95,7 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
     if not 2 <= len(colours) <= 256:
         raise DataError(f"The palette {name} has {len(colours)} colours: it must have 2 to 256.")
     if not all(_is_row(row) for row in colours):
-        raise DataError(f"A colour of the palette {name} is no row of integers: write [r, g, b] or [r, g, b, a].")
+        raise DataError(f"A colour of the palette {name} is not a row of integers: write [r, g, b] or [r, g, b, a].")
     rows = [tuple(int(v) for v in row) for row in colours]
     if any(len(r) not in (3, 4) or min(r) < 0 or max(r) > 255 for r in rows):
         raise DataError(f"A colour of the palette {name} is not RGB or RGBA in 0 to 255: correct it.")

@@ -50,7 +50,7 @@ class RawImages:
         tileset: pictures of the levels, or None.
         annotations: attributes, vectors and hints of the images.
         notes: decisions made while reading, one short sentence each.
-        files: file of each image, relative to the folder; None where images do not come from files of their own.
+        files: file of each image, relative to the folder; None where images do not come from separate files.
         skipped: why each file that cannot be read was left out, by its name relative to the folder.
     """
 

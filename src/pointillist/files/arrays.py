@@ -1,4 +1,4 @@
-"""Arrays beside a JSON document: named when it is written, looked up and checked when it is read."""
+"""Arrays next to a JSON document: named when it is written, looked up and checked when it is read."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Output that is made batch by batch, and continued after any interruption by the same command.
 
-While it is made, the output is a hidden folder beside its path, with
+While it is made, the output is a hidden folder next to its path, with
 
     progress.json    the settings that the items depend on, such as the fingerprint of the model
     rows.jsonl       a row for each finished item, appended when the files of its batch are written

@@ -36,7 +36,7 @@ Error = type[PointillistError]
 
 
 def check_file(path: Path, error: Error = DataError) -> None:
-    """Reject what is no ordinary file: reading a named pipe may wait for ever, and a device may have no end.
+    """Reject what is not an ordinary file: reading a named pipe may wait for ever, and a device may have no end.
 
     Raises:
         OSError: if nothing is there.
@@ -54,7 +54,7 @@ def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> 
     Raises:
         OSError, UnicodeDecodeError: if it cannot be read or decoded.
         DataError: if it does not fit in memory.
-        PointillistError: of the kind `error`, if it is no ordinary file.
+        PointillistError: of the kind `error`, if it is not an ordinary file.
     """
     check_file(path, error)
     size = path.stat().st_size

@@ -47,5 +47,5 @@ class CodeLength:
         return bits_per_dim(self.total, list(self.dims.values())[-1])
 
     def bits_per_number(self, scale: str) -> Float[Tensor, " n"]:
-        """Bits of a scale per number of its own grid: bits per code, or bits per sub-pixel."""
+        """Bits of a scale per number of its grid: bits per code, or bits per sub-pixel."""
         return bits_per_dim(self.nats[scale], self.dims[scale])

@@ -79,7 +79,7 @@ class Pyramid:
         """Return the data set of a stage, `codes` of a scale or `pixels`, conditioned on all coarser codes.
 
         Args:
-            kinds: kinds of conditions that a stage below the coarsest codes takes beside the codes.
+            kinds: kinds of conditions that a stage below the coarsest codes takes in addition to the codes.
         """
         names = scale_names(CODES, len(self.codes))
         scale = -1 if stage == PIXELS else names.index(stage)

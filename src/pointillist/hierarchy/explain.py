@@ -67,7 +67,7 @@ def explain_chain(chain: Chain, pyramid: Pyramid) -> LevelsOfImage:
 
 
 def code_colours(codes: torch.Tensor, count: int) -> np.ndarray:
-    """Give each code a colour of its own, uint8 `h w 3`: hues by the golden ratio, in three lightnesses.
+    """Give each code its own colour, uint8 `h w 3`: hues by the golden ratio, in three lightnesses.
 
     ```python
     code_colours(torch.arange(4).reshape(2, 2), 4).shape  # (2, 2, 3)

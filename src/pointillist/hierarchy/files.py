@@ -49,7 +49,7 @@ class HierarchyFile(BaseModel):
         """Read the file, and check that each stage has a folder with a model.
 
         Raises:
-            CheckpointError: if the folder is no hierarchy, is damaged, or is not trained to its end.
+            CheckpointError: if the folder is not a hierarchy, is damaged, or is not trained to its end.
         """
         path = folder / HIERARCHY_FILE
         if not path.is_file():

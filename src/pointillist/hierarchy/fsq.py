@@ -1,4 +1,4 @@
-"""Finite scalar quantisation: a code is a vector whose numbers are rounded, each to a few levels of its own.
+"""Finite scalar quantisation: a code is a vector whose numbers are rounded, each to its own few levels.
 
 Mentzer, Minnen, Agustsson, Tschannen: Finite Scalar Quantization: VQ-VAE Made Simple, ICLR 2024 (arXiv 2309.15505).
 There is no codebook that could collapse, and no auxiliary loss.

@@ -39,7 +39,7 @@ class Hierarchy(Chain):
         """Load the folder of a hierarchy; its files cannot run code, and are checked as those of a model.
 
         Raises:
-            CheckpointError: if it is not one of ours, damaged, or not trained to its end.
+            CheckpointError: if it is not a Pointillist model, damaged, or not trained to its end.
         """
         folder = Path(folder)
         file = HierarchyFile.read(folder)

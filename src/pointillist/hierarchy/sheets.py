@@ -1,4 +1,4 @@
-"""Sample sheets of the stages: codes as pictures of their tokenizer, pixels beside the images they stand for."""
+"""Sample sheets of the stages: codes as pictures of their tokenizer, pixels next to the images they stand for."""
 
 from __future__ import annotations
 

@@ -206,7 +206,7 @@ class Tokenizer(nn.Module):
         """Read the folder of a tokenizer, with every size checked before memory is taken for it.
 
         Raises:
-            CheckpointError: if it is not one of ours, or damaged.
+            CheckpointError: if it is not a Pointillist model, or damaged.
         """
         record = read_config(folder)
         settings = record.get("tokenizer")

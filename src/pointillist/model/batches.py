@@ -209,7 +209,7 @@ def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
 
     Raises:
         ShapeError: if there are several images, or one of another shape.
-        DataError: if it is no image, or cannot be read.
+        DataError: if it is not an image, or cannot be read.
     """
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
         maps = load_data(image, spec=model.image, classes=model.config.classes, tiles=model.tileset).get("all")
@@ -221,7 +221,7 @@ def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     if isinstance(image, Image.Image):
         return model.check(model.to_levels(image))
     if not isinstance(image, (Tensor, list, tuple)) and not hasattr(image, "__array__"):
-        raise DataError(f"A {type(image).__name__} is no image: give levels (c, h, w), a picture, or its path.")
+        raise DataError(f"A {type(image).__name__} is not an image: give levels (c, h, w), a picture, or its path.")
     x = image if isinstance(image, Tensor) else torch.as_tensor(np.asarray(image))
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:

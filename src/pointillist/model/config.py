@@ -93,7 +93,7 @@ class ModelConfig(ModelSettings):
         try:
             return cls(**data)
         except ValidationError as error:
-            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of ours is a format_validation_error already
+            cause = error.errors()[0].get("ctx", {}).get("error")  # a rule of `model` raises a ConfigError itself
             if isinstance(cause, ConfigError):
                 raise cause from error
             raise ConfigError(format_validation_error(error, "a model setting")) from error

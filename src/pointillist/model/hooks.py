@@ -1,7 +1,7 @@
 """Named activations of a network, to read or to replace, by forward hooks.
 
 Names are module paths that end in a hook, as in TransformerLens: `blocks.3.hook_out` is the output of block 3. Several
-outputs of a layer have names of their own, such as `layers.0.hook_vertical`. A layer that runs more than once in a
+outputs of a layer have their own names, such as `layers.0.hook_vertical`. A layer that runs more than once in a
 forward adds `#2`, `#3`. `hook_canvas` is the input of the network, `hook_params` its output.
 """
 

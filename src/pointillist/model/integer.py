@@ -1,4 +1,4 @@
-"""The integer model of a pixel model: attached in memory or stored beside its weights, with the model's conditions."""
+"""The integer model of a pixel model: attached in memory or stored next to its weights, with the model's conditions."""
 
 from __future__ import annotations
 

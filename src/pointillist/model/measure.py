@@ -13,7 +13,7 @@ from pointillist.model.folder.pretrained import build
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import ModelEntry, entry
 
-SHAPE, LEVELS = (1, 28, 28), 256  # what sizes of ours are counted for; a paper's are for the images of the paper
+SHAPE, LEVELS = (1, 28, 28), 256  # images for which our sizes are counted; a paper's are for its own images
 KINDS: Mapping[str, ImageSpec] = {
     "binary": ImageSpec.infer((1, 8, 8), 2),
     "grey, RGB, RGBA": ImageSpec.infer((3, 8, 8)),

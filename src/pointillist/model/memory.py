@@ -24,8 +24,8 @@ from pointillist.system import format_bytes, free_bytes
 SIDES = 16, 24
 """Sides of the two small images."""
 
-STATES = 4  # of each weight in training, beside its gradient: itself, two moments, its average
-WORKSPACE = 1.1  # what convolutions take beside their tensors
+STATES = 4  # of each weight in training, in addition to its gradient: itself, two moments, its average
+WORKSPACE = 1.1  # what convolutions take in addition to their tensors
 _MAX_BATCH = 1 << 20
 # pixels at once for which no check is made, as it takes up to a second: the default model takes 0.6 GB for them
 _SMALL_STEP, _SMALL_EVALUATION = 16 * 32 * 32, 128 * 32 * 32

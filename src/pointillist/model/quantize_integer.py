@@ -37,7 +37,7 @@ PIXELS = 8 * 28 * 28
 def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
     """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
 
-    The result is a model of its own, with its own likelihood (`model.integer_model().log_prob`). It gives the same
+    The result is a separate model with its own likelihood (`model.integer_model().log_prob`). It gives the same
     bits on any machine, one pixel after the other or all at once. `model.save_pretrained` stores it, and
     `engine="integer"` runs it.
 

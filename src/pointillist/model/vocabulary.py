@@ -116,14 +116,14 @@ def _is_seen(word: str, seen: set[str]) -> bool:
 
 
 def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
-    """Find the words that are spelled alike, then those that mean much the same; tell whether one is near."""
-    alike = difflib.get_close_matches(word, words, n=_SHOWN, cutoff=_LIKE)
+    """Find the words of similar spelling, then those of similar meaning; tell whether one is near."""
+    similar = difflib.get_close_matches(word, words, n=_SHOWN, cutoff=_LIKE)
     if encode is None:
-        return False, alike or list(words[:_SHOWN])
-    frequent = list(dict.fromkeys([*alike, *words[:_CANDIDATES]]))
+        return False, similar or list(words[:_SHOWN])
+    frequent = list(dict.fromkeys([*similar, *words[:_CANDIDATES]]))
     encode.keep([word, *frequent])
     vectors = encode([word, *frequent])
     vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     cosines = vectors[1:] @ vectors[0]
     order = [frequent[i] for i in np.argsort(-cosines)]
-    return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*alike, *order]))[:_SHOWN]
+    return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*similar, *order]))[:_SHOWN]

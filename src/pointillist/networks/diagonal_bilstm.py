@@ -6,7 +6,7 @@ Adds to Row LSTM: the map is skewed, so that an LSTM computes a whole diagonal i
 its left and the one above (figure 3). A second LSTM runs from right to left; its map is shifted down by one row, so
 that it contains no later pixel, and added. Together they read **every** earlier pixel, from the first layer on.
 
-Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a separate model).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The
 right-to-left map is computed from complete rows, so its input is not masked among sub-pixels. Only the part of the
 skewed map inside the image is computed: no bias can give a state to the rest, which is zero, or the learned initial

@@ -9,7 +9,7 @@ blocks (figure 5, left); a softmax over levels; channels that are sampled in tur
 Its context has a **blind spot**: a stack of masked k x k kernels never reads a wedge to the upper right of the pixel.
 This is part of the model, documented and tested; `gated-pixelcnn` removes it.
 
-Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a separate model).
 Differs from the paper: skip connections to the head can be switched off; conditions (the paper has none) enter as a
 bias, and through a 1x1 convolution for maps, before the masked convolution of every block; optional dropout.
 """

@@ -14,7 +14,7 @@ ImageNet: one stream, keys of 16, no down-sampling.
 Not implemented: weight normalisation with data-dependent initialisation (the last layer of a residual branch starts at
 a tenth of its usual size instead); the released variants with two streams or down-sampled attention.
 Differs from the paper: the attention is normalised exactly and is zero at the first pixel (the released code adds 1e-6
-to the denominator); there is no channel of ones beside the image; the upper tap of the first layer's 2x1 kernel, which
+to the denominator); there is no channel of ones next to the image; the upper tap of the first layer's 2x1 kernel, which
 its 1x3 kernel has too, is left out; positions run from -1 to 1; there may be several heads. If the channels are sampled
 in turn (the paper's mixture couples them), features, queries and attention heads are grouped by sub-pixel; keys and
 values are not, because they belong to earlier pixels.

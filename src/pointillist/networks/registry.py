@@ -73,7 +73,7 @@ class ModelEntry:
         return self.presets[preset] if paper is None else paper.network
 
     def paper(self, preset: str) -> PaperPreset | None:
-        """Return the preset of a paper; None for one of ours.
+        """Return the preset of a paper; None for one of this package.
 
         Raises:
             ConfigError: if there is no such preset.

@@ -9,7 +9,7 @@ pixel (eq. 3). Residual and skip connections (section 3.3, figure 5). The state 
 Its context is a **triangle**: with k = 3 it grows by one column to the right for each row up, for any number of layers.
 This is part of the model, documented and tested; the context of `diagonal-bilstm` is complete.
 
-Not implemented: multi-scale (`multiscale_pixelrnn.py`, a model of its own).
+Not implemented: multi-scale (`multiscale_pixelrnn.py`, a separate model).
 Differs from the paper: conditions (the paper has none) enter as a bias of the gates; optional dropout. The state is
 never masked, because it comes from a complete row; only the input-to-state part respects the channel groups.
 """

@@ -1,4 +1,4 @@
-"""The gated activation of van den Oord et al. 2016b with a backward pass of its own, and a fast dropout for CPUs."""
+"""The gated activation of van den Oord et al. 2016b with its own backward pass, and a fast dropout for CPUs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Cross-attention from pixels to the tokens of a prompt (Vaswani et al. 2017).
 
 Keys and values are computed from the tokens once an image, and each pixel computes a query from its features. If the
-sub-pixels of a pixel are sampled in turn, each has heads of its own, whose queries depend on no later sub-pixel.
+sub-pixels of a pixel are sampled in turn, each has its own heads, whose queries depend on no later sub-pixel.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class LocallyMaskedConv2d(CausalLayer):
         in_groups, out_groups: sub-pixel of each feature, see `channel_groups`.
         strict: mask A at the pixel itself; otherwise mask B.
         dilation: distance between taps in pixels.
-        mask_weight: whether a kernel of its own, over a map of ones, represents the mask at each pixel
+        mask_weight: whether a separate kernel, over a map of ones, represents the mask at each pixel
             (`mask_weight` in the authors' code).
 
     Raises:

@@ -1,6 +1,6 @@
 """An integer model: the integer programs of a pixel model with its orders and conditions. Neither needs torch.
 
-It is a model of its own. Its likelihood is that of its integer frequencies, exactly normalised: near that of the model
+It is a separate model. Its likelihood is that of its integer frequencies, exactly normalised: near that of the model
 it was made from, but not equal to it.
 """
 
@@ -114,7 +114,7 @@ class IntegerModel:
 
         Raises:
             ConfigError: if there is no such class, or the model takes no text, or no hint.
-            DataError: if a value of the hint is no level.
+            DataError: if a value of the hint is not a level.
             ShapeError: if the size is not that of the stored maps, or the hint does not fit.
         """
         number = self.orders[order.name]

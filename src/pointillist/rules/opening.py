@@ -61,7 +61,7 @@ def open_mask(
     Args:
         image: the grid.
         record: pairs of neighbours of the training maps, as the model stores them.
-        allowed: levels that each site may have, beside the rules.
+        allowed: levels that each site may have, in addition to the rules.
         weighted: see `LevelMask.open`.
 
     Raises:

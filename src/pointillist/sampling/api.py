@@ -64,7 +64,7 @@ def sample(
         on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
             images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
         settings: `guidance`, `temperature`, `top_p` (where left out, the model's own: `generation_config`), `engine`,
-            `order`, `threads`, `batch_size` (see `SamplingConfig`), and conditions beside `label` and `text` (see
+            `order`, `threads`, `batch_size` (see `SamplingConfig`), and conditions other than `label` and `text` (see
             `ConditionKwargs`).
 
     Returns:

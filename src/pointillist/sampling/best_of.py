@@ -49,7 +49,7 @@ def best_of(
 
     Args:
         inputs: conditions of the batch.
-        config: `best_of` candidates, in its `order`; 1 is no choice, and no gain is computed.
+        config: `best_of` candidates, in its `order`; 1 means no choice, and no gain is computed.
         draw: samples the batch of candidate number k, from 0.
 
     Example:
@@ -88,7 +88,7 @@ def unconditional_nats(
     order = model.order(config.order)
     scorer = model.scorer(config.engine)
     parts = []
-    with inference_mode(model), single_threaded():  # a short pass beside the sampling
+    with inference_mode(model), single_threaded():  # a short pass compared with the sampling
         for start in range(0, len(levels), _SCORED_AT_ONCE):
             rows = slice(start, start + _SCORED_AT_ONCE)
             x = levels[rows].to(model.device)

@@ -33,7 +33,7 @@ class SamplingKwargs(TypedDict, total=False):
 
 
 class SampleKwargs(SamplingKwargs, ConditionKwargs, total=False):
-    """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions beside `label` and `text`."""
+    """Keywords of `sample`, `stream` and `inpaint`: sampling settings, and conditions other than `label` and `text`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,7 +69,7 @@ class Samples:
         return image_grid(self.drawn(), captions=self.texts)
 
     def _repr_png_(self) -> bytes | None:
-        """Show the sheet in a notebook; codes are no pictures."""
+        """Show the sheet in a notebook; codes are not pictures."""
         return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
 
     def numpy(self) -> SampleArrays:

@@ -108,7 +108,7 @@ def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     """Decode the levels or numbers of a hint.
 
     Raises:
-        ShapeError, DataError: if it is no hint of the model.
+        ShapeError, DataError: if it is not a hint of the model.
     """
     if len(encoded.shape) != 3:
         raise ShapeError(f"`hint` of shape {encoded.shape} must be [channels, height, width].")

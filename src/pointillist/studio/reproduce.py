@@ -62,7 +62,7 @@ def read_manifest(path: str | Path) -> schemas.SampleManifest:
 
 
 def _png_text(path: Path) -> str | None:
-    """Return the manifest in a PNG file; None if the file is no PNG.
+    """Return the manifest in a PNG file; None if the file is not a PNG.
 
     Raises:
         DataError: if the PNG carries none.

@@ -51,7 +51,7 @@ class StudioService:
         sources: names, folders or `hf:user/model` of models, or models.
         limits: limits of requests and jobs.
         run: folder of a training run to watch; its newest checkpoint is the last of the models.
-        detectors: folders of anomaly detectors, beside those in the folders of the models.
+        detectors: folders of anomaly detectors, in addition to those in the folders of the models.
 
     Attributes:
         watcher: follows the run; None without one.

@@ -184,7 +184,7 @@ def _load_best(model: PixelModel, trainer: Trainer, config: TrainConfig) -> None
         best = load(config.out)
         model.load_state_dict(best.state_dict())
         model.training_record, model.card = best.training_record, best.card
-    # training uses channels_last; in the format of a loaded model, sums round alike
+    # training uses channels_last; in the format of a loaded model, sums round the same way
     model.to(memory_format=torch.contiguous_format)
     with torch.no_grad():
         for parameter in model.parameters():

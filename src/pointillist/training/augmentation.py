@@ -94,7 +94,7 @@ def noise_text_embeddings(
 
 
 def shift_batch(batch: Batch, keys: NDArray[np.int64], seed: int, reach: int) -> Batch:
-    """Shift images and their hints alike; see `shift_images`."""
+    """Shift images and their hints by the same offsets; see `shift_images`."""
     levels = torch.from_numpy(shift_images(batch.levels.numpy(), keys, seed, reach))
     hints = None if batch.hints is None else torch.from_numpy(shift_images(batch.hints.numpy(), keys, seed, reach))
     return replace(batch, levels=levels, hints=hints)

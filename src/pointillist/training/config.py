@@ -182,7 +182,7 @@ class TrainConfig(_Settings):
         quantization_aware: Round weights and features as the integer program does, to fine-tune a model for it.
         out: Folder of the run; none writes nothing.
         optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
-            table of its own in TOML.
+            separate table in TOML.
     """
 
     epochs: float = Field(20.0, gt=0, le=MAX_STEPS)

@@ -59,7 +59,7 @@ class Chart:
         return f'<svg class="chart" {self._size}>{self._body}</svg>'
 
     def svg_file(self) -> str:
-        """Render an SVG file with colours and a white background of its own."""
+        """Render an SVG file with colours and its own white background."""
         size = f'xmlns="http://www.w3.org/2000/svg" width="{self.width:g}" height="{self.height:g}" {self._size}'
         kinds = sorted({mark.kind for mark in self.marks if not isinstance(mark, Raster)})
         style = f"text{{font:{TEXT_SIZE}px sans-serif}}" + "".join(map(style_rule, kinds))

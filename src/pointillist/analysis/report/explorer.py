@@ -64,7 +64,7 @@ def render_explorer(views: Views, room: int) -> Explorer:
         tabs=_tabs(views),
         scales=_scales(views),
         attribution_left=attribution if len(views.maps.names) > 1 else "",
-        attribution_right=attribution if len(views.maps.names) == 1 else "",  # beside a single chart
+        attribution_right=attribution if len(views.maps.names) == 1 else "",  # next to a single chart
     )
     behaviour = bundle("main.js", lambda path: (_PAGE / path).read_text(encoding="utf-8"))
     data = _data(views)
@@ -149,7 +149,7 @@ def _scales(views: Views) -> str:
 
 
 def _attribution(views: Views) -> str:
-    """Render the gradient map beside the image."""
+    """Render the gradient map next to the image."""
     if not views.sites:
         return ""
     count, pixels = len(views.sites), views.maps.surprisal[0].size

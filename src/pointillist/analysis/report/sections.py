@@ -87,7 +87,7 @@ def _cumulative(views: Views) -> str:
         body += f'<div class="wide">{bars_chart(rows, "bits of each channel").svg()}</div>'
     words = (
         "Bits so far, in the order of painting (orange), against the bits that the model expected (grey, with the band "
-        "that holds 95 of 100 of its own samples at each position). Where the line is steep, a compressed file of this "
+        "that holds 95 of 100 of its samples at each position). Where the line is steep, a compressed file of this "
         "image spends its bytes."
     )
     return _section("Where the bits go", words, body)

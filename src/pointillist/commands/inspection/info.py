@@ -78,7 +78,7 @@ def is_archive(name: str) -> bool:
 
 
 def is_data(name: str) -> bool:
-    """Return whether a name means images: a built-in data set, or a path that is no model folder."""
+    """Return whether a name means images: a built-in data set, or a path that is not a model folder."""
     from pointillist.zoo import resolve
 
     path = Path(name)

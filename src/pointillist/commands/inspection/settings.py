@@ -84,7 +84,7 @@ class StudioSettings(Settings):
     detectors: tuple[Path, ...] = option(
         (),
         "DIR",
-        "Folder of an anomaly detector that is not beside its model; repeatable.",
+        "Folder of an anomaly detector that is not next to its model; repeatable.",
         flags=("--detector",),
     )
     host: str = option("127.0.0.1", "HOST", "Address of the server. Default: this machine only.")

@@ -53,7 +53,7 @@ class JobKind(ABC):
     Attributes:
         Settings: class of the settings.
         count: number of items, which are numbered from 0.
-        facts: what results depend on beside the settings, and what merging needs; JSON values, equal in every process.
+        facts: what results depend on apart from the settings, and what merging needs; JSON, equal in every process.
         skipped: why each item that could not be read was left out before the items were numbered, by name.
         needs_torch: False if torch takes no part in the results; it is then not loaded.
 

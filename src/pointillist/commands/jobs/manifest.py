@@ -92,7 +92,7 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
 
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
-    """Describe what rounding depends on beside the settings: versions, and the instructions of the processor."""
+    """Describe what rounding depends on apart from the settings: versions, and the instructions of the processor."""
     try:
         from llvmlite.binding import get_host_cpu_name
         from numba import __version__ as numba

@@ -161,7 +161,7 @@ def batches_of_task(task: int, tasks: int, count: int, batch_size: int) -> list[
 
 
 def describe(error: BaseException) -> str:
-    """Word why an item was rejected: a sentence of ours, or the kind of error with its first line."""
+    """Word why an item was rejected: a sentence of this package, or the kind of error with its first line."""
     if isinstance(error, PointillistError):
         return str(error)
     lines = str(error).splitlines()

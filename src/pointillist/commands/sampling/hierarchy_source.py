@@ -70,7 +70,7 @@ class HierarchySource:
 
         own = list(self.model.models.values())[-1].order()
         if name not in (None, own.name):
-            raise ConfigError(f"`--order` (={name!r}) is not for a hierarchy, whose scales have orders of their own.")
+            raise ConfigError(f"`--order` (={name!r}) is not for a hierarchy, whose scales have their own orders.")
         return own
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:

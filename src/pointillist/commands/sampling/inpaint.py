@@ -18,7 +18,7 @@ from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
-from pointillist.commands.sampling.maps import files_beside, write_map
+from pointillist.commands.sampling.maps import companion_files, write_map
 from pointillist.commands.sampling.resumable import LIST
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
@@ -136,7 +136,7 @@ def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], f
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for name, content in files_beside(results, form).items():
+    for name, content in companion_files(results, form).items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
     for number, (content, label, nats) in enumerate(

@@ -1,4 +1,4 @@
-"""Write sampled maps: files for Tiled, CSV, text and drawn pictures, with what lies beside them."""
+"""Write sampled maps: files for Tiled, CSV, text and drawn pictures, with what lies next to them."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def encode_maps(part: SampleArrays, kind: str) -> list[bytes]:
     return [files.encode(levels, kind) for levels in part.levels[:, 0]]
 
 
-def files_beside(part: SampleArrays, kind: str) -> dict[str, bytes]:
-    """Return what files of a format need beside them, by name: a tileset, a legend or nothing."""
+def companion_files(part: SampleArrays, kind: str) -> dict[str, bytes]:
+    """Return what files of a format need next to them, by name: a tileset, a legend or nothing."""
     from pointillist.data.tilemaps import MapFiles
 
-    return MapFiles.of(part.image, part.tileset).beside(kind) if kind in MAP_KINDS else {}
+    return MapFiles.of(part.image, part.tileset).companions(kind) if kind in MAP_KINDS else {}
 
 
 def write_map(path: Path, parts: Iterable[SampleArrays], kind: str, force: bool) -> None:
-    """Write one map, and the files beside it.
+    """Write one map, and the files next to it.
 
     Raises:
         ConfigError: if another tileset or legend is there, unless `force` is set.
@@ -58,11 +58,11 @@ def write_map(path: Path, parts: Iterable[SampleArrays], kind: str, force: bool)
 
     (part,) = parts
     contents = {path: encode_maps(part, kind)[0]}
-    for name, content in files_beside(part, kind).items():
-        beside = path.with_name(name)
-        if not beside.exists() or beside.read_bytes() != content:
-            reject_existing(beside, force)
-            contents[beside] = content
+    for name, content in companion_files(part, kind).items():
+        target = path.with_name(name)
+        if not target.exists() or target.read_bytes() != content:
+            reject_existing(target, force)
+            contents[target] = content
     for target, content in contents.items():
         with atomic_path(target) as temporary:
             temporary.write_bytes(content)

@@ -39,7 +39,7 @@ def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | No
 def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
     """Collect prompts: of options, with semicolons between them, and of a file, one a line.
 
-    A blank prompt that was typed is no prompt. Blank lines of a file are left out.
+    A blank prompt that was typed is not a prompt. Blank lines of a file are left out.
 
     Raises:
         DataError: if the file cannot be read, or holds no prompt.
@@ -78,7 +78,7 @@ class SheetPlan:
         labels, texts: one for each image; None where none were given.
         total: number of images.
         columns: images in a row of a sheet; None to choose.
-        row_names, column_names: prompts and labels of a grid; empty where images have captions of their own. A name
+        row_names, column_names: prompts and labels of a grid; empty where images have their own captions. A name
             stands for as many rows, or columns, as there are of each.
     """
 
@@ -103,9 +103,9 @@ class SheetPlan:
                 prompts = (texts or []) * len(own)
             groups = len(labels or texts or [""])
             return cls(own, prompts, n * groups, sheet_columns(n, groups))
-        beside = max(k for k in range(1, n + 1) if n % k == 0 and (k == 1 or k * len(labels) <= _MOST_COLUMNS))
-        row = [label for label in labels for _ in range(beside)]
-        rows = [text for text in texts for _ in range(n // beside)]
+        repeats = max(k for k in range(1, n + 1) if n % k == 0 and (k == 1 or k * len(labels) <= _MOST_COLUMNS))
+        row = [label for label in labels for _ in range(repeats)]
+        rows = [text for text in texts for _ in range(n // repeats)]
         return cls(
             row * len(rows),
             [text for text in rows for _ in row],

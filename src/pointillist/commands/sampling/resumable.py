@@ -14,7 +14,7 @@ from PIL import Image
 
 from pointillist.commands.report import note
 from pointillist.commands.sampling.archive import level_bytes, level_dtype, write_npz
-from pointillist.commands.sampling.maps import files_beside
+from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
@@ -129,7 +129,7 @@ class FolderSink:
         self.form = form
         self._digits, self._classes = max(5, len(str(total - 1))), classes
         self._suffix = ".png" if form == "files" else f".{form}"
-        self._beside: tuple[str, ...] = ()  # files that maps share
+        self._companions: tuple[str, ...] = ()  # files that maps share
 
     def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
         """Write a file for each image."""
@@ -152,11 +152,11 @@ class FolderSink:
             yield row
 
     def _encode(self, output: BatchOutput, part: SampleArrays) -> list[bytes]:
-        """Return the bytes of each file, and write what lies beside them."""
-        beside = files_beside(part, self.form)
-        for name, content in beside.items():
+        """Return the bytes of each file, and write what lies next to them."""
+        companions = companion_files(part, self.form)
+        for name, content in companions.items():
             (output.folder / name).write_bytes(content)
-        self._beside = tuple(beside)
+        self._companions = tuple(companions)
         return encode_files(part, self.form)
 
     def finish(self, output: BatchOutput, out: Path) -> None:
@@ -169,8 +169,8 @@ class FolderSink:
                 (out / name).unlink()
             return
         names = {row["file_name"] for row in output.rows()}
-        beside = [output.folder / name for name in self._beside]
-        for new in sorted([*output.folder.glob(f"[0-9]*{self._suffix}"), *(path for path in beside if path.exists())]):
+        companions = [output.folder / name for name in self._companions]
+        for new in sorted([*output.folder.glob(f"[0-9]*{self._suffix}"), *(p for p in companions if p.exists())]):
             new.replace(out / new.name)
         (output.folder / LIST).replace(out / LIST)
         for old in out.glob(f"[0-9]*{self._suffix}"):

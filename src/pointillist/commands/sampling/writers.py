@@ -72,7 +72,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
     if kind in MAP_KINDS:
         check_maps(out, kind, total, image, force)
     elif image.levels > 256 and kind != "npz" and not has_tileset:
-        raise ConfigError(f"Codes with {image.levels:,} levels are no picture: write them with `--out NAME.npz`.")
+        raise ConfigError(f"Codes with {image.levels:,} levels are not a picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
             f"A sheet holds {MAX_SHEET:,} images, not {total:,}: write them with `--out DIR/` or `--out NAME.npz`."

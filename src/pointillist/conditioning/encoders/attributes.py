@@ -1,4 +1,4 @@
-"""Embeddings of attributes, each with an "unknown" of its own."""
+"""Embeddings of attributes, each with its own "unknown"."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class PromptEncoder(ConditionEncoder):
 
 
 class SentenceEncoder(PromptEncoder):
-    """Two layers over the vector of a frozen encoder, which is no part of the model's file."""
+    """Two layers over the vector of a frozen encoder, which is not part of the model's file."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class TokenSequenceEncoder(PromptEncoder):
 
 
 class FrozenTokenEncoder(TokenSequenceEncoder):
-    """Token states of a frozen encoder, which is no part of the model's file, through a linear layer."""
+    """Token states of a frozen encoder, which is not part of the model's file, through a linear layer."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)

@@ -20,7 +20,7 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
     """Hash each word and its character n-grams into buckets, `int64 [length]`; `PAD` fills the rest.
 
     A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
-    into its bucket on every machine alike.
+    into its bucket on every computer.
 
     ```python
     hash_ngrams("a red dragon", buckets=4096, length=96).shape  # (96,)
@@ -33,7 +33,7 @@ def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3,
 def hash_ngrams_per_word(
     text: str, buckets: int, words: int, pieces: int, grams: Sequence[int] = (3, 4, 5)
 ) -> np.ndarray:
-    """Hash each word with its n-grams into a row of its own, `int64 [words pieces]`.
+    """Hash each word with its n-grams into its own row, `int64 [words pieces]`.
 
     ```python
     hash_ngrams_per_word("a red dragon", buckets=4096, words=16, pieces=24).shape  # (16, 24)

@@ -82,14 +82,14 @@ class LocalEncoder:
                 value = settings.get(name)
                 if isinstance(value, int) and value * least > size:
                     raise ConfigError(
-                        f"{self.path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} beside it "
-                        "can hold: download it again."
+                        f"{self.path / CONFIG} sets `{name}` (={quote(value)}), which is more than {WEIGHTS} next to "
+                        "it can hold: download it again."
                     )
 
 
 @dataclass(frozen=True)
 class PromptTokenizer:
-    """A tokenizer of a stranger, whose tokens must be rows of the weights beside it.
+    """A tokenizer of a stranger, whose tokens must be rows of the weights next to it.
 
     Attributes:
         tokenizer: that of the library `tokenizers`.
@@ -114,7 +114,7 @@ class PromptTokenizer:
         if not result or max(result) >= rows:
             token = f"the token {max(result):,}" if result else "no token"
             raise ConfigError(
-                f"{self.path} gives {token} for the prompt {quote(text)}, and the weights beside it know {rows:,}: "
+                f"{self.path} gives {token} for the prompt {quote(text)}, and the weights next to it know {rows:,}: "
                 "download it again."
             )
         return result

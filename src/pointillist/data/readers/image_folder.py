@@ -140,7 +140,7 @@ def list_pictures(folder: Path) -> list[Path]:
         key=lambda p: p.relative_to(folder).as_posix(),
     )
     if not result:
-        raise DataError(f"{folder} is no folder with pictures: give one that holds PNG or JPEG files.")
+        raise DataError(f"{folder} is not a folder with pictures: give one that holds PNG or JPEG files.")
     return result
 
 

@@ -76,7 +76,7 @@ def to_channels_first(
 
 def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
     """Recover 8-bit values from floats in [0, 1], as torchvision's `ToTensor` makes them, without loss."""
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers that are no fractions of 255 are rejected below
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that are not fractions of 255 are rejected below
         scaled = array.astype(np.float64) * 255
     rounded = np.rint(scaled)
     if (

@@ -70,7 +70,7 @@ def open_picture(
         max_pixels: most pixels to accept.
 
     Raises:
-        DataError: if it is no ordinary file, or a sheet that this package wrote.
+        DataError: if it is not an ordinary file, or a sheet that this package wrote.
         PixelLimitError: if it has more than `max_pixels` pixels.
         OSError: if it is not there, or of another format.
         Exception: one of `BROKEN` if it is damaged.
@@ -99,7 +99,7 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
 
     Args:
         name: what it is called in messages, such as "`--hint` (=a.png)".
-        remedy: advice where it is no picture.
+        remedy: advice where it is not a picture.
 
     Raises:
         DataError: if it cannot be read, or has too many pixels.

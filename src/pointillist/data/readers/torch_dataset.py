@@ -86,7 +86,7 @@ def _stacked(images: list[Any], name: str) -> tuple[np.ndarray, str]:
             array = image
         else:
             raise DataError(
-                f"{name}[{i}] is a {type(image).__name__}: items must be PIL images, tensors or arrays, all alike."
+                f"{name}[{i}] is a {type(image).__name__}: items must all be PIL images, all tensors or all arrays."
             )
         if arrays and array.shape != arrays[0].shape:
             raise DataError(

@@ -128,8 +128,8 @@ class MapReader:
             if kind == ".csv":
                 return read_csv_map(path, name)
             if kind == ".txt":
-                beside = legend or find_legend(path, self.root)
-                return read_text_map(path, name, beside or (symbols_of(names) if names else None))
+                symbols = legend or find_legend(path, self.root)
+                return read_text_map(path, name, symbols or (symbols_of(names) if names else None))
         except OSError as error:
             raise DataError(f"{name} cannot be read ({error}): check the path.") from error
         if pictures is None:
@@ -152,7 +152,7 @@ class MapReader:
         if path.suffix.lower() in (".tsx", ".tsj", ".json", ".xml"):
             result = read_tiled_tileset(path, path.parent, name)
             if result.tileset is None:
-                raise DataError(f"{name} has no picture beside it: put the PNG there that it names.")
+                raise DataError(f"{name} has no picture next to it: put the PNG there that it names.")
             if names is not None and result.classes:
                 number = {label: i for i, label in sorted(result.classes.items(), reverse=True)}
                 missing = [label for label in names if label not in number]

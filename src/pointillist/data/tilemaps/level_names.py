@@ -11,7 +11,7 @@ from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import MAX_NAME, check_texts, parse_toml, read_json, read_text
 
 LEGENDS = ("legend.toml", "legend.json")
-"""Names of the files beside text grids that say what their characters mean."""
+"""Names of the files next to text grids that say what their characters mean."""
 _CUSTOMARY = {
     "outside": " ",
     "wall": "#",
@@ -79,7 +79,7 @@ def given_names(value: str | Sequence[str] | None) -> tuple[tuple[str, ...] | No
 
 
 def find_legend(path: Path, root: Path) -> dict[str, str] | None:
-    """Read the legend beside a text grid, or in a folder above it up to `root`; None if there is none."""
+    """Read the legend next to a text grid, or in a folder above it up to `root`; None if there is none."""
     for folder in (path.parent, *path.parent.parents):
         result = next((folder / name for name in LEGENDS if (folder / name).is_file()), None)
         if result is not None:

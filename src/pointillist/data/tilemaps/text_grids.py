@@ -21,7 +21,7 @@ def read_csv_map(path: Path, name: str) -> TileMap:
     """Read a CSV of numbers of levels (-1 for an empty cell), or of names of levels (nothing for an empty cell).
 
     Raises:
-        DataError: if it is no UTF-8 text, or its rows differ in length.
+        DataError: if it is not UTF-8 text, or its rows differ in length.
     """
     try:
         rows = [row for row in csv.reader(_read(path, name).splitlines()) if row]
@@ -51,7 +51,7 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
         legend: name of the level of each character; None names each level by its character.
 
     Raises:
-        DataError: if it is no UTF-8 text, or has a character that the legend lacks.
+        DataError: if it is not UTF-8 text, or has a character that the legend lacks.
     """
     lines = _read(path, name).removesuffix("\n").replace("\r", "").split("\n")
     height, width = len(lines), max(map(len, lines))

@@ -94,13 +94,13 @@ def _read(path: Path, name: str) -> Any:
 
 def _table(value: Any, name: str) -> Table:
     if not isinstance(value, dict):
-        raise DataError(f"{name} is no map of Tiled: a table is missing in it, so {_SAVE}.")
+        raise DataError(f"{name} is not a Tiled map: a table is missing in it, so {_SAVE}.")
     return value
 
 
 def _list(value: Any, name: str) -> list[Any]:
     if not isinstance(value, list):
-        raise DataError(f"{name} is no map of Tiled: a list is missing in it, so {_SAVE}.")
+        raise DataError(f"{name} is not a Tiled map: a list is missing in it, so {_SAVE}.")
     return value
 
 
@@ -157,7 +157,7 @@ def _unpacked(packed: bytes, compression: Any, size: int, name: str) -> bytes:
 
 
 def _tileset_of(entry: Table, path: Path, root: Path, name: str) -> TiledTileset:
-    """Read the tileset of a map, in a file of its own or in the map."""
+    """Read the tileset of a map, in a separate file or in the map."""
     source = entry.get("source")
     if source is None:
         return _tileset(entry, path, root, name)
@@ -201,7 +201,7 @@ def inside(path: Path, source: Any, root: Path, name: str) -> Path:
     """Return the file that `path` names relative to itself.
 
     Raises:
-        DataError: if it lies outside the folder `root`, or is no relative path.
+        DataError: if it lies outside the folder `root`, or is not a relative path.
     """
     text = source.replace("\\", "/") if isinstance(source, str) else ""
     if not text or "\0" in text or os.path.isabs(text) or ":" in text.split("/")[0]:

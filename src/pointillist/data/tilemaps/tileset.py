@@ -95,7 +95,7 @@ class Tileset:
         """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.
 
         Raises:
-            DataError: if the sides are no multiples of those of a tile, or a cell shows no tile of the set.
+            DataError: if the sides are not multiples of those of a tile, or a cell shows no tile of the set.
         """
         height, width = self.tile_size
         h, w = picture.shape[0] // height, picture.shape[1] // width
@@ -177,7 +177,7 @@ def cut_tiles(
 
 
 def plain_tileset(levels: int) -> Tileset:
-    """Make plain tiles of distinct colours, for maps without pictures of their own."""
+    """Make plain tiles of distinct colours, for maps without pictures."""
     colours = [
         colorsys.hsv_to_rgb(k * _GOLDEN % 1, 0.55 + 0.35 * (k % 2), 0.95 - 0.25 * (k % 3)) for k in range(levels)
     ]

@@ -31,7 +31,7 @@ def read_xml(path: Path, name: str) -> dict[str, Any]:
     """Read a map or a tileset as a table with the keys of Tiled's JSON.
 
     Raises:
-        DataError: if it is no XML of Tiled, has a document type, or is nested too deeply.
+        DataError: if it is not Tiled XML, has a document type, or is nested too deeply.
     """
     root = _parse(path, name)
     if root.tag == "map":

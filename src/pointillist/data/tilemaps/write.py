@@ -27,7 +27,7 @@ class MapFiles:
 
     ```python
     files = MapFiles.of(model.image, model.tileset)
-    Path("tileset.png").write_bytes(files.beside("tmj")["tileset.png"])
+    Path("tileset.png").write_bytes(files.companions("tmj")["tileset.png"])
     Path("map.tmj").write_bytes(files.encode(samples.levels[0, 0].numpy(), "tmj"))
     ```
 
@@ -48,8 +48,8 @@ class MapFiles:
         """Return the bytes of a map in one of `MAP_FORMATS`."""
         return MAP_FORMATS[form](self, np.asarray(levels, np.int64))
 
-    def beside(self, form: str) -> dict[str, bytes]:
-        """Return the files that a map needs beside it, by their names."""
+    def companions(self, form: str) -> dict[str, bytes]:
+        """Return the files that a map needs next to it, by their names."""
         if form in ("tmj", "tmx"):
             return {TILESET: _png(self.tileset.picture())}
         return {LEGENDS[0]: legend_text(self.symbols).encode()} if form == "txt" else {}

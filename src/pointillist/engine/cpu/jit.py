@@ -135,7 +135,7 @@ class CachedJit:
             self._compile_again(error)
 
     def __call__(self, *arguments: Any) -> Any:
-        # beside the precision: an argument may be None, or a tuple of arrays
+        # in addition to the precision: an argument may be None, or a tuple of arrays
         number = (arguments[self._typed_by].dtype, *(type(a) for a in arguments if a is None or isinstance(a, tuple)))
         if number in self._ready:
             return self._compiled(*arguments)

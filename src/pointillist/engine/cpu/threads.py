@@ -30,7 +30,7 @@ def run_slices(
     slices: list[slice],
     on_row: Callable[[int], None] | None = None,
 ) -> None:
-    """Run each slice in a thread of its own, and report the rows that all of them have finished.
+    """Run each slice in its own thread, and report the rows that all of them have finished.
 
     The wait leaves the global interpreter lock, so that an interrupt arrives. An exception stops all threads.
 

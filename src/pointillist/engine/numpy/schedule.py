@@ -146,6 +146,6 @@ class RowCalls(Generic[BuffersT]):
 
 
 def kind_of_row(program: Program, row: int) -> int:
-    """Return the kind of a row. Rows of one kind are the same work; each of the first rows is a kind of its own."""
+    """Return the kind of a row. Rows of one kind are the same work; each of the first rows is a separate kind."""
     first = program.first_repeated_row
     return row if row < first else first + (row - first) % program.period

@@ -23,7 +23,7 @@ INT32_MAX = 2**31 - 1
 
 @dataclass
 class ChannelDependencies:
-    """For each channel, the number of sub-pixels of its own site that it depends on.
+    """For each channel, the number of sub-pixels of the same site that it depends on.
 
     Attributes:
         values: counts of the channels of values.
@@ -84,7 +84,7 @@ class Opcode:
     # ---- proof of causality, and cost, of recorded programs ----
 
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
-        """Return, for each output channel, the number of sub-pixels of its own site that it depends on."""
+        """Return, for each output channel, the number of sub-pixels of the same site that it depends on."""
         result: IntArray = np.stack([needs.of(view) for view in instruction.inputs]).max(axis=0)
         return result
 

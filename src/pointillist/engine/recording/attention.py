@@ -37,7 +37,7 @@ def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_a
     """Return the view of queries, keys or values, once its channels can be shared by the heads.
 
     Raises:
-        CausalityError: if `t` is not recorded, its channels are no multiple of the heads, or it lies on a coarse grid.
+        CausalityError: if `t` is not recorded, its channels are not a multiple of the heads, or its grid is coarse.
     """
     if not isinstance(t, Symbol):
         builder.reject(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")

@@ -73,14 +73,14 @@ def _step(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, revers
 
 def _scan(builder: Builder, key: str, cell: LSTMCellParams, x: Symbol, *, reverse: bool) -> Symbol:
     """Record the cells of a row whose input is known: the tap on the row above first, then a scan along the row."""
-    above, beside = to_numpy(cell.weight)
+    above, before = to_numpy(cell.weight)
     hidden = builder.state_map(len(cell.initial_hidden))
     pre = x + _read(builder, key, hidden, {(-1, 0): above})
     result = builder.emit(
         "SCAN",
         content(pre),
         channels=hidden.channels,
-        constants={"matrix": beside, "hidden": to_numpy(cell.initial_hidden), "cell": to_numpy(cell.initial_cell)},
+        constants={"matrix": before, "hidden": to_numpy(cell.initial_hidden), "cell": to_numpy(cell.initial_cell)},
         taps=(cell.carry(reverse=reverse),),
     )
     builder.store(result, hidden)

@@ -79,7 +79,7 @@ def input_name(key: str) -> str:
 
 
 def is_constant_map(key: str) -> bool:
-    """Return True for an input that is no condition but part of the network, such as coordinates."""
+    """Return True for an input that is not a condition but part of the network, such as coordinates."""
     return input_name(key) not in ("vector", "map")
 
 

@@ -29,7 +29,7 @@ def describe_model(folder: Path) -> dict[str, Any]:
     """Describe the model of a folder: sizes, conditions, and the record of its training, as JSON values.
 
     Raises:
-        CheckpointError: if the folder is not one of ours, or damaged as far as its settings and header show.
+        CheckpointError: if the folder is not a Pointillist model, or damaged as far as its settings and header show.
     """
     config = read_config(folder)
     training = config.pop("training", {})

@@ -86,7 +86,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         build: makes the model of a config, to tell which tensors it has.
 
     Raises:
-        CheckpointError: if the folder is not one of ours, is damaged, or has an integer program of other weights.
+        CheckpointError: if the folder is not a Pointillist model, damaged, or has an integer program of other weights.
     """
     record = header.read_config(folder)
     check_program(folder)

@@ -23,7 +23,7 @@ class ModelSummary:
         name, summary: its name and one line on it.
         presets: parameters of each of its sizes.
         training: settings of the training (`TrainConfig`) that come with a preset; those of papers have some.
-        conditions: inputs beside the image.
+        conditions: inputs in addition to the image.
         likelihoods: for each kind of image, those that fit.
         orders: kinds of generation order that it can follow.
     """

@@ -60,7 +60,7 @@ class PortableModel:
             integer_model.levels,
         ):
             raise CheckpointError(
-                f"{folder / CONFIG} and the integer program beside it do not belong together: copy both."
+                f"{folder / CONFIG} and the integer program next to it do not belong together: copy both."
             )
         training = config.get("training")
         return cls(

@@ -118,7 +118,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
         hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
 
     Raises:
-        CheckpointError: if it is not there, not one of ours, damaged, or would have to run code to be opened.
+        CheckpointError: if it is not there, not a Pointillist model, damaged, or would have to run code to be opened.
     """
     return PixelModel.from_pretrained(source, **hub)
 

@@ -1,1 +1,1 @@
-"""Functions over all pixel positions of a feature map, without parameters of their own."""
+"""Functions over all pixel positions of a feature map, without parameters."""

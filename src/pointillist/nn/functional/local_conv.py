@@ -1,7 +1,7 @@
 """Locally masked convolution: over the neighbours of a pixel that come before it on a curve (Jain et al. 2020).
 
 A mask over taps for each pixel would need an unfold (three to six times as slow, see `docs/decisions`, 0026). Along
-rows the mask factorises. Every tap on the rows above is known, in the raster and in the S-curve alike. On the row of
+rows the mask factorises. Every tap on the rows above is known, both in the raster and in the S-curve. On the row of
 the pixel the left side is known, or, in odd rows of the S-curve, the right side.
 """
 

@@ -125,7 +125,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
     document = read_json(path, "copy or make it again", CheckpointError)
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
-        raise CheckpointError(f'{path} is no integer program: its "format" must be "{FORMAT}".')
+        raise CheckpointError(f'{path} is not an integer program: its "format" must be "{FORMAT}".')
     version = document.pop("format_version", None)
     if version != VERSION:
         raise CheckpointError(

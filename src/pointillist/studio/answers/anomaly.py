@@ -106,7 +106,7 @@ def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schema
 
     Raises:
         RequestError: if there are too many pixels, or the detector judges images with their conditions.
-        ShapeError, DataError: if it is no image of the model, or of another size than the normal images.
+        ShapeError, DataError: if it is not an image of the model, or of another size than the normal images.
     """
     from pointillist.anomaly.statistics import DESCRIPTIONS
 

@@ -29,7 +29,7 @@ def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) 
     """Export an image as a PNG file; a map with a tileset is drawn by its tiles.
 
     Raises:
-        ConfigError: if the levels are no picture.
+        ConfigError: if the levels are not a picture.
         RequestError: if the file would be too large.
     """
     array = _drawn(model, request, limits)
@@ -69,16 +69,16 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
 
 
 def map_archive(model: PixelModel, request: schemas.MapRequest, limits: schemas.Limits) -> bytes:
-    """Export a map as a ZIP file: the map, and the tileset or legend that belongs beside it.
+    """Export a map as a ZIP file: the map, and the tileset or legend that belongs next to it.
 
     Raises:
-        ConfigError: if the images of the model are no maps.
+        ConfigError: if the images of the model are not maps.
     """
     if model.image.mode != "codes" or model.image.channels != 1:
         raise ConfigError(f"Only maps of tiles can be exported for an editor, and this model samples {model.image}.")
     levels = decode_levels(model, request.levels, limits)[0, 0].cpu().numpy()
     files = MapFiles.of(model.image, model.tileset)
-    contents = {f"map.{request.format}": files.encode(levels, request.format), **files.beside(request.format)}
+    contents = {f"map.{request.format}": files.encode(levels, request.format), **files.companions(request.format)}
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():

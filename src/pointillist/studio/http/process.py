@@ -1,4 +1,4 @@
-"""A studio beside a training, in a process of its own: the steps share neither its threads nor its interpreter."""
+"""A studio next to a training run, in its own process: the steps share neither its threads nor its interpreter."""
 
 from __future__ import annotations
 

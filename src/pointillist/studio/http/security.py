@@ -25,7 +25,7 @@ class SecurityMiddleware:
         app: the application to protect.
         hosts: host names of the server, in lower case, without port.
         any_address: whether to accept any numeric address as well, for a server on all interfaces. A malicious page can
-            point a host name of its own at this server (DNS rebinding), but not an address.
+            point its own host name at this server (DNS rebinding), but not an address.
         body_bytes: the largest size of a request.
     """
 

@@ -55,7 +55,7 @@ def read_upload(
     """Convert a picture file to the levels of a model.
 
     Raises:
-        RequestError: if it is no picture, too large, or of another size.
+        RequestError: if it is not a picture, too large, or of another size.
         ConfigError, DataError: if the model has no such role, or takes no pictures.
     """
     spec = _spec(model, options.role)

@@ -28,7 +28,7 @@ class Studio:
         models: models, or sources that `pointillist.load` accepts. Each is copied, so later changes do not reach the
             studio.
         height: of the page, in screen pixels.
-        detectors: folders of anomaly detectors that are not beside their models.
+        detectors: folders of anomaly detectors that are not next to their models.
 
     Attributes:
         widget: the anywidget, for use in layouts of ipywidgets and for `marimo.ui.anywidget`.

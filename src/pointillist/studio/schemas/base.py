@@ -22,7 +22,7 @@ Dtype = Literal["uint8", "uint16", "float32"]
 def _reject_surrogates(text: str) -> str:
     """Reject half of a character (a surrogate): JSON can hold it, but nothing can write or encode it."""
     if any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("half of a character is no text")
+        raise ValueError("half of a character is not text")
     return text
 
 

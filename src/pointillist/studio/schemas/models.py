@@ -17,7 +17,7 @@ class ImageKind(Schema):
     """The meaning of the integers of an image.
 
     Attributes:
-        mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (integers that are no picture).
+        mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (integers that are not a picture).
         channels, height, width: the default size, `c h w`.
         levels: number of values of a sub-pixel, 0 to `levels - 1`.
         ordered: true if a level is a quantity, false if it is a category.

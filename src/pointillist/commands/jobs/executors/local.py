@@ -140,7 +140,7 @@ class _Processes:
         self.release(rank)
 
     def _suspect(self, process: subprocess.Popen[str]) -> None:
-        """Record the items at which a process was ended by a fault of its own."""
+        """Record the items at which a process was ended by its own fault."""
         names = {-number: name for name in _FAULTS if (number := getattr(signal, name, None)) is not None}
         name, running = names.get(process.returncode), self.folder.running(process.pid)
         if name is not None and running is not None:

@@ -57,7 +57,7 @@ class DetectJob(JobKind):
         model = open_job_model(settings)
         folder = settings.detector or resolve(settings.model)
         if folder is None:
-            raise ConfigError(f"`detector` is missing: {settings.model} is no folder, so name that of the detector.")
+            raise ConfigError(f"`detector` is missing: {settings.model} is not a folder, so name that of the detector.")
         self._detector = AnomalyDetector.load(folder, model)
         if self._detector.conditions:
             raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")

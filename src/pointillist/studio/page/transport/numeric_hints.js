@@ -14,7 +14,7 @@ const NPY = "The array cannot be read: save it with `numpy.save`, as numbers in 
 /** @param {string} sentence */
 const invalid = (sentence) => new RequestError({ error: sentence, code: "invalid" }, 0);
 
-/** Return true if a hint is no picture. @param {Api.HintKind} hint */
+/** Return true if a hint is not a picture. @param {Api.HintKind} hint */
 export const isOfNumbers = (hint) => !hint.image || hint.image.mode === "codes";
 
 /** Return channels, height and width of a hint. @param {Api.HintKind} hint @param {Api.ModelDetails} details @param {[number, number] | null} size of the request */

@@ -259,7 +259,7 @@ export class Painter {
     const all = [...items, ...state.gallery];
     const surplus = all.filter((item) => !item.favourite).slice(Math.max(0, MAX_GALLERY - all.filter((item) => item.favourite).length));
     state.gallery = all.filter((item) => !surplus.includes(item));
-    if (surplus.length) state.notify("plain", `The gallery holds ${MAX_GALLERY} images: the oldest that is no favourite left it. Save those that you want to keep.`);
+    if (surplus.length) state.notify("plain", `The gallery holds ${MAX_GALLERY} images: the oldest that is not a favourite left it. Save those that you want to keep.`);
     return items;
   }
 }

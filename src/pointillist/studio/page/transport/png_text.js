@@ -13,7 +13,7 @@ export function crc32(bytes) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** Return the text of a PNG file under a keyword; null if it has none, or is no PNG. @param {Blob} file @param {string} keyword */
+/** Return the text of a PNG file under a keyword; null if it has none, or is not a PNG. @param {Blob} file @param {string} keyword */
 export async function pngText(file, keyword) {
   const buffer = await file.arrayBuffer();
   const view = new DataView(buffer);

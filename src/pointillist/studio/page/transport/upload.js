@@ -57,7 +57,7 @@ export class Uploader {
     return isOpen;
   }
 
-  /** Return the model's hint if it is no picture, else null. */
+  /** Return the model's hint if it is not a picture, else null. */
   #numbers() {
     const hint = this.state.details?.conditions.hint;
     return hint && isOfNumbers(hint) ? hint : null;

@@ -36,7 +36,7 @@ export const css = ([r, g, b, a = 255]) => `rgb(${r} ${g} ${b} / ${a / 255})`;
 export const gradient = (signed) =>
   `linear-gradient(to right, ${(signed ? BALANCE : HEAT).map((colour) => css(colour)).join(", ")})`;
 
-/** Return a level as an 8-bit value; integers that are no picture become shades. @param {Api.ImageKind} image @param {number} level */
+/** Return a level as an 8-bit value; integers that are not a picture become shades. @param {Api.ImageKind} image @param {number} level */
 const byteOf = (image, level) => image.values?.[level] ?? Math.round((255 * level) / (image.levels - 1));
 
 /**
@@ -71,7 +71,7 @@ export function levelName(image, level) {
 export const hexOf = ([r, g, b]) => `#${[r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 
 /**
- * Return the levels nearest to a colour in hexadecimal digits; null if the text is no colour.
+ * Return the levels nearest to a colour in hexadecimal digits; null if the text is not a colour.
  * @param {Api.ImageKind} image @param {string} text @param {number[]} before levels of channels that the colour does not have
  * @returns {number[] | null}
  */
