@@ -120,11 +120,11 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("copied pixels are kept, but the engine gets zeros", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = loop._observe_pixel
-    patch.setattr(
-        loop,
-        "_observe_pixel",
-        lambda model, engine, values, pixel: kept(model, engine, values, torch.zeros_like(pixel)),
-    )
+
+    def observe_zeros(state: Any, *further: Any) -> None:
+        kept(replace(state, levels=torch.zeros_like(state.levels)), *further)
+
+    patch.setattr(loop, "_observe_pixel", observe_zeros)
 
 
 if compiled is not None:
