@@ -23,6 +23,7 @@ from pointillist.errors import ConfigError
 from pointillist.studio.http.server import Server
 from pointillist.training import Interrupted, train
 from pointillist.training.trainer import Trainer
+from tests.tolerances import DOUBLE
 
 SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
 
@@ -91,9 +92,9 @@ def test_all_files_are_there(demo: Path) -> None:
 def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], page: str) -> None:
     model = pt.load(demo / "model")
     evaluation = pt.evaluate(model, pt.load_data("uci-digits").get("test"))
-    assert results["bits_per_dim"] == pytest.approx(evaluation.bits_per_dim, abs=1e-9)
-    assert results["interval"] == pytest.approx(evaluation.interval, abs=1e-9)
-    assert results["nats"] == pytest.approx(evaluation.nats, abs=1e-7)
+    assert results["bits_per_dim"] == pytest.approx(evaluation.bits_per_dim, abs=DOUBLE)
+    assert results["interval"] == pytest.approx(evaluation.interval, abs=DOUBLE)
+    assert results["nats"] == pytest.approx(evaluation.nats, rel=DOUBLE)
     assert results["test_images"] == evaluation.count == 360
     low, high = evaluation.interval
     assert f'<p class="number">{evaluation.bits_per_dim:.2f}</p>' in page
@@ -101,7 +102,7 @@ def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], 
     assert f"<dd>{model.num_parameters:,}</dd>" in page
     counts = np.bincount(np.asarray(pt.load_data("uci-digits").get("test").labels))
     mean = sum(bits * count for bits, count in zip(results["per_class"].values(), counts, strict=True)) / 360
-    assert mean == pytest.approx(results["bits_per_dim"], abs=1e-9)
+    assert mean == pytest.approx(results["bits_per_dim"], abs=DOUBLE)
 
 
 def test_the_model_survives_disk_and_the_samplers_agree(results: dict[str, Any]) -> None:

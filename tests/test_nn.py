@@ -22,6 +22,7 @@ from pointillist.nn import (
     name_scopes,
 )
 from pointillist.nn.passes import FullPass
+from tests.tolerances import FORMULA
 
 
 def test_channel_groups_are_contiguous_and_even() -> None:
@@ -153,7 +154,7 @@ def test_gate_is_its_formula(layout: torch.memory_format) -> None:
     """Value and gradient, also far from zero, and the layout of the gradient."""
     x = (4 * torch.randn(2, 6, 3, 4, dtype=torch.float64)).to(memory_format=layout).requires_grad_()
     values, gates = x.detach().chunk(2, 1)
-    assert torch.allclose(gate(x), torch.tanh(values) * torch.sigmoid(gates), rtol=0, atol=1e-15)
+    assert torch.allclose(gate(x), torch.tanh(values) * torch.sigmoid(gates), rtol=0, atol=FORMULA)
     assert torch.autograd.gradcheck(gate, (x,))
     (found,) = torch.autograd.grad(gate(x).sum(), x)
     assert found.is_contiguous(memory_format=layout)

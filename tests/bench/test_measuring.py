@@ -24,6 +24,9 @@ from speed.sampling import available_engines
 from speed.timing import MedianRange, Times, interleave
 from speed.workload import Workload
 
+UNCOUNTED = 0.03
+"""Share of sums and gates among the operations, which a count of products by hand leaves out."""
+
 
 def test_cases_take_turns_and_ratios_are_formed_within_a_turn() -> None:
     """A machine that slows down threefold after the first turn does not change a ratio."""
@@ -53,10 +56,10 @@ def test_the_cost_of_a_program_is_the_formula_of_its_network() -> None:
     cost, sites = program_cost(program), height * width
     row = 21 * 2 * d + (layers - 1) * 6 * d * 2 * d + layers * 4 * d * d
     pixel = 3 * 2 * d + (layers - 1) * 4 * d * d + layers * 2 * d * d - d * d + d * d + d * levels
-    assert cost.row_flops == pytest.approx(2 * row * sites, rel=0.03)
-    assert cost.pixel_flops == pytest.approx(2 * pixel * sites, rel=0.03)
-    assert cost.row_bytes == pytest.approx(4 * row * height, rel=0.03)
-    assert cost.pixel_bytes == pytest.approx(4 * pixel * sites, rel=0.03)
+    assert cost.row_flops == pytest.approx(2 * row * sites, rel=UNCOUNTED)
+    assert cost.pixel_flops == pytest.approx(2 * pixel * sites, rel=UNCOUNTED)
+    assert cost.row_bytes == pytest.approx(4 * row * height, rel=UNCOUNTED)
+    assert cost.pixel_bytes == pytest.approx(4 * pixel * sites, rel=UNCOUNTED)
 
 
 def test_a_coarse_grid_counts_by_its_own_sites() -> None:

@@ -11,6 +11,13 @@ from playwright.sync_api import Browser, FloatRect, Page, expect
 from pointillist.studio.http.server import Server
 from tests.e2e.helpers import canvas, opened, paint, pixels, wait_for_frame
 
+ZOOM = 0.03
+"""Relative: a site has a whole number of screen pixels after a zoom."""
+SHARE = 0.01
+"""Share of the width of the canvas, some 300 pixels, that rounding to whole pixels moves a point by."""
+PIXELS = 2
+"""Both ends of a movement are rounded to whole pixels."""
+
 Point = tuple[float, float]
 
 
@@ -45,15 +52,15 @@ def test_two_fingers_zoom_and_move(phone: Page) -> None:
     for spread in (30, 45, 60):
         touch("touchMove", (x - spread, y), (x + spread, y))
     zoomed = place(phone)
-    assert zoomed["width"] == pytest.approx(3 * before["width"], rel=0.03)
-    assert (x - zoomed["x"]) / zoomed["width"] == pytest.approx(0.7, abs=0.01)
-    assert (y - zoomed["y"]) / zoomed["height"] == pytest.approx(0.3, abs=0.01)
+    assert zoomed["width"] == pytest.approx(3 * before["width"], rel=ZOOM)
+    assert (x - zoomed["x"]) / zoomed["width"] == pytest.approx(0.7, abs=SHARE)
+    assert (y - zoomed["y"]) / zoomed["height"] == pytest.approx(0.3, abs=SHARE)
     for step in (10, 20, 30):
         touch("touchMove", (x - 60 - step, y + step), (x + 60 - step, y + step))
     moved = place(phone)
     assert moved["width"] == zoomed["width"]
-    assert moved["x"] - zoomed["x"] == pytest.approx(-30, abs=2)
-    assert moved["y"] - zoomed["y"] == pytest.approx(30, abs=2)
+    assert moved["x"] - zoomed["x"] == pytest.approx(-30, abs=PIXELS)
+    assert moved["y"] - zoomed["y"] == pytest.approx(30, abs=PIXELS)
     touch("touchEnd", (x - 90, y + 30))
     touch("touchEnd")
     expect(phone.locator(".mark.held")).to_be_hidden()
@@ -103,15 +110,15 @@ def test_the_wheel_with_control_zooms_about_the_pointer(page: Page) -> None:
     page.mouse.wheel(0, -200)  # so far that the canvas is larger than its viewport, and can scroll
     page.keyboard.up("Control")
     zoomed = place(page)
-    assert zoomed["width"] == pytest.approx(np.e**2 * before["width"], rel=0.03)
-    assert (x - zoomed["x"]) / zoomed["width"] == pytest.approx(0.2, abs=0.01)
-    assert (y - zoomed["y"]) / zoomed["height"] == pytest.approx(0.8, abs=0.01)
+    assert zoomed["width"] == pytest.approx(np.e**2 * before["width"], rel=ZOOM)
+    assert (x - zoomed["x"]) / zoomed["width"] == pytest.approx(0.2, abs=SHARE)
+    assert (y - zoomed["y"]) / zoomed["height"] == pytest.approx(0.8, abs=SHARE)
     page.keyboard.press("0")
     assert place(page) == before
     page.keyboard.press("+")
     larger = place(page)
     assert larger["width"] > 1.4 * before["width"]
-    assert larger["x"] + larger["width"] / 2 == pytest.approx(before["x"] + before["width"] / 2, abs=2)
+    assert larger["x"] + larger["width"] / 2 == pytest.approx(before["x"] + before["width"] / 2, abs=PIXELS)
 
 
 def place(page: Page) -> FloatRect:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.model.pixel_model import PixelModel
+from tests.tolerances import DOUBLE
 
 from .strategies import random_levels
 
@@ -76,13 +77,13 @@ def check_completions(model: PixelModel, mask: np.ndarray, method: str = "auto",
     exact = exact_conditional(model, images, mask, found.method, found.order, **conditions)
     rows = [int((images == levels).flatten(1).all(1).nonzero()) for levels in found.levels]
     if found.method in ("known", "order"):
-        torch.testing.assert_close(found.nats, exact[rows], rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(found.nats, exact[rows], rtol=DOUBLE, atol=DOUBLE)
         torch.testing.assert_close(found.log_weights, torch.zeros(3, dtype=torch.float64))
         assert abs(found.ess - 3) < 1e-9
     elif found.method == "sequential":
         # p(x) = q(x) w(x) on what comes from the first unknown sub-pixel on
         difference = found.nats - exact[rows]
-        torch.testing.assert_close(difference, difference[:1].expand(3), rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(difference, difference[:1].expand(3), rtol=DOUBLE, atol=DOUBLE)
     return found
 
 

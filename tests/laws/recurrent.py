@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass
-from tests.tolerances import FORMULA
+from tests.tolerances import DOUBLE, FORMULA
 
 Along = Literal["rows", "diagonals"]
 Site = tuple[int, int]
@@ -74,7 +74,7 @@ def check_site_by_site(cell: LSTMCellParams, gates: Tensor, *, reverse: bool) ->
     towards = torch.randn_like(slow)
     of = [gates, cell.weight, cell.initial_hidden, cell.initial_cell]
     for a, b in zip(*(torch.autograd.grad((y * towards).sum(), of) for y in (fast, slow)), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-11)
+        torch.testing.assert_close(a, b, rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_mirror() -> None:

@@ -42,7 +42,7 @@ def check_engine_equals_full(
             for (row, column, group), found in teacher_forced(model, condition, x, engine(name)):
                 where = f"{name} at {(row, column, group)} of {height}x{width}"
                 np.testing.assert_allclose(
-                    found, full[:, group, :, row, column], rtol=DOUBLE, atol=1e-10, err_msg=where
+                    found, full[:, group, :, row, column], rtol=DOUBLE, atol=DOUBLE, err_msg=where
                 )
                 sites.append((row, column, group))
             assert sites == sub_pixels(model, height, width), f"{name} does not follow the generation order"

@@ -25,6 +25,7 @@ from pointillist.networks import (
     PixelSNAILConfig,
 )
 from pointillist.networks.pixel_rnn import PixelRNNConfig
+from tests.tolerances import DOUBLE
 
 from . import textbook_multiscale, textbook_parallel, textbook_pixelcnn_pp, textbook_rnn
 from .strategies import random_inputs, random_levels
@@ -139,7 +140,7 @@ def check_textbook(model: PixelModel, height: int, width: int) -> None:
         vector = None if features.vector is None else features.vector.expand(2, -1, rows, columns)
         expected = TEXTBOOK[model.config.model_type](model, order.to_raster(model.canvas(x)), vector, features.map)
     assert found.shape == expected.shape
-    assert torch.allclose(found, expected, rtol=1e-10, atol=1e-10), float((found - expected).abs().max())
+    assert torch.allclose(found, expected, rtol=DOUBLE, atol=DOUBLE), float((found - expected).abs().max())
 
 
 def count_encoder_weights(model: PixelModel) -> int:
