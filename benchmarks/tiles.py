@@ -29,7 +29,7 @@ def repeat(s: Any, w: Any, rows: int, k: int, n: int, times: int) -> None:
     """y = x @ matrix, over and over; x lies at the start of s, zeros and y behind it."""
     zeros = rows * k
     for _ in range(times):
-        vm.matrix(s, 0, k, w, 0, 0, zeros + n, n, zeros, 0, rows, k, n, 0, 0, 0)
+        vm.matrix(s, (0, k), w, (0, 0, 0, 0, 0), (zeros + n, n), (zeros, 0), (rows, k, n))
 
 
 def rate(work: Callable[[int], object], operations: int) -> float:

@@ -37,7 +37,7 @@ def product(
     weight_format: int = 0, scales: int = 0, scratch: int = 0,
 ) -> None:  # fmt: skip
     """Called from Python, with a packed matrix at the start of `w`."""
-    vm.matrix(s, x, x_row, w, 0, 0, y, y_row, z, z_row, rows, k, n, weight_format, scales, scratch)
+    vm.matrix(s, (x, x_row), w, (0, 0, weight_format, scales, scratch), (y, y_row), (z, z_row), (rows, k, n))
 
 
 REFERENCES: dict[str, Callable[[Array, Array], Array]] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -81,6 +81,21 @@ class Arena:
         return start
 
 
+class Instructions(NamedTuple):
+    """A program as compiled functions take it.
+
+    Attributes:
+        code, patches, parts, draw_row: of a `Bytecode`; `code` is written to.
+        weights: its matrices.
+    """
+
+    code: Any
+    patches: Any
+    parts: Any
+    draw_row: Any
+    weights: Any
+
+
 @dataclass(frozen=True)
 class Bytecode:
     """A program compiled for one batch size, without its matrices (`weight_packing`).
@@ -107,6 +122,10 @@ class Bytecode:
     inputs: dict[str, int]
     states: tuple[tuple[int, int, int], ...]
     s_curve: bool
+
+    def instructions(self, weights: FloatArray) -> Instructions:
+        """Return a copy of the code for one run over the images, with the matrices."""
+        return Instructions(self.code.copy(), self.patches, self.parts, self.draw_row, weights)
 
     def initial_memory(self, dtype: np.dtype[Any], conditions: Mapping[str, FloatArray]) -> FloatArray:
         """Allocate the flat array, with its contents before the first row."""

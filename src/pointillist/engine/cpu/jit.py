@@ -109,8 +109,9 @@ def cache_folder(package: Path = Path(__file__).parent) -> Path:
     if os.name == "nt":
         user = Path(os.environ.get("LOCALAPPDATA") or Path.home())
     source = hashlib.sha256(numba.__version__.encode())
-    for folder in dict.fromkeys((Path(__file__).parent, package)):
-        for path in sorted(folder.glob("*.py")):
+    here = Path(__file__).parent
+    for folder in dict.fromkeys((here, here.parent / "constraints", package)):
+        for path in sorted(folder.rglob("*.py")):
             source.update(path.read_bytes())
     return Path(config.CACHE_DIR or user / "pointillist") / f"machine-{source.hexdigest()[:16]}"
 

@@ -8,13 +8,14 @@ References:
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pointillist.engine.cpu import bytecode as bc
+from pointillist.engine.cpu.bytecode import Instructions
 from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.kernels.inverse_cdf import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, draw, score
+from pointillist.engine.cpu.kernels.inverse_cdf import GUIDED, KIND, MIXTURE, DrawArrays, draw, new_draw, score
 from pointillist.engine.cpu.sample_loop import write_canvas
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 from pointillist.engine.particles import DRAWN, WEIGHED
@@ -22,42 +23,38 @@ from pointillist.engine.particles import DRAWN, WEIGHED
 Array = Any  # numba finds the types
 
 
+class ParticleArrays(NamedTuple):
+    """Histories of an image while they are drawn.
+
+    Attributes:
+        levels: `[b, c, h, w]`, filled where they are drawn.
+        roles: of each sub-pixel, `[c, h, w]`: `DRAWN`, `WEIGHED` or `CERTAIN`.
+        uniforms: in [0, 1), `[b, c, h, w]`.
+        log_weights: of the particles since the last resampling, `[b]`.
+    """
+
+    levels: Array
+    roles: Array
+    uniforms: Array
+    log_weights: Array
+
+
 @inner
 def draw_or_weigh(
-    s: Array,
-    line: Array,
-    row: int,
-    column: int,
-    channel: int,
-    role: int,
-    spec: Array,
-    transform: Array,
-    levels: Array,
-    uniforms: Array,
-    log_weights: Array,
-    scratch: Array,
-    order: Array,
+    s: Array, line: Array, row: int, column: int, channel: int, how: DrawArrays, particles: ParticleArrays
 ) -> None:
     """Draw a channel of every particle, or multiply the weights by the probability of its known level."""
+    levels, role = particles.levels, particles.roles[channel, row, column]
     count = levels.shape[0]
     for b in range(count):
         p = line[bc.X] + column * line[bc.X_COLUMN] + b * line[bc.X_OUTER]
         before = levels[b, :, row, column]
         if role == DRAWN:
-            levels[b, channel, row, column] = draw(
-                s,
-                p,
-                p + count * line[bc.X_OUTER],
-                channel,
-                before,
-                uniforms[b, channel, row, column],
-                spec,
-                transform,
-                scratch,
-                order,
-            )
+            uniform = particles.uniforms[b, channel, row, column]
+            levels[b, channel, row, column] = draw(s, p, p + count * line[bc.X_OUTER], channel, before, uniform, how)
         elif role == WEIGHED:
-            log_weights[b] += score(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
+            level = levels[b, channel, row, column]
+            particles.log_weights[b] += score(s, p, channel, before, level, how.spec, how.scratch)
 
 
 @inner
@@ -117,52 +114,41 @@ def copy_states(s: Array, blocks: Array, copies: int, ancestors: Array, levels: 
                     levels[b, c, row, column] = levels[a, c, row, column]
 
 
-@entry(typed_by=4)
+@entry(typed_by=1)
 def draw_rows(
-    code: Array,
-    patches: Array,
-    parts: Array,
-    draw_row: int,
+    program: Instructions,
     s: Array,
-    weights: Array,
-    spec: Array,
-    transform: Array,
-    values: Array,
-    levels: Array,
-    roles: Array,
-    uniforms: Array,
-    log_weights: Array,
+    distribution: tuple[Array, Array, Array],
+    particles: ParticleArrays,
     draws: Array,
     blocks: Array,
-    first: int,
-    last: int,
+    rows: Array,
     s_curve: bool,
 ) -> Any:
-    """Draw rows `first` to `last` of the particles of an image, and return by how much the log-evidence grows.
+    """Draw some rows of the particles of an image, and return by how much the log-evidence grows.
 
     Args:
-        code, patches, parts, draw_row, blocks: of a `Bytecode`; blocks are its states.
-        s, weights: its flat array, and its matrices.
-        spec, transform, values: as for `sample_images`.
-        levels: `[b, c, h, w]`, filled where they are drawn.
-        roles: of each sub-pixel, `[c, h, w]`: `DRAWN`, `WEIGHED` or `CERTAIN`.
-        uniforms: in [0, 1), `[b, c, h, w]`.
-        log_weights: of the particles since the last resampling, `[b]`.
+        program, s, distribution: as for `sample_images`.
+        particles: the histories, drawn further.
         draws: a uniform for a resampling before each pixel, `[h, w + 1]`.
+        blocks: the states of the bytecode.
+        rows: the first row, and the one after the last.
         s_curve: True if odd rows run from right to left.
     """
+    spec, transform, values = distribution
+    code, patches, parts, weights = program.code, program.patches, program.parts, program.weights
+    levels, roles, log_weights = particles.levels, particles.roles, particles.log_weights
     count, channels, _, width = levels.shape
-    line = code[draw_row]
+    line = code[program.draw_row]
     num_sub_steps = parts.shape[0] - 3
     together = spec[KIND] == MIXTURE
-    scratch = np.empty((5, max(spec[LEVELS], spec[MIXTURES]) + 64))
-    order = np.empty((2, spec[LEVELS]), np.int64)
+    how = new_draw(spec, transform)
     offspring, ancestors = np.empty(count, np.int64), np.empty(count, np.int64)
     copies = 2 if spec[GUIDED] else 1
     grown = 0.0
     begin_row(code, patches, NONE)
     execute(code, parts[0, 0], parts[0, 1], s, weights, NONE, NONE, width)
-    for row in range(first, last):
+    for row in range(rows[0], rows[1]):
         begin_row(code, patches, row)
         execute(code, parts[1, 0], parts[1, 1], s, weights, row, NONE, width)
         for i in range(width):
@@ -177,22 +163,7 @@ def draw_rows(
             for step in range(num_sub_steps):
                 execute(code, parts[2 + step, 0], parts[2 + step, 1], s, weights, row, column, width)
                 for channel in range(0 if together else step, channels if together else step + 1):
-                    role = roles[channel, row, column]
-                    draw_or_weigh(
-                        s,
-                        line,
-                        row,
-                        column,
-                        channel,
-                        role,
-                        spec,
-                        transform,
-                        levels,
-                        uniforms,
-                        log_weights,
-                        scratch,
-                        order,
-                    )
+                    draw_or_weigh(s, line, row, column, channel, how, particles)
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):

@@ -11,7 +11,7 @@ from pointillist.engine.batch import check_memory, repeat_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.weight_packing import Packing
 from pointillist.engine.cpu.lower import BytecodeCompiler
-from pointillist.engine.cpu.particle_loop import draw_rows
+from pointillist.engine.cpu.particle_loop import ParticleArrays, draw_rows
 from pointillist.engine.cpu.sampler import DrawSpec
 from pointillist.engine.particles import ParticleBatch
 from pointillist.engine.program import FloatArray, IntArray, Program
@@ -64,26 +64,15 @@ class CpuParticles:
         return bytecode, memory
 
     def _draw_rows(self, batch: ParticleBatch, first: int, last: int, bytecode: Bytecode, memory: FloatArray) -> None:
-        spec, transform = self.draw.settings(self.transform)
         count = int(batch.counts[first])
         batch.log_evidence += draw_rows(
-            bytecode.code.copy(),
-            bytecode.patches,
-            bytecode.parts,
-            bytecode.draw_row,
+            bytecode.instructions(self._packing.array),
             memory,
-            self._packing.array,
-            spec,
-            transform,
-            self.draw.values,
-            batch.levels[:count],
-            batch.roles,
-            batch.uniforms[:count],
-            batch.log_weights,
+            (*self.draw.settings(self.transform), self.draw.values),
+            ParticleArrays(batch.levels[:count], batch.roles, batch.uniforms[:count], batch.log_weights),
             batch.draws,
             np.array(bytecode.states, np.int64).reshape(-1, 3),
-            first,
-            last,
+            np.array([first, last]),
             bytecode.s_curve,
         )
 

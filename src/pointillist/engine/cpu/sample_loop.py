@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
+from pointillist.engine.cpu.bytecode import Instructions
 from pointillist.engine.cpu.jit import entry, inner
 from pointillist.engine.cpu.kernels.inverse_cdf import (
     GUIDED,
     KIND,
     LEVELS,
     MIXTURE,
-    MIXTURES,
+    DrawArrays,
     apply_guidance,
     draw,
     level_log_probs,
     log_prob,
+    new_draw,
 )
 from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.threads import DONE, STOP
@@ -27,52 +27,48 @@ from pointillist.engine.cpu.vm import NONE, begin_row, execute
 Array = Any  # numba finds the types
 
 
-@entry(typed_by=4)
+class ImageArrays(NamedTuple):
+    """A batch of images while it is sampled.
+
+    Attributes:
+        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and add no nats.
+        uniforms: in [0, 1), `[b, c, h, w]`.
+        nats: log-likelihood of each image, to which the draws add.
+        params: `[b, h, w, p]`, filled with the parameters, or empty.
+    """
+
+    levels: Array
+    known: Array
+    uniforms: Array
+    nats: Array
+    params: Array
+
+
+@entry(typed_by=3)
 def run_part(
-    code: Array,
-    patches: Array,
-    first: int,
-    last: int,
-    s: Array,
-    weights: Array,
-    row: int,
-    column: int,
-    width: int,
-    begin: bool,
+    program: Instructions, first: int, last: int, s: Array, row: int, column: int, width: int, begin: bool
 ) -> None:
     """Run rows of the code, after the addresses of a new row of the image are patched in."""
     if begin:
-        begin_row(code, patches, row)
-    execute(code, first, last, s, weights, row, column, width)
+        begin_row(program.code, program.patches, row)
+    execute(program.code, first, last, s, program.weights, row, column, width)
 
 
 @inner
 def draw_channel(
-    s: Array,
-    line: Array,
-    row: int,
-    column: int,
-    channel: int,
-    spec: Array,
-    transform: Array,
-    levels: Array,
-    known: Array,
-    uniforms: Array,
-    nats: Array,
-    scratch: Array,
-    order: Array,
-    domains: Any,
+    s: Array, line: Array, row: int, column: int, channel: int, how: DrawArrays, images: ImageArrays, domains: Any
 ) -> None:
     """Draw a channel of every image, or keep its known level, and add its log-probability."""
-    images = levels.shape[0]
-    for b in range(images):
+    levels, spec, scratch = images.levels, how.spec, how.scratch
+    count = levels.shape[0]
+    for b in range(count):
         p = line[bc.X] + column * line[bc.X_COLUMN] + b * line[bc.X_OUTER]
         before = levels[b, :, row, column]
-        if not known[b, channel, row, column]:
-            unconditional = p + images * line[bc.X_OUTER]
-            uniform = uniforms[b, channel, row, column]
+        if not images.known[b, channel, row, column]:
+            unconditional = p + count * line[bc.X_OUTER]
+            uniform = images.uniforms[b, channel, row, column]
             if domains is None:
-                level = draw(s, p, unconditional, channel, before, uniform, spec, transform, scratch, order)
+                level = draw(s, p, unconditional, channel, before, uniform, how)
             else:
                 layout = domains.layout
                 site = layout[ORIGIN] + row * layout[ROW_STEP] + column * layout[COLUMN_STEP]
@@ -80,10 +76,10 @@ def draw_channel(
                 prepare_domain(domains, b, channel, site, scratch[0], scratch[5])
                 if spec[GUIDED]:
                     level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
-                    apply_guidance(scratch[0], scratch[1], transform, spec[LEVELS])
-                level = draw_in_domain(domains, b, channel, site, scratch[0], uniform, transform, scratch[5], order)
+                    apply_guidance(scratch[0], scratch[1], how.transform, spec[LEVELS])
+                level = draw_in_domain(domains, b, channel, site, scratch[0], uniform, how)
             levels[b, channel, row, column] = level
-            nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
+            images.nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
 
 
 @inner
@@ -99,22 +95,12 @@ def write_canvas(
                 s[at + j] = values[levels[b, channel, row, column], j]
 
 
-@entry(typed_by=4)
+@entry(typed_by=1)
 def sample_images(
-    code: Array,
-    patches: Array,
-    parts: Array,
-    draw_row: int,
+    program: Instructions,
     s: Array,
-    weights: Array,
-    spec: Array,
-    transform: Array,
-    values: Array,
-    levels: Array,
-    known: Array,
-    uniforms: Array,
-    nats: Array,
-    params: Array,
+    distribution: tuple[Array, Array, Array],
+    images: ImageArrays,
     signal: Array,
     s_curve: bool,
     rows: Array,
@@ -123,26 +109,25 @@ def sample_images(
     """Sample some rows of images, all of them at best.
 
     Args:
-        code, patches, parts, draw_row: of a `Bytecode`.
-        s, weights: its flat array, and its matrices.
-        spec, transform: distribution, and guidance, temperature and top-p; see `inverse_cdf.py`.
-        values: canvas values of each level, `[levels, canvas_width]`.
-        levels: `[b, c, h, w]`, filled; where `known` (of the same shape) is set, they are kept, and add no nats.
-        uniforms: in [0, 1), `[b, c, h, w]`.
-        nats: log-likelihood of each image, to which the draws add.
-        params: `[b, h, w, p]`, filled with the parameters, or empty.
+        program: the bytecode, with its matrices.
+        s: its flat array.
+        distribution: `spec` and `transform` (see `inverse_cdf.py`), and canvas values of each level,
+            `[levels, canvas_width]`.
+        images: the batch, filled.
         signal: STOP and DONE.
         s_curve: True if odd rows run from right to left.
         rows: the first row, and the one after the last.
         domains: levels that each sub-pixel may have (`Domains`), in which case `spec` is of transformed probabilities;
             None for all.
     """
+    spec, transform, values = distribution
+    code, patches, parts, weights = program.code, program.patches, program.parts, program.weights
+    levels, params = images.levels, images.params
     channels, width = levels.shape[1], levels.shape[3]
-    line = code[draw_row]
+    line = code[program.draw_row]
     num_sub_steps = parts.shape[0] - 3
     together = spec[KIND] == MIXTURE
-    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
-    order = np.empty((2, spec[LEVELS]), np.int64)
+    how = new_draw(spec, transform)
     copies = 2 if spec[GUIDED] else 1
     if rows[0] == 0:
         begin_row(code, patches, NONE)
@@ -159,22 +144,7 @@ def sample_images(
                 if params.size:
                     copy_params(s, line, row, column, step, num_sub_steps, params)
                 for channel in range(0 if together else step, channels if together else step + 1):
-                    draw_channel(
-                        s,
-                        line,
-                        row,
-                        column,
-                        channel,
-                        spec,
-                        transform,
-                        levels,
-                        known,
-                        uniforms,
-                        nats,
-                        scratch,
-                        order,
-                        domains,
-                    )
+                    draw_channel(s, line, row, column, channel, how, images, domains)
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):

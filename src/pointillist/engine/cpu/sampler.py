@@ -15,7 +15,7 @@ from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram
-from pointillist.engine.cpu.sample_loop import sample_images
+from pointillist.engine.cpu.sample_loop import ImageArrays, sample_images
 from pointillist.engine.cpu.threads import DONE, STOP, run_slices, split_batch
 from pointillist.engine.program import FloatArray, IntArray, Program
 
@@ -115,33 +115,17 @@ class CpuSampler:
         inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:
-        spec, transform = self.draw.settings(self.transform, batch.mask is not None)
+        distribution = (*self.draw.settings(self.transform, batch.mask is not None), self.draw.values)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
         nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
         params = nothing if batch.params is None else batch.params
-        code, nats, mask = bytecode.code.copy(), batch.nats[part], None if batch.mask is None else batch.mask.part(part)
+        nats, mask = batch.nats[part], None if batch.mask is None else batch.mask.part(part)
+        images = ImageArrays(batch.levels[part], batch.known[part], batch.uniforms[part], nats, params[part])
+        program, domains = bytecode.instructions(weights), None if mask is None else mask.domains
 
         def draw_rows(first: int, last: int) -> None:
-            sample_images(
-                code,
-                bytecode.patches,
-                bytecode.parts,
-                bytecode.draw_row,
-                memory,
-                weights,
-                spec,
-                transform,
-                self.draw.values,
-                batch.levels[part],
-                batch.known[part],
-                batch.uniforms[part],
-                nats,
-                params[part],
-                signal,
-                bytecode.s_curve,
-                np.array([first, last]),
-                None if mask is None else mask.domains,
-            )
+            rows = np.array([first, last])
+            sample_images(program, memory, distribution, images, signal, bytecode.s_curve, rows, domains)
 
         def restore(state: tuple[list[FloatArray], FloatArray]) -> None:
             bytecode.restore(memory, state[0])

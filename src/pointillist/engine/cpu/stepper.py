@@ -33,8 +33,7 @@ class CpuStepper(ProgramStepper):
         lowered = LoweredProgram.of(program)
         self.bytecode = lowered.bytecode(batch)
         check_memory(self.bytecode.size * program.dtype.itemsize, batch, program.height, program.width)
-        self._code = self.bytecode.code.copy()
-        self._weights = lowered.weights
+        self._instructions = self.bytecode.instructions(lowered.weights)
         self._memory = self.bytecode.initial_memory(program.dtype, prepare_inputs(program, batch, inputs or {}))
         self._run_part(0, column=0, begin=True)
 
@@ -48,12 +47,12 @@ class CpuStepper(ProgramStepper):
         self._run_part(len(self.bytecode.parts) - 1)
 
     def _read_params(self) -> FloatArray:
-        line = self._code[self.bytecode.draw_row].tolist()
+        line = self._instructions.code[self.bytecode.draw_row].tolist()
         start = line[bc.X] + self.site[1] * line[bc.X_COLUMN]
         return self._sites(start, line[bc.X_OUTER], self.program.params.channels).copy()
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        line = self._code[self.bytecode.draw_row].tolist()
+        line = self._instructions.code[self.bytecode.draw_row].tolist()
         start = line[bc.Y] + self.site[1] * line[bc.Y_COLUMN] + first
         self._sites(start, line[bc.Y_OUTER], self.program.canvas_width)[...] = values
 
@@ -79,15 +78,5 @@ class CpuStepper(ProgramStepper):
         """Run a part at a column, by default the current one; `begin` first patches the addresses of the row."""
         first, last = self.bytecode.parts[part].tolist()
         row, here, _ = self.site
-        run_part(
-            self._code,
-            self.bytecode.patches,
-            first,
-            last,
-            self._memory,
-            self._weights,
-            row,
-            here if column is None else column,
-            self.program.width,
-            begin,
-        )
+        at = here if column is None else column
+        run_part(self._instructions, first, last, self._memory, row, at, self.program.width, begin)

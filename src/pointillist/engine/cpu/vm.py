@@ -48,68 +48,66 @@ def begin_row(code: Array, patches: Array, row: int) -> None:
 @inner
 def matrix(
     s: Array,
-    x: int,
-    x_row: int,
+    x: tuple[int, int],
     weights: Array,
-    w: int,
-    w_row: int,
-    y: int,
-    y_row: int,
-    z: int,
-    z_row: int,
-    rows: int,
-    k: int,
-    n: int,
-    weight_format: int,
-    scales: int,
-    scratch: int,
+    w: tuple[int, int, int, int, int],
+    y: tuple[int, int],
+    z: tuple[int, int],
+    shape: tuple[int, int, int],
 ) -> None:
-    """Compute y = z + x @ matrix. `w_row` is the distance between the matrix's rows, or 0 where it is packed in panels.
+    """Compute y = z + x @ matrix.
 
     A quantized matrix is dequantized into scratch, strip by strip; the sum goes on from strip to strip.
+
+    Args:
+        s: the flat array.
+        x, y, z: offset in it, and the distance between rows.
+        weights: the matrices.
+        w: offset of the matrix; the distance between its rows, 0 where it is packed in panels; its `WeightFormat`,
+            and where that is quantized the offsets in `s` of its scales and of scratch.
+        shape: rows of x, and rows and columns of the matrix.
     """
+    (x_first, x_row), (y_first, y_row), (begin, begin_row) = x, y, z
+    w_first, w_row, weight_format, scales, scratch = w
+    rows, k, n = shape
     width = LANES4 if s.itemsize == 4 else LANES8
     source, longest = s if weight_format else weights, STRIP if weight_format else k
+    z_first, z_row = begin, begin_row
     j = 0
     while j < n:
         left = n - j
         vectors = min(PANEL, (left + width - 1) // width)
         last = min(width, left - (vectors - 1) * width)
-        at, step = (w + j, w_row) if w_row else (w + j * k, vectors * width)
-        begin, begin_row, first = z, z_row, 0
+        at, step = (w_first + j, w_row) if w_row else (w_first + j * k, vectors * width)
+        begin, begin_row, first = z_first, z_row, 0
         while first < k:
             depth = min(longest, k - first)
             if weight_format:
-                unpack(weight_format, s, scratch, weights, w, j * k + first * step, depth, vectors, scales + j)
+                unpack(
+                    weight_format, s, scratch, weights, (w_first, j * k + first * step), (depth, vectors), scales + j
+                )
                 at = scratch
             m = 0
             while m < rows:
                 count = MOST_ROWS if rows - m >= MOST_ROWS else FEWER_ROWS[rows - m]
                 tile(
                     s,
-                    x + m * x_row + first,
-                    x_row,
+                    (x_first + m * x_row + first, x_row),
                     source,
-                    at,
-                    step,
-                    y + m * y_row + j,
-                    y_row,
-                    begin + m * begin_row + j,
-                    begin_row,
-                    depth,
-                    count,
-                    vectors,
-                    last,
+                    (at, step),
+                    (y_first + m * y_row + j, y_row),
+                    (begin + m * begin_row + j, begin_row),
+                    (depth, count, vectors, last),
                 )
                 m += count
-            begin, begin_row, first = y, y_row, first + depth
+            begin, begin_row, first = y_first, y_row, first + depth
         j += vectors * width
 
 
 @inner
 def product(s: Array, x: int, w: int, w_row: int, y: int, z: int, k: int, n: int) -> None:
     """Compute y = z + x @ matrix for one row, all of them in the flat array."""
-    matrix(s, x, NONE, s, w, w_row, y, NONE, z, NONE, ONE, k, n, NONE, NONE, NONE)
+    matrix(s, (x, NONE), s, (w, w_row, NONE, NONE, NONE), (y, NONE), (z, NONE), (ONE, k, n))
 
 
 @inner
@@ -144,24 +142,9 @@ def scan(s: Array, weights: Array, line: Array) -> None:
     for i in range(line[bc.INNER]):
         column = line[bc.INNER] - 1 - i if line[bc.Z] else i
         pre, out = x + column * line[bc.X_INNER], y + column * line[bc.Y_INNER]
-        matrix(
-            s,
-            hidden,
-            hidden_row,
-            weights,
-            line[bc.W],
-            NONE,
-            gates,
-            4 * d,
-            pre,
-            line[bc.X_OUTER],
-            images,
-            d,
-            4 * d,
-            NONE,
-            NONE,
-            NONE,
-        )
+        recurrent = (line[bc.W], NONE, NONE, NONE, NONE)
+        before, shape = (pre, line[bc.X_OUTER]), (images, d, 4 * d)
+        matrix(s, (hidden, hidden_row), weights, recurrent, (gates, 4 * d), before, shape)
         for b in range(images):
             g, kept, to = gates + b * 4 * d, cell + b * d, out + b * line[bc.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
@@ -255,21 +238,12 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
             for m in range(line[bc.OUTER]):
                 matrix(
                     s,
-                    x + m * line[bc.X_OUTER],
-                    line[bc.X_INNER],
+                    (x + m * line[bc.X_OUTER], line[bc.X_INNER]),
                     weights,
-                    line[bc.W],
-                    NONE,
-                    y + m * line[bc.Y_OUTER],
-                    line[bc.Y_INNER],
-                    z + m * line[bc.Z_OUTER],
-                    line[bc.Z_INNER],
-                    line[bc.INNER],
-                    line[bc.K],
-                    line[bc.N],
-                    line[bc.A],
-                    line[bc.B],
-                    line[bc.C],
+                    (line[bc.W], NONE, line[bc.A], line[bc.B], line[bc.C]),
+                    (y + m * line[bc.Y_OUTER], line[bc.Y_INNER]),
+                    (z + m * line[bc.Z_OUTER], line[bc.Z_INNER]),
+                    (line[bc.INNER], line[bc.K], line[bc.N]),
                 )
         elif kind < PRODUCT:
             for m in range(line[bc.OUTER]):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.types.containers import UniTuple
 from numba.extending import intrinsic
 
 from pointillist.engine.cpu.jit import PANEL
@@ -17,19 +18,18 @@ STRIP = 64
 
 
 @intrinsic
-def unpack(
-    typing: Any, weight_format: Any, s: Any, y: Any, w: Any, w0: Any, w_first: Any, rows: Any, vectors: Any, scales: Any
-) -> Any:
-    """Dequantize rows of a panel: `s[y:]` = `rows` rows, as floats.
+def unpack(typing: Any, weight_format: Any, s: Any, y: Any, weights: Any, w: Any, shape: Any, scales: Any) -> Any:
+    """Dequantize rows of a panel: `s[y:]` = rows, as floats.
 
-    The panel begins at `w[w0]`, with `w_first` small numbers before the first row to read. `scales` is the offset in
-    `s` of the scales of its columns.
+    `w` is the offset in `weights` at which the panel begins, and how many small numbers come before the first row to
+    read; `shape` is rows and vectors; `scales` is the offset in `s` of the scales of its columns.
     """
-    size = types.intp
-    signature = types.void(size, s, size, w, size, size, size, size, size)
+    size, pair = types.intp, UniTuple(types.intp, 2)
+    signature = types.void(size, s, size, weights, pair, pair, size)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        weight_format, _, y, _, w0, w_first, rows, vectors, scales = arguments
+        weight_format, _, y, _, w, shape, scales = arguments
+        (w0, w_first), (rows, vectors) = (cgutils.unpack_tuple(builder, pair, 2) for pair in (w, shape))
         target, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (1, 3))
         vec = Vectors(builder, signature.args[1].dtype)
         panel = builder.gep(matrix, [w0])

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
+from numba.core.types.containers import UniTuple
 from numba.extending import intrinsic
 
 from pointillist.engine.cpu.jit import PANEL, TILE_ROWS
@@ -78,55 +79,26 @@ def _phi(vec: Vectors, value: Any, before: Any) -> Any:
 
 
 @intrinsic
-def tile(
-    typing: Any,
-    x: Any,
-    x0: Any,
-    x_row: Any,
-    w: Any,
-    w0: Any,
-    w_row: Any,
-    y: Any,
-    y_row: Any,
-    z: Any,
-    z_row: Any,
-    depth: Any,
-    rows: Any,
-    vectors: Any,
-    last: Any,
-) -> Any:
-    """Compute one tile; `x0`, `y` and `z` are offsets in the array `x`, `w0` is one in the array `w`.
+def tile(typing: Any, s: Any, x: Any, weights: Any, w: Any, y: Any, z: Any, shape: Any) -> Any:
+    """Compute one tile; `x`, `y` and `z` are an offset in `s` and a distance between rows, `w` the same in `weights`.
 
-    `rows` is one of `TILE_ROWS`, `vectors` 1 to `PANEL`, and `last` the lanes of the last vector that are stored.
+    `shape` is the terms of a sum; rows, one of `TILE_ROWS`; vectors, 1 to `PANEL`; lanes of the last vector that are
+    stored.
     """
-    size = types.intp
-    sizes = [size, size]
-    signature = types.void(x, *sizes, w, *sizes, *sizes, *sizes, size, size, size, size)
+    pair, four = UniTuple(types.intp, 2), UniTuple(types.intp, 4)
+    signature = types.void(s, pair, weights, pair, pair, pair, four)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 3))
-        at = dict(
-            zip(
-                ("x0", "xr", "w0", "wr", "y", "yr", "z", "zr", "k", "rows", "vectors", "last"),
-                (*arguments[1:3], *arguments[4:]),
-                strict=True,
-            )
+        source, matrix = (context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 2))
+        (x, x_row), (w, w_row), (y, y_row), (z, z_row) = (
+            cgutils.unpack_tuple(builder, arguments[i], 2) for i in (1, 3, 4, 5)
         )
-        call = Tile(
-            builder.gep(source, [at["x0"]]),
-            at["xr"],
-            builder.gep(matrix, [at["w0"]]),
-            at["wr"],
-            builder.gep(source, [at["y"]]),
-            at["yr"],
-            builder.gep(source, [at["z"]]),
-            at["zr"],
-            at["k"],
-            at["last"],
-        )
+        depth, rows, vectors, last = cgutils.unpack_tuple(builder, arguments[6], 4)
+        at = [builder.gep(base, [offset]) for base, offset in ((source, x), (matrix, w), (source, y), (source, z))]
+        call = Tile(at[0], x_row, at[1], w_row, at[2], y_row, at[3], z_row, depth, last)
         vec = Vectors(builder, signature.args[0].dtype)
         end = builder.append_basic_block("done")
-        choice = builder.switch(builder.add(builder.mul(at["rows"], I64(PANEL)), at["vectors"]), end)
+        choice = builder.switch(builder.add(builder.mul(rows, I64(PANEL)), vectors), end)
         for row_count in TILE_ROWS:
             for vector_count in range(1, PANEL + 1):
                 block = builder.append_basic_block("tile")

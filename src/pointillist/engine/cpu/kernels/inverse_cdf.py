@@ -8,9 +8,10 @@ are computed.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from pointillist.engine.cpu.jit import inner
 from pointillist.engine.cpu.kernels.factored import (
@@ -29,6 +30,29 @@ KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED = range(6)
 BERNOULLI, CATEGORICAL, MIXTURE, FACTORED = range(4)
 # `transform`: what is done to the probabilities
 GUIDANCE, TEMPERATURE, TOP_P = range(3)
+
+
+class DrawArrays(NamedTuple):
+    """The distribution of a draw, its transform, and arrays to compute in.
+
+    Attributes:
+        spec: the distribution, six integers.
+        transform: guidance, temperature and top-p.
+        scratch: float64 `[6, n]`, n at least the levels and the mixtures; the last row is for draws within a domain.
+        order: int64 `[2, levels]`.
+    """
+
+    spec: Array
+    transform: Array
+    scratch: Array
+    order: Array
+
+
+@register_jitable
+def new_draw(spec: Array, transform: Array) -> Any:
+    """Allocate the arrays of a draw."""
+    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
+    return DrawArrays(spec, transform, scratch, np.empty((2, spec[LEVELS]), np.int64))
 
 
 @inner
@@ -156,12 +180,10 @@ def draw(
     channel: int,
     before: Array,
     uniform: float,
-    spec: Array,
-    transform: Array,
-    scratch: Array,
-    order: Array,
+    how: DrawArrays,
 ) -> int:
     """Draw a level of a channel of one image; `unconditional` is the offset of the unconditional parameters."""
+    spec, transform, scratch, order = how
     levels = spec[LEVELS]
     if spec[TRANSFORMED]:
         level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])

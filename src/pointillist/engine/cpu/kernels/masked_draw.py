@@ -23,7 +23,7 @@ from pointillist.engine.constraints.domains import (
 )
 from pointillist.engine.constraints.propagation import assign, try_levels
 from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.kernels.inverse_cdf import apply_temperature_top_p, highest, log_softmax, pick
+from pointillist.engine.cpu.kernels.inverse_cdf import DrawArrays, apply_temperature_top_p, highest, log_softmax, pick
 
 Array = Any  # numba finds the types
 
@@ -81,9 +81,7 @@ def draw_in_domain(
     site: int,
     log_probs: Array,
     uniform: float,
-    transform: Array,
-    work: Array,
-    order: Array,
+    how: DrawArrays,
 ) -> int:
     """Draw a level of a domain, and propagate. A level that makes a domain run dry is taken away, and another drawn.
 
@@ -92,9 +90,9 @@ def draw_in_domain(
 
     Args:
         log_probs: of the levels, guidance applied.
-        work: `[levels]`, overwritten.
-        order: `[2, levels]`, overwritten.
+        how: the transform, of which guidance is not applied again, and scratch.
     """
+    transform, work, order = how.transform, how.scratch[5], how.order
     count, tries = domains.layout[LEVELS], 0
     while True:
         alive = domains.state[b, STATUS] == ALIVE
@@ -133,10 +131,10 @@ def draw_levels(
         levels: `[n]`, filled.
     """
     count = log_probs.shape[1]
-    work, order = np.empty(count), np.empty((2, count), np.int64)
+    how = DrawArrays(np.empty(0, np.int64), transform, np.empty((6, count)), np.empty((2, count), np.int64))
     for b in range(log_probs.shape[0]):
-        prepare_domain(domains, b, where[0], where[1], log_probs[b], work)
-        levels[b] = draw_in_domain(domains, b, where[0], where[1], guided[b], uniforms[b], transform, work, order)
+        prepare_domain(domains, b, where[0], where[1], log_probs[b], how.scratch[5])
+        levels[b] = draw_in_domain(domains, b, where[0], where[1], guided[b], uniforms[b], how)
 
 
 @entry(typed_by=0)

@@ -31,9 +31,10 @@ def product(x: Float[np.ndarray, "m k"], w: Float[np.ndarray, "k n"]) -> Callabl
     line = code[0]
     line[[bc.CODE, bc.ACTIVE, bc.OUTER, bc.INNER, bc.K, bc.N]] = bc.Code.PRODUCT, 1, 1, m, k, n
     line[[bc.X, bc.X_INNER, bc.Y, bc.Y_INNER, bc.Z]] = source, k, target, n, zeros
+    program = bc.Instructions(code, patches, np.zeros((0, 2), np.int64), 0, weights)
 
     def run() -> Float[np.ndarray, "m n"]:
-        run_part(code, patches, 0, 1, memory, weights, 0, 0, 1, False)
+        run_part(program, 0, 1, memory, 0, 0, 1, False)
         return memory[target : target + m * n].reshape(m, n)
 
     return run
