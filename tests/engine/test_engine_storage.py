@@ -86,7 +86,7 @@ def test_a_model_paints_the_same_bits(name: str, kind: str, monkeypatch: pytest.
         alone = pt.sample(own, 1, label=1, seed=3, engine="cpu")
         assert torch.equal(alone.levels[0], sampled[share].levels[0])
         engine = CpuStepper(record_model(own, (5, 6))[-1], 2)
-        params[share], sizes[share] = engine.params(), engine._weights.size
+        params[share], sizes[share] = engine.params(), engine._instructions.weights.size
     assert torch.equal(sampled[ALWAYS].levels, sampled[NEVER].levels)
     assert torch.equal(sampled[ALWAYS].nats, sampled[NEVER].nats)
     assert np.array_equal(params[ALWAYS].view(np.int32), params[NEVER].view(np.int32))
