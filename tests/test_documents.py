@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from .scripts import script
+from .tolerances import FORMULA
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -55,6 +58,61 @@ def test_the_readme_is_short() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
     assert text.count("![") >= 3
+
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+RESULTS = {"static binarised MNIST": "results", "`icons`": "zoo", "8x8 digits": "results", "sampling": "speed"}
+"""The page of `docs/evidence` on which a row of the README's table of results stands."""
+SECTIONS = [("compress.md", "## How small, how fast", "compression"), ("detect.md", "## How well it works", "anomaly")]
+"""Sections of how-to pages with figures, and the pages of `docs/evidence` on which these stand."""
+
+
+def figures(text: str) -> list[str]:
+    """Return the numbers that only a measurement gives: those with decimals, or of four digits and more."""
+    return [number for number in NUMBER.findall(text) if "." in number or len(number.replace(",", "")) > 3]
+
+
+def missing(text: str, page: str) -> list[str]:
+    """Return the figures of a text that no number of a page of `docs/evidence` rounds to."""
+    evidence = (ROOT / "docs" / "evidence" / f"{page}.md").read_text(encoding="utf-8")
+    measured = [float(number.replace(",", "")) for number in NUMBER.findall(evidence)]
+    result = []
+    for figure in figures(text):
+        digits = len(figure.partition(".")[2])
+        value = float(figure.replace(",", ""))
+        if not any(abs(number - value) <= 0.5 * 10**-digits + FORMULA for number in measured):
+            result.append(figure)
+    return result
+
+
+@pytest.mark.parametrize(("row", "page"), RESULTS.items())
+def test_results_of_the_readme_were_measured(row: str, page: str) -> None:
+    """The figures of a row stand on the page of the measurement."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (line,) = re.findall(rf"^\| {re.escape(row)}.*$", text, re.MULTILINE)
+    figure = line.split("|")[2]
+    assert len(figures(figure)) >= 3
+    assert not missing(figure, page)
+
+
+@pytest.mark.parametrize(("guide", "heading", "page"), SECTIONS)
+def test_figures_of_a_guide_were_measured(guide: str, heading: str, page: str) -> None:
+    """As those of the README."""
+    text = (ROOT / "docs" / "how-to" / guide).read_text(encoding="utf-8")
+    section = text.partition(heading)[2].partition("\n## ")[0]
+    assert figures(section)
+    assert not missing(section, page)
+
+
+def test_a_stale_figure_is_noticed() -> None:
+    """The check can fail."""
+    assert missing("79.37 nats, 12.345 bits", "results") == ["12.345"]
+
+
+def test_the_page_of_the_bundled_models_is_generated() -> None:
+    """It is what its generator writes."""
+    page = (ROOT / "docs" / "evidence" / "zoo.md").read_text(encoding="utf-8")
+    assert page == script("make_zoo_page").page(), "run `python tools/make_zoo_page.py`"
 
 
 def test_pages_are_sorted_by_kind() -> None:

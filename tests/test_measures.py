@@ -124,11 +124,8 @@ def test_concepts_are_fixed() -> None:
 def test_the_page_says_what_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is made of the files that are here; figures of a model appear as soon as they are there, and no others do."""
+    """Figures of a model appear as soon as they are there, and no others do."""
     maker = script("make_zoo_page")
-    assert (DOCS / "evidence" / "zoo.md").read_text(encoding="utf-8") == maker.page(), (
-        "run `python tools/make_zoo_page.py`"
-    )
     monkeypatch.setattr(maker, "ZOO", tmp_path)
     monkeypatch.setattr(maker, "MEASURED", tmp_path)
     assert "| bits saved by the unseen name | not measured yet |" in maker.page()
