@@ -21,7 +21,7 @@ from pointillist.system import resolve_device
 from pointillist.training import setup
 from pointillist.training.augmentation import shift_images
 from pointillist.training.batches import EpochSampler
-from pointillist.training.logging import DivergenceGuard, conclusion
+from pointillist.training.logging import DivergenceGuard, training_summary
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.setup import largest_batch_size, resolve_precision
 from tests.tolerances import ADAM, network_rounding, rounding
@@ -243,6 +243,6 @@ def test_a_linear_path_is_advised_for_photographs(
     """Where a mixture is still above a lossless codec, and the network has none yet."""
     data = tiny_data()
     model = pt.build("gated-pixelcnn", shape=(3, 4, 4), levels=256, preset="tiny", likelihood=likelihood, **network)
-    lines = conclusion(model, data.train, 2000, 2000, 3.0, LosslessSize("WebP", codec, 9))
-    assert lines[0].startswith("compare    not yet below" if codec < 3 else "compare    below")
+    lines = training_summary(model, data.train, 2000, 2000, 3.0, LosslessSize("WebP", codec, 9))
+    assert lines[0].startswith("baseline   not yet below" if codec < 3 else "baseline   below")
     assert ("`model.network.linear_kernel=5`" in lines[1]) == advised

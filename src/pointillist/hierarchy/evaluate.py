@@ -72,7 +72,7 @@ class HierarchyEvaluation:
         elif self.accuracy is not None:
             lines.append(f"{'decoder':<11}{self.accuracy:.1%} of the pixels right, deterministic")
         if self.lossless is not None:
-            lines.append(f"{'compare':<11}{self.lossless.codec} lossless {self.lossless.bits_per_dim:.4f} bits/dim")
+            lines.append(f"{'baseline':<11}{self.lossless.codec} lossless {self.lossless.bits_per_dim:.4f} bits/dim")
         return "\n".join(lines)
 
 

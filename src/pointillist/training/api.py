@@ -25,7 +25,7 @@ from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
-from pointillist.training.logging import conclusion, describe
+from pointillist.training.logging import describe, training_summary
 from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
 from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState, run_lock
@@ -149,7 +149,7 @@ def train(
         if splits.valid is None:
             return TrainResult(model.eval(), progress.step, progress.best, config.out)
         lossless = lossless_size(splits.valid)
-        advice = conclusion(model, images, progress.step, progress.best_step, progress.best, lossless)
+        advice = training_summary(model, images, progress.step, progress.best_step, progress.best, lossless)
         return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
 
 

@@ -56,7 +56,7 @@ def describe(
         f"{counted(torch.get_num_threads(), 'thread')}",
         *(f"           {note}" for note in describe_threads(config.machine.threads)),
         *(["           weights and features rounded as in the integer program"] if config.quantization_aware else []),
-        *expectation(images, steps),
+        *size_warnings(images, steps),
     ]
 
 
@@ -75,8 +75,8 @@ def _read_as(images: ImageDataset) -> str:
     return ", ".join(result)
 
 
-def expectation(images: ImageDataset, steps: int) -> list[str]:
-    """Say before a run what so few images or steps can give; empty where both are many."""
+def size_warnings(images: ImageDataset, steps: int) -> list[str]:
+    """Warn before a run of too few images or steps; empty where both are enough."""
     few = []
     if len(images) < FEW_IMAGES:
         few.append(counted(len(images), "image"))
@@ -85,12 +85,12 @@ def expectation(images: ImageDataset, steps: int) -> list[str]:
     if not few:
         return []
     return [
-        f"outlook    {' and '.join(few)} teach colours and textures, hardly shapes: "
-        "those take thousands of images and steps"
+        f"warning    {' and '.join(few)} are enough for colours and textures, not for shapes, "
+        "which take thousands of images and steps"
     ]
 
 
-def conclusion(
+def training_summary(
     model: PixelModel,
     images: ImageDataset,
     steps: int,
@@ -98,29 +98,29 @@ def conclusion(
     bits_per_dim: float,
     lossless: LosslessSize | None,
 ) -> list[str]:
-    """Say after a run how it compares with a lossless codec, and what to try next."""
-    lines, tries = [], []
+    """Compare a finished run with a lossless codec, and suggest what to try next."""
+    lines, suggestions = [], []
     if lossless is not None:
         below = bits_per_dim < lossless.bits_per_dim
         lines.append(
-            f"compare    {'below' if below else 'not yet below'} lossless {lossless.codec}, "
+            f"baseline   {'below' if below else 'not yet below'} lossless {lossless.codec}, "
             f"{lossless.bits_per_dim:.4f} bits/dim on "
             f"{'these validation images' if lossless.count > 1 else 'this validation image'}"
         )
         without = getattr(model.config.backbone, "linear_kernel", None) == 0  # measured in docs/decisions, 0055
         if not below and without and model.likelihood.name == "mixture":
-            tries.append("`model.network.linear_kernel=5`, with which photographs are learned in fewer steps")
+            suggestions.append("`model.network.linear_kernel=5`, with which photographs are learned in fewer steps")
     if best_step < 0.8 * steps:  # it has learned its images by heart since
-        tries.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
+        suggestions.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
     else:
         helped = best_step == steps
         why = "as the last steps still helped" if helped else f"though the last steps after {best_step:,} did not help"
-        tries.append(f"a longer run (`steps={4 * steps}`), {why}")
+        suggestions.append(f"a longer run (`steps={4 * steps}`), {why}")
         if len(images) < FEW_IMAGES:
-            tries.append(f"more images than {len(images):,}")
+            suggestions.append(f"more images than {len(images):,}")
     if steps < FEW_STEPS:
-        tries.append("`preset=small`, which takes more steps in the same time")
-    return [*lines, f"next       {'; '.join(tries)}"]
+        suggestions.append("`preset=small`, which takes more steps in the same time")
+    return [*lines, f"try next   {'; '.join(suggestions)}"]
 
 
 class MetricsLogger:
