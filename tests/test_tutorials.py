@@ -14,6 +14,7 @@ import pytest
 from pointillist.cli import app
 
 from .scripts import script
+from .tolerances import printed
 
 pytestmark = pytest.mark.proof
 
@@ -25,11 +26,13 @@ SMALLER = [  # so that a page takes seconds: fewer steps, images and files; noth
     (r" -n \d+", " -n 1"),
     (r'"train", \d+\), \("test", \d+', '"train", 12), ("test", 4'),
 ]
+PRINTED = printed(3)
+"""A probability of four decimals is that of the network in floating point; another processor rounds its logits."""
 
 
-def run_blocks(blocks: list[tuple[str, str]], folder: Path, *, smaller: bool = True) -> None:
+def run_blocks(blocks: list[tuple[str, str]], folder: Path) -> None:
     """Run Python and command-line blocks in order in this process, in a folder."""
-    for pattern, replacement in SMALLER if smaller else ():
+    for pattern, replacement in SMALLER:
         blocks = [(language, re.sub(pattern, replacement, text)) for language, text in blocks]
     with contextlib.chdir(folder), warnings.catch_warnings(action="default"):
         for number, (language, text) in enumerate(blocks):
@@ -88,26 +91,31 @@ def test_inside(tmp_path: Path) -> None:
         assert number in of_pixel or number in report, number
 
 
-def cells_of(notebook: Path) -> list[str]:
-    """Return the code cells of a notebook."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+def numbers_of(text: str) -> tuple[str, list[float]]:
+    """Return a text without its numbers, and the numbers."""
+    number = r"-?\d+(?:\.\d+)?"
+    return re.sub(number, "#", text), [float(found) for found in re.findall(number, text)]
 
 
 @pytest.mark.slow
 def test_notebook(tmp_path: Path) -> None:
-    """The cells of the notebook share their names."""
-    cells = cells_of(TUTORIALS / "inside.ipynb")
-    assert len(cells) >= 5
-    run_blocks([("python", "\n".join(cells))], tmp_path)
+    """Cells of the notebook share their names, and print the numbers that are stored."""
+    make = script("make_notebooks")
+    stored = json.loads((TUTORIALS / "inside.ipynb").read_text(encoding="utf-8"))
+    before, after = (list(map(numbers_of, make.texts(one))) for one in (stored, make.run(stored, tmp_path)))
+    assert len(before) >= 5
+    assert [words for words, _ in before] == [words for words, _ in after], "run `python tools/make_notebooks.py`"
+    for (words, old), (_, new) in zip(before, after, strict=True):
+        assert old == pytest.approx(new, abs=PRINTED), f"run `python tools/make_notebooks.py`: {words}"
 
 
 @pytest.mark.slow
 def test_notebook_of_odd_images(tmp_path: Path) -> None:
     """As it stands: its cells check what its text says, and the detector is stored."""
-    cells = cells_of(TUTORIALS / "odd_images.ipynb")
-    assert sum("assert" in cell for cell in cells) >= 2
-    run_blocks([("python", "\n".join(cells))], tmp_path, smaller=False)
+    make = script("make_notebooks")
+    notebook = json.loads((TUTORIALS / "odd_images.ipynb").read_text(encoding="utf-8"))
+    assert sum("assert" in "".join(cell["source"]) for cell in notebook["cells"]) >= 2
+    make.run(notebook, tmp_path)
     assert (tmp_path / "runs" / "digits-normal" / "anomaly_detector.json").is_file()
 
 
