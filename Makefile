@@ -11,7 +11,7 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs runtime format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
+	@echo "make runtime    the libraries in C that run integer programs, for every platform"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
 
@@ -95,6 +96,11 @@ smoke: lint types
 # warnings are errors: a link or a name that leads nowhere among them; nothing is fetched
 docs: $(VENV)/.docs
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+
+# the same bytes on every machine: clang of one release, as ziglang ships it
+runtime: $(VENV)/.dev
+	$(BIN)/pip install --quiet -e '.[runtime]'
+	$(BIN)/python tools/make_runtime.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

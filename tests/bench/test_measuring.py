@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.cpu.integer.single_product import single_product
+from pointillist.engine.c.product import single_product
 from pointillist.errors import ConfigError
 from pointillist.model.recorded import record_model
 from pointillist.system import measure_peak_memory

@@ -1,49 +1,71 @@
-"""Attention in compiled code against its meaning, over more sites than small images have."""
+"""Attention by the library in C against its meaning, over more sites than small images have."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
-import numba
 import numpy as np
 import pytest
 
-from pointillist.engine.cpu.integer import bytecode as bc
-from pointillist.engine.cpu.integer.attention import CHUNK, attend, cache_size, store_kv
-from pointillist.engine.cpu.integer.bytecode import aligned
+from pointillist.engine.c.run import params_in_c
 from pointillist.engine.head.frequencies import exp_table
 from pointillist.engine.opcodes import attention
-from pointillist.engine.program import INT8, LIMIT, KeyValueCache
+from pointillist.engine.program import (
+    INT8,
+    INT32,
+    LIMIT,
+    FeatureMap,
+    Instruction,
+    IntegerHead,
+    KeyValueCache,
+    Phase,
+    Program,
+    Value,
+    View,
+)
+
+CHUNK = 2**15
+"""Sites whose products of bytes the library adds in 32 bits."""
 
 
-@numba.njit  # type: ignore[untyped-decorator]
-def run(a: Any, s: Any, c: Any, store: Any, line: Any, entries: Any, sites: int) -> None:
-    """Store all entries, and attend to them."""
-    for site in range(sites):
-        a[: entries.shape[1]] = entries[site]
-        store_kv(a, store, 0, site)
-    attend(a, s, c, line, line[bc.Y], line[bc.X], sites)
+def attending(heads: int, key: int, value: int, entries: np.ndarray, factor: int) -> Program:
+    """Return a program that stores what the canvas holds, and attends to it by the keys of the pixel to the left."""
+    channels, width = heads * (key + value), heads * value
+    canvas = FeatureMap("canvas", channels, dtype=INT8)
+    canvas.extend(((0, -1), (0, 0)))
+    cache = KeyValueCache("cache", channels, dtype=INT8, num_heads=heads, key_channels=heads * key)
+    left, here = Value(0, channels, Phase.SITE, dtype=INT8), Value(1, channels, Phase.POST_DRAW, dtype=INT8)
+    out = View(Value(2, width, Phase.SITE, dtype=INT32), 0, width)
+    query = View(left, 0, heads * key)
+    constants = {"exp": exp_table(), "factor": np.array([factor])}
+    site = (
+        Instruction("GATHER", Phase.SITE, View(left, 0, channels), (), map=canvas, taps=((0, -1),)),
+        Instruction("ATTEND", Phase.SITE, out, (query,), constants=constants, map=cache),
+    )
+    draw = (
+        Instruction("GATHER", Phase.POST_DRAW, View(here, 0, channels), (), map=canvas, taps=((0, 0),)),
+        Instruction("STORE_KV", Phase.POST_DRAW, None, (View(here, 0, channels),), map=cache),
+    )
+    head = IntegerHead("categorical", 1, width, 0, 16, {"exp": exp_table()}, entries.astype(np.int8))
+    return Program(1, channels, canvas, (canvas,), (cache,), {}, (), (), site, (site,), draw, out, integer_head=head)
 
 
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize(("heads", "key", "value"), [(1, 8, 32), (2, 3, 5), (3, 5, 17)])
 def test_many_sites(heads: int, key: int, value: int) -> None:
     """The sums of more than one chunk, of keys and values of any width, are those of numpy."""
-    rng = np.random.default_rng(key)
-    channels = heads * (key + value)
-    cache = KeyValueCache("", channels, dtype=INT8, num_heads=heads, key_channels=heads * key)
-    sites, table = CHUNK + 1_235, exp_table()
-    entries = rng.integers(-128, 128, (sites, cache.channels))
-    query = rng.integers(-128, 128, cache.key_channels)
-    constants = {"exp": table.astype(np.int64), "factor": np.array([1_500])}
+    rng, shape, factor = np.random.default_rng(key), (180, 189), 1_500
+    assert np.prod(shape) > CHUNK
+    entries = rng.integers(-128, 128, (heads * value, heads * (key + value)))
+    program = attending(heads, key, value, entries, factor)
+    levels = rng.integers(0, heads * value, (1, 1, *shape))
+    params = params_in_c(program, levels, {})
+    stored, cache = entries[levels[0, 0]].reshape(-1, entries.shape[1]), program.kv_caches[0]
+    constants = {"exp": exp_table().astype(np.int64), "factor": np.array([factor])}
     mean = partial(attention.integer_weighted_mean, constants, -LIMIT, LIMIT)
-    due = attention.attend(cache, 0, mean, query[None], entries[None])[0]
-    a, s = aligned(4096 + cache_size(sites, cache.channels), np.uint8), aligned(sites + 1024, np.int32)
-    store, line = np.zeros(bc.FIELDS, np.int64), np.zeros(bc.FIELDS, np.int64)
-    store[[bc.OUTER, bc.N, bc.K, bc.Y]] = 1, cache.channels, cache.key_channels, 4096
-    line[[bc.OUTER, bc.N, bc.K, bc.PIECES, bc.PIECE]] = 1, value, key, heads, cache.channels
-    line[[bc.Z, bc.W, bc.C, bc.D, bc.X, bc.Y]] = 4096, 1024, len(table), 1_500, 2048, 0
-    a[2048 : 2048 + len(query)] = query + 128
-    run(a, s, table.astype(np.int32), store, line, (entries + 128).astype(np.uint8), sites)
-    assert np.array_equal(s[: len(due)], due)
+    assert not params[0, 0, 0].any()
+    for row, column in ((0, 1), (0, 63), (0, 64), (0, 66), (5, 0), (90, 17), (179, 180), (179, 188)):
+        site = row * shape[1] + column
+        query = stored[site - 1, : heads * key] if column else np.zeros(heads * key, np.int64)
+        due = attention.attend(cache, 0, mean, query[None], stored[None, :site])[0]
+        assert np.array_equal(params[0, row, column], due)

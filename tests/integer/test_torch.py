@@ -320,7 +320,7 @@ def test_torch_is_needed_by_name_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without torch its executor is rejected; no other file of integer programs imports it."""
     _, integer_model, _ = integer_case("pixelcnn")
     monkeypatch.setattr("pointillist.engine.executors.find_spec", lambda name: None)
-    assert choose_executor(integer_model.programs[0]) == "numpy"
+    assert choose_executor(integer_model.programs[0]) == "compiled"
     for executor in ("torch", "cuda"):
         with pytest.raises(pt.EngineError, match="needs torch"):
             choose_executor(integer_model.programs[0], executor)

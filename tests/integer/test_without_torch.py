@@ -16,7 +16,6 @@ from pointillist.zoo import ZOO
 
 NEEDED = (
     "numpy",
-    "numba",
     "PIL",
     "safetensors",
     "pydantic",
@@ -27,7 +26,7 @@ NEEDED = (
     "google_crc32c",
 )
 """What `docs/how-to/quantize.md` lists; the packages below come with them."""
-WITH_THEM = ("llvmlite", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "wadler_lindig")
+WITH_THEM = ("pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "wadler_lindig")
 BEGIN = f"""
 import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder

@@ -1,11 +1,13 @@
-"""Run integer programs: in compiled code where numba is installed, else in numpy; in torch by name.
+"""Run integer programs: by the library in C where there is one, else in numpy; in torch by name.
 
 All executors give the same bits.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
@@ -23,6 +25,7 @@ EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
 Inputs = Mapping[str, IntArray]
 """Conditions as integers by name, `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
+_log = logging.getLogger(__name__)
 SITE_NUMBERS = 2**17
 """Numbers, for each level and component, that numpy computes together: they stay in the cache of the processor."""
 
@@ -42,16 +45,21 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
         return "torch"
     if executor == "numpy":
         return "numpy"
-    if find_spec("numba") is None:
-        if executor == "compiled":
-            raise EngineError("`executor` 'compiled' needs numba: run `pip install numba`, or use 'numpy'.")
-        return "numpy"
-    from pointillist.engine.cpu.integer.run import unsupported
+    from pointillist.engine.c.run import reason_against
 
-    missing = unsupported(program)
-    if missing and executor == "compiled":
-        raise EngineError(f"Compiled code has no integer {', '.join(missing)}: use the executor 'numpy'.")
-    return "numpy" if missing else "compiled"
+    reason = reason_against(program)
+    if reason is None:
+        return "compiled"
+    if executor == "compiled":
+        raise EngineError(reason)
+    _say(reason)
+    return "numpy"
+
+
+@cache
+def _say(reason: str) -> None:
+    """Log, once, why a slower executor runs."""
+    _log.warning(reason)
 
 
 def open_steps(
@@ -68,9 +76,9 @@ def open_steps(
         case "numpy":
             stepper = Interpreter(program, batch, inputs, size)
         case "compiled":
-            from pointillist.engine.cpu.integer.run import CompiledIntegerStepper
+            from pointillist.engine.c.run import CStepper
 
-            stepper = CompiledIntegerStepper(program, batch, inputs, size)
+            stepper = CStepper(program, batch, inputs, size)
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.stepper import TorchStepper
@@ -89,9 +97,9 @@ def intervals_of_images(
     """
     match choose_executor(program, executor):
         case "compiled":
-            from pointillist.engine.cpu.integer.run import intervals_compiled
+            from pointillist.engine.c.run import intervals_in_c
 
-            return intervals_compiled(program, levels, inputs, threads)
+            return intervals_in_c(program, levels, inputs, threads)
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.integers import score_integers
@@ -123,9 +131,9 @@ def params_of_images(
     """
     match choose_executor(program, executor):
         case "compiled":
-            from pointillist.engine.cpu.integer.run import params_compiled
+            from pointillist.engine.c.run import params_in_c
 
-            return params_compiled(program, levels, inputs, threads)
+            return params_in_c(program, levels, inputs, threads)
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.integers import params_of_integers
@@ -144,9 +152,9 @@ def frequencies_of_sites(
         pixels: their levels, `[n, c]`; those before the channel are read where channels are coupled.
     """
     if choose_executor(program) == "compiled":
-        from pointillist.engine.cpu.integer.run import frequencies_compiled
+        from pointillist.engine.c.run import frequencies_in_c
 
-        return frequencies_compiled(program, params, pixels, channel)
+        return frequencies_in_c(program, params, pixels, channel)
     step = max(1, SITE_NUMBERS // (program.head.levels * max(1, program.head.mixtures)))
     parts = [slice(start, start + step) for start in range(0, len(params), step)]
     result = [frequencies(program.head, params[part], pixels[part], channel) for part in parts]

@@ -63,9 +63,9 @@ def _fill(
         case "numpy":
             _step(program, inputs, batch, transform, on_row, executor)
         case "compiled":
-            from pointillist.engine.cpu.integer.run import sample_compiled
+            from pointillist.engine.c.run import sample_in_c
 
-            sample_compiled(program, inputs, batch, on_row, threads)
+            sample_in_c(program, inputs, batch, on_row, threads)
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.integers import sample_integers

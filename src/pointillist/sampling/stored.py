@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +145,7 @@ def open_stored(
 ) -> PortableModel | None:
     """Open the integer program of a model folder if a command samples from it by default; None if it does not.
 
-    It does where a program is stored, numba can compile it, and no option needs torch. With torch, `pt.sample` runs the
+    It does where a program is stored and no option needs torch. With torch, `pt.sample` runs the
     same program, and gives the same images.
 
     Args:
@@ -157,8 +156,6 @@ def open_stored(
         hint: whether a hint is given, which the stored program must be able to encode.
     """
     if not plain or engine not in ("auto", "integer") or folder is None or not has_program(folder):
-        return None
-    if find_spec("numba") is None:
         return None
     stored = PortableModel.open(folder)
     return stored if stored.has_size(size) and (stored.hint_reader is not None or not hint) else None

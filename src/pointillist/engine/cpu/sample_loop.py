@@ -21,8 +21,8 @@ from pointillist.engine.cpu.kernels.inverse_cdf import (
     new_draw,
 )
 from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
-from pointillist.engine.cpu.threads import DONE, STOP
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
+from pointillist.engine.threads import DONE, STOP
 
 Array = Any  # numba finds the types
 

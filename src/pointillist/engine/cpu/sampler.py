@@ -16,8 +16,8 @@ from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import ImageArrays, sample_images
-from pointillist.engine.cpu.threads import DONE, STOP, run_slices, split_batch
 from pointillist.engine.program import FloatArray, IntArray, Program
+from pointillist.engine.threads import DONE, STOP, run_slices, split_batch
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORED, "mixture": MIXTURE}
 

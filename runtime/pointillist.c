@@ -1,0 +1,1622 @@
+/* Run integer programs; see pointillist.h. Freestanding C11: no library, no allocation, no global state.
+
+   The file in order: 1. a program and its check; 2. the layout of a run in its workspace; 3. products of bytes, for each
+   instruction set; 4. the opcodes, a function each; 5. the distribution of a level; 6. the loop over an image.
+
+   A PROGRAM is a block of little-endian numbers of 32 bits, followed by constants:
+
+       header       `HEADER` numbers: what `H_*` name
+       buffers      type, channels, scale, phase                          values at a site, in a row, or of an image
+       maps         type, channels, scale, up, left, right, above, left   values at every site, of the rows still read
+       caches       channels, channels of the keys, heads                 keys and values of attention
+       inputs       kind (0 vector, 1 map), channels                      conditions
+       operations   `OPERATION` numbers each: what `O_*` name
+       taps         row, column                                           neighbours of a site, up and to the left
+       constants    type, offset in bytes, count
+
+   A scale s means a grid of every 2^s-th row and column. Integers are NARROW, a byte each, or WIDE, 32 bits and at most
+   LIMIT in magnitude. A signed narrow integer x is stored as x + 128, so that a product is always of an unsigned byte and
+   a signed weight; what that adds is taken off the bias when the program is made.
+
+       shift(x, s) = floor((x + 2^(s-1)) / 2^s)   for s > 0: to the nearest, halves upwards
+       shift(x, s) = x 2^-s                       for s <= 0
+*/
+#include "pointillist.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define X86 1
+#include <cpuid.h>
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#define ARM 1
+#include <arm_neon.h>
+#elif defined(__wasm_simd128__)
+#define WASM 1
+#include <wasm_simd128.h>
+#endif
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "programs are little-endian"
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+typedef int8_t i8;
+typedef uint8_t u8;
+typedef int16_t i16;
+typedef int32_t i32;
+typedef uint32_t u32;
+typedef int64_t i64;
+typedef uint64_t u64;
+
+enum {
+  MAGIC = 0x4C544E50, /* "PNTL" */
+  LIMIT = 1 << 26,
+  MOST = 1 << 20,       /* of anything that is counted in a program */
+  MOST_SITES = 1 << 18, /* of attention: more could overflow 64 bits */
+  COLUMNS = 16,         /* of a vector of weights */
+  PANEL = 4,            /* vectors side by side */
+  ROWS = 6,             /* of a tile */
+  BLOCK = 64,           /* sites whose keys lie side by side */
+  CHUNK = 1 << 15,      /* sites whose products of bytes are added in 32 bits */
+};
+enum { INT8, UINT8, INT32, INT16, INT64 };
+enum { IMAGE, ROW, SITE, POST };
+enum { NOTHING, BUFFER, MAP }; /* kinds of an operand; MAP is the current site of a map */
+enum { BERNOULLI, CATEGORICAL, MIXTURE };
+enum {
+  H_MAGIC, H_VERSION, H_SIZE, H_BUFFERS, H_MAPS, H_CACHES, H_INPUTS, H_OPERATIONS, H_TAPS, H_CONSTANTS, H_KIND,
+  H_CHANNELS, H_LEVELS, H_MIXTURES, H_PRECISION, H_SUB_STEPS, H_WIDTH_OF_LEVEL, H_S_CURVE, H_HEIGHT, H_WIDTH, H_BY_ROWS,
+  H_PARAMS, H_EXP = H_PARAMS + 4, H_SIGMOID, H_TANH, H_INVERSE, H_VALUES, HEADER = 32
+};
+enum {
+  O_CODE, O_PART, O_PARITY, O_FIRST, O_SCALE, O_Y, O_X = O_Y + 4, O_Z = O_X + 4, O_MAP = O_Z + 4, O_TAP, O_TAPS, O_SIDE,
+  O_CONSTANT, OPERATION = 32
+};
+enum { BUFFER_WORDS = 4, MAP_WORDS = 8, CACHE_WORDS = 4, INPUT_WORDS = 2, TAP_WORDS = 2, CONSTANT_WORDS = 4 };
+enum {
+  LINEAR, PROJECT, ADD, MULTIPLY, OFFSET, SCALE, GATE, RELU, NARROW, RESCALE, LOOKUP, RECTIFIED_LOOKUP, COPY, GATHER,
+  UPSAMPLE, STORE_KV, INPUT, CONSTANT, MAP_CONSTANT, ATTEND, SCAN, CODES
+};
+
+/* ---- 1. a program and its check ---- */
+
+typedef struct {
+  const u8 *bytes;
+  const i32 *header, *buffers, *maps, *caches, *inputs, *operations, *taps, *constants;
+} program;
+
+static program open(const void *bytes) {
+  program p = {bytes, bytes, 0, 0, 0, 0, 0, 0, 0};
+  const i32 *h = p.header;
+  p.buffers = h + HEADER;
+  p.maps = p.buffers + (i64)h[H_BUFFERS] * BUFFER_WORDS;
+  p.caches = p.maps + (i64)h[H_MAPS] * MAP_WORDS;
+  p.inputs = p.caches + (i64)h[H_CACHES] * CACHE_WORDS;
+  p.operations = p.inputs + (i64)h[H_INPUTS] * INPUT_WORDS;
+  p.taps = p.operations + (i64)h[H_OPERATIONS] * OPERATION;
+  p.constants = p.taps + (i64)h[H_TAPS] * TAP_WORDS;
+  return p;
+}
+
+static i64 size_of(i32 type) { return type == INT64 ? 8 : type == INT32 ? 4 : type == INT16 ? 2 : 1; }
+INLINE i64 smaller(i64 a, i64 b) { return a < b ? a : b; }
+INLINE i64 larger(i64 a, i64 b) { return a > b ? a : b; }
+INLINE i64 magnitude(i64 x) { return x < 0 ? -x : x; }
+INLINE i64 groups_of(i64 channels) { return (channels + 3) / 4; }
+INLINE i64 vectors_of(i64 columns) { return (columns + COLUMNS - 1) / COLUMNS; }
+
+static const void *constant(const program *p, i32 index) {
+  return index < 0 ? 0 : p->bytes + (u32)p->constants[index * CONSTANT_WORDS + 1];
+}
+static i64 count_of(const program *p, i32 index) { return p->constants[index * CONSTANT_WORDS + 2]; }
+
+/* True if a constant exists, has this type, and this count (or any odd one, for a table: 0). */
+static int is_constant(const program *p, i32 index, i32 type, i64 count) {
+  if (index < 0 || index >= p->header[H_CONSTANTS] || p->constants[index * CONSTANT_WORDS] != type) return 0;
+  return count ? count_of(p, index) == count : count_of(p, index) % 2 == 1;
+}
+
+/* True if all numbers of a constant lie in a range. */
+static int in_range(const program *p, i32 index, i64 low, i64 high) {
+  const void *at = constant(p, index);
+  i32 type = p->constants[index * CONSTANT_WORDS];
+  for (i64 i = 0; i < count_of(p, index); i++) {
+    i64 x = type == INT8 ? ((const i8 *)at)[i] : type == INT16 ? ((const i16 *)at)[i]
+          : type == INT32 ? ((const i32 *)at)[i] : ((const i64 *)at)[i];
+    if (x < low || x > high) return 0;
+  }
+  return 1;
+}
+
+/* True if an index names shifts of `n` channels, by at most so much to the left and to the right. */
+static int is_shift(const program *p, i32 index, i64 n, i64 left, i64 right) {
+  return is_constant(p, index, INT8, n) && in_range(p, index, -left, right);
+}
+
+static i32 type_of(const program *p, const i32 *operand) {
+  if (operand[0] == MAP) return p->maps[operand[1] * MAP_WORDS];
+  return operand[0] == BUFFER ? p->buffers[operand[1] * BUFFER_WORDS] : INT32;
+}
+static int is_narrow(const program *p, const i32 *operand) { return type_of(p, operand) != INT32; }
+
+/* True if an operand exists, with the grid and in the phase of its operation. */
+static int is_operand(const program *p, const i32 *o, const i32 *operand) {
+  i32 kind = operand[0], index = operand[1], start = operand[2], n = operand[3];
+  if (kind == BUFFER) {
+    const i32 *b = p->buffers + (i64)index * BUFFER_WORDS;
+    if (index < 0 || index >= p->header[H_BUFFERS] || b[3] > o[O_PART]) return 0;
+    if (b[3] != IMAGE && b[2] != o[O_SCALE]) return 0;
+    return start >= 0 && n > 0 && n <= b[1] && start <= b[1] - n;
+  }
+  if (kind != MAP || index < 0 || index >= p->header[H_MAPS] || o[O_PART] == IMAGE) return 0;
+  const i32 *m = p->maps + (i64)index * MAP_WORDS;
+  return m[2] == o[O_SCALE] && start >= 0 && n > 0 && n <= m[1] && start <= m[1] - n;
+}
+
+static int reads_taps(const i32 *o) { return o[O_CODE] == GATHER || (o[O_CODE] == LINEAR && o[O_X] == NOTHING); }
+
+/* Join adjacent taps of a row: return how many begin at tap `i`, without a gap. */
+static i32 run_of_taps(const i32 *taps, i32 i, i32 count) {
+  i32 n = 1;
+  while (i + n < count && taps[(i + n) * 2] == taps[i * 2] && taps[(i + n) * 2 + 1] == taps[i * 2 + 1] + n) n++;
+  return n;
+}
+
+static int check_taps(const program *p, const i32 *o) {
+  if (o[O_MAP] < 0 || o[O_MAP] >= p->header[H_MAPS] || o[O_PART] == IMAGE) return 0;
+  if (o[O_TAP] < 0 || o[O_TAPS] < 1 || o[O_TAPS] > p->header[H_TAPS] || o[O_TAP] > p->header[H_TAPS] - o[O_TAPS]) return 0;
+  const i32 *m = p->maps + (i64)o[O_MAP] * MAP_WORDS, *taps = p->taps + (i64)o[O_TAP] * TAP_WORDS;
+  if (m[2] > o[O_SCALE]) return 0;
+  for (i32 i = 0; i < o[O_TAPS]; i++) {
+    i32 row = taps[i * 2], column = taps[i * 2 + 1];
+    if (row > 0 || row < -m[3] || column < -m[4] || column > m[5]) return 0;
+  }
+  return 1;
+}
+
+/* Return the groups of four bytes that a product reads of each row of x. */
+static i64 groups_of_input(const program *p, const i32 *o) {
+  if (!reads_taps(o)) return groups_of(o[O_X + 3]);
+  const i32 *taps = p->taps + (i64)o[O_TAP] * TAP_WORDS;
+  i64 channels = p->maps[o[O_MAP] * MAP_WORDS + 1], groups = 0;
+  for (i32 i = 0, n; i < o[O_TAPS]; i += n) groups += groups_of((n = run_of_taps(taps, i, o[O_TAPS])) * channels);
+  return groups;
+}
+
+/* True if no sum of a product overflows 32 bits: 255 |weights| + |bias|, before and after its shift.
+   Weights lie in panels of PANEL vectors: for each group of four inputs, for each column, the four weights. */
+static int check_product(const program *p, i64 groups, i64 n, i32 weights, i32 bias, i32 shifts) {
+  i64 width = vectors_of(n) * COLUMNS;
+  if (groups > MOST || !is_constant(p, weights, INT8, groups * 4 * width) || !is_constant(p, bias, INT32, n)) return 0;
+  if (!is_shift(p, shifts, n, 30, 31)) return 0;
+  const i8 *w = constant(p, weights), *by = constant(p, shifts);
+  const i32 *b = constant(p, bias);
+  for (i64 j = 0; j < n; j++) {
+    i64 panel = j / (PANEL * COLUMNS) * PANEL * COLUMNS, columns = smaller(PANEL * COLUMNS, width - panel);
+    const i8 *at = w + panel * groups * 4 + (j - panel) * 4;
+    i64 sum = magnitude(b[j]), left = by[j] < 0 ? -by[j] : 0, right = by[j] > 0 ? by[j] : 0;
+    for (i64 g = 0; g < groups; g++, at += columns * 4)
+      for (int k = 0; k < 4; k++) sum += 255 * magnitude(at[k]);
+    if (sum > INT32_MAX || (sum << left) + ((1ll << right) >> 1) > INT32_MAX) return 0;
+    if ((sum >> right) + 1 + LIMIT > INT32_MAX) return 0;
+  }
+  return 1;
+}
+
+static int check_gate(const program *p, const i32 *c, i64 n) {
+  i64 largest[2] = {0, 0};
+  for (int t = 0; t < 2; t++) {
+    if (!is_constant(p, c[t], INT16, 0)) return 0;
+    const i16 *table = constant(p, c[t]);
+    for (i64 i = 0; i < count_of(p, c[t]); i++) largest[t] = larger(largest[t], magnitude(table[i]));
+  }
+  if (!is_shift(p, c[2], n, 4, 31) || !is_shift(p, c[3], n, 4, 31) || !is_shift(p, c[4], n, 30, 31)) return 0;
+  const i8 *by = constant(p, c[4]);
+  for (i64 j = 0; j < n; j++) {
+    i64 left = by[j] < 0 ? -by[j] : 0, right = by[j] > 0 ? by[j] : 0;
+    if ((largest[0] * largest[1] << left) + ((1ll << right) >> 1) > INT32_MAX) return 0;
+  }
+  return 1;
+}
+
+static int check_attend(const program *p, const i32 *o, const i32 *c) {
+  if (o[O_PART] < SITE || o[O_SCALE] || o[O_MAP] < 0 || o[O_MAP] >= p->header[H_CACHES]) return 0;
+  const i32 *cache = p->caches + (i64)o[O_MAP] * CACHE_WORDS;
+  if (type_of(p, o + O_X) != INT8 || is_narrow(p, o + O_Y)) return 0;
+  if (o[O_X + 3] != cache[1] || o[O_Y + 3] != cache[0] - cache[1]) return 0;
+  if (!is_constant(p, c[0], INT32, 0) || !in_range(p, c[0], 0, 1 << 24) || ((const i32 *)constant(p, c[0]))[0] < 1) return 0;
+  i64 key_width = cache[1] / cache[2], largest = key_width << 15; /* of a difference of scores */
+  return key_width <= 1 << 15 && is_constant(p, c[1], INT64, 1) && in_range(p, c[1], 0, INT64_MAX / largest);
+}
+
+static int check_scan(const program *p, const i32 *o, const i32 *c) {
+  i64 d = o[O_Y + 3];
+  if (o[O_PART] != ROW || o[O_X + 3] != 4 * d || is_narrow(p, o + O_X) || is_narrow(p, o + O_Y)) return 0;
+  if (!check_product(p, groups_of(d), 4 * d, c[0], c[1], c[2]) || !is_shift(p, c[3], 4 * d, 4, 31)) return 0;
+  for (int t = 4; t < 6; t++)
+    if (!is_constant(p, c[t], INT16, 0) || !in_range(p, c[t], -(1 << 14), 1 << 14)) return 0;
+  return is_constant(p, c[6], INT32, 2 * d) && in_range(p, c[6], -LIMIT, LIMIT);
+}
+
+/* The operands, shapes and ranges of an operation; the meaning of each is at its function, in part 4. */
+static int check_operation(const program *p, const i32 *o) {
+  const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *c = o + O_CONSTANT, code = o[O_CODE];
+  i64 n = y[3];
+  if (code < 0 || code >= CODES || o[O_PART] < IMAGE || o[O_PART] > POST || o[O_PARITY] < -1 || o[O_PARITY] > 1) return 0;
+  if (o[O_FIRST] < 0 || o[O_SCALE] < 0 || o[O_SCALE] > 16) return 0;
+  if (code != STORE_KV && !is_operand(p, o, y)) return 0;
+  int has_x = code < GATHER || code == STORE_KV || code == ATTEND || code == SCAN;
+  if (code == LINEAR && x[0] == NOTHING) has_x = 0;
+  if (has_x ? !is_operand(p, o, x) : x[0] != NOTHING) return 0;
+  if (code == STORE_KV && y[0] != NOTHING) return 0;
+  if (z[0] != NOTHING && (!is_operand(p, o, z) || z[3] != n || is_narrow(p, z))) return 0;
+  if ((code == ADD || code == MULTIPLY || code == GATE) && z[0] == NOTHING) return 0;
+  int narrow = code == STORE_KV ? 0 : is_narrow(p, y), wide_x = !has_x || !is_narrow(p, x);
+  int same = has_x && x[3] == n;
+  switch (code) {
+    case LINEAR:
+      if (narrow || (has_x ? wide_x : (!check_taps(p, o) || p->maps[o[O_MAP] * MAP_WORDS] == INT32))) return 0;
+      return check_product(p, groups_of_input(p, o), n, c[0], c[1], c[2]);
+    case PROJECT:
+      return !narrow && wide_x && o[O_PART] == IMAGE && is_constant(p, c[0], INT16, x[3] * n) &&
+             is_constant(p, c[1], INT64, n) && is_shift(p, c[2], n, 62, 62);
+    case ADD: return same && !narrow && wide_x && is_shift(p, c[0], n, 3, 31) && is_shift(p, c[1], n, 3, 31);
+    case MULTIPLY: return same && !narrow && wide_x && is_shift(p, c[0], n, 10, 62);
+    case OFFSET: return same && !narrow && wide_x && is_constant(p, c[0], INT32, n) && in_range(p, c[0], -LIMIT, LIMIT);
+    case SCALE: return same && !narrow && wide_x && is_constant(p, c[0], INT16, n) && is_shift(p, c[1], n, 20, 62);
+    case GATE: return same && wide_x && check_gate(p, c, n);
+    case RELU: return same && !narrow && wide_x;
+    case NARROW: return same && narrow && wide_x && is_shift(p, c[0], n, 4, 31);
+    case RESCALE: return same && !narrow && is_shift(p, c[0], n, wide_x ? 4 : 22, 31);
+    case LOOKUP:
+    case RECTIFIED_LOOKUP:
+      return same && !narrow && wide_x && is_constant(p, c[0], INT32, 0) && in_range(p, c[0], -(1 << 30), 1 << 30) &&
+             is_shift(p, c[1], n, 4, 31);
+    case COPY: return same && type_of(p, x) == type_of(p, y);
+    case GATHER:
+      return check_taps(p, o) && p->maps[o[O_MAP] * MAP_WORDS] == type_of(p, y) &&
+             n == (i64)o[O_TAPS] * p->maps[o[O_MAP] * MAP_WORDS + 1];
+    case UPSAMPLE: {
+      if (o[O_MAP] < 0 || o[O_MAP] >= p->header[H_MAPS] || o[O_PART] == IMAGE) return 0;
+      const i32 *m = p->maps + (i64)o[O_MAP] * MAP_WORDS;
+      return m[0] == type_of(p, y) && m[1] == 4 * n && m[2] == o[O_SCALE] + 1;
+    }
+    case STORE_KV: {
+      if (o[O_PART] < SITE || o[O_SCALE] || o[O_MAP] < 0 || o[O_MAP] >= p->header[H_CACHES]) return 0;
+      return type_of(p, x) == INT8 && x[3] == p->caches[o[O_MAP] * CACHE_WORDS];
+    }
+    case INPUT: {
+      if (o[O_MAP] < 0 || o[O_MAP] >= p->header[H_INPUTS]) return 0;
+      const i32 *input = p->inputs + (i64)o[O_MAP] * INPUT_WORDS;
+      return input[1] == n && (input[0] ? o[O_PART] != IMAGE && !o[O_SCALE] : o[O_PART] == IMAGE);
+    }
+    case CONSTANT: return !narrow && is_constant(p, c[0], INT32, n) && in_range(p, c[0], -LIMIT, LIMIT);
+    case MAP_CONSTANT:
+      return !narrow && o[O_PART] != IMAGE && !o[O_SCALE] && p->header[H_HEIGHT] > 0 &&
+             is_constant(p, c[0], INT32, (i64)p->header[H_HEIGHT] * p->header[H_WIDTH] * n) &&
+             in_range(p, c[0], -LIMIT, LIMIT);
+    case ATTEND: return check_attend(p, o, c);
+    case SCAN: return check_scan(p, o, c);
+  }
+  return 0;
+}
+
+/* The distribution: its tables, and room for its parameters; see part 5. */
+static int check_head(const program *p) {
+  const i32 *h = p->header;
+  i64 c = h[H_CHANNELS], levels = h[H_LEVELS], m = h[H_MIXTURES], steps = h[H_SUB_STEPS], due = 0;
+  if (c < 1 || c > 1024 || levels < 2 || levels > 1 << 16 || m < 0 || m > 1024) return 0;
+  if (h[H_PRECISION] < 8 || h[H_PRECISION] > 24 || levels > 1 << h[H_PRECISION]) return 0;
+  if (steps < 1 || c % steps || h[H_WIDTH_OF_LEVEL] < 1 || h[H_WIDTH_OF_LEVEL] > MOST) return 0;
+  if (p->maps[0] != INT8 || p->maps[1] != c * h[H_WIDTH_OF_LEVEL] || p->maps[2]) return 0;
+  if (!is_constant(p, h[H_VALUES], INT8, levels * h[H_WIDTH_OF_LEVEL])) return 0;
+  if (!is_constant(p, h[H_EXP], INT32, 0) || !in_range(p, h[H_EXP], 0, 1 << 24)) return 0;
+  if (((const i32 *)constant(p, h[H_EXP]))[0] < 1) return 0;
+  if (h[H_KIND] == BERNOULLI) due = levels == 2 ? c : -1;
+  if (h[H_KIND] == CATEGORICAL) due = c * levels;
+  if (h[H_KIND] == MIXTURE) {
+    if (m < 1 || !is_constant(p, h[H_SIGMOID], INT32, 0) || !in_range(p, h[H_SIGMOID], 0, 1 << 24)) return 0;
+    if (!is_constant(p, h[H_TANH], INT32, 0) || !in_range(p, h[H_TANH], -(1 << 16), 1 << 16)) return 0;
+    if (!is_constant(p, h[H_INVERSE], INT32, 15 * 256 + 1) || !in_range(p, h[H_INVERSE], 0, INT32_MAX)) return 0;
+    if (count_of(p, h[H_SIGMOID]) < 3 || count_of(p, h[H_TANH]) < 3) return 0;
+    const i32 *s = constant(p, h[H_SIGMOID]);
+    for (i64 i = 1; i < count_of(p, h[H_SIGMOID]); i++)
+      if (s[i] < s[i - 1]) return 0;
+    due = m * (1 + 2 * c + c * (c - 1) / 2);
+  }
+  const i32 operation[OPERATION] = {[O_PART] = POST}, *params = h + H_PARAMS;
+  return due > 0 && is_operand(p, operation, params) && !is_narrow(p, params) && params[3] >= due;
+}
+
+static int check_tables(const program *p, i64 size) {
+  const i32 *h = p->header;
+  for (i32 i = 0; i < h[H_CONSTANTS]; i++) {
+    const i32 *c = p->constants + (i64)i * CONSTANT_WORDS;
+    if (c[0] < INT8 || c[0] > INT64 || c[0] == UINT8 || c[1] < 0 || c[1] % 64 || c[2] < 1) return 0;
+    if (c[1] > size || (i64)c[2] * size_of(c[0]) > size - c[1]) return 0;
+  }
+  for (i32 i = 0; i < h[H_BUFFERS]; i++) {
+    const i32 *b = p->buffers + (i64)i * BUFFER_WORDS;
+    if (b[0] < INT8 || b[0] > INT32 || b[1] < 1 || b[1] > MOST || b[2] < 0 || b[2] > 16 || b[3] < IMAGE || b[3] > POST) return 0;
+  }
+  for (i32 i = 0; i < h[H_MAPS]; i++) {
+    const i32 *m = p->maps + (i64)i * MAP_WORDS;
+    if (m[0] < INT8 || m[0] > INT32 || m[1] < 1 || m[1] > MOST || m[2] < 0 || m[2] > 16) return 0;
+    for (int k = 3; k < 6; k++)
+      if (m[k] < 0 || m[k] > 4096) return 0;
+    i64 low = m[0] == INT8 ? -128 : m[0] == UINT8 ? 0 : -LIMIT, high = m[0] == INT8 ? 127 : m[0] == UINT8 ? 255 : LIMIT;
+    for (int k = 6; k < 8; k++)
+      if (m[k] != -1 && (!is_constant(p, m[k], INT32, m[1]) || !in_range(p, m[k], low, high))) return 0;
+  }
+  for (i32 i = 0; i < h[H_CACHES]; i++) {
+    const i32 *c = p->caches + (i64)i * CACHE_WORDS;
+    if (c[2] < 1 || c[1] < c[2] || c[0] <= c[1] || c[0] > MOST || c[1] % c[2] || (c[0] - c[1]) % c[2]) return 0;
+  }
+  for (i32 i = 0; i < h[H_INPUTS]; i++)
+    if ((p->inputs[i * INPUT_WORDS] | 1) != 1 || p->inputs[i * INPUT_WORDS + 1] < 1 || p->inputs[i * INPUT_WORDS + 1] > MOST) return 0;
+  return 1;
+}
+
+int64_t pt_check(const void *bytes, int64_t size) {
+  const i32 *h = bytes;
+  if (size < HEADER * 4 || h[H_MAGIC] != MAGIC) return 1;
+  if (h[H_VERSION] != PT_VERSION) return 2;
+  if (h[H_SIZE] != size) return 3;
+  for (int i = H_BUFFERS; i <= H_CONSTANTS; i++)
+    if (h[i] < 0 || h[i] > MOST) return 4;
+  program p = open(bytes);
+  if ((const u8 *)(p.constants + (i64)h[H_CONSTANTS] * CONSTANT_WORDS) - p.bytes > size || h[H_MAPS] < 1) return 5;
+  if (h[H_HEIGHT] < 0 || h[H_WIDTH] < 0 || h[H_HEIGHT] > MOST || h[H_WIDTH] > MOST) return 6;
+  if (!check_tables(&p, size)) return 7;
+  if (!check_head(&p)) return 8;
+  if (h[H_BY_ROWS] && h[H_CACHES]) return 9;
+  for (i32 i = 0; i < h[H_OPERATIONS]; i++) {
+    const i32 *o = p.operations + (i64)i * OPERATION;
+    if (!check_operation(&p, o)) return 100 + i;
+    if (i && o[O_PART] < o[O_PART - OPERATION]) return 10;
+  }
+  return 0;
+}
+
+int32_t pt_by_rows(const void *bytes) { return open(bytes).header[H_BY_ROWS]; }
+
+/* ---- 2. the layout of a run in its workspace ---- */
+
+/* The address of an operand at the first image and column, and its strides in bytes. */
+typedef struct {
+  u8 *at;
+  i64 image, column;
+} operand;
+
+/* A piece of a row of x: bytes that lie side by side. */
+typedef struct {
+  u8 *at;
+  i64 groups, bytes;
+} piece;
+
+typedef struct {
+  i32 code, active, mask, scale, first, parity, outer, inner;
+  i64 n, count;         /* channels; of x, of a table, of a head, ... */
+  operand y, x, z;
+  i64 at_column;        /* 1 where operands of the row are read at a site */
+  const void *c[7];
+  i64 middle[2];        /* of tables */
+  piece *pieces;
+  i64 num_pieces, groups, flat_outer, flat_rows; /* of a product: images and columns as rows */
+  i64 y_row, x_row, z_row;
+  i32 y_type, x_type;
+  void *scratch;
+  const i32 *input;     /* a condition, with its strides from image to image and from row to row */
+  i64 input_image, input_row;
+} step;
+
+/* An address that changes with the row: slot (row / 2^scale + offset) mod slots. */
+typedef struct {
+  u8 **where, *base;
+  i64 scale, offset, slots, size;
+} patch;
+
+typedef struct {
+  i64 at, slots, bytes;
+} block;
+
+typedef struct pt_level pt_level;
+
+struct pt_run {
+  program p;
+  const pt_level *level;
+  i64 batch, height, width, by_rows;
+  step *steps;
+  i64 first_step[5], num_patches, num_blocks;
+  piece *pieces;
+  patch *patches;
+  block *blocks;
+  operand canvas, params;
+  u8 **buffers, **maps, **caches;
+  i64 *weights, *parts, *sums; /* of the levels, and of the components */
+};
+
+struct pt_level {
+  void (*execute)(pt_run *, i64, i64, i64, i64);
+  void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
+  void (*product)(const piece *, i64, i64, i64, const i8 *, i64, int, int, i32 *);
+};
+
+/* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */
+typedef struct {
+  u8 *base;
+  i64 used;
+  int too_large;
+} arena;
+
+static const i64 MOST_BYTES = 1ll << 46;
+
+static i64 times(arena *a, i64 x, i64 y) {
+  if (x && y > MOST_BYTES / x) a->too_large = 1;
+  return a->too_large ? 0 : x * y;
+}
+
+static void *take(arena *a, i64 count, i64 size) {
+  u8 *at = a->base ? a->base + a->used : 0;
+  a->used += (times(a, count, size) + 63) / 64 * 64;
+  if (a->used > MOST_BYTES) a->too_large = 1;
+  return at;
+}
+
+static i64 columns_of(const pt_run *r, i32 scale) { return ((r->width - 1) >> scale) + 1; }
+static i64 line_of(const pt_run *r, const i32 *m) { return (m[4] + columns_of(r, m[2]) + m[5]) * m[1] * size_of(m[0]); }
+
+static u8 *take_state(arena *a, pt_run *r, i64 slots, i64 bytes) {
+  if (a->base) r->blocks[r->num_blocks++] = (block){a->used, slots, bytes};
+  return take(a, times(a, slots, r->batch), bytes);
+}
+
+static i64 cache_bytes(const pt_run *r, const i32 *cache) {
+  i64 blocks = (r->height * r->width + BLOCK - 1) / BLOCK, heads = cache[2], values = cache[0] - cache[1];
+  return blocks * (heads * groups_of(cache[1] / heads) * 4 * BLOCK + heads * BLOCK * 4 + BLOCK * values) + 64;
+}
+
+static int is_whole_row(const pt_run *r, i32 part) { return part == ROW || (part != IMAGE && r->by_rows); }
+
+static void fill(u8 *at, i32 type, i64 channels, i64 count, const i32 *numbers) {
+  for (i64 i = 0; i < count; i++)
+    for (i64 j = 0; j < channels; j++) {
+      if (type == INT32) ((i32 *)at)[i * channels + j] = numbers[j];
+      else at[i * channels + j] = (u8)(numbers[j] + (type == INT8 ? 128 : 0));
+    }
+}
+
+/* Set the state before the first row: zeros, and what lies above and to the left of the image. */
+static void fill_states(pt_run *r) {
+  const program *p = &r->p;
+  for (i32 i = 0; i < p->header[H_BUFFERS]; i++) {
+    const i32 *b = p->buffers + i * BUFFER_WORDS;
+    i64 bytes = r->batch * b[1] * (is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1);
+    if (b[0] == INT8) for (i64 k = 0; k < bytes; k++) r->buffers[i][k] = 128;
+  }
+  for (i32 i = 0; i < p->header[H_MAPS]; i++) {
+    const i32 *m = p->maps + i * MAP_WORDS;
+    i64 line = line_of(r, m), slots = r->batch * (m[3] + 1), margin = m[4] * m[1] * size_of(m[0]);
+    if (m[0] == INT8) for (i64 k = 0; k < slots * line; k++) r->maps[i][k] = 128;
+    for (i64 s = 0; s < slots; s++) {
+      u8 *at = r->maps[i] + s * line;
+      if (m[7] >= 0) fill(at, m[0], m[1], m[4], constant(p, m[7]));
+      if (m[6] >= 0) fill(at + margin, m[0], m[1], columns_of(r, m[2]), constant(p, m[6]));
+    }
+  }
+}
+
+static i64 scratch_bytes(const pt_run *r, const i32 *o) {
+  i64 sites = (r->height * r->width + BLOCK - 1) / BLOCK * BLOCK;
+  if (o[O_CODE] == ATTEND) return sites * 8 + 64;
+  if (o[O_CODE] == SCAN) return r->batch * (groups_of(o[O_Y + 3]) * 4 + 20 * (i64)o[O_Y + 3]);
+  if (o[O_CODE] == GATE || o[O_CODE] == LOOKUP || o[O_CODE] == RECTIFIED_LOOKUP) return 8 * (i64)o[O_Y + 3];
+  return 0;
+}
+
+static void set_operand(pt_run *r, operand *to, const i32 *from) {
+  const program *p = &r->p;
+  if (from[0] == BUFFER) {
+    const i32 *b = p->buffers + from[1] * BUFFER_WORDS;
+    i64 size = size_of(b[0]), row = is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1;
+    *to = (operand){r->buffers[from[1]] + from[2] * size, row * b[1] * size, is_whole_row(r, b[3]) ? b[1] * size : 0};
+  } else if (from[0] == MAP) {
+    const i32 *m = p->maps + from[1] * MAP_WORDS;
+    i64 size = size_of(m[0]), line = line_of(r, m);
+    *to = (operand){r->maps[from[1]] + (m[4] * m[1] + from[2]) * size, line, m[1] * size};
+    r->patches[r->num_patches++] = (patch){&to->at, to->at, m[2], 0, m[3] + 1, r->batch * line};
+  }
+}
+
+/* Set the pieces of a map that taps read, with adjacent taps joined. */
+static void set_pieces(pt_run *r, step *s, const i32 *o) {
+  const program *p = &r->p;
+  const i32 *taps = p->taps + (i64)o[O_TAP] * TAP_WORDS, *m = p->maps + o[O_MAP] * MAP_WORDS;
+  i64 size = m[1] * size_of(m[0]), line = line_of(r, m);
+  for (i32 i = 0, n; i < o[O_TAPS]; i += n) {
+    n = run_of_taps(taps, i, o[O_TAPS]);
+    piece *at = &s->pieces[s->num_pieces++];
+    *at = (piece){r->maps[o[O_MAP]] + (m[4] + taps[i * 2 + 1]) * size, groups_of(n * m[1]), n * size};
+    r->patches[r->num_patches++] = (patch){&at->at, at->at, m[2], taps[i * 2] + m[3] + 1, m[3] + 1, r->batch * line};
+  }
+  r->pieces = s->pieces + s->num_pieces;
+  s->x = (operand){0, line, size << (o[O_SCALE] - m[2])};
+}
+
+/* Make images and columns the rows of one product, where the strides allow it. */
+static void flatten(step *s) {
+  s->flat_outer = s->outer, s->flat_rows = s->inner;
+  s->y_row = s->y.column, s->x_row = s->x.column, s->z_row = s->z.column;
+  if (s->inner == 1) {
+    s->flat_outer = 1, s->flat_rows = s->outer, s->y_row = s->y.image, s->x_row = s->x.image, s->z_row = s->z.image;
+  } else if (s->y.image == s->inner * s->y.column && s->x.image == s->inner * s->x.column && s->z.image == s->inner * s->z.column) {
+    s->flat_outer = 1, s->flat_rows = s->outer * s->inner;
+  }
+}
+
+static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs, void *scratch) {
+  const program *p = &r->p;
+  int whole_row = is_whole_row(r, o[O_PART]);
+  i64 columns = whole_row ? columns_of(r, o[O_SCALE]) : 1;
+  *s = (step){.code = o[O_CODE], .scale = o[O_SCALE], .mask = (1 << o[O_SCALE]) - 1, .first = o[O_FIRST]};
+  s->active = o[O_PART] == IMAGE, s->parity = o[O_PARITY], s->n = o[O_Y + 3], s->count = o[O_X + 3];
+  s->outer = (i32)r->batch, s->inner = (i32)columns, s->at_column = !whole_row, s->scratch = scratch;
+  s->y_type = type_of(p, o + O_Y), s->x_type = type_of(p, o + O_X);
+  set_operand(r, &s->y, o + O_Y);
+  set_operand(r, &s->x, o + O_X);
+  set_operand(r, &s->z, o + O_Z);
+  for (int k = 0; k < 7; k++) {
+    i32 index = o[O_CONSTANT + k];
+    s->c[k] = index >= 0 && index < p->header[H_CONSTANTS] ? constant(p, index) : 0;
+    if (k < 2 && s->c[k]) s->middle[k] = count_of(p, index) / 2;
+  }
+  s->pieces = r->pieces;
+  if (reads_taps(o)) {
+    set_pieces(r, s, o);
+  } else if (o[O_CODE] == LINEAR) {
+    piece *at = r->pieces++;
+    *at = (piece){s->x.at, groups_of(s->count), s->count};
+    s->num_pieces = 1;
+    if (o[O_X] == MAP) r->patches[r->num_patches - 1 - (o[O_Z] == MAP)].where = &at->at;
+  }
+  if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s);
+  if (o[O_CODE] == UPSAMPLE) {
+    const i32 *m = p->maps + o[O_MAP] * MAP_WORDS;
+    i64 size = size_of(m[0]);
+    s->x = (operand){r->maps[o[O_MAP]] + m[4] * m[1] * size, line_of(r, m), m[1] * size};
+    r->patches[r->num_patches++] = (patch){&s->x.at, s->x.at, m[2], 0, m[3] + 1, r->batch * line_of(r, m)};
+  }
+  if (o[O_CODE] == STORE_KV || o[O_CODE] == ATTEND) {
+    const i32 *cache = p->caches + o[O_MAP] * CACHE_WORDS;
+    s->z = (operand){r->caches[o[O_MAP]], cache_bytes(r, cache), 0};
+    s->groups = cache[2], s->count = cache[1] / cache[2], s->n = (cache[0] - cache[1]) / cache[2];
+    if (o[O_CODE] == ATTEND) s->middle[0] = count_of(p, o[O_CONSTANT]) - 1;
+  }
+  if (o[O_CODE] == SCAN) {
+    s->groups = groups_of(s->n), s->num_pieces = o[O_SIDE] > 0;
+    s->middle[0] = count_of(p, o[O_CONSTANT + 4]) / 2, s->middle[1] = count_of(p, o[O_CONSTANT + 5]) / 2;
+  }
+  if (o[O_CODE] == INPUT) {
+    int is_map = p->inputs[o[O_MAP] * INPUT_WORDS];
+    s->input = inputs[o[O_MAP]], s->input_row = is_map ? r->width * s->n : 0;
+    s->input_image = is_map ? r->height * s->input_row : s->n;
+  }
+  if (o[O_CODE] == MAP_CONSTANT) s->input = s->c[0], s->input_row = r->width * s->n;
+}
+
+static const pt_level *level_of(i32 level);
+
+/* Lay out a run; return its bytes, or -1. */
+static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width, i32 by_rows, const i32 *const *inputs, i32 level) {
+  program p = open(bytes);
+  const i32 *h = p.header;
+  if (batch < 1 || height < 1 || width < 1 || batch > MOST || height > MOST || width > MOST) return -1;
+  if ((h[H_HEIGHT] && (height != h[H_HEIGHT] || width != h[H_WIDTH])) || (by_rows && !h[H_BY_ROWS])) return -1;
+  if (h[H_CACHES] && height * width > MOST_SITES) return -1;
+  pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows}, *r = take(a, 1, sizeof(pt_run));
+  if (!r) r = &local;
+  else *r = local, r->level = level_of(level);
+  i64 taps = 0;
+  for (i32 i = 0; i < h[H_OPERATIONS]; i++) taps += 1 + (reads_taps(p.operations + i * OPERATION) ? p.operations[i * OPERATION + O_TAPS] : 0);
+  r->steps = take(a, h[H_OPERATIONS], sizeof(step));
+  r->pieces = take(a, taps, sizeof(piece));
+  r->patches = take(a, taps + 4 * h[H_OPERATIONS] + 2, sizeof(patch));
+  r->blocks = take(a, h[H_BUFFERS] + h[H_MAPS] + h[H_CACHES], sizeof(block));
+  r->buffers = take(a, h[H_BUFFERS], sizeof(u8 *));
+  r->maps = take(a, h[H_MAPS], sizeof(u8 *));
+  r->caches = take(a, h[H_CACHES], sizeof(u8 *));
+  r->weights = take(a, h[H_LEVELS], 8);
+  r->parts = take(a, 3 * (h[H_MIXTURES] + 1), 8);
+  for (i32 i = 0; i < h[H_BUFFERS]; i++) {
+    const i32 *b = p.buffers + i * BUFFER_WORDS;
+    i64 each = b[1] * size_of(b[0]) * (is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1);
+    u8 *at = b[3] == IMAGE ? take(a, batch, each) : take_state(a, r, 1, each);
+    if (a->base) r->buffers[i] = at;
+  }
+  for (i32 i = 0; i < h[H_MAPS]; i++) {
+    const i32 *m = p.maps + i * MAP_WORDS;
+    u8 *at = take_state(a, r, m[3] + 1, line_of(r, m));
+    if (a->base) r->maps[i] = at;
+  }
+  for (i32 i = 0; i < h[H_CACHES]; i++) {
+    u8 *at = take_state(a, r, 1, cache_bytes(r, p.caches + i * CACHE_WORDS));
+    if (a->base) r->caches[i] = at;
+  }
+  for (i32 i = 0; i < h[H_OPERATIONS]; i++) {
+    const i32 *o = p.operations + i * OPERATION;
+    void *scratch = take(a, 1, scratch_bytes(r, o));
+    if (!a->base) continue;
+    set_step(r, r->steps + i, o, inputs, scratch);
+    for (i32 part = o[O_PART] + 1; part < 5; part++) r->first_step[part] = i + 1;
+  }
+  if (a->base) {
+    const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};
+    set_operand(r, &r->canvas, canvas);
+    set_operand(r, &r->params, h + H_PARAMS);
+    fill_states(r);
+  }
+  take(a, 1, 256); /* the last group of a piece and the last vector of values are read whole */
+  return a->too_large ? -1 : a->used;
+}
+
+int64_t pt_workspace(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows) {
+  arena a = {0, 0, 0};
+  return lay_out(&a, bytes, batch, height, width, by_rows, 0, 0);
+}
+
+static void run_part(pt_run *r, i64 part, i64 row, i64 column) {
+  r->level->execute(r, r->first_step[part], r->first_step[part + 1], row, column);
+}
+
+pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
+                 const int32_t *const *inputs, void *workspace, int32_t level) {
+  i64 size = pt_workspace(bytes, batch, height, width, by_rows);
+  if (size < 0 || !level_of(level)) return 0;
+  for (i64 i = 0; i < size / 8; i++) ((u64 *)workspace)[i] = 0;
+  arena a = {workspace, 0, 0};
+  lay_out(&a, bytes, batch, height, width, by_rows, inputs, level);
+  pt_run *r = workspace;
+  run_part(r, IMAGE, 0, 0);
+  return r;
+}
+
+int64_t pt_block(const pt_run *r, int64_t index, int64_t *result) {
+  if (index >= 0 && index < r->num_blocks) {
+    const block *b = r->blocks + index;
+    result[0] = b->at, result[1] = b->slots, result[2] = b->bytes;
+  }
+  return r->num_blocks;
+}
+
+/* ---- 3. products of bytes, for each instruction set ----
+
+   A tile: sums[r][j] = sum over pieces and k of x[r][k] w[k][j], for up to ROWS rows and PANEL vectors of COLUMNS columns.
+   x are unsigned bytes, w signed ones; for each group of four k, the weights of a column lie side by side. `stride`: bytes
+   from group to group. Rows of sums are PANEL * COLUMNS numbers apart. */
+typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums);
+
+enum { WIDTH = PANEL * COLUMNS };
+
+INLINE i32 four_bytes(const u8 *at) {
+  i32 result;
+  __builtin_memcpy(&result, at, 4);
+  return result;
+}
+
+static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  for (int r = 0; r < rows; r++) {
+    i32 *row = sums + r * WIDTH;
+    const i8 *at = w;
+    for (int j = 0; j < vectors * COLUMNS; j++) row[j] = 0;
+    for (i64 i = 0; i < count; i++) {
+      const u8 *in = pieces[i].at + x + r * x_row;
+      for (i64 g = 0; g < pieces[i].groups; g++, at += stride)
+        for (int j = 0; j < vectors * COLUMNS; j++)
+          row[j] += in[4 * g] * at[4 * j] + in[4 * g + 1] * at[4 * j + 1] + in[4 * g + 2] * at[4 * j + 2] + in[4 * g + 3] * at[4 * j + 3];
+    }
+  }
+}
+
+/* Choose a number of rows and vectors that registers hold, as constants of the body. */
+#define CASE(R, V, BODY) case R * 8 + V: BODY(R, V, pieces, count, x, x_row, w, stride, sums); break;
+#define CASES(R, BODY) CASE(R, 1, BODY) CASE(R, 2, BODY) CASE(R, 3, BODY) CASE(R, 4, BODY)
+
+#if X86
+#define AVX2 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt")))
+#define AVX_VNNI __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avxvnni")))
+#define AVX512 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
+
+/* AVX-512 VNNI: one instruction multiplies 64 pairs of bytes, and adds four of each lane. Sums of a few rows are kept in
+   `S` parts, because each waits for the one before. */
+AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+  const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
+  __m512i sum[4][ROWS][PANEL];
+  for (int p = 0; p < S; p++)
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < V; v++) sum[p][r][v] = _mm512_setzero_si512();
+#define STEP(p)                                                                                 \
+  for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                       \
+  for (int r = 0; r < R; r++) {                                                                  \
+    __m512i number = _mm512_set1_epi32(four_bytes(in + r * x_row));                              \
+    for (int v = 0; v < V; v++) sum[p][r][v] = _mm512_dpbusd_epi32(sum[p][r][v], number, weights[v]); \
+  }                                                                                              \
+  w += stride, in += 4;
+  for (i64 i = 0; i < count; i++) {
+    const u8 *in = pieces[i].at + x;
+    i64 g = pieces[i].groups;
+    __m512i weights[PANEL];
+    if (S == 4) for (; g >= 4; g -= 4) { STEP(0) STEP(1) STEP(2) STEP(3) }
+    if (S == 2) for (; g >= 2; g -= 2) { STEP(0) STEP(1) }
+    for (; g > 0; g--) { STEP(0) }
+  }
+#undef STEP
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < V; v++) {
+      for (int p = 1; p < S; p++) sum[0][r][v] = _mm512_add_epi32(sum[0][r][v], sum[p][r][v]);
+      _mm512_storeu_si512(sums + r * WIDTH + v * COLUMNS, sum[0][r][v]);
+    }
+}
+
+AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  switch (rows * 8 + vectors) {
+    CASES(1, dot_512) CASES(2, dot_512) CASES(3, dot_512) CASES(4, dot_512) CASES(5, dot_512) CASES(6, dot_512)
+  }
+}
+
+/* AVX-VNNI: the same with half as long vectors. */
+AVX_VNNI INLINE void dot_vnni(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+  __m256i sum[ROWS][2];
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2 * V; v++) sum[r][v] = _mm256_setzero_si256();
+  for (i64 i = 0; i < count; i++) {
+    const u8 *in = pieces[i].at + x;
+    for (i64 g = 0; g < pieces[i].groups; g++, w += stride, in += 4)
+      for (int r = 0; r < R; r++) {
+        __m256i number = _mm256_set1_epi32(four_bytes(in + r * x_row));
+        for (int v = 0; v < 2 * V; v++)
+          sum[r][v] = _mm256_dpbusd_avx_epi32(sum[r][v], number, _mm256_loadu_si256((const __m256i *)(w + 32 * v)));
+      }
+  }
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < 2 * V; v++) _mm256_storeu_si256((__m256i *)(sums + r * WIDTH + v * 8), sum[r][v]);
+}
+
+AVX_VNNI static void tile_vnni(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) switch (rows * 8 + 1) {
+    CASE(1, 1, dot_vnni) CASE(2, 1, dot_vnni) CASE(3, 1, dot_vnni) CASE(4, 1, dot_vnni) CASE(5, 1, dot_vnni) CASE(6, 1, dot_vnni)
+  }
+}
+
+/* AVX2: products of 16 bits, added in pairs; 8-bit ones would saturate. */
+AVX2 INLINE void dot_avx2(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+  __m256i sum[ROWS][4];
+  for (int r = 0; r < R; r++)
+    for (int q = 0; q < 4 * V; q++) sum[r][q] = _mm256_setzero_si256();
+  for (i64 i = 0; i < count; i++) {
+    const u8 *in = pieces[i].at + x;
+    for (i64 g = 0; g < pieces[i].groups; g++, w += stride, in += 4) {
+      __m256i number[ROWS];
+      for (int r = 0; r < R; r++) number[r] = _mm256_cvtepu8_epi16(_mm_set1_epi32(four_bytes(in + r * x_row)));
+      for (int q = 0; q < 4 * V; q++) {
+        __m256i weights = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(w + 16 * q)));
+        for (int r = 0; r < R; r++) sum[r][q] = _mm256_add_epi32(sum[r][q], _mm256_madd_epi16(number[r], weights));
+      }
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int q = 0; q < 4 * V; q += 2) {
+      __m256i pairs = _mm256_hadd_epi32(sum[r][q], sum[r][q + 1]);
+      _mm256_storeu_si256((__m256i *)(sums + r * WIDTH + q * 4), _mm256_permute4x64_epi64(pairs, 0xD8));
+    }
+}
+
+AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  for (int v = 0; v < vectors; v++, w += 64) {
+    i32 *all = sums + v * COLUMNS;
+    for (int r = 0; r < rows; r += 2) {
+      const i64 first = x + r * x_row;
+      if (rows - r >= 2) dot_avx2(2, 1, pieces, count, first, x_row, w, stride, all + r * WIDTH);
+      else dot_avx2(1, 1, pieces, count, first, x_row, w, stride, all + r * WIDTH);
+    }
+  }
+}
+#endif
+
+#if ARM
+/* NEON dot products are of signed bytes: x = (x - 128) + 128, and 128 times the weights are added. */
+#define NEON __attribute__((target("dotprod")))
+NEON INLINE void dot_neon(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+  int32x4_t sum[ROWS][4], all[4];
+  const int8x16_t ones = vdupq_n_s8(1);
+  for (int q = 0; q < 4 * V; q++) {
+    all[q] = vdupq_n_s32(0);
+    for (int r = 0; r < R; r++) sum[r][q] = vdupq_n_s32(0);
+  }
+  for (i64 i = 0; i < count; i++) {
+    const u8 *in = pieces[i].at + x;
+    for (i64 g = 0; g < pieces[i].groups; g++, w += stride, in += 4) {
+      int8x16_t number[ROWS];
+      for (int r = 0; r < R; r++) number[r] = vreinterpretq_s8_s32(vdupq_n_s32(four_bytes(in + r * x_row) ^ (i32)0x80808080));
+      for (int q = 0; q < 4 * V; q++) {
+        int8x16_t weights = vld1q_s8(w + 16 * q);
+        all[q] = vdotq_s32(all[q], weights, ones);
+        for (int r = 0; r < R; r++) sum[r][q] = vdotq_s32(sum[r][q], weights, number[r]);
+      }
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int q = 0; q < 4 * V; q++) vst1q_s32(sums + r * WIDTH + q * 4, vaddq_s32(sum[r][q], vshlq_n_s32(all[q], 7)));
+}
+
+NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
+    int r = 0;
+    for (; rows - r >= 3; r += 3) dot_neon(3, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
+    for (; r < rows; r++) dot_neon(1, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
+  }
+}
+#endif
+
+#if WASM
+/* WebAssembly: products of 16 bits, added in pairs. Never relaxed SIMD, whose result depends on the processor. */
+INLINE void dot_wasm(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+  v128_t sum[2][8];
+  for (int r = 0; r < R; r++)
+    for (int q = 0; q < 8 * V; q++) sum[r][q] = wasm_i32x4_splat(0);
+  for (i64 i = 0; i < count; i++) {
+    const u8 *in = pieces[i].at + x;
+    for (i64 g = 0; g < pieces[i].groups; g++, w += stride, in += 4) {
+      v128_t number[2];
+      for (int r = 0; r < R; r++) number[r] = wasm_u16x8_extend_low_u8x16(wasm_i32x4_splat(four_bytes(in + r * x_row)));
+      for (int q = 0; q < 8 * V; q++) {
+        v128_t weights = wasm_i16x8_load8x8(w + 8 * q);
+        for (int r = 0; r < R; r++) sum[r][q] = wasm_i32x4_add(sum[r][q], wasm_i32x4_dot_i16x8(number[r], weights));
+      }
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int q = 0; q < 8 * V; q += 2) {
+      v128_t even = wasm_i32x4_shuffle(sum[r][q], sum[r][q + 1], 0, 2, 4, 6), odd = wasm_i32x4_shuffle(sum[r][q], sum[r][q + 1], 1, 3, 5, 7);
+      wasm_v128_store(sums + r * WIDTH + q * 2, wasm_i32x4_add(even, odd));
+    }
+}
+
+static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
+    int r = 0;
+    for (; rows - r >= 2; r += 2) dot_wasm(2, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
+    for (; r < rows; r++) dot_wasm(1, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
+  }
+}
+#endif
+
+/* ---- 4. the opcodes, a function each ----
+
+   Functions of one site: y, x and z are its channels. Wide results are clamped to LIMIT, narrow ones to their type. */
+
+INLINE i32 shift(i32 x, i32 by) {
+  u32 left = by < 0 ? -by : 0, right = by > 0 ? by : 0;
+  return ((i32)((u32)x << left) + (i32)((1u << right) >> 1)) >> right;
+}
+INLINE i64 shift_long(i64 x, i64 by) {
+  u64 left = by < 0 ? -by : 0, right = by > 0 ? by : 0;
+  return (i64)(((u64)x << left) + ((1ull << right) >> 1)) >> right;
+}
+INLINE i32 clamp(i32 x, i32 low, i32 high) { return x < low ? low : x > high ? high : x; }
+INLINE i32 wide(i32 x) { return clamp(x, -LIMIT, LIMIT); }
+INLINE i32 wide_long(i64 x) { return (i32)(x < -LIMIT ? -LIMIT : x > LIMIT ? LIMIT : x); }
+INLINE u8 narrow(i32 x, i32 type) { return type == INT8 ? (u8)(clamp(x, -128, 127) + 128) : (u8)clamp(x, 0, 255); }
+
+typedef void site_function(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z);
+#define WIDE(name) i32 *restrict name##s = (i32 *)name
+#define WIDE_IN(name) const i32 *restrict name##s = (const i32 *)name
+
+/* ADD: out = shift(x, left) + shift(z, right) */
+INLINE void add(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); WIDE_IN(z);
+  const i8 *left = s->c[0], *right = s->c[1];
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide(shift(xs[j], left[j]) + shift(zs[j], right[j]));
+}
+
+/* MULTIPLY: out = shift(x z, by), in 64 bits */
+INLINE void multiply(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); WIDE_IN(z);
+  const i8 *by = s->c[0];
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide_long(shift_long((i64)xs[j] * zs[j], by[j]));
+}
+
+/* OFFSET: out = x + constant */
+INLINE void offset(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  const i32 *c = s->c[0];
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide(xs[j] + c[j]);
+}
+
+/* SCALE: out = shift(x factor, by), in 64 bits */
+INLINE void scale(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  const i16 *factor = s->c[0];
+  const i8 *by = s->c[1];
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide_long(shift_long((i64)xs[j] * factor[j], by[j]));
+}
+
+/* GATE: out = shift(tanh[shift(x, left)] sigmoid[shift(z, right)], by); 0 is in the middle of a table, its ends hold beyond */
+INLINE void gate(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); WIDE_IN(z);
+  const i8 *left = s->c[2], *right = s->c[3], *by = s->c[4];
+  i32 m = (i32)s->middle[0], k = (i32)s->middle[1];
+  const i16 *tanh = (const i16 *)s->c[0] + m, *sigmoid = (const i16 *)s->c[1] + k;
+  i32 *restrict a = s->scratch, *restrict b = a + s->n;
+  for (i64 j = 0; j < s->n; j++) a[j] = clamp(shift(xs[j], left[j]), -m, m);
+  for (i64 j = 0; j < s->n; j++) b[j] = clamp(shift(zs[j], right[j]), -k, k);
+  for (i64 j = 0; j < s->n; j++) a[j] = tanh[a[j]] * sigmoid[b[j]];
+  if (s->y_type == INT32) for (i64 j = 0; j < s->n; j++) ys[j] = wide(shift(a[j], by[j]));
+  else if (s->y_type == INT8) for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(a[j], by[j]), INT8);
+  else for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(a[j], by[j]), UINT8);
+}
+
+/* RELU: out = max(x, 0) */
+INLINE void relu(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  for (i64 j = 0; j < s->n; j++) ys[j] = xs[j] > 0 ? xs[j] : 0;
+}
+
+/* NARROW: out = shift(x, by), a byte */
+INLINE void make_narrow(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE_IN(x); (void)z;
+  const i8 *by = s->c[0];
+  if (s->y_type == INT8) for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(xs[j], by[j]), INT8);
+  else for (i64 j = 0; j < s->n; j++) y[j] = narrow(shift(xs[j], by[j]), UINT8);
+}
+
+/* RESCALE: out = shift(x, by), of wide or narrow x */
+INLINE void rescale(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  const i8 *by = s->c[0];
+  i32 zero = s->x_type == INT8 ? 128 : 0;
+  if (s->x_type == INT32) for (i64 j = 0; j < s->n; j++) ys[j] = wide(shift(xs[j], by[j]));
+  else for (i64 j = 0; j < s->n; j++) ys[j] = wide(shift(x[j] - zero, by[j]));
+}
+
+/* LOOKUP: out = table[shift(x, by)]; RECTIFIED_LOOKUP: out = max(x, 0) + table[shift(x, by)] */
+INLINE void look_up(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  i32 m = (i32)s->middle[0];
+  const i32 *table = (const i32 *)s->c[0] + m;
+  const i8 *by = s->c[1];
+  i32 *restrict a = s->scratch;
+  for (i64 j = 0; j < s->n; j++) a[j] = clamp(shift(xs[j], by[j]), -m, m);
+  for (i64 j = 0; j < s->n; j++) a[j] = table[a[j]];
+  if (s->code == LOOKUP) for (i64 j = 0; j < s->n; j++) ys[j] = wide(a[j]);
+  else for (i64 j = 0; j < s->n; j++) ys[j] = wide((xs[j] > 0 ? xs[j] : 0) + a[j]);
+}
+
+/* CONSTANT: out = constant */
+INLINE void set_constant(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  __builtin_memcpy(y, s->c[0], (u64)s->n * 4); (void)x; (void)z;
+}
+
+INLINE void copy_bytes(u8 *restrict y, const u8 *restrict x, i64 bytes) {
+  for (i64 j = 0; j < bytes; j++) y[j] = x[j];
+}
+
+/* COPY, and STORE in the current site of a map: out = x */
+INLINE void copy(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  copy_bytes(y, x, s->y_type == INT32 ? s->n * 4 : s->n); (void)z;
+}
+
+/* PROJECT: out = shift(x matrix + bias, by), in 64 bits, once an image */
+INLINE void project(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); (void)z;
+  const i16 *matrix = s->c[0];
+  const i64 *bias = s->c[1];
+  const i8 *by = s->c[2];
+  for (i64 j = 0; j < s->n; j++) {
+    u64 sum = (u64)bias[j];
+    for (i64 k = 0; k < s->count; k++) sum += (u64)((i64)xs[k] * matrix[k * s->n + j]);
+    ys[j] = wide_long(shift_long((i64)sum, by[j]));
+  }
+}
+
+/* Apply a function at every image and column. */
+INLINE void each(const step *s, i64 at, site_function f) {
+  i64 offset_column = s->at_column ? at : 0;
+  for (i64 b = 0; b < s->outer; b++) {
+    u8 *y = s->y.at + b * s->y.image + offset_column * s->y.column;
+    const u8 *x = s->x.at + b * s->x.image + offset_column * s->x.column;
+    const u8 *z = s->z.at + b * s->z.image + offset_column * s->z.column;
+    for (i64 i = 0; i < s->inner; i++, y += s->y.column, x += s->x.column, z += s->z.column) f(s, y, x, z);
+  }
+}
+
+/* Products of so many rows, with their bias, shift and start, tile by tile. */
+INLINE void multiply_rows(const step *s, const piece *pieces, i64 count, i64 n, i64 rows, i64 x, i64 x_row, u8 *y, i64 y_row, const u8 *z, i64 z_row, tile *multiply_tile) {
+  const i8 *w = s->c[0], *by = s->c[2];
+  const i32 *bias = s->c[1];
+  i32 sums[ROWS * WIDTH];
+  for (i64 j = 0; j < n; j += WIDTH) {
+    i64 columns = smaller(WIDTH, n - j), vectors = vectors_of(columns);
+    for (i64 m = 0; m < rows; m += ROWS) {
+      i64 together = smaller(ROWS, rows - m);
+      multiply_tile(pieces, count, x + m * x_row, x_row, w, vectors * 64, (int)together, (int)vectors, sums);
+      for (i64 r = 0; r < together; r++) {
+        const i32 *sum = sums + r * WIDTH;
+        i32 *restrict out = (i32 *)(y + (m + r) * y_row) + j;
+        const i32 *restrict start = (const i32 *)(z + (m + r) * z_row) + j;
+        if (z) for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]) + start[k]);
+        else for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]));
+      }
+    }
+    w += s->groups * vectors * 64;
+  }
+}
+
+/* LINEAR: out = shift(x matrix + bias, by) [+ z]; x are channels of a value, or those of a map at each tap */
+INLINE void linear(const step *s, i64 at, tile *multiply_tile) {
+  i64 column = s->at_column ? at : 0;
+  for (i64 b = 0; b < s->flat_outer; b++) {
+    u8 *y = s->y.at + b * s->y.image + column * s->y.column;
+    const u8 *z = s->z.at ? s->z.at + b * s->z.image + column * s->z.column : 0;
+    multiply_rows(s, s->pieces, s->num_pieces, s->n, s->flat_rows, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row, multiply_tile);
+  }
+}
+
+/* GATHER: out = the channels of a map at each tap, one tap after the other */
+INLINE void gather(const step *s, i64 at) {
+  i64 column = s->at_column ? at : 0;
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      u8 *y = s->y.at + b * s->y.image + (column + i) * s->y.column;
+      for (i64 k = 0; k < s->num_pieces; k++) {
+        copy_bytes(y, s->pieces[k].at + b * s->x.image + (column + i) * s->x.column, s->pieces[k].bytes);
+        y += s->pieces[k].bytes;
+      }
+    }
+}
+
+/* UPSAMPLE: out = a quarter of the channels of the coarse site that covers this one: itself, right, below, both */
+INLINE void upsample(const step *s, i64 row, i64 at) {
+  i64 bytes = s->y_type == INT32 ? s->n * 4 : s->n, below = (row >> s->scale) & 1, first = s->at_column ? at : 0;
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      i64 column = first + i;
+      const u8 *x = s->x.at + b * s->x.image + (column >> 1) * s->x.column + (2 * below + (column & 1)) * bytes;
+      copy_bytes(s->y.at + b * s->y.image + column * s->y.column, x, bytes);
+    }
+}
+
+/* Set numbers of any type, clamped to its range. */
+INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) {
+  i32 *restrict ys = (i32 *)y;
+  if (type == INT32) for (i64 j = 0; j < n; j++) ys[j] = wide(x[j]);
+  else if (type == INT8) for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], INT8);
+  else for (i64 j = 0; j < n; j++) y[j] = narrow(x[j], UINT8);
+}
+
+/* INPUT: out = the vector of the image, or the map at each site; MAP_CONSTANT: the same map for all images.
+   An input is clamped to the range of its type. */
+INLINE void read_input(const step *s, i64 row, i64 at) {
+  i64 first = s->at_column ? at : 0;
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      const i32 *x = s->input + b * s->input_image + (row - s->first) * s->input_row + (s->input_row ? first + i : 0) * s->n;
+      u8 *y = s->y.at + b * s->y.image + (first + i) * s->y.column;
+      set_numbers(y, s->y_type, x, s->n);
+    }
+}
+
+/* STORE_KV: cache[site] = x. The keys of 64 sites lie side by side, as a product reads them, then 128 times their sums,
+   which a product of unsigned bytes adds; values lie four by four sites. */
+INLINE void store_kv(const pt_run *r, const step *s, i64 row, i64 column) {
+  i64 site = row * r->width + column, heads = s->groups, k = s->count, groups = groups_of(k), values = s->n * heads;
+  i64 blocks = heads * groups * 4 * BLOCK, whole = blocks + heads * BLOCK * 4 + BLOCK * values, place = site % BLOCK;
+  for (i64 b = 0; b < s->outer; b++) {
+    const u8 *x = s->x.at + b * s->x.image + column * s->x.column;
+    u8 *block_at = s->z.at + b * s->z.image + site / BLOCK * whole;
+    i32 *sums = (i32 *)(block_at + blocks);
+    i8 *value = (i8 *)(block_at + blocks + heads * BLOCK * 4) + place / 4 * 4 * values + place % 4;
+    for (i64 head = 0; head < heads; head++) {
+      i8 *key = (i8 *)block_at + head * groups * 4 * BLOCK + place * 4;
+      i32 sum = 0;
+      for (i64 j = 0; j < k; j++) {
+        i32 number = x[head * k + j] - 128;
+        key[j / 4 * 4 * BLOCK + j % 4] = (i8)number;
+        sum += number;
+      }
+      sums[head * BLOCK + place] = 128 * sum;
+    }
+    for (i64 j = 0; j < values; j++) value[j * 4] = (i8)(x[heads * k + j] - 128);
+  }
+}
+
+/* floor(x / by) of a positive `by` */
+INLINE i64 floor_divide(i64 x, i64 by) { return x / by - (x % by < 0); }
+
+/* ATTEND: with the scores t_j = q . k_j of the sites before, m their maximum, e_j = E[floor((m - t_j) factor / 2^16)],
+   out = floor((2^9 sum of e_j v_j + sum of e_j) / (2 sum of e_j)), head by head; 0 at the first site.
+   A weight e_j is at most 2^24: four products, of a byte of the weights each. */
+INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *multiply_tile) {
+  i64 sites = row * r->width + column, heads = s->groups, k = s->count, groups = groups_of(k), values = s->n * heads;
+  i64 blocks = heads * groups * 4 * BLOCK, whole = blocks + heads * BLOCK * 4 + BLOCK * values, last = s->middle[0];
+  i64 padded = (sites + BLOCK - 1) / BLOCK * BLOCK, factor = *(const i64 *)s->c[1];
+  const i32 *exp = s->c[0];
+  i32 *scores = s->scratch, sums[ROWS * WIDTH];
+  u8 *planes = (u8 *)(scores + padded); /* byte p of the weights, a row each */
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 head = 0; head < heads; head++) {
+      const u8 *query = s->x.at + b * s->x.image + column * s->x.column + head * k, *cache = s->z.at + b * s->z.image;
+      i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column) + head * s->n;
+      i32 largest = INT32_MIN;
+      i64 total = 0;
+      if (!sites) {
+        for (i64 j = 0; j < s->n; j++) out[j] = 0;
+        continue;
+      }
+      for (i64 t = 0; t < sites; t += BLOCK) {
+        const u8 *at = cache + t / BLOCK * whole;
+        const piece q = {(u8 *)query, groups, 0};
+        const i32 *zero = (const i32 *)(at + blocks) + head * BLOCK;
+        i64 here = smaller(BLOCK, sites - t);
+        multiply_tile(&q, 1, 0, 0, (const i8 *)at + head * groups * 4 * BLOCK, 4 * BLOCK, 1, (int)vectors_of(here), scores + t);
+        for (i64 i = 0; i < here; i++) {
+          scores[t + i] -= zero[i];
+          largest = scores[t + i] > largest ? scores[t + i] : largest;
+        }
+      }
+      for (i64 t = 0; t < sites; t++) {
+        i64 below = ((i64)(largest - scores[t]) * factor) >> 16;
+        scores[t] = exp[below < last ? below : last];
+        total += scores[t];
+      }
+      for (i64 t = sites; t < padded; t++) scores[t] = 0;
+      for (int p = 0; p < 4; p++)
+        for (i64 t = 0; t < padded; t++) planes[p * padded + t] = (u8)((u32)scores[t] >> (8 * p));
+      for (i64 j = 0; j < s->n; j += WIDTH) {
+        i64 columns = smaller(WIDTH, s->n - j), all[WIDTH] = {0};
+        for (i64 t = 0; t < sites; t += BLOCK) {
+          const i8 *at = (const i8 *)(cache + t / BLOCK * whole + blocks + heads * BLOCK * 4) + 4 * (head * s->n + j);
+          const piece weights = {planes + t, groups_of(smaller(BLOCK, sites - t)), 0};
+          multiply_tile(&weights, 1, 0, padded, at, 4 * values, 4, (int)vectors_of(columns), sums);
+          for (int p = 0; p < 4; p++)
+            for (i64 i = 0; i < columns; i++) all[i] += (i64)((u64)(i64)sums[p * WIDTH + i] << (8 * p));
+        }
+        for (i64 i = 0; i < columns; i++) out[j + i] = wide_long(floor_divide((i64)((u64)all[i] << 9) + total, 2 * total));
+      }
+    }
+}
+
+INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits; }
+
+/* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
+   gates = clamp(x + shift(h matrix, by)); o, f, i = sigmoid[shift(gates, gate)], g = tanh[shift(gates, gate)];
+   c = clamp(shift(f c, 14) + shift(i g, 14)); out = shift(o tanh[shift(c, 6)], 14), h = clamp(shift(out, 7)) */
+INLINE void scan(const step *s, tile *multiply_tile) {
+  i64 d = s->n, bytes = s->groups * 4;
+  u8 *hidden = s->scratch;
+  i32 *gates = (i32 *)(hidden + s->outer * bytes), *cells = gates + s->outer * 4 * d;
+  i32 m = (i32)s->middle[0], k = (i32)s->middle[1];
+  const i16 *tanh = (const i16 *)s->c[4] + m, *sigmoid = (const i16 *)s->c[5] + k;
+  const i8 *by = s->c[3];
+  const i32 *states = s->c[6];
+  const piece h = {hidden, s->groups, 0};
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 j = 0; j < d; j++) hidden[b * bytes + j] = narrow(states[j], INT8), cells[b * d + j] = states[d + j];
+  for (i64 i = 0; i < s->inner; i++) {
+    i64 column = s->num_pieces ? s->inner - 1 - i : i;
+    multiply_rows(s, &h, 1, 4 * d, s->outer, 0, bytes, (u8 *)gates, 16 * d, s->x.at + column * s->x.column, s->x.image, multiply_tile);
+    for (i64 b = 0; b < s->outer; b++) {
+      i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column), *gate_of = gates + b * 4 * d, *cell = cells + b * d;
+      for (i64 j = 0; j < 3 * d; j++) gate_of[j] = sigmoid[clamp(shift(gate_of[j], by[j]), -k, k)];
+      for (i64 j = 3 * d; j < 4 * d; j++) gate_of[j] = tanh[clamp(shift(gate_of[j], by[j]), -m, m)];
+      for (i64 j = 0; j < d; j++) {
+        i64 kept = ((i64)gate_of[d + j] * cell[j] + (1 << 13)) >> 14;
+        cell[j] = wide_long(kept + shift_bits(gate_of[2 * d + j] * gate_of[3 * d + j], 14));
+        out[j] = shift_bits(gate_of[j] * tanh[clamp(shift_bits(cell[j], 6), -m, m)], 14);
+        hidden[b * bytes + j] = narrow(shift_bits(out[j], 7), INT8);
+      }
+    }
+  }
+}
+
+/* Run steps `first` to `last` at a site, or, at column 0, over a whole row. */
+INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
+  tile *multiply_tile = r->level->product;
+  for (i64 i = first; i < last; i++) {
+    const step *s = r->steps + i;
+    if (!s->active || (column & s->mask)) continue;
+    i64 at = column >> s->scale;
+    switch (s->code) {
+      case LINEAR: linear(s, at, multiply_tile); break;
+      case PROJECT: each(s, at, project); break;
+      case ADD: each(s, at, add); break;
+      case MULTIPLY: each(s, at, multiply); break;
+      case OFFSET: each(s, at, offset); break;
+      case SCALE: each(s, at, scale); break;
+      case GATE: each(s, at, gate); break;
+      case RELU: each(s, at, relu); break;
+      case NARROW: each(s, at, make_narrow); break;
+      case RESCALE: each(s, at, rescale); break;
+      case LOOKUP:
+      case RECTIFIED_LOOKUP: each(s, at, look_up); break;
+      case COPY: each(s, at, copy); break;
+      case GATHER: gather(s, at); break;
+      case UPSAMPLE: upsample(s, row, at); break;
+      case STORE_KV: store_kv(r, s, row, column); break;
+      case INPUT:
+      case MAP_CONSTANT: read_input(s, row, at); break;
+      case CONSTANT: each(s, at, set_constant); break;
+      case ATTEND: attend(r, s, row, column, multiply_tile); break;
+      case SCAN: scan(s, multiply_tile); break;
+    }
+  }
+}
+
+/* ---- 5. the distribution of a level ----
+
+   Of the logits l_k, in steps of 2^-8, m their maximum, E the table of 2^24 exp(-i / 256) and P the precision:
+   e_k = E[m - l_k];  r = floor(2^(P + 32) / sum of e);  f_k = max(1, floor(e_k r / 2^32)),
+   and the first largest f_k takes what is missing to 2^P. */
+
+INLINE i64 softmax_weights(const i32 *logits, i64 levels, const i32 *exp, i64 last, i64 *restrict weights) {
+  i32 largest = logits[0];
+  i64 total = 0;
+  for (i64 k = 1; k < levels; k++) largest = logits[k] > largest ? logits[k] : largest;
+  for (i64 k = 0; k < levels; k++) {
+    i64 below = (i64)largest - logits[k];
+    weights[k] = exp[below < last ? below : last];
+    total += weights[k];
+  }
+  return total;
+}
+
+/* A table of odd length at an argument in steps of 2^-16, 0 in its middle, by linear interpolation. */
+INLINE i64 interpolate(const i32 *table, i64 size, i64 x) {
+  i64 middle = size / 2, index = smaller(larger((x >> 8) + middle, 0), size - 2);
+  i64 inside = smaller(larger(x - (index - middle) * 256, 0), 256);
+  i64 low = table[index], high = table[index + 1];
+  return low + (((high - low) * inside) >> 8);
+}
+
+/* A mixture of logistics. Positions count levels in steps of 2^-17. With S the table of 2^24 sigmoid, I that of
+   2^24 exp(-log scale) 2 / (levels - 1), and z_m(k) = floor(((k + 1/2) 2^17 - mean_m) I_m / 2^25):
+   C(k) = sum over m of w_m S(z_m(k)), and the weight of level k is floor(C(k) / 2^24) - floor(C(k - 1) / 2^24). */
+typedef struct {
+  const i32 *exp, *sigmoid, *tanh, *inverse, *params;
+  i64 exp_last, sigmoid_size, tanh_size, m, channels, top;
+  i64 *weight, *mean, *scale;
+} mixture;
+
+/* Set the position of the mean and the inverse scale of each component of a channel. */
+INLINE void place(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
+  const i32 *p = x->params, *first = p + x->m * (1 + 2 * x->channels + channel * (channel - 1) / 2);
+  for (i64 i = 0; i < x->m; i++) {
+    i64 position = ((i64)p[x->m * (1 + channel) + i] + 65536) * x->top;
+    for (i64 before = 0; before < channel; before++)
+      position += interpolate(x->tanh, x->tanh_size, first[x->m * before + i]) * (2 * pixel[before * stride] - x->top);
+    i64 index = (i64)p[x->m * (1 + x->channels + channel) + i] + 7 * 256;
+    x->mean[i] = position, x->scale[i] = x->inverse[smaller(larger(index, 0), 15 * 256)];
+  }
+}
+
+/* 2^24 times the CDF of a component at the edge above a level. */
+INLINE i64 edge(const mixture *x, i64 i, i64 level) {
+  i64 distance = smaller(larger((level << 17) + 65536 - x->mean[i], -(1 << 28)), 1 << 28);
+  return interpolate(x->sigmoid, x->sigmoid_size, (distance * x->scale[i]) >> 25);
+}
+
+/* The weights of the components: those of a softmax, times what each gave to the levels of the channels before. */
+INLINE void weigh(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
+  softmax_weights(x->params, x->m, x->exp, x->exp_last, x->weight);
+  for (i64 before = 0; before < channel; before++) {
+    i64 level = pixel[before * stride], largest = 0, bits = 0;
+    place(x, pixel, stride, before);
+    for (i64 i = 0; i < x->m; i++) {
+      i64 upper = level < x->top ? edge(x, i, level) : 1 << 24, lower = level > 0 ? edge(x, i, level - 1) : 0;
+      x->weight[i] *= larger(1, upper - lower);
+      largest = larger(largest, x->weight[i]);
+    }
+    while (largest >> bits > 0) bits++;
+    for (i64 i = 0; i < x->m; i++) x->weight[i] >>= larger(0, bits - 25);
+  }
+}
+
+INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+  const i32 *h = p->header;
+  i64 m = h[H_MIXTURES], levels = h[H_LEVELS], total = 0, before = 0;
+  mixture x = {constant(p, h[H_EXP]), constant(p, h[H_SIGMOID]), constant(p, h[H_TANH]), constant(p, h[H_INVERSE]), params,
+               count_of(p, h[H_EXP]) - 1, count_of(p, h[H_SIGMOID]), count_of(p, h[H_TANH]), m, h[H_CHANNELS], levels - 1,
+               parts, parts + m, parts + 2 * m};
+  weigh(&x, pixel, stride, channel);
+  place(&x, pixel, stride, channel);
+  for (i64 k = 0; k < levels; k++) result[k] = 0;
+  for (i64 i = 0; i < m; i++) {
+    total += x.weight[i];
+    for (i64 k = 0; k < levels - 1; k++) result[k] += x.weight[i] * edge(&x, i, k);
+  }
+  for (i64 k = 0; k < levels - 1; k++) {
+    i64 below = result[k] >> 24;
+    result[k] = below - before;
+    before = below;
+  }
+  result[levels - 1] = total - before;
+  return total;
+}
+
+/* The frequencies of the levels of a channel: at least 1 each, 2^precision in all. `stride`: from channel to channel. */
+INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+  const i32 *h = p->header, *exp = constant(p, h[H_EXP]);
+  i64 levels = h[H_LEVELS], total, most = -1, best = 0, missing = 1ll << h[H_PRECISION], last = count_of(p, h[H_EXP]) - 1;
+  if (h[H_KIND] == MIXTURE) {
+    total = mixture_weights(p, params, pixel, stride, channel, result, parts);
+  } else if (h[H_KIND] == BERNOULLI) {
+    const i32 logits[2] = {0, params[channel]};
+    total = softmax_weights(logits, 2, exp, last, result);
+  } else {
+    total = softmax_weights(params + channel * levels, levels, exp, last, result);
+  }
+  i64 ratio = (1ll << (h[H_PRECISION] + 32)) / total;
+  for (i64 k = 0; k < levels; k++) {
+    result[k] = larger(1, (result[k] * ratio) >> 32);
+    missing -= result[k];
+    most = larger(most, result[k]);
+  }
+  while (result[best] != most) best++;
+  result[best] += missing;
+}
+
+/* ---- 6. the loop over an image ---- */
+
+/* Everything but the tiles is compiled for a few instruction sets by the same functions. */
+#define DEFINE_FOR(name, TARGET)                                                                                         \
+  TARGET static void execute_##name(pt_run *r, i64 first, i64 last, i64 row, i64 column) {                               \
+    execute(r, first, last, row, column);                                                                                \
+  }                                                                                                                      \
+  TARGET static void frequencies_##name(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel,  \
+                                        i64 *result, i64 *parts) {                                                       \
+    frequencies(p, params, pixel, stride, channel, result, parts);                                                       \
+  }
+
+#if X86
+DEFINE_FOR(plain, __attribute__((minsize)))
+DEFINE_FOR(avx2, AVX2)
+DEFINE_FOR(512, AVX512)
+static const pt_level levels_of_x86[] = {
+    [PT_PLAIN] = {execute_plain, frequencies_plain, tile_plain},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, tile_avx2},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, tile_vnni},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, tile_512},
+};
+
+/* The instruction sets of the processor that the system saves: the best level. */
+static i32 best_level(void) {
+  u32 a, b, c, d, low, high;
+  if (__get_cpuid_max(0, 0) < 7) return PT_PLAIN;
+  __cpuid(1, a, b, c, d);
+  if (!(c & bit_OSXSAVE) || !(c & bit_FMA) || !(c & bit_POPCNT)) return PT_PLAIN;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  __cpuid_count(7, 0, a, b, c, d);
+  if ((low & 6) != 6 || !(b & bit_AVX2) || !(b & bit_BMI) || !(b & bit_BMI2)) return PT_PLAIN;
+  int has_512 = (low & 0xE6) == 0xE6 && (b & bit_AVX512F) && (b & bit_AVX512BW) && (b & bit_AVX512VL) && (b & bit_AVX512DQ);
+  if (has_512 && (c & bit_AVX512VNNI)) return PT_AVX512_VNNI;
+  if (a >= 1) {
+    __cpuid_count(7, 1, a, b, c, d);
+    if (a & (1u << 4)) return PT_AVX_VNNI;
+  }
+  return PT_AVX2;
+}
+
+static const pt_level *level_of(i32 level) {
+  i32 best = best_level();
+  if (level == PT_BEST) level = best;
+  if (level < PT_PLAIN || level > best) return 0;
+  if (level == PT_AVX_VNNI && best == PT_AVX512_VNNI) return 0; /* not every processor with the one has the other */
+  return &levels_of_x86[level];
+}
+#else
+DEFINE_FOR(plain, )
+static const pt_level level_plain = {execute_plain, frequencies_plain, tile_plain};
+#endif
+
+#if ARM
+static const pt_level level_neon = {execute_plain, frequencies_plain, tile_neon};
+
+#if defined(__linux__)
+/* Linux lets a program read the register that names the features of the processor. */
+static i32 best_level(void) {
+  u64 features;
+  __asm__("mrs %0, ID_AA64ISAR0_EL1" : "=r"(features));
+  return (features >> 44 & 15) ? PT_NEON : PT_PLAIN;
+}
+#else
+static i32 best_level(void) { return PT_NEON; } /* every processor of Apple with this architecture */
+#endif
+
+static const pt_level *level_of(i32 level) {
+  if (level == PT_BEST) level = best_level();
+  return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
+}
+#elif WASM
+static const pt_level level_wasm = {execute_plain, frequencies_plain, tile_wasm};
+static const pt_level *level_of(i32 level) {
+  return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
+}
+#elif !X86
+static const pt_level *level_of(i32 level) { return level <= PT_PLAIN ? &level_plain : 0; }
+#endif
+
+int32_t pt_has_level(int32_t level) { return level_of(level) != 0; }
+
+/* Set the addresses that change from row to row, and which steps run. */
+static void begin_row(pt_run *r, i64 row) {
+  for (i64 i = r->first_step[ROW]; i < r->first_step[POST + 1]; i++) {
+    step *s = r->steps + i;
+    s->active = (s->parity < 0 || s->parity == (row & 1)) && s->first <= (row >> s->scale) && !(row & s->mask);
+  }
+  for (i64 i = 0; i < r->num_patches; i++) {
+    const patch *a = r->patches + i;
+    *a->where = a->base + ((row >> a->scale) + a->offset) % a->slots * a->size;
+  }
+}
+
+static const i32 *params_at(const pt_run *r, i64 b, i64 column) {
+  return (const i32 *)(r->params.at + b * r->params.image + column * r->params.column);
+}
+
+static u8 *canvas_at(const pt_run *r, i64 b, i64 column) { return r->canvas.at + b * r->canvas.image + column * r->canvas.column; }
+
+void pt_row(pt_run *r, int64_t row) {
+  begin_row(r, row);
+  run_part(r, ROW, row, 0);
+}
+void pt_site(pt_run *r, int64_t row, int64_t column) { run_part(r, SITE, row, column); }
+void pt_post(pt_run *r, int64_t row, int64_t column) { run_part(r, POST, row, column); }
+
+void pt_params(const pt_run *r, int64_t column, int32_t *result) {
+  i64 n = r->p.header[H_PARAMS + 3];
+  for (i64 b = 0; b < r->batch; b++)
+    for (i64 j = 0; j < n; j++) result[b * n + j] = params_at(r, b, column)[j];
+}
+
+void pt_write(pt_run *r, int64_t column, int64_t first, int64_t count, const int8_t *values) {
+  for (i64 b = 0; b < r->batch; b++)
+    for (i64 j = 0; j < count; j++) canvas_at(r, b, column)[first + j] = (u8)(values[b * count + j] + 128);
+}
+
+/* Write the levels of channels `first` to `last` of a site to the canvas. */
+static void write_levels(pt_run *r, i64 row, i64 column, i64 first, i64 last, const i64 *levels) {
+  const i32 *h = r->p.header;
+  const i8 *values = constant(&r->p, h[H_VALUES]);
+  i64 width = h[H_WIDTH_OF_LEVEL], plane = r->height * r->width;
+  for (i64 b = 0; b < r->batch; b++)
+    for (i64 c = first; c < last; c++) {
+      i64 level = levels[(b * h[H_CHANNELS] + c) * plane + row * r->width + column];
+      for (i64 j = 0; j < width; j++) canvas_at(r, b, column)[c * width + j] = (u8)(values[level * width + j] + 128);
+    }
+}
+
+/* The first level whose cumulative frequency exceeds floor(uniform 2^precision). */
+static i64 draw(const pt_run *r, double uniform) {
+  i64 levels = r->p.header[H_LEVELS], reached = 0, total = 1ll << r->p.header[H_PRECISION];
+  i64 target = uniform >= 0 && uniform < 1 ? (i64)(uniform * (double)total) : 0;
+  for (i64 k = 0; k < levels; k++) {
+    reached += r->weights[k];
+    if (reached > target) return k;
+  }
+  return levels - 1;
+}
+
+void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *sizes, volatile int64_t *signal) {
+  const i32 *h = r->p.header;
+  i64 channels = h[H_CHANNELS], plane = r->height * r->width, each_step = channels / h[H_SUB_STEPS];
+  for (i64 row = 0; row < r->height; row++) {
+    pt_row(r, row);
+    for (i64 i = 0; i < r->width; i++) {
+      i64 column = h[H_S_CURVE] && (row & 1) ? r->width - 1 - i : i;
+      if (signal[0]) return;
+      for (i64 first = 0; first < channels; first += each_step) {
+        pt_site(r, row, column);
+        for (i64 b = 0; b < r->batch; b++)
+          for (i64 c = first; c < first + each_step; c++) {
+            i64 pixel = b * channels * plane + row * r->width + column, at = pixel + c * plane;
+            if (known[at]) continue;
+            r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
+            levels[at] = draw(r, uniforms[at]);
+            sizes[at] = r->weights[levels[at]];
+          }
+        write_levels(r, row, column, first, first + each_step, levels);
+      }
+      pt_post(r, row, column);
+    }
+    signal[1] = row + 1;
+  }
+}
+
+/* Set the start and the frequency of the levels of some channels of a site, or copy its parameters. */
+static void score_site(pt_run *r, i64 row, i64 column, i64 first, i64 last, const i64 *levels, i64 *starts, i64 *sizes, i32 *params) {
+  const i32 *h = r->p.header;
+  i64 channels = h[H_CHANNELS], plane = r->height * r->width, n = h[H_PARAMS + 3], share = n / channels;
+  for (i64 b = 0; b < r->batch; b++) {
+    const i32 *p = params_at(r, b, column);
+    i64 pixel = b * channels * plane + row * r->width + column;
+    if (params) {
+      i64 end = last == channels ? n : last * share;
+      for (i64 j = first * share; j < end; j++) params[(b * plane + row * r->width + column) * n + j] = p[j];
+      continue;
+    }
+    for (i64 c = first; c < last; c++) {
+      i64 at = pixel + c * plane, start = 0;
+      r->level->frequencies(&r->p, p, levels + pixel, plane, c, r->weights, r->parts);
+      for (i64 k = 0; k < levels[at]; k++) start += r->weights[k];
+      starts[at] = start;
+      sizes[at] = r->weights[levels[at]];
+    }
+  }
+}
+
+void pt_score(pt_run *r, const int64_t *levels, int64_t *starts, int64_t *sizes, int32_t *params) {
+  const i32 *h = r->p.header;
+  i64 channels = h[H_CHANNELS], each_step = channels / h[H_SUB_STEPS];
+  for (i64 row = 0; row < r->height; row++) {
+    if (r->by_rows) {
+      begin_row(r, row);
+      for (i64 column = 0; column < r->width; column++) write_levels(r, row, column, 0, channels, levels);
+      for (i64 part = ROW; part <= POST; part++) run_part(r, part, row, 0);
+      for (i64 column = 0; column < r->width; column++) score_site(r, row, column, 0, channels, levels, starts, sizes, params);
+      continue;
+    }
+    pt_row(r, row);
+    for (i64 i = 0; i < r->width; i++) {
+      i64 column = h[H_S_CURVE] && (row & 1) ? r->width - 1 - i : i;
+      for (i64 first = 0; first < channels; first += each_step) {
+        pt_site(r, row, column);
+        score_site(r, row, column, first, first + each_step, levels, starts, sizes, params);
+        write_levels(r, row, column, first, first + each_step, levels);
+      }
+      pt_post(r, row, column);
+    }
+  }
+}
+
+void pt_frequencies(const void *bytes, const int32_t *params, const int64_t *pixels, int64_t n, int64_t channel,
+                    int64_t *result, int64_t *scratch, int32_t level) {
+  program p = open(bytes);
+  for (i64 i = 0; i < n; i++)
+    level_of(level)->frequencies(&p, params + i * p.header[H_PARAMS + 3], pixels + i * p.header[H_CHANNELS], 1, channel,
+                                 result + i * p.header[H_LEVELS], scratch);
+}
+
+void pt_product(const uint8_t *x, const int8_t *w, int64_t rows, int64_t groups, int64_t columns, int32_t *sums, int32_t level) {
+  const pt_level *chosen = level_of(level);
+  i32 tile_sums[ROWS * WIDTH];
+  const piece in = {(u8 *)x, groups, 0};
+  for (i64 j = 0; j < columns; j += WIDTH) {
+    i64 here = smaller(WIDTH, columns - j), vectors = vectors_of(here);
+    for (i64 m = 0; m < rows; m += ROWS) {
+      i64 together = smaller(ROWS, rows - m);
+      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums);
+      for (i64 r = 0; r < together; r++)
+        for (i64 k = 0; k < here; k++) sums[(m + r) * columns + j + k] = tile_sums[r * WIDTH + k];
+    }
+    w += groups * vectors * 64;
+  }
+}
+
+/* ---- 7. what a compiler calls where there is no C library: built as a library of its own ---- */
+#if defined(PT_LIBRARY)
+void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count) {
+  u8 *y = to;
+  const u8 *x = from;
+  while (count--) *y++ = *x++;
+  return to;
+}
+void *memset(void *to, int value, __SIZE_TYPE__ count) {
+  u8 *y = to;
+  while (count--) *y++ = (u8)value;
+  return to;
+}
+#if defined(_WIN32)
+int DllMainCRTStartup(void *library, u32 reason, void *reserved) {
+  (void)library, (void)reason, (void)reserved;
+  return 1;
+}
+#endif
+#endif

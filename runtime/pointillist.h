@@ -1,0 +1,74 @@
+/* Run integer programs: draw images, score them, step through them. The same bits on every processor.
+
+   A program is a block of bytes that Python makes (`src/pointillist/engine/c/lower.py`; the layout is at the head of
+   pointillist.c). Nothing here allocates: the caller gives a workspace and is told its size.
+
+       if (pt_check(program, size) != 0) ...              once for a program, which may come from a stranger
+       int64_t bytes = pt_workspace(program, batch, height, width, 0);
+       pt_run *run = pt_begin(program, batch, height, width, 0, inputs, workspace, PT_BEST);
+       pt_sample(run, levels, known, uniforms, frequencies, signal);
+
+   A program and a workspace are aligned to 64 bytes. A run has one thread; several runs share a program. */
+#ifndef POINTILLIST_H
+#define POINTILLIST_H
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define PT_API __declspec(dllexport)
+#else
+#define PT_API __attribute__((visibility("default")))
+#endif
+
+typedef struct pt_run pt_run;
+
+enum { PT_VERSION = 1 };
+/* Kernels. All of them give the same bits. `PT_BEST` is the fastest of this processor. */
+enum { PT_BEST = -1, PT_PLAIN = 0, PT_AVX2 = 1, PT_AVX_VNNI = 2, PT_AVX512_VNNI = 3, PT_NEON = 4, PT_WASM = 5 };
+
+/* Return 1 if this processor has the kernels of a level. */
+PT_API int32_t pt_has_level(int32_t level);
+
+/* Prove every offset, shape and range of a program: 0, or the number of the rule that it breaks. */
+PT_API int64_t pt_check(const void *program, int64_t size);
+
+/* Return the bytes that a run needs, or -1 if images of this size do not fit the program. The program is checked.
+   `by_rows`: whether whole rows of known images are computed at once, where the program allows it; see `pt_by_rows`. */
+PT_API int64_t pt_workspace(const void *program, int64_t batch, int64_t height, int64_t width, int32_t by_rows);
+PT_API int32_t pt_by_rows(const void *program);
+
+/* Begin a run at the first pixel, in a workspace of `pt_workspace` bytes. `inputs`: the conditions in the order of the
+   program, [b, c] of a vector and [b, h, w, c] of a map; they are read until the run ends. NULL: no such level. */
+PT_API pt_run *pt_begin(const void *program, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
+                        const int32_t *const *inputs, void *workspace, int32_t level);
+
+/* Draw whole images by inverse CDF. levels [b, c, h, w] are filled where known is 0; uniforms lie in [0, 1);
+   frequencies of the drawn levels are filled where levels are. signal[0] is read: stop if it is not 0;
+   signal[1] is the number of finished rows. */
+PT_API void pt_sample(pt_run *run, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *frequencies,
+                      volatile int64_t *signal);
+
+/* Compute what an entropy coder needs of the sub-pixels of known images: the start and the frequency of each level;
+   and, where `params` is not NULL, the parameters [b, h, w, p] instead. */
+PT_API void pt_score(pt_run *run, const int64_t *levels, int64_t *starts, int64_t *frequencies, int32_t *params);
+
+/* Step through images. At each row `pt_row`; at each sub-pixel of a site `pt_site`, `pt_params` [b, p], and `pt_write` of
+   the canvas values [b, count] of what was chosen, from canvas channel `first` on; after the last one `pt_post`. */
+PT_API void pt_row(pt_run *run, int64_t row);
+PT_API void pt_site(pt_run *run, int64_t row, int64_t column);
+PT_API void pt_params(const pt_run *run, int64_t column, int32_t *params);
+PT_API void pt_write(pt_run *run, int64_t column, int64_t first, int64_t count, const int8_t *values);
+PT_API void pt_post(pt_run *run, int64_t row, int64_t column);
+
+/* Describe block `index` of the state of the images: its offset in the workspace, slots, and bytes of an image in a slot,
+   `[slots, batch, bytes]`. Return the number of blocks. Together they are all that a later row depends on. */
+PT_API int64_t pt_block(const pt_run *run, int64_t index, int64_t *block);
+
+/* Compute the frequencies [n, levels] of a channel at n sites, from their parameters [n, p] and levels [n, c], of which
+   those before the channel are read. `scratch`: 3 numbers for each component of a mixture. */
+PT_API void pt_frequencies(const void *program, const int32_t *params, const int64_t *pixels, int64_t n, int64_t channel,
+                           int64_t *frequencies, int64_t *scratch, int32_t level);
+
+/* Multiply bytes: sums [rows, 16 vectors] of x [rows, 4 groups] and packed weights; to measure the kernels. */
+PT_API void pt_product(const uint8_t *x, const int8_t *weights, int64_t rows, int64_t groups, int64_t columns,
+                       int32_t *sums, int32_t level);
+#endif

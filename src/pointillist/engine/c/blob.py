@@ -1,0 +1,125 @@
+"""The bytes of a program as `runtime/pointillist.c` reads them: tables of 32-bit integers, and constants."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import INT8, INT32, UINT8, Array, DType, IntArray
+
+MAGIC, VERSION = 0x4C544E50, 1
+HEADER, OPERATION, CONSTANTS = 32, 32, 7
+"""Numbers of the header and of an operation, and constants of an operation."""
+ALIGN = 64
+NOTHING, BUFFER, MAP = range(3)
+"""Kinds of an operand."""
+TYPES: dict[DType, int] = {INT8: 0, UINT8: 1, INT32: 2, np.dtype("int16"): 3, np.dtype("int64"): 4}
+COLUMNS, PANEL = 16, 4
+"""Columns of a vector of weights, and vectors side by side."""
+Operand = tuple[int, int, int, int]
+"""Kind, number of the buffer or map, first channel, channels."""
+NO_OPERAND: Operand = (NOTHING, 0, 0, 0)
+
+
+class Code(IntEnum):
+    """Opcodes, in the order of the file in C. STORE and SHIFT_DOWN are a COPY."""
+
+    LINEAR = 0
+    PROJECT = 1
+    ADD = 2
+    MULTIPLY = 3
+    OFFSET = 4
+    SCALE = 5
+    GATE = 6
+    RELU = 7
+    NARROW = 8
+    RESCALE = 9
+    LOOKUP = 10
+    RECTIFIED_LOOKUP = 11
+    COPY = 12
+    GATHER = 13
+    UPSAMPLE = 14
+    STORE_KV = 15
+    INPUT = 16
+    CONSTANT = 17
+    MAP_CONSTANT = 18
+    ATTEND = 19
+    SCAN = 20
+
+
+class Pool:
+    """Collect constants; the same array is stored once."""
+
+    def __init__(self) -> None:
+        self._arrays: list[Array] = []
+        self._numbers: dict[int, int] = {}
+
+    def add(self, array: Array) -> int:
+        """Return the number of a constant."""
+        if id(array) not in self._numbers:
+            self._numbers[id(array)] = len(self._arrays)
+            self._arrays.append(array)  # held, so that no other array gets its id
+        return self._numbers[id(array)]
+
+    def write(self, start: int) -> tuple[list[int], list[tuple[int, bytes]]]:
+        """Return the table of constants, and the bytes of each at its offset from `start` on."""
+        table: list[int] = []
+        parts: list[tuple[int, bytes]] = []
+        for array in self._arrays:
+            start = -(-start // ALIGN) * ALIGN
+            table += [TYPES[array.dtype], start, array.size, 0]
+            parts.append((start, np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes()))
+            start += array.nbytes
+        return table, parts
+
+
+def write_blob(header: list[int], tables: list[list[int]], pool: Pool) -> NDArray[np.uint8]:
+    """Return all of a program, at an address that is a multiple of `ALIGN`.
+
+    Args:
+        header: numbers after the counts of the tables.
+        tables: buffers, maps, caches, inputs, operations and taps, one list of numbers each, in this order.
+    """
+    sizes, numbers = (4, 8, 4, 2, OPERATION, 2, 4), [number for table in tables for number in table]
+    constants = 4 * len(pool.write(0)[0])
+    table, parts = pool.write(4 * (HEADER + len(numbers)) + constants)
+    end = parts[-1][0] + len(parts[-1][1])
+    total = -(-end // ALIGN) * ALIGN + ALIGN  # the last vector of weights is read whole
+    counts = [len(one) // size for one, size in zip([*tables, table], sizes, strict=True)]
+    head = [MAGIC, VERSION, total, *counts, *header]
+    words = np.array([*head, *[0] * (HEADER - len(head)), *numbers, *table], "<i4").tobytes()
+    result = aligned(total)
+    for start, data in [(0, words), *parts]:
+        result[start : start + len(data)] = np.frombuffer(data, np.uint8)
+    return result
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Allocate zeros at an address that is a multiple of `ALIGN`."""
+    array = np.zeros(size + ALIGN, np.uint8)
+    first = -array.ctypes.data % ALIGN
+    return array[first : first + size]
+
+
+def pack(matrix: IntArray, pieces: list[int]) -> NDArray[np.int8]:
+    """Pack a matrix `[k, n]` in panels of `PANEL` vectors: groups of four k, columns, the four.
+
+    ```python
+    pack(np.ones((3, 2), np.int8), [3]).size  # 64: four inputs, 16 columns
+    ```
+
+    Args:
+        pieces: rows of each piece that the input is read in; each is padded to groups of four.
+    """
+    columns = matrix.shape[1]
+    parts, first = [], 0
+    for rows in pieces:
+        parts.append(np.pad(matrix[first : first + rows], ((0, -rows % 4), (0, -columns % COLUMNS))))
+        first += rows
+    whole = np.concatenate(parts)
+    grouped = whole.reshape(len(whole) // 4, 4, whole.shape[1]).transpose(0, 2, 1)  # [groups, columns, 4]
+    width = PANEL * COLUMNS
+    panels = [grouped[:, start : start + width].reshape(-1) for start in range(0, whole.shape[1], width)]
+    return np.concatenate(panels).astype(np.int8)

@@ -1,0 +1,91 @@
+"""Load the library of this platform, and declare its functions."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pointillist.errors import EngineError
+
+KERNELS = "POINTILLIST_KERNELS"
+"""Environment variable: `plain`, `avx2`, ... for kernels that are not the fastest; `none` for numpy."""
+LEVELS = {"plain": 0, "avx2": 1, "avx-vnni": 2, "avx512-vnni": 3, "neon": 4}
+"""Kernels by name. All of them give the same bits."""
+BEST = -1
+FOLDER = Path(__file__).with_name("lib")
+_I64, _I32, _POINTER = ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "pt_has_level": (_I32, [_I32]),
+    "pt_check": (_I64, [_POINTER, _I64]),
+    "pt_by_rows": (_I32, [_POINTER]),
+    "pt_workspace": (_I64, [_POINTER, _I64, _I64, _I64, _I32]),
+    "pt_begin": (_POINTER, [_POINTER, _I64, _I64, _I64, _I32, _POINTER, _POINTER, _I32]),
+    "pt_sample": (None, [_POINTER] * 6),
+    "pt_score": (None, [_POINTER] * 5),
+    "pt_row": (None, [_POINTER, _I64]),
+    "pt_site": (None, [_POINTER, _I64, _I64]),
+    "pt_post": (None, [_POINTER, _I64, _I64]),
+    "pt_params": (None, [_POINTER, _I64, _POINTER]),
+    "pt_write": (None, [_POINTER, _I64, _I64, _I64, _POINTER]),
+    "pt_block": (_I64, [_POINTER, _I64, _POINTER]),
+    "pt_frequencies": (None, [_POINTER, _POINTER, _POINTER, _I64, _I64, _POINTER, _POINTER, _I32]),
+    "pt_product": (None, [_POINTER, _POINTER, _I64, _I64, _I64, _POINTER, _I32]),
+}
+
+
+def library_name(system: str = sys.platform, processor: str | None = None) -> str:
+    """Return the file name of the library of a platform.
+
+    ```python
+    library_name("linux", "x86_64")  # "pointillist-linux-x86_64.so"
+    ```
+    """
+    processor = (platform.machine() if processor is None else processor).lower()
+    processor = {"amd64": "x86_64", "arm64": "aarch64"}.get(processor, processor)
+    names = {"win32": ("windows", "dll"), "darwin": ("macos", "dylib")}
+    name, suffix = names.get(system, (system, "so"))
+    return f"pointillist-{name}-{processor}.{suffix}"
+
+
+@cache
+def load_library() -> ctypes.CDLL | None:
+    """Return the library; None where this platform lacks one."""
+    path = FOLDER / library_name()
+    if not path.exists():
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+    except OSError:  # another C library, or a system that forbids it
+        return None
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def chosen_level() -> int | None:
+    """Return the level of kernels: the fastest of this processor, or what `KERNELS` names; None for numpy.
+
+    Raises:
+        EngineError: if this processor lacks kernels of this name.
+    """
+    name, library = os.environ.get(KERNELS, ""), load_library()
+    if name == "none" or library is None:
+        return None
+    if not name:
+        return BEST
+    if name not in LEVELS or not library.pt_has_level(LEVELS[name]):
+        here = ", ".join(each for each, level in LEVELS.items() if library.pt_has_level(level))
+        raise EngineError(f"{KERNELS} (={name!r}) must name kernels of this processor: {here}, or `none` for numpy.")
+    return LEVELS[name]
+
+
+def available_levels() -> list[str]:
+    """Return the names of the kernels that this processor has; none without a library."""
+    library = load_library()
+    return [] if library is None else [name for name, level in LEVELS.items() if library.pt_has_level(level)]

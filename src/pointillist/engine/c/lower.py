@@ -1,0 +1,281 @@
+"""Lower an integer program to the bytes that the library reads. They do not depend on the batch or the image size.
+
+A gathered value that only products read is read from its map, and a value that a map stores whole is computed in the
+map. Other values of one part of the program share a buffer when their uses do not overlap.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.c.blob import (
+    BUFFER,
+    MAP,
+    NO_OPERAND,
+    OPERATION,
+    TYPES,
+    Code,
+    Operand,
+    Pool,
+    pack,
+    write_blob,
+)
+from pointillist.engine.numpy.schedule import runs_by_rows
+from pointillist.engine.program import (
+    INT8,
+    Array,
+    FeatureMap,
+    Instruction,
+    IntArray,
+    KeyValueCache,
+    Phase,
+    Program,
+    Value,
+    View,
+)
+from pointillist.errors import EngineError
+
+KINDS = ("bernoulli", "categorical", "mixture")
+TABLES = ("exp", "sigmoid", "tanh", "inverse")
+CONSTANTS_OF: dict[str, tuple[str, ...]] = {
+    "PROJECT": ("matrix", "bias", "shift"),
+    "ADD": ("left", "right"),
+    "MULTIPLY": ("shift",),
+    "OFFSET": ("constant",),
+    "SCALE": ("factor", "shift"),
+    "GATE": ("tanh", "sigmoid", "left", "right", "shift"),
+    "NARROW": ("shift",),
+    "RESCALE": ("shift",),
+    "LOOKUP": ("table", "shift"),
+    "RECTIFIED_LOOKUP": ("table", "shift"),
+    "CONSTANT": ("constant",),
+    "MAP_CONSTANT": ("numbers",),
+    "ATTEND": ("exp", "factor"),
+}
+"""Constants of an operation, in the order of the file in C. LINEAR and SCAN are packed in `Lowering`."""
+LONG = ("PROJECT", "MULTIPLY", "SCALE")
+"""Opcodes that shift 64 bits. Others shift 32, of which 31 to the right leave nothing of any value."""
+
+
+def lower(program: Program) -> NDArray[np.uint8]:
+    """Return the bytes of a program; the library checks them before it runs them.
+
+    Raises:
+        EngineError: if an opcode has no code.
+    """
+    return Lowering(program).write()
+
+
+class Lowering:
+    """Write one program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.pool = program, Pool()
+        self.maps = {each: number for number, each in enumerate(program.maps)}
+        self.caches = {each: number for number, each in enumerate(program.kv_caches)}
+        self.inputs = {name: number for number, name in enumerate(program.inputs)}
+        self.gathers = _gathers_of_products(program)
+        self.in_maps = _values_in_maps(program, self.gathers)
+        self.buffers = Buffers(program)
+        self.taps: list[int] = []
+        self._shifts: dict[int, Array] = {}
+
+    def write(self) -> NDArray[np.uint8]:
+        """Lower all parts, and join the tables."""
+        program, head = self.program, self.program.head
+        operations: list[int] = []
+        for phase, part in program.parts():
+            for position, i in enumerate(part):
+                operations += self._operation(phase, i)
+                self.buffers.release((phase, position), i.views)
+        params = self.operand(program.params)
+        tables = [self.pool.add(head.tables[name]) if name in head.tables else -1 for name in TABLES]
+        header = [KINDS.index(head.kind), head.channels, head.levels, head.mixtures, head.precision]
+        header += [program.num_sub_steps, head.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
+        header += [runs_by_rows(program), *params, *tables, self.pool.add(head.canvas_values)]
+        inputs = [number for one in program.inputs.values() for number in (one.kind == "map", one.channels)]
+        maps = [number for each in program.maps for number in self._map(each)]
+        caches = [n for each in program.kv_caches for n in (each.channels, each.key_channels, each.num_heads, 0)]
+        return write_blob(header, [self.buffers.table, maps, caches, inputs, operations, self.taps], self.pool)
+
+    def operand(self, view: View) -> Operand:
+        """Return where the channels of a view are."""
+        each = self.in_maps.get(view.value)
+        number = self.maps[each] if each is not None else self.buffers.number(view.value)
+        return (BUFFER if each is None else MAP, number, view.start, view.channels)
+
+    def _map(self, each: FeatureMap) -> list[int]:
+        initial = (each.initial_above, each.initial_left)
+        numbers = [-1 if one is None else self.pool.add(one.astype(np.int32)) for one in initial]
+        return [TYPES[each.dtype], each.channels, _log2(each.scale), each.up, each.left, each.right, *numbers]
+
+    def _operation(self, phase: Phase, i: Instruction) -> list[int]:
+        """Return the numbers of an operation; none for what is read or computed where it is."""
+        out = NO_OPERAND if i.output is None else self.operand(i.output) if i.output.value not in self.gathers else None
+        if out is None:
+            return []
+        x, z = ([*map(self._input, i.inputs[:2]), NO_OPERAND, NO_OPERAND])[:2]
+        number, taps, side, name = 0, (0, 0), 0, i.opcode
+        if i.opcode in ("STORE", "SHIFT_DOWN"):
+            name = "COPY"
+        if i.opcode == "STORE":
+            assert i.map is not None
+            out = (MAP, self.maps[i.map], 0, i.map.channels)
+            if out == x:
+                return []
+        elif i.opcode == "INPUT":
+            number = self.inputs[i.key]
+        elif isinstance(i.map, KeyValueCache):
+            number = self.caches[i.map]
+        elif i.opcode in ("GATHER", "UPSAMPLE") and i.map is not None:
+            number, taps = self.maps[i.map], self._taps(i) if i.opcode == "GATHER" else (0, 0)
+        elif i.opcode == "SCAN":
+            side = int(i.taps[0][1] > 0)
+        gathered = self.gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
+        if gathered is not None and gathered.map is not None:
+            number, taps = self.maps[gathered.map], self._taps(gathered)
+        if name not in Code.__members__:
+            raise EngineError(f"The library in C lacks the integer `{name}`: use the numpy executor.")
+        parity = -1 if i.row_parity is None else i.row_parity
+        scale = _log2(1 if phase == Phase.IMAGE else i.scale)
+        fields = [int(Code[name]), int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]
+        fields += [self.pool.add(array) for array in self._constants(i)]
+        return fields + [-1] * (OPERATION - len(fields))
+
+    def _input(self, view: View) -> Operand:
+        return NO_OPERAND if view.value in self.gathers else self.operand(view)
+
+    def _taps(self, i: Instruction) -> tuple[int, int]:
+        first = len(self.taps) // 2
+        self.taps += [number for tap in i.taps for number in tap]
+        return first, len(i.taps)
+
+    def _constants(self, i: Instruction) -> list[Array]:
+        c = i.constants
+        if i.opcode == "LINEAR":
+            value = i.inputs[0].value
+            pieces = _pieces(self.gathers[value]) if value in self.gathers else [i.inputs[0].channels]
+            return [*_product(c["matrix"], pieces, c["bias"], signed=value.dtype == INT8), self._shift(c["shift"])]
+        if i.opcode == "SCAN":
+            bias = np.zeros(c["matrix"].shape[1], np.int32)
+            states = np.concatenate([c["hidden"], c["cell"]]).astype(np.int32)
+            product = _product(c["matrix"], [len(c["matrix"])], bias, signed=True)
+            shifts = [self._shift(c["shift"]), self._shift(c["gate"])]
+            return [*product, *shifts, c["tanh"], c["sigmoid"], states]
+        shifts_of = (lambda array: array) if i.opcode in LONG else self._shift
+        names = CONSTANTS_OF.get(i.opcode, ())
+        return [shifts_of(c[name]) if c[name].dtype == INT8 else c[name] for name in names]
+
+    def _shift(self, array: Array) -> Array:
+        """Return shifts of 32 bits, the same array for the same array."""
+        if id(array) not in self._shifts:
+            self._shifts[id(array)] = np.minimum(array, 31).astype(np.int8)
+        return self._shifts[id(array)]
+
+
+class Buffers:
+    """Assign values to buffers. Those that one part alone uses share them by their live ranges."""
+
+    def __init__(self, program: Program) -> None:
+        self.table: list[int] = []
+        self._numbers: dict[Value, int] = {}
+        self._live = _last_uses(program)
+        self._free: dict[tuple[int, ...], list[int]] = defaultdict(list)
+
+    def number(self, value: Value) -> int:
+        """Return the buffer of a value, which is chosen at its first use."""
+        if value not in self._numbers:
+            free = self._free[_kind(value)]
+            if free and value in self._live:
+                self._numbers[value] = free.pop()
+            else:
+                self._numbers[value] = len(self.table) // 4
+                self.table += _kind(value)
+        return self._numbers[value]
+
+    def release(self, position: tuple[Phase, int], views: tuple[View, ...]) -> None:
+        """Free the buffers of values whose last use is at this position."""
+        for value in {view.value: None for view in views}:
+            if self._live.get(value) == position and value in self._numbers:
+                self._free[_kind(value)].append(self._numbers[value])
+
+
+def _kind(value: Value) -> tuple[int, int, int, int]:
+    return (TYPES[value.dtype], value.channels, _log2(value.scale), int(value.phase))
+
+
+def _log2(scale: int) -> int:
+    return scale.bit_length() - 1
+
+
+def _last_uses(program: Program) -> dict[Value, tuple[Phase, int]]:
+    """Return the last use of each value that one part alone uses, and in each pass of it before it is read."""
+    result: dict[Value, tuple[Phase, int]] = {}
+    lasting = {program.params.value}  # a value of a row above is 0 until there is a row above
+    for phase, part in program.parts():
+        for position, i in enumerate(part):
+            for view in i.views:
+                known = result.get(view.value)
+                if (known is not None and known[0] != phase) or view.value.depth or i.opcode == "SHIFT_DOWN":
+                    lasting.add(view.value)
+                if view.phase == Phase.IMAGE or (known is None and view is not i.output):
+                    lasting.add(view.value)
+                result[view.value] = (phase, position)
+    return {value: last for value, last in result.items() if value not in lasting}
+
+
+def _gathers_of_products(program: Program) -> dict[Value, Instruction]:
+    """Return the gathered values that products alone read, whole: they are read from their maps."""
+    code = [i for _, part in program.parts() for i in part]
+    makers: dict[Value, list[Instruction]] = defaultdict(list)
+    others = {program.params.value}
+    for i in code:
+        if i.output is not None:
+            makers[i.output.value].append(i)
+        for position, view in enumerate(i.inputs):
+            if i.opcode != "LINEAR" or position or not view.is_whole:
+                others.add(view.value)
+    return {
+        value: sources[0]
+        for value, sources in makers.items()
+        if len(sources) == 1 and sources[0].opcode == "GATHER" and value not in others and value.is_narrow
+    }
+
+
+def _values_in_maps(program: Program, gathers: dict[Value, Instruction]) -> dict[Value, FeatureMap]:
+    """Return the values that are computed in the map that stores them, in its current row."""
+    result: dict[Value, FeatureMap] = {}
+    for _, part in program.parts():
+        for i in part:
+            if i.opcode == "STORE" and i.map is not None:
+                (view,) = i.inputs
+                if view.is_whole and view.phase > Phase.IMAGE and view.value not in gathers:
+                    result.setdefault(view.value, i.map)
+    return result
+
+
+def _pieces(i: Instruction) -> list[int]:
+    """Return the channels of each piece of a gather: adjacent taps of a row are one."""
+    assert i.map is not None
+    runs: list[list[int]] = []
+    for row, column in i.taps:
+        if runs and runs[-1][0] == row and runs[-1][1] + runs[-1][2] == column:
+            runs[-1][2] += 1
+        else:
+            runs.append([row, column, 1])
+    return [count * i.map.channels for _, _, count in runs]
+
+
+def _product(matrix: IntArray, pieces: list[int], bias: IntArray, *, signed: bool) -> tuple[IntArray, IntArray]:
+    """Return packed weights, and the bias less what signed inputs add, which are stored as x + 128.
+
+    Raises:
+        EngineError: if the bias does not fit.
+    """
+    result = bias.astype(np.int64) - (128 if signed else 0) * matrix.astype(np.int64).sum(axis=0)
+    if np.abs(result).max(initial=0) >= 2**31:
+        raise EngineError("A bias of the integer program does not fit in 32 bits: use the numpy executor.")
+    return pack(matrix, pieces), result.astype(np.int32)

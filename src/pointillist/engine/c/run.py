@@ -1,0 +1,241 @@
+"""Run integer programs by the library in C: samplers, scores and steppers, with the bits of the numpy reference."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
+from pointillist.engine.c.blob import aligned
+from pointillist.engine.c.library import KERNELS, chosen_level, load_library
+from pointillist.engine.c.lower import lower
+from pointillist.engine.program import IntArray, Program
+from pointillist.engine.stepper import ProgramStepper
+from pointillist.engine.threads import run_slices, split_batch
+from pointillist.errors import EngineError
+
+__all__ = ["CStepper", "frequencies_in_c", "intervals_in_c", "params_in_c", "reason_against", "sample_in_c"]
+
+_LOWERING = Lock()
+"""Held while a program is lowered: several threads decode with one."""
+
+
+class Lowered:
+    """A program as the library reads it, and the library.
+
+    Raises:
+        EngineError: if this platform lacks the library, or it cannot run the program.
+    """
+
+    def __init__(self, program: Program) -> None:
+        library = load_library()
+        if library is None:
+            raise EngineError("This platform lacks the library in C: the numpy executor runs, more slowly.")
+        self.library, self.data = library, lower(program)
+        self.address = self.data.ctypes.data
+        problem = library.pt_check(self.address, self.data.size)
+        if problem:
+            raise EngineError(
+                f"The library in C cannot run the integer program (rule {problem}): use the numpy executor."
+            )
+        self.by_rows = bool(library.pt_by_rows(self.address))
+
+
+def lowered(program: Program) -> Lowered:
+    """Return a program as the library reads it, which is kept with the program; see `Lowered`."""
+    with _LOWERING:
+        if "c" not in program.kept:
+            try:
+                program.kept["c"] = Lowered(program)
+            except EngineError as error:
+                program.kept["c"] = str(error)
+        result = program.kept["c"]
+    if isinstance(result, str):
+        raise EngineError(result)
+    lowered: Lowered = result
+    return lowered
+
+
+def reason_against(program: Program) -> str | None:
+    """Return the sentence that says why the library does not run a program; None if it does."""
+    if load_library() is not None and chosen_level() is None:
+        return f"{KERNELS} is 'none': the numpy executor runs, more slowly."
+    try:
+        lowered(program)
+    except EngineError as error:
+        return str(error)
+    return None
+
+
+class Run:
+    """The workspace of images at the first pixel.
+
+    Args:
+        inputs: conditions as `prepare_inputs` returns them; they are read until the run ends.
+        by_rows: whether whole rows of known images are computed at once.
+
+    Raises:
+        EngineError: if the memory does not suffice, or the images are too large.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        batch: int,
+        size: tuple[int, int],
+        inputs: Mapping[str, IntArray],
+        *,
+        by_rows: bool = False,
+    ) -> None:
+        self.lowered, level = lowered(program), chosen_level()
+        self.library, address = self.lowered.library, self.lowered.address
+        bytes_needed = self.library.pt_workspace(address, batch, *size, by_rows)
+        if bytes_needed < 0:
+            raise EngineError(
+                f"{batch} images of {size[0]}x{size[1]} are too large for the integer program: use smaller ones."
+            )
+        check_memory(bytes_needed, batch, *size)
+        self.workspace = aligned(bytes_needed)
+        self._inputs = [np.ascontiguousarray(inputs[name], np.int32) for name in program.inputs]
+        pointers = (ctypes.c_void_p * max(1, len(self._inputs)))(*(array.ctypes.data for array in self._inputs))
+        self.address = self.library.pt_begin(
+            address, batch, *size, by_rows, pointers, self.workspace.ctypes.data, -1 if level is None else level
+        )
+
+    def blocks(self, batch: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield the blocks that hold the state of the images, `[slots, b, bytes]`."""
+        block = (ctypes.c_int64 * 3)()
+        for index in range(self.library.pt_block(self.address, -1, block)):
+            self.library.pt_block(self.address, index, block)
+            start, slots, size = block
+            yield self.workspace[start : start + slots * batch * size].reshape(slots, batch, size)
+
+
+class CStepper(ProgramStepper):
+    """Step through images of an integer program by the library in C; see `Interpreter`."""
+
+    def __init__(
+        self,
+        program: Program,
+        batch: int,
+        inputs: Mapping[str, NDArray[Any]] | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> None:
+        super().__init__(program, batch, size)
+        size = (self.height, self.width)
+        self._run_of = Run(program, batch, size, prepare_inputs(program, batch, inputs or {}, size))
+        self._library, self._address = self._run_of.library, self._run_of.address
+
+    def _run_row(self) -> None:
+        self._library.pt_row(self._address, self.site[0])
+
+    def _run_sub_step(self) -> None:
+        self._library.pt_site(self._address, *self.site[:2])
+
+    def _run_post_draw(self) -> None:
+        self._library.pt_post(self._address, *self.site[:2])
+
+    def _read_params(self) -> NDArray[Any]:
+        result = np.empty((self.batch, self.program.params.channels), np.int32)
+        self._library.pt_params(self._address, self.site[1], result.ctypes.data)
+        return result
+
+    def _write(self, values: NDArray[Any], first: int) -> None:
+        stored = np.ascontiguousarray(values, np.int8)
+        self._library.pt_write(self._address, self.site[1], first, values.shape[1], stored.ctypes.data)
+
+    def _select(self, indices: IntArray) -> None:
+        for block in self._run_of.blocks(self.batch):
+            block[...] = block[:, indices]
+
+    def _save(self) -> Any:
+        return [block.copy() for block in self._run_of.blocks(self.batch)]
+
+    def _restore(self, arrays: Any) -> None:
+        for block, saved in zip(self._run_of.blocks(self.batch), arrays, strict=True):
+            block[...] = saved
+
+
+def sample_in_c(
+    program: Program,
+    inputs: Mapping[str, IntArray],
+    batch: SampleBatch,
+    on_row: Callable[[int], None] | None = None,
+    threads: int = 1,
+) -> None:
+    """Fill in the levels of the unknown sub-pixels of a batch, and their frequencies; see `engine.sampler`."""
+    count, _, height, width = batch.levels.shape
+    assert batch.sizes is not None
+    batch.check(program.params.channels)
+    arrays = (batch.levels, batch.known, batch.uniforms, batch.sizes)
+    inputs = prepare_inputs(program, count, inputs, (height, width))
+
+    def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
+        own = {name: array[part] for name, array in inputs.items()}
+        images = Run(program, part.stop - part.start, (height, width), own)
+        images.library.pt_sample(images.address, *(array[part].ctypes.data for array in arrays), signal.ctypes.data)
+
+    run_slices(run, split_batch(count, threads), on_row)
+
+
+def intervals_in_c(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`."""
+    starts, sizes = np.zeros(levels.shape, np.int64), np.zeros(levels.shape, np.int64)
+    _score(program, levels, inputs, (starts, sizes, None), threads)
+    return starts, sizes
+
+
+def params_in_c(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], threads: int = 1
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`."""
+    batch, _, height, width = levels.shape
+    params = np.zeros((batch, height, width, program.params.channels), np.int32)
+    _score(program, levels, inputs, (None, None, params), threads)
+    return params
+
+
+def _score(
+    program: Program,
+    levels: NDArray[np.int64],
+    inputs: Mapping[str, IntArray],
+    outputs: tuple[NDArray[Any] | None, ...],
+    threads: int,
+) -> None:
+    """Run over whole images, and fill starts, frequencies or parameters."""
+    size, by_rows = (levels.shape[2], levels.shape[3]), lowered(program).by_rows
+    inputs = prepare_inputs(program, len(levels), inputs, size)
+    levels = np.ascontiguousarray(levels, np.int64)
+
+    def run(part: slice) -> None:
+        own = {name: array[part] for name, array in inputs.items()}
+        images = Run(program, part.stop - part.start, size, own, by_rows=by_rows)
+        pointers = [None if array is None else array[part].ctypes.data for array in outputs]
+        images.library.pt_score(images.address, levels[part].ctypes.data, *pointers)
+
+    slices = split_batch(len(levels), threads)
+    with ThreadPoolExecutor(len(slices)) as pool:
+        list(pool.map(run, slices))
+
+
+def frequencies_in_c(
+    program: Program, params: NDArray[np.int32], pixels: NDArray[np.int64], channel: int
+) -> NDArray[np.int64]:
+    """Return the frequencies `[n, levels]` of a channel at sites: parameters `[n, p]`, levels `[n, c]`."""
+    run, level = lowered(program), chosen_level()
+    result = np.empty((len(pixels), program.head.levels), np.int64)
+    scratch = np.empty(3 * max(1, program.head.mixtures), np.int64)
+    params, pixels = np.ascontiguousarray(params, np.int32), np.ascontiguousarray(pixels, np.int64)
+    run.library.pt_frequencies(
+        run.address, params.ctypes.data, pixels.ctypes.data, len(pixels), channel, result.ctypes.data,
+        scratch.ctypes.data, -1 if level is None else level,
+    )  # fmt: skip
+    return result

@@ -1,1 +1,0 @@
-"""Compile integer programs for the CPU: one virtual machine in numba runs every program and batch size."""
