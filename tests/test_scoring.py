@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.data.dataset import DataSource
 from pointillist.evaluation.likelihood import Evaluation
 from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import inference_mode
@@ -25,7 +26,9 @@ def dataset(classes: tuple[str, ...] = ("dog", "cat"), levels: int = 5, count: i
     """Images whose classes are numbered in another order than the model's."""
     values = np.random.default_rng(0).integers(0, levels, (count, 1, 3, 2), dtype=np.uint8)
     spec = pt.ImageSpec.infer((1, 3, 2), levels)
-    return pt.ImageDataset(values, spec, labels=np.arange(count) % len(classes), classes=classes, notes=("a note",))
+    return pt.ImageDataset(
+        values, spec, labels=np.arange(count) % len(classes), classes=classes, source=DataSource(notes=("a note",))
+    )
 
 
 def test_a_data_set_brings_its_own_labels_by_name() -> None:

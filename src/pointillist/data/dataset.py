@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +56,25 @@ class Batch:
         return f"Batch({len(self)} images of {shape}{labels}{'' if self.texts is None else ', texts'})"
 
 
+@dataclass(frozen=True)
+class DataSource:
+    """Where images come from.
+
+    Attributes:
+        name: name of the data set in messages.
+        notes: how the source was read, one short sentence each.
+        files: file of each image, relative to its folder; None where images do not come from separate files.
+        tileset: pictures of the levels of maps; None where there are none.
+        skipped: why each file of the source that cannot be read was left out (`skip_bad`), by name.
+    """
+
+    name: str = "images"
+    notes: Sequence[str] = ()
+    files: Sequence[str] | None = None
+    tileset: Tileset | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+
 class ImageDataset(Dataset[dict[str, Any]]):
     """Images of one kind and size, in memory.
 
@@ -72,11 +92,7 @@ class ImageDataset(Dataset[dict[str, Any]]):
         texts: one caption for each image, or None.
         classes: names of the labels; empty without labels.
         annotations: attributes, vectors and hints; see `Annotations`.
-        name: name of the data set in messages.
-        notes: how the source was read, one short sentence each.
-        files: file of each image, relative to its folder; None where images do not come from separate files.
-        tileset: pictures of the levels of maps; None where there are none.
-        skipped: why each file of the source that cannot be read was left out (`skip_bad`), by name.
+        name, notes, files, tileset, skipped: of the `DataSource`.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
 
@@ -88,22 +104,18 @@ class ImageDataset(Dataset[dict[str, Any]]):
         labels: np.ndarray | None = None,
         texts: Sequence[str] | None = None,
         classes: Sequence[str] = (),
-        name: str = "images",
-        notes: Sequence[str] = (),
-        binarise: Binarise = "none",
-        rows: np.ndarray | None = None,
         annotations: Annotations | None = None,
-        files: Sequence[str] | None = None,
-        tileset: Tileset | None = None,
-        skipped: Mapping[str, str] | None = None,
+        binarise: Binarise = "none",
+        source: DataSource = DataSource(),
     ) -> None:
-        """Wrap `values` (unsigned integers `n c h w`); `rows` selects some of them without a copy."""
+        """Wrap `values` (unsigned integers `n c h w`) without a copy."""
+        name = source.name
         if values.ndim != 4 or values.shape[1:] != spec.shape:
             raise DataError(
                 f"Images of {name} have shape {values.shape}: they must be (n, c, h, w) with (c, h, w) {spec.shape}."
             )
         self._values = values
-        self._rows = np.arange(len(values)) if rows is None else rows
+        self._rows = np.arange(len(values))
         for what, column in (("labels", labels), ("texts", texts)):
             if column is not None and len(column) != len(self._rows):
                 raise DataError(
@@ -114,13 +126,13 @@ class ImageDataset(Dataset[dict[str, Any]]):
         self.spec = spec
         self.labels = None if labels is None else np.asarray(labels, np.int64)
         self.texts = None if texts is None else tuple(texts)
-        self.files = None if files is None else tuple(files)
+        self.files = None if source.files is None else tuple(source.files)
         self.classes = tuple(classes)
         self.name = name
-        self.notes = tuple(notes)
+        self.notes = tuple(source.notes)
         self.binarise = binarise
-        self.tileset = tileset
-        self.skipped = dict(skipped or {})
+        self.tileset = source.tileset
+        self.skipped = dict(source.skipped)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -181,21 +193,12 @@ class ImageDataset(Dataset[dict[str, Any]]):
         Each image keeps its dynamic binarisation draws.
         """
         index = self._checked(indices)
-        return ImageDataset(
-            self._values,
-            self.spec,
-            labels=None if self.labels is None else self.labels[index],
-            texts=None if self.texts is None else [self.texts[i] for i in index],
-            classes=self.classes,
-            name=name or self.name,
-            notes=self.notes,
-            binarise=self.binarise,
-            rows=self._rows[index],
-            annotations=self.annotations.take(index),
-            files=None if self.files is None else [self.files[i] for i in index],
-            tileset=self.tileset,
-            skipped=self.skipped,
-        )
+        out = copy(self)
+        out.name, out._rows, out.annotations = name or self.name, self._rows[index], self.annotations.take(index)
+        out.labels = None if self.labels is None else self.labels[index]
+        out.texts = None if self.texts is None else tuple(self.texts[i] for i in index)
+        out.files = None if self.files is None else tuple(self.files[i] for i in index)
+        return out
 
     def _checked(self, indices: Indices) -> np.ndarray:
         index = np.asarray(indices, np.int64).reshape(-1)

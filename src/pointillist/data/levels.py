@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.data.dataset import ImageDataset
+from pointillist.data.dataset import DataSource, ImageDataset
 from pointillist.data.options import DataOptions, first_problem
 from pointillist.data.palette import Palette, apply_palette, learn_palette, read_palette, with_transparent_entry
 from pointillist.data.pixels import resize_image, resolve_resample, to_channels, zero_transparent
@@ -82,13 +82,9 @@ def build_dataset(
         labels=labels,
         texts=raw.texts,
         classes=names,
-        name=raw.name,
-        notes=(*raw.notes, *levels.notes),
-        binarise=options.binarise,
         annotations=raw.annotations.encode(options, raw.name),
-        files=raw.files,
-        tileset=raw.tileset,
-        skipped=raw.skipped,
+        binarise=options.binarise,
+        source=DataSource(raw.name, (*raw.notes, *levels.notes), raw.files, raw.tileset, raw.skipped),
     )
 
 

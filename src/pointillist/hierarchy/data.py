@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pointillist.data import Annotations, Batch, DataSplits, ImageDataset, load_data
-from pointillist.data.dataset import Indices
+from pointillist.data.dataset import DataSource, Indices
 from pointillist.errors import ConfigError, DataError
 from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, scale_names
 from pointillist.hierarchy.hints import CodeHint
@@ -110,7 +110,7 @@ def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
         height, width = grids.shape[2:]
         finer = ImageDataset(
             grids, tokenizer.codes.resized(height, width), labels=images.labels, texts=images.texts,
-            classes=images.classes, name=f"codes of {images.name}", files=images.files,
+            classes=images.classes, source=DataSource(f"codes of {images.name}", files=images.files),
             annotations=replace(images.annotations, hints=None, hint_spec=None),
         )  # fmt: skip
         codes.append(finer)
@@ -174,10 +174,8 @@ def mirrored(images: ImageDataset) -> ImageDataset:
         labels=None if images.labels is None else images.labels[twice],
         texts=None if images.texts is None else [images.texts[i] for i in twice],
         classes=images.classes,
-        name=images.name,
-        notes=(*images.notes, "each image and its mirror image"),
         annotations=images.annotations.take(twice),
-        tileset=images.tileset,
+        source=DataSource(images.name, (*images.notes, "each image and its mirror image"), tileset=images.tileset),
     )
 
 
