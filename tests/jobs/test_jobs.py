@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import resource
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +19,7 @@ import torch
 
 import pointillist as pt
 from pointillist.cli.app import Commands
+from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.kinds.sample import SampleJob
 from pointillist.commands.jobs.registry import job_names
 from pointillist.commands.jobs.spec import JobSpec
@@ -283,12 +288,77 @@ def test_an_unfinished_job_is_not_merged(model: str) -> None:
     assert "pending   2" in run("jobs", "status", "job").output
     compute("sample", "job", 4, model=model, **SAMPLE)
     part = Path("job/parts/00001.npz")
-    part.write_bytes(part.read_bytes()[:-30])
-    assert "delete job/completions/00001" in fails("jobs", "merge", "job", "--out", "a.npz")
+    content = part.read_bytes()
+    for wrong in (content[:-1] + b"x", Path("job/parts/00000.npz").read_bytes()):  # the second: doubled images
+        part.write_bytes(wrong)
+        Path("job/completions/00001").write_text(f"{len(wrong)} {hashlib.sha256(content).hexdigest()}")
+        assert "delete job/completions/00001" in fails("jobs", "merge", "job", "--out", "a.npz")
     assert not Path("a.npz").exists()
     Path("a.npz").write_text("mine")
     assert "`--force`" in fails("jobs", "merge", "job", "--out", "a.npz")
     assert "holds no job" in fails("jobs", "status", "elsewhere")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "longer"])
+def test_a_damaged_part_is_computed_again(model: str, damage: str) -> None:
+    """The state says so before, and the result is the same after."""
+    compute("sample", "job", 3, model=model, **SAMPLE)
+    whole, part = merged("job", "a.npz"), Path("job/parts/00001.npz")
+    content = part.read_bytes()
+    if damage == "gone":
+        part.unlink()
+    else:
+        part.write_bytes(content[:-30] if damage == "cut" else content + b"x")
+    assert pt.jobs.status("job").pending == (1,)
+    compute("sample", "job", 3, model=model, **SAMPLE)
+    assert merged("job", "b.npz") == whole
+
+
+def test_two_commands_share_a_job(model: str) -> None:
+    """Both end well, each has computed a part, and the result is that of one."""
+    options = ["-n", "14", "--batch-size", "2", "--engine", "numpy", "--label", "cat", "--tasks", "7", "--out", "job"]
+    command = [sys.executable, "-m", "pointillist", "jobs", "sample", model, *options]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    for process in both:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+        assert "7 of 7 tasks" in output
+    compute("sample", "alone", 7, model=model, **{**SAMPLE, "batch_size": 2})
+    assert merged("job", "a.npz") == merged("alone", "b.npz")
+
+
+def test_another_job_at_the_same_time_is_rejected(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that both find no manifest: the first that writes it wins."""
+    compute("sample", "job", 2, model=model, **SAMPLE)
+    first = [None]
+    original = JobFolder.manifest
+    monkeypatch.setattr(JobFolder, "manifest", lambda self: first.pop() if first else original(self))
+    monkeypatch.setattr("pointillist.commands.jobs.manifest.any", lambda items: False, raising=False)
+    with pytest.raises(pt.ConfigError, match="`seed` 0, now 1"):
+        Worker(JobSpec(job="sample", settings={"model": model, **SAMPLE, "seed": 1}, out=Path("job"), tasks=2))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit of the size of a file")
+def test_a_full_disk_is_a_sentence(model: str) -> None:
+    """Here a limit of the size of a file, which the processes inherit: no traceback, and what is there can go on."""
+    command = ["jobs", "sample", model, "-n", 400, "--batch-size", 400, "--engine", "numpy", "--tasks", 1, "--out", "j"]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+    try:
+        assert "free some space" in fails(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    run(*command)
+
+
+@pytest.mark.parametrize("change", [{"tasks": 10**9}, {"tasks": 0}, {"tasks": True}, {"count": "x"}, {"skipped": []}])
+def test_a_manifest_of_a_stranger(model: str, change: dict[str, Any]) -> None:
+    """A number of tasks that no folder holds is not looked for, file by file."""
+    compute("sample", "job", 2, model=model, **SAMPLE)
+    path = Path("job/manifest.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    for command in (["status", "job"], ["merge", "job", "--out", "a.npz"]):
+        assert "is not the manifest of a job" in fails("jobs", *command)
 
 
 def test_a_task_of_another_process_is_left_to_it(model: str) -> None:

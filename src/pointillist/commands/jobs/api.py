@@ -17,7 +17,6 @@ from pointillist.commands.jobs.spec import JobSpec
 from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError
-from pointillist.files.batch_output import output_lock
 
 EXECUTORS = ("local", "torchrun", "ray")
 
@@ -90,14 +89,13 @@ def run(
     spec = JobSpec(job=job, settings=parsed, out=path, tasks=tasks, time_limit=time_limit)
     if executor == "torchrun":
         run_torchrun(spec)
+    elif executor == "local":
+        run_local(spec, workers, on_progress or (lambda done, total: None))
     else:
-        with output_lock(path):
-            if executor == "local":
-                run_local(spec, workers, on_progress or (lambda done, total: None))
-            else:
-                run_ray(spec, workers)
-            JobFolder(path).remove_temporary()
+        run_ray(spec, workers)
     folder = JobFolder(path)
+    if not folder.pending(tasks):
+        folder.remove_temporary()
     manifest = folder.manifest()
     assert manifest is not None
     rejected = () if folder.pending(tasks) else tuple(folder.collect_rejected(manifest))

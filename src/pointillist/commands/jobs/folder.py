@@ -3,7 +3,7 @@
     manifest.json       what is computed: kind, settings, number of tasks, fingerprint of the model, versions
     parts/00003.npz     results of a task
     rejected/00003.jsonl    items of a task that could not be computed, with the reason
-    completions/00003   an empty file: the task is finished
+    completions/00003   size and SHA-256 of the part: the task is finished
     suspects/00003.jsonl    items at which a process was stopped; only while the task is not finished
     running/00003       process and items that are computed now
     rejected.jsonl      all rejected items, once all tasks are finished
@@ -13,6 +13,7 @@ Every file is written under another name and renamed, so that it is there whole 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,8 @@ from pointillist.files.writing import atomic_path, exclusive, write_text
 
 MANIFEST = "manifest.json"
 REJECTED = "rejected.jsonl"
+MAX_TASKS = 99_999
+"""Most tasks of a job: each has files of its own."""
 Row = dict[str, Any]
 
 
@@ -53,7 +56,7 @@ class JobFolder:
         if not path.exists():
             return None
         result = read_json(path, f"delete {self.path}", ConfigError)
-        if not isinstance(result, dict) or not isinstance(result.get("tasks"), int):
+        if not isinstance(result, dict) or not _is_manifest(result):
             raise ConfigError(f"{path} is not the manifest of a job: delete {self.path}, or give another folder.")
         return result
 
@@ -62,8 +65,21 @@ class JobFolder:
         return [task for task in range(tasks) if not self.is_finished(task)]
 
     def is_finished(self, task: int) -> bool:
-        """Tell whether a task is finished."""
-        return self._file("completions", task).exists()
+        """Tell whether a task is finished, and its part has the size that was written."""
+        try:
+            size = self._file("parts", task, ".npz").stat().st_size
+            written = self._file("completions", task).read_text(encoding="utf-8").split()
+        except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+            return False
+        return not written or written[0] == str(size)  # empty: of an earlier release
+
+    def is_free(self, task: int) -> bool:
+        """Tell whether no process computes a task now."""
+        try:
+            with self.lock(task):
+                return True
+        except ConfigError:
+            return False
 
     def lock(self, task: int) -> AbstractContextManager[None]:
         """Lock a task; see `exclusive`. Without locks, two processes would write the same bytes."""
@@ -71,10 +87,12 @@ class JobFolder:
 
     def finish(self, task: int, arrays: dict[str, np.ndarray], rejected: Sequence[Row]) -> None:
         """Write the results of a task, and then its marker."""
-        with atomic_path(self._file("parts", task, ".npz")) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        with atomic_path(self._file("parts", task, ".npz")) as temporary:
+            with temporary.open("wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            content = temporary.read_bytes()
         write_text(self._file("rejected", task, ".jsonl"), _lines(rejected))
-        write_text(self._file("completions", task), "")
+        write_text(self._file("completions", task), f"{len(content)} {hashlib.sha256(content).hexdigest()}")
         self._file("suspects", task, ".jsonl").unlink(missing_ok=True)
         self._file("running", task).unlink(missing_ok=True)
 
@@ -117,12 +135,16 @@ class JobFolder:
         Raises:
             JobError: if the file is missing or damaged.
         """
-        path = self._file("parts", task, ".npz")
+        path, marker = self._file("parts", task, ".npz"), self._file("completions", task)
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+            written = marker.read_text(encoding="utf-8").split()[1:]
+            with path.open("rb") as file:
+                if written and hashlib.file_digest(file, "sha256").hexdigest() != written[0]:
+                    raise ValueError("it is not the part that the task wrote")
+                file.seek(0)
+                with np.load(file, allow_pickle=False) as archive:
+                    return {name: archive[name] for name in archive.files}
         except Exception as error:  # numpy and zipfile raise many kinds
-            marker = self._file("completions", task)
             raise JobError(f"{path} is damaged ({error}): delete {marker}, and run the job again.") from error
 
     def collect_rejected(self, manifest: Row) -> list[Row]:
@@ -134,7 +156,7 @@ class JobFolder:
         return rows
 
     def remove_temporary(self) -> None:
-        """Remove files that processes have not finished; while one still runs, it would lose its work."""
+        """Remove unfinished files, once all tasks are finished: a process that runs would lose its work."""
         for path in self.path.glob("*/.*"):
             path.unlink(missing_ok=True)
 
@@ -170,6 +192,14 @@ class Parts:
         """
         parts = (self.folder.part(task) for task in range(self.tasks))
         return (part for part in parts if len(part["item"]))
+
+
+def _is_manifest(values: Row) -> bool:
+    """Tell whether a manifest has what reading a job needs, within the limits of a job."""
+    tasks, count = values.get("tasks"), values.get("count")
+    if type(tasks) is not int or type(count) is not int or not isinstance(values.get("skipped"), dict):
+        return False
+    return 1 <= tasks <= MAX_TASKS and count >= 0 and isinstance(values.get("job"), str)
 
 
 def _lines(rows: Sequence[Row]) -> str:

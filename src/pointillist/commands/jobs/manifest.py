@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
 from pointillist.commands.jobs.base import JobKind, JobSettings
-from pointillist.commands.jobs.folder import MANIFEST, JobFolder
+from pointillist.commands.jobs.folder import MANIFEST, MAX_TASKS, JobFolder
 from pointillist.commands.jobs.registry import job_kind
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import ConfigError, format_validation_error, quote
@@ -53,8 +54,8 @@ def check_tasks(tasks: int) -> None:
     Raises:
         ConfigError: naming the number.
     """
-    if not 1 <= tasks <= 99_999:
-        raise ConfigError(f"`tasks` (={tasks}) must lie in 1 to 99,999: give a few for each process.")
+    if not 1 <= tasks <= MAX_TASKS:
+        raise ConfigError(f"`tasks` (={tasks}) must lie in 1 to {MAX_TASKS:,}: give a few for each process.")
 
 
 def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tasks: int) -> dict[str, Any]:
@@ -77,10 +78,9 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
     wanted = dict(json.loads(json.dumps(wanted)))
     result = folder.manifest()
     if result is None:
-        if folder.path.exists() and any(p.name != ".lock" for p in folder.path.iterdir()):
+        if folder.path.exists() and any(not p.name.startswith(".") for p in folder.path.iterdir()):
             raise ConfigError(f"{folder.path} holds other files and no job: give a new folder.")
-        write_text(folder.path / MANIFEST, json.dumps(wanted, indent=2) + "\n")
-        return wanted
+        result = _write_first(folder, json.dumps(wanted, indent=2) + "\n") or wanted
     difference = _difference(result, wanted)
     if difference is not None:
         name, old, new = difference
@@ -89,6 +89,21 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
             "folder."
         )
     return result
+
+
+def _write_first(folder: JobFolder, text: str) -> dict[str, Any] | None:
+    """Write the manifest, unless another process has done so; return that one then."""
+    own = folder.path / f".{MANIFEST}.{os.getpid()}"
+    write_text(own, text)
+    try:
+        os.link(own, folder.path / MANIFEST)
+    except FileExistsError:
+        return folder.manifest()
+    except OSError:  # a disk without hard links
+        write_text(folder.path / MANIFEST, text)
+    finally:
+        own.unlink(missing_ok=True)
+    return None
 
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:

@@ -9,6 +9,7 @@ from pointillist.commands.jobs.registry import job_kind
 from pointillist.commands.jobs.state import status
 from pointillist.errors import ConfigError, JobError, counted
 from pointillist.files.batch_output import output_lock
+from pointillist.files.writing import is_stream
 
 
 def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tuple[str, str]]:
@@ -33,7 +34,7 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tup
     if not state.is_finished:
         missing = f"{len(state.pending)} of {counted(state.tasks, 'task')} of {out}"
         raise JobError(f"{missing} are missing: run the same command again.")
-    if path.exists() and not force:
+    if path.exists() and not is_stream(path) and not force:
         raise ConfigError(f"{path} is already there: add `force` to replace it, or give another path.")
     folder = JobFolder(Path(out))
     manifest = folder.manifest()

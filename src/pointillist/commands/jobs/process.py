@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from typing import Any, NoReturn
 
 EXIT_REJECTED = 2
 
@@ -29,8 +30,18 @@ def main() -> None:
         print("ready", flush=True)
         worker.run_share(rank, world)
     except PointillistError as error:
-        print(json.dumps({"error": type(error).__name__, "message": str(error)}), flush=True)
-        sys.exit(EXIT_REJECTED)
+        _reject({"error": type(error).__name__, "message": str(error)})
+    except OSError as error:  # such as a full disk
+        if error.errno is None:
+            raise
+        _reject({"error": "OSError", "errno": error.errno, "strerror": error.strerror, "file": error.filename})
+    except MemoryError:
+        _reject({"error": "MemoryError"})
+
+
+def _reject(error: dict[str, Any]) -> NoReturn:
+    print(json.dumps(error, default=str), flush=True)
+    sys.exit(EXIT_REJECTED)
 
 
 def _follow_parent(released: threading.Event) -> None:

@@ -19,6 +19,7 @@ from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import JobError, PointillistError
 
 _POLL = 0.05  # seconds
+_WAIT = 0.5  # seconds between two looks at the tasks of other processes
 _PATIENCE = 5  # starts of processes without any progress
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 """Signals by which an item ends a process; SIGKILL comes from outside."""
@@ -34,7 +35,7 @@ def run_local(spec: JobSpec, workers: int, on_progress: Progress) -> None:
         on_progress: called with the number of finished tasks and of all.
 
     Raises:
-        PointillistError: as raised in a process.
+        PointillistError, OSError, MemoryError: as raised in a process.
         JobError: if processes end again and again without any progress, or by an unexpected error.
     """
     with _Processes(spec, workers) as processes:
@@ -118,11 +119,14 @@ class _Processes:
                 self._end(rank, process)
         if self._running:
             return False
-        if not self.folder.pending(self._spec.tasks):
+        pending = self.folder.pending(self._spec.tasks)
+        if not pending:
             return True
-        time.sleep(1)  # processes of an interrupted command, which are about to end, hold tasks
-        self.start(0)
-        self.release(0)
+        if any(self.folder.is_free(task) for task in pending):
+            self.start(0)
+            self.release(0)
+        else:
+            time.sleep(_WAIT)  # processes of another command compute them
         return False
 
     def _end(self, rank: int, process: subprocess.Popen[str], line: str = "") -> None:
@@ -152,9 +156,13 @@ class _Processes:
         return len(tasks) - len(pending), sum(len(self.folder.suspects(task)) for task in pending)
 
 
-def _error_of(output: str) -> PointillistError:
+def _error_of(output: str) -> PointillistError | OSError | MemoryError:
     """Return the error that a process has printed."""
     result = json.loads(output.splitlines()[-1])
+    if result["error"] == "MemoryError":
+        return MemoryError()
+    if result["error"] == "OSError":
+        return OSError(result["errno"], result["strerror"], result["file"])
     kind = getattr(errors, result["error"], PointillistError)
     error = PointillistError(result["message"])
     error.__class__ = kind  # some kinds take other arguments
