@@ -37,13 +37,14 @@ from pointillist.engine.particles import (
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, counted
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.api import negative_inputs
 from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop
 from pointillist.sampling.particles import draw_particles
 from pointillist.sampling.uniform_sampler import UniformSampler
 from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.system import check_memory
 
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
@@ -115,6 +116,9 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     return _Group(chosen, particles.log_evidence, ess, acceptance)
 
 
+_BYTES_PER_LEVEL = 48  # a level, its uniform, their copies in the raster frame, and what resampling gathers
+
+
 def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
     """Draw the particles of one image of a task.
 
@@ -157,6 +161,11 @@ def _particle_batch(task: CompletionTask, number: int, image: int, candidate: in
     flat = task.allowed is not None or len(task.model.stages(*roles.shape[1:])) > 1
     counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
     most = int(counts.max())
+    check_memory(
+        most * roles.size * _BYTES_PER_LEVEL,
+        f"{counted(most, 'particle')} of {'x'.join(map(str, roles.shape))} levels (`particles` (={task.particles}))",
+        "take fewer",
+    )
     uniforms = seeded_uniforms(task.seed or 0, range(number * most, (number + 1) * most), task.shape, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
     levels = order.to_raster(task.levels[image].expand(most, -1, -1, -1))

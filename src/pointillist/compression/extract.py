@@ -107,7 +107,7 @@ class _Writer:
     def write(self, number: int, levels: IntArray, metadata: dict[str, Any]) -> None:
         """Write a picture."""
         if self._array is not None:
-            self._array.append(levels)
+            self._array.append(levels.astype(np.uint8 if self._image.levels <= 256 else np.uint16))
             return
         if self._files is None:
             self._files = names_of(metadata) or []

@@ -20,6 +20,7 @@ from pointillist.files.reading import is_utf8
 from pointillist.images import ImageSpec, dequantise, quantise
 
 ARRAYS = (".npy", ".npz")
+_AT_ONCE = 1024  # images that are compared at once
 
 
 @dataclass(frozen=True)
@@ -140,12 +141,20 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
             raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
         array, ours = arrays.read(member), member == "levels"
     values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
-    kind, levels = "levels", values
-    if image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels:
-        kind, levels = "pictures", quantise(values, image.levels)
-        if values.dtype != np.uint8 or not np.array_equal(dequantise(levels, image.levels), values):
+    pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
+    if pictures:
+        parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
+        if values.dtype != np.uint8 or not all(_is_held(part, image.levels) for part in parts):
             raise DataError(
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
             )
-    return Inputs({"model": model, "array": kind}, len(levels), path.stat().st_size, lambda: levels.astype(np.int64))
+    metadata = {"model": model, "array": "pictures" if pictures else "levels"}
+    as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
+    read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
+    return Inputs(metadata, len(values), path.stat().st_size, read)
+
+
+def _is_held(values: np.ndarray, levels: int) -> bool:
+    """Tell whether 8-bit values are those of levels."""
+    return np.array_equal(dequantise(quantise(values, levels), levels), values)

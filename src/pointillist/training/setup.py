@@ -68,7 +68,7 @@ def check_step_memory(model: PixelModel, images: ImageDataset, config: TrainConf
     """
     count = -(-int(config.batch_size) // (accelerator.num_processes * config.grad_accumulation))
     size = images.spec.height, images.spec.width
-    check_training_memory(model, min(count, len(images)), size, accelerator.device)
+    check_training_memory(model, count, size, accelerator.device)
 
 
 def initialise_from_data(

@@ -17,7 +17,7 @@ from pointillist.analysis.report import sections
 from pointillist.analysis.report.explorer import explorer_style, render_explorer
 from pointillist.analysis.views import Views, describe_conditions, describe_z
 from pointillist.conditioning import Label
-from pointillist.errors import counted
+from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.model.folder.pretrained import as_model
@@ -27,6 +27,8 @@ from pointillist.visualization import html
 
 PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes on top
 _SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_maps")  # the slowest last
+MAX_PIXELS = 256 * 256
+"""Most pixels of an image that is explained: each has its own views."""
 _SMALL = 128  # longer side of a small map, in pixels of the screen
 
 
@@ -39,6 +41,15 @@ class Explanation(Views):
     explanation.save("report.html")
     ```
     """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        height, width = self.query.shape[1:]
+        if height * width > MAX_PIXELS:
+            raise ShapeError(
+                f"An image of {height}x{width} has more pixels than a page can show one by one, which is "
+                f"{MAX_PIXELS:,}: explain a part of it."
+            )
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""

@@ -93,16 +93,16 @@ def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tas
 
 def _write_first(folder: JobFolder, text: str) -> dict[str, Any] | None:
     """Write the manifest, unless another process has done so; return that one then."""
-    own = folder.path / f".{MANIFEST}.{os.getpid()}"
-    write_text(own, text)
+    temporary = folder.path / f".{MANIFEST}.{os.getpid()}"
+    write_text(temporary, text)
     try:
-        os.link(own, folder.path / MANIFEST)
+        os.link(temporary, folder.path / MANIFEST)
     except FileExistsError:
         return folder.manifest()
     except OSError:  # a disk without hard links
         write_text(folder.path / MANIFEST, text)
     finally:
-        own.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return None
 
 

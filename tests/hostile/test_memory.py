@@ -1,0 +1,96 @@
+"""Memory is compared with what is free before it is spent, by every command that can ask for more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist import system
+from pointillist.compression.files import open_inputs
+from pointillist.images import ImageSpec, dequantise, quantise
+from pointillist.system import measure_peak_memory
+
+from ..cli.helpers import fails, run
+
+FREE = 2**30
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gibibyte is free."""
+    monkeypatch.setattr(system, "available_bytes", lambda: FREE)
+    monkeypatch.setattr("pointillist.engine.batch.available_bytes", lambda: FREE)
+
+
+@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+def test_particles(little_memory: None, engine: str) -> None:
+    """A thousand million of them, of any engine."""
+    pt.sample("digits", 1, seed=0, engine="numpy").images[0].save("a.png")
+    command = ["inpaint", "digits", "a.png", "--region", "3:5,:", "--method", "smc", "--engine", engine]
+    shown = fails(*command, "--particles", 10**9, "--out", "b.png")
+    assert "`--particles` (=1000000000)" in shown
+    assert "only 80% of the available 1.0 GiB" in shown
+
+
+def test_a_training_step_of_more_images_than_there_are(little_memory: None) -> None:
+    """A batch straddles epochs, so it has as many images as it is asked for."""
+    shown = fails("train", "uci-digits", "--preset", "tiny", "--steps", 2, "--batch-size", 100_000, "--out", "run")
+    assert "100,000 images of 8x8" in shown
+    assert "`--batch-size" in shown
+    assert not Path("run").exists()
+
+
+def test_a_long_map_is_not_explained() -> None:
+    """Each pixel has views."""
+    Path("wide.csv").write_text(",".join("0" * 70_000) + "\n")
+    assert "1x70000" in fails("explain", "dungeons", "wide.csv", "--out", "a.html")
+    model = pt.load("digits")
+    with pytest.raises(pt.ShapeError):
+        pt.explain(model, torch.zeros(1, 400, 400, dtype=torch.long))
+
+
+@pytest.mark.parametrize("levels", [2, 16, 17, 256])
+def test_tables_of_levels_are_the_formula(levels: int) -> None:
+    """Large arrays of bytes go through a table; small and wide ones do not."""
+    values = np.arange(256, dtype=np.uint8)
+    for function in (quantise, dequantise):
+        assert np.array_equal(
+            function(np.tile(values, 3), levels), np.tile(function(values.astype(np.int64), levels), 3)
+        )
+
+
+def test_an_array_is_compressed_without_wide_copies() -> None:
+    """From opening to the last image, an array takes its own bytes and little more."""
+    values = np.zeros((20_000, 28, 28), np.uint8)
+    values[:, 3:9, 4:8] = 255
+    np.save("a.npy", values)
+    image = pt.load("digits").image
+
+    def read() -> int:
+        return sum(levels.size for levels in open_inputs([Path("a.npy")], image))
+
+    sub_pixels, peak = measure_peak_memory(read)
+    assert sub_pixels == values.size
+    assert peak < 3 * values.nbytes
+
+
+def test_archives_become_arrays_of_the_same_values() -> None:
+    """Pictures and levels, through the command."""
+    levels = pt.sample("digits", 5, seed=2, engine="numpy").levels.numpy()[:, 0].astype(np.uint8)
+    for name, values in (("levels", levels), ("pictures", dequantise(levels, 16))):
+        np.savez(f"{name}.npz", **{"levels" if name == "levels" else "x": values})
+        run("compress", "digits", f"{name}.npz", "--out", f"{name}.pxl")
+        run("decompress", f"{name}.pxl", "--out", f"{name}-again.npz")
+        with np.load(f"{name}-again.npz") as archive:
+            assert archive["x"].dtype == np.uint8
+            assert np.array_equal(archive["x"], values)
+    assert isinstance(pt.load("digits").image, ImageSpec)
