@@ -52,9 +52,15 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[st
         card: the model card, Markdown.
     """
     config = {"format": "pointillist", "format_version": FORMAT_VERSION, **config}
-    write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
-    write_text(folder / CARD, card)
-    write_tensors(folder / WEIGHTS, tensors, settings=settings_digest(config))
+    is_new = not (folder / CONFIG).exists() and not (folder / CARD).exists()
+    try:
+        write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+        write_text(folder / CARD, card)
+        write_tensors(folder / WEIGHTS, tensors, settings=settings_digest(config))
+    except BaseException:
+        for name in (CONFIG, CARD) if is_new else ():  # a model without weights is none
+            (folder / name).unlink(missing_ok=True)
+        raise
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

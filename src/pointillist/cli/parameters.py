@@ -11,6 +11,7 @@ import typer
 
 from pointillist.commands.run_options import RunOption
 from pointillist.commands.settings import REQUIRED, Argument, Setting, Settings, settings_of
+from pointillist.errors import ConfigError
 
 
 def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
@@ -83,6 +84,8 @@ def run_options(config: type[Settings]) -> tuple[RunOption, ...]:
 
 
 def _value(setting: Setting, typed: Any) -> Any:
+    if "--out" in setting.flags and str(typed) == "-" and not setting.option.standard_output:
+        raise ConfigError("`--out` (=-) is standard output, to which only `compress` writes: give another path.")
     if setting.option.turns_off:
         return not typed
     return tuple(typed or ()) if get_origin(setting.type) is tuple else typed

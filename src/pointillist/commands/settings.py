@@ -36,6 +36,7 @@ class Option:
         turns_off: True if the flag sets the setting to False.
         parameter: the name by which messages of the package mean the setting; by default its own.
         show_default: whether the help page shows the default.
+        standard_output: whether `-` stands for standard output.
     """
 
     metavar: str | None
@@ -47,6 +48,7 @@ class Option:
     turns_off: bool = False
     parameter: str | None = None
     show_default: bool = True
+    standard_output: bool = False
 
     def field(self, default: Any = REQUIRED) -> Any:
         """Declare a field of a class of settings; it is required unless it has a default."""

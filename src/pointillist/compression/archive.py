@@ -24,7 +24,7 @@ from pointillist.compression.container import (
 )
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.reader import Found, Part, check_size, decode_records, open_codec
+from pointillist.compression.reader import MAX_SUB_PIXELS, Found, Part, check_size, decode_records, open_codec
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.reading import check_file
@@ -164,6 +164,9 @@ class Archive:
         """Return what is damaged, by the checksum of each record; nothing is decoded, and no model is needed."""
         result = [] if self.damage is None else [self.damage]
         for place in self._places:
+            if place.entry.count > MAX_SUB_PIXELS:
+                result.append(ArchiveError(f"A record declares {place.entry.count:,} pictures, more than it can hold."))
+                continue
             try:
                 self._record(place)
             except ArchiveError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from pointillist.compression.pictures import PictureFile, read_levels
 from pointillist.data.readers.array_files import NpzFile as Arrays
 from pointillist.data.readers.array_files import load_npy
-from pointillist.data.readers.image_folder import count_kinds, list_files, list_pictures
+from pointillist.data.readers.image_folder import count_hidden, count_kinds, list_files, list_pictures
 from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError, quote
@@ -64,12 +64,13 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
     files = [read_levels(path, name, image)[1] for path, name in result]
     pictures = {path for path, _ in result}
     others = (file for path in paths if path.is_dir() for file in list_files(path) if file not in pictures)
+    hidden = sum(count_hidden(path) for path in paths if path.is_dir())
     return Inputs(
         {"model": model, "files": [file.to_json() for file in files]},
         len(result),
         sum(path.stat().st_size for path, _ in result),
         lambda: (read_levels(path, name, image)[0] for path, name in result),
-        count_kinds(others),
+        ", ".join(filter(None, [count_kinds(others), f"{hidden:,} hidden" if hidden else ""])),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ from jaxtyping import Int
 from pydantic import Field, field_validator
 
 from pointillist.conditioning.settings import ConditionConfig, missing
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 
 if TYPE_CHECKING:
@@ -121,7 +122,9 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             return list(classes).index(value)
         if not re.fullmatch("-?[0-9]+", value):
             shown = ", ".join(classes[:12]) + (", ..." if len(classes) > 12 else "")
-            raise ConfigError(f"There is no {_kind(what)} {value!r}: choose one of {shown}.")
+            raise ConfigError(
+                f"There is no {_kind(what)} {quote(value)}: {_nearest(value, classes)}choose one of {shown}."
+            )
     number = int(value) if isinstance(value, (int, str)) or float(value).is_integer() else len(classes)
     if number != NO_LABEL and not 0 <= number < len(classes):
         raise ConfigError(
@@ -129,6 +132,13 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             "(or -1 for none)."
         )
     return number
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """Ask whether a name that is spelled nearly alike was meant; capitals do not matter."""
+    by_lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
+    return f"did you mean {by_lower[close[0]]!r}? Or " if close else ""
 
 
 def _kind(what: str) -> str:

@@ -209,7 +209,8 @@ class ImageSpec(BaseModel):
 def quantise(values: np.ndarray, levels: int) -> np.ndarray:
     """Quantise 8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
     if values.dtype == np.uint8 and values.size > 256:  # by a table: no copy in wider numbers
-        return quantise(np.arange(256, dtype=np.uint8), levels)[values]
+        table: np.ndarray = quantise(np.arange(256, dtype=np.uint8), levels)[values]
+        return table
     if levels & (levels - 1) == 0:
         return (values >> (8 - (levels.bit_length() - 1))).astype(np.uint8)
     # round half up in integers: no level depends on the platform's floating point
@@ -219,7 +220,8 @@ def quantise(values: np.ndarray, levels: int) -> np.ndarray:
 def dequantise(x: np.ndarray, levels: int) -> np.ndarray:
     """Convert levels to 8-bit values, `round(255 l / (L-1))`; `quantise` inverts it."""
     if x.dtype == np.uint8 and x.size > 256:
-        return dequantise(np.arange(256, dtype=np.uint8), levels)[x]
+        table: np.ndarray = dequantise(np.arange(256, dtype=np.uint8), levels)[x]
+        return table
     return ((x.astype(np.int64) * 510 + (levels - 1)) // (2 * (levels - 1))).astype(np.uint8)
 
 

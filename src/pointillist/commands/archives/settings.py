@@ -17,7 +17,9 @@ class CompressSettings(Settings):
 
     model: str = argument("MODEL", "A bundled name, or a folder with an integer program (quantize --integer).")
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
-    out: str = option(REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"))
+    out: str = option(
+        REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_output=True
+    )
     label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
     order = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
     per_record: int | None = option(

@@ -25,7 +25,7 @@ def info(settings: InfoSettings) -> Report:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
     if is_hierarchy(settings.name):
-        reject_settings("info", settings, ("program", "receptive_field", "set", "out", "size", "order"))
+        reject_settings("info", settings, ("program", "receptive_field", "set", "palette", "out", "size", "order"))
         return describe_hierarchy(settings.name)
     if settings.program:
         return _program(settings)
@@ -43,17 +43,20 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
                 f"`--receptive-field` (={settings.receptive_field!r}) describes a model, not images: name a model."
             )
         return field_facts(settings, settings.out or fresh_path(Path("field.png"), settings.force))
+    reading = [("data.size", settings.size), ("data.palette", settings.palette)]
+    if is_data(name) and not is_archive(name) and not any((settings.out, settings.order, settings.force)):
+        return data_facts(name, (*(f"{key}={value}" for key, value in reading if value is not None), *settings.set))
+    if settings.palette is not None:
+        raise ConfigError(f"`--palette` (={settings.palette!r}) is how images are read: name some, or leave it out.")
     if any((settings.out, settings.size, settings.order, settings.force)):
         raise ConfigError(
             "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
-            "`--order`, to `--program`): add it."
+            "`--order`, to `--program`; `--size` also to images): add it."
         )
     if is_archive(name):
         from pointillist.commands.inspection.archive import archive_facts
 
         return archive_facts(name)
-    if is_data(name):
-        return data_facts(name, settings.set)
     if settings.set:
         raise ConfigError(
             f"`--set` (={settings.set[0]!r}) sets how images are read, and {name} is a model: leave it out."
@@ -65,7 +68,7 @@ def _program(settings: InfoSettings) -> Report:
     """Disassemble the program; its cost is for JSON."""
     from pointillist.commands.inspection.program import program_facts, program_text, recorded
 
-    more = bool(settings.set) or any((settings.receptive_field, settings.out, settings.force))
+    more = bool(settings.set) or any((settings.receptive_field, settings.palette, settings.out, settings.force))
     if more or is_data(settings.name):
         raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
     programs = recorded(settings.name, settings.size, settings.order)

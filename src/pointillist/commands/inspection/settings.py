@@ -29,6 +29,7 @@ class InfoSettings(Settings):
     name: str = argument("MODEL|DATA|PXL", "Model as for sample, images as for train, or an archive.")
     as_json: bool = PRINT_JSON.field(False)
     set: tuple[str, ...] = SETS.field(())
+    palette: str | None = option(None, "N|FILE", "Of images: read them in a palette, as train does.")
     program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
     receptive_field: str | None = option(
         None,
@@ -43,7 +44,9 @@ class InfoSettings(Settings):
         flags=("--out", "-o"),
         panel=_FIELD,
     )
-    size: str | None = option(None, "SIZE", "Image size, 32 or 48x64; default: the model's own, or 28.", panel=_FIELD)
+    size: str | None = option(
+        None, "SIZE", "Image size, 32 or 48x64; also that to which images are resized.", panel=_FIELD
+    )
     order = sampling_option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
     force: bool = option(False, FLAG, "Overwrite the picture.", panel=_FIELD)
 

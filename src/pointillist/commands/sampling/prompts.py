@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
-from pointillist.errors import DataError
+from pointillist.errors import ConfigError, DataError
 from pointillist.files.reading import check_file
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
@@ -31,6 +31,8 @@ def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | No
             names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
     if not given:
         return None
+    if not names:
+        raise ConfigError(f"`label` (={', '.join(map(repr, given))}) names no class: give one, or leave it out.")
     if not classes:
         raise unsupported_condition("label", names)
     return [label_number(name, classes) for name in names]

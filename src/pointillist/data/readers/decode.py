@@ -13,14 +13,19 @@ from PIL import Image
 from pointillist import system
 from pointillist.data.options import DataOptions
 from pointillist.data.pixels import resize_image, resolve_resample
-from pointillist.data.readers.picture_files import BROKEN, bounded, describe_damage, orientation, upright
+from pointillist.data.readers.picture_files import (
+    ALPHA_MODES,
+    BROKEN,
+    GREY_MODES,
+    bounded,
+    check_pixels,
+    describe_damage,
+    orientation,
+    upright,
+)
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.files.pictures import to_8_bit
-
-_GREY = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
-_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-_COLOUR = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 @dataclass(frozen=True)
@@ -136,14 +141,11 @@ def read_header(item: ImageSource) -> PictureHeader:
         width, height = image.size
         if orientation(image) >= 5:
             width, height = height, width
-        has_alpha = image.mode in _ALPHA or "transparency" in image.info
-        if image.mode not in (*_GREY, *_ALPHA, *_COLOUR) or (image.mode == "I" and image.format not in ("PNG", "PPM")):
-            raise DataError(
-                f"{item.name} has pixels of kind {image.mode!r}, not 8- or 16-bit integers: save it as PNG first."
-            )
+        has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
+        check_pixels(image, item.name)
         return PictureHeader(
             size=(height, width),
-            channels=4 if has_alpha else 1 if image.mode in _GREY else 3,
+            channels=4 if has_alpha else 1 if image.mode in GREY_MODES else 3,
             bilevel=image.mode == "1",
             deep=image.mode.startswith("I") or _is_deep(image),
             animated=bool(getattr(image, "is_animated", False)),
@@ -164,7 +166,7 @@ def read_pixels(item: ImageSource, channels: int, codes: bool) -> np.ndarray:
     with _opened(item) as opened:
         image = upright(opened)
         if codes:
-            if image.mode not in (*_GREY, "P"):
+            if image.mode not in (*GREY_MODES, "P"):
                 raise DataError(
                     f"{item.name} is a {image.mode} picture: codes are read from grey or indexed files only."
                 )

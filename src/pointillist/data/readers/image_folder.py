@@ -59,6 +59,9 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
         )
     rows = _metadata_rows(folder, [p for p in paths if p.name in METADATA], options)
     notes = [f"{others} left out: such files are not read"] if others else []
+    hidden = count_hidden(folder) if maps is None else 0
+    if hidden:
+        notes.append(f"{counted(hidden, 'hidden picture')} left out: names that begin with a dot or __ are not read")
     if rows is not None:
         listed = [p for p in images if p in rows]
         if len(listed) < len(images):
@@ -127,6 +130,23 @@ def list_files(folder: Path) -> Iterable[Path]:
         if real not in visited:
             visited.add(real)
             yield from (Path(current, f) for f in files if not f.startswith((".", "__")))
+
+
+def count_hidden(folder: Path) -> int:
+    """Count the pictures that are not listed, as their names, or those of their folders, begin with a dot or `__`."""
+    visited: set[str] = set()
+    total = 0
+    for current, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
+        if real in visited:
+            folders[:] = []
+            continue
+        visited.add(real)
+        parts = Path(current).relative_to(folder).parts
+        inside = any(part.startswith((".", "__")) for part in parts)
+        hidden = (name for name in files if inside or name.startswith((".", "__")))
+        total += sum(os.path.splitext(name)[1].lower() in EXTENSIONS for name in hidden)
+    return total
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -272,7 +292,10 @@ def _parse(file: Path) -> Iterable[Row]:
         raise DataError(f"{file} cannot be read as UTF-8 text ({error}): save it as UTF-8.") from error
     if file.suffix == ".csv":
         try:
-            yield from csv.DictReader(text.splitlines(keepends=True))
+            for number, row in enumerate(csv.DictReader(text.splitlines(keepends=True), strict=True), 1):
+                if None in row:
+                    raise DataError(f"Row {number} of {file} has more values than columns: quote a comma in a value.")
+                yield row
         except csv.Error as error:
             raise DataError(f"{file} is not valid CSV ({error}): correct it, or write a metadata.jsonl.") from error
         return

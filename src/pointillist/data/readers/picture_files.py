@@ -26,6 +26,10 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "IC
 _KINDS = "png jpg jpeg jpe jfif gif bmp dib tif tiff webp ppm pgm pbm pnm tga ico jp2 pcx avif"
 EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
 """Endings of their files."""
+GREY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
+ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+COLOUR_MODES = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
+"""Pillow's names of the kinds of pixels that are read."""
 MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
 BROKEN = (
     OSError,
@@ -105,7 +109,19 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
         DataError: if it cannot be read, or has too many pixels.
     """
     with opened_picture(path, name, remedy) as picture:
+        check_pixels(picture, name)
         return to_8_bit(upright(picture)).copy()
+
+
+def check_pixels(picture: Image.Image, name: str) -> None:
+    """Reject pixels that are neither 8- nor 16-bit integers, such as those of floats.
+
+    Raises:
+        DataError: naming their kind.
+    """
+    wide = picture.mode == "I" and picture.format not in ("PNG", "PPM")  # 32 bits: 16 are opened so of these formats
+    if picture.mode not in (*GREY_MODES, *ALPHA_MODES, *COLOUR_MODES) or wide:
+        raise DataError(f"{name} has pixels of kind {picture.mode!r}, not 8- or 16-bit integers: save it as PNG first.")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import tempfile
@@ -20,7 +21,7 @@ from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.tilemaps import TILESET, Tileset
-from pointillist.errors import CheckpointError, ConfigError, counted
+from pointillist.errors import CheckpointError, ConfigError, counted, quote
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, GenerationConfig
@@ -142,8 +143,8 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     if name == source or not _HUB_ID.fullmatch(name):
         known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
         raise CheckpointError(
-            f"There is no model {source!r}: give a folder, a bundled name ({known}), or `hf:user/model` for one of the "
-            "hub."
+            f"There is no model {quote(source)}{_nearest(source)}: give a folder, a bundled name ({known}), or "
+            "`hf:user/model` for one of the hub."
         )
     from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -156,6 +157,11 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
         raise CheckpointError(
             f"{source!r} could not be fetched from the hub ({reason}): check name and network."
         ) from error
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:

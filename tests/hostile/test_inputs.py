@@ -1,0 +1,126 @@
+"""Inputs that are refused, counted or spelled nearly right: every command reads them by the same rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.checkpoint import tensors
+from pointillist.compression.archive import Archive
+from pointillist.compression.container import Entry
+
+from ..cli.helpers import fails, files_in, run
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def digits() -> Path:
+    """A folder of four pictures of the bundled model."""
+    Path("digits").mkdir()
+    for number, image in enumerate(pt.sample("digits", 4, seed=3, engine="numpy").images):
+        image.save(f"digits/{number}.png")
+    return Path("digits")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_pixels_of_32_bits_are_refused_by_every_reader(kind: type) -> None:
+    Image.fromarray(np.full((28, 28), 70_000, kind)).save("a.tif")
+    region = ["--region", "3:5,:", "-n", 1, "--out", "b.png"]
+    for command in (
+        ["inpaint", "digits", "a.tif", *region],
+        ["inpaint", "digits", "a.tif", "--mask", "a.tif", "-n", 1, "--out", "b.png"],
+        ["explain", "digits", "a.tif", "--out", "a.html"],
+        ["compress", "digits", "a.tif", "--out", "a.pxl"],
+        ["evaluate", "digits", "a.tif"],
+        ["sample", "outline-to-tile", "-n", 1, "--hint", "a.tif", "--out", "b.png"],
+        ["info", "a.tif"],
+    ):
+        shown = fails(*command)
+        assert "pixels of kind" in shown or "has mode" in shown  # the second: `compress`, which takes 8 bits only
+    assert files_in(Path()) == ["a.tif"]
+
+
+def test_16_bits_are_read_by_all() -> None:
+    Image.fromarray(np.full((28, 28), 65_535, np.uint16)).save("a.png")
+    run("inpaint", "digits", "a.png", "--region", "20:,:", "-n", 1, "--engine", "numpy", "--out", "b.png")
+    run("info", "a.png")
+
+
+def test_hidden_pictures_are_counted(digits: Path) -> None:
+    """Their names, or those of their folders, begin with a dot or two underscores."""
+    for name in (".a.png", "__MACOSX/b.png", ".cache/c/d.png"):
+        (digits / name).parent.mkdir(parents=True, exist_ok=True)
+        (digits / name).write_bytes((digits / "0.png").read_bytes())
+    (digits / ".DS_Store").write_text("")
+    assert "3 hidden pictures left out" in " ".join(run("info", digits).output.split())
+    assert "3 hidden" in run("compress", "digits", digits, "--out", "a.pxl").output
+
+
+@pytest.mark.parametrize(
+    ("command", "near"),
+    [
+        (["sample", "icons", "--label", "Tabler"], "'tabler'"),
+        (["sample", "icons", "--label", "tablr"], "'tabler'"),
+        (["sample", "digts"], "'digits'"),
+        (["evaluate", "Emoji", "uci-digits"], "'emoji'"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_near_one(command: list[str], near: str) -> None:
+    assert f"did you mean {near}" in fails(*command, *(["-n", 1, "--out", "a.png"] if command[0] == "sample" else []))
+
+
+@pytest.mark.parametrize("label", ["", ",,", " , "])
+def test_an_empty_label_names_no_class(label: str) -> None:
+    assert "names no class" in fails("sample", "icons", "-n", 1, "--label", label, "--out", "a.png")
+
+
+def test_a_dash_is_standard_output_for_compress_alone(digits: Path) -> None:
+    for command in (
+        ["sample", "digits", "-n", 1], ["inpaint", "digits", digits / "0.png", "--region", "3:5,:"],
+        ["explain", "digits", digits / "0.png"], ["quantize", "digits"], ["decompress", "a.pxl"],
+    ):  # fmt: skip
+        assert "standard output" in fails(*command, "--out", "-")
+    assert files_in(Path()) == ["digits", *(f"digits/{number}.png" for number in range(4))]
+
+
+def test_info_reads_images_at_another_size_and_in_a_palette(digits: Path) -> None:
+    """As `train` does; a model takes neither without `--receptive-field`."""
+    assert "grey, 16 x 16" in run("info", digits, "--size", "16").output
+    assert "palette, 14 x 28" in run("info", digits, "--size", "14x28", "--palette", "4").output
+    Path("digits").rename("pictures")
+    assert "`--receptive-field" in fails("info", "digits", "--size", "16")
+    assert "`--palette`" in fails("info", "digits", "--palette", "4")
+
+
+@pytest.mark.parametrize("text", ['file_name,text\n0.png,"never closed\n', "file_name,text\n0.png,a,b,c\n"])
+def test_tables_that_are_not_csv(digits: Path, text: str) -> None:
+    (digits / "metadata.csv").write_text(text)
+    assert "metadata.csv" in fails("info", digits)
+
+
+def test_a_record_that_declares_more_than_it_holds_is_damage(digits: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("compress", "digits", digits, "--out", "a.pxl")
+    archive = Archive("a.pxl")
+    (place,) = archive._places
+    entry = Entry(place.entry.kind, 10**9, place.entry.length, place.entry.size)
+    archive._places = [type(place)(place.start, entry, 0)]
+    assert "declares 1,000,000,000 pictures" in str(archive.check_bytes()[0])
+
+
+def test_a_model_without_weights_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full when the weights are written."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tensors, "write_tensors", full)
+    assert "no space left" in fails("quantize", "digits", "--out", "q")
+    assert "q/config.json" not in files_in(Path())
