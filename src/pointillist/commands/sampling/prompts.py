@@ -17,22 +17,22 @@ MAX_BYTES = 1_000_000  # of a file of prompts
 _MOST_COLUMNS = 24  # of a sheet whose rows keep the images of a label side by side
 
 
-def parse_labels(given: Sequence[str], classes: Sequence[str]) -> list[int] | None:
-    """Resolve labels to numbers, in the order given: names or numbers with commas between them, or `each` for all.
+def parse_labels(labels: Sequence[str], classes: Sequence[str]) -> list[int] | None:
+    """Resolve labels to numbers, in their order: names or numbers with commas between them, or `each` for all.
 
     Raises:
         ConfigError: if there is no such class.
     """
     names: list[str] = []
-    for text in given:
+    for text in labels:
         if text == "each" and classes and text not in classes:
             names += classes
         else:
             names += [text] if text in classes else [part.strip() for part in text.split(",") if part.strip()]
-    if not given:
+    if not labels:
         return None
     if not names:
-        raise ConfigError(f"`label` (={', '.join(map(repr, given))}) names no class: give one, or leave it out.")
+        raise ConfigError(f"`label` (={', '.join(map(repr, labels))}) names no class: give one, or leave it out.")
     if not classes:
         raise unsupported_condition("label", names)
     return [label_number(name, classes) for name in names]
