@@ -135,7 +135,7 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
 
 
 def _nearest(name: str, names: Sequence[str]) -> str:
-    """Ask whether a name that is spelled nearly alike was meant; capitals do not matter."""
+    """Ask whether a name that is spelled nearly so was meant; capitals do not matter."""
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(name.lower(), list(by_lower), n=1, cutoff=0.7)
     return f"did you mean {by_lower[close[0]]!r}? Or " if close else ""
