@@ -31,7 +31,7 @@ from pointillist.files.writing import atomic_path, exclusive, write_text
 MANIFEST = "manifest.json"
 REJECTED = "rejected.jsonl"
 MAX_TASKS = 99_999
-"""Most tasks of a job: each has files of its own."""
+"""Most tasks of a job: each has four files."""
 Row = dict[str, Any]
 
 
