@@ -19,6 +19,8 @@ from pointillist.errors import EngineError
 Constants = Mapping[str, Any]
 """Constants of an instruction: arrays, and in integers as `arithmetic.prepare` returns them."""
 INT32_MAX = 2**31 - 1
+MAX_WIDE = 2**62
+"""Largest magnitude of an intermediate result in 64 bits; see `docs/reference/program_format.md`."""
 
 
 @dataclass
@@ -111,6 +113,10 @@ class Opcode:
         """Return the largest magnitude of an intermediate sum that is computed in 32 bits."""
         return 0
 
+    def largest_wide(self, i: Instruction) -> int:
+        """Return the largest magnitude of an intermediate product or sum that is computed in 64 bits."""
+        return 0
+
     def problem(self, i: Instruction) -> str | None:
         """Return what is wrong with the channels and kinds of an instruction from a file; None if nothing is."""
         if i.output is None or not i.inputs:
@@ -146,7 +152,7 @@ def opcode(kind: type[Opcode]) -> type[Opcode]:
 
 
 def prove_ranges(code: tuple[Instruction, ...]) -> None:
-    """Prove that no 32-bit sum of these integer instructions overflows, whatever the inputs.
+    """Prove that no sum of these integer instructions overflows, in 32 or 64 bits, whatever the inputs.
 
     Raises:
         EngineError: if one could.
@@ -159,4 +165,10 @@ def prove_ranges(code: tuple[Instruction, ...]) -> None:
             raise EngineError(
                 f"The integer program could overflow: a sum of `{i.opcode}` can reach {largest:,}, and 32 bits hold "
                 f"{INT32_MAX:,}. Make it again with `pointillist quantize --integer`."
+            )
+        wide = OPCODES[i.opcode].largest_wide(i)
+        if wide > MAX_WIDE:
+            raise EngineError(
+                f"The integer program could overflow: a sum of `{i.opcode}` can reach {wide:,}, over the limit of "
+                f"{MAX_WIDE:,}. Make it again with `pointillist quantize --integer`."
             )

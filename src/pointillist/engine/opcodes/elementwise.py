@@ -88,6 +88,9 @@ class Multiply(Elementwise):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0] * x[1], c["shift"])
 
+    def largest_wide(self, i: Instruction) -> int:
+        return LIMIT * shifted_limit(i.constants["shift"])
+
 
 @opcode
 class Offset(Elementwise):
@@ -116,6 +119,9 @@ class Scale(Elementwise):
 
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(x[0] * c["factor"], c["shift"])
+
+    def largest_wide(self, i: Instruction) -> int:
+        return LIMIT * shifted_limit(i.constants["shift"])
 
 
 @opcode

@@ -95,6 +95,11 @@ class Project(Opcode):
     def integers(self, c: Constants, *x: Array) -> Array:
         return shift(matmul_wide(x[0], c["matrix"]) + c["bias"], c["shift"])
 
+    def largest_wide(self, i: Instruction) -> int:
+        weights = np.abs(i.constants["matrix"].astype(object)).sum(axis=0)
+        sums = LIMIT * weights + np.abs(i.constants["bias"].astype(object))
+        return max(int(total) << max(0, -int(by)) for total, by in zip(sums, i.constants["shift"], strict=True))
+
     def problem(self, i: Instruction) -> str | None:
         if i.output is None or len(i.inputs) != 1 or i.phase != Phase.IMAGE or i.output.is_narrow:
             return "it makes one wide vector of another"

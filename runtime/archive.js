@@ -1,0 +1,129 @@
+// Decode archives, after docs/reference/program_format.md.
+//
+//   const records = decodeArchive(bytesOfArchive, await openProgram(json, tensors));
+
+import { MASK, POWERS, Run, check, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
+
+/** @typedef {import("./pointillist.js").Model} Model */
+/** @typedef {import("./pointillist.js").Order} Order */
+
+/** A range decoder of 64 bits over words of 32. */
+class RangeDecoder {
+  /** @param {Uint8Array} content */
+  constructor(content) {
+    check(content.length % 4 === 0, "the content of a record is no whole number of words");
+    const view = new DataView(content.buffer, content.byteOffset, content.length);
+    this.words = Array.from({ length: content.length / 4 }, (_, i) => BigInt(view.getUint32(4 * i, true)));
+    this.read = 0; this.lower = 0n; this.range = MASK;
+    this.point = (this.word() << 32n) | this.word();
+  }
+  word() { return this.words[this.read++] ?? 0n; }
+  /** Decode a symbol; `find` gives it, its start and its size among 2^24. @param {(target: number) => [number, number, number]} find */
+  symbol(find) {
+    const scale = this.range >> 24n, target = ((this.point - this.lower) & MASK) / scale;
+    check(target < 1n << 24n, "no symbol gives these bytes");
+    const [symbol, start, size] = find(Number(target));
+    this.lower = (this.lower + scale * BigInt(start)) & MASK; this.range = scale * BigInt(size);
+    if (this.range < 1n << 32n) {
+      this.lower = (this.lower << 32n) & MASK; this.range <<= 32n;
+      this.point = ((this.point << 32n) & MASK) | this.word();
+    }
+    return symbol;
+  }
+  /** Decode one of `count` symbols of equal size; the last has the rest. @param {number} count */
+  uniform(count) {
+    const size = Math.floor(2 ** 24 / count);
+    return this.symbol((target) => {
+      const symbol = Math.min(Math.floor(target / size), count - 1);
+      return [symbol, symbol * size, symbol < count - 1 ? size : 2 ** 24 - symbol * size];
+    });
+  }
+  /** @param {Float64Array} f @param {number} precision */
+  level(f, precision) {
+    return this.symbol((target) => {
+      const scale = POWERS[24 - precision];
+      let start = 0, level = 0;
+      while (start + f[level] * scale <= target) start += f[level++] * scale;
+      return [level, start, f[level] * scale];
+    });
+  }
+  get exhausted() { return this.read >= this.words.length && ((this.point - this.lower) & MASK) < (1n << 33n) - 1n; }
+}
+/** @param {number} value */
+function variable(value) {
+  const bytes = [];
+  for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) + 128);
+  return Uint8Array.from([...bytes, value]);
+}
+/** Write an integer of some bytes, little-endian. @param {number} value @param {number} count */
+const bytesOf = (value, count) => Uint8Array.from({ length: count }, (_, n) => (value >>> (8 * n)) & 255);
+/** The end of an archive: an index where there are several records. @param {Uint8Array} header @param {Uint8Array[]} entries */
+function endOf(header, entries) {
+  if (entries.length < 2) return Uint8Array.of(0);
+  const body = joined(Uint8Array.of(0), variable(entries.length), ...entries), length = body.length + 7;
+  const tail = bytesOf(length < 2 ** 24 ? length : 0, 3);
+  return joined(body, bytesOf(crc32(joined(header, body, tail)), 4), tail);
+}
+/** Decode an archive: the levels `[count, channels, height, width]` and labels of each record of pictures.
+ *  @param {Uint8Array} file @param {Model} model @returns {{height: number, width: number, labels: number[], levels: Uint16Array}[]} */
+export function decodeArchive(file, model) {
+  let position = 0;
+  const take = (/** @type {number} */ count) => {
+    check(position + count <= file.length, "it is cut off");
+    return file.subarray(position, (position += count));
+  };
+  const number = () => {
+    for (let value = 0, power = 1; ; power *= 128) {
+      const [byte] = take(1);
+      value += (byte & 127) * power;
+      check(value < 2 ** 32 && (byte !== 0 || power === 1), "a number of it is none that is written");
+      if (byte < 128) return value;
+    }
+  };
+  check(hex(take(3)) === "8b5058", "it is no archive");
+  const [flags] = take(1), prefix = hex(take(4));
+  check(flags >> 4 === 1 && (flags & 12) === 0, `version ${flags >> 4}.${flags & 15} is not 1`);
+  check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
+  const name = Object.keys(model.orders)[flags & 1 ? number() : 0], header = file.slice(0, position), result = [], entries = [];
+  check(name !== undefined, "its order");
+  for (let start = position; ; start = position) {
+    const first = number(), kind = first & 3, count = Math.floor(first / 4);
+    if (kind === 0) {
+      check(hex(endOf(header, entries)) === hex(file.subarray(start)), "the index does not fit the records");
+      return result;
+    }
+    const [height, width] = kind === 2 ? [number(), number()] : [model.image.height, model.image.width];
+    const fields = file.subarray(start, position), content = take(number()), body = file.subarray(start, position);
+    check(count > 0 && hex(bytesOf(crc32(joined(header, body)), 4)) === hex(take(4)), "a checksum");
+    entries.push(joined(fields, variable(position - start)));
+    if (kind === 3) continue;
+    const declared = count * model.image.channels * height * width;
+    check(declared > 0 && declared <= 2 ** 28, "the size of a record");
+    result.push(decodeRecord(content, model, orderOf(model, name), (flags & 2) > 0, count, height, width));
+  }
+}
+/** Decode the pictures of a record. @param {Uint8Array} content @param {Model} model @param {Order} order @param {boolean} labelled
+ *  @param {number} count @param {number} height @param {number} width */
+function decodeRecord(content, model, order, labelled, count, height, width) {
+  const [th, tw] = model.fixedSize ? [model.image.height, model.image.width] : [height, width], { channels } = model.image;
+  const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content);
+  const number = model.orders[order.name], program = model.programs[number], [rows, columns] = order.columns ? [tw, th] : [th, tw];
+  const classes = model.parts[number].find((part) => part.name === "label")?.names.length ?? 0;
+  check(!labelled || classes > 0, "its labels");
+  const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
+  const runs = labels.flatMap((label) => Array.from({ length: perPicture }, () =>
+    new Run(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
+  const levels = new Uint16Array(count * channels * height * width);
+  while (!runs[0].done) {
+    const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);
+    runs.forEach((run, n) => {
+      const tile = n % perPicture, top = Math.floor(tile / across) * th + y, left = (tile % across) * tw + x;
+      const inside = top < height && left < width, level = inside ? decoder.level(run.frequencies(), program.head.precision) : 0;
+      if (inside) levels[((Math.floor(n / perPicture) * channels + step) * height + top) * width + left] = level;
+      run.observe(level);
+    });
+  }
+  const bytes = joined(...Array.from(levels, (level) => bytesOf(level, 2)));
+  check(decoder.uniform(65536) === crc32(bytes) % 65536 && decoder.exhausted, "the check of the pixels is wrong");
+  return { height, width, labels, levels };
+}

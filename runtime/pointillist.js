@@ -1,0 +1,585 @@
+// Run integer programs: a second implementation, after docs/reference/program_format.md and nothing else.
+//
+//   const model = await openProgram(textOfProgramJson, bytesOfProgramSafetensors);
+//   const { levels } = sample(model, { seed: 7, label: "3", guidance: 2 }); // Uint16Array [channels, height, width]
+//
+// Numbers of JavaScript hold integers up to 2^53. Where the format needs 64 bits, a product is taken in two parts, or in
+// BigInt. Nothing here depends on the processor, the browser or a library.
+
+/** @typedef {Int8Array | Uint8Array | Int16Array | Int32Array | BigInt64Array | Float32Array | Float64Array} Numbers */
+/** @typedef {{dtype: string, shape: number[], data: Numbers, bytes: Uint8Array}} Tensor */
+/** @typedef {(name: any, dtype: string, shape: (number | null)[]) => Tensor} TensorReader */
+/** @typedef {{value: number, start: number, channels: number}} View */
+/** @typedef {{channels: number, phase: number, depth: number, scale: number, dtype: string}} Value */
+/** @typedef {{channels: number, scale: number, above: any, left: any, heads: number, keys: number}} FeatureMap */
+/** @typedef {{op: string, out: View | null, inputs: View[], c: Record<string, any>, map: number, taps: number[][], key: string,
+ *   parity: number | null}} Instruction */
+/** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any}} Head */
+/** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
+ *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
+/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any}} Part */
+/** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
+ *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
+/** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
+/** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
+
+const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
+export const MASK = (1n << 64n) - 1n;
+/** @type {Record<string, number[]>} */
+const RANGES = { I8: [-128, 127], U8: [0, 255], I32: [-LIMIT, LIMIT] };
+export const POWERS = Float64Array.from({ length: 64 }, (_, s) => 2 ** s);
+
+/** Reject a file. @param {boolean} fine @param {string} why @returns {asserts fine} */
+export function check(fine, why) {
+  if (!fine) throw new Error(`The file is damaged or not supported: ${why}.`);
+}
+
+// ---- arithmetic ----
+
+/** Divide by a power of two, to the nearest, halves upwards; or multiply. @param {number} x @param {number} by */
+const shift = (x, by) => (by > 0 ? Math.floor((x + POWERS[by - 1]) / POWERS[by]) : x * POWERS[-by]);
+/** @param {number} x @param {number} low @param {number} high */
+export const clamp = (x, low, high) => (x < low ? low : x > high ? high : x);
+/** Read a table of odd length with 0 in its middle. @param {any} table @param {number} x */
+const lookup = (table, x) => table[clamp(x, (1 - table.length) / 2, (table.length - 1) / 2) + (table.length - 1) / 2];
+/** floor(a b / 2^bits) where a b may need 64 bits. @param {number} a @param {number} b @param {number} bits */
+function mulShift(a, b, bits) {
+  const part = POWERS[Math.min(bits, 20)], high = Math.floor(a / part);
+  return Math.floor((high * b + Math.floor(((a - high * part) * b) / part)) / (POWERS[bits] / part));
+}
+/** Read a table by linear interpolation at x; entries are `step` apart, 0 in the middle.
+ *  @param {any} table @param {number} x @param {number} step */
+export function interpolate(table, x, step = 256) {
+  const middle = (table.length - 1) / 2, index = clamp(Math.floor(x / step) + middle, 0, table.length - 2);
+  return table[index] + Math.floor(((table[index + 1] - table[index]) * clamp(x - (index - middle) * step, 0, step)) / step);
+}
+
+// ---- files ----
+
+/** CRC-32C, or CRC-32 by its polynomial. @param {Uint8Array} bytes @param {number} polynomial */
+export function crc32(bytes, polynomial = 0x82f63b78) {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
+  }
+  return (crc ^ 0xffffffff) >>> 0;
+}
+/** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
+export const joined = (...parts) => {
+  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((start, part) => (result.set(part, start), start + part.length), 0);
+  return result;
+};
+/** @param {Uint8Array} bytes */
+export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Write JSON with sorted keys, as the fingerprint needs it. @param {any} value @returns {string} */
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(", ")}]`;
+  if (value !== null && typeof value === "object")
+    return `{${Object.keys(value).sort().map((key) => `${canonical(key)}: ${canonical(value[key])}`).join(", ")}}`;
+  return JSON.stringify(value).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+/** @type {Record<string, [string, any]>} */
+const DTYPES = {
+  I8: ["|i1", Int8Array], U8: ["|u1", Uint8Array], I16: ["<i2", Int16Array], I32: ["<i4", Int32Array],
+  I64: ["<i8", BigInt64Array], F32: ["<f4", Float32Array], F64: ["<f8", Float64Array],
+};
+/** Read a safetensors file. @param {Uint8Array} file @returns {Record<string, Tensor>} */
+function readTensors(file) {
+  check(file.length >= 8, "it has no header");
+  const first = 8 + Number(new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true));
+  check(first <= file.length, "its header is cut off");
+  const { __metadata__: _, ...header } = JSON.parse(new TextDecoder().decode(file.subarray(8, first)));
+  return Object.fromEntries(Object.entries(header).map(([name, { dtype, shape, data_offsets: [from, to] }]) => {
+    check(dtype in DTYPES && 0 <= from && from <= to && first + to <= file.length, `tensor ${name}`);
+    const kind = DTYPES[dtype][1], bytes = file.slice(first + from, first + to);
+    const size = shape.reduce((/** @type {number} */ a, /** @type {number} */ b) => a * b, kind.BYTES_PER_ELEMENT);
+    check(size === bytes.length, `the size of tensor ${name}`);
+    return [name, { dtype, shape, bytes, data: new kind(bytes.buffer) }];
+  }));
+}
+/** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
+export async function openProgram(json, file) {
+  const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
+  check(format === "pointillist-program" && version === 1, `format ${format}, version ${version}`);
+  const tensors = readTensors(file), encoder = new TextEncoder();
+  /** @type {Uint8Array[]} */
+  const hashed = [encoder.encode(canonical(document))];
+  for (const name of Object.keys(tensors).sort()) {
+    const { dtype, shape, bytes } = tensors[name], comma = shape.length === 1 ? "," : "";
+    hashed.push(encoder.encode(`${name} ${DTYPES[dtype][0]} (${shape.join(", ")}${comma});`), bytes);
+  }
+  const digest = await crypto.subtle.digest("SHA-256", joined(...hashed));
+  check(hex(new Uint8Array(digest)) === fingerprint, "its fingerprint is wrong");
+  /** @type {TensorReader} */
+  const tensor = (name, dtype, shape) => {
+    const one = tensors[name];
+    check(one && one.dtype === dtype && one.shape.length === shape.length, `tensor ${name}`);
+    check(shape.every((size, axis) => size === null || size === one.shape[axis]), `the shape of tensor ${name}`);
+    return one;
+  };
+  const programs = document.programs.map((/** @type {any} */ one) => readProgram(one, tensor));
+  const parts = document.parts.map((/** @type {any[]} */ list) => list.map((part) => {
+    const rows = tensor(part.rows, "I32", part.kind === "vector" ? [null, null] : [null, null, null, null]);
+    check(rows.shape[0] >= Math.max(1, part.names.length), `the rows of ${part.name}`);
+    return { ...part, rows };
+  }));
+  for (const order of Object.values(document.orders)) check(order < programs.length && order < parts.length, "an order");
+  const { image, fixed_size: fixedSize, orders } = document;
+  return { image, fixedSize, fingerprint, orders, parts, programs, tensor };
+}
+
+/** Constants of each opcode and their types. @type {Record<string, Record<string, string>>} */
+const CONSTANTS = {
+  ADD: { left: "I8", right: "I8" }, MULTIPLY: { shift: "I8" }, OFFSET: { constant: "I32" }, SCALE: { factor: "I16", shift: "I8" },
+  GATE: { tanh: "I16", sigmoid: "I16", left: "I8", right: "I8", shift: "I8" }, RELU: {}, NARROW: { shift: "I8" },
+  RESCALE: { shift: "I8" }, LOOKUP: { table: "I32", shift: "I8" }, RECTIFIED_LOOKUP: { table: "I32", shift: "I8" },
+  LINEAR: { matrix: "I8", bias: "I32", shift: "I8" }, PROJECT: { matrix: "I16", bias: "I64", shift: "I8" },
+  SCAN: { matrix: "I8", shift: "I8", gate: "I8", tanh: "I16", sigmoid: "I16", hidden: "I32", cell: "I32" },
+  ATTEND: { exp: "I32", factor: "I64" }, COPY: {}, SHIFT_DOWN: {}, STORE: {}, GATHER: {}, UPSAMPLE: {}, STORE_KV: {},
+  INPUT: {}, CONSTANT: { constant: "I32" }, MAP_CONSTANT: { numbers: "I32" },
+};
+/** Shape of a constant. @param {string} op @param {string} name @param {number} m outputs @param {number} n inputs */
+function shapeOf(op, name, m, n) {
+  if (name === "matrix") return op === "SCAN" ? [m, 4 * m] : [n, m];
+  if (["table", "tanh", "sigmoid", "exp"].includes(name)) return [null];
+  if (name === "numbers") return [null, null, m];
+  return [op === "ATTEND" ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
+}
+
+/** @param {any} one @param {TensorReader} tensor @returns {Program} */
+function readProgram(one, tensor) {
+  /** @type {Value[]} */
+  const values = one.values.map((/** @type {number[]} */ [channels, phase, depth, scale, narrow, signed]) =>
+    ({ channels, phase, depth, scale, dtype: !narrow ? "I32" : signed ? "I8" : "U8" }));
+  const maps = one.maps.map((/** @type {any} */ map) => ({
+    channels: map.channels, scale: map.scale, heads: map.num_heads ?? 0, keys: map.key_channels ?? 0,
+    above: map.initial_above == null ? null : tensor(map.initial_above, "I32", [map.channels]).data,
+    left: map.initial_left == null ? null : tensor(map.initial_left, "I32", [map.channels]).data,
+  }));
+  /** @param {number[]} numbers @returns {View} */
+  const viewOf = ([value, start, channels]) => {
+    check(value < values.length && start + channels <= values[value].channels, `value ${value}`);
+    return { value, start, channels };
+  };
+  /** @param {any} raw @param {number} phase @returns {Instruction} */
+  const instructionOf = (raw, phase) => {
+    const due = CONSTANTS[raw.op], names = Object.keys(raw.constants ?? {});
+    check(due && names.length === Object.keys(due).length && names.every((name) => name in due), `instruction ${raw.op}`);
+    const out = raw.out ? viewOf(raw.out) : null, inputs = raw.in.map(viewOf), m = out?.channels ?? 0, n = inputs[0]?.channels ?? 0;
+    /** @type {Record<string, any>} */
+    const c = {};
+    for (const name of names) {
+      const shape = shapeOf(raw.op, name, m, n), { data, shape: size } = tensor(raw.constants[name], due[name], shape);
+      check(shape[0] !== null || shape.length > 1 || size[0] % 2 === 1, `a table of ${raw.op}`);
+      check(due[name] !== "I8" || name === "matrix" || /** @type {any} */ (data).every((/** @type {number} */ by) => Math.abs(by) <= 62), "a shift");
+      if (name === "numbers") c.width = size[1];
+      c[name] = data;
+    }
+    check(raw.map == null || raw.map < maps.length, `map ${raw.map}`);
+    check([...inputs, ...(out ? [out] : [])].every((view) => Math.log2(values[view.value].scale) % 1 === 0), "a scale");
+    check(!["LINEAR", "ATTEND"].includes(raw.op) || values[inputs[0]?.value]?.dtype !== "I32", `${raw.op} of wide values`);
+    check(!["MULTIPLY", "SCALE"].includes(raw.op) || c.shift.every((/** @type {number} */ by) => by >= -10), `the shift of ${raw.op}`);
+    check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
+    check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
+    check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);
+    for (let column = 0; raw.op === "LINEAR" && column < m; column++) {
+      let bound = Math.abs(c.bias[column]);
+      for (let row = 0; row < n; row++) bound += 255 * Math.abs(c.matrix[row * m + column]);
+      check(bound < 2 ** 31, "a sum could overflow");
+    }
+    return { op: raw.op, out, inputs, c, map: raw.map, taps: raw.taps ?? [], key: raw.key ?? "", parity: raw.row_parity ?? null };
+  };
+  const code = one.code.map((/** @type {any[]} */ part, /** @type {number} */ phase) => part.map((raw) => instructionOf(raw, phase)));
+  const { num_sub_steps: subSteps, canvas_width: canvasWidth, head } = one, width = (subSteps * canvasWidth) / head.channels;
+  check(maps.length > 0 && maps[0].channels === subSteps * canvasWidth, "the first map is not the canvas");
+  const inputs = Object.fromEntries(Object.entries(one.inputs).map(([name, input]) =>
+    [name, { ...input, unit: tensor(input.unit, "F64", [input.channels]).data }]));
+  const tables = Object.fromEntries(Object.entries(head.tables).map(([name, table]) => [name, tensor(table, "I32", [null]).data]));
+  const canvasValues = tensor(one.canvas_values, "I8", [head.levels, width]).data;
+  return { subSteps, canvasWidth, canvasValues, sCurve: one.s_curve, values, maps, inputs, code, params: viewOf(one.params), head: { ...head, tables } };
+}
+
+// ---- opcodes ----
+
+/** Opcodes that treat each channel alone: channel k of constants c and inputs x, y, before it is clamped.
+ *  @type {Record<string, (c: any, k: number, x: number, y: number) => number>} */
+const ELEMENTWISE = {
+  ADD: (c, k, x, y) => shift(x, c.left[k]) + shift(y, c.right[k]),
+  MULTIPLY: (c, k, x, y) => shift(x * y, c.shift[k]),
+  OFFSET: (c, k, x) => x + c.constant[k],
+  SCALE: (c, k, x) => shift(x * c.factor[k], c.shift[k]),
+  GATE: (c, k, x, y) => shift(lookup(c.tanh, shift(x, c.left[k])) * lookup(c.sigmoid, shift(y, c.right[k])), c.shift[k]),
+  RELU: (_, _k, x) => Math.max(x, 0),
+  NARROW: (c, k, x) => shift(x, c.shift[k]),
+  RESCALE: (c, k, x) => shift(x, c.shift[k]),
+  LOOKUP: (c, k, x) => lookup(c.table, shift(x, c.shift[k])),
+  RECTIFIED_LOOKUP: (c, k, x) => Math.max(x, 0) + lookup(c.table, shift(x, c.shift[k])),
+  COPY: (_, _k, x) => x,
+  SHIFT_DOWN: (_, _k, x) => x,
+  CONSTANT: (c, k) => c.constant[k],
+};
+
+/** Add x @ matrix to sums. @param {Int32Array} x @param {number} from @param {number} count @param {Int8Array} matrix
+ *  @param {Int32Array} sums @param {number} m */
+function product(x, from, count, matrix, sums, m) {
+  for (let n = 0, begin = 0; n < count; n++, begin += m) {
+    const number = x[from + n];
+    if (number) for (let k = 0; k < m; k++) sums[k] = (sums[k] + Math.imul(number, matrix[begin + k])) | 0;
+  }
+  return sums;
+}
+
+/** A program at work on an image: frequencies of one sub-pixel after the other. */
+export class Run {
+  /** @param {Program} program @param {number} height @param {number} width @param {Inputs} inputs */
+  constructor(program, height, width, inputs) {
+    const { values, maps, head, code } = program, across = (/** @type {number} */ scale) => Math.ceil(width / scale);
+    this.program = program; this.height = height; this.width = width; this.inputs = inputs;
+    this.values = values.map(({ channels, phase, scale }) => new Int32Array(channels * (phase === ROW ? across(scale) : 1)));
+    this.maps = maps.map(({ channels, scale }) => new Int32Array(channels * across(scale) * Math.ceil(height / scale)));
+    this.row = this.column = this.step = 0;
+    this.rowBegun = this.hasRun = false;
+    this.pixel = new Int32Array(head.channels);
+    this.sums = new Int32Array(Math.max(1, ...values.map(({ channels }) => channels)));
+    for (const i of code[IMAGE]) this.run(i, 0, 0);
+  }
+  get done() { return this.row === this.height; }
+
+  /** Where the channels of a view begin. @param {View} view @param {number} column of its grid */
+  at({ value, start }, column) {
+    const { phase, channels } = this.program.values[value];
+    return phase === ROW ? column * channels + start : start;
+  }
+  /** Run instructions in the current row, at a column or, where it is -1, at all. @param {Instruction[]} code @param {number} column */
+  part(code, column) {
+    for (const i of code) {
+      const { scale, depth } = this.program.values[(i.out ?? i.inputs[0]).value], row = this.row / scale;
+      if (row % 1 || (column >= 0 && column % scale) || row < depth || (i.parity !== null && row % 2 !== i.parity)) continue;
+      if (column >= 0) this.run(i, row, column / scale);
+      else if (i.op === "SCAN") this.scan(i);
+      else for (let each = 0; each < this.width / scale; each++) this.run(i, row, each);
+    }
+  }
+  /** Run an instruction at a site of its grid. @param {Instruction} i @param {number} row @param {number} column */
+  run(i, row, column) {
+    const { program, values } = this, [x, y] = i.inputs, { c } = i, map = program.maps[i.map], from = x ? this.at(x, column) : 0;
+    const source = x && values[x.value];
+    if (!i.out) { // STORE, STORE_KV
+      const to = (row * Math.ceil(this.width / map.scale) + column) * map.channels;
+      return this.maps[i.map].set(source.subarray(from, from + map.channels), to);
+    }
+    const out = values[i.out.value], to = this.at(i.out, column), m = i.out.channels;
+    const { dtype, depth, scale, phase } = program.values[i.out.value], [low, high] = RANGES[dtype];
+    const start = y ? this.at(y, column) : from, other = y ? values[y.value] : source;
+    if (i.op === "LINEAR") {
+      const sums = product(source, from, x.channels, c.matrix, this.sums.fill(0, 0, m), m);
+      for (let k = 0; k < m; k++) out[to + k] = clamp(shift(sums[k] + c.bias[k], c.shift[k]) + (y ? other[start + k] : 0), low, high);
+    } else if (i.op === "PROJECT") {
+      for (let k = 0; k < m; k++) {
+        let sum = c.bias[k], by = BigInt(c.shift[k]);
+        for (let n = 0; n < x.channels; n++) sum += BigInt(source[from + n] * c.matrix[n * m + k]);
+        out[to + k] = clamp(Number(by > 0n ? (sum + (1n << (by - 1n))) >> by : sum << -by), low, high);
+      }
+    } else if (i.op === "GATHER") {
+      const step = scale / map.scale;
+      i.taps.forEach(([dy, dx], tap) => this.gather(i.map, row * step + dy, column * step + dx, out, to + tap * map.channels));
+    } else if (i.op === "UPSAMPLE") {
+      const coarse = (row >> 1) * Math.ceil(this.width / map.scale) + (column >> 1), quarter = 2 * (row % 2) + (column % 2);
+      out.set(this.maps[i.map].subarray(coarse * map.channels + quarter * m, coarse * map.channels + (quarter + 1) * m), to);
+    } else if (i.op === "INPUT" || i.op === "MAP_CONSTANT") {
+      const begin = phase === IMAGE ? 0 : ((row - depth) * (c.width ?? this.width) + column) * m;
+      out.set((c.numbers ?? this.inputs[i.key]).subarray(begin, begin + m), to);
+    } else if (i.op === "ATTEND") this.attend(i, i.out, row * this.width + column, column);
+    else {
+      const formula = ELEMENTWISE[i.op];
+      for (let k = 0; k < m; k++) out[to + k] = clamp(formula(c, k, x ? source[from + k] : 0, y ? other[start + k] : 0), low, high);
+    }
+  }
+  /** Copy a site of a map; beyond the border its initial state, or 0.
+   *  @param {number} index @param {number} row @param {number} column @param {Int32Array} out @param {number} to */
+  gather(index, row, column, out, to) {
+    const { channels, scale, above, left } = this.program.maps[index], across = Math.ceil(this.width / scale);
+    const begin = (row * across + column) * channels;
+    if (row >= 0 && column >= 0 && column < across) out.set(this.maps[index].subarray(begin, begin + channels), to);
+    else if (column < 0 && left) out.set(left, to);
+    else if (row < 0 && column >= 0 && column < across && above) out.set(above, to);
+    else out.fill(0, to, to + channels);
+  }
+  /** An LSTM along the current row. @param {Instruction} i */
+  scan({ c, out, inputs: [x], taps }) {
+    const view = /** @type {View} */ (out), d = view.channels, cell = Float64Array.from(c.cell), gates = new Float64Array(4 * d);
+    let hidden = Float64Array.from(c.hidden);
+    for (let n = 0; n < this.width; n++) {
+      const column = taps[0][1] < 0 ? n : this.width - 1 - n, from = this.at(x, column), to = this.at(view, column);
+      for (let k = 0; k < 4 * d; k++) {
+        const sum = hidden.reduce((total, h, row) => total + h * c.matrix[row * 4 * d + k], 0);
+        const gate = clamp(this.values[x.value][from + k] + shift(sum, c.shift[k]), -LIMIT, LIMIT);
+        gates[k] = lookup(k < 3 * d ? c.sigmoid : c.tanh, shift(gate, c.gate[k]));
+      }
+      hidden = hidden.map((_, k) => {
+        cell[k] = clamp(shift(gates[d + k] * cell[k], 14) + shift(gates[2 * d + k] * gates[3 * d + k], 14), -LIMIT, LIMIT);
+        const result = shift(gates[k] * lookup(c.tanh, shift(cell[k], 6)), 14);
+        this.values[view.value][to + k] = clamp(result, -LIMIT, LIMIT);
+        return clamp(shift(result, 7), -128, 127);
+      });
+    }
+  }
+  /** Attend to all earlier sites, head by head. @param {Instruction} i @param {View} view @param {number} sites @param {number} column */
+  attend({ c, map, inputs: [x] }, view, sites, column) {
+    const { channels, heads, keys } = this.program.maps[map], cache = this.maps[map], width = (channels - keys) / heads;
+    const query = this.values[x.value].subarray(this.at(x, column)), out = this.values[view.value].subarray(this.at(view, column));
+    const [low, high] = RANGES[this.program.values[view.value].dtype];
+    for (let head = 0; head < heads; head++) {
+      const scores = Float64Array.from({ length: sites }, (_, j) => {
+        let score = 0;
+        for (let k = (head * keys) / heads; k < ((head + 1) * keys) / heads; k++) score += query[k] * cache[j * channels + k];
+        return score;
+      });
+      const best = scores.reduce((a, b) => Math.max(a, b), -Infinity);
+      const weights = scores.map((s) => c.exp[Math.min(mulShift(best - s, Number(c.factor[0]), 16), c.exp.length - 1)]);
+      const total = BigInt(weights.reduce((a, b) => a + b, 0));
+      for (let k = head * width; k < (head + 1) * width; k++) {
+        const numerator = (BigInt(weights.reduce((sum, w, j) => sum + w * cache[j * channels + keys + k], 0)) << 9n) + total;
+        const quotient = total ? numerator / (2n * total) : 0n; // towards 0; there is nothing at the first site
+        out[k] = clamp(Number(numerator < quotient * 2n * total ? quotient - 1n : quotient), low, high);
+      }
+      if (!sites) out.fill(0, head * width, (head + 1) * width);
+    }
+  }
+  /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
+  frequencies() {
+    const { params, code, head } = this.program;
+    if (!this.hasRun && !this.rowBegun) this.part(code[ROW], -1);
+    if (!this.hasRun) this.part(code[SITE], this.column);
+    this.rowBegun = this.hasRun = true;
+    const start = this.at(params, this.column);
+    return frequencies(head, this.values[params.value].subarray(start, start + params.channels), this.pixel, this.step);
+  }
+  /** Take the level of the current sub-pixel, and go to the next. @param {number} level */
+  observe(level) {
+    const { subSteps, canvasWidth, sCurve, canvasValues, head: { channels }, code, maps } = this.program;
+    const width = (subSteps * canvasWidth) / channels, coupled = subSteps !== channels;
+    if (!this.hasRun) this.frequencies();
+    this.pixel[this.step++] = level;
+    if (!coupled || this.step === channels) for (let channel = coupled ? 0 : this.step - 1; channel < this.step; channel++) {
+      const each = this.pixel[channel], start = (this.row * this.width + this.column) * maps[0].channels + channel * width;
+      this.maps[0].set(canvasValues.subarray(each * width, (each + 1) * width), start);
+    }
+    if (!coupled) this.hasRun = false;
+    if (this.step < channels) return;
+    this.part(code[POST_DRAW], this.column);
+    this.hasRun = false; this.step = 0;
+    this.column += sCurve && this.row % 2 ? -1 : 1;
+    if (this.column >= 0 && this.column < this.width) return;
+    this.row++; this.rowBegun = false;
+    this.column = sCurve && this.row % 2 ? this.width - 1 : 0;
+  }
+}
+
+// ---- the head: from parameters to frequencies, to a level ----
+
+/** In proportion to weights: at least 1 each where allowed, and 2^bits in all.
+ *  @param {Float64Array} weights @param {number} bits @param {boolean[] | null} allowed */
+function normalise(weights, bits, allowed = null) {
+  const total = weights.reduce((sum, w, k) => sum + (!allowed || allowed[k] ? w : 0), 0);
+  const ratio = Number((1n << BigInt(bits + 32)) / BigInt(total));
+  const result = weights.map((w, k) => (!allowed || allowed[k] ? Math.max(1, mulShift(w, ratio, 32)) : 0));
+  result[result.indexOf(Math.max(...result))] += POWERS[bits] - result.reduce((a, b) => a + b);
+  return result;
+}
+/** @param {Head} head @param {Int32Array} params @param {Int32Array} pixel @param {number} channel @returns {Float64Array} */
+function frequencies(head, params, pixel, channel) {
+  const { levels, precision, tables: { exp } } = head;
+  if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel), precision);
+  const logits = head.kind === "bernoulli" ? [0, params[channel]] : [...params.subarray(channel * levels, (channel + 1) * levels)];
+  const most = Math.max(...logits);
+  return normalise(Float64Array.from(logits, (logit) => exp[Math.min(most - logit, exp.length - 1)]), precision);
+}
+/** Weights of the levels under a mixture of logistics.
+ *  @param {Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel */
+function mixture({ mixtures: m, channels, levels, tables }, p, pixel, channel) {
+  const most = Math.max(...p.subarray(0, m));
+  let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
+  /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
+  const cdf = (j, c) => {
+    const inverse = tables.inverse[clamp(p[m * (1 + channels + c) + j], -7 * 256, 8 * 256) + 7 * 256];
+    let mean = (p[m * (1 + c) + j] + 65536) * (levels - 1);
+    for (let before = 0, at = m * (1 + 2 * channels + (c * (c - 1)) / 2) + j; before < c; before++, at += m)
+      mean += interpolate(tables.tanh, p[at]) * (2 * pixel[before] - (levels - 1));
+    return (/** @type {number} */ level) =>
+      interpolate(tables.sigmoid, mulShift(clamp(level * 2 ** 17 + 65536 - mean, -(2 ** 28), 2 ** 28), inverse, 25));
+  };
+  for (let before = 0; before < channel; before++) {
+    const level = pixel[before];
+    weights = weights.map((weight, j) => {
+      const edge = cdf(j, before), upper = level === levels - 1 ? 2 ** 24 : edge(level);
+      return weight * Math.max(1, upper - (level === 0 ? 0 : edge(level - 1)));
+    });
+    const bits = POWERS.findIndex((power) => power > Math.max(...weights));
+    weights = weights.map((weight) => Math.floor(weight / POWERS[Math.max(0, bits - 25)]));
+  }
+  const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b), result = new Float64Array(levels);
+  for (let k = 0, below = 0; k < levels; k++) {
+    let high = 0, low = 0; // of the sum over 2^24
+    for (let j = 0; j < m; j++) {
+      const product = weights[j] * edges[j](k), whole = Math.floor(product / 2 ** 24);
+      high += whole; low += product - whole * 2 ** 24;
+    }
+    const above = k === levels - 1 ? total : high + Math.floor(low / 2 ** 24);
+    result[k] = above - below; below = above;
+  }
+  return result;
+}
+
+const LOG = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 20 * Math.log2(1 + i / 256) + 0.5));
+const EXP = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 30 * 2 ** (-i / 256) + 0.5));
+/** Read one of both at x of 2^bits. @param {Float64Array} table @param {number} x @param {number} bits */
+function read(table, x, bits) {
+  const i = Math.floor(x / POWERS[bits - 8]);
+  return table[i] + Math.floor(((table[i + 1] - table[i]) * (x - i * POWERS[bits - 8])) / POWERS[bits - 8]);
+}
+/** log2 in steps of 2^-20. @param {number} f */
+function log2(f) {
+  const e = 31 - Math.clz32(f);
+  return e * 2 ** 20 + read(LOG, f * POWERS[24 - e] - 2 ** 24, 24);
+}
+/** Frequencies after guidance, temperature, top-p and allowed levels; they sum to 2^30.
+ *  @param {Float64Array} conditional @param {Float64Array | null} reference @param {number} guidance @param {number} temperature
+ *  @param {number} topP @param {boolean[] | null} allowed */
+export function transform(conditional, reference, guidance, temperature, topP, allowed = null) {
+  const g = Math.floor(guidance * 65536 + 0.5), p = Math.max(1, Math.floor(topP * 2 ** 30 + 0.5));
+  const b = temperature < 2 ** -10 ? 0 : Math.max(1, Math.floor(65536 / temperature + 0.5));
+  let weights = conditional;
+  if (reference || b !== 65536) {
+    const logs = conditional.map((f, k) => {
+      const u = reference ? log2(reference[k]) : log2(f);
+      return u + Math.floor((g * (log2(f) - u)) / 65536);
+    });
+    const best = Math.max(...logs.filter((_, k) => !allowed || allowed[k]));
+    const first = logs.findIndex((l, k) => l === best && (!allowed || allowed[k]));
+    if (b === 0) return logs.map((_, k) => (k === first ? 2 ** 30 : 0));
+    weights = logs.map((l) => {
+      const d = mulShift(Math.max(0, best - l), b, 16), n = Math.floor(d / 2 ** 20);
+      return Math.floor(read(EXP, d - n * 2 ** 20, 20) / POWERS[Math.min(n, 31)]);
+    });
+  }
+  const result = normalise(weights, 30, allowed);
+  if (p === 2 ** 30) return result;
+  const order = [...result.keys()].sort((j, k) => result[k] - result[j] || j - k), nucleus = Array(result.length).fill(false);
+  for (let before = 0, n = 0; n < order.length && before < p; before += result[order[n++]]) nucleus[order[n]] = true;
+  return normalise(result, 30, nucleus);
+}
+/** The first level whose cumulative sum exceeds floor(uniform 2^bits). @param {Float64Array} f @param {number} uniform @param {number} bits */
+function draw(f, uniform, bits) {
+  let sum = 0;
+  return f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
+}
+
+// ---- uniforms: numpy's default_rng([seed, index]) ----
+
+/** @param {number} seed @param {number} index @param {number} count @returns {Float64Array} */
+export function uniforms(seed, index, count) {
+  const entropy = [seed, index].flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
+  let constant = 0x43b0d7e5;
+  const hash = (/** @type {number} */ x, /** @type {number} */ multiplier) => {
+    x ^= constant; constant = Math.imul(constant, multiplier); x = Math.imul(x, constant);
+    return (x ^ (x >>> 16)) >>> 0;
+  };
+  const pool = [0, 1, 2, 3].map((i) => hash(entropy[i] ?? 0, 0x931e8875));
+  for (let from = 0; from < 4; from++) for (let to = 0; to < 4; to++) if (from !== to) {
+    const mixed = Math.imul(0xca01f9dd, pool[to]) - Math.imul(0x4973f715, hash(pool[from], 0x931e8875));
+    pool[to] = (mixed ^ (mixed >>> 16)) >>> 0;
+  }
+  constant = 0x8b51f9dd;
+  const words = Array.from({ length: 8 }, (_, i) => BigInt(hash(pool[i % 4], 0x58f38ded)));
+  const [a, b, c, d] = [0, 2, 4, 6].map((i) => words[i] | (words[i + 1] << 32n)), mask = (1n << 128n) - 1n;
+  const increment = ((((c << 64n) | d) << 1n) | 1n) & mask;
+  const next = (/** @type {bigint} */ state) => (state * 0x2360ed051fc65da44385df649fccf645n + increment) & mask;
+  let state = next((increment + ((a << 64n) | b)) & mask);
+  return Float64Array.from({ length: count }, () => {
+    state = next(state);
+    const folded = (state >> 64n) ^ (state & MASK), turn = state >> 122n;
+    return Number((((folded >> turn) | (folded << (64n - turn))) & MASK) >> 11n) / 2 ** 53;
+  });
+}
+
+// ---- orders, conditions, samples ----
+
+/** @param {Model} model @param {string} [name] @returns {Order} */
+export function orderOf(model, name = Object.keys(model.orders)[0]) {
+  const match = /^(?:raster|s-curve)(-columns)?(?:-(tr|bl|br))?$/.exec(name), corner = match?.[2] ?? "";
+  check(match !== null && name in model.orders, `the model has no order ${name}`);
+  return { name, columns: !!match[1], bottom: corner.startsWith("b"), right: corner.endsWith("r") };
+}
+/** Row and column in the image of a site of the raster frame. @param {Order} order @param {number} row @param {number} column
+ *  @param {number} height @param {number} width */
+export function siteOf(order, row, column, height, width) {
+  if (order.columns) [row, column] = [column, row];
+  return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
+}
+/** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`).
+ *  @param {Model} model @param {Order} order @param {number} height @param {number} width
+ *  @param {{label?: string | number | null, features?: Record<string, number[]>}} given @returns {Inputs} */
+export function conditions(model, order, height, width, given = {}) {
+  const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
+  /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
+  const pieces = { vector: [], map: [] };
+  for (const { name, kind, names, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
+    const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
+    let index = count - 1;
+    if (name === "order") index = names.indexOf(order.name);
+    else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
+    check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
+    check(kind === "vector" || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
+    const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
+    const row = features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
+      : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
+    pieces[kind].push({ row, channels });
+  }
+  return Object.fromEntries(Object.entries(inputs).map(([kind, { channels }]) => {
+    const sites = kind === "vector" ? 1 : rows * columns, result = new Int32Array(sites * channels);
+    for (let site = 0, start = 0; site < sites; site++) {
+      const [y, x] = siteOf(order, Math.floor(site / columns), site % columns, height, width), from = sites === 1 ? 0 : y * width + x;
+      for (const { row, channels } of pieces[kind]) {
+        result.set(row.subarray(from * channels, (from + 1) * channels), start);
+        start += channels;
+      }
+    }
+    return [kind, result];
+  }));
+}
+/** Sample an image from its seed and conditions. `inputs` replaces conditions by integers; `known` has a level or null for each
+ *  sub-pixel `[channels, height, width]`; `allowed` tells of each level whether it may be drawn.
+ *  @param {Model} model
+ *  @param {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
+ *    features?: Record<string, number[]>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
+ *    order?: string, height?: number, width?: number, known?: (number | null)[] | null, allowed?: boolean[] | null}} options
+ *  @returns {{levels: Uint16Array, frequencies: Float64Array}} levels, and the frequency of each under the model */
+export function sample(model, options = {}) {
+  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, allowed = null } = options;
+  const { height = model.image.height, width = model.image.width } = options, order = orderOf(model, options.order);
+  check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
+  check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
+  const program = model.programs[model.orders[order.name]], { precision } = program.head;
+  const [rows, columns] = order.columns ? [width, height] : [height, width];
+  const guided = guidance !== 1 && (options.label != null || options.features != null || options.inputs != null);
+  const run = new Run(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
+  const other = guided ? new Run(program, rows, columns, conditions(model, order, height, width)) : null;
+  const u = options.uniforms ?? uniforms(seed, index, model.image.channels * height * width);
+  const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
+  const identity = !other && temperature === 1 && topP === 1 && !allowed;
+  while (!run.done) {
+    const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = known?.[at];
+    if (level != null) levels[at] = level;
+    else {
+      const f = run.frequencies(), reference = other ? other.frequencies() : null;
+      levels[at] = identity ? draw(f, u[at], precision) : draw(transform(f, reference, guidance, temperature, topP, allowed), u[at], 30);
+      result[at] = f[levels[at]];
+    }
+    run.observe(levels[at]);
+    other?.observe(levels[at]);
+  }
+  return { levels, frequencies: result };
+}

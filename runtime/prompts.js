@@ -1,0 +1,67 @@
+// Encode prompts in integers, after docs/reference/program_format.md.
+//
+//   sample(model, { features: promptFeatures(model, "red heart"), guidance: 3 });
+//
+// Words that are learned with the model need nothing else. The vector of a frozen sentence encoder is given by the caller;
+// without it that part of the condition is unknown.
+
+import { check, clamp, crc32, interpolate, orderOf } from "./pointillist.js";
+
+const LIMIT = 2 ** 24, SIGMOID = Float64Array.from({ length: 8193 }, (_, i) => Math.floor(2 ** 24 / (1 + Math.exp(16 - i / 256)) + 0.5));
+
+/** Round x 2^bits to an integer of at most `limit`. @param {number} x @param {number} bits @param {number} limit */
+const fixed = (x, bits, limit = LIMIT) => clamp(Math.floor(x * 2 ** bits + 0.5), -limit, limit);
+/** Read a weight as float32 numbers. @param {import("./pointillist.js").Model} model @param {any} prompts @param {string} name */
+function weightOf(model, prompts, name) {
+  const shape = name.endsWith("weight") ? [null, null] : [null], scale = prompts.weights[`${name}_scale`];
+  const { data, shape: [rows, width = 1] } = model.tensor(prompts.weights[name], scale ? "I8" : "F32", shape);
+  const scales = scale ? model.tensor(scale, "F32", [rows]).data : null;
+  return { rows, width, data: Float64Array.from(/** @type {any} */ (data), (w, i) => Math.fround(Number(w) * Number(scales ? scales[Math.floor(i / width)] : 1))) };
+}
+/** Apply a linear layer to numbers in steps of 2^-18. @param {any} model @param {any} prompts @param {string} name @param {number[]} x */
+function linear(model, prompts, name, x) {
+  const { rows, width, data } = weightOf(model, prompts, `${name}.weight`), bias = weightOf(model, prompts, `${name}.bias`).data;
+  check(width === x.length && width <= 2 ** 16 && bias.length === rows, `the weight ${name}`);
+  return Array.from({ length: rows }, (_, o) => {
+    const start = BigInt(fixed(bias[o], 38, 2 ** 60)) + (1n << 19n);
+    const sum = x.reduce((total, each, j) => total + BigInt(fixed(data[o * width + j], 20, 2 ** 22) * clamp(each, -LIMIT, LIMIT)), start);
+    return Number(sum >> 20n);
+  });
+}
+/** @param {number} z in steps of 2^-18 */
+function silu(z) {
+  z = clamp(z, -LIMIT, LIMIT);
+  return Math.floor((z * interpolate(SIGMOID, z, 1024) + 2 ** 23) / 2 ** 24);
+}
+/** Words and n-grams of a text, each once. @param {string} text @param {number} length */
+export function ngrams(text, length) {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [], features = new Set(words);
+  for (const word of words) {
+    const marked = [...`<${word}>`];
+    for (const n of [3, 4, 5]) for (let i = 0; i + n <= marked.length; i++) features.add(`#${marked.slice(i, i + n).join("")}`);
+  }
+  return [...features].slice(0, length);
+}
+/** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
+ *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the
+ *    frozen encoder @param {string} [order] @returns {Record<string, number[]>} */
+export function promptFeatures(model, text, sentence = null, order = undefined) {
+  /** @type {Record<string, number[]>} */
+  const result = {};
+  for (const { name, prompts } of model.parts[model.orders[orderOf(model, order).name]]) {
+    if (prompts?.kind === "sentence" && sentence && text.trim()) {
+      const x = Array.from(sentence, (v) => fixed(v * Math.sqrt(sentence.length), 18));
+      result[name] = linear(model, prompts, "second", linear(model, prompts, "first", x).map(silu));
+    } else if (prompts?.kind === "ngrams") {
+      const { rows, width, data } = weightOf(model, prompts, "embedding.weight"), chosen = ngrams(text, prompts.length);
+      if (!chosen.length) continue;
+      const buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows), root = fixed(1 / Math.sqrt(buckets.length), 20);
+      const mean = Array.from({ length: width }, (_, j) => {
+        const total = buckets.reduce((sum, bucket) => sum + fixed(data[bucket * width + j], 18), 0);
+        return Number((BigInt(total) * BigInt(root) + (1n << 19n)) >> 20n);
+      });
+      result[name] = linear(model, prompts, "out", mean);
+    }
+  }
+  return result;
+}

@@ -1,0 +1,57 @@
+// Run jobs of test_javascript.py: JSON from the standard input, results as JSON to the standard output.
+
+import { readFileSync } from "node:fs";
+import { decodeArchive } from "../../runtime/archive.js";
+import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { ngrams, promptFeatures } from "../../runtime/prompts.js";
+
+/** @type {Map<string, any>} */
+const models = new Map();
+const bytesOf = (path) => new Uint8Array(readFileSync(path));
+const open = async (folder) => {
+  if (!models.has(folder))
+    models.set(folder, await openProgram(readFileSync(`${folder}/program.json`, "utf8"), bytesOf(`${folder}/program.safetensors`)));
+  return models.get(folder);
+};
+const floats = (numbers) => (numbers ? Float64Array.from(numbers) : undefined);
+
+const JOBS = {
+  uniforms: ({ seed, index, count }) => [...uniforms(seed, index, count)],
+  transform: ({ conditional, reference, guidance, temperature, topP, allowed }) =>
+    [...transform(floats(conditional), floats(reference) ?? null, guidance, temperature, topP, allowed)],
+  sample: async ({ folder, options }) => {
+    const model = await open(folder), { inputs, uniforms: u, text, sentence, ...rest } = options;
+    const converted = inputs && Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, Int32Array.from(x)]));
+    const features = text ? promptFeatures(model, text, sentence && Float32Array.from(sentence), rest.order) : undefined;
+    const { levels, frequencies } = sample(model, { ...rest, inputs: converted, uniforms: floats(u), features });
+    return { levels: [...levels], frequencies: [...frequencies] };
+  },
+  features: async ({ folder, text, sentence }) =>
+    promptFeatures(await open(folder), text, sentence ? Float32Array.from(sentence) : null),
+  ngrams: ({ text, length }) => ngrams(text, length),
+  archive: async ({ folder, file }) => {
+    const records = decodeArchive(bytesOf(file), await open(folder));
+    return records.map(({ levels, ...rest }) => ({ ...rest, levels: [...levels] }));
+  },
+  damaged: async ({ folder, file }) => {
+    const model = await open(folder), whole = bytesOf(file);
+    return [...whole.keys()].flatMap((at) => [1, 128].map((flip) => {
+      const bytes = whole.slice();
+      bytes[at] ^= flip;
+      try { return decodeArchive(bytes, model).length; } catch (error) { return error.message; }
+    }));
+  },
+  damagedProgram: async ({ folder, places }) => {
+    const whole = [`${folder}/program.json`, `${folder}/program.safetensors`].map(bytesOf), results = [];
+    for (const [file, at] of places) {
+      const files = whole.map((bytes) => bytes.slice());
+      files[file][at % files[file].length] ^= 1;
+      try { await openProgram(new TextDecoder().decode(files[0]), files[1]); results.push("opened"); } catch (error) { results.push("rejected"); }
+    }
+    return results;
+  },
+};
+
+const results = [];
+for (const { job, ...settings } of JSON.parse(readFileSync(0, "utf8"))) results.push(await JOBS[job](settings));
+process.stdout.write(JSON.stringify(results));

@@ -1,0 +1,216 @@
+"""The second implementation, in JavaScript: the same levels and frequencies as Python, in Node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from pointillist.conditioning.fixed_point import BITS
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
+from pointillist.distributions.transform import Transform
+from pointillist.engine.head.transform import transform_frequencies
+from pointillist.portable import load, save
+from pointillist.portable.model import join_inputs
+from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.zoo import list_pretrained
+from tests.compression.golden.make import ARCHIVES
+from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
+from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
+from tests.integer.golden.make import EXPECTED, MODELS
+from tests.integer.golden.make import HERE as GOLDEN_MODELS
+from tests.integer.test_integer_properties import EXACT, integer_model_of
+from tests.integer.test_transform import SETTINGS, frequencies
+from tests.laws.strategies import models, random_inputs
+
+RUNTIME, NODE = Path(__file__).parents[2] / "runtime", shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to compare with JavaScript")
+ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+FOLDERS = {model.name: model.folder for model in list_pretrained()}
+QUICK = ("dungeons-narrow", "icons-guided", "outline-to-tile-hint")
+
+
+def javascript(*jobs: dict[str, Any]) -> list[Any]:
+    """Run jobs in Node."""
+    assert NODE is not None
+    command = [NODE, str(Path(__file__).parent / "run.js")]
+    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    result: list[Any] = json.loads(done.stdout)
+    return result
+
+
+def flat(inputs: dict[str, np.ndarray], image: int) -> dict[str, list[int]]:
+    """Return the conditions of an image, as JSON."""
+    return {name: x[image % len(x)].reshape(-1).tolist() for name, x in inputs.items()}
+
+
+def test_it_is_small() -> None:
+    """A student can read it: at most 600 lines run programs, and with archives 600 of code."""
+    lines = (RUNTIME / "pointillist.js").read_text(encoding="utf-8").splitlines()
+    more = (RUNTIME / "archive.js").read_text(encoding="utf-8").splitlines()
+    code = [line for line in [*lines, *more] if line.strip() and not line.strip().startswith(("//", "/*", "*"))]
+    assert len(lines) <= 600
+    assert len(code) <= 600
+
+
+def test_uniforms_are_those_of_numpy() -> None:
+    """For seeds of one word and of two."""
+    seeds = [(0, 0), (7, 3), (2**32 - 1, 1), (2**32, 0), (2**53 - 1, 2**31), (123456789, 2**33)]
+    results = javascript(*({"job": "uniforms", "seed": s, "index": i, "count": 50} for s, i in seeds))
+    for (seed, index), result in zip(seeds, results, strict=True):
+        assert result == np.random.default_rng([seed, index]).random(50).tolist()
+
+
+@settings(max_examples=20)
+@given(result=frequencies(), transform=SETTINGS, seed=st.integers(0, 99))
+def test_transforms(result: np.ndarray, transform: Transform, seed: int) -> None:
+    """Guidance, temperature, top-p and allowed levels, at the ends of their ranges too."""
+    assume(transform.temperature < np.inf)  # JSON has no infinity
+    count = len(result) // 2
+    allowed = np.random.default_rng(seed).random((count, result.shape[1])) < 0.5
+    allowed[~allowed.any(axis=1), 0] = True
+    due = transform_frequencies(result if transform.is_guided else result[:count], transform, allowed)
+    jobs = [
+        {
+            "job": "transform", "conditional": result[i].tolist(), "guidance": transform.guidance,
+            "reference": result[count + i].tolist() if transform.is_guided else None,
+            "temperature": transform.temperature, "topP": transform.top_p, "allowed": allowed[i].tolist(),
+        }
+        for i in range(count)
+    ]  # fmt: skip
+    assert javascript(*jobs) == due.tolist()
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_golden_archives(name: str) -> None:
+    """Each decodes to the images that it was made of."""
+    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[name][0]
+    (records,) = javascript({"job": "archive", "folder": str(folder), "file": str(file)})
+    with np.load(GOLDEN_ARCHIVES / "images.npz") as images:
+        expected = images[name]
+    assert [level for record in records for level in record["levels"]] == expected.reshape(-1).tolist()
+    assert {(record["height"], record["width"]) for record in records} == {expected.shape[2:]}
+
+
+@pytest.mark.parametrize("name", ["one", "labels"])
+def test_a_damaged_archive_is_rejected(name: str) -> None:
+    """Any flipped bit: by a sentence, never by other pixels."""
+    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[name][0]
+    (results,) = javascript({"job": "damaged", "folder": str(folder), "file": str(file)})
+    assert len(results) == 2 * file.stat().st_size
+    assert all(isinstance(result, str) and "damaged" in result for result in results)
+
+
+def test_a_damaged_program_is_rejected() -> None:
+    """Its fingerprint covers both files; `weights` and spaces are no part of it."""
+    folder = GOLDEN_MODELS / "gated-pixelcnn"
+    text, rng = (folder / "program.json").read_bytes(), np.random.default_rng(0)
+    inside = [p for p in rng.integers(text.index(b'"image"'), len(text), 40).tolist() if text[p : p + 1].isalnum()]
+    places = [[0, place] for place in inside] + [[1, place] for place in rng.integers(0, 10**6, 40).tolist()]
+    assert set(javascript({"job": "damagedProgram", "folder": str(folder), "places": places})[0]) == {"rejected"}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_golden_programs(name: str) -> None:
+    """Every opcode, head and order: the draws that the first release made."""
+    expected, model = (
+        json.loads((GOLDEN_MODELS / EXPECTED).read_text(encoding="utf-8"))[name],
+        load(GOLDEN_MODELS / name),
+    )
+    rng, shape = np.random.default_rng(7), (2, model.channels, model.height, model.width)
+    rng.integers(0, model.levels, shape)
+    uniforms = rng.integers(0, 2**53, shape) / 2.0**53
+    label = {"label": 1} if model.classes else {}
+    for order in model.orders:
+        options = [{"order": order, "uniforms": u.reshape(-1).tolist(), **label} for u in uniforms]
+        jobs = [{"job": "sample", "folder": str(GOLDEN_MODELS / name), "options": each} for each in options]
+        drawn = [level for result in javascript(*jobs) for level in result["levels"]]
+        assert " ".join(map(str, drawn)) == expected["orders"][order]["draws"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in QUICK else (pytest.mark.slow, pytest.mark.proof)) for n in CASES]
+)
+def test_golden_pictures(name: str) -> None:
+    """Every bundled model, under guidance, temperature and top-p too, has the stored hash."""
+    case = CASES[name]
+    inputs = stored_integers(case, ENTRIES[name]) if case.text or case.outline else None
+    jobs = []
+    for image in range(case.count):
+        options: dict[str, Any] = {
+            "uniforms": case.uniforms[image].reshape(-1).tolist(), "height": case.shape[2], "width": case.shape[3],
+            "guidance": case.guidance, "temperature": case.temperature, "topP": case.top_p,
+        }  # fmt: skip
+        options |= {"order": case.order} if case.order else {}
+        options |= {"label": case.label[image]} if case.label else {}
+        options |= {"inputs": flat(inputs, image)} if inputs else {}
+        jobs.append({"job": "sample", "folder": str(FOLDERS[case.model]), "options": options})
+    levels = np.array([result["levels"] for result in javascript(*jobs)]).reshape(case.shape)
+    assert digest(levels) == ENTRIES[name]["levels"]
+
+
+@pytest.mark.parametrize("prompt", ["orb spider", "Größe ÆØ 日本語", "a_b-c  9", "x", "!"])
+def test_a_seed_and_a_prompt_name_a_picture(prompt: str) -> None:
+    """Of learned words: from the seed, the prompt and the label alone, under guidance."""
+    model, transform = integer_model("outline-to-tile"), Transform(2.0, 0.9, 0.95)
+    options = {"seed": 2**40 + 1, "index": 5, "text": prompt, "label": "monster", "height": 32, "width": 32}
+    settings = {"guidance": 2.0, "temperature": 0.9, "topP": 0.95}
+    (result,) = javascript({"job": "sample", "folder": str(FOLDERS["outline-to-tile"]), "options": options | settings})
+    uniforms = seeded_uniforms(2**40 + 1, [5], (1, 32, 32))
+    levels, nats = model.sample(uniforms, "monster", text=prompt, transform=transform)
+    assert result["levels"] == levels.reshape(-1).tolist()
+    assert np.log(np.array(result["frequencies"]) / 2**16).sum() == pytest.approx(nats[0])
+
+
+def test_features_of_prompts() -> None:
+    """Of learned words and of the vector of a frozen encoder, in every part that reads prompts."""
+    vector = np.random.default_rng(0).normal(size=512).astype(np.float32) / np.float32(22)
+    job = {"job": "features", "folder": str(FOLDERS["icons"]), "text": "heart", "sentence": vector.tolist()}
+    (result,) = javascript(job)
+    encoders = {p.name: p.encoder for p in integer_model("icons").parts[0] if p.encoder is not None}
+    words = encoders["words"].reader.read(["heart"])[0]
+    for name, values in (("text", vector[None]), ("words", words)):
+        due = encoders[name].features(values, np.ones(1, bool))[0]
+        assert np.array_equal(np.array(result[name]) / 2.0**BITS, due)
+
+
+@given(text=st.text(max_size=30))
+@settings(max_examples=10)
+def test_ngrams(text: str) -> None:
+    """Python's words and lower case: letters, digits and _ of any script that both know."""
+    assume(all(ord(c) < 0x3000 and (c.isascii() or c.isalpha() or c.isspace()) for c in text))
+    buckets = hash_ngrams(text, 2**31, 64)
+    assert len(javascript({"job": "ngrams", "text": text, "length": 64})[0]) == (buckets != PAD).sum()
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("name", EXACT)
+@settings(max_examples=2)
+@given(data=st.data())
+def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Any network, likelihood, condition, order and size, under guidance too: the levels and frequencies of Python."""
+    model = data.draw(models(name, tokens=False))
+    assume(min(model.image.height, model.image.width) > 1)
+    folder = tmp_path_factory.mktemp("program")
+    stored = save(integer_model_of(model), folder)
+    order = stored.order(data.draw(st.sampled_from(list(stored.orders))))
+    shape = (1, stored.channels, stored.height, stored.width)
+    inputs = model.integer_model().inputs(random_inputs(model, 1), 1, shape[2:], order)
+    transform = Transform(data.draw(st.sampled_from([1.0, 2.5])) if inputs else 1.0, 0.8, 0.9)
+    joined = join_inputs(inputs, stored.inputs(1, shape[2:], order)) if transform.is_guided else inputs
+    uniforms = np.random.default_rng(data.draw(st.integers(0, 99))).random(shape)
+    levels, nats = stored.sample_given(uniforms, joined, order, transform)
+    options = {"uniforms": uniforms.reshape(-1).tolist(), "inputs": flat(inputs, 0), "order": order.name}
+    options |= {"guidance": transform.guidance, "temperature": 0.8, "topP": 0.9}
+    (result,) = javascript({"job": "sample", "folder": str(folder), "options": options})
+    assert result["levels"] == levels.reshape(-1).tolist()
+    total = 2.0 ** stored.program(order).head.precision
+    assert np.log(np.array(result["frequencies"]) / total).sum() == pytest.approx(nats[0])
