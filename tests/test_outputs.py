@@ -11,8 +11,7 @@ import torch
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
 from tests.laws.strategies import make_model
 from tests.tolerances import DOUBLE
 

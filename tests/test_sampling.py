@@ -12,9 +12,9 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.sampling.api import stream
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
 from pointillist.sampling.loop import create_stepper
+from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.uniforms import seeded_uniforms
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding
@@ -101,9 +101,9 @@ def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
 
 def test_stream_gives_the_same_images_in_batches(model: pt.PixelModel) -> None:
     """Lazily: the second batch is sampled when it is consumed."""
-    parts = list(stream(model, 5, seed=3, batch_size=2))
+    parts = list(SamplePlan.of(model, 5, seed=3, batch_size=2).stream())
     assert [len(p) for p in parts] == [2, 2, 1]
-    assert torch.equal(torch.cat([p.levels for p in parts]), pt.sample(model, 5, seed=3).levels)
+    assert np.array_equal(np.concatenate([p.levels for p in parts]), pt.sample(model, 5, seed=3).levels)
 
 
 def test_the_model_is_unchanged(model: pt.PixelModel) -> None:
@@ -221,11 +221,11 @@ def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> 
         return parse(self, value, count, size)
 
     monkeypatch.setattr(HashedTokenEncoder, "parse", recorded)
-    parts = list(stream(model, 7, text=prompts, batch_size=3, **how))
+    parts = list(SamplePlan.of(model, 7, text=prompts, batch_size=3, **how).stream())
     assert sizes == [3, 3, 3, 3, 1, 1]
     assert [part.texts for part in parts] == [tuple(prompts[:3]), tuple(prompts[3:6]), tuple(prompts[6:])]
-    assert torch.equal(torch.cat([part.levels for part in parts]), whole.levels)
+    assert np.array_equal(np.concatenate([part.levels for part in parts]), whole.levels)
     one = pt.sample(model, 7, text="a red cat", batch_size=3, seed=1)
     assert torch.equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
     with pytest.raises(pt.ShapeError, match="2 texts do not fit 7 images"):
-        next(stream(model, 7, text=prompts[:2], batch_size=2))
+        SamplePlan.of(model, 7, text=prompts[:2], batch_size=2)

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
 from speed.timing import Case, cpu_time
 from speed.workload import Workload
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pointillist.completion.sample import sample
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES
@@ -18,7 +19,6 @@ from pointillist.model.quantize_integer import quantize_integer
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
-from pointillist.sampling.api import sample
 from pointillist.sampling.loop import create_stepper
 from speed.cost import Cost, program_cost
 from speed.timing import cpu_time

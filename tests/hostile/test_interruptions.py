@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.cli import resumable
+from pointillist.commands.sampling import resumable
 from pointillist.files.batch_output import ROWS, BatchOutput, batch_output, progress_folder
 from pointillist.files.writing import exclusive
 from tests.tolerances import printed
@@ -179,11 +179,12 @@ def test_evaluations_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stream_begins_at_an_image() -> None:
     """With the same bits."""
-    from pointillist.sampling.api import stream
+    from pointillist.sampling.plan import SamplePlan
 
     model = pt.load("digits")
-    whole = list(stream(model, 6, seed=1, batch_size=2, engine="numpy"))
-    rest = list(stream(model, 6, seed=1, batch_size=2, engine="numpy", first=4))
+    plan = SamplePlan.of(model, 6, seed=1, batch_size=2, engine="numpy")
+    whole = list(plan.stream())
+    rest = list(plan.stream(first=4))
     assert len(rest) == 1
     assert np.array_equal(whole[2].levels, rest[0].levels)
 

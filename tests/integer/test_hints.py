@@ -18,8 +18,7 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.stored import StoredPlan
+from pointillist.sampling.plan import SamplePlan
 from tests.integer.test_without_torch import run
 from tests.tolerances import network_terms, rounding
 
@@ -85,9 +84,9 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     """To the bit, in batches, with labels and guidance."""
     model = model_with("outline")
     model.save_pretrained(tmp_path)
-    hint, config = hints_for(model, 5), SamplingConfig(engine="integer", guidance=guidance, batch_size=2)
+    hint = hints_for(model, 5)
     stored = PortableModel.open(tmp_path)
-    parts = StoredPlan.of(stored, 5, [0, 1, -1, 0, 1], hint=hint, seed=3, config=config).batches()
+    parts = SamplePlan.of(stored, 5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).stream()
     found = np.concatenate([part.levels for part in parts])
     due = pt.sample(
         model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2

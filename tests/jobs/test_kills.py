@@ -84,7 +84,7 @@ def test_an_item_that_ends_the_process_is_rejected(model: str, monkeypatch: pyte
 FAULT = """
 import os, signal, sys
 if any(a == "pointillist.commands.jobs.process" for a in sys.orig_argv):
-    from pointillist.sampling.api import SamplePlan
+    from pointillist.sampling.plan import SamplePlan
     kept = SamplePlan.draw
     def draw(self, start, stop, on_row=None):
         if start <= 6 < stop:

@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.completion.sample import sample
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
 from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import Site, autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import Site, UniformSampler, autoregressive_loop
 from tests.tolerances import DOUBLE, FORMULA
 
 from .samplers import DISTINCT_ENGINES

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.completion.sample import sample
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.engine import Program
@@ -28,7 +29,6 @@ from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.api import sample
 
 TOLERANCE = 1e-5
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

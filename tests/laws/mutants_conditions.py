@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, HintEncoder, LabelEncoder, MaskedValue, VectorEncoder
 from pointillist.distributions import sampling_transforms
-from pointillist.sampling import api
+from pointillist.sampling import pixel
 
 from . import conditions
 from .mutants import mutant
@@ -97,19 +97,19 @@ def negative() -> None:
 
 @mutant("a negative prompt is ignored", negative)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(api, "negative_inputs", lambda *_: None)
+    patch.setattr(pixel, "negative_inputs", lambda *_: None)
 
 
 @mutant("the reference of guidance keeps the label beside the negative prompt", negative)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = api.UniformSampler.duplicate_for_guidance
+    kept = pixel.UniformSampler.duplicate_for_guidance
 
     def duplicate(self: Any, inputs: ConditionInputs, reference: ConditionInputs | None = None) -> ConditionInputs:
         if reference is not None:
             reference = ConditionInputs(inputs.count, {**reference.parts, "label": inputs.parts["label"]})
         return kept(self, inputs, reference)
 
-    patch.setattr(api.UniformSampler, "duplicate_for_guidance", duplicate)
+    patch.setattr(pixel.UniformSampler, "duplicate_for_guidance", duplicate)
 
 
 @mutant("every batch gets the conditions of the first one", lambda: conditions.check_batches(conditioned()))

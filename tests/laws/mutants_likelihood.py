@@ -19,7 +19,7 @@ from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import model as portable
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import UniformSampler
 from tests.integer.networks import integer_case
 
 from .likelihood import check_likelihood

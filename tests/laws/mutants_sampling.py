@@ -19,7 +19,7 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
-from pointillist.sampling import api as sampling
+from pointillist.sampling import loop as sampling
 
 from . import evaluation_law, likelihood, samplers, sampling_transforms_law
 from .mutants import mutant, tiny

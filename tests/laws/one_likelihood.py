@@ -15,11 +15,11 @@ from torch import Tensor
 
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
+from pointillist.completion.sample import sample
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import sample
 from tests.datasets import dataset_of
 
 from .strategies import random_levels

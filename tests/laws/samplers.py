@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pointillist.completion.sample import sample
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop
 from tests.tolerances import DOUBLE

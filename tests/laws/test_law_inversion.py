@@ -10,9 +10,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pointillist.completion.sample import sample
 from pointillist.errors import ConfigError
 from pointillist.networks import names
-from pointillist.sampling.api import sample
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from tests.tolerances import FORMULA
 

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pointillist.completion.sample import sample
 from pointillist.engine.program import Program
 from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.recording.record import record
@@ -23,10 +24,8 @@ from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
 from pointillist.sampling import group_pass
-from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import UniformSampler, autoregressive_loop
 from tests.tolerances import DOUBLE
 
 from .context import check_context, complete

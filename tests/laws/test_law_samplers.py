@@ -10,9 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pointillist.completion.sample import sample
 from pointillist.images import ImageSpec
 from pointillist.networks import names
-from pointillist.sampling.api import sample
 from tests.tolerances import network_rounding
 
 from .samplers import (

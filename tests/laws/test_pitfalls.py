@@ -11,6 +11,7 @@ import math
 import pytest
 import torch
 
+from pointillist.completion.sample import sample
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.evaluation.likelihood import evaluate
@@ -18,7 +19,6 @@ from pointillist.images import ImageSpec
 from pointillist.model.folder.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
-from pointillist.sampling.api import sample
 from pointillist.training.optim import ExponentialMovingAverage
 
 from .attention import check_first_site, check_is_a_mean

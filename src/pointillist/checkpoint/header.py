@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from pointillist.errors import CheckpointError, DataError
+from pointillist.errors import CheckpointError, ConfigError, DataError
 from pointillist.files.reading import parse_json, read_json
 
 WEIGHTS = "model.safetensors"
@@ -42,6 +42,17 @@ class TensorInfo:
         return f"{self.dtype} {self.shape}"
 
 
+def is_hierarchy(folder: str | Path) -> bool:
+    """Return whether a folder is that of a hierarchy."""
+    return (Path(folder) / HIERARCHY_FILE).is_file()
+
+
+def not_for_hierarchies(setting: str, value: object = None) -> ConfigError:
+    """Make the error of a setting that hierarchies do not have."""
+    shown = f" (={value})" if isinstance(value, (str, int, float)) else ""
+    return ConfigError(f"`{setting}`{shown} is not for hierarchies, whose scales are computed in turn: leave it out.")
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Read the settings of a model folder.
 
@@ -49,7 +60,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         CheckpointError: if the folder is not a Pointillist model, is damaged, or has another format version.
     """
     path = folder / CONFIG
-    if (folder / HIERARCHY_FILE).is_file():
+    if is_hierarchy(folder):
         raise CheckpointError(
             f"{folder} is a hierarchy of several models, for `train`, `sample`, `evaluate`, `explain` and `info` only: "
             "in Python, load it with `pointillist.Hierarchy.load`."

@@ -1,4 +1,4 @@
-"""Commands on a hierarchy: where `train`, `evaluate`, `explain` and `info` go for one; see also `hierarchy_source`."""
+"""Commands on a hierarchy: where `train`, `evaluate`, `explain` and `info` go for one; `sample` opens any model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import HIERARCHY_FILE
+from pointillist.checkpoint.header import not_for_hierarchies
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
 from pointillist.commands.settings import Settings, settings_of
@@ -21,29 +21,20 @@ if TYPE_CHECKING:
     from pointillist.hierarchy.evaluate import HierarchyEvaluation
 
 
-def is_hierarchy(name: str) -> bool:
-    """Return whether a name is the folder of a hierarchy; torch is not needed to tell."""
-    return (Path(name) / HIERARCHY_FILE).is_file()
-
-
-def reject_settings(command: str, settings: Settings, names: Iterable[str]) -> None:
+def reject_settings(settings: Settings, names: Iterable[str]) -> None:
     """Reject settings that a command does not have for a hierarchy.
 
     Args:
-        command: name of the command.
         settings: what was typed.
         names: settings that must keep their defaults.
 
     Raises:
         ConfigError: naming the first.
     """
-    from pointillist.errors import ConfigError
-
     by_name = {setting.name: setting for setting in settings_of(type(settings))}
     for name in names:
         if getattr(settings, name) != by_name[name].default:
-            flag = max(by_name[name].flags, key=len)
-            raise ConfigError(f"`{flag}` is an option of {command} for one model, not for a hierarchy: leave it out.")
+            raise not_for_hierarchies(max(by_name[name].flags, key=len))
 
 
 def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
@@ -97,14 +88,13 @@ def read_split(
     from dataclasses import replace
 
     from pointillist.data import DataSplits, load_data
-    from pointillist.errors import ConfigError
     from pointillist.hierarchy.config import resumed_hierarchy
     from pointillist.hierarchy.data import encoded, read_codes
     from pointillist.training.runs.data import data_options, select_split
 
     if not hierarchy.tokenizers:
         if sets:
-            raise ConfigError("`--set` is an option of evaluate for one model, not for a hierarchy: leave it out.")
+            raise not_for_hierarchies("--set")
         run = resumed_hierarchy(Path(folder))
         pyramids = read_codes(replace(run, data=run.data.model_copy(update={"source": data})))
         splits = DataSplits(**{name: pyramid.codes[0] for name, pyramid in pyramids.items()})

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from functools import cache
 from inspect import get_annotations
 from pathlib import Path
-from typing import Any, ClassVar, Self, get_args, get_type_hints
+from typing import Any, ClassVar, Self, get_type_hints
 
 REQUIRED = MISSING
 FLAG = " "  # a flag has no value to name
+_TYPED = {"bool": bool, "int": int, "float": float, "str": str}
 
 
 @dataclass(frozen=True)
@@ -151,17 +151,12 @@ def settings_of(config: type[Settings]) -> Iterator[Setting]:
             yield Setting(item.name, kind, item.default, item.metadata["option"])
 
 
-@cache
-def _sampling_types() -> dict[str, Any]:
-    from pointillist.sampling.config import SamplingConfig
-
-    return get_type_hints(SamplingConfig)
-
-
 def _sampling_type(item: Field[Any]) -> Any:
     """Return the type of a setting of sampling on the command line: the first that can be typed, or nothing."""
-    kind = _sampling_types()[item.name]
-    kind = next((one for one in get_args(kind) if one in (bool, int, float, str)), kind)
+    from pointillist.sampling.config import SamplingConfig
+
+    (annotation,) = (field.type for field in fields(SamplingConfig) if field.name == item.name)
+    kind: Any = next(_TYPED[name] for name in str(annotation).split(" | ") if name in _TYPED)
     return kind | None if item.default is None else kind
 
 

@@ -20,10 +20,11 @@ from pointillist.model.batches import one_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.best_of import best_of, check_best_of
+from pointillist.sampling.candidates import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import choose_engine, resolve_engine
-from pointillist.sampling.state import OnRow
+from pointillist.sampling.generative import OnRow
+from pointillist.sampling.pixel import unconditional_nats
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 
@@ -171,7 +172,7 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             tries=draws.tries,
         )
 
-    out = best_of(model, task.inputs, task.config, draw)
+    out = best_of(task.config.best_of, draw, lambda levels: unconditional_nats(model, levels, task.inputs, task.config))
     return replace(out, nats=out.nats - offset)
 
 

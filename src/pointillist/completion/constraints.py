@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.candidates import open_image_mask
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.rejection import open_image_mask
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -18,26 +17,24 @@ from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling import api
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
+from pointillist.sampling.generative import OnBatchRow
+from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 
 
 class SampleCallKwargs(SampleKwargs, total=False):
-    """Keywords of `sample`: sampling settings and conditions, and how and where images are drawn.
+    """Keywords of `sample`: sampling settings and conditions, and where images begin.
 
     Attributes:
         seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
         uniforms: numbers in [0, 1), one for each sub-pixel, `[n c h w]`, instead of a seed.
         size: 32, 48x64 or `(height, width)` instead of the model's own.
-        on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
-            images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
     """
 
     seed: int | None
     uniforms: Float[Tensor, "n c h w"] | np.ndarray | None
     size: int | str | tuple[int, int] | None
-    on_row: api.OnBatchRow | None
 
 
 def sample(
@@ -47,6 +44,7 @@ def sample(
     text: Any = None,
     *,
     seamless: Sides | None = None,
+    on_row: OnBatchRow | None = None,
     **settings: Unpack[SampleCallKwargs],
 ) -> Samples:
     """Sample `n` images.
@@ -61,8 +59,10 @@ def sample(
             columns, and at last the place where the seams cross. Each of these draws follows the exact conditional
             where `inpaint` is exact (`methods` says how each was drawn); the image as a whole follows the model on
             each window, not one distribution on the torus, which a model in generation order does not define.
-        settings: `seed`, `uniforms`, `size`, `on_row` (see `SampleCallKwargs`); `guidance`, `temperature`, `top_p`
-            (where left out, the model's own: `generation_config`), `engine`, `order`, `threads`, `batch_size` (see
+        on_row: called after each row of a stage (each column, where the order runs along columns) with the number of
+            images finished before this batch, the rows done (in rows of the raster frame), and the batch's levels.
+        settings: `seed`, `uniforms`, `size` (see `SampleCallKwargs`); `guidance`, `temperature`, `top_p` (where left
+            out, the model's own: `generation_config`), `engine`, `order`, `threads`, `batch_size` (see
             `SamplingConfig`), and conditions other than `label` and `text` (see `ConditionKwargs`).
 
     Returns:
@@ -76,35 +76,17 @@ def sample(
         pt.sample(model, 16, label=3, guidance=2.0, seed=0).images[0].save("three.png")
     """
     model = as_model(model)
+    if seamless is not None:
+        if settings.get("uniforms") is not None:
+            raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
+        check_sides(seamless)
+    result = Samples.of(SamplePlan.of(model, n, label, text, **settings).sample(on_row))
     if seamless is None:
-        return api.sample(model, n, label, text, **settings)
-    if settings.get("uniforms") is not None:
-        raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
-    check_sides(seamless)
-    result = api.sample(model, n, label, text, **settings)
-    kept = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "on_row", "best_of")}
-    own = {**model.generation_config.sampling, **kept, "label": label, "text": text}
-    tiles = make_seamless(model, result.levels, seamless, n, seed=result.seed, **cast(InpaintKwargs, own))
-    config, conditions = SamplingConfig.split(cast(SampleKwargs, kept), model.generation_config)
+        return result
+    sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}
+    keywords = {**model.generation_config.sampling, **sampling, "label": label, "text": text}
+    tiles = make_seamless(model, result.levels, seamless, n, seed=result.seed, **cast(InpaintKwargs, keywords))
+    config, conditions = SamplingConfig.split(cast(SampleKwargs, sampling), model.generation_config)
     inputs = model.conditions.inputs(label, n, text, size=result.image.shape[1:], **conditions)
     maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order), result.engine)
     return replace(tiles, nats=maps.flatten(1).sum(1), order=result.order, texts=result.texts)
-
-
-def stream(
-    model: PixelModel, n: int, *, seamless: Sides | None = None, first: int = 0, **settings: Any
-) -> Iterator[Samples]:
-    """Sample like `sample`, and yield each batch when it is finished; images that tile are finished together.
-
-    Args:
-        first: the first image to sample, a multiple of `batch_size`; those before it are left out.
-
-    Example:
-        for batch in stream(model, 100_000, seed=0):
-            write(batch.array)
-    """
-    arguments: Mapping[str, Any] = settings
-    if seamless is None:
-        yield from api.stream(model, n, first=first, **arguments)
-    elif first < n:  # they are written together, so either none or all are there
-        yield sample(model, n, seamless=seamless, **arguments)

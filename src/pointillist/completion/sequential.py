@@ -21,10 +21,9 @@ from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import negative_inputs
-from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, autoregressive_loop
-from pointillist.sampling.rejection import draw_until_accepted
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.candidates import draw_until_accepted
+from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.pixel import negative_inputs
 from pointillist.system import single_threaded
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def _draw_batch(
     (levels, mass), needed = draw_until_accepted(
         task.mask, len(rows), tries, lambda some, mask: draw_unknown(task, rows[some], uniforms[rows[some]], mask)
     )
-    return levels, mass, needed
+    return levels, mass, torch.from_numpy(needed)
 
 
 def draw_unknown(

@@ -25,6 +25,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.completion.moves import move_sub_pixels
+from pointillist.completion.particles import draw_particles
 from pointillist.completion.sequential import ConstrainedSampler, log_prob_maps
 from pointillist.completion.task import CompletionTask, Draws
 from pointillist.engine.particles import (
@@ -39,10 +40,8 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError, counted
 from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.api import negative_inputs
-from pointillist.sampling.loop import ObservedPixels, Site, autoregressive_loop
-from pointillist.sampling.particles import draw_particles
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.pixel import negative_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.system import check_memory
 

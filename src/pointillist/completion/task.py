@@ -16,7 +16,7 @@ from pointillist.errors import ConfigError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.state import OnRow
+from pointillist.sampling.generative import OnRow
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, Unpack
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionKwargs, HintConfig, Label
+from pointillist.checkpoint.header import not_for_hierarchies
+from pointillist.checkpoint.tensors import fingerprint
+from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, Label
+from pointillist.conditioning.text_encoders import EmbeddingCache
+from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.hints import CodeHint
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import PixelOrder
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
 AnyChain = TypeVar("AnyChain", bound="Chain")
@@ -67,6 +75,55 @@ class Chain:
     def classes(self) -> tuple[str, ...]:
         """Names of the labels that the coarsest scale takes."""
         return self.codes[-1].config.classes
+
+    @property
+    def generation_config(self) -> GenerationConfig:
+        """Sampling settings that suit the coarsest scale."""
+        return self.codes[-1].generation_config
+
+    @property
+    def tileset(self) -> Tileset | None:
+        """Pictures of the levels of its pixels; None if there are none."""
+        return None if self.pixels is None else self.pixels.tileset
+
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """Record of the training of the coarsest scale, which reads prompts."""
+        return self.codes[-1].training_record
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the sentence encoder of the coarsest scale; None without one."""
+        return self.codes[-1].prompt_vectors
+
+    hint_reader: HintReader | None = None
+    """None: the hints of its scales are its codes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights and settings of all scales, computed anew each time."""
+        parts = [fingerprint(one.state_dict(), one.config.model_dump(mode="json")) for one in self.tokenizers]
+        parts += [model.fingerprint for model in self.models.values()]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Return the generation order of the finest scale; there is no other.
+
+        Raises:
+            ConfigError: for another name.
+        """
+        finest = list(self.models.values())[-1].order()
+        if name not in (None, finest.name):
+            raise not_for_hierarchies("order", name)
+        return finest
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
+        """Return the rank of each pixel in the generation order of the finest scale."""
+        return order.rank(height, width)
+
+    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Check that an array is a batch of its images."""
+        return (self.codes[0] if self.pixels is None else self.pixels).check_array(x)
 
     @property
     def models(self) -> dict[str, PixelModel]:

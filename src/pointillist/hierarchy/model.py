@@ -15,11 +15,12 @@ from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, scale_names
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.evaluate import HierarchyEvaluation, evaluate_chain
 from pointillist.hierarchy.files import HierarchyFile
-from pointillist.hierarchy.sample import HierarchySamples, sample_batches
+from pointillist.hierarchy.sample import HierarchySampler, HierarchySamples, sample_batches
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.model.folder.pretrained import load
 from pointillist.sampling.config import SampleKwargs
+from pointillist.sampling.generative import ImageRequest
 
 
 class Hierarchy(Chain):
@@ -114,10 +115,16 @@ class Hierarchy(Chain):
         Raises:
             ConfigError, ShapeError, EngineError: naming the argument that is wrong.
         """
-        arguments: Mapping[str, Any] = settings
-        return HierarchySamples.concat(
-            list(sample_batches(self, n, label=label, text=text, seed=seed, size=size, **arguments))
-        )
+        arguments: Mapping[str, Any] = {"label": label, "text": text, "seed": seed, "size": size, **settings}
+        return HierarchySamples.concat(list(sample_batches(self, n, **arguments)))
+
+    def sampler(self, request: ImageRequest) -> HierarchySampler:
+        """Check a request for images; `SamplePlan` samples them as those of any model.
+
+        Raises:
+            ConfigError, ShapeError: naming the setting that is wrong.
+        """
+        return HierarchySampler(self, request)
 
     def stream(self, n: int, *, first: int = 0, **settings: Any) -> Iterator[HierarchySamples]:
         """Sample like `sample`, and yield each batch when it is finished.

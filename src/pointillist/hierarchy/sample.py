@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,21 +11,20 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.data import parse_size
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.checkpoint.header import not_for_hierarchies
+from pointillist.conditioning.label import label_numbers
+from pointillist.errors import ShapeError
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import PIXELS
-from pointillist.sampling.api import OnBatchRow, sample
+from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.generative import Drawn, GenerativeModel, ImageRequest, OnRow
+from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.uniforms import check_count, resolve_uniforms, seeded_uniforms
+from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
 
 _FOR_ALL = ("temperature", "top_p", "engine", "threads")
 _FOR_COARSEST = ("guidance", "negative_prompt")
-_REJECTED = {
-    "best_of": 1, "rules": None, "hint": None, "seamless": None, "uniforms": None, "order": None, "known": None
-}  # fmt: skip
-"""Settings of `sample` that a hierarchy does not take, with the value that asks for nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -53,63 +52,141 @@ class HierarchySamples(Samples):
         return f"Hierarchy{super().__repr__()}"
 
     @classmethod
-    def concat(cls, parts: Sequence[Samples]) -> HierarchySamples:
+    def concat(cls, parts: Sequence[HierarchySamples]) -> HierarchySamples:
         """Join batches of one hierarchy."""
-        own = [part for part in parts if isinstance(part, HierarchySamples)]
-        joined = super().concat(own)
-        assert isinstance(joined, HierarchySamples)
+        joined = Samples.of(SampleArrays.concat([part.numpy() for part in parts]))
+        first = parts[0]
         return replace(
-            joined,
-            codes={name: torch.cat([part.codes[name] for part in own]) for name in joined.codes},
+            first,
+            **{field.name: getattr(joined, field.name) for field in fields(Samples)},
+            codes={name: torch.cat([part.codes[name] for part in parts]) for name in first.codes},
             nats_by_scale={
-                name: torch.cat([part.nats_by_scale[name] for part in own]) for name in joined.nats_by_scale
+                name: torch.cat([part.nats_by_scale[name] for part in parts]) for name in first.nats_by_scale
             },
         )
 
 
 def sample_batches(
-    chain: Chain,
-    n: int,
-    *,
-    seed: int | None = None,
-    size: int | str | tuple[int, int] | None = None,
-    first: int = 0,
-    batch_size: int = 64,
-    on_row: OnBatchRow | None = None,
-    **settings: Any,
+    hierarchy: GenerativeModel, n: int, *, first: int = 0, **arguments: Any
 ) -> Iterator[HierarchySamples]:
-    """Sample `n` images batch by batch; see `Hierarchy.sample`.
+    """Sample `n` images batch by batch, with their codes; see `Hierarchy.sample`.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
     """
-    check_count(n)
-    for name, nothing in _REJECTED.items():
-        value = settings.pop(name, nothing)
-        if value is not nothing and value != nothing:
-            raise ConfigError(
-                f"`{name}` (={value}) is not for hierarchies, whose scales are sampled in turn: leave it out."
+    plan = SamplePlan.of(hierarchy, n, **arguments)
+    sampler = plan.sampler
+    assert isinstance(sampler, HierarchySampler)
+    for start in range(first, n, plan.config.batch_size):
+        images = range(start, min(n, start + plan.config.batch_size))
+        texts = None if plan.texts is None else tuple(plan.texts[images.start : images.stop])
+        yield replace(sampler.samples(images, plan.uniforms), texts=texts)
+
+
+class HierarchySampler:
+    """Images of a hierarchy, each scale sampled by its pixel model, from coarse to fine; see `ImageSampler`.
+
+    Raises:
+        ConfigError, ShapeError: if a setting is not for hierarchies, or the size does not fit the codes.
+    """
+
+    is_conditional = True
+
+    def __init__(self, chain: Chain, request: ImageRequest) -> None:
+        config, order = request.config, chain.order(request.config.order)
+        for name, value in (
+            ("best_of", None if config.best_of == 1 else config.best_of),
+            ("rules", config.rules),
+            ("hint", request.conditions.get("hint")),
+        ):
+            if value is not None:
+                raise not_for_hierarchies(name, value)
+        self.config: SamplingConfig = replace(config, order=order.name)
+        self.chain, self.request, self.sizes = chain, request, scale_sizes(chain, request.size)
+        self.labels = label_numbers(request.label, chain.classes, request.n)
+
+    def batch(self, start: int, stop: int) -> HierarchyBatch:
+        """Prepare the images `start .. stop`."""
+        return HierarchyBatch(self, range(start, stop))
+
+    def samples(self, images: range, uniforms: Uniforms, on_row: OnRow | None = None) -> HierarchySamples:
+        """Sample some images as one batch, with their codes.
+
+        Args:
+            uniforms: of a seed, from which that of each scale follows.
+        """
+        if uniforms.seed is None:
+            raise not_for_hierarchies("uniforms", None)
+        n, chain = self.request.n, self.chain
+        settings = {name: getattr(self.config, name) for name in _FOR_ALL}
+        coarsest = {name: _part(getattr(self.config, name), images, n) for name in _FOR_COARSEST}
+        conditions = {"label": self.request.label, "text": self.request.text, **self.request.conditions}
+        given = {name: _part(value, images, n) for name, value in conditions.items()}
+        grids: dict[str, Tensor] = {}
+        nats: dict[str, Tensor] = {}
+        last: Samples | None = None
+        for position, (name, model) in enumerate(chain.models.items()):
+            shape, size = (model.image.channels, *self.sizes[name]), self.sizes[name]
+            keywords = {**settings, **(coarsest if position == 0 else {})}
+            report = None if on_row is None or name != PIXELS else (lambda _, rows, levels: on_row(rows, levels))
+            plan = SamplePlan.of(
+                model,
+                len(images),
+                uniforms=seeded_uniforms(scale_seed(uniforms.seed, position), images, shape),
+                size=size,
+                batch_size=len(images),
+                **keywords,
+                **chain.conditions_of(model, name, given),
+                **chain.hint(name, grids, size),
             )
-    SamplingConfig(batch_size=batch_size, **{k: v for k, v in settings.items() if k in (*_FOR_ALL, *_FOR_COARSEST)})
-    seed, _ = resolve_uniforms(seed, None, ())
-    assert seed is not None
-    sizes = scale_sizes(chain, None if size is None else parse_size(size))
-    for start in range(first, n, batch_size):
-        yield _draw(chain, range(start, min(n, start + batch_size)), n, seed, sizes, settings, on_row)
+            last = Samples.of(plan.sample(report))
+            nats[name] = last.nats
+            if name != PIXELS:
+                grids[name] = last.levels
+        assert last is not None
+        decoded = chain.pixels is None and bool(chain.tokenizers)
+        total = torch.stack(list(nats.values())).sum(0)
+        labels = torch.from_numpy(self.labels[images.start : images.stop])
+        values = {field.name: getattr(last, field.name) for field in fields(Samples)}
+        values |= {"nats": total, "labels": labels, "seed": uniforms.seed, "texts": None}
+        if decoded:
+            levels = chain.decode(grids).cpu()
+            image = chain.image.resized(levels.shape[2], levels.shape[3])
+            values |= {"levels": levels, "image": image, "nats": torch.full_like(total, torch.nan), "engine": "decoder"}
+        return HierarchySamples(**values, codes=grids, nats_by_scale=nats, decoded=decoded)
 
 
-def scale_sizes(chain: Chain, size: tuple[int, int] | None) -> dict[str, tuple[int, int]]:
+class HierarchyBatch:
+    """A batch of images of a hierarchy; see `BatchSampler`."""
+
+    def __init__(self, sampler: HierarchySampler, images: range) -> None:
+        self._sampler, self._images = sampler, images
+        self.labels = sampler.labels[images.start : images.stop]
+
+    def draw(
+        self, rows: Int[np.ndarray, " m"], uniforms: Uniforms, mask: Any = None, on_row: OnRow | None = None
+    ) -> Drawn:
+        """Draw all images of the batch; without rules, none is drawn by itself."""
+        assert len(rows) == len(self._images)
+        assert mask is None
+        samples = self._sampler.samples(self._images, uniforms, on_row)
+        return Drawn(samples.levels.numpy(), samples.nats.numpy(), samples.passes or 0)
+
+    def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
+        """Raise: without `best_of` it is not asked for."""
+        raise not_for_hierarchies("best_of", None)
+
+
+def scale_sizes(chain: Chain, size: tuple[int, int]) -> dict[str, tuple[int, int]]:
     """Return height and width of the grid of each scale, coarse to fine, for images of a size.
 
     Args:
-        size: height and width of the images, or of the finest codes where there are no images; None for the trained
-            size.
+        size: height and width of the images, or of the finest codes where there are no images.
 
     Raises:
         ShapeError: if the codes of a scale do not cover such images.
     """
     image = chain.image
-    size = size or (image.height, image.width)
     result = {}
     for name, model in chain.models.items():
         own = model.image
@@ -128,49 +205,6 @@ def scale_seed(seed: int, position: int) -> int:
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
 
 
-def _draw(
-    chain: Chain,
-    images: range,
-    n: int,
-    seed: int,
-    sizes: Mapping[str, tuple[int, int]],
-    settings: Mapping[str, Any],
-    on_row: OnBatchRow | None,
-) -> HierarchySamples:
-    """Sample some of `n` images as one batch."""
-    count = len(images)
-    grids: dict[str, Tensor] = {}
-    nats: dict[str, Tensor] = {}
-    given = {k: _part(v, images, n) for k, v in settings.items() if k not in _FOR_ALL and k not in _FOR_COARSEST}
-    last: Samples | None = None
-    labels = torch.full((count,), -1)
-    for position, (name, model) in enumerate(chain.models.items()):
-        shape = (model.image.channels, *sizes[name])
-        how = {k: v for k, v in settings.items() if k in _FOR_ALL and v is not None}
-        if position == 0:
-            how |= {k: _part(settings[k], images, n) for k in _FOR_COARSEST if settings.get(k) is not None}
-        if on_row is not None and name == PIXELS:
-            how["on_row"] = lambda _, rows, levels: on_row(images.start, rows, levels)
-        last = sample(
-            model, count, uniforms=seeded_uniforms(scale_seed(seed, position), images, shape), size=sizes[name],
-            batch_size=count, **how, **chain.conditions_of(model, name, given), **chain.hint(name, grids, sizes[name]),
-        )  # fmt: skip
-        nats[name] = last.nats.double()
-        labels = last.labels if position == 0 else labels
-        if name != PIXELS:
-            grids[name] = last.levels
-    assert last is not None
-    decoded = chain.pixels is None and bool(chain.tokenizers)
-    total = torch.stack(list(nats.values())).sum(0)
-    own = {name: getattr(last, name) for name in Samples.__dataclass_fields__}
-    own |= {"nats": total, "labels": labels, "seed": seed, "texts": _texts(settings.get("text"), images, n)}
-    if decoded:
-        levels = chain.decode(grids).cpu()
-        image = chain.image.resized(levels.shape[2], levels.shape[3])
-        own |= {"levels": levels, "image": image, "nats": torch.full_like(total, torch.nan), "engine": "decoder"}
-    return HierarchySamples(**own, codes=grids, nats_by_scale=nats, decoded=decoded)
-
-
 def _part(value: Any, images: range, n: int) -> Any:
     """Return the values of some of `n` images, where there is one for each."""
     rows = isinstance(value, (list, tuple)) or (hasattr(value, "ndim") and value.ndim in (1, 2))
@@ -179,10 +213,3 @@ def _part(value: Any, images: range, n: int) -> Any:
     if rows and len(value) == n and not (getattr(value, "ndim", 1) == 1 and n == 1):
         return value[images.start : images.stop]
     return value
-
-
-def _texts(text: Any, images: range, n: int) -> tuple[str, ...] | None:
-    if text is None:
-        return None
-    part = _part(text, images, n)
-    return (part,) * len(images) if isinstance(part, str) else tuple(part)

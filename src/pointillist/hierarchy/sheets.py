@@ -13,7 +13,8 @@ from pointillist.hierarchy.config import PIXELS, scale_of
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.api import sample
+from pointillist.sampling.plan import SamplePlan
+from pointillist.sampling.samples import Samples
 from pointillist.training.api import SampleWriter
 from pointillist.visualization import image_grid, save_png
 
@@ -38,7 +39,7 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
         if shown is None or shown.levels > 256 or not count:
             return
         conditions: dict[str, Any] = {} if hints is None else {"hint": hints}
-        samples = sample(model, count, seed=0, **conditions)
+        samples = Samples.of(SamplePlan.of(model, count, seed=0, **conditions).sample())
         if stage == PIXELS:
             pictures = shown.to_images(torch.cat([data.batch(np.arange(count)).levels, samples.levels]))
         else:

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
+from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import DataError, ShapeError
@@ -28,6 +29,7 @@ from pointillist.model.folder.files import (
     upload_model,
     write_model,
 )
+from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
@@ -129,6 +131,26 @@ class PixelModel(WithIntegerModel, nn.Module):
     def image(self) -> ImageSpec:
         """Meaning of its integers."""
         return self.config.image
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the labels; empty for none."""
+        return self.config.classes
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of weights and settings, computed anew each time; see `model_fingerprint`."""
+        return model_fingerprint(self)
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the frozen sentence encoder; None for a model without one."""
+        return self.conditions.prompt_vectors
+
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """Kind of hint; None for a model that takes none."""
+        return self.conditions.hint_reader
 
     @property
     def fixed_size(self) -> bool:
@@ -281,6 +303,10 @@ class PixelModel(WithIntegerModel, nn.Module):
         if not (top := self.image.levels - 1) >= high >= low >= 0:
             raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
         return x
+
+    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Check that an array is a batch of images of this model; see `check`."""
+        return self.check(torch.from_numpy(x)).cpu().numpy()
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -24,6 +24,9 @@ from pointillist.engine.sampler import sample_batch
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.portable.conditions import IntegerPart, quantize_inputs, stored_inputs
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
 
 Inputs = Mapping[str, IntArray]
 """Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
@@ -243,6 +246,7 @@ class IntegerModel:
         order: PixelOrder,
         transform: Transform = IDENTITY,
         *,
+        mask: LevelMask | None = None,
         on_row: Callable[[int, IntArray], None] | None = None,
         executor: str | None = None,
         threads: int = 1,
@@ -250,11 +254,14 @@ class IntegerModel:
         """`sample`, given conditions as integers: under guidance those of the images, and then the reference.
 
         Args:
+            mask: levels that each sub-pixel may have; None for all.
             on_row: called with the rows done (in rows of the raster frame) and the levels so far.
         """
         self.check_size(uniforms.shape[2], uniforms.shape[3])
+        if mask is not None:
+            mask.begin_stage(order, (1, 1), np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[2:], bool))
         u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
-        batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)))
+        batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)), mask=mask)
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
         sample_batch(
             self.program(order), inputs, batch, transform, on_row=report, threads=threads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,15 +27,17 @@ class SampleArrays:
 
     Attributes:
         levels: integers `[n c h w]`.
-        nats, bits_per_dim: log-likelihood of each image in nats, and as bits per sub-pixel, `[n]`.
-        image, labels, texts, passes, gain, tileset, tries: see `Samples`.
+        nats: log-likelihood of each image in nats, `[n]`.
+        image, labels, seed, engine, order, texts, passes, gain, tileset, tries: see `Samples`.
     """
 
     levels: Int[np.ndarray, "n c h w"]
     nats: Float[np.ndarray, " n"]
-    bits_per_dim: Float[np.ndarray, " n"]
     image: ImageSpec
     labels: Int[np.ndarray, " n"]
+    seed: int | None
+    engine: str
+    order: str
     texts: tuple[str, ...] | None = None
     passes: int | None = None
     gain: Float[np.ndarray, " n"] | None = None
@@ -43,6 +46,11 @@ class SampleArrays:
 
     def __len__(self) -> int:
         return len(self.levels)
+
+    @property
+    def bits_per_dim(self) -> Float[np.ndarray, " n"]:
+        """Bits per sub-pixel of each image under the model."""
+        return -self.nats / (math.prod(self.levels.shape[1:]) * math.log(2))
 
     @property
     def array(self) -> np.ndarray:
@@ -60,6 +68,24 @@ class SampleArrays:
     def images(self) -> list[Image.Image]:
         """PIL images."""
         return self.image.to_pil(self.levels)
+
+    @classmethod
+    def concat(cls, parts: Sequence[SampleArrays]) -> SampleArrays:
+        """Join batches of one model, sampled with the same settings."""
+        texts = [text for part in parts for text in part.texts or ()]
+        passes = [part.passes for part in parts if part.passes is not None]
+        gains = [part.gain for part in parts if part.gain is not None]
+        tries = [part.tries for part in parts if part.tries is not None]
+        return replace(
+            parts[0],
+            levels=np.concatenate([part.levels for part in parts]),
+            nats=np.concatenate([part.nats for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
+            texts=tuple(texts) if parts[0].texts is not None else None,
+            passes=sum(passes) if passes else None,
+            gain=np.concatenate(gains) if gains else None,
+            tries=np.concatenate(tries) if tries else None,
+        )
 
     def recoloured(self, palette: Sequence[Sequence[int]]) -> SampleArrays:
         """Return the same images with another palette; see `ImageSpec.recoloured`."""

@@ -1,4 +1,7 @@
-"""Settings of sampling: how levels are drawn, in which order, by which engine. Needs no torch."""
+"""Settings of sampling: how levels are drawn, in which order, by which engine.
+
+Nothing heavy is imported here: help pages take the types of their options from `SamplingConfig`.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
-from pointillist.conditioning.known import OBSERVED
-from pointillist.conditioning.registry import condition_kinds
-from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError
-from pointillist.model.folder.generation import GenerationConfig
-from pointillist.rules.config import Rules, parse_rules
+
+if TYPE_CHECKING:
+    from pointillist.distributions.transform import Transform
+    from pointillist.model.folder.generation import GenerationConfig
+    from pointillist.rules.config import Rules
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -51,7 +54,7 @@ class SamplingConfig:
         negative_prompt: text to steer away from, one for all images or one each: the reference distribution of
             guidance is conditioned on it instead of on nothing.
         best_of: candidates sampled for each image; the one that its conditions explain best is kept, by
-            log p(x | conditions) - log p(x). See `sampling.best_of`.
+            log p(x | conditions) - log p(x). See `sampling.candidates`.
         rules: rules that every map obeys: a TOML file, a dictionary, or `Rules`.
 
     Raises:
@@ -87,11 +90,15 @@ class SamplingConfig:
     @cached_property
     def transform(self) -> Transform:
         """Guidance, temperature and top-p, as the engines take them."""
+        from pointillist.distributions.transform import Transform
+
         return Transform(self.guidance, self.temperature, self.top_p)
 
     @cached_property
     def parsed_rules(self) -> Rules | None:
         """The rules, parsed."""
+        from pointillist.rules.config import parse_rules
+
         return parse_rules(self.rules)
 
     @classmethod
@@ -106,6 +113,9 @@ class SamplingConfig:
             ConfigError: if a setting is out of range.
             TypeError: for a keyword that is neither.
         """
+        from pointillist.conditioning.known import OBSERVED
+        from pointillist.conditioning.registry import condition_kinds
+
         settings: Mapping[str, Any] = keywords
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}

@@ -30,8 +30,7 @@ from pointillist.nn.passes import channels_last
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.group_pass import sample_group
 from pointillist.sampling.integer_engine import IntegerEngineStepper, sample_integer_stage
-from pointillist.sampling.protocols import InverseCdfSampler, Stepper
-from pointillist.sampling.state import SamplingState
+from pointillist.sampling.state import InverseCdfSampler, SamplingState, Stepper
 
 if TYPE_CHECKING:
     from pointillist.engine.cpu import CpuSampler, DrawSpec

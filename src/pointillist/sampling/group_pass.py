@@ -13,8 +13,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
-from pointillist.sampling.protocols import InverseCdfSampler
-from pointillist.sampling.state import SamplingState
+from pointillist.sampling.state import InverseCdfSampler, SamplingState
 
 MAX_NUMBERS = 2**20
 """Log-probabilities that are computed together: 8 MB in float64, and as much for each component of a mixture."""

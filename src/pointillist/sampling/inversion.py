@@ -25,11 +25,11 @@ from pointillist.errors import ConfigError, EngineError
 from pointillist.model.batches import one_image
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.api import negative_inputs, sample
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import resolve_engine
-from pointillist.sampling.loop import Site, autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.pixel import negative_inputs
+from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.uniforms import seeded_uniforms
 
 _TOLERANCE = 1e-6  # of cumulative probabilities, by which two engines may differ
@@ -81,7 +81,7 @@ def recover_uniforms(
         autoregressive_loop(model, condition, inverter, (len(batch), *size), config)
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
-        return sample(model, 1, label, text, uniforms=uniforms, size=size, **settings).levels.numpy()
+        return SamplePlan.of(model, 1, label, text, uniforms=uniforms, size=size, **settings).draw(0, 1).levels
 
     order = model.generation_rank(*size, model.order(config.order))
     return _repaired(inverter, x.numpy(), order, draw)

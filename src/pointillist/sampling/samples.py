@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,20 +73,18 @@ class Samples:
         """Show the sheet in a notebook; codes are not pictures."""
         return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
 
+    @classmethod
+    def of(cls, arrays: SampleArrays) -> Samples:
+        """Return images with their arrays as tensors."""
+        values = ((field.name, getattr(arrays, field.name)) for field in fields(SampleArrays))
+        tensors: dict[str, Any] = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in values}
+        return cls(**tensors)
+
     def numpy(self) -> SampleArrays:
         """Return the images as arrays, which draw and write them."""
-        return SampleArrays(
-            levels=self.levels.numpy(),
-            nats=self.nats.numpy(),
-            bits_per_dim=self.bits_per_dim.numpy(),
-            image=self.image,
-            labels=self.labels.numpy(),
-            texts=self.texts,
-            passes=self.passes,
-            gain=None if self.gain is None else self.gain.numpy(),
-            tileset=self.tileset,
-            tries=None if self.tries is None else self.tries.numpy(),
-        )
+        values = ((field.name, getattr(self, field.name)) for field in fields(SampleArrays))
+        arrays: dict[str, Any] = {k: v.numpy() if isinstance(v, Tensor) else v for k, v in values}
+        return SampleArrays(**arrays)
 
     @property
     def array(self) -> np.ndarray:
@@ -114,21 +113,3 @@ class Samples:
     def bits_per_dim(self) -> Float[Tensor, " n"]:
         """Bits per sub-pixel of each image under the model."""
         return bits_per_dim(-self.nats, self.levels[0].numel())
-
-    @classmethod
-    def concat(cls, parts: Sequence[Samples]) -> Samples:
-        """Join batches of one model, sampled with the same settings."""
-        texts = [part.texts for part in parts if part.texts is not None]
-        passes = [part.passes for part in parts if part.passes is not None]
-        gains = [part.gain for part in parts if part.gain is not None]
-        tries = [part.tries for part in parts if part.tries is not None]
-        return replace(
-            parts[0],
-            levels=torch.cat([part.levels for part in parts]),
-            nats=torch.cat([part.nats for part in parts]),
-            labels=torch.cat([part.labels for part in parts]),
-            texts=tuple(text for part in texts for text in part) if texts else None,
-            passes=sum(passes) if passes else None,
-            gain=torch.cat(gains) if gains else None,
-            tries=torch.cat(tries) if tries else None,
-        )

@@ -1,24 +1,62 @@
-"""The state of a batch that is being sampled."""
+"""The state of a batch that is being sampled, and protocols of an engine and of a choice of levels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import Likelihood
+from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
+from pointillist.sampling.generative import OnRow
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
 
-OnRow = Callable[[int, Int[Tensor, "b c h w"]], None]
-"""Called with the number of rows done and the levels so far, in the orientation of the image."""
+
+@runtime_checkable
+class Stepper(Protocol):
+    """A source of the network's outputs for one sub-pixel after the other."""
+
+    def params(self) -> np.ndarray:
+        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
+
+    def observe(self, values: np.ndarray) -> None:
+        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+
+    def select(self, indices: np.ndarray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
+
+    def save(self) -> Any:
+        """Save the state at the beginning of a row."""
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state."""
+
+
+@runtime_checkable
+class InverseCdfSampler(Protocol):
+    """A sampler by inverse CDF from given uniforms, as plain numbers: a whole-image engine draws the levels itself.
+
+    Attributes:
+        uniforms: in [0, 1), `[n c h w]`.
+        nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
+        passes: computations of a row of the batch, to which `jacobi` adds its own.
+        transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice.
+        mask: levels that each sub-pixel may have; None for all.
+    """
+
+    uniforms: Float[Tensor, "n c h w"]
+    nats: Float[Tensor, " n"]
+    passes: int
+    transform: Transform
+    mask: LevelMask | None
 
 
 @runtime_checkable

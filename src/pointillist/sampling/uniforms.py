@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,35 @@ def seeded_uniforms(
     return np.stack(
         [np.random.default_rng([seed, i, candidate] if candidate else [seed, i]).random(shape) for i in images]
     )
+
+
+@dataclass(frozen=True)
+class Uniforms:
+    """Uniforms of images: those of a seed, or given ones.
+
+    ```python
+    Uniforms.resolve(0, None, (16, 1, 28, 28)).of([3, 5]).shape  # (2, 1, 28, 28)
+    ```
+
+    Attributes:
+        seed: image i depends on (seed, i) alone; None where uniforms are given.
+        array: given ones, `[n c h w]`; None where a seed is.
+        shape: channels, height and width of an image.
+        candidate: number of the candidate of each image; see `seeded_uniforms`.
+    """
+
+    seed: int | None
+    array: Float[np.ndarray, "n c h w"] | None
+    shape: tuple[int, ...]
+    candidate: int = 0
+
+    @classmethod
+    def resolve(cls, seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> Uniforms:
+        """Take a seed, a new one where none is given, or uniforms of a shape `(n, c, h, w)`; see `resolve_uniforms`."""
+        return cls(*resolve_uniforms(seed, uniforms, shape), shape[1:])
+
+    def of(self, images: Iterable[int]) -> Float[np.ndarray, "m c h w"]:
+        """Return the uniforms of the images with these numbers."""
+        if self.array is not None:
+            return self.array[list(images)]
+        return seeded_uniforms(self.seed or 0, [int(i) for i in images], self.shape, self.candidate)

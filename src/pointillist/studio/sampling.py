@@ -16,8 +16,7 @@ from pointillist.engine.batch import check_memory
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each, output_likelihood
-from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
-from pointillist.sampling.uniform_sampler import UniformSampler
+from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_floats, encode_levels
 from pointillist.studio.jobs import SamplingJob

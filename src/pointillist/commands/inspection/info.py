@@ -7,7 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import describe_hierarchy, is_hierarchy, reject_settings
+from pointillist.checkpoint.header import is_hierarchy
+from pointillist.commands.hierarchy import describe_hierarchy, reject_settings
 from pointillist.commands.inspection.settings import InfoSettings
 from pointillist.commands.paths import fresh_path
 from pointillist.commands.report import Report
@@ -25,7 +26,7 @@ def info(settings: InfoSettings) -> Report:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
     if is_hierarchy(settings.name):
-        reject_settings("info", settings, ("program", "receptive_field", "set", "palette", "out", "size", "order"))
+        reject_settings(settings, ("program", "receptive_field", "set", "palette", "out", "size", "order"))
         return describe_hierarchy(settings.name)
     if settings.program:
         return _program(settings)

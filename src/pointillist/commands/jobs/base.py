@@ -116,9 +116,7 @@ def open_job_model(settings: JobSettings) -> PixelModel:
 
 def model_facts(model: PixelModel) -> dict[str, Any]:
     """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
-    from pointillist.model.folder.fingerprint import model_fingerprint
-
-    return describe_model(model_fingerprint(model), model.image, model.config.classes)
+    return describe_model(model.fingerprint, model.image, model.classes)
 
 
 def describe_model(fingerprint: str, image: ImageSpec, classes: Sequence[str]) -> dict[str, Any]:

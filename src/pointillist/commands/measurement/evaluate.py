@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import evaluate_hierarchy, is_hierarchy, reject_settings
+from pointillist.checkpoint.header import is_hierarchy
+from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
 from pointillist.commands.measurement import evaluation_report as report
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.models import open_model
@@ -45,7 +46,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     from pointillist.errors import ConfigError
 
     if is_hierarchy(settings.model):
-        reject_settings("evaluate", settings, _NOT_OF_HIERARCHIES)
+        reject_settings(settings, _NOT_OF_HIERARCHIES)
         return evaluate_hierarchy(settings)
     import torch
 

@@ -98,9 +98,9 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     """
     import numpy as np
 
+    from pointillist.completion.sample import sample
     from pointillist.errors import DataError
     from pointillist.evaluation.memorization import nearest_training_match
-    from pointillist.sampling.api import sample
 
     train = splits.get("train")
     if split in ("train", "all"):

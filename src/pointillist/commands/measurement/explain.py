@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import explain_hierarchy, is_hierarchy, reject_settings, resolve_index
+from pointillist.checkpoint.header import is_hierarchy
+from pointillist.commands.hierarchy import explain_hierarchy, reject_settings, resolve_index
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.models import open_model
 from pointillist.commands.paths import fresh_path, reject_existing
@@ -37,7 +38,7 @@ def explain(settings: ExplainSettings) -> Report:
         PointillistError: naming what is wrong with a setting, the model or the image.
     """
     if is_hierarchy(settings.model):
-        reject_settings("explain", settings, _NOT_OF_HIERARCHIES)
+        reject_settings(settings, _NOT_OF_HIERARCHIES)
         return explain_hierarchy(settings, settings.out or fresh_path(Path("report.png"), settings.force))
     from pointillist.analysis import Explanation
 

@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import ConfigError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from pointillist.conditioning import HintReader
-    from pointillist.images import ImageSpec
-
-
-@runtime_checkable
-class HintTaker(Protocol):
-    """A model that may take a hint.
-
-    Attributes:
-        image: kind of its images.
-        hint_reader: what it takes as a hint; None for a model that takes none.
-        training_record: how it was trained.
-    """
-
-    @property
-    def image(self) -> ImageSpec: ...
-
-    @property
-    def hint_reader(self) -> HintReader | None: ...
-
-    @property
-    def training_record(self) -> dict[str, Any]: ...
-
-    def check_levels(self, x: np.ndarray) -> np.ndarray:
-        """Check that `x` is a batch of levels."""
+    from pointillist.sampling.generative import GenerativeModel
 
 
 def parse_hint(
-    model: HintTaker, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
+    model: GenerativeModel, hint: Path | None, image: Path | None, size: tuple[int, int] | None = None
 ) -> dict[str, Any]:
     """Parse the keyword `hint` of `sample`: a file, or derived from an image by the rule the model was trained with.
 
@@ -58,7 +34,7 @@ def parse_hint(
     return {"hint": rule.of(_levels_of(model, image, size), model.image)}
 
 
-def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarray:
+def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
     from pointillist.commands.sampling.condition_files import read_image, read_numbers
     from pointillist.data import load_data
@@ -66,7 +42,7 @@ def _levels_of(model: HintTaker, path: Path, size: tuple[int, int]) -> np.ndarra
 
     if path.suffix.lower() == ".npy":
         levels = read_numbers(path, "hint_from_image")
-        levels = model.check_levels(levels[None] if levels.ndim == 3 else levels)
+        levels = model.check_array(levels[None] if levels.ndim == 3 else levels)
     else:
         picture = read_image(path, "hint_from_image")
         _check_no_smaller(path, (picture.height, picture.width), size)

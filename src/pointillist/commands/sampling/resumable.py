@@ -21,14 +21,14 @@ from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_ou
 from pointillist.files.writing import atomic_path
 
 if TYPE_CHECKING:
-    from pointillist.commands.sampling.source import SampleSource
+    from pointillist.commands.sampling.source import PlannedImages
     from pointillist.images import ImageSpec
     from pointillist.sampling.arrays import SampleArrays
 
 LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
 _BLOCK = 2**20
-_SETTINGS = ("n", "guidance", "temperature", "top_p", "engine", "seed", "size", "batch_size", "best_of", "order")
+_SETTINGS = ("guidance", "temperature", "top_p", "engine", "batch_size", "best_of", "order")
 
 
 def unfinished_seed(out: Path) -> int | None:
@@ -56,8 +56,7 @@ class Sink(Protocol):
 def write_batches(
     sink: Sink,
     out: Path,
-    source: SampleSource,
-    settings: Mapping[str, Any],
+    images: PlannedImages,
     totals: Totals,
     *,
     colours: Sequence[Sequence[int]] | None = None,
@@ -69,38 +68,41 @@ def write_batches(
     Args:
         sink: the kind of output.
         out: its path.
-        source: the model that samples.
-        settings: keywords of `stream`.
+        images: what is sampled.
         totals: collects the bits/dim.
         colours: another palette.
         restart: discard an unfinished output of other settings.
         on_row: as for `stream`.
     """
-    total = settings["n"]
-    with batch_output(out, _record(source, settings, colours) | {"format": sink.form}, restart=restart) as output:
-        done = output.keep(settings["batch_size"])
+    plan = images.plan
+    with batch_output(out, _record(images, colours) | {"format": sink.form}, restart=restart) as output:
+        done = output.keep(plan.config.batch_size)
         if done:
             totals.add_rows(output.rows())
-            note(f"continued  at image {done + 1:,} of {total:,}")
+            note(f"continued  at image {done + 1:,} of {plan.count:,}")
         try:
-            for part in totals.through(source.stream(settings, on_row, done)):
+            for part in totals.through(images.stream(done, on_row)):
                 output.append(list(sink.write(output, part if colours is None else part.recoloured(colours))))
         except BaseException:
             if output.done:
-                note(f"{output.done:,} of {total:,} images are kept: the same command continues.")
+                note(f"{output.done:,} of {plan.count:,} images are kept: the same command continues.")
             raise
         sink.finish(output, out)
 
 
-def _record(source: SampleSource, settings: Mapping[str, Any], colours: Any) -> dict[str, Any]:
+def _record(images: PlannedImages, colours: Any) -> dict[str, Any]:
     """List all that the files depend on; conditions by their hash, since there may be one for each image."""
-    conditions = {name: value for name, value in settings.items() if name not in (*_SETTINGS, "threads")}
+    plan, apart = images.plan, (*_SETTINGS, "seed", "size", "threads")
+    conditions = {name: value for name, value in images.keywords.items() if name not in apart}
     digest = hashlib.sha256()
-    _update(digest, {**conditions, "palette": colours, "label": settings["label"]})
+    _update(digest, {**conditions, "palette": colours, "seamless": images.seamless})
     return {
         "command": "sample",
-        "model": source.fingerprint,
-        **{name: settings[name] for name in _SETTINGS},
+        "model": plan.model.fingerprint,
+        "n": plan.count,
+        "seed": plan.uniforms.seed,
+        "size": list(plan.size),
+        **{name: getattr(plan.config, name) for name in _SETTINGS},
         "conditions": digest.hexdigest(),
     }
 

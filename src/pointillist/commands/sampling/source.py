@@ -1,266 +1,158 @@
-"""Where `pointillist sample` takes its images from: a model run by torch, or a stored integer program without torch."""
+"""Open the model that `sample` and its job sample from, and plan the images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import is_hierarchy
-from pointillist.commands.sampling.hierarchy_source import open_hierarchy
+from pointillist.checkpoint.header import is_hierarchy, not_for_hierarchies
+from pointillist.commands.sampling.condition_files import read_conditions
+from pointillist.commands.sampling.hints import parse_hint
+from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
+from pointillist.commands.sampling.settings import SampleSettings
+from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
+from pointillist.model.vocabulary import describe_unseen_words
+from pointillist.rules.config import parse_rules
+from pointillist.sampling.generative import GenerativeModel, OnBatchRow
+from pointillist.sampling.plan import SamplePlan
+from pointillist.sampling.portable import open_portable
+from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from pointillist.conditioning import HintReader
-    from pointillist.data.tilemaps import Tileset
-    from pointillist.images import ImageSpec
-    from pointillist.images.ordering import PixelOrder
-    from pointillist.model.folder.generation import GenerationConfig
-    from pointillist.model.folder.portable import PortableModel
-    from pointillist.model.pixel_model import PixelModel
     from pointillist.sampling.arrays import SampleArrays
 
-OnBatchRow = Callable[[int, int, Any], None]
-INTEGER = "integer program"
-"""What bits/dim are of, for a model with an integer program."""
+TUNED = ("guidance", "temperature", "top_p")
+"""Settings that a model has its own values of."""
+_AS_TYPED = ("threads", "batch_size", "negative_prompt", "best_of")
 
 
-@runtime_checkable
-class SampleSource(Protocol):
-    """A model that samples, as the command sees it.
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model that was opened to sample from.
 
     Attributes:
+        model: the model.
         engine: the engine that samples, and why.
-        image, classes, generation_config, tileset: of the model.
-        fingerprint: names what its samples depend on.
-        measure: what the bits/dim of its samples are.
+        measure: description of the bits/dim of its samples.
+        needs_torch: whether torch takes part.
     """
 
-    @property
-    def engine(self) -> EngineChoice: ...
-
-    @property
-    def image(self) -> ImageSpec: ...
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def generation_config(self) -> GenerationConfig: ...
-
-    @property
-    def tileset(self) -> Tileset | None: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def measure(self) -> str: ...
-
-    def order(self, name: str | None) -> PixelOrder:
-        """Return a generation order."""
-
-    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
-        """Return the rank of each pixel in a generation order, `[h w]`."""
-
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Read a condition image."""
-
-    def notes(self, prompts: Sequence[str]) -> list[str]:
-        """Return what to say of some prompts."""
-
-    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
-        """Sample, batch by batch."""
-
-
-class _OfModel:
-    """Names that both kinds of model share."""
-
-    model: PixelModel | PortableModel
-
-    @property
-    def image(self) -> ImageSpec:
-        """Meaning of its integers."""
-        return self.model.image
-
-    @property
-    def generation_config(self) -> GenerationConfig:
-        """Sampling settings that suit it."""
-        return self.model.generation_config
-
-    @property
-    def tileset(self) -> Tileset | None:
-        """Pictures of its levels."""
-        return self.model.tileset
-
-    @property
-    def training_record(self) -> dict[str, Any]:
-        """Record of its training."""
-        return self.model.training_record
-
-
-@dataclass(frozen=True)
-class ModelSource(_OfModel):
-    """A model that torch runs."""
-
-    model: PixelModel
+    model: GenerativeModel
     engine: EngineChoice
-
-    @property
-    def measure(self) -> str:
-        """Description of the bits/dim of its samples."""
-        if self.engine.engine == "integer":
-            return INTEGER
-        obstacle = self.engine.without_program
-        return f"floating point, engine {self.engine.engine}" + (f": {obstacle}" if obstacle else "")
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self.model.config.classes
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 of weights and settings."""
-        from pointillist.model.folder.fingerprint import model_fingerprint
-
-        return model_fingerprint(self.model)
-
-    def order(self, name: str | None) -> PixelOrder:
-        """Return a generation order."""
-        return self.model.order(name)
-
-    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
-        """Return the rank of each pixel in a generation order, `[h w]`."""
-        return self.model.generation_rank(height, width, order)
-
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
-        return self.model.conditions.hint_reader
-
-    def check_levels(self, x: np.ndarray) -> np.ndarray:
-        """Check that `x` is a batch of levels; see `PixelModel.check`."""
-        import torch
-
-        return self.model.check(torch.from_numpy(x)).cpu().numpy()
-
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Read a condition image; see `parse_hint`."""
-        from pointillist.commands.sampling.hints import parse_hint
-
-        return parse_hint(self, hint, image, size)
-
-    def notes(self, prompts: Sequence[str]) -> list[str]:
-        """Name the words of some prompts that no caption had."""
-        from pointillist.model.vocabulary import describe_unseen_words
-
-        return describe_unseen_words(self.model.training_record, prompts, self.model.conditions.prompt_vectors)
-
-    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
-        """Sample, batch by batch; `settings` are keywords of `pt.sample`."""
-        from pointillist.completion.sample import stream
-
-        return (part.numpy() for part in stream(self.model, **settings, on_row=on_row, first=first))
+    measure: str
+    needs_torch: bool = True
 
 
-@dataclass(frozen=True)
-class StoredSource(_OfModel):
-    """A stored integer program; it needs no torch."""
-
-    model: PortableModel
-    engine: EngineChoice
-    measure = INTEGER
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the labels."""
-        return self.model.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of the integer model."""
-        return self.model.integer_model.fingerprint
-
-    def order(self, name: str | None) -> PixelOrder:
-        """Return a generation order."""
-        return self.model.integer_model.order(name)
-
-    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Any:
-        """Return the rank of each pixel in a generation order, `[h w]`."""
-        return order.rank(height, width)
-
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
-        return self.model.hint_reader
-
-    def check_levels(self, x: np.ndarray) -> np.ndarray:
-        """Check that `x` is a batch of levels; see `IntegerModel.check`."""
-        return self.model.integer_model.check(x)
-
-    def hint(self, hint: Path | None, image: Path | None, size: tuple[int, int] | None) -> dict[str, Any]:
-        """Read a condition image; see `parse_hint`."""
-        from pointillist.commands.sampling.hints import parse_hint
-
-        return parse_hint(self, hint, image, size)
-
-    def notes(self, prompts: Sequence[str]) -> list[str]:
-        """Name the words of some prompts that no caption had."""
-        from pointillist.model.vocabulary import describe_unseen_words
-
-        return describe_unseen_words(self.model.training_record, prompts, self.model.prompt_vectors)
-
-    def stream(self, settings: Mapping[str, Any], on_row: OnBatchRow | None, first: int) -> Iterator[SampleArrays]:
-        """Sample, batch by batch; `settings` are keywords of `pt.sample`."""
-        from pointillist.sampling.config import SamplingConfig
-        from pointillist.sampling.stored import StoredPlan
-
-        config = SamplingConfig(**{one.name: settings[one.name] for one in fields(SamplingConfig)})
-        plan = StoredPlan.of(
-            self.model, settings["n"], settings["label"], settings["text"], hint=settings.get("hint"),
-            seed=settings["seed"], config=config, size=settings["size"],
-        )  # fmt: skip
-        return plan.batches(first, on_row)
-
-
-def open_source(
-    name: str,
-    engine: str,
-    device: str,
-    quantize: str | None,
-    size: tuple[int, int] | None,
-    *,
-    plain: bool,
-    hint: bool = False,
-) -> SampleSource:
+def open_model(settings: SampleSettings) -> OpenedModel:
     """Open a model: by its integer program alone where one is stored and the settings permit it, else with torch.
 
-    Args:
-        name: a folder, a bundled name or a hub id.
-        engine, device, quantize, size: as given.
-        plain, hint: see `open_stored`.
+    Raises:
+        PointillistError: if it cannot be opened, or a setting does not fit.
     """
-    if is_hierarchy(name):
-        return open_hierarchy(name, engine, device, quantize)
-    from pointillist.sampling.stored import open_stored
-    from pointillist.zoo import resolve
-
+    if is_hierarchy(settings.model):
+        return _open_hierarchy(settings)
+    name, engine = settings.model, settings.engine
+    size = None if settings.size is None else parse_size(settings.size)
     first = choose_engine(engine)  # an error before the model is read
-    plain = plain and device == "cpu" and quantize is None
-    stored = open_stored(resolve(name), engine, size, plain=plain, hint=hint)
-    if stored is not None:
-        return StoredSource(stored, EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason))
-    if first.engine == "cpu" and device == "cpu":
+    if not _needs_torch(settings):
+        has_hint = settings.hint is not None or settings.hint_from_image is not None
+        portable = open_portable(resolve(name), engine, size, hint=has_hint)
+        if portable is not None:
+            choice = EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason)
+            return OpenedModel(portable, choice, "integer program", needs_torch=False)
+    if first.engine == "cpu" and settings.device == "cpu":
         from pointillist.engine.cpu.precompile import precompile_in_background
 
         precompile_in_background()  # takes seconds at the first use ever
-    from pointillist.commands.models import open_model
+    from pointillist.commands import models
     from pointillist.sampling.engines import choose_model_engine
 
-    model = open_model(name, device, quantize)
-    return ModelSource(model, choose_model_engine(model, engine, size))
+    model = models.open_model(name, settings.device, settings.quantize)
+    choice = choose_model_engine(model, engine, size)
+    obstacle = f": {choice.without_program}" if choice.without_program else ""
+    floating = f"floating point, engine {choice.engine}{obstacle}"
+    return OpenedModel(model, choice, "integer program" if choice.engine == "integer" else floating)
+
+
+def _needs_torch(settings: SampleSettings) -> bool:
+    """Return whether a setting is for a model that torch runs; stored integer programs do not have it."""
+    in_memory = settings.device != "cpu" or settings.quantize is not None
+    return in_memory or bool(settings.attribute) or settings.vector is not None or settings.seamless is not None
+
+
+def _open_hierarchy(settings: SampleSettings) -> OpenedModel:
+    from pointillist.hierarchy import Hierarchy
+    from pointillist.system import resolve_device
+
+    for name in ("quantize", "seamless", "hint", "hint_from_image"):
+        if getattr(settings, name) is not None:
+            raise not_for_hierarchies(name, getattr(settings, name))
+    device = resolve_device(settings.device)
+    model = Hierarchy.load(settings.model).to(device)
+    measure = "a bound: the codes, and the pixels given the codes"
+    if model.pixels is None:
+        of_codes = "of all scales of codes, per finest code"
+        measure = "as the decoder is deterministic" if model.tokenizers else of_codes
+    return OpenedModel(model, choose_engine(settings.engine, device), measure)
+
+
+def plan_sheet(model: GenerativeModel, settings: SampleSettings) -> SheetPlan:
+    """Return the label and the prompt of each image, and their arrangement."""
+    prompts = parse_texts(settings.text, settings.texts)
+    return SheetPlan.of(parse_labels(settings.label, model.classes), prompts, settings.n, model.classes)
+
+
+def notes(model: GenerativeModel, sheet: SheetPlan) -> list[str]:
+    """Name the words of the prompts that no caption of the training had."""
+    return describe_unseen_words(model.training_record, list(dict.fromkeys(sheet.texts or ())), model.prompt_vectors)
+
+
+@dataclass(frozen=True)
+class PlannedImages:
+    """Images that a command samples.
+
+    Attributes:
+        plan: what is sampled.
+        keywords: those of `pt.sample` of which it was made; all of them are part of the images.
+        seamless: directions in which the images tile; None for none.
+    """
+
+    plan: SamplePlan
+    keywords: dict[str, Any]
+    seamless: str | None
+
+    @classmethod
+    def of(cls, opened: OpenedModel, settings: SampleSettings, sheet: SheetPlan, seed: int | None) -> PlannedImages:
+        """Read the conditions, and check all settings.
+
+        Raises:
+            PointillistError: naming what is wrong.
+        """
+        model, size = opened.model, None if settings.size is None else parse_size(settings.size)
+        keywords: dict[str, Any] = {
+            "label": sheet.labels,
+            "text": sheet.texts,
+            "size": size,
+            "engine": opened.engine.engine,
+            "order": model.order(settings.order).name,
+            "rules": parse_rules(settings.rules),
+            **{name: getattr(settings, name) for name in _AS_TYPED},
+            **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
+            **read_conditions(settings.attribute, settings.vector, None),
+            **parse_hint(model, settings.hint, settings.hint_from_image, size),
+        }
+        plan = SamplePlan.of(model, sheet.total, seed=seed, **keywords)
+        return cls(plan, {**keywords, "seed": plan.uniforms.seed}, settings.seamless)
+
+    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[SampleArrays]:
+        """Sample batch by batch, from the image `first` on; images that tile are finished together."""
+        if self.seamless is None:
+            yield from self.plan.stream(first, on_row)
+        elif first < self.plan.count:  # they are written together, so either none or all are there
+            from pointillist.completion.sample import sample
+
+            model: Any = self.plan.model
+            sides: Any = self.seamless
+            yield sample(model, self.plan.count, seamless=sides, on_row=on_row, **self.keywords).numpy()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
 from pydantic import ValidationError
 
 from pointillist.checkpoint.header import CONFIG, read_config
@@ -14,6 +16,7 @@ from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError
 from pointillist.images import ImageSpec
+from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.tileset import read_tileset
 from pointillist.portable import IntegerModel, load
@@ -77,6 +80,11 @@ class PortableModel:
         return self.integer_model.classes
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the integer model."""
+        return self.integer_model.fingerprint
+
+    @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
         reader = self.integer_model.reader("text")
@@ -87,6 +95,18 @@ class PortableModel:
         """Kind of hint; None for a model without, or whose program cannot encode it."""
         reader: HintReader | None = self.integer_model.reader("hint")
         return reader
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Return one of its generation orders; without a name, its first."""
+        return self.integer_model.order(name)
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
+        """Return the rank of each pixel in a generation order."""
+        return order.rank(height, width)
+
+    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of its images; see `IntegerModel.check`."""
+        return self.integer_model.check(x)
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""

@@ -21,7 +21,7 @@ from pointillist.model.finetune import initialise_from
 from pointillist.model.folder.pretrained import build
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.settings import ModelSettings
-from pointillist.sampling.api import sample
+from pointillist.sampling.plan import SamplePlan
 from pointillist.system import is_main_process
 from pointillist.training.api import SampleWriter, TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
@@ -71,7 +71,7 @@ def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
         return  # codes are not displayable
     classes = list(model.config.classes)[:8]
     labels = [name for name in classes for _ in range(2)] or None
-    samples = sample(model, len(labels) if labels else 16, labels, seed=0)
+    samples = SamplePlan.of(model, len(labels) if labels else 16, labels, seed=0).sample()
     save_png(image_grid(samples.drawn(), captions=labels), folder / f"step-{step:07d}.png")
 
 

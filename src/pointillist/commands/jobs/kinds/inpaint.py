@@ -99,7 +99,7 @@ class InpaintJob(JobKind):
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        from pointillist.sampling.api import sample
+        from pointillist.completion.sample import sample
 
         sample(self._model, 1, seed=0, engine=self._settings.engine, threads=self._settings.threads)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings
+from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, describe_model
 from pointillist.commands.sampling.settings import COUNT, SEED, SampleSettings
 
 if TYPE_CHECKING:
@@ -38,32 +38,43 @@ class SampleJob(JobKind):
     Settings = SampleJobSettings
 
     def __init__(self, settings: SampleJobSettings) -> None:
-        from pointillist.commands.jobs.sampling import TUNED, open_work
+        from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
 
-        self._work = open_work(settings)
-        plan = self._work.plan
-        self.count, self.skipped, self.needs_torch = self._work.sheet.total, {}, self._work.needs_torch
+        opened = open_model(settings)
+        if opened.needs_torch:
+            import torch
+
+            torch.set_num_threads(settings.threads)
+        model = opened.model
+        sheet = plan_sheet(model, settings)
+        self._plan = PlannedImages.of(opened, settings, sheet, settings.seed).plan
+        self.count, self.skipped, self.needs_torch = sheet.total, {}, opened.needs_torch
+        config = self._plan.config
         self.facts = {
-            "model": self._work.model_facts,
-            "size": list(plan.size),
-            "engine": plan.config.engine,
-            "order": plan.config.order,
-            "sampling": {name: getattr(plan.config, name) for name in TUNED},
-            "labelled": self._work.sheet.labels is not None,
+            "model": describe_model(model.fingerprint, model.image, model.classes),
+            "size": list(self._plan.size),
+            "engine": config.engine,
+            "order": config.order,
+            "sampling": {name: getattr(config, name) for name in TUNED},
+            "labelled": sheet.labels is not None,
         }
 
     def compute(self, start: int, stop: int) -> Arrays:
         """Sample a batch."""
         import numpy as np
 
-        result = self._work.draw(start, stop)
+        result = self._plan.draw(start, stop)
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         arrays = {"levels": result.levels.astype(dtype), "nats": result.nats, "labels": result.labels}
         return arrays if result.gain is None else {**arrays, "gain": result.gain}
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        self._work.warm_up()
+        from pointillist.sampling.plan import SamplePlan
+
+        config = self._plan.config
+        engine, order, threads = config.engine, config.order, config.threads
+        SamplePlan.of(self._plan.model, 1, seed=0, engine=engine, order=order, threads=threads).draw(0, 1)
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:

@@ -1,0 +1,173 @@
+"""Draw images more than once: the best of N candidates, and each anew until it obeys the rules. Needs no torch.
+
+The score of a candidate is exact, from the model itself: the pointwise mutual information
+log p(x | conditions) - log p(x).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from pointillist.engine.program import IntArray
+from pointillist.errors import ConfigError, EngineError
+from pointillist.rules.config import Rules
+from pointillist.sampling.config import SamplingConfig
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
+    from pointillist.images import ImageSpec
+
+Result = TypeVar("Result", bound=Any)
+"""A dataclass of images with `nats` and `gain`; its arrays, or tensors, have an entry for each image."""
+
+
+def check_best_of(config: SamplingConfig, *, conditional: bool, seeded: bool) -> None:
+    """Check that candidates differ, and that there is a condition to choose by.
+
+    Raises:
+        ConfigError: naming the remedy.
+    """
+    if config.best_of == 1:
+        return
+    if not conditional:
+        raise ConfigError(
+            f"`best_of` (={config.best_of}) chooses by the bits that a condition saves, and there is none: "
+            "give a prompt or a label, or leave it out."
+        )
+    if not seeded:
+        raise ConfigError(f"`best_of` (={config.best_of}) draws its candidates from a seed: leave out `uniforms`.")
+
+
+def best_of(count: int, draw: Callable[[int], Result], unconditional_nats: Callable[[Any], Any]) -> Result:
+    """Keep, for each image, the candidate with the largest conditional gain; two are in memory at a time.
+
+    Args:
+        count: number of candidates; 1 means no choice, and no gain is computed.
+        draw: samples the batch of candidate number k, from 0.
+        unconditional_nats: log-likelihood of levels without their conditions, in nats, one for each image.
+
+    Example:
+        best_of(4, draw, batch.unconditional_nats).gain
+    """
+    if count == 1:
+        return draw(0)
+
+    def scored(number: int) -> Result:
+        result = draw(number)
+        return replace(result, gain=result.nats - unconditional_nats(result.levels))
+
+    best = scored(0)
+    for number in range(1, count):
+        result = scored(number)
+        best = _merged(best, result, np.asarray(result.gain > best.gain))
+    return best
+
+
+def _merged(best: Result, result: Result, better: Bool[np.ndarray, " n"]) -> Result:
+    """Take everything that is given for each image from `result` where it is better."""
+    values: dict[str, Any] = {}
+    for name in (f.name for f in fields(best)):
+        old = getattr(best, name)
+        if hasattr(old, "ndim") and old.shape[:1] == better.shape:
+            values[name] = copy.deepcopy(old)
+            values[name][better] = getattr(result, name)[better]
+    return replace(best, **values)
+
+
+@runtime_checkable
+class RecordedModel(Protocol):
+    """A model of maps, with the pairs of neighbours of its training maps in its record."""
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers."""
+
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """Record of its training."""
+
+
+def open_image_mask(
+    model: RecordedModel,
+    rules: Rules | None,
+    size: tuple[int, int],
+    allowed: Bool[np.ndarray, "c h w k"] | None = None,
+    *,
+    weighted: bool = False,
+) -> LevelMask | None:
+    """Make the mask of one image; None where nothing restricts its levels.
+
+    Args:
+        size: height and width of the image.
+        allowed: levels that each sub-pixel may have; None for all.
+        weighted: see `LevelMask.open`.
+
+    Raises:
+        ConfigError: if the rules do not fit the model, or cannot be met.
+        EngineError: if numba is not installed.
+    """
+    if rules is None and allowed is None:
+        return None
+    if find_spec("numba") is None:
+        raise EngineError("Masks on levels need numba, which is not installed: run `pip install numba`.")
+    from pointillist.engine.constraints.masks import LevelMask
+
+    if rules is None:
+        assert allowed is not None
+        return LevelMask.open(allowed, weighted=weighted)
+    from pointillist.rules.adjacency import RECORD
+    from pointillist.rules.opening import open_mask
+
+    record = model.training_record.get(RECORD)
+    return open_mask(rules, model.image.resized(*size), record, allowed, weighted=weighted)
+
+
+def draw_until_accepted(
+    template: LevelMask, count: int, tries: int, draw: Callable[[IntArray, LevelMask], tuple[Any, ...]]
+) -> tuple[tuple[Any, ...], Int[np.ndarray, " n"]]:
+    """Draw `count` images until each obeys the rules of a mask.
+
+    Args:
+        template: mask with which each image begins.
+        tries: how often each is drawn at most.
+        draw: draws the images of these numbers within a mask; returns arrays or tensors with an entry for each.
+
+    Returns:
+        the arrays or tensors, and how often each image was drawn.
+
+    Raises:
+        ConfigError: naming the rule that failed most often.
+
+    Example:
+        (levels, nats), tries = draw_until_accepted(mask, 16, 100, draw)
+    """
+    from pointillist.engine.constraints.domains import ALIVE
+
+    pending, reasons = np.arange(count), Counter[str]()
+    result: tuple[Any, ...] = ()
+    needed = np.zeros(count, np.int64)
+    for attempt in range(tries):
+        mask = template.repeat(len(pending), attempt)
+        drawn = draw(pending, mask)
+        result = result or tuple(copy.deepcopy(part) for part in drawn)
+        accepted = mask.status == ALIVE
+        for whole, part in zip(result, drawn, strict=True):
+            whole[pending[accepted]] = part[accepted]
+        needed[pending] += 1
+        reasons.update(reason for reason, passed in zip(mask.reasons, accepted, strict=True) if not passed)
+        pending = pending[~accepted]
+        if not len(pending):
+            return result, needed
+    name = reasons.most_common(1)[0][0] or "a dead end of the rules between neighbours"
+    raise ConfigError(
+        f"{len(pending)} of {count} maps did not obey the rules in {tries} tries (most often {name}): loosen the rule, "
+        "or raise `tries`."
+    )

@@ -1,0 +1,75 @@
+"""One plan of samples for every kind of model: a pixel model, its integer program without torch, a hierarchy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.model.folder.portable import PortableModel
+from pointillist.sampling.generative import BatchSampler, GenerativeModel, ImageSampler
+from pointillist.sampling.plan import SamplePlan
+from pointillist.zoo import resolve
+from tests.hierarchy.helpers import tokenized
+from tests.hierarchy.test_likelihood import BINARY
+
+RULES = {"border": ["wall"]}
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "plain": ("digits", {}),
+    "labels": ("digits", {"label": [3, None, 5], "guidance": 2.0}),
+    "best of two": ("digits", {"label": 3, "best_of": 2, "temperature": 0.9}),
+    "rules": ("dungeons", {"rules": RULES}),
+}
+
+
+def portable(name: str) -> PortableModel:
+    folder = resolve(name)
+    assert folder is not None
+    return PortableModel.open(folder)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_without_torch_the_images_are_those_of_the_model(case: str) -> None:
+    """Levels, nats, gain and tries to the bit, in batches."""
+    name, keywords = CASES[case]
+    plan = SamplePlan.of(portable(name), 3, seed=5, batch_size=2, **keywords)
+    expected = pt.sample(name, 3, seed=5, batch_size=2, engine="integer", **keywords)
+    result = plan.sample()
+    assert np.array_equal(result.levels, expected.levels.numpy())
+    assert np.array_equal(result.nats, expected.nats.numpy())
+    assert np.array_equal(result.labels, expected.labels.numpy())
+    for one, other in ((result.gain, expected.gain), (result.tries, expected.tries)):
+        assert (one is None) == (other is None)
+        assert one is None or other is None or np.array_equal(one, other.numpy())
+    assert (result.seed, result.engine, result.order) == (5, "integer", expected.order)
+
+
+def models() -> list[Any]:
+    return [pt.load("digits"), portable("digits"), tokenized(BINARY.resized(4, 4), [(3, 2)], classes=("a", "b"))]
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_a_model_satisfies_the_protocol(kind: int) -> None:
+    """And so do what samples from it, and a batch; any range is drawn as it is in the whole."""
+    model = models()[kind]
+    assert isinstance(model, GenerativeModel)
+    plan = SamplePlan.of(model, 4, [0, 1, 1, 0], seed=2, batch_size=2)
+    assert isinstance(plan.sampler, ImageSampler)
+    assert isinstance(plan.sampler.batch(0, 2), BatchSampler)
+    whole, part = plan.sample(), plan.draw(2, 4)
+    assert np.array_equal(part.levels, whole.levels[2:])
+    assert whole.labels.tolist() == [0, 1, 1, 0]
+    again = next(plan.stream(first=2))
+    assert np.array_equal(again.nats, whole.nats[2:])
+
+
+@pytest.mark.parametrize(
+    "setting", [{"best_of": 2}, {"rules": RULES}, {"hint": np.zeros((1, 4, 4))}, {"order": "s-curve"}]
+)
+def test_what_a_hierarchy_lacks_is_one_sentence(setting: dict[str, Any]) -> None:
+    """It names the setting."""
+    (name,) = setting
+    with pytest.raises(pt.ConfigError, match=f"`{name}`.* is not for hierarchies"):
+        SamplePlan.of(models()[2], 1, seed=0, **setting)
