@@ -81,7 +81,15 @@ def test_a_planted_patch_is_found(fitted: pt.AnomalyDetector) -> None:
     assert record.anomaly_map.shape == record.pred_mask.shape == (10, 10)
     assert record.overlay().size == (10, 10)
     assert record.heat().width > 10
-    assert set(record.to_dict()) >= {"file", "p_value", "score", "oddest", "location", "pred_score", "pred_label"}
+    assert set(record.to_dict()) >= {
+        "file",
+        "p_value",
+        "score",
+        "top_statistic",
+        "location",
+        "pred_score",
+        "pred_label",
+    }
 
 
 def test_the_scale_of_the_maps_does_not_depend_on_the_image(fitted: pt.AnomalyDetector) -> None:

@@ -24,8 +24,10 @@ def test_surprise_on_the_scale_of_normal_images(page: Page, service: StudioServi
     record = service.detectors.find(entry).explain(pt.sample(entry.model, 1, seed=5).levels[0])
     said = words.inner_text()
     assert f"p = {record.p_value:.3f}" in said
-    assert f"Most unusual is {record.oddest}, {abs(record.statistics[record.oddest]):.1f} standard" in said
-    assert ("below" if record.statistics[record.oddest] < 0 else "above") in said
+    assert (
+        f"Most unusual is {record.top_statistic}, {abs(record.statistics[record.top_statistic]):.1f} standard" in said
+    )
+    assert ("below" if record.statistics[record.top_statistic] < 0 else "above") in said
     assert (": odd at" if record.pred_label else ": normal at") in said
     expect(page.locator(".legend .ends")).to_contain_text(f"{record.top:.1f}")
     shown = pixels_of(page.locator("canvas.map").first)[..., :3].astype(int)

@@ -56,7 +56,7 @@ def test_the_verdict_is_that_of_the_detector(folder: Path) -> None:
     assert found["top"] == pytest.approx(record.top, abs=within)
     distances = {one["name"]: one["distance"] for one in found["statistics"]}
     assert distances == pytest.approx(record.statistics, abs=within)
-    assert found["statistics"][0]["name"] == record.oddest
+    assert found["statistics"][0]["name"] == record.top_statistic
     assert found["statistics"][0]["meaning"]
 
 

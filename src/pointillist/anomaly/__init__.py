@@ -1,4 +1,4 @@
-"""Find odd images by the exact likelihood of a model of normal ones: p-values, heat maps, thresholds that hold."""
+"""Find anomalous images by the likelihood of a model of normal ones: p-values, heat maps, thresholds that hold."""
 
 from pointillist.anomaly.detector import AnomalyDetector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale

@@ -1,8 +1,8 @@
 """Density of the statistics of normal images: a Gaussian, or a kernel estimate, whichever fits held-out normals better.
 
 Density of States Estimation (Morningstar et al. 2021, arXiv 2006.09273): what is rare among the statistics of normal
-images is odd, on either side. scikit-learn estimates the covariance. Densities are evaluated here, so that a stored one
-needs no fit.
+images is anomalous, on either side. scikit-learn estimates the covariance. Densities are evaluated here, so that a
+stored one needs no fit.
 """
 
 from __future__ import annotations

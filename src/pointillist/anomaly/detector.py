@@ -39,15 +39,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     ```python
     detector = pt.AnomalyDetector(model).fit(normal)  # normal images that the model was not trained on
-    detector.p_value(images)  # share of normal images at least as odd
+    detector.p_value(images)  # share of normal images at least as anomalous
     detector.predict(images)  # +1 or -1
     detector.explain(images[0]).overlay()
     ```
 
     Several statistics of an image are judged together, each on both sides: `statistic_names_`, explained on the page
     "Find odd images". Half of the normal images fit the density of the statistics. The other half give the p-values,
-    which are valid for any model: of unseen normal images at most `contamination` are called odd on average. Which half
-    an image is in depends on its content alone. No odd image is needed.
+    which are valid for any model: of unseen normal images at most `contamination` are called anomalous on average.
+    Which half an image is in depends on its content alone. No anomalous image is needed.
 
     Images are a folder, a data set, levels `[n c h w]` or PIL images. Those larger than the model's are scored by
     overlapping windows. All must have one size.
@@ -61,7 +61,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         heat_scale_: scale of heat maps.
         image_size_: height and width of the images.
         normal_digests_: hashes of the images of `fit`; empty for a detector that was loaded.
-        offset_: scores below it are odd.
+        offset_: scores below it are anomalous.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             model: a model of normal images, or its name or folder.
             background: a model of what all images of this kind share, such as one trained on normal images with noise
                 (`augmentation.mutation_rate`); adds the likelihood ratio (Ren et al. 2019, arXiv 1906.02845).
-            contamination: false-alarm rate: the share of normal images that may be called odd.
+            contamination: false-alarm rate: the share of normal images that may be called anomalous.
             density: `gaussian`, `kde`, or `auto`: whichever fits held-out normal images better.
             smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
             conditions: also score the images of a data set with their labels and captions.
@@ -143,7 +143,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def offset_(self) -> float:
-        """Score below which an image is called odd: its p-value is at most `contamination`."""
+        """Score below which an image is called anomalous: its p-value is at most `contamination`."""
         check_is_fitted(self)
         self._check_settings()
         held_out, needed = len(self.calibration_scores_), least_count(self.contamination)
@@ -163,23 +163,23 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return np.concatenate([self._scores(batch.statistics)[0] for batch in self._batches(X)])
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
-        """Compute `score_samples` less `offset_`: negative is odd."""
+        """Compute `score_samples` less `offset_`: negative is anomalous."""
         decision: np.ndarray = self.score_samples(X) - self.offset_
         return decision
 
     def predict(self, X: Any) -> Int[np.ndarray, " n"]:  # noqa: N803
-        """Call each image normal (+1) or odd (-1)."""
+        """Call each image normal (+1) or anomalous (-1)."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_value(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
-        """Compute the share of held-out normal images, and the image itself, that are at least as odd.
+        """Compute the share of held-out normal images, and the image itself, that are at least as anomalous.
 
         Valid in finite samples: for a new normal image, P(p <= a) is at most a, for every a.
         """
         return conformal_p_values(self.calibration_scores_, self.score_samples(X))
 
     def statistics(self, X: Any) -> Float[np.ndarray, "n k"]:  # noqa: N803
-        """Compute the statistics of each image, in standard deviations of normal images: of its oddest window."""
+        """Compute the statistics of each image, in standard deviations, of its most anomalous window."""
         parts = [self._scores(batch.statistics)[1] for batch in self._batches(X)]
         return np.concatenate(parts)
 
@@ -208,7 +208,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return bool(self.normal_digests_) and image_digest(levels) in self.normal_digests_
 
     def explain(self, image: Any) -> AnomalyRecord:
-        """Judge one image, with maps of where it is odd.
+        """Score one image, with maps of where it is anomalous.
 
         Args:
             image: levels `[c h w]`, a PIL image, or the path of an image file.
@@ -223,7 +223,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return next(self.records(image))
 
     def to_pyod(self) -> PyodDetector:
-        """Return a view of the fitted detector with PyOD's names and signs: high is odd, labels are 0 and 1."""
+        """Return a view of the fitted detector with PyOD's names and signs: high is anomalous, labels are 0 and 1."""
         check_is_fitted(self)
         return PyodDetector(self)
 
@@ -302,9 +302,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             yield batch
 
     def _scores(self, statistics: Float[np.ndarray, "b n k"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score of each image, that of its oddest window, and the statistics there, standardised."""
+        """Return the score of each image, that of its most anomalous window, and the statistics there, standardised."""
         count, windows, width = statistics.shape
         scores = self.density_.log_density(statistics.reshape(-1, width)).reshape(count, windows)
-        oddest = scores.argmin(1)
+        lowest = scores.argmin(1)
         here = np.arange(count)
-        return scores[here, oddest], self.density_.standardise(statistics[here, oddest])
+        return scores[here, lowest], self.density_.standardise(statistics[here, lowest])

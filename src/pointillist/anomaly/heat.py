@@ -68,7 +68,7 @@ class AnomalyRecord:
 
     ```python
     record = detector.explain(image)
-    record.p_value, record.oddest, record.location
+    record.p_value, record.top_statistic, record.location
     record.overlay().save("overlay.png")
     ```
 
@@ -77,8 +77,8 @@ class AnomalyRecord:
         levels: the image, `[c h w]`.
         spec: meaning of its levels.
         score: log-density of its statistics; high is normal.
-        p_value: share of held-out normal images at least as odd.
-        pred_label: whether it is called odd.
+        p_value: share of held-out normal images at least as anomalous.
+        pred_label: whether it is called anomalous.
         statistics: its statistics, in standard deviations of normal images from their mean.
         z_map: smoothed excess surprisal, in standard deviations of normal images from their mean, `[h w]`.
         mask_threshold: distance from 0 from which pixels are masked.
@@ -98,7 +98,7 @@ class AnomalyRecord:
 
     @property
     def pred_score(self) -> float:
-        """Share of held-out normal images that are less odd: from 0, normal, to 1."""
+        """Share of held-out normal images that are less anomalous: from 0, normal, to 1."""
         return 1 - self.p_value
 
     @property
@@ -109,12 +109,12 @@ class AnomalyRecord:
 
     @property
     def pred_mask(self) -> Bool[np.ndarray, "h w"]:
-        """Pixels that are masked as odd: none in all but a share of normal images."""
+        """Pixels that are masked as anomalous: none in all but a share of normal images."""
         mask: np.ndarray = self.anomaly_map > self.mask_threshold
         return mask
 
     @property
-    def oddest(self) -> str:
+    def top_statistic(self) -> str:
         """Name of the statistic that lies farthest from normal images."""
         return max(self.statistics, key=lambda name: abs(self.statistics[name]))
 
@@ -159,7 +159,7 @@ class AnomalyRecord:
             "score": self.score,
             "pred_score": self.pred_score,
             "pred_label": self.pred_label,
-            "oddest": self.oddest,
+            "top_statistic": self.top_statistic,
             "location": list(self.location),
             "masked_pixels": int(self.pred_mask.sum()),
             "statistics": self.statistics,

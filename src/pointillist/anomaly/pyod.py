@@ -1,4 +1,4 @@
-"""A fitted detector with the names and signs of PyOD: high is odd, and labels are 0 and 1."""
+"""A fitted detector with the names and signs of PyOD: high is anomalous, and labels are 0 and 1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FittedDetector(Protocol):
 
     @property
     def offset_(self) -> float:
-        """Score below which an image is called odd."""
+        """Score below which an image is called anomalous."""
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
         """Compute the score of each image: high is normal."""
@@ -30,13 +30,13 @@ class PyodDetector:
     """View of a fitted detector as PyOD has it.
 
     ```python
-    detector.to_pyod().predict(images)  # 0 for normal, 1 for odd
+    detector.to_pyod().predict(images)  # 0 for normal, 1 for anomalous
     ```
 
     Attributes:
         detector: the fitted detector.
         contamination: its false-alarm rate.
-        threshold_: scores above it are odd.
+        threshold_: scores above it are anomalous.
         decision_scores_: scores of the held-out normal images.
         labels_: their labels, 0 or 1.
     """
@@ -49,15 +49,15 @@ class PyodDetector:
         self.labels_: Int[np.ndarray, " n"] = (self.decision_scores_ > self.threshold_).astype(np.int64)
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
-        """Compute the score of each image: high is odd."""
+        """Compute the score of each image: high is anomalous."""
         scores: np.ndarray = -self.detector.score_samples(X)
         return scores
 
     def predict(self, X: Any) -> Int[np.ndarray, " n"]:  # noqa: N803
-        """Label each image: 0 for normal, 1 for odd."""
+        """Label each image: 0 for normal, 1 for anomalous."""
         return (self.decision_function(X) > self.threshold_).astype(np.int64)
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "n 2"]:  # noqa: N803
-        """Return the p-value of each image, and 1 minus it: not a probability of being odd, which needs odd images."""
+        """Return the p-value of each image, and 1 minus it: not a probability, which needs anomalous images."""
         p_values = self.detector.p_value(X)
         return np.stack([p_values, 1 - p_values], 1)

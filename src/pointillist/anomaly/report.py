@@ -1,4 +1,4 @@
-"""The report on many images: a line for each, and a self-contained page with the oddest."""
+"""The report on many images: a line for each, and a self-contained page with the most anomalous."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SIDE = 128  # longer side of a picture, in pixels of the screen
 
 
 class AnomalyReport:
-    """Verdicts on images, added one by one; only the oddest keep their pixels.
+    """Verdicts on images, added one by one; only the most anomalous keep their pixels.
 
     ```python
     report = AnomalyReport(false_alarms=0.05)
@@ -35,7 +35,7 @@ class AnomalyReport:
     ```
 
     Attributes:
-        false_alarms: share of normal images that may be called odd.
+        false_alarms: share of normal images that may be called anomalous.
         rows: numbers of each image, as `AnomalyRecord.to_dict` gives them, in the order of the images.
     """
 
@@ -53,18 +53,18 @@ class AnomalyReport:
         self.rows.append(record.to_dict())
 
     @property
-    def odd(self) -> int:
-        """Number of images that are called odd."""
+    def anomalous(self) -> int:
+        """Number of images that are called anomalous."""
         return sum(row["pred_label"] for row in self.rows)
 
     @property
-    def oddest(self) -> list[AnomalyRecord]:
-        """The oddest images, the oddest first."""
+    def most_anomalous(self) -> list[AnomalyRecord]:
+        """The most anomalous images, the most anomalous first."""
         return [record for _, _, record in sorted(self._heap, key=lambda entry: (-entry[0], entry[1]))]
 
     @property
     def sorted_rows(self) -> list[dict[str, Any]]:
-        """The numbers of each image, the oddest first."""
+        """The numbers of each image, the most anomalous first."""
         return sorted(self.rows, key=lambda row: row["score"])
 
     def to_html(self, facts: Sequence[tuple[str, str]] = ()) -> str:
@@ -73,23 +73,23 @@ class AnomalyReport:
         Args:
             facts: names and values for the table at its end, such as the model.
         """
-        shown = self.oddest
+        shown = self.most_anomalous
         side = max((max(record.z_map.shape) for record in shown), default=_SIDE)
         numbers = [
             *facts,
-            ("images", f"{len(self.rows):,}, of which {self.odd:,} are called odd"),
+            ("images", f"{len(self.rows):,}, of which {self.anomalous:,} are called anomalous"),
             ("false-alarm rate", f"{self.false_alarms:g}"),
             ("software", f"pointillist {__version__}"),
             ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
         ]
         parts = {
-            "title": escape(f"{self.odd:,} of {len(self.rows):,} images are odd"),
+            "title": escape(f"{self.anomalous:,} of {len(self.rows):,} images are anomalous"),
             "style": html.base_style(),
             "k": str(max(1, round(_SIDE / side))),
-            "headline": escape(f"{self.odd:,} of {len(self.rows):,} images are odd"),
+            "headline": escape(f"{self.anomalous:,} of {len(self.rows):,} images are anomalous"),
             "lead": escape(self._lead()),
             "scale": html.diverging_scale(round(shown[0].top, 1), UNIT) if shown else "",
-            "oddest": "".join(_figure(record) for record in shown),
+            "most_anomalous": "".join(_figure(record) for record in shown),
             "statistics": _statistics(shown),
             "table": html.table(numbers),
         }
@@ -105,7 +105,7 @@ class AnomalyReport:
         expected = self.false_alarms * len(self.rows)
         return (
             f"At a false-alarm rate of {self.false_alarms:g}, about {expected:.1f} of these images would be called "
-            "odd if all were normal."
+            "anomalous if all were normal."
         )
 
 
@@ -121,20 +121,21 @@ def _figure(record: AnomalyRecord) -> str:
     row, column = record.location
     largest = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))[:3]
     words = ", ".join(f"{name} {value:+.1f}" for name, value in largest)
-    verdict = "odd" if record.pred_label else "normal"
+    verdict = "anomalous" if record.pred_label else "normal"
     return (
-        f'<div class="odd">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}, p = '
-        f"{record.p_value:.4f}, score {record.score:.2f}<br>{escape(words)}<br>oddest at row {row}, column {column}"
+        f'<div class="anomalous">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}, p = '
+        f"{record.p_value:.4f}, score {record.score:.2f}<br>{escape(words)}<br>most anomalous at row {row}, "
+        f"column {column}"
         "</div></div>"
     )
 
 
 def _statistics(shown: Sequence[AnomalyRecord]) -> str:
-    """Render a table of the statistics, with how often each is the oddest among the images that are shown."""
+    """Render a table of the statistics, with how often each is the top one among the images that are shown."""
     names = shown[0].statistics if shown else DESCRIPTIONS
-    oddest = [record.oddest for record in shown]
+    statistics = [record.top_statistic for record in shown]
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{escape(DESCRIPTIONS[name])}</td><td>{oddest.count(name)}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{escape(DESCRIPTIONS[name])}</td><td>{statistics.count(name)}</td></tr>"
         for name in names
     )
-    return f"<table><tr><th>name</th><th>meaning</th><th>oddest of the images above</th></tr>{rows}</table>"
+    return f"<table><tr><th>name</th><th>meaning</th><th>top statistic of so many images above</th></tr>{rows}</table>"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pointillist.files.writing import atomic_path, open_table
 
-_COLUMNS = ("file", "p_value", "score", "pred_label", "oddest", "row", "column", "masked_pixels")
+_COLUMNS = ("file", "p_value", "score", "pred_label", "top_statistic", "row", "column", "masked_pixels")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -26,7 +26,7 @@ EPILOG = """Examples:
 
 
 def detect(settings: DetectSettings) -> None:
-    """Find odd images by a model of normal ones, with p-values and heat maps."""
+    """Find anomalous images by a model of normal ones, with p-values and heat maps."""
     from pointillist.commands.measurement import detect as work
 
     result = work.detect(settings)
@@ -34,7 +34,7 @@ def detect(settings: DetectSettings) -> None:
         print_json(result.facts)
     else:
         _print(result, settings)
-    if settings.fail_on_anomaly and result.report.odd:
+    if settings.fail_on_anomaly and result.report.anomalous:
         raise typer.Exit(1)
 
 
@@ -45,15 +45,15 @@ def _print(result: Detection, settings: DetectSettings) -> None:
             row["file"],
             f"{row['p_value']:.4f}",
             f"{row['score']:.2f}",
-            f"{row['oddest']} {row['statistics'][row['oddest']]:+.1f}",
+            f"{row['top_statistic']} {row['statistics'][row['top_statistic']]:+.1f}",
             f"{row['location'][0]}, {row['location'][1]}",
-            "odd" if row["pred_label"] else "",
+            "anomalous" if row["pred_label"] else "",
         )
         for row in rows[: settings.top]
     ]
-    print_table(("file", "p", "score", "oddest statistic (sd)", "row, column", ""), lines, right=(1, 2))
+    print_table(("file", "p", "score", "top statistic (sd)", "row, column", ""), lines, right=(1, 2))
     if len(rows) > settings.top:
-        typer.echo(f"and {len(rows) - settings.top:,} more images, less odd\n")
+        typer.echo(f"and {len(rows) - settings.top:,} more images, less anomalous\n")
     print_facts(result.lines)
     for path in (settings.heatmaps, settings.report, settings.csv):
         if path is not None:

@@ -34,7 +34,7 @@ class _Opening:
 
     def add(self, name: str) -> None:
         """Take note of a rule, and check that no site has run out of levels."""
-        site = self.mask().settle()
+        site = self.mask().make_arc_consistent()
         if site is not None:
             row, column = divmod(site, self.image.width)
             raise ConfigError(
@@ -82,7 +82,7 @@ def open_mask(
     _add_constraints(opening, rules, record)
     _add_checks(opening, rules)
     mask = opening.mask()
-    mask.settle()
+    mask.make_arc_consistent()
     for check in opening.checks:
         if not check.may_hold(mask.domains.bits[0, 0], image.height, image.width):
             raise ConfigError(f"The rule {check.name} cannot be met {opening.others()}: change it or another one.")

@@ -13,7 +13,7 @@ import torch
 
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
-from pointillist.studio.answers.anomaly import DetectorPool, judge
+from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import make_fill
 from pointillist.studio.answers.inside import FieldCache
 from pointillist.studio.answers.training_run import TrainingRun
@@ -103,11 +103,11 @@ class StudioService:
         entry = self.models[model]
         return self.fields.measure(entry.model, query, entry.query_lock)
 
-    def judge(self, model: str, query: schemas.AnomalyQuery) -> schemas.AnomalyMap:
-        """Judge an image by the anomaly detector of a model."""
+    def score_anomaly(self, model: str, query: schemas.AnomalyQuery) -> schemas.AnomalyMap:
+        """Score an image by the anomaly detector of a model."""
         entry = self.models[model]
         with entry.query_lock:
-            return judge(self.detectors.find(entry), query, self.limits)
+            return anomaly_map(self.detectors.find(entry), query, self.limits)
 
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False

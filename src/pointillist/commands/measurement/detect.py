@@ -101,11 +101,11 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "engine": detector.engine_,
         "held_out": len(detector.calibration_scores_),
         "count": len(report.rows),
-        "odd": report.odd,
+        "anomalous": report.anomalous,
         "images": report.sorted_rows,
     }
 
 
 def _total(report: AnomalyReport) -> tuple[str, str]:
     expected = f"{report.false_alarms * len(report.rows):.1f} expected if all are normal"
-    return "odd", f"{report.odd:,} of {len(report.rows):,} images; {expected}"
+    return "anomalous", f"{report.anomalous:,} of {len(report.rows):,} images; {expected}"

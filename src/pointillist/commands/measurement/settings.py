@@ -112,7 +112,7 @@ class DetectSettings(Settings):
     false_alarms: float | None = option(
         None,
         "X",
-        "Share of normal images that may be called odd. Default: the detector's, or 0.05.",
+        "Share of normal images that may be called anomalous. Default: the detector's, or 0.05.",
         parameter="contamination",
     )
     detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
@@ -122,11 +122,11 @@ class DetectSettings(Settings):
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)
-    report: Path | None = option(None, "HTML", "Write a page with the oddest images.", panel=_OUTPUT)
+    report: Path | None = option(None, "HTML", "Write a page with the most anomalous images.", panel=_OUTPUT)
     csv: Path | None = option(None, "CSV", "Write a line for each image.", panel=_OUTPUT, parameter="csv_path")
     as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
     top: int = option(20, "N", "Lines of the table.", panel=_OUTPUT, low=1)
-    fail_on_anomaly: bool = option(False, FLAG, "Exit with 1 if an image is called odd.")
+    fail_on_anomaly: bool = option(False, FLAG, "Exit with 1 if an image is called anomalous.")
     batch_size = BATCH_SIZE.sampling_field(64)
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")

@@ -142,7 +142,7 @@ class LevelMask:
             result._start = (self._start[0][images], self._start[1][images])
         return result
 
-    def settle(self) -> int | None:
+    def make_arc_consistent(self) -> int | None:
         """Make the domains of the first image arc consistent; return the site that ran dry, None if none did."""
         sites = np.arange(self.domains.bits.shape[2])
         if self.propagates and not self._restrict(0, sites, self.domains.bits[0, 0]):
@@ -298,6 +298,6 @@ class LevelMask:
         return words
 
     def _die(self, b: int, check: Check | None = None) -> None:
-        hopeless = check is not None and not check.repairable
-        self.domains.state[b, dm.STATUS] = dm.REJECTED if hopeless else dm.DEAD
+        unsatisfiable = check is not None and not check.repairable
+        self.domains.state[b, dm.STATUS] = dm.REJECTED if unsatisfiable else dm.DEAD
         self.reasons[b] = "" if check is None else check.name

@@ -101,7 +101,7 @@ class DetectorPool:
         )
 
 
-def judge(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
+def anomaly_map(detector: AnomalyDetector, query: schemas.AnomalyQuery, limits: schemas.Limits) -> schemas.AnomalyMap:
     """Judge an image by a detector.
 
     Raises:

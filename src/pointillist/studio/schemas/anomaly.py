@@ -39,10 +39,10 @@ class AnomalyMap(Schema):
             deviations, float32 `[h w]`.
         top: the distance at both ends of the colour scale, the same for all images: 1 in 100 normal images passes it
             somewhere.
-        p_value: share of held-out normal images, and the image itself, that are at least as odd.
+        p_value: share of held-out normal images, and the image itself, that are at least as anomalous.
         held_out: number of held-out normal images.
-        false_alarms: share of normal images that may be called odd.
-        odd: whether the image is called odd at that rate.
+        false_alarms: share of normal images that may be called anomalous.
+        odd: whether the image is called anomalous at that rate.
         statistics: all statistics, the farthest from normal images first.
     """
 

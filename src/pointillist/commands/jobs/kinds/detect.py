@@ -96,15 +96,15 @@ class DetectJob(JobKind):
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
-        """Write the verdict on each image, the oddest first, as `pointillist detect --csv` does."""
+        """Write the verdict on each image, the most anomalous first, as `pointillist detect --csv` does."""
         from pointillist.anomaly.table import write_csv
         from pointillist.commands.jobs.merging import check_suffix
 
         check_suffix(out, ".csv")
         rows = [json.loads(row) for part in parts for row in part["row"].tolist()]
         write_csv(out, sorted(rows, key=lambda row: row["score"]))
-        odd, expected = sum(row["pred_label"] for row in rows), manifest["facts"]["false_alarms"] * len(rows)
-        return [("odd", f"{odd:,} of {len(rows):,} images; {expected:.1f} expected if all are normal")]
+        anomalous, expected = sum(row["pred_label"] for row in rows), manifest["facts"]["false_alarms"] * len(rows)
+        return [("anomalous", f"{anomalous:,} of {len(rows):,} images; {expected:.1f} expected if all are normal")]
 
 
 KIND = DetectJob
