@@ -18,7 +18,7 @@ ROWS = [
     {"errors"},
     {"system"},
     {"files"},
-    {"images", "checkpoint"},
+    {"images"},
     {"data", "distributions", "nn", "visualization", "zoo"},
     {"conditioning", "engine", "networks"},
     {"portable"},

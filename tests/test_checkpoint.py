@@ -20,10 +20,10 @@ from PIL import Image
 
 import pointillist as pt
 import pointillist.portable
-from pointillist.checkpoint import header
-from pointillist.checkpoint import tensors as checkpoint
-from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
-from pointillist.checkpoint.tensors import write_tensors
+from pointillist.files.checkpoint import header
+from pointillist.files.checkpoint import tensors as checkpoint
+from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.files.checkpoint.tensors import write_tensors
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.folder.portable import PortableModel
 from tests.cli.helpers import fails

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import pointillist as pt
-from pointillist.checkpoint.quantization import weight_dtype
+from pointillist.files.checkpoint.quantization import weight_dtype
 from pointillist.model.folder.description import describe_model
 
 

@@ -15,8 +15,8 @@ from safetensors import safe_open
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.checkpoint.header import CONFIG, WEIGHTS, TensorInfo
-from pointillist.checkpoint.quantization import (
+from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, TensorInfo
+from pointillist.files.checkpoint.quantization import (
     QUANTIZED_DTYPES,
     decode_tensors,
     dequantize_int8,
@@ -26,7 +26,7 @@ from pointillist.checkpoint.quantization import (
     quantize_int8,
     weight_dtype,
 )
-from pointillist.checkpoint.tensors import write_tensors
+from pointillist.files.checkpoint.tensors import write_tensors
 from pointillist.networks import names
 from tests.tolerances import network_rounding
 

@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pointillist as pt
-from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
 ROOT = Path(__file__).parents[1]

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import zoo
-from pointillist.checkpoint.quantization import weight_dtype
 from pointillist.cli.app import app
+from pointillist.files.checkpoint.quantization import weight_dtype
 from pointillist.model.folder.files import meta_init
 from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.networks import names

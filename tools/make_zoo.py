@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
-from pointillist.checkpoint.header import CARD, WEIGHTS
-from pointillist.checkpoint.quantization import quantize_weights
 from pointillist.commands.training.quantize import add_integer_program
+from pointillist.files.checkpoint.header import CARD, WEIGHTS
+from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.files.writing import write_text
 from pointillist.model.batches import derive_hint
 from pointillist.model.folder.generation import GenerationConfig

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from pointillist.analysis import Explanation, explain
     from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
     from pointillist.anomaly import AnomalyDetector, AnomalyRecord
-    from pointillist.checkpoint.quantization import quantize_weights
     from pointillist.commands import jobs
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from pointillist.evaluation.likelihood import Evaluation, evaluate
+    from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.hierarchy import Hierarchy
     from pointillist.images import ImageSpec
     from pointillist.model.folder.generation import GenerationConfig
@@ -74,7 +74,7 @@ _HOMES = {
     "pointillist.images": ("ImageSpec",),
     "pointillist.model.pixel_model": ("PixelModel",),
     "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
-    "pointillist.checkpoint.quantization": ("quantize_weights",),
+    "pointillist.files.checkpoint.quantization": ("quantize_weights",),
     "pointillist.completion.sample": ("sample",),
     "pointillist.sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
     "pointillist.rules.config": ("Rules",),

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int8, quantize_int8
 from pointillist.engine.cpu import CpuStepper
 from pointillist.engine.cpu.kernels import weight_packing
 from pointillist.engine.cpu.kernels.weight_packing import Packing, WeightFormat, smallest
 from pointillist.engine.program import FloatArray
+from pointillist.files.checkpoint.quantization import QUANTIZED_DTYPES, dequantize_int8, quantize_int8
 from pointillist.model.recorded import record_model
 from pointillist.networks import names
 

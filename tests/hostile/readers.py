@@ -17,11 +17,11 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist import portable
-from pointillist.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders import open_encoder
 from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
+from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.files.settings_tree import read_toml
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS

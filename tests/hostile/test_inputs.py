@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.checkpoint import tensors
 from pointillist.compression.archive import Archive
 from pointillist.compression.container import Entry
+from pointillist.files.checkpoint import tensors
 
 from ..cli.helpers import fails, files_in, run
 

@@ -15,9 +15,9 @@ import torch
 from safetensors.numpy import load
 
 import pointillist as pt
-from pointillist.checkpoint.header import open_weights, read_config
-from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.raw import RawImages
+from pointillist.files.checkpoint.header import open_weights, read_config
+from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
 from pointillist.model.batches import check_likelihood
 from pointillist.portable.storage.files import fingerprint_of, load_integer_model

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pointillist as pt
-from pointillist.checkpoint.header import read_config
+from pointillist.files.checkpoint.header import read_config
 from pointillist.training.runs import from_config as module
 from pointillist.training.runs.from_config import prepare_run
 

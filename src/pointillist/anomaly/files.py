@@ -18,9 +18,9 @@ from jaxtyping import Float
 
 from pointillist.anomaly.density import Density
 from pointillist.anomaly.heat import HeatScale
-from pointillist.checkpoint.header import open_weights, read_metadata, settings_digest
-from pointillist.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.errors import CheckpointError
+from pointillist.files.checkpoint.header import open_weights, read_metadata, settings_digest
+from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
 from pointillist.model.folder.fingerprint import model_fingerprint

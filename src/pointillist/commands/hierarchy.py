@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import not_for_hierarchies
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
 from pointillist.commands.settings import Settings, settings_of
 from pointillist.commands.texts import size_text
+from pointillist.files.checkpoint.header import not_for_hierarchies
 
 if TYPE_CHECKING:
     from pointillist.commands.measurement.settings import EvaluateSettings, ExplainSettings
@@ -140,7 +140,7 @@ def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
 
 def hierarchy_facts(name: str) -> dict[str, Any]:
     """Describe a hierarchy from its settings and the headers of its stages."""
-    from pointillist.checkpoint.header import WEIGHTS, read_config, read_tensor_info
+    from pointillist.files.checkpoint.header import WEIGHTS, read_config, read_tensor_info
     from pointillist.hierarchy.files import HierarchyFile
     from pointillist.model.folder.description import count_parameters, describe_model
 

@@ -14,7 +14,7 @@ def open_model(name: str, device: str, quantize: str | None = None) -> PixelMode
     Raises:
         CheckpointError, ConfigError: if it cannot be loaded, or a setting is wrong.
     """
-    from pointillist.checkpoint.quantization import quantize_weights
+    from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.model.folder.pretrained import load
     from pointillist.system import resolve_device
 

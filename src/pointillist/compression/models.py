@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.header import read_config
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
+from pointillist.files.checkpoint.header import read_config
 from pointillist.images import ImageSpec
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program, stored_fingerprint

@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.checkpoint.header import not_for_hierarchies
-from pointillist.checkpoint.tensors import fingerprint
 from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, Label
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
+from pointillist.files.checkpoint.header import not_for_hierarchies
+from pointillist.files.checkpoint.tensors import fingerprint
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.hints import CodeHint

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pointillist.checkpoint.header import HIERARCHY_FILE
 from pointillist.errors import CheckpointError, format_validation_error
+from pointillist.files.checkpoint.header import HIERARCHY_FILE
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
 from pointillist.hierarchy.config import CODES, MAX_SCALES, PIXELS, TOKENIZER, scale_names

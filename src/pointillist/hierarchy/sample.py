@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.checkpoint.header import not_for_hierarchies
 from pointillist.conditioning.label import label_numbers
 from pointillist.errors import ShapeError
+from pointillist.files.checkpoint.header import not_for_hierarchies
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import PIXELS
 from pointillist.sampling.arrays import SampleArrays

@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
-from pointillist.checkpoint.header import CONFIG, read_config
-from pointillist.checkpoint.tensors import write_folder
 from pointillist.errors import CheckpointError, ConfigError, ShapeError, counted, format_validation_error
+from pointillist.files.checkpoint.header import CONFIG, read_config
+from pointillist.files.checkpoint.tensors import write_folder
 from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.signals import CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, PortableEncoder
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
@@ -17,6 +16,7 @@ from pointillist.engine.program import Instruction, Program
 from pointillist.engine.rewrite.builder import is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.errors import ConfigError, DataError, EngineError
+from pointillist.files.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.folder.fingerprint import model_fingerprint

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, TrainingError
+from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
 from pointillist.files.writing import folder_lock, write_text
 from pointillist.system import is_main_process

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
+from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS, read_config
 
 ZOO = Path(__file__).parent
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import is_hierarchy
 from pointillist.commands.hierarchy import describe_hierarchy, reject_settings
 from pointillist.commands.inspection.settings import InfoSettings
 from pointillist.commands.paths import fresh_path
 from pointillist.commands.report import Report
 from pointillist.commands.texts import names_text, shape_text, size_text
 from pointillist.errors import ConfigError
+from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits

@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import is_hierarchy
 from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
 from pointillist.commands.measurement import evaluation_report as report
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.models import open_model
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
+from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import is_hierarchy
 from pointillist.commands.hierarchy import explain_hierarchy, reject_settings, resolve_index
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.models import open_model
 from pointillist.commands.paths import fresh_path, reject_existing
 from pointillist.commands.report import Report, note
 from pointillist.commands.texts import size_text
+from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.progress import PROGRESS_DELAY_S
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pointillist.checkpoint.header import is_hierarchy, not_for_hierarchies
 from pointillist.commands.sampling.condition_files import read_conditions
 from pointillist.commands.sampling.hints import parse_hint
 from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
+from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow

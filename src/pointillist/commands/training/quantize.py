@@ -21,8 +21,8 @@ def quantize(settings: QuantizeSettings) -> Report:
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the images.
     """
-    from pointillist.checkpoint.header import WEIGHTS
-    from pointillist.checkpoint.quantization import quantize_weights
+    from pointillist.files.checkpoint.header import WEIGHTS
+    from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.files.writing import folder_lock
     from pointillist.model.folder.files import default_card
     from pointillist.model.folder.pretrained import load

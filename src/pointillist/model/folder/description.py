@@ -9,7 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pointillist.checkpoint.header import (
+from pointillist.conditioning.registry import condition_kinds
+from pointillist.distributions.registry import resolve_likelihood
+from pointillist.errors import CheckpointError
+from pointillist.files.arrays import SCALE_SUFFIX
+from pointillist.files.checkpoint.header import (
     CONFIG,
     WEIGHTS,
     TensorInfo,
@@ -17,10 +21,6 @@ from pointillist.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
-from pointillist.conditioning.registry import condition_kinds
-from pointillist.distributions.registry import resolve_likelihood
-from pointillist.errors import CheckpointError
-from pointillist.files.arrays import SCALE_SUFFIX
 
 Settings = Mapping[str, Any]
 

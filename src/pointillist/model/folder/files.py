@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.checkpoint import header
-from pointillist.checkpoint.header import CARD, CONFIG, WEIGHTS
-from pointillist.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
-from pointillist.checkpoint.tensors import read_tensors, write_folder
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted, quote
+from pointillist.files.checkpoint import header
+from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
+from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, GenerationConfig

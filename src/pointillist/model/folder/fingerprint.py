@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-from pointillist.checkpoint.tensors import fingerprint
+from pointillist.files.checkpoint.tensors import fingerprint
 from pointillist.model.config import ModelConfig
 
 

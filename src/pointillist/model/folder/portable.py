@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Int
 from pydantic import ValidationError
 
-from pointillist.checkpoint.header import CONFIG, read_config
 from pointillist.conditioning.hint import HintReader
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError
+from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig

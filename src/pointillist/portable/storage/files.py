@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from pointillist.checkpoint.header import WEIGHTS, open_weights, weights_checksum
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import ArrayReader, ArrayWriter
+from pointillist.files.checkpoint.header import WEIGHTS, open_weights, weights_checksum
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.portable.model import IntegerModel

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pointillist.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.files.reading import parse_json, read_text
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from pointillist.checkpoint.header import read_config
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.finetune import initialise_from

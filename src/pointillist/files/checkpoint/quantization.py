@@ -28,9 +28,9 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from pointillist.checkpoint.header import TensorInfo
 from pointillist.errors import CheckpointError, ConfigError
 from pointillist.files.arrays import SCALE_SUFFIX
+from pointillist.files.checkpoint.header import TensorInfo
 
 Model = TypeVar("Model", bound=nn.Module)
 

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from pointillist.checkpoint.header import (
+from pointillist.errors import CheckpointError
+from pointillist.files.checkpoint.header import (
     CARD,
     CONFIG,
     FORMAT_VERSION,
@@ -27,7 +28,6 @@ from pointillist.checkpoint.header import (
     read_metadata,
     settings_digest,
 )
-from pointillist.errors import CheckpointError
 from pointillist.files.writing import atomic_path, write_text
 
 
