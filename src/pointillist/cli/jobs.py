@@ -136,12 +136,14 @@ def _status(settings: StatusSettings) -> None:
         return
     pending = facts["pending"]
     shown = ", ".join(map(str, pending[:20])) + (", ..." if len(pending) > 20 else "")
-    print_facts([
-        ("job", f"{facts['job']}, {counted(facts['count'], 'item')}"),
-        ("finished", f"{facts['finished']} of {counted(facts['tasks'], 'task')}"),
-        ("pending", shown or "none"),
-        ("rejected", f"{facts['rejected']:,}"),
-    ])  # fmt: skip
+    print_facts(
+        [
+            ("job", f"{facts['job']}, {counted(facts['count'], 'item')}"),
+            ("finished", f"{facts['finished']} of {counted(facts['tasks'], 'task')}"),
+            ("pending", shown or "none"),
+            ("rejected", f"{facts['rejected']:,}"),
+        ]
+    )
 
 
 def _state_facts(folder: Path) -> dict[str, Any]:

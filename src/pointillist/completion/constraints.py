@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def parse_mask_on_levels(
-    model: PixelModel, config: SamplingConfig, allowed: Any, images: Int[Tensor, "n c h w"],
+    model: PixelModel,
+    config: SamplingConfig,
+    allowed: Any,
+    images: Int[Tensor, "n c h w"],
     known: Bool[np.ndarray, "c h w"],
-) -> LevelMask | None:  # fmt: skip
+) -> LevelMask | None:
     """Make the mask of an image from `allowed` and the rules; None where nothing restricts its levels.
 
     Raises:

@@ -113,10 +113,12 @@ def log_prob_maps(
     step = max(1, _SCORED_AT_ONCE // levels[0, 0].numel())
     parts = (slice(i, i + step) for i in range(0, len(levels), step))
     with inference_mode(model), single_threaded():  # threads that wait for each other would cost more than they save
-        return torch.cat([
-            scorer.unchecked_log_prob_map(levels[part].to(model.device), inputs[part], order).double().cpu()
-            for part in parts
-        ])  # fmt: skip
+        return torch.cat(
+            [
+                scorer.unchecked_log_prob_map(levels[part].to(model.device), inputs[part], order).double().cpu()
+                for part in parts
+            ]
+        )
 
 
 class ConstrainedSampler:

@@ -264,9 +264,14 @@ class IntegerModel:
         batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)), mask=mask)
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
         sample_batch(
-            self.program(order), inputs, batch, transform, on_row=report, threads=threads,
+            self.program(order),
+            inputs,
+            batch,
+            transform,
+            on_row=report,
+            threads=threads,
             executor=executor or self.executor,
-        )  # fmt: skip
+        )
         return order.array_from_raster(batch.levels), batch.nats
 
     def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:

@@ -50,7 +50,7 @@ __all__ = [
     "output_likelihood",
     "resolve_engine",
     "sample_stage",
-]  # fmt: skip
+]
 
 WHOLE_IMAGE_ENGINES = ("cpu", "integer", *DEVICE_ENGINES)
 """Engines that sample a whole stage by themselves, by inverse CDF from given uniforms (`InverseCdfSampler`)."""

@@ -90,6 +90,11 @@ def sample_integer_stage(
     count = len(batch.levels) * (1 + transform.is_guided)
     integer_model, inputs = integer_inputs(model, condition, count, order)
     sample_batch(
-        integer_model.program(order), inputs, batch, transform, on_row=on_row, threads=threads,
-        executor=integer_model.executor
-    )  # fmt: skip
+        integer_model.program(order),
+        inputs,
+        batch,
+        transform,
+        on_row=on_row,
+        threads=threads,
+        executor=integer_model.executor,
+    )

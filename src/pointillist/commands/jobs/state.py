@@ -55,6 +55,10 @@ def status(out: str | Path) -> JobStatus:
     pending = folder.pending(tasks)
     rejected = sum(len(folder.rejected(task)) for task in range(tasks) if task not in set(pending))
     return JobStatus(
-        job=manifest["job"], tasks=tasks, finished=tasks - len(pending), pending=tuple(pending),
-        count=manifest["count"], rejected=rejected + len(manifest["skipped"]),
-    )  # fmt: skip
+        job=manifest["job"],
+        tasks=tasks,
+        finished=tasks - len(pending),
+        pending=tuple(pending),
+        count=manifest["count"],
+        rejected=rejected + len(manifest["skipped"]),
+    )

@@ -235,7 +235,13 @@ def frequencies_in_c(
     scratch = np.empty(3 * max(1, program.head.mixtures), np.int64)
     params, pixels = np.ascontiguousarray(params, np.int32), np.ascontiguousarray(pixels, np.int64)
     run.library.pt_frequencies(
-        run.address, params.ctypes.data, pixels.ctypes.data, len(pixels), channel, result.ctypes.data,
-        scratch.ctypes.data, -1 if level is None else level,
-    )  # fmt: skip
+        run.address,
+        params.ctypes.data,
+        pixels.ctypes.data,
+        len(pixels),
+        channel,
+        result.ctypes.data,
+        scratch.ctypes.data,
+        -1 if level is None else level,
+    )
     return result

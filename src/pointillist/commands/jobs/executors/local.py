@@ -89,9 +89,13 @@ class _Processes:
         command = [sys.executable, "-m", "pointillist.commands.jobs.process", self._spec.to_json(), str(rank)]
         threads = str(self._spec.settings.get("threads", 1))
         self._running[rank] = subprocess.Popen(
-            [*command, str(self._workers)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "OMP_NUM_THREADS": threads}, start_new_session=True,
-        )  # fmt: skip
+            [*command, str(self._workers)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": threads},
+            start_new_session=True,
+        )
 
     def release(self, rank: int) -> None:
         """Let the process of a rank compare the job with the manifest, and compute."""

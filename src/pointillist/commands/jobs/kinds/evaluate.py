@@ -116,10 +116,15 @@ class EvaluateJob(JobKind):
         facts = manifest["facts"]
         by_order = dict(zip(facts["orders"], nats.mean(1).tolist(), strict=True))
         result = Evaluation.of(
-            combine_orders(nats, facts["order"]), facts["dims"], notes=tuple(facts["notes"]), order=facts["order"],
-            nats_by_order=by_order, guidance=manifest["settings"]["guidance"], split=facts["split"],
+            combine_orders(nats, facts["order"]),
+            facts["dims"],
+            notes=tuple(facts["notes"]),
+            order=facts["order"],
+            nats_by_order=by_order,
+            guidance=manifest["settings"]["guidance"],
+            split=facts["split"],
             engine=facts["engine"],
-        )  # fmt: skip
+        )
         write_csv(out, result, files or None)
         low, high = result.interval
         return [

@@ -77,9 +77,12 @@ class InpaintJob(JobKind):
         result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         return {
-            "levels": result.levels.numpy().astype(dtype), "nats": result.nats.numpy(),
-            "log_weights": result.log_weights.numpy(), "known": result.known, "path": np.array(self.name(item)),
-        }  # fmt: skip
+            "levels": result.levels.numpy().astype(dtype),
+            "nats": result.nats.numpy(),
+            "log_weights": result.log_weights.numpy(),
+            "known": result.known,
+            "path": np.array(self.name(item)),
+        }
 
     def _known(self, picture: Path, size: tuple[int, int]) -> np.ndarray:
         from pointillist.completion.hole import parse_known

@@ -24,10 +24,12 @@ class SampleJobSettings(JobSettings, SampleSettings):
         seed: image i depends on (seed, i) alone.
     """
 
-    left_out = frozenset({
-        *("hint_from_image", "seamless", "rules", "verbose"),
-        *("out", "form", "palette", "animate", "force", "as_json"),
-    })  # fmt: skip
+    left_out = frozenset(
+        {
+            *("hint_from_image", "seamless", "rules", "verbose"),
+            *("out", "form", "palette", "animate", "force", "as_json"),
+        }
+    )
     n: int = COUNT.field()
     seed: int = SEED.field(0)
 
