@@ -25,7 +25,7 @@ import torch
 import pointillist as pt
 from pointillist.data import ImageDataset
 from pointillist.hierarchy.data import encoded
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.system import describe_machine, measure_peak_memory, today
 from pointillist.training.runs.from_config import build_model

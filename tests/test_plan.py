@@ -63,6 +63,7 @@ def test_a_model_satisfies_the_protocol(kind: int) -> None:
     assert whole.labels.tolist() == [0, 1, 1, 0]
     again = next(plan.stream(first=2))
     assert np.array_equal(again.nats, whole.nats[2:])
+    assert np.array_equal(pt.sample(model, 4, [0, 1, 1, 0], seed=2).levels.numpy(), whole.levels)
 
 
 @pytest.mark.parametrize(

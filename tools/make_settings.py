@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 
 from pointillist.commands import fields
 from pointillist.conditioning import condition_kinds
-from pointillist.hierarchy.tokenizer import TokenizerSettings
+from pointillist.hierarchy.tokenizers.tokenizer import TokenizerSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Rules
 from pointillist.training.config import TrainConfig

@@ -65,7 +65,7 @@ def test_dry_run_estimates_each_stage_and_refuses_what_does_not_fit(
     for word in ("stage      tokenizer", "stage      codes", "stage      pixels", "total", "GB at most"):
         assert word in output
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("pointillist.hierarchy.memory.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("pointillist.hierarchy.tokenizers.memory.free_bytes", lambda device: 1_000_000)
     message = fails(*command, "--batch-size", "100000000", "--stage", "tokenizer")
     assert "by this tokenizer would take about" in message
 
@@ -87,6 +87,10 @@ def test_sample(folder: Path, tmp_path: Path) -> None:
     assert found["bits_per_dim"] == pytest.approx(float(own.bits_per_dim.mean()), abs=printed(4))
     run("sample", model, "-n", "3", "--batch-size", "2", "--size", "16", "--out", tmp_path / "files/")
     assert len(list((tmp_path / "files").glob("*.png"))) == 3
+    run("jobs", "sample", model, "-n", "3", "--batch-size", "2", "--tasks", "2", "--out", tmp_path / "job")
+    run("jobs", "merge", tmp_path / "job", "--out", tmp_path / "job.npz")
+    with np.load(tmp_path / "job.npz") as archive:
+        assert (archive["levels"] == levels).all()
     for wrong in ("--order s-curve", "--hint a.png", "--quantize int8", "--best-of 2", "--size 9"):
         fails("sample", model, "-n", "1", "--out", tmp_path / "no.png", *wrong.split())
 

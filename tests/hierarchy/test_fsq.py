@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
-from pointillist.hierarchy.fsq import FSQ
+from pointillist.hierarchy.tokenizers.fsq import FSQ
 from tests.tolerances import FORMULA
 
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=4).map(tuple)

@@ -14,7 +14,7 @@ import pointillist as pt
 from pointillist.errors import ConfigError, TrainingError
 from pointillist.hierarchy.config import hierarchy_run
 from pointillist.hierarchy.data import HintedImages, encoded, mirrored, read_codes
-from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
+from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.training import Interrupted
 from tests.hierarchy.helpers import NETWORK, RUN, settings
 from tests.tolerances import network_rounding

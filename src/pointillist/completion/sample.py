@@ -15,10 +15,11 @@ from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label
 from pointillist.errors import ConfigError
+from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.generative import OnBatchRow
+from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 
@@ -38,7 +39,7 @@ class SampleCallKwargs(SampleKwargs, total=False):
 
 
 def sample(
-    model: PixelModel | str | Path,
+    model: GenerativeModel | str | Path,
     n: int,
     label: Label = None,
     text: Any = None,
@@ -50,7 +51,7 @@ def sample(
     """Sample `n` images.
 
     Args:
-        model: a model, or the name or folder of one.
+        model: a model, or the name or folder of one; a hierarchy is sampled scale by scale.
         label, text: conditions, one value for all images or one for each; None samples without. See
             `ModelConditions.inputs`.
         seamless: `x`, `y` or `both` for images that tile from left to right, from top to bottom, or both. An image is
@@ -75,13 +76,16 @@ def sample(
         model = pt.load("digits")
         pt.sample(model, 16, label=3, guidance=2.0, seed=0).images[0].save("three.png")
     """
-    model = as_model(model)
+    if not isinstance(model, (PortableModel, SelfSampling)):
+        model = as_model(model)  # type: ignore[arg-type]
     if seamless is not None:
+        if not isinstance(model, PixelModel):
+            raise ConfigError(f"`seamless` (={seamless}) needs a pixel model, loaded with torch: leave it out.")
         if settings.get("uniforms") is not None:
             raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
         check_sides(seamless)
     result = Samples.of(SamplePlan.of(model, n, label, text, **settings).sample(on_row))
-    if seamless is None:
+    if seamless is None or not isinstance(model, PixelModel):
         return result
     sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}
     keywords = {**model.generation_config.sampling, **sampling, "label": label, "text": text}

@@ -3,10 +3,10 @@
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.evaluate import HierarchyEvaluation
-from pointillist.hierarchy.fsq import FSQ
 from pointillist.hierarchy.model import Hierarchy
 from pointillist.hierarchy.sample import HierarchySamples
-from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
+from pointillist.hierarchy.tokenizers.fsq import FSQ
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 
 __all__ = [
     "FSQ",

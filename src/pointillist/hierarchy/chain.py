@@ -20,7 +20,7 @@ from pointillist.files.checkpoint.tensors import fingerprint
 from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.hints import CodeHint
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig

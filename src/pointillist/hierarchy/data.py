@@ -14,7 +14,7 @@ from pointillist.data.dataset import DataSource, Indices
 from pointillist.errors import ConfigError, DataError
 from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, scale_names
 from pointillist.hierarchy.hints import CodeHint
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 
 ENCODED_AT_ONCE = 64
 """Most images that are encoded at once; fewer, if they have more pixels than 64x64."""

@@ -14,8 +14,8 @@ from rich.console import Console
 from pointillist.data import DataSplits
 from pointillist.hierarchy.config import TOKENIZER
 from pointillist.hierarchy.data import Pyramid, encoded, read_codes, read_images
-from pointillist.hierarchy.tokenizer import Tokenizer
-from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.system import free_bytes, measure_peak_memory
 from pointillist.training.estimate import MIN_SECONDS, MIN_STEPS, CostEstimate

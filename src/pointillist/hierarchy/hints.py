@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from pointillist.hierarchy.fsq import FSQ
+from pointillist.hierarchy.tokenizers.fsq import FSQ
 from pointillist.images import ImageSpec
 
 

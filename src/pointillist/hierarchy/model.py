@@ -16,7 +16,7 @@ from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.evaluate import HierarchyEvaluation, evaluate_chain
 from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sample import HierarchySampler, HierarchySamples, sample_batches
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining
 from pointillist.model.folder.pretrained import load
 from pointillist.sampling.config import SampleKwargs

@@ -11,7 +11,7 @@ import torch
 
 from pointillist.hierarchy.config import PIXELS, scale_of
 from pointillist.hierarchy.data import Pyramid
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples

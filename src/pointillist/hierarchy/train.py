@@ -29,8 +29,8 @@ from pointillist.hierarchy.config import (
 from pointillist.hierarchy.data import Pyramid, encoded, read_codes, read_images
 from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sheets import sheet_writer
-from pointillist.hierarchy.tokenizer import Tokenizer, TokenizerConfig
-from pointillist.hierarchy.tokenizer_training import TokenizerTrainer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
+from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.images import ImageSpec
 from pointillist.training.runs.config import RESUMABLE, RUN_FILE
 from pointillist.training.runs.folder import check_new_folder

@@ -62,8 +62,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if is_hierarchy(folder):
         raise CheckpointError(
-            f"{folder} is a hierarchy of several models, for `train`, `sample`, `evaluate`, `explain` and `info` only: "
-            "in Python, load it with `pointillist.Hierarchy.load`."
+            f"{folder} is a hierarchy of several models, for `train`, `sample`, `jobs sample`, `evaluate`, `explain` "
+            "and `info` only: in Python, load it with `pointillist.Hierarchy.load`."
         )
     if folder.is_file():
         if folder.suffix in _PICKLES:

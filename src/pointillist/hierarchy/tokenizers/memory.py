@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from pointillist.errors import ConfigError, counted
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.model.memory import STATES, WORKSPACE, MemoryUse, memory_sentence, peak_bytes
 from pointillist.system import free_bytes
 

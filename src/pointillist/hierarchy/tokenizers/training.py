@@ -12,8 +12,8 @@ from rich.console import Console
 
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.hierarchy.memory import check_tokenizer_memory
-from pointillist.hierarchy.tokenizer import Tokenizer
+from pointillist.hierarchy.tokenizers.memory import check_tokenizer_memory
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.system import available_cores, resolve_device
 from pointillist.training.batches import EpochSampler
 from pointillist.training.config import TrainConfig

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pointillist.hierarchy.fsq import FSQ
+from pointillist.hierarchy.tokenizers.fsq import FSQ
 from pointillist.images import ImageSpec
 
 
