@@ -287,6 +287,10 @@ class Program:
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What engines derive from the instructions; programs of other inputs share it."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for `pickle` and `copy.deepcopy`, without what engines derive: addresses among it."""
+        return {**self.__dict__, "kept": {}}
+
     @property
     def head(self) -> IntegerHead:
         """The distribution of an integer program."""

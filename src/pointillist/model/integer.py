@@ -202,6 +202,14 @@ class WithIntegerModel:
     _verified: WeightSnapshot | None = None
     """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for `pickle` and `copy.deepcopy`: with the integer model, which may lie in the folder only.
+
+        So a copy samples the same images where that folder does not exist.
+        """
+        self._stored_or_attached()
+        return {**self.__dict__, "_verified": None}
+
     def attach_integer_model(self, integer_model: IntegerModel) -> None:
         """Keep an integer model that was made from the weights as they are now."""
         self._integers, self._verified = integer_model, None

@@ -16,7 +16,7 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReade
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.registry import build_likelihood
-from pointillist.errors import DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
@@ -76,7 +76,7 @@ class PixelModel(WithIntegerModel, nn.Module):
         name_scopes(self.backbone)
         self.channels_last = False  # memory format of weights and maps: see nn/passes.py
         self.initialised = False  # True once the weights were trained, loaded or set from data
-        self.register_load_state_dict_post_hook(lambda model, _: setattr(model, "initialised", True))  # type: ignore
+        self.register_load_state_dict_post_hook(_mark_initialised)  # type: ignore[no-untyped-call]
 
     def to(self: Model, *args: Any, **kwargs: Any) -> Model:
         """Move or convert as `nn.Module.to`; the memory format is kept, as some weights do not show it."""
@@ -217,8 +217,23 @@ class PixelModel(WithIntegerModel, nn.Module):
     def forward(
         self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None = None, order: str | None = None
     ) -> Float[Tensor, " b"]:
-        """Log-likelihood of each image in nats, without checking the input: the training step."""
-        return self.unchecked_log_prob_map(x, inputs, self.order(order)).flatten(1).sum(1)
+        """Log-likelihood of each image in nats: the training step.
+
+        Args:
+            x: levels, integers in [0, levels).
+            inputs: conditions as `model.conditions.inputs` returns them; `log_prob` takes them as keywords.
+            order: generation order; None for the usual one.
+
+        Raises:
+            ShapeError, DataError: if `x` is not an image of this model.
+            ConfigError: if `inputs` are not inputs, or the model does not have the order.
+        """
+        if inputs is not None and not isinstance(inputs, ConditionInputs):
+            raise ConfigError(
+                f"`inputs` (={quote(inputs)}) must come from `model.conditions.inputs`: "
+                "`model.log_prob(x, label=3)` takes conditions as they are."
+            )
+        return self.unchecked_log_prob_map(self.check(x), inputs, self.order(order)).flatten(1).sum(1)
 
     @property
     def needs_data_init(self) -> bool:
@@ -292,13 +307,19 @@ class PixelModel(WithIntegerModel, nn.Module):
             ShapeError: if channels, or the size of a model with fixed size, do not match.
             DataError: if a value is not an integer in [0, levels).
         """
-        x = torch.as_tensor(x)
+        try:
+            x = torch.as_tensor(x)
+        except (TypeError, ValueError, RuntimeError):
+            kind = type(x).__name__
+            raise DataError(f"Levels must be an integer tensor, not {kind}: convert with `model.to_levels`.") from None
         if x.ndim != 4 or x.shape[1] != self.image.channels:
             raise ShapeError(f"Levels of shape {tuple(x.shape)} must be (n, {self.image.channels}, height, width).")
         self.check_size(x.shape[2], x.shape[3])
         if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
             raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
         x = x.to(self.device, torch.int64)
+        if torch.compiler.is_compiling():  # a look at the values would cut the compiled graph in two
+            return x
         low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
         if not (top := self.image.levels - 1) >= high >= low >= 0:
             raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
@@ -322,6 +343,11 @@ class PixelModel(WithIntegerModel, nn.Module):
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
         return self.image.to_images(levels.cpu())
+
+
+def _mark_initialised(model: nn.Module, _: object) -> None:
+    """Note that the weights were loaded: a hook, which `pickle` can name, as it can no lambda."""
+    model.initialised = True  # type: ignore[assignment]
 
 
 @contextmanager

@@ -1,0 +1,118 @@
+"""Models as Python objects: pickled, copied, saved by torch, sent to another process, called without `log_prob`."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import pointillist as pt
+
+
+def by_torch(model: pt.PixelModel) -> Any:
+    """Write and read with torch alone."""
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def by_joblib(model: pt.PixelModel) -> Any:
+    """Write and read as scikit-learn's users do."""
+    joblib = pytest.importorskip("joblib")
+    file = io.BytesIO()
+    joblib.dump(model, file)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def by_pickle(model: pt.PixelModel) -> Any:
+    return pickle.loads(pickle.dumps(model))
+
+
+COPIES: list[Callable[[pt.PixelModel], Any]] = [by_pickle, by_torch, by_joblib, copy.deepcopy]
+
+
+def levels(model: pt.PixelModel, engine: str = "auto") -> Tensor:
+    return pt.sample(model, 2, seed=3, engine=engine).levels
+
+
+@pytest.mark.parametrize("network", [model.name for model in pt.list_models()])
+def test_every_network_survives_a_pickle(network: str) -> None:
+    """Same likelihood to the bit; weights loaded later count as trained."""
+    model = pt.build(network, shape=(1, 4, 4), levels=4, classes=2, preset="tiny")
+    x = torch.randint(0, 4, (2, 1, 4, 4))
+    copied = by_pickle(model)
+    assert torch.equal(copied.log_prob(x, label=1), model.log_prob(x, label=1))
+    assert not copied.initialised
+    copied.load_state_dict(model.state_dict())
+    assert copied.initialised
+
+
+@pytest.mark.parametrize("duplicate", COPIES)
+def test_a_used_model_is_copied_with_its_integer_program(
+    duplicate: Callable[[pt.PixelModel], Any], tmp_path: Path
+) -> None:
+    """The compiled program is an address, which stays behind; the integers come along, where the folder does not."""
+    pt.load("dungeons").save_pretrained(tmp_path / "maps")
+    model = pt.load(tmp_path / "maps")
+    used = pt.sample(model, 2, seed=3)
+    copied, early = duplicate(model), duplicate(pt.load(tmp_path / "maps"))
+    for file in (tmp_path / "maps").iterdir():
+        file.unlink()
+    for result in (pt.sample(copied, 2, seed=3), pt.sample(early, 2, seed=3)):
+        assert result.engine == used.engine == "integer"
+        assert torch.equal(result.levels, used.levels)
+
+
+def test_a_spawned_worker_samples_the_same() -> None:
+    model = pt.load("dungeons")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert torch.equal(pool.submit(levels, model).result(timeout=120), levels(model))
+
+
+def test_the_call_validates_as_log_prob_does() -> None:
+    """Every integer type is taken; anything else gets the same sentence."""
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1, classes=2)
+    x = torch.randint(0, 4, (3, 1, 2, 2))
+    expected = model.log_prob(x)
+    accepted: list[Any] = [x.int(), x.short(), x.byte(), x.numpy(), x.numpy().astype(np.uint16), x.tolist()]
+    for same in accepted:
+        assert torch.equal(model(same), expected)
+    rejected: list[Any] = [
+        x.float(),
+        x.bool(),
+        x[0],
+        x + 1 + x.max(),
+        x - 5,
+        x.expand(-1, 3, -1, -1),
+        Image.new("L", (2, 2)),
+        "x",
+    ]
+    for wrong in rejected:
+        with pytest.raises(pt.PointillistError) as of_call:
+            model(wrong)
+        with pytest.raises(pt.PointillistError) as of_log_prob:
+            model.log_prob(wrong)
+        assert str(of_call.value) == str(of_log_prob.value)
+    with pytest.raises(pt.ConfigError, match=r"`model.log_prob\(x, label=3\)` takes conditions"):
+        model(x, 1)
+
+
+def test_a_compiled_call_is_one_graph() -> None:
+    """The values are not looked at while torch traces."""
+    model = pt.build("pixelcnn", shape=(1, 2, 2), levels=4, channels=3, layers=1)
+    x = torch.randint(0, 4, (3, 1, 2, 2))
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert torch.equal(compiled(x), model(x))
