@@ -200,3 +200,10 @@ def test_the_program_of_a_model(model: Path, pets: Path) -> None:
     assert len(json.loads(run("info", "multiscale-pixelrnn:tiny", "--program", "--json").stdout)["stages"]) > 1
     assert "goes with" in fails("info", pets, "--program")
     assert "goes with" in fails("info", model, "--program", "--out", "x.png")
+
+
+def test_an_evaluation_speaks_of_its_split_alone(model: Path, pets: Path) -> None:
+    """How another split was made is no fact about these images."""
+    notes = {split: run("evaluate", model, pets, "--split", split).output for split in ("train", "valid")}
+    assert "valid: " in notes["valid"]
+    assert "valid: " not in notes["train"]

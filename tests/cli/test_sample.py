@@ -313,3 +313,16 @@ def test_a_device_that_is_not_there_is_refused(model: Path) -> None:
     run("sample", model, "-n", "1", "--seed", "1", "--device", "cpu", "--out", "a.npz")
     run("sample", model, "-n", "1", "--seed", "1", "--out", "b.npz")
     assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()
+
+
+def test_four_of_each_label_and_sixteen_without(model: Path) -> None:
+    """Unless a number is typed."""
+    for options, count in (
+        ([], 16),
+        (["--label", "cat"], 4),
+        (["--label", "each"], 8),
+        (["-n", "2", "--label", "cat"], 2),
+    ):
+        run("sample", model, *options, "--engine", "numpy", "--seed", 0, "--out", "x.npz", "--force")
+        with np.load("x.npz") as archive:
+            assert len(archive["levels"]) == count

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.compression.archive import Archive
 from pointillist.compression.container import Entry
+from pointillist.files import hub
 from pointillist.files.checkpoint import tensors
 
 from ..cli.helpers import fails, files_in, run
@@ -124,3 +127,20 @@ def test_a_model_without_weights_is_not_left(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tensors, "write_tensors", full)
     assert "no space left" in fails("quantize", "digits", "--out", "q")
     assert "q/config.json" not in files_in(Path())
+
+
+def test_the_hub_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network its libraries are told so, before they try again and again; afterwards all is as it was."""
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert not hub.is_reachable()
+    with hub.offline_if_unreachable():
+        assert os.environ["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in os.environ
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert hub.is_reachable()
+    monkeypatch.setenv("HF_ENDPOINT", "http://[")
+    assert not hub.is_reachable()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +18,15 @@ from pointillist.files.writing import atomic_path, write_text
 from pointillist.system import resolve_device
 
 from ..cli.helpers import fails, files_in, run
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from pointillist.files.writing import exclusive
+with exclusive(Path(sys.argv[1]), Path("out")):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
@@ -188,3 +199,19 @@ def test_decompress_goes_on_after_an_interruption(monkeypatch: pytest.MonkeyPatc
     assert files_in(Path("out")) == sorted(f"{number}.png" for number in range(6))
     assert not list(Path().glob(".*"))
     assert "not empty" in fails("decompress", "a.pxl", "--out", "out/")
+
+
+def test_commands_at_the_same_time_take_a_name_each() -> None:
+    """Without `--out`: a name that another process writes is as good as taken."""
+    holding = [sys.executable, "-c", HOLD, ".samples.png.lock"]
+    with subprocess.Popen(holding, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            assert "samples-2.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
+            assert "samples-3.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
+            assert "being written" in fails("sample", "digits", "-n", 1, "--engine", "numpy", "--force")
+        finally:
+            process.kill()
+    assert "samples.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
+    assert files_in(Path()) == ["samples-2.png", "samples-3.png", "samples.png"]

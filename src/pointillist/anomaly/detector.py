@@ -31,6 +31,7 @@ from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import SCORING_ENGINES
 from pointillist.model.pixel_model import PixelModel
 
+_LEAST_RATE = 1e-9  # needs more normal images than there are
 _LEAST_FITTED = 20  # images from which a density can be fitted
 
 
@@ -270,7 +271,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return detector
 
     def _check_settings(self) -> None:
-        if not 0 < self.contamination <= 0.5:
+        if not _LEAST_RATE <= self.contamination <= 0.5:
             raise ConfigError(
                 f"`contamination` (={self.contamination!r}) must be above 0 and at most 0.5: 0.05 calls one in twenty "
                 "normal images odd."

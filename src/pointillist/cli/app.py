@@ -6,6 +6,7 @@ Nothing heavy is imported here or at the top of a command's file, so that `--hel
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -90,6 +91,9 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error that a user can cause ends it with one sentence and exit code 2."""
+        for stream in (sys.stdout, sys.stderr):  # a name of a file may hold bytes that are not text
+            if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:

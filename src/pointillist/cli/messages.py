@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from pointillist.commands.training.settings import RUN_OPTIONS
-from pointillist.errors import PointillistError, shorten
+from pointillist.errors import MAX_VALUE, PointillistError, shorten
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C
 _REMEDIES = {
@@ -43,7 +43,7 @@ def user_message(error: BaseException) -> str | None:
     if isinstance(error, PointillistError):
         return str(error)
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
-        where = f"{shorten(str(error.filename))}: " if error.filename else ""
+        where = f"{shorten(str(error.filename), MAX_VALUE)}: " if error.filename else ""
         remedy = _REMEDIES.get(error.errno or 0, "check the path and the disk")
         return f"{where}{(error.strerror or 'input or output failed').lower()}; {remedy}."
     kind = f"{type(error).__module__}.{type(error).__name__}"

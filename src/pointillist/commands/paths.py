@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 
 from pointillist.errors import ConfigError
+from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import is_stream
 
 
@@ -20,16 +24,29 @@ def reject_existing(path: Path, force: bool) -> None:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 
 
-def fresh_path(path: Path, force: bool) -> Path:
-    """Return a path that does not exist: itself, or `samples-2.png`, `samples-3.png` and so on for `samples.png`.
+@contextmanager
+def fresh_output(path: Path, force: bool) -> Iterator[Path]:
+    """Yield a path that does not exist, locked: itself, or `samples-2.png`, `samples-3.png` and so on.
 
-    With `force` it is the path itself, which is replaced.
+    Commands that run at the same time take one each. With `force` it is the path itself, which is replaced.
+
+    Raises:
+        ConfigError: with `force`, if another process writes the path.
     """
-    result, number = path, 1
-    while result.exists() and not force:
-        number += 1
-        result = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return result
+    for number in count(1):
+        result = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        if result.exists() and not force:
+            continue
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(output_lock(result))
+            except ConfigError:
+                if force:
+                    raise
+                continue
+            if force or not result.exists():  # another command may have finished in between
+                yield result
+                return
 
 
 def check_animation(path: Path, kind: str, force: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import describe_hierarchy, reject_settings
 from pointillist.commands.inspection.settings import InfoSettings
-from pointillist.commands.paths import fresh_path
+from pointillist.commands.paths import fresh_output
 from pointillist.commands.report import Report
 from pointillist.commands.texts import names_text, shape_text, size_text
 from pointillist.errors import ConfigError
@@ -43,7 +43,10 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
             raise ConfigError(
                 f"`--receptive-field` (={settings.receptive_field!r}) describes a model, not images: name a model."
             )
-        return field_facts(settings, settings.out or fresh_path(Path("field.png"), settings.force))
+        if settings.out is not None:
+            return field_facts(settings, settings.out)
+        with fresh_output(Path("field.png"), settings.force) as path:
+            return field_facts(settings, path)
     reading = [("data.size", settings.size), ("data.palette", settings.palette)]
     if is_data(name) and not is_archive(name) and not any((settings.out, settings.order, settings.force)):
         return data_facts(name, (*(f"{key}={value}" for key, value in reading if value is not None), *settings.set))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.report import note
+from pointillist.data.raw import SPLITS
 from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def describe(model: PixelModel, images: ImageDataset, split: str, result: Evalua
     labelled = bool(model.config.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
-    notes = [*result.notes, *([sizes] if ours.shape != theirs.shape else [])]
+    others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
+    notes = [note for note in result.notes if not note.startswith(others)]
+    notes += [sizes] if ours.shape != theirs.shape else []
     return {
         "split": split,
         "count": result.count,

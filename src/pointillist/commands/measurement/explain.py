@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.hierarchy import explain_hierarchy, reject_settings, resolve_index
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.models import open_model
-from pointillist.commands.paths import fresh_path, reject_existing
+from pointillist.commands.paths import fresh_output, reject_existing
 from pointillist.commands.report import Report, note
 from pointillist.commands.texts import size_text
 from pointillist.files.checkpoint.header import is_hierarchy
@@ -37,12 +37,19 @@ def explain(settings: ExplainSettings) -> Report:
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the image.
     """
-    if is_hierarchy(settings.model):
+    hierarchy = is_hierarchy(settings.model)
+    if hierarchy:
         reject_settings(settings, _NOT_OF_HIERARCHIES)
-        return explain_hierarchy(settings, settings.out or fresh_path(Path("report.png"), settings.force))
+    write = explain_hierarchy if hierarchy else _explain
+    if settings.out is not None:
+        return write(settings, settings.out)
+    with fresh_output(Path("report.png" if hierarchy else "report.html"), settings.force) as path:
+        return write(settings, path)
+
+
+def _explain(settings: ExplainSettings, out: Path) -> Report:
     from pointillist.analysis import Explanation
 
-    out = settings.out or fresh_path(Path("report.html"), settings.force)
     _check(out, settings)
     progress = _progress_printer()
     edits = tuple(map(parse_edit, settings.what_if)) or None

@@ -62,8 +62,12 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
 
 def inpaint(settings: InpaintSettings) -> Report:
     """Draw completions of an image, or extend it, or let it tile, and write them."""
+    with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
+        return _inpaint(settings, kind, path)
+
+
+def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     force, animate = settings.force, settings.animate
-    kind, path = target(settings.out, settings.form, force, "completions")
     model = open_model(settings.model, settings.device)
     x = one_image(model, settings.image)
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]

@@ -32,7 +32,11 @@ def sample(settings: SampleSettings) -> Report:
         from pointillist.completion.canvas import check_sides
 
         check_sides(settings.seamless)
-    kind, path = target(settings.out, settings.form, settings.force)
+    with target(settings.out, settings.form, settings.force) as (kind, path):
+        return _sample(settings, kind, path)
+
+
+def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     parse_rules(settings.rules)  # an error before the model is read
     opened = open_model(settings)
     model = opened.model

@@ -42,7 +42,9 @@ class SampleSettings(Settings):
     """Settings of `sample`."""
 
     model: str = MODEL.field()
-    n: int = COUNT.field(16)
+    n: int | None = replace(
+        COUNT, help="Images; of each label or prompt, where they are given. Default: 16, or 4 of each."
+    ).field(None)
     label: tuple[str, ...] = option(
         (), "LABEL", "Name or number, several with commas, or each for all.", panel=_SAMPLING
     )

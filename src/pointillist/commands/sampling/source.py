@@ -98,10 +98,15 @@ def _open_hierarchy(settings: SampleSettings) -> OpenedModel:
     return OpenedModel(model, choose_engine(settings.engine, device), measure)
 
 
+DEFAULT_COUNT, DEFAULT_OF_EACH = 16, 4
+"""Images without labels and prompts, and of each of them."""
+
+
 def plan_sheet(model: GenerativeModel, settings: SampleSettings) -> SheetPlan:
     """Return the label and the prompt of each image, and their arrangement."""
-    prompts = parse_texts(settings.text, settings.texts)
-    return SheetPlan.of(parse_labels(settings.label, model.classes), prompts, settings.n, model.classes)
+    labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
+    count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
+    return SheetPlan.of(labels, prompts, count, model.classes)
 
 
 def notes(model: GenerativeModel, sheet: SheetPlan) -> list[str]:

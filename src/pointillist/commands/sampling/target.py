@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pointillist.commands.paths import fresh_path
+from pointillist.commands.paths import fresh_output
 
 MAP_KINDS = ("tmj", "tmx", "csv", "txt", "png")
 """Formats of maps: those of `data/tilemaps/write.py`, which the command line need not import to list them."""
@@ -12,19 +14,27 @@ FORMATS = ("image", "sheet", "files", "npz", "atlas", *MAP_KINDS)
 _ENDINGS = {"npz": ".npz", "files": "", **dict.fromkeys(MAP_KINDS, "")}
 
 
-def target(out: str | None, form: str | None, force: bool, name: str = "samples") -> tuple[str, Path]:
-    """Resolve the format and path of the output: by the ending of the path, or as given.
+@contextmanager
+def target(out: str | None, form: str | None, force: bool, name: str = "samples") -> Iterator[tuple[str, Path]]:
+    """Yield the format and path of the output: by the ending of the path, or as typed.
 
-    Without a path it is `name` with the ending of the format, or the next free name; with `force` the first.
+    Without a path it is `name` with the ending of the format, or the next free name, which is locked; with `force` the
+    first.
 
     Raises:
         ConfigError: for another format, or an ending that is not that of the format.
     """
+    if out is not None:
+        yield _resolved(out, form)
+        return
+    with fresh_output(Path(f"{name}{_ENDINGS.get(form or '', '.png')}"), force) as path:
+        yield _resolved(str(path), form)
+
+
+def _resolved(out: str, form: str | None) -> tuple[str, Path]:
     from pointillist.errors import ConfigError
 
     given = form
-    if out is None:
-        out = str(fresh_path(Path(f"{name}{_ENDINGS.get(form or '', '.png')}"), force))
     path = Path(out)
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix

@@ -19,6 +19,7 @@ from pointillist.data.readers.decode import ImageSource, decode
 from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.readers.picture_files import open_picture
 from pointillist.errors import DataError, MissingExtraError
+from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.reading import check_file
 
 IMAGE_COLUMNS = ("image", "img", "images", "picture", "png", "jpg")
@@ -33,10 +34,13 @@ def read_hub(
         MissingExtraError: without `datasets`.
         DataError: if it is not available (no network, no such name) or holds no images.
     """
-    datasets = _import_datasets(f"The data set {name!r}")
     hub_id, _, config = name.partition(":")
     try:
-        result = datasets.load_dataset(hub_id, config or None)
+        with offline_if_unreachable():
+            datasets = _import_datasets(f"The data set {name!r}")
+            result = datasets.load_dataset(hub_id, config or None)
+    except MissingExtraError:
+        raise
     except Exception as error:  # the library raises dozens of kinds, by version and cause
         reason = (str(error).splitlines() or [""])[0][:120].rstrip(".") or type(error).__name__
         raise DataError(

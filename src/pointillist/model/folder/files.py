@@ -22,6 +22,7 @@ from pointillist.files.checkpoint import header
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
+from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, GenerationConfig
@@ -151,7 +152,8 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
 
     try:
         patterns = [CONFIG, WEIGHTS, CARD, GENERATION, TILESET, PROGRAM, PROGRAM_TENSORS]
-        return Path(snapshot_download(name, allow_patterns=patterns, **hub))
+        with offline_if_unreachable():
+            return Path(snapshot_download(name, allow_patterns=patterns, **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CheckpointError(
