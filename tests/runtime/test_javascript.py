@@ -89,13 +89,14 @@ def test_transforms(result: np.ndarray, transform: Transform, seed: int) -> None
     assert javascript(*jobs) == due.tolist()
 
 
-@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("name", [*ARCHIVES, "metadata"])
 def test_golden_archives(name: str) -> None:
-    """Each decodes to the images that it was made of."""
-    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[name][0]
+    """Each decodes to the images that it was made of; metadata are passed over."""
+    images_of = "one" if name == "metadata" else name
+    file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[images_of][0]
     (records,) = javascript({"job": "archive", "folder": str(folder), "file": str(file)})
     with np.load(GOLDEN_ARCHIVES / "images.npz") as images:
-        expected = images[name]
+        expected = images[images_of]
     assert [level for record in records for level in record["levels"]] == expected.reshape(-1).tolist()
     assert {(record["height"], record["width"]) for record in records} == {expected.shape[2:]}
 

@@ -6,12 +6,14 @@ another order. They must decode for ever; `images.npz` holds to what.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pointillist.compression import compress
+from pointillist.compression.writer import ArchiveWriter
 from pointillist.portable import load
 from tests.integer.golden.make import HERE as MODELS
 
@@ -48,11 +50,27 @@ def archive_of(name: str, images: np.ndarray) -> bytes:
     return compress(load(MODELS / model), images, **options)
 
 
+METADATA = {"model": "gated-pixelcnn", "names": ["a.png"], "more": "ø"}
+"""Metadata of the archive `metadata`, in two records around the image of `one`."""
+
+
+def archive_with_metadata(images: np.ndarray) -> bytes:
+    """Compress images between two records of metadata; another zlib may write other bytes of the same meaning."""
+    file = io.BytesIO()
+    with ArchiveWriter(file, load(MODELS / "gated-pixelcnn")) as archive:
+        archive.add_metadata({"model": METADATA["model"]})
+        for levels in images:
+            archive.add(levels)
+        archive.add_metadata({name: METADATA[name] for name in ("names", "more")})
+    return file.getvalue()
+
+
 def main() -> None:
     """Write everything."""
     images = {name: images_of(name) for name in ARCHIVES}
     for name, x in images.items():
         (HERE / f"{name}.pxl").write_bytes(archive_of(name, x))
+    (HERE / "metadata.pxl").write_bytes(archive_with_metadata(images["one"]))
     np.savez_compressed(HERE / "images.npz", **{name: x.astype(np.uint8) for name, x in images.items()})
 
 
