@@ -30,6 +30,8 @@ from tests.integer.test_integer_properties import EXACT, integer_model_of
 from tests.integer.test_transform import SETTINGS, frequencies
 from tests.laws.strategies import models, random_inputs
 
+from . import matrix
+
 RUNTIME, NODE = Path(__file__).parents[2] / "runtime", shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to compare with JavaScript")
 ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
@@ -169,6 +171,13 @@ def test_a_seed_and_a_prompt_name_a_picture(prompt: str) -> None:
     levels, nats = model.sample(uniforms, "monster", text=prompt, transform=transform)
     assert result["levels"] == levels.reshape(-1).tolist()
     assert np.log(np.array(result["frequencies"]) / 2**16).sum() == pytest.approx(nats[0])
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+def test_implementations_draw_the_same_pictures() -> None:
+    """Ten pictures of `tests.runtime.matrix`: of every bundled model, half of them under guidance."""
+    assert matrix.digest_of("javascript", 10) == matrix.digest_of("auto", 10)
 
 
 def test_features_of_prompts() -> None:

@@ -1,0 +1,139 @@
+"""The same pictures by every implementation of integer programs: `python -m tests.runtime.matrix --count 1000`.
+
+Picture i is of the i-th bundled model in turn, from seed 7 and index i. Every second round has guidance 3,
+temperature 0.8 and top-p 0.95; labels and prompts go round. What is printed for each implementation is the SHA-256 of
+all levels. The vectors of the frozen sentence encoder are computed by Python, and given to JavaScript.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pointillist.distributions.transform import IDENTITY, Transform
+from pointillist.engine.c.library import KERNELS, available_levels
+from pointillist.portable.model import join_inputs
+from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.zoo import list_pretrained
+from tests.golden_images import integer_model
+
+SEED, TOGETHER = 7, 64
+PROMPTS = ("heart", "red apple", "orb spider", "umbrella", "rocket", "green dragon")
+GUIDED = Transform(3.0, 0.8, 0.95)
+IMPLEMENTATIONS = ("numpy", "torch", *(f"c-{level}" for level in available_levels()), "javascript")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: its index, model, label and prompt, and what is done to its distributions."""
+
+    index: int
+    model: str
+    label: int | None
+    prompt: str | None
+    transform: Transform
+
+    @classmethod
+    def of(cls, index: int) -> Picture:
+        """Return the picture of an index."""
+        names = [model.name for model in list_pretrained()]
+        turn, model = index // len(names), integer_model(names[index % len(names)])
+        label = turn // 2 % len(model.classes) if model.classes else None
+        prompt = PROMPTS[turn // 2 % len(PROMPTS)] if model.reader("text") is not None else None
+        guided = turn % 2 == 1 and (label is not None or prompt is not None)
+        return cls(index, names[index % len(names)], label, prompt, GUIDED if guided else IDENTITY)
+
+
+def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
+    """Draw pictures, those of one model and transform together."""
+    groups: defaultdict[tuple[str, Transform], list[Picture]] = defaultdict(list)
+    for picture in pictures:
+        groups[picture.model, picture.transform].append(picture)
+    result: dict[int, np.ndarray] = {}
+    for (name, transform), members in groups.items():
+        model = integer_model(name)
+        size, order = (model.height, model.width), model.order()
+        for batch in _batches(members):
+            labels = [picture.label for picture in batch] if model.classes else None
+            texts = [picture.prompt for picture in batch] if model.reader("text") is not None else None
+            inputs = model.inputs(len(batch), size, order, labels, texts)
+            if transform.is_guided:
+                inputs = join_inputs(inputs, model.inputs(len(batch), size, order))
+            uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.channels, *size))
+            levels, _ = model.sample_given(uniforms, inputs, order, transform, executor=executor)
+            result |= {picture.index: x for picture, x in zip(batch, levels, strict=True)}
+    return result
+
+
+def _batches(members: list[Picture]) -> list[list[Picture]]:
+    return [members[start : start + TOGETHER] for start in range(0, len(members), TOGETHER)]
+
+
+def by_javascript(pictures: list[Picture]) -> dict[int, np.ndarray]:
+    """Draw pictures in Node, from seed, label and prompt."""
+    from .test_javascript import FOLDERS, javascript
+
+    jobs: list[dict[str, Any]] = []
+    for picture in pictures:
+        sentence = None
+        if picture.prompt is not None:
+            parts = integer_model(picture.model).parts[0]
+            readers = {part.name: part.encoder.reader for part in parts if part.encoder is not None}
+            if "text" in readers:
+                sentence = readers["text"].read([picture.prompt])[0][0].tolist()
+        transform = picture.transform
+        options = {
+            "seed": SEED, "index": picture.index, "label": picture.label, "text": picture.prompt, "sentence": sentence,
+            "guidance": transform.guidance, "temperature": transform.temperature, "topP": transform.top_p,
+        }  # fmt: skip
+        jobs.append({"job": "sample", "folder": str(FOLDERS[picture.model]), "options": options})
+    return {
+        picture.index: np.array(result["levels"]) for picture, result in zip(pictures, javascript(*jobs), strict=True)
+    }
+
+
+def digest_of(implementation: str, count: int) -> str:
+    """Draw the first pictures by an implementation, and hash them."""
+    pictures = [Picture.of(index) for index in range(count)]
+    if implementation == "javascript":
+        levels = by_javascript(pictures)
+    else:
+        levels = by_python(pictures, "compiled" if implementation.startswith("c-") else implementation)
+    digest = hashlib.sha256()
+    for index in range(count):
+        digest.update(levels[index].reshape(-1).astype("<u2").tobytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    """Print a line for each implementation; the kernels of C are chosen once a process, so each has its own."""
+    parser = argparse.ArgumentParser(description="The same pictures by every implementation.")
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--implementation", choices=IMPLEMENTATIONS, action="append")
+    parser.add_argument("--here", action="store_true", help="in this process")
+    arguments = parser.parse_args()
+    for name in arguments.implementation or IMPLEMENTATIONS:
+        if arguments.here:
+            begin = time.monotonic()
+            digest = digest_of(name, arguments.count)
+            print(f"{name:12} {arguments.count:6} {digest} {time.monotonic() - begin:.1f} s")
+            continue
+        kernels = {KERNELS: name.removeprefix("c-")} if name.startswith("c-") else {}
+        command = [sys.executable, "-m", "tests.runtime.matrix", "--here", "--count", str(arguments.count)]
+        subprocess.run(
+            [*command, "--implementation", name], check=True, env=os.environ | kernels, cwd=Path(__file__).parents[2]
+        )
+
+
+if __name__ == "__main__":
+    main()
