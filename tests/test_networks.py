@@ -52,7 +52,7 @@ def test_settings_are_frozen_and_keyword_only(name: str) -> None:
         ({"channels": 0}, "`channels`"),
         ({"channels": 10**9}, "`channels`"),
         ({"channels": "many"}, "`channels`"),
-        ({"layers": 0}, "`layers`"),
+        ({"layers": -1}, "`layers`"),
         ({"first_kernel": 1}, "`first_kernel`"),
         ({"dropout": 1.0}, "`dropout`"),
         ({"dropout": float("nan")}, "`dropout`"),
@@ -94,21 +94,3 @@ def test_unknown_names() -> None:
         entry("pixelrnn")
     with pytest.raises(ConfigError, match=r"has no preset 'huge'.*tiny"):
         config_from_dict(names()[0], {}, "huge")
-
-
-def test_a_linear_path_starts_at_zero() -> None:
-    """A new network with it computes what one without it does, and reads the pixel to the left once it is trained."""
-    image = ImageSpec.infer((3, 4, 5), 256)
-    x = torch.randint(0, 256, (1, 3, 4, 5))
-    outputs = []
-    for kernel in (0, 3):
-        torch.manual_seed(0)
-        model = make_model("gated-pixelcnn", image, {"linear_kernel": kernel}, likelihood="mixture")
-        outputs.append(model.params(x, model.encode(None, 1)))
-    assert torch.equal(*outputs)
-    with torch.no_grad():
-        model.backbone.get_parameter("linear.weight")[0, 0, 1, 0] = 1.0
-    added = model.params(x, model.encode(None, 1)) - outputs[1]
-    left = torch.nn.functional.pad(model.canvas(x), (1, 0))[:, 0, :, :-1]
-    assert torch.allclose(added[:, 0], left)
-    assert not added[:, 1:].any()

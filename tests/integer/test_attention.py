@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pointillist.engine.c.run import params_in_c
-from pointillist.engine.head.frequencies import exp_table
+from pointillist.engine.head.tables import exp_table
 from pointillist.engine.opcodes import attention
 from pointillist.engine.program import (
     INT8,

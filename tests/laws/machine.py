@@ -23,12 +23,13 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.engine import Program
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.cpu import CpuSampler, CpuStepper, DrawSpec
+from pointillist.engine.cpu import CpuSampler, CpuStepper
 from pointillist.engine.torch.sampler import Draw, TorchSampler
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
+from pointillist.sampling.engines import draw_spec
 
 TOLERANCE = 1e-5
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -63,10 +64,7 @@ def recorded(model: PixelModel, condition: Condition, x: Tensor) -> Iterator[Rec
 def machine_params(model: PixelModel, part: Recorded, images: slice = slice(None), threads: int = 1) -> np.ndarray:
     """Parameters `[b p h w]` from one compiled call over known images."""
     x = part.x[images].numpy()
-    likelihood = model.likelihood
-    draw = DrawSpec(
-        likelihood.name, model.level_embeddings().detach().numpy(), x.shape[1], getattr(likelihood, "mixtures", 0)
-    )
+    draw = draw_spec(model)
     rows = {key: condition.default for key, condition in part.program.inputs.items()}
     inputs = {key: v[images].reshape(-1, v.shape[-1]) if v.ndim == 2 else v[images] for key, v in rows.items()}
     inputs = {key: v for key, v in inputs.items() if len(rows[key]) > 1}

@@ -27,7 +27,7 @@ from pointillist.distributions.registry import LikelihoodName, build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import ORDERS
-from pointillist.model.config import ModelConfig
+from pointillist.model.config import ModelConfig, check_local_gain
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry, names
 from pointillist.training.optim import ExponentialMovingAverage
@@ -62,7 +62,6 @@ SMALL: dict[str, st.SearchStrategy[Any]] = {
     "layers": st.integers(1, 4),
     "first_kernel": st.sampled_from([3, 5, 7]),
     "kernel": st.sampled_from([1, 3, 5]),
-    "linear_kernel": st.sampled_from([0, 0, 3, 5]),
     "dilations": st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=3).map(tuple),
     "head_channels": st.integers(4, 9),
     "dropout": st.sampled_from([0.0, 0.3]),
@@ -140,6 +139,7 @@ def make_model(
     known: KnownConfig | None = None,
     mixtures: int = 2,
     orders: tuple[str, ...] = ("raster",),
+    local_gain: bool | None = None,
 ) -> PixelModel:
     """A small model in float64, in evaluation mode. Settings that the network does not have are left out."""
     small = {"channels": 6, "layers": 1 if name in FEWER else 3, "first_kernel": 3, "kernel": 3, "head_channels": 6}
@@ -168,8 +168,18 @@ def make_model(
         position_channels=2 if position else 0,
         level_channels=3,
         orders=orders,
+        local_gain=local_gain,
     )
     return PixelModel(config).double().eval()
+
+
+def can_have_local_gain(name: str, image: ImageSpec, likelihood: str, orders: tuple[str, ...]) -> bool:
+    """Check whether a model accepts `local_gain`."""
+    try:
+        check_local_gain(name, image, likelihood, orders)
+    except ConfigError:
+        return False
+    return True
 
 
 def orders_of(name: str) -> st.SearchStrategy[tuple[str, ...]]:
@@ -203,23 +213,26 @@ def small_hint(hint: int | str | ImageSpec | None, image: ImageSpec) -> HintConf
 
 @st.composite
 def models(draw: Callable[..., Any], name: str | None = None, max_levels: int = 256, tokens: bool = True) -> PixelModel:
-    """Draw a model of any kind, its weights in any state, in either mode; no textbook network has `tokens`."""
+    """Draw a model of any kind, weights in any state, in either mode; no textbook network has `tokens` or a gain."""
     chosen = draw(st.sampled_from(names())) if name is None else name
     image = draw(image_kinds(max_levels))
     torch.manual_seed(draw(st.integers(0, 2**20)))
     text = draw(st.sampled_from([None, *(text for text in TEXTS if tokens or not text.num_tokens)]))
+    likelihood, orders = draw(st.sampled_from(fitting_likelihoods(image))), draw(orders_of(chosen))
+    gain = tokens and can_have_local_gain(chosen, image, likelihood, orders) and draw(st.booleans())
     model = make_model(
         chosen,
         image,
         draw(network_settings(chosen)),
-        likelihood=draw(st.sampled_from(fitting_likelihoods(image))),
+        likelihood=likelihood,
         labels=draw(st.booleans()),
         position=draw(st.booleans()),
         attributes=draw(st.booleans()),
         vector=draw(st.booleans()),
         hint=small_hint(draw(st.sampled_from([None, *fitting_hints(image)])), image),
         text=text,
-        orders=draw(orders_of(chosen)),
+        orders=orders,
+        local_gain=gain,
     )
     draw(st.sampled_from([keep_initial_weights, randomise_weights, load_random_weights, average_random_weights]))(model)
     return model.train(draw(st.booleans()))

@@ -111,10 +111,7 @@ def gated_network(
         total = total + mix(gate(z), weight[kept:], bias[kept:], rules(groups, head, d)[1])
         vertical = gate(v) + (vertical if config.vertical_residual and not first else 0)
     z = mix(total.clamp(min=0), net.head.weight[:, :, 0, 0], net.head.bias, rules(groups, head, head)[1])
-    out = mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
-    if not config.linear_kernel:
-        return out
-    return out + masked(x, net.linear, config.linear_kernel, rules(groups, params, x.shape[1])[0])
+    return mix(z.clamp(min=0), net.output.weight[:, :, 0, 0], net.output.bias, rules(groups, params, head)[1])
 
 
 TEXTBOOK: dict[str, Callable[..., Tensor]] = {
@@ -203,7 +200,6 @@ def count_parameters(model: PixelModel) -> int:
         total += 2 * d * (canvas * (k1 // 2) * k1 + 1) + 2 * d * (canvas * (k1 // 2 + own) + 1)
         total += (net.layers - 1) * (2 * d * (d * (k // 2 + 1) * k + 1) + 2 * d * (d * (k // 2 + 1) + 1) + d * d + d)
         total += net.layers * both
-        total += out * (canvas * (net.linear_kernel // 2 + 1) * net.linear_kernel + 1) if net.linear_kernel else 0
     return total + head * head + head + out * head + out
 
 

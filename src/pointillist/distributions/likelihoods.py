@@ -19,6 +19,7 @@ from pointillist.errors import ConfigError, ShapeError
 
 Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
+MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction, flat areas of photographs are known better than that
 
 
 class Likelihood(ABC):
@@ -169,8 +170,9 @@ class DiscretizedLogisticMixture(Likelihood):
     name = "mixture"
     coupled = True
 
-    def __init__(self, channels: int, levels: int, mixtures: int = 10) -> None:
+    def __init__(self, channels: int, levels: int, mixtures: int = 10, *, min_log_scale: float = MIN_LOG_SCALE) -> None:
         super().__init__(channels, levels)
+        self.min_log_scale = min_log_scale
         if mixtures < 1:
             raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: PixelCNN++ uses 10.")
         self.mixtures = mixtures
@@ -243,7 +245,7 @@ class DiscretizedLogisticMixture(Likelihood):
         """Return mean, shifted by the channels before it, and log-scale of each component, `[b m h w]`."""
         m, c = self.mixtures, self.channels
         mean = params[:, m * (1 + channel) : m * (2 + channel)]
-        log_scale = params[:, m * (1 + c + channel) : m * (2 + c + channel)].clamp(min=MIN_LOG_SCALE)
+        log_scale = params[:, m * (1 + c + channel) : m * (2 + c + channel)].clamp(min=self.min_log_scale)
         first = m * (1 + 2 * c + channel * (channel - 1) // 2)
         for before in range(channel):
             coupling = torch.tanh(params[:, first + m * before : first + m * (before + 1)])

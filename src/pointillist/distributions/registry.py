@@ -40,14 +40,22 @@ def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
     return "factored" if image["levels"] > FACTORED else "categorical"
 
 
-def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10) -> Likelihood:
+def build_likelihood(
+    name: LikelihoodName, image: ImageSpec, mixtures: int = 10, *, local_gain: bool = False
+) -> Likelihood:
     """Build the likelihood called `name`; `auto` is chosen by the image (`resolve_likelihood`).
 
     Raises:
         ConfigError: if the likelihood does not fit the image.
     """
     from pointillist.distributions.factored import FactoredCategorical
-    from pointillist.distributions.likelihoods import Bernoulli, Categorical, DiscretizedLogisticMixture
+    from pointillist.distributions.likelihoods import (
+        MIN_LOG_SCALE,
+        MIN_LOG_SCALE_OF_GAIN,
+        Bernoulli,
+        Categorical,
+        DiscretizedLogisticMixture,
+    )
 
     chosen = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
     if chosen == "mixture":
@@ -56,7 +64,8 @@ def build_likelihood(name: LikelihoodName, image: ImageSpec, mixtures: int = 10)
                 "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
                 "use 'categorical'."
             )
-        return DiscretizedLogisticMixture(image.channels, image.levels, mixtures)
+        lowest = MIN_LOG_SCALE_OF_GAIN if local_gain else MIN_LOG_SCALE
+        return DiscretizedLogisticMixture(image.channels, image.levels, mixtures, min_log_scale=lowest)
     if chosen == "factored":
         return FactoredCategorical(image.channels, image.levels, mixtures)
     if chosen == "bernoulli":

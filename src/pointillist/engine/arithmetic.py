@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pointillist.engine.arrays import Array, cast, int64
+from pointillist.engine.arrays import Array, cast, int64, library_of
 from pointillist.engine.program import IntArray
 
 MAX_SHIFT = 31
@@ -59,6 +59,26 @@ def lookup(table: Array, x: Array) -> Array:
     """Read a table of odd length, with 0 in its middle; its ends hold beyond."""
     middle = len(table) // 2
     return table[x.clip(-middle, middle) + middle]
+
+
+def interpolate(table: Array, x: Array) -> Array:
+    """Read a table of odd length at arguments in steps of 2^-16, 0 in its middle, by linear interpolation."""
+    middle = len(table) // 2
+    index = ((x >> 8) + middle).clip(0, len(table) - 2)
+    inside = (x - ((index - middle) << 8)).clip(0, 256)
+    low, high = int64(table[index]), int64(table[index + 1])
+    return low + (((high - low) * inside) >> 8)
+
+
+def bit_length(x: Array) -> Array:
+    """Return the number of bits of positive integers."""
+    library = library_of(x)
+    result, rest = library.zeros_like(x), x
+    for step in (32, 16, 8, 4, 2, 1):
+        large = rest >= (1 << step)
+        result = result + library.where(large, step, 0)
+        rest = library.where(large, rest >> step, rest)
+    return result + 1
 
 
 def matmul(x: Array, y: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import SerializeAsAny, ValidationError, model_validator
@@ -19,6 +20,43 @@ Config = TypeVar("Config", bound=ConditionConfig)
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
 MAX_SIDE = 65_536
 MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
+
+
+LOCAL_GAIN_LEVELS = 64
+"""Levels from which on a new model has a local gain."""
+
+
+def check_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders: Sequence[str] = ()) -> None:
+    """Check that a model can have a local gain.
+
+    Raises:
+        ConfigError: naming what it lacks.
+    """
+    if not image.ordered:
+        raise ConfigError(
+            "`local_gain` needs ordered levels, and these are unordered (palette, tiles or codes), which have no "
+            "distance from a prediction: use `local_gain=False`."
+        )
+    if likelihood != "mixture":
+        raise ConfigError(
+            f"`local_gain` places the means of a mixture, and `likelihood` is {likelihood!r}: use 'mixture', or "
+            "`local_gain=False`."
+        )
+    if not entry(model_type).backbone.takes_local_gain or any(get_order(name).s_curve for name in orders):
+        able = ", ".join(name for name in names() if entry(name).backbone.takes_local_gain)
+        raise ConfigError(
+            f"`local_gain` needs a network of one raster scan, which {model_type} is not: use `local_gain=False`, or "
+            f"the model {able}."
+        )
+
+
+def default_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders: Sequence[str] = ()) -> bool:
+    """Choose whether a new model has a local gain: where it can, from `LOCAL_GAIN_LEVELS` levels on."""
+    try:
+        check_local_gain(model_type, image, likelihood, orders)
+    except ConfigError:
+        return False
+    return image.levels >= LOCAL_GAIN_LEVELS
 
 
 class ModelConfig(ModelSettings):
@@ -53,6 +91,8 @@ class ModelConfig(ModelSettings):
         if max(image.height, image.width) > MAX_SIDE:
             raise ConfigError(f"`image` of {image.height}x{image.width} must have at most {MAX_SIDE:,} pixels a side.")
         likelihood = build_likelihood(self.likelihood, image, self.mixtures)
+        if self.local_gain:
+            check_local_gain(self.model_type, image, likelihood.name, self.orders)
         numbers = max(likelihood.num_params, image.channels * self.level_channels)
         if numbers > MAX_NUMBERS:
             raise ConfigError(

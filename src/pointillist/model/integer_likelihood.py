@@ -9,7 +9,8 @@ from torch import Tensor
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.executors import frequencies_of_sites
 from pointillist.engine.head.frequencies import frequencies, log_probs
-from pointillist.engine.head.mixture import FINE_STEP, LOG_SCALE_STEP, component_weights, mean_and_scale
+from pointillist.engine.head.mixture import component_weights, mean_and_scale
+from pointillist.engine.head.tables import FINE_STEP, LOG_SCALE_STEP
 from pointillist.engine.program import Program
 from pointillist.engine.torch.integers import head_of
 

@@ -33,7 +33,7 @@ from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
-from pointillist.nn import Condition, has_weight_norm, initialise_from_data, name_scopes
+from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.portable.storage import remove_program, save_integer_model
 
@@ -68,7 +68,9 @@ class PixelModel(WithIntegerModel, nn.Module):
         self.card = card
         self.generation_config = GenerationConfig()
         self.tileset: Tileset | None = None
-        self.likelihood = build_likelihood(config.likelihood, self.image, config.mixtures)
+        self.likelihood = build_likelihood(
+            config.likelihood, self.image, config.mixtures, local_gain=bool(config.local_gain)
+        )
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
         self.embedding = None if self.image.ordered else nn.Embedding(self.image.levels, config.level_channels)
         self.conditions = ModelConditions(config)
@@ -125,6 +127,7 @@ class PixelModel(WithIntegerModel, nn.Module):
             canvas=self.image.channels * self.config.level_width,
             params=self.likelihood.num_params,
             condition=self.conditions.dims,
+            local_gain=LocalGain(self.image.channels, self.image.levels) if self.config.local_gain else None,
         )
 
     @property

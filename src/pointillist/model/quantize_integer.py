@@ -12,6 +12,7 @@ import torch
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, PortableEncoder
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
+from pointillist.engine.head.tables import MIN_LOG_SCALE
 from pointillist.engine.program import Instruction, Program
 from pointillist.engine.rewrite.builder import is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
@@ -179,6 +180,7 @@ def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> P
         ordered=model.image.ordered,
         channels=model.image.channels,
         mixtures=getattr(likelihood, "mixtures", 0),
+        min_log_scale=round(getattr(likelihood, "min_log_scale", MIN_LOG_SCALE)),
     )
 
 

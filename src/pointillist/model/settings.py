@@ -20,6 +20,8 @@ class ModelSettings(BaseModel):
     Attributes:
         likelihood: Output distribution: bernoulli, categorical, factored, mixture or auto.
         mixtures: Components of a mixture, or of a factored distribution.
+        local_gain: Whether a network reads levels relative to a prediction from their neighbours, and places a mixture
+            around it; by default for 64 or more ordered levels with a mixture.
         conditions: Settings of each condition, by its kind.
         position_channels: Channels of learned positions; they fix the size of the images.
         order_channels: Channels of the embedding of the generation order, if there are several.
@@ -31,6 +33,7 @@ class ModelSettings(BaseModel):
 
     likelihood: LikelihoodName = "auto"
     mixtures: int = Field(10, ge=1, le=1024)
+    local_gain: bool | None = None  # in a stored model, None is off: it was made before there was one
     conditions: dict[str, SerializeAsAny[ConditionConfig]] = Field(default_factory=dict)
     position_channels: int = Field(0, ge=0, le=1024)
     order_channels: int = Field(64, ge=1, le=8192)

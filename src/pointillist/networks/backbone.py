@@ -21,7 +21,15 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
-from pointillist.nn import Condition, ConditionDims, MaskedConv2d, PointwiseConv2d, channel_groups
+from pointillist.nn import (
+    Condition,
+    ConditionDims,
+    LocalGain,
+    LocalGainHead,
+    MaskedConv2d,
+    PointwiseConv2d,
+    channel_groups,
+)
 from pointillist.nn.passes import FullPass, Pass, channels_last
 
 Network = Callable[[Tensor, Pass, Condition], Tensor]
@@ -148,12 +156,14 @@ class BackboneDims:
         canvas: input features of each pixel, over all groups.
         params: outputs for each pixel, over all groups.
         condition: features of the condition.
+        local_gain: images whose levels enter relative to a prediction, and whose parameters lie around it; else None.
     """
 
     groups: int
     canvas: int
     params: int
     condition: ConditionDims = field(default_factory=ConditionDims)
+    local_gain: LocalGain | None = None
 
 
 class BackboneConfig(BaseModel):
@@ -178,8 +188,20 @@ class Backbone(nn.Module):
     """
 
     Config: ClassVar[type[BackboneConfig]]
+    takes_local_gain: ClassVar[bool] = True
+    """False if its pixels are not generated in one raster scan, so that neighbours need not be earlier pixels."""
     masks_locally: ClassVar[bool] = False
     """True if it reads other pixels only through `ctx.neighbours`, and so can follow an S-curve, not just a raster."""
+    local_head: LocalGainHead | None
+
+    def add_local_gain(self, dims: BackboneDims) -> None:
+        """Create the last step of a network with local gain; without one, `place` changes nothing."""
+        self.local_head = None if dims.local_gain is None else LocalGainHead(dims.local_gain, dims.params)
+
+    def place(self, out: Float[Tensor, "b p h w"], x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b p h w"]:
+        """Place outputs around the prediction from the canvas `x`; without a local gain, return them."""
+        result: Tensor = out if self.local_head is None else self.local_head(out, x, ctx)
+        return result
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of the distribution of each pixel from the pixels before it.
@@ -222,7 +244,7 @@ def masked_stem(channels: int, kernel_size: int, dims: BackboneDims) -> MaskedCo
         in_groups=channel_groups(dims.canvas, dims.groups),
         out_groups=channel_groups(channels, dims.groups),
         strict=True,
-    )
+    ).add_local_gain(dims.local_gain)
 
 
 class ResidualSkip(PointwiseConv2d):
@@ -260,8 +282,8 @@ class ResidualHead(Backbone):
         head = channel_groups(head_channels, dims.groups)
         self.head = PointwiseConv2d(head, head)
         self.output = PointwiseConv2d(head, channel_groups(dims.params, dims.groups))
+        self.add_local_gain(dims)
 
-    def project(self, h: Float[Tensor, "b d h w"]) -> Float[Tensor, "b p h w"]:
-        """Compute the parameters of each pixel from the sum of the skip outputs."""
-        out: Tensor = self.output(F.relu(self.head(F.relu(h))))
-        return out
+    def project(self, h: Float[Tensor, "b d h w"], x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b p h w"]:
+        """Compute the parameters of each pixel from the sum of the skip outputs; `x` is the canvas."""
+        return self.place(self.output(F.relu(self.head(F.relu(h)))), x, ctx)

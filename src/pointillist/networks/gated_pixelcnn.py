@@ -9,8 +9,8 @@ bias in every gate, from a vector (eq. 3, 4) or a map (eq. 5).
 
 Not implemented: the PixelCNN auto-encoder (section 2.4).
 Differs from the paper: kernels are sliced, not masked, except among the sub-pixels of the pixel itself; every layer
-feeds the head (skip connections, as in the authors' WaveNet); dilations, dropout, a residual in the vertical stack and
-a linear convolution from the canvas to the output are options. Only the first layer of each stack is strict: later
+feeds the head (skip connections, as in the authors' WaveNet); dilations, dropout and a residual in the vertical stack
+are options. Only the first layer of each stack is strict: later
 vertical layers keep their centre row, because without it a 45-degree cone of earlier pixels would be lost (a common
 mistake).
 """
@@ -30,7 +30,6 @@ from pointillist.networks.backbone import (
     ResidualHead,
     ResidualSkip,
     layer_dilations,
-    masked_stem,
 )
 from pointillist.nn import (
     CausalLayer,
@@ -38,7 +37,6 @@ from pointillist.nn import (
     ConditionBias,
     Dropout,
     HorizontalConv2d,
-    MaskedConv2d,
     VerticalConv2d,
     channel_groups,
     gate,
@@ -60,8 +58,6 @@ class GatedPixelCNNConfig(BackboneConfig):
         dilations: distance between the taps of layers 2, 3, ..., in pixels; repeated as often as needed.
         head_channels: features of the layer before the output.
         vertical_residual: whether the vertical stack adds its input, as the horizontal one does.
-        linear_kernel: kernel size, odd, of a linear masked convolution from the canvas that is added to the output; 0
-            for none. Smooth photographs are first of all predicted linearly, which gates learn slowly.
         dropout: probability, after the gates of the horizontal stack.
     """
 
@@ -72,7 +68,6 @@ class GatedPixelCNNConfig(BackboneConfig):
     dilations: tuple[Annotated[int, Field(ge=1, le=1024)], ...] = Field((1,), min_length=1, max_length=512)
     head_channels: int = Field(64, ge=1, le=8192)
     vertical_residual: bool = False
-    linear_kernel: int = Field(0, ge=0, le=63)
     dropout: float = Field(0.0, ge=0.0, lt=1.0)
 
 
@@ -92,6 +87,9 @@ class GatedLayer(CausalLayer):
         self.horizontal = HorizontalConv2d(
             len(in_groups), 2 * d, kernel, in_groups=in_groups, out_groups=gated, strict=first, dilation=dilation
         )
+        if first:
+            self.vertical.add_local_gain(dims.local_gain)
+            self.horizontal.add_local_gain(dims.local_gain)
         self.link = nn.Conv2d(2 * d, 2 * d, 1)  # the rows above are complete: no mask
         self.condition_vertical = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gated))
         self.condition_horizontal = ConditionBias(dims.condition, gated)
@@ -135,11 +133,6 @@ class GatedPixelCNN(ResidualHead):
             for i, dilation in enumerate(layer_dilations(config.dilations, config.layers))
         )
         self.add_head(config.head_channels, dims)
-        self.linear: MaskedConv2d | None = None
-        if config.linear_kernel:
-            self.linear = masked_stem(dims.params, config.linear_kernel, dims)
-            for parameter in self.linear.parameters():
-                nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
@@ -147,5 +140,4 @@ class GatedPixelCNN(ResidualHead):
         for layer in self.layers[1:]:
             vertical, horizontal, skip = layer(vertical, horizontal, ctx, condition)
             total = total + skip
-        params = self.project(total)
-        return params if self.linear is None else params + self.linear(x, ctx)
+        return self.project(total, x, ctx)

@@ -102,6 +102,7 @@ class LocallyMaskedPixelCNN(ResidualHead):
 
     Config = LocallyMaskedPixelCNNConfig
     masks_locally = True
+    takes_local_gain = False
 
     def __init__(self, config: LocallyMaskedPixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
@@ -114,8 +115,8 @@ class LocallyMaskedPixelCNN(ResidualHead):
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
-        x, total = self.layers[0](x, ctx, condition)
+        h, total = self.layers[0](x, ctx, condition)
         for layer in self.layers[1:]:
-            x, skip = layer(x, ctx, condition)
+            h, skip = layer(h, ctx, condition)
             total = total + skip
-        return self.project(total)
+        return self.project(total, x, ctx)

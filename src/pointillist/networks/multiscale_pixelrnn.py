@@ -98,6 +98,7 @@ class MultiscalePixelRNN(Backbone):
     """
 
     Config = MultiscalePixelRNNConfig
+    takes_local_gain = False
 
     def __init__(self, config: MultiscalePixelRNNConfig, dims: BackboneDims) -> None:
         super().__init__()

@@ -108,7 +108,8 @@ class GroupNetwork(ResidualHead):
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
         own = self.head.weight.new_zeros(1, self.channels, 1, 1) if self.stem is None else self.stem(x, ctx)
-        return self.project(self.dropout(self.condition(own, ctx, condition)))  # (b, d, h, w), then (b, p, h, w)
+        h = self.dropout(self.condition(own, ctx, condition))  # (b, d, h, w)
+        return self.project(h, x, ctx)
 
 
 class Group(nn.Module):
@@ -152,6 +153,7 @@ class ParallelMultiscale(Backbone):
     """
 
     Config = ParallelMultiscaleConfig
+    takes_local_gain = False
 
     def __init__(self, config: ParallelMultiscaleConfig, dims: BackboneDims) -> None:
         super().__init__()

@@ -87,4 +87,4 @@ class PixelRNN(ResidualHead):
         y = self.last(F.relu(h))
         if total is not None:
             y = y + total
-        return self.project(y)
+        return self.project(y, x, ctx)

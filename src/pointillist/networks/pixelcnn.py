@@ -43,7 +43,7 @@ class PixelCNNConfig(BackboneConfig):
 
     Attributes:
         channels: h; the residual stream has 2h features.
-        layers: number of residual blocks.
+        layers: number of residual blocks; without any, the network is 1x1 layers over the window of the first one.
         first_kernel, kernel: kernel sizes of the mask A layer and of the blocks, odd.
         head_channels: features of each of the two layers before the output.
         skip: whether every block also feeds the head.
@@ -51,7 +51,7 @@ class PixelCNNConfig(BackboneConfig):
     """
 
     channels: int = Field(64, ge=1, le=8192)
-    layers: int = Field(12, ge=1, le=512)
+    layers: int = Field(12, ge=0, le=512)
     first_kernel: int = Field(7, ge=3, le=63)  # a strict layer needs a neighbour
     kernel: int = Field(3, ge=1, le=63)
     head_channels: int = Field(64, ge=1, le=8192)
@@ -116,4 +116,4 @@ class PixelCNN(ResidualHead):
         h = self.last(F.relu(h))
         if total is not None:
             h = h + total
-        return self.project(h)
+        return self.project(h, x, ctx)

@@ -210,6 +210,8 @@ class InputBlock(nn.Module):
             mask = torch.ones(d, dims.canvas, 2, 2)
             mask[:, :, 1, 1] = site
         self.left = NormalisedConv2d(dims.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask)
+        for layer in (self.rows, self.row, self.left):
+            layer.add_local_gain(dims.local_gain)
 
     def forward(self, x: Tensor, ctx: Pass) -> Pair:
         """Compute the first features of both streams."""
@@ -246,6 +248,7 @@ class PixelCNNPP(Backbone):
         )
         self.finer = nn.ModuleList(UpsampleBlock(above, before) for _ in grids[1:])
         self.output = NormalisedPointwiseConv2d(features, channel_groups(dims.params, dims.groups))
+        self.add_local_gain(dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
@@ -264,8 +267,7 @@ class PixelCNNPP(Backbone):
                 pair = self.finer[index - 1](pair, mirrors[-1], ctx)
             for layer in block:
                 pair = layer(pair, mirrors.pop(), ctx, condition)
-        out: Tensor = self.output(F.elu(pair[1]))
-        return out
+        return self.place(self.output(F.elu(pair[1])), x, ctx)
 
 
 def _blocks(modules: nn.ModuleList) -> Iterator[nn.ModuleList]:

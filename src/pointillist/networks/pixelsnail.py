@@ -186,8 +186,11 @@ class PixelSNAIL(Backbone):
         self.before = HorizontalConv2d(
             dims.canvas, config.channels, config.first_kernel, in_groups=canvas, out_groups=features, strict=True
         )
+        self.above.add_local_gain(dims.local_gain)
+        self.before.add_local_gain(dims.local_gain)
         self.blocks = nn.ModuleList(AttentionBlock(config, dims) for _ in range(config.blocks))
         self.output = PointwiseConv2d(features, channel_groups(dims.params, dims.groups))
+        self.add_local_gain(dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
@@ -196,8 +199,7 @@ class PixelSNAIL(Backbone):
         h = self.above(x, ctx) + self.before(x, ctx)  # (b, d, h, w)
         for block in self.blocks:
             h = block(x, h, background, ctx, condition)
-        out: Tensor = self.output(F.elu(h))
-        return out
+        return self.place(self.output(F.elu(h)), x, ctx)
 
 
 def _layer(

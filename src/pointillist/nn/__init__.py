@@ -13,6 +13,7 @@ from pointillist.nn.causal import (
 from pointillist.nn.condition import Condition, ConditionBias, ConditionDims
 from pointillist.nn.cross_attention import CrossAttention, Tokens
 from pointillist.nn.local_conv import LocallyMaskedConv2d
+from pointillist.nn.local_gain import LocalGain, LocalGainHead
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.nn.weight_norm import (
     NormalisedConv2d,
@@ -32,6 +33,8 @@ __all__ = [
     "CrossAttention",
     "Dropout",
     "HorizontalConv2d",
+    "LocalGain",
+    "LocalGainHead",
     "LocallyMaskedConv2d",
     "MaskedConv2d",
     "NormalisedConv2d",

@@ -6,6 +6,8 @@ after loading weights, nor by averaging weights.
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 from pointillist.errors import ConfigError
 from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.functional.dilated_conv import dilated_conv2d
+from pointillist.nn.local_gain import LocalGain, extra_weight
 from pointillist.nn.passes import Pass
 
 
@@ -60,6 +63,25 @@ class CausalConv2d(CausalLayer):
         self.weight = convolution.weight
         self.bias = convolution.bias
         self.register_buffer("mask", mask, persistent=False)
+        self.local_gain: LocalGain | None = None
+
+    def add_local_gain(self, gain: LocalGain | None) -> Self:
+        """Let a strict layer read the canvas relative to a prediction (`LocalGain`), and the prediction itself.
+
+        ```python
+        layer = CausalConv2d(3, 8, up=1, left=1, right=-1).add_local_gain(LocalGain(channels=3, levels=256))
+        ```
+
+        Args:
+            gain: images of the canvas; None to read the canvas as it is.
+
+        Returns:
+            The layer.
+        """
+        self.local_gain = gain
+        if gain is not None:
+            self.extra_weight = extra_weight(gain, len(self.weight))
+        return self
 
     def masked_weight(self) -> Float[Tensor, "o i kh kw"]:
         """Return the kernel with its mask applied."""
@@ -67,9 +89,24 @@ class CausalConv2d(CausalLayer):
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass) -> Float[Tensor, "b o h2 w2"]:
         """Convolve the window of each pixel, or of the pixels at every `stride`-th row and column."""
+        if self.local_gain is not None:
+            return self._relative(self.local_gain, x, ctx)
         window = ctx.window(self.key(), x, **self.reach)
         weight = self.masked_weight()
         return dilated_conv2d(window, weight, self.bias, stride=self.stride, dilation=self.dilation)
+
+    def _relative(self, gain: LocalGain, x: Tensor, ctx: Pass) -> Tensor:
+        """Multiply the earlier pixels of the window, relative to the prediction, by their weights."""
+        weight = self.masked_weight()
+        rows, columns = (
+            range(-self.reach[start], -self.reach[start] + size * self.dilation, self.dilation)
+            for start, size in (("up", weight.shape[2]), ("left", weight.shape[3]))
+        )
+        taps = {(i, j): (row, column) for i, row in enumerate(rows) for j, column in enumerate(columns)}
+        earlier = {at: tap for at, tap in taps.items() if tap < (0, 0)}  # rows first: raster order
+        matrix = torch.cat([weight[:, :, i, j] for i, j in earlier], 1)[:, :, None, None]
+        features = gain.normalise(self.key(), x, ctx, tuple(earlier.values()))
+        return F.conv2d(features, torch.cat([matrix, self.extra_weight], 1), self.bias)
 
 
 class MaskedConv2d(CausalConv2d):

@@ -12,7 +12,7 @@ of a network therefore gets the format of the weights, and nothing inside the ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -50,6 +50,18 @@ class Pass(Protocol):
 
         Returns:
             `b d (h + up + down) (w + left + right)`.
+        """
+
+    def taps(self, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Read the canvas at some earlier sites around each site.
+
+        Args:
+            x: the canvas, `b i h w`.
+            offsets: rows down and columns right of each, before the site in raster order.
+
+        Returns:
+            The features of each in turn, `b (k i) h w`, 0 outside the image; and 1 where it lies in the image, else 0,
+            `n k h w`, with n = b or 1.
         """
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -152,6 +164,23 @@ class FullPass:
     ) -> Float[Tensor, "b d h2 w2"]:
         """Pad (or crop, where a side is -1), so that a kernel of `(up + down + 1, left + right + 1)` fits each site."""
         return F.pad(x, (left, right, up, down))
+
+    def taps(
+        self, key: str, x: Float[Tensor, "b i h w"], offsets: Sequence[tuple[int, int]]
+    ) -> tuple[Float[Tensor, "b ki h w"], Float[Tensor, "1 k h w"]]:
+        """Shift the canvas, and a map of ones, to each offset."""
+        height, width = x.shape[2:]
+        up, left = (max(-offset[axis] for offset in offsets) for axis in (0, 1))
+        right = max(0, *(column for _, column in offsets))
+        results = []
+        for each in (x, torch.ones_like(x[:1, :1])):
+            padded = F.pad(each, (max(left, 0), right, up, 0))
+            parts = [
+                padded[:, :, up + row : up + row + height, max(left, 0) + column : max(left, 0) + column + width]
+                for row, column in offsets
+            ]
+            results.append(torch.cat(parts, 1))
+        return results[0], results[1]
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return `fn(*inputs)`. Recording checks the dependence on finished rows."""

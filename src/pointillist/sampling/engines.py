@@ -256,7 +256,8 @@ def draw_spec(model: PixelModel) -> DrawSpec:
     from pointillist.engine.cpu import DrawSpec
 
     values, likelihood = model.level_embeddings().detach().cpu().numpy(), model.likelihood
-    return DrawSpec(likelihood.name, values, likelihood.channels, getattr(likelihood, "mixtures", 0))
+    mixture = {name: int(getattr(likelihood, name, 0)) for name in ("mixtures", "min_log_scale")}
+    return DrawSpec(likelihood.name, values, likelihood.channels, **mixture)
 
 
 def _torch_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampler, engine: str) -> TorchSampler:

@@ -27,6 +27,7 @@ from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import MissingExtraError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize
 from pointillist.files.progress import Bar, exclusive
+from pointillist.model.config import default_local_gain
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import describe_threads
 from pointillist.training.config import TrainConfig
@@ -107,9 +108,12 @@ def training_summary(
             f"{lossless.bits_per_dim:.4f} bits/dim on "
             f"{'these validation images' if lossless.count > 1 else 'this validation image'}"
         )
-        without = getattr(model.config.backbone, "linear_kernel", None) == 0  # measured in docs/decisions, 0055
-        if not below and without and model.likelihood.name == "mixture":
-            suggestions.append("`model.network.linear_kernel=5`, with which photographs are learned in fewer steps")
+        config = model.config
+        fits = default_local_gain(config.model_type, model.image, "mixture", config.orders)
+        if not below and fits and not config.local_gain:  # measured in docs/decisions, 0058
+            suggestions.append(
+                "`model.likelihood=mixture` with a local gain, with which photographs take far fewer steps"
+            )
     if best_step < 0.8 * steps:  # it has learned its images by heart since
         suggestions.append(f"more images or `flip` (the best step was {best_step:,}, so a longer run would not help)")
     else:

@@ -26,6 +26,7 @@ A, B, C = 21, 22, 23
 D = 27
 FIRST, LAST, PARITY = 24, 25, 26
 """The rows of the image at which it runs; PARITY is 0 for even rows, 1 for odd ones, `ANY_PARITY` for both."""
+P, P_OUTER, P_INNER, P_COLUMN = 28, 29, 30, 31
 FIELDS = 32  # whole cache lines
 
 EVERY_ROW, ANY_PARITY = 2**62, -1
@@ -42,6 +43,9 @@ class Code(IntEnum):
     CROSS_ATTEND = 105
     DRAW_OPERANDS = 106
     """No operation: holds the operands of the draw."""
+    PREDICT = 107
+    NORMALISE = 108
+    PLACE = 109
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,23 @@ def _scan(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     )
 
 
+@lowers("PREDICT", "NORMALISE", "PLACE")
+def _local_gain(compiler: BytecodeCompiler, instruction: Instruction) -> None:
+    """The last input has one channel more than the image; see `local_gain`."""
+    views = (_output(instruction), *instruction.inputs)
+    operands = {
+        field: compiler.buffers.operand(view) for field, view in zip((bc.Y, bc.X, bc.Z, bc.P), views, strict=False)
+    }
+    code, (x, *_, last) = Code[instruction.opcode], instruction.inputs
+    channels = (_output(instruction) if code == Code.PREDICT else last).channels - 1
+    components = x.channels // (1 + 2 * channels + channels * (channels - 1) // 2)
+    step = 2 / (instruction.constants["levels"] - 1)
+    count = components if code == Code.PLACE else x.channels // channels
+    columns = compiler.buffers.columns(instruction.scale) if compiler.whole_row else 1
+    row = compiler.row(instruction, code, operands, OUTER=compiler.batch, INNER=columns, N=channels, K=count)
+    row[bc.A] = compiler.buffers.add_constant(step)
+
+
 @lowers("STORE_KV")
 def _store_kv(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     cache = compiler.kv_cache(instruction)

@@ -31,17 +31,20 @@ class DrawSpec:
         values: canvas values of each level, `[levels, e]`.
         channels: of a pixel.
         mixtures: components of a mixture.
+        min_log_scale: least log-scale of a component, a whole number.
     """
 
     kind: str
     values: FloatArray
     channels: int
     mixtures: int = 0
+    min_log_scale: int = -7
 
     def settings(self, transform: Transform, masked: bool = False) -> tuple[IntArray, NDArray[np.float64]]:
         """Return distribution and transform as the virtual machine takes them: `spec` and `transform`."""
         guided, transformed = transform.is_guided, masked or not transform.is_identity
-        spec = [KINDS[self.kind], len(self.values), self.channels, self.mixtures, guided, transformed]
+        kind = [KINDS[self.kind], len(self.values), self.channels, self.mixtures]
+        spec = [*kind, guided, transformed, self.min_log_scale]
         return np.array(spec, np.int64), transform.as_array()
 
 

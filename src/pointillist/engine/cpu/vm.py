@@ -8,6 +8,7 @@ import numpy as np
 
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.jit import PANEL, TILE_ROWS, inner, lanes
+from pointillist.engine.cpu.kernels import local_gain
 from pointillist.engine.cpu.kernels.dequantize import STRIP, unpack
 from pointillist.engine.cpu.kernels.elementwise import CODES, apply
 from pointillist.engine.cpu.kernels.gemm import tile
@@ -25,6 +26,7 @@ PRODUCT, UPSAMPLE, SCAN, STORE_KV, ATTEND, CROSS_ATTEND = (
     int(c)
     for c in (bc.Code.PRODUCT, bc.Code.UPSAMPLE, bc.Code.SCAN, bc.Code.STORE_KV, bc.Code.ATTEND, bc.Code.CROSS_ATTEND)
 )
+PREDICT, NORMALISE, PLACE = (int(c) for c in (bc.Code.PREDICT, bc.Code.NORMALISE, bc.Code.PLACE))
 ADD, MULTIPLY, TANH, SIGMOID = (constant(CODES[name]) for name in ("ADD", "MULTIPLY", "TANH", "SIGMOID"))
 NONE, ONE = constant(0), constant(1)
 MOST_ROWS = TILE_ROWS[0]
@@ -261,3 +263,9 @@ def execute(code: Array, first: int, last: int, s: Array, weights: Array, row: i
             attend(s, line, y, x, row * width + column)
         elif kind == CROSS_ATTEND:
             cross_attend(s, line, y, x)
+        elif kind == PREDICT:
+            local_gain.predict(s, line, y, x, z)
+        elif kind == NORMALISE:
+            local_gain.normalise(s, line, y, x, z, line[bc.P] + at * line[bc.P_COLUMN])
+        elif kind == PLACE:
+            local_gain.place(s, line, y, x, z)

@@ -20,10 +20,6 @@ from pointillist.engine.head.mixture import mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
-LOGIT_STEP = 2.0**-8
-EXP_BITS = 24
-EXP_REACH = 16
-"""The table of exp ends here, where it is below 2^-23."""
 MAX_LEVELS = 4096
 _FEW_LEVELS = 64
 
@@ -41,14 +37,6 @@ def precision_of(levels: int) -> int:
             f"The integer program supports up to {MAX_LEVELS:,} levels, not {levels:,}: use another engine."
         )
     return 16 if levels <= _FEW_LEVELS else 24
-
-
-def exp_table() -> NDArray[np.int32]:
-    """Tabulate 2^24 exp(-i / 256); the last entry is 0."""
-    steps = np.arange(int(EXP_REACH / LOGIT_STEP) + 1) * LOGIT_STEP
-    table: NDArray[np.int32] = np.floor(2.0**EXP_BITS * np.exp(-steps) + 0.5).astype(np.int32)
-    table[-1] = 0
-    return table
 
 
 def normalise(weights: Array, precision: int, least: Array | int = 1) -> Array:

@@ -16,42 +16,13 @@ Parameters and levels are arrays of numpy or torch, in 64 bits.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from pointillist.engine.arithmetic import bit_length, interpolate
 from pointillist.engine.arrays import Array, count_like, int64, library_of
+from pointillist.engine.head.tables import BITS, MAX_LOG_SCALE, SCALE_STEPS, min_log_scale_of
 from pointillist.engine.program import IntegerHead
 
-LOG_SCALE_STEP, FINE_STEP = 2.0**-8, 2.0**-16
-MIN_LOG_SCALE, MAX_LOG_SCALE = -7, 8
-SIGMOID_REACH, TANH_REACH = 16, 8
-BITS = 24
 FARTHEST = 1 << 28
 """Largest distance of a mean from an edge, in positions."""
-
-
-def mixture_tables(levels: int) -> dict[str, NDArray[np.int32]]:
-    """Tabulate sigmoid, tanh and the inverse scales."""
-    z = np.arange(-SIGMOID_REACH * 256, SIGMOID_REACH * 256 + 1) / 256
-    t = np.arange(-TANH_REACH * 256, TANH_REACH * 256 + 1) / 256
-    scales = MIN_LOG_SCALE + np.arange((MAX_LOG_SCALE - MIN_LOG_SCALE) * 256 + 1) * LOG_SCALE_STEP
-    inverse = np.floor(2.0**BITS * np.exp(-scales) * 2 / (levels - 1) + 0.5)
-    sigmoid = np.floor(2.0**BITS * (np.tanh(z / 2) + 1) / 2 + 0.5)
-    return {
-        "sigmoid": np.maximum.accumulate(sigmoid).astype(np.int32),
-        "tanh": np.floor(2.0**16 * np.tanh(t) + 0.5).astype(np.int32),
-        # at the largest number, the sigmoid has reached its ends half a level from the mean
-        "inverse": np.minimum(inverse, 2**31 - 1).astype(np.int32),
-    }
-
-
-def interpolate(table: Array, x: Array) -> Array:
-    """Read a table of odd length at arguments in steps of 2^-16, 0 in its middle, by linear interpolation."""
-    middle = len(table) // 2
-    index = ((x >> 8) + middle).clip(0, len(table) - 2)
-    inside = (x - ((index - middle) << 8)).clip(0, 256)
-    low, high = int64(table[index]), int64(table[index + 1])
-    return low + (((high - low) * inside) >> 8)
 
 
 def component_weights(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
@@ -82,13 +53,18 @@ def mean_and_scale(head: IntegerHead, params: Array, pixel: Array, channel: int)
         coupling = params[..., first + m * before : first + m * (before + 1)]
         level = pixel[..., before : before + 1]
         position = position + interpolate(head.tables["tanh"], coupling) * (2 * level - (head.levels - 1))
-    return position, log_scale.clip(MIN_LOG_SCALE * 256, MAX_LOG_SCALE * 256)
+    return position, log_scale.clip(lowest_scale(head), MAX_LOG_SCALE * SCALE_STEPS)
+
+
+def lowest_scale(head: IntegerHead) -> int:
+    """Return the least log-scale, in steps: its inverse is the first one of the table."""
+    return min_log_scale_of(head.tables["inverse"]) * SCALE_STEPS
 
 
 def mean_and_inverse(head: IntegerHead, params: Array, pixel: Array, channel: int) -> tuple[Array, Array]:
     """Return the position of the mean and the inverse scale of each component `[..., m]` of a channel."""
     position, log_scale = mean_and_scale(head, params, pixel, channel)
-    return position, int64(head.tables["inverse"][log_scale - MIN_LOG_SCALE * 256])
+    return position, int64(head.tables["inverse"][log_scale - lowest_scale(head)])
 
 
 def edge(head: IntegerHead, mean: Array, inverse: Array, level: Array) -> Array:
@@ -107,14 +83,3 @@ def mixture_weights(head: IntegerHead, params: Array, pixel: Array, channel: int
     total = weights.sum(axis=-1, keepdims=True)
     edges = library.concatenate([library.zeros_like(total), inner, total], axis=-1)
     return edges[..., 1:] - edges[..., :-1]
-
-
-def bit_length(x: Array) -> Array:
-    """Return the number of bits of positive integers."""
-    library = library_of(x)
-    result, rest = library.zeros_like(x), x
-    for step in (32, 16, 8, 4, 2, 1):
-        large = rest >= (1 << step)
-        result = result + library.where(large, step, 0)
-        rest = library.where(large, rest >> step, rest)
-    return result + 1

@@ -44,6 +44,7 @@ class Builder:
         self.kv_caches: list[KeyValueCache] = []
         self._maps: dict[View, FeatureMap] = {}
         self._states: list[FeatureMap] = []
+        self._ones: FeatureMap | None = None
         self._num_values = 0
 
     def claim_key(self, key: str) -> None:
@@ -163,6 +164,15 @@ class Builder:
             self._maps[view] = feature_map
             self.store(view, feature_map)
         return self._maps[view]
+
+    def ones_map(self) -> FeatureMap:
+        """Return the feature map that holds 1 at every site, and so tells which sites lie in the image."""
+        if self._ones is None:
+            constants = {"constant": np.ones(1)}
+            self._ones = self.stored_map(
+                self.emit("CONSTANT", channels=1, phase=Phase.ROW, scale=1, constants=constants)
+            )
+        return self._ones
 
     def state_map(self, channels: int) -> FeatureMap:
         """Create a feature map that is read before it is written: the state of a recurrence."""

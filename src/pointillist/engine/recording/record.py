@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, NoReturn
 
@@ -15,6 +15,7 @@ from pointillist.engine.recording.attention import attention_operand, canvas_aft
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import to_numpy
 from pointillist.engine.recording.local_conv import record_local_convolution
+from pointillist.engine.recording.local_gain import record_taps
 from pointillist.engine.recording.optimize import optimize_program, split_by_channel
 from pointillist.engine.recording.recurrence import recur, shift_down
 from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
@@ -56,6 +57,12 @@ class RecordPass:
         window.map = builder.canvas if isinstance(x, Canvas) else builder.stored_map(x.content)
         window.phase = Phase.SITE if isinstance(x, Canvas) else x.content.phase
         return window
+
+    def taps(self, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor]:
+        """Gather from the canvas, and from a map of ones; see `record_taps`."""
+        self._builder.claim_key(key)
+        self._raster("taps")
+        return record_taps(self._builder, key, x, offsets)
 
     def rows(self, key: str, fn: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
         """Run `fn`, and check that its results are known when the row above is finished."""
@@ -192,7 +199,7 @@ class RecordPass:
     def __getattr__(self, name: str) -> NoReturn:
         self._builder.reject(
             f"`ctx.{name}` cannot be recorded",
-            "Use window, rows, upsample, neighbours, external, shift_down, recur, attend or cross_attend.",
+            "Use window, taps, rows, upsample, neighbours, external, shift_down, recur, attend or cross_attend.",
         )
 
 

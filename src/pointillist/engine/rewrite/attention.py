@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointillist.engine.head.frequencies import LOGIT_STEP, exp_table
+from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS
 from pointillist.engine.program import INT8, Instruction, KeyValueCache, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites

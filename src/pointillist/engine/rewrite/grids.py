@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.head.tables import FINE_STEP, LOGIT_STEP
 from pointillist.engine.program import RANGES, DType
 
 Array = NDArray[Any]
@@ -67,6 +68,15 @@ def canvas_unit(levels: int) -> float:
     """Return the unit of ordered levels on [-1, 1]: half their distance where 8 bits hold twice as many integers."""
     step = 2.0 / (levels - 1)
     return step / 2 if levels <= MAX_WEIGHT + 1 else step
+
+
+def mixture_units(num_params: int, channels: int) -> Array:
+    """Return the units of the parameters of a mixture: logits and log-scales are coarse, means and couplings fine."""
+    mixtures = num_params // (1 + 2 * channels + channels * (channels - 1) // 2)
+    unit = np.full(num_params, LOGIT_STEP)
+    unit[mixtures : mixtures * (1 + channels)] = FINE_STEP
+    unit[mixtures * (1 + 2 * channels) :] = FINE_STEP
+    return unit
 
 
 def shifts(to: Array | float, of: Array | float) -> Array:

@@ -8,14 +8,21 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import LOGIT_STEP, exp_table, precision_of
-from pointillist.engine.head.mixture import FINE_STEP, mixture_tables
+from pointillist.engine.head.frequencies import precision_of
+from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, View, size_of
-from pointillist.engine.rewrite import attention, elementwise, linear, recurrence, sites  # noqa: F401  (register their rules)
+from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
+    attention,
+    elementwise,
+    linear,
+    local_gain,
+    recurrence,
+    sites,
+)
 from pointillist.engine.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
 from pointillist.engine.rewrite.calibrate import calibrate
-from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, power
+from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, mixture_units, power
 from pointillist.errors import EngineError
 
 Array = NDArray[Any]
@@ -32,6 +39,7 @@ def rewrite_to_integers(
     ordered: bool,
     channels: int,
     mixtures: int = 0,
+    min_log_scale: int = MIN_LOG_SCALE,
 ) -> Program:
     """Rewrite a program in integers.
 
@@ -43,13 +51,14 @@ def rewrite_to_integers(
         ordered: whether levels lie evenly on [-1, 1].
         channels: channels of the image.
         mixtures: components of a mixture.
+        min_log_scale: least log-scale of a component.
 
     Raises:
         EngineError: if the program, or the likelihood, is not supported.
     """
     levels = len(level_values)
     precision = precision_of(levels)
-    tables: dict[str, Any] = {"exp": exp_table(), **(mixture_tables(levels) if kind == "mixture" else {})}
+    tables: dict[str, Any] = dict(standard_tables(kind, levels, min_log_scale))
     values, canvas = _canvas(program, level_values, ordered=ordered)
     check_supported(program)
     seen = calibrate(program, [(_write(level_values, x), _inputs(program, features)) for x, features in batches])
@@ -117,7 +126,7 @@ def _inputs(program: Program, features: dict[str, Array]) -> dict[str, Array]:
 def _parameters(rewriter: Rewriter, params: View, kind: str, channels: int, mixtures: int) -> View:
     """Bring the parameters to the steps in which the frequencies are computed."""
     unit = np.full(params.channels, LOGIT_STEP)
-    if kind == "mixture":  # logits and log-scales are coarse, means and couplings fine
-        unit[mixtures : mixtures * (1 + channels)] = FINE_STEP
-        unit[mixtures * (1 + 2 * channels) :] = FINE_STEP
-    return rewriter.rescaled(rewriter.wide(params), params, unit).view
+    if kind == "mixture":
+        unit = mixture_units(params.channels, channels)
+    result = rewriter.wide(params)
+    return result.view if (result.unit == unit).all() else rewriter.rescaled(result, params, unit).view

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pointillist.engine.program import FeatureMap, Instruction, Program, Value, View
 
-PRODUCTS = {"LINEAR"}
+READS_NARROW = {"LINEAR": (0,), "PREDICT": (0, 1), "NORMALISE": (0, 1)}
+"""Inputs of each opcode that it reads in 8 bits."""
 NON_NEGATIVE = {"RELU", "SIGMOID"}
 
 
@@ -52,7 +53,7 @@ class Readers:
     def _note(self, i: Instruction, position: int, view: View) -> None:
         if i.opcode == "STORE":
             return  # decided by the readers of the map
-        narrow = i.opcode in PRODUCTS and position == 0
+        narrow = position in READS_NARROW.get(i.opcode, ())
         (self.narrow_values if narrow else self.wide_values).add(view.value)
 
     def is_only_narrow(self, value: Value) -> bool:

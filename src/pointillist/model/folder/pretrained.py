@@ -10,7 +10,8 @@ from pointillist.conditioning import ConditionConfig, condition_kinds, parse_con
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.model.config import ModelConfig
+from pointillist.images.ordering import parse_orders
+from pointillist.model.config import ModelConfig, default_local_gain
 from pointillist.model.folder.files import meta_init
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.settings import ModelSettings
@@ -67,19 +68,24 @@ def build(
         if value is not None and value is not False and (isinstance(value, ImageSpec) or value or value == 0):
             kind = _SHORT.get(name, name)
             result[kind] = value if isinstance(value, ConditionConfig) else kinds[kind].of(value, image)
-    own = {name: settings.pop(name) for name in _SETTINGS if settings.get(name) is not None}
-    settings.pop("mixtures", None)
+    overrides = {name: settings.pop(name) for name in _SETTINGS if settings.get(name) is not None}
+    for name in ("mixtures", "local_gain"):
+        settings.pop(name, None)  # None is the default
     if preset is not None:
         chosen = entry(model)
-        if own.get("likelihood", "auto") == "auto":
-            own["likelihood"] = chosen.preset_likelihood(image, preset)
+        if overrides.get("likelihood", "auto") == "auto":
+            overrides["likelihood"] = chosen.preset_likelihood(image, preset)
         mixtures = chosen.preset_mixtures(preset)
         if mixtures is not None:
-            own.setdefault("mixtures", mixtures)
+            overrides.setdefault("mixtures", mixtures)
+        if chosen.paper(preset) is not None:
+            overrides.setdefault("local_gain", False)
     # by its name, so that a later change of `auto` changes no stored model
-    own["likelihood"] = build_likelihood(own.get("likelihood", "auto"), image).name
+    likelihood = build_likelihood(overrides.get("likelihood", "auto"), image).name
+    gain = default_local_gain(model, image, likelihood, parse_orders(overrides.get("orders", "raster")))
+    overrides |= {"likelihood": likelihood, "local_gain": overrides.get("local_gain", gain)}
     backbone = config_from_dict(model, settings, preset)
-    config = {"model_type": model, "image": image, "backbone": backbone, "conditions": result, **own}
+    config = {"model_type": model, "image": image, "backbone": backbone, "conditions": result, **overrides}
     complete = ModelConfig.from_dict(config)
     with meta_init():
         weights = 4 * PixelModel(complete).num_parameters

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from pointillist.engine.head.tables import MIN_LOG_SCALE, standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.engine.program import (
@@ -93,7 +94,12 @@ class ProgramDecoder:
             name: ConditionInput(one.kind, one.channels, unit=self.arrays.get(one.unit, "float64", (one.channels,)))
             for name, one in result.inputs.items()
         }
-        tables = {name: self.arrays.get(table, "int32", (None,)) for name, table in head.tables.items()}
+        tables: dict[str, IntArray] = {}
+        for name, table in head.tables.items():
+            tables[name] = self.arrays.get(table, "int32", (None,))
+        if not tables:
+            lowest = MIN_LOG_SCALE if head.min_log_scale is None else head.min_log_scale
+            tables = dict(standard_tables(head.kind, head.levels, lowest))
         width = result.num_sub_steps * result.canvas_width // head.channels
         values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
         return Program(
@@ -195,7 +201,7 @@ class ProgramDecoder:
             shape = (None,)
         elif name == "numbers":
             shape = (None, None, channels)
-        elif name == "factor" and one.op == "ATTEND":
+        elif name == "levels" or (name == "factor" and one.op == "ATTEND"):
             shape = (1,)
         elif one.op == "SCAN" and name in ("shift", "gate"):
             shape = (4 * channels,)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
+import numpy as np
+
+from pointillist.engine.head.tables import MIN_LOG_SCALE, min_log_scale_of, standard_tables
+from pointillist.engine.program import UINT8, FeatureMap, Instruction, IntegerHead, KeyValueCache, Program, Value, View
 from pointillist.files.arrays import ArrayWriter
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
@@ -37,6 +40,10 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
     params = _encode_view(program.params, values)
     head = program.head
+    standard, lowest = is_standard(head), None
+    if standard and head.kind == "mixture":
+        lowest = min_log_scale_of(head.tables["inverse"])
+    tables = {} if standard else {name: arrays.name(table) for name, table in head.tables.items()}
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,
@@ -56,9 +63,19 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
             "levels": head.levels,
             "mixtures": head.mixtures,
             "precision": head.precision,
-            "tables": {name: arrays.name(table) for name, table in head.tables.items()},
+            "tables": tables,
+            "min_log_scale": lowest,
         },
     }
+
+
+def is_standard(head: IntegerHead) -> bool:
+    """Check whether the tables of a distribution are those that every release computes, which need not be stored."""
+    lowest = min_log_scale_of(head.tables["inverse"]) if head.kind == "mixture" else MIN_LOG_SCALE
+    standard = standard_tables(head.kind, head.levels, lowest)
+    return standard.keys() == head.tables.keys() and all(
+        np.array_equal(table, head.tables[name]) for name, table in standard.items()
+    )
 
 
 def _encode_value(value: Value) -> list[int]:

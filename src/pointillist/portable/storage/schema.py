@@ -55,7 +55,7 @@ class InputModel(Strict):
 
 
 class HeadModel(Strict):
-    """The distribution."""
+    """The distribution. Without tables it has the standard ones, of this least log-scale where it is a mixture."""
 
     kind: Literal["bernoulli", "categorical", "mixture"]
     channels: Annotated[int, Field(ge=1, le=1024)]
@@ -63,6 +63,7 @@ class HeadModel(Strict):
     mixtures: Annotated[int, Field(ge=0, le=1024)]
     precision: Annotated[int, Field(ge=8, le=24)]
     tables: dict[str, Name] = Field(max_length=16)
+    min_log_scale: Annotated[int, Field(ge=-16, le=0)] | None = None
 
 
 class ProgramModel(Strict):

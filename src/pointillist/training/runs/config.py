@@ -128,7 +128,7 @@ RESUMABLE = {
     *(f"train.intervals.{name}" for name in IntervalsConfig.model_fields),
 }
 """Settings that may change when a run is resumed: its length, hardware and intervals."""
-SETTINGS = ("likelihood", "mixtures", "position_channels", "order_channels", "level_channels")
+SETTINGS = ("likelihood", "mixtures", "local_gain", "position_channels", "order_channels", "level_channels")
 """Settings of the model that fine-tuning takes over."""
 INHERITED = ("size", "resize_mode", "resample", "binarise", "threshold")
 """Data settings that a fine-tuned model takes over from its source, unless they are given."""

@@ -26,7 +26,7 @@ from pointillist.engine.cpu.kernels.softmax import exp_and_sum, largest
 Array = Any  # numba finds the types
 
 # `spec`: the distribution
-KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED = range(6)
+KIND, LEVELS, CHANNELS, MIXTURES, GUIDED, TRANSFORMED, MIN_LOG_SCALE = range(7)
 BERNOULLI, CATEGORICAL, MIXTURE, FACTORED = range(4)
 # `transform`: what is done to the probabilities
 GUIDANCE, TEMPERATURE, TOP_P = range(3)

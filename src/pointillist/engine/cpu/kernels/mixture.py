@@ -12,10 +12,9 @@ from pointillist.engine.cpu.jit import inner
 
 Array = Any  # numba finds the types
 
-_LEVELS, _CHANNELS, _MIXTURES = 1, 2, 3  # of `spec`, see inverse_cdf.py
+_LEVELS, _CHANNELS, _MIXTURES, _MIN_LOG_SCALE = 1, 2, 3, 6  # of `spec`, see inverse_cdf.py
 WEIGHTS, MEANS, INVERSES = range(3)
 """Rows of `parts`."""
-MIN_LOG_SCALE = -7.0  # as in likelihoods.py
 
 
 @inner
@@ -59,7 +58,7 @@ def _shape(s: Array, p: int, channel: int, before: Array, spec: Array, m: int) -
     """Return the mean, shifted by the channels before it, and the inverse scale of a component."""
     mixtures, channels = spec[_MIXTURES], spec[_CHANNELS]
     mean = float(s[p + mixtures * (1 + channel) + m])
-    log_scale = max(float(s[p + mixtures * (1 + channels + channel) + m]), MIN_LOG_SCALE)
+    log_scale = max(float(s[p + mixtures * (1 + channels + channel) + m]), spec[_MIN_LOG_SCALE])
     first = p + mixtures * (1 + 2 * channels + channel * (channel - 1) // 2) + m
     for earlier in range(channel):
         mean += math.tanh(float(s[first + mixtures * earlier])) * _scaled(before[earlier], spec)

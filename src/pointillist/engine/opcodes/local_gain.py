@@ -1,0 +1,254 @@
+"""Opcodes of networks with a local gain; `nn/functional/local_gain.py` has their equations.
+
+In integers a level is what the canvas holds, `spread` integers apart, and a gain is a shift. All results are defined by
+whole-number arithmetic, so that every executor has the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from pointillist.engine.arithmetic import bit_length, interpolate
+from pointillist.engine.arrays import Array, int64, library_of
+from pointillist.engine.head.tables import tanh_table
+from pointillist.engine.numpy.buffers import Buffers, Region
+from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode, output_range
+from pointillist.engine.program import Instruction, IntArray, View
+
+REACH, STEP_BITS = 8, 4
+"""Differences lie in [-REACH, REACH), in steps of 2^-STEP_BITS in integers."""
+EXPONENT_BITS = 3
+"""The exponent is an input of the network in units of 2^-EXPONENT_BITS."""
+ROUND_BITS, GAIN_BITS, BASE_BITS, LOG_BITS = 20, 20, 8, 8
+LARGEST_EXPONENT = 10
+WIDE_GRID = 128
+"""Levels up to which those of the canvas are two integers apart; see `grids.canvas_unit`."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Numbers that follow from the levels of a channel; all are integers.
+
+    Attributes:
+        count: levels of a channel.
+    """
+
+    count: int
+
+    @property
+    def spread(self) -> int:
+        """Distance between levels on the canvas of an integer program."""
+        return 2 if self.count <= WIDE_GRID else 1
+
+    @property
+    def step(self) -> float:
+        """Distance between levels on [-1, 1]."""
+        return 2 / (self.count - 1)
+
+    def mean_factor(self, channels: int) -> int:
+        """Return the factor after which the bit length of a sum of distances is its rounded logarithm."""
+        return int(2**ROUND_BITS * math.sqrt(2) / (4 * channels * self.spread) + 0.5)
+
+    @property
+    def gain(self) -> int:
+        """The step between levels in units of 2^-GAIN_BITS."""
+        return int(self.step * 2**GAIN_BITS + 0.5)
+
+    @property
+    def base(self) -> tuple[int, int]:
+        """Factor and constant from an integer of the canvas to [-1, 1], in units of 2^-(16 + BASE_BITS)."""
+        unit = 2 ** (16 + BASE_BITS) * self.step / self.spread
+        first = 0.0 if self.spread == 2 else self.count // 2 - (self.count - 1) / 2
+        return math.floor(unit + 0.5), math.floor(unit * first + 0.5)
+
+    @property
+    def log_gain(self) -> tuple[int, int]:
+        """Factor of the exponent and constant of the logarithm of the gain, in units of 2^-(8 + LOG_BITS)."""
+        unit = 2 ** (8 + LOG_BITS)
+        return math.floor(unit * math.log(2) + 0.5), math.floor(unit * math.log(self.step) + 0.5)
+
+
+class LocalGainOpcode(Opcode):
+    """Base class: the inputs have other channels than the output, and all channels are read for each of these."""
+
+    constants: ClassVar = {"levels": "int32"}
+    can_narrow = False
+
+    def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
+        levels, out = Levels(int(i.constants["levels"][0])), buffers.output(i, region)
+        inputs = [buffers.read(view, region) for view in i.inputs]
+        if not buffers.program.is_integer:
+            return partial(_assign, out, partial(self.compute, levels), inputs)
+        formula = partial(self.compute_integers, levels, buffers.constant(tanh_table()))
+        return partial(_assign_integers, out, formula, inputs, *output_range(i))
+
+    def compute(self, levels: Levels, *x: Array) -> Array:
+        """Compute the output in floating point."""
+        raise NotImplementedError
+
+    def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
+        """Compute the output in integers, before it is clamped to its range."""
+        raise NotImplementedError
+
+    def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
+        assert instruction.output is not None
+        most = max(int(needs.of(view).max(initial=0)) for view in instruction.inputs)
+        return np.full(instruction.output.channels, most, np.int64)
+
+    def sources(self, instruction: Instruction, channel: int) -> list[View]:
+        return [view.narrow(each, 1) for view in instruction.inputs for each in range(view.channels)]
+
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or not 2 <= int(i.constants["levels"][0]) <= 256:
+            return "it lacks a value, or has other levels"
+        return None if self.fits([view.channels for view in i.inputs], i.output.channels) else "it has other channels"
+
+    def fits(self, inputs: list[int], output: int) -> bool:
+        """Return True if the channels of inputs and output go together."""
+        raise NotImplementedError
+
+
+@opcode
+class Predict(LocalGainOpcode):
+    """Predict each channel: out = [median(W, N, W + N - NW), exponent of the gain in levels].
+
+    Inputs are the channels of W, NW, N and NE, and for each a number that is 0 outside the image. In integers, with D
+    the sum of all distances from the prediction and c channels, the exponent is
+    floor(log2((D + 2 c spread) * mean_factor / 2^ROUND_BITS)).
+    """
+
+    def compute(self, levels: Levels, *x: Array) -> Array:
+        library, (base, distance) = library_of(x[0]), _predict(*x)
+        mean = distance / (4 * base.shape[-1]) / levels.step
+        return library.concatenate([base, library.floor(library.log2(mean + 0.5) + 0.5)], axis=-1)
+
+    def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
+        base, distance = _predict(*x)
+        channels = base.shape[-1]
+        rounded = (distance + 2 * channels * levels.spread) * levels.mean_factor(channels)
+        return library_of(base).concatenate([base, bit_length(rounded) - 1 - ROUND_BITS], axis=-1)
+
+    def fits(self, inputs: list[int], output: int) -> bool:
+        return inputs == [4 * (output - 1), 4] and output > 1
+
+
+def _predict(near: Array, inside: Array) -> tuple[Array, Array]:
+    """Return the prediction `[..., c]`, and the sum of all distances from it `[..., 1]`."""
+    library, channels = library_of(near), near.shape[-1] // 4
+    left, corner, above, right = (near[..., n * channels : (n + 1) * channels] for n in range(4))
+    known = [inside[..., n : n + 1] != 0 for n in range(4)]
+    above = library.where(known[2], above, left)
+    left, corner, right = (
+        library.where(there, x, above) for there, x in ((known[0], left), (known[1], corner), (known[3], right))
+    )
+    low, high = library.minimum(left, above), library.maximum(left, above)
+    base = library.maximum(low, library.minimum(high, left + above - corner))
+    distance = sum(abs(x - base) for x in (left, corner, above, right))
+    return base, distance.sum(axis=-1)[..., None]
+
+
+@opcode
+class Normalise(LocalGainOpcode):
+    """Neighbours relative to a prediction: out = [clamp((x - b) / s), b, exponent / 2^EXPONENT_BITS].
+
+    Inputs are the channels of each neighbour, a number for each that is 0 outside the image, and what PREDICT makes. In
+    integers (x - b) / s counts 2^-STEP_BITS, in 8 bits: shift((x - b) << (STEP_BITS + 1), exponent + spread). b and the
+    exponent are as they are.
+    """
+
+    def compute(self, levels: Levels, *x: Array) -> Array:
+        relative, base, exponent = _differences(*x)
+        relative = relative * (2.0**-exponent / levels.step)
+        parts = [relative.clip(-REACH, REACH - 2.0**-STEP_BITS), base, exponent * 2.0**-EXPONENT_BITS]
+        return library_of(base).concatenate(parts, axis=-1)
+
+    def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
+        relative, base, exponent = _differences(*x)
+        by = (exponent + levels.spread).clip(0, 31)
+        relative = ((relative << (STEP_BITS + 1)) + ((1 << by) >> 1)) >> by
+        low, high = -REACH << STEP_BITS, (REACH << STEP_BITS) - 1
+        return library_of(base).concatenate([relative.clip(low, high), base, exponent], axis=-1)
+
+    def fits(self, inputs: list[int], output: int) -> bool:
+        if len(inputs) != 3 or inputs[2] < 2:
+            return False
+        return inputs[0] == inputs[1] * (inputs[2] - 1) and output == inputs[0] + inputs[2]
+
+
+def _differences(x: Array, inside: Array, prediction: Array) -> tuple[Array, Array, Array]:
+    """Return `x - b`, 0 outside the image; the prediction; and the exponent."""
+    library, channels = library_of(x), prediction.shape[-1] - 1
+    base, exponent = prediction[..., :channels], prediction[..., channels:]
+    pixels = x.reshape(*x.shape[:-1], -1, channels)
+    relative = library.where(inside[..., None] != 0, pixels - base[..., None, :], 0 * pixels)
+    return relative.reshape(x.shape), base, exponent
+
+
+@opcode
+class Place(LocalGainOpcode):
+    """Turn outputs of a network into parameters of a mixture around a prediction.
+
+    Inputs are the outputs and what PREDICT makes. In integers logits and log-scales count 2^-8, means and couplings
+    2^-16. With e the exponent, t the tanh of the mixture's head, and rounded shifts,
+
+        b      = shift(base * B + B0, BASE_BITS)          from the canvas to [-1, 1]
+        mean   = b_c + shift(o * G, GAIN_BITS - e) - sum over c' < c of shift(t(k) * b_c', 16)
+        scale  = o' + shift(e * L + L0, LOG_BITS)
+    """
+
+    def compute(self, levels: Levels, *x: Array) -> Array:
+        library, channels = library_of(x[0]), x[1].shape[-1] - 1
+        base, exponent = x[1][..., :channels], x[1][..., channels:]
+        logits, means, scales, couplings = _parts(x[0], channels)
+        means = [base[..., c : c + 1] + 2.0**exponent * levels.step * mean for c, mean in enumerate(means)]
+        for (channel, before), coupling in zip(_pairs(channels), couplings, strict=True):
+            means[channel] = means[channel] - library.tanh(coupling) * base[..., before : before + 1]
+        scales = [scale + (exponent * math.log(2) + math.log(levels.step)) for scale in scales]
+        return library.concatenate([logits, *means, *scales, *couplings], axis=-1)
+
+    def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
+        library, channels = library_of(x[0]), x[1].shape[-1] - 1
+        exponent = x[1][..., channels:].clip(-1, LARGEST_EXPONENT)
+        (factor, constant), (log_factor, log_constant) = levels.base, levels.log_gain
+        base = (x[1][..., :channels] * factor + constant + (1 << (BASE_BITS - 1))) >> BASE_BITS
+        log_gain = (exponent * log_factor + log_constant + (1 << (LOG_BITS - 1))) >> LOG_BITS
+        by = GAIN_BITS - exponent
+        logits, means, scales, couplings = _parts(x[0], channels)
+        means = [base[..., c : c + 1] + ((mean * levels.gain + ((1 << by) >> 1)) >> by) for c, mean in enumerate(means)]
+        for (channel, before), coupling in zip(_pairs(channels), couplings, strict=True):
+            shifted = interpolate(tanh, coupling) * base[..., before : before + 1]
+            means[channel] = means[channel] - ((shifted + (1 << 15)) >> 16)
+        return library.concatenate([logits, *means, *(scale + log_gain for scale in scales), *couplings], axis=-1)
+
+    def fits(self, inputs: list[int], output: int) -> bool:
+        if len(inputs) != 2 or inputs[0] != output or inputs[1] < 2:
+            return False
+        channels = inputs[1] - 1
+        return output % (1 + 2 * channels + channels * (channels - 1) // 2) == 0
+
+
+def _pairs(channels: int) -> list[tuple[int, int]]:
+    """Return each channel with each one before it, in the order of the couplings."""
+    return [(channel, before) for channel in range(channels) for before in range(channel)]
+
+
+def _parts(params: Array, channels: int) -> tuple[Array, list[Array], list[Array], list[Array]]:
+    """Return logits, means, scales and couplings of a mixture, each of its components."""
+    mixtures = params.shape[-1] // (1 + 2 * channels + channels * (channels - 1) // 2)
+    parts = [params[..., n * mixtures : (n + 1) * mixtures] for n in range(params.shape[-1] // mixtures)]
+    return parts[0], parts[1 : 1 + channels], parts[1 + channels : 1 + 2 * channels], parts[1 + 2 * channels :]
+
+
+def _assign(out: Array, formula: Callable[..., Array], inputs: list[Array]) -> None:
+    out[...] = formula(*inputs)
+
+
+def _assign_integers(out: Array, formula: Callable[..., Array], inputs: list[Array], low: int, high: int) -> None:
+    out[...] = formula(*map(int64, inputs)).clip(low, high)
