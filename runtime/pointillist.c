@@ -69,12 +69,12 @@ enum {
 };
 enum {
   O_CODE, O_PART, O_PARITY, O_FIRST, O_SCALE, O_Y, O_X = O_Y + 4, O_Z = O_X + 4, O_MAP = O_Z + 4, O_TAP, O_TAPS, O_SIDE,
-  O_CONSTANT, OPERATION = 32
+  O_CONSTANT, O_P = O_CONSTANT + 7, OPERATION = 32
 };
 enum { BUFFER_WORDS = 4, MAP_WORDS = 8, CACHE_WORDS = 4, INPUT_WORDS = 2, TAP_WORDS = 2, CONSTANT_WORDS = 4 };
 enum {
   LINEAR, PROJECT, ADD, MULTIPLY, OFFSET, SCALE, GATE, RELU, NARROW, RESCALE, LOOKUP, RECTIFIED_LOOKUP, COPY, GATHER,
-  UPSAMPLE, STORE_KV, INPUT, CONSTANT, MAP_CONSTANT, ATTEND, SCAN, CODES
+  UPSAMPLE, STORE_KV, INPUT, CONSTANT, MAP_CONSTANT, ATTEND, SCAN, PREDICT, NORMALISE, PLACE, CODES
 };
 
 /* ---- 1. a program and its check ---- */
@@ -237,6 +237,26 @@ static int check_scan(const program *p, const i32 *o, const i32 *c) {
   return is_constant(p, c[6], INT32, 2 * d) && in_range(p, c[6], -LIMIT, LIMIT);
 }
 
+/* Operations of a local gain: their inputs have other channels than their output. */
+static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
+  const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *base = o + O_P, code = o[O_CODE];
+  i64 n = y[3], channels = z[3] - 1;
+  if (z[0] == NOTHING || o[O_PART] == IMAGE) return 0;
+  if (code == PREDICT) {
+    if (type_of(p, y) != INT32 || type_of(p, x) != INT8 || type_of(p, z) != INT8 || n < 2 || x[3] != 4 * (n - 1) || z[3] != 4) return 0;
+    return is_constant(p, c[0], INT32, 2) && in_range(p, c[0], 1, 1 << 20);
+  }
+  if (code == NORMALISE) {
+    if (!is_operand(p, o, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
+    if (type_of(p, x) != INT8 || type_of(p, z) != INT8 || base[3] < 2 || n != x[3] + base[3]) return 0;
+    return x[3] == (i64)z[3] * (base[3] - 1) && is_constant(p, c[0], INT32, 1) && in_range(p, c[0], 1, 2);
+  }
+  if (type_of(p, y) != INT32 || type_of(p, x) != INT32 || type_of(p, z) != INT32 || x[3] != n || channels < 1) return 0;
+  if (n % (1 + 2 * channels + channels * (channels - 1) / 2) || !is_constant(p, c[0], INT32, 5)) return 0;
+  if (!in_range(p, c[0], -(1 << 28), 1 << 28) || !is_constant(p, c[1], INT32, 0)) return 0;
+  return count_of(p, c[1]) >= 3 && count_of(p, c[1]) % 2 && in_range(p, c[1], -(1 << 16), 1 << 16);
+}
+
 /* The operands, shapes and ranges of an operation; the meaning of each is at its function, in part 4. */
 static int check_operation(const program *p, const i32 *o) {
   const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *c = o + O_CONSTANT, code = o[O_CODE];
@@ -244,11 +264,12 @@ static int check_operation(const program *p, const i32 *o) {
   if (code < 0 || code >= CODES || o[O_PART] < IMAGE || o[O_PART] > POST || o[O_PARITY] < -1 || o[O_PARITY] > 1) return 0;
   if (o[O_FIRST] < 0 || o[O_SCALE] < 0 || o[O_SCALE] > 16) return 0;
   if (code != STORE_KV && !is_operand(p, o, y)) return 0;
-  int has_x = code < GATHER || code == STORE_KV || code == ATTEND || code == SCAN;
+  int has_x = code < GATHER || code == STORE_KV || code == ATTEND || code >= SCAN;
   if (code == LINEAR && x[0] == NOTHING) has_x = 0;
   if (has_x ? !is_operand(p, o, x) : x[0] != NOTHING) return 0;
   if (code == STORE_KV && y[0] != NOTHING) return 0;
-  if (z[0] != NOTHING && (!is_operand(p, o, z) || z[3] != n || is_narrow(p, z))) return 0;
+  if (z[0] != NOTHING && !is_operand(p, o, z)) return 0;
+  if (z[0] != NOTHING && code < PREDICT && (z[3] != n || is_narrow(p, z))) return 0;
   if ((code == ADD || code == MULTIPLY || code == GATE) && z[0] == NOTHING) return 0;
   int narrow = code == STORE_KV ? 0 : is_narrow(p, y), wide_x = !has_x || !is_narrow(p, x);
   int same = has_x && x[3] == n;
@@ -296,6 +317,9 @@ static int check_operation(const program *p, const i32 *o) {
              in_range(p, c[0], -LIMIT, LIMIT);
     case ATTEND: return check_attend(p, o, c);
     case SCAN: return check_scan(p, o, c);
+    case PREDICT:
+    case NORMALISE:
+    case PLACE: return check_local_gain(p, o, c);
   }
   return 0;
 }
@@ -316,7 +340,8 @@ static int check_head(const program *p) {
   if (h[H_KIND] == MIXTURE) {
     if (m < 1 || !is_constant(p, h[H_SIGMOID], INT32, 0) || !in_range(p, h[H_SIGMOID], 0, 1 << 24)) return 0;
     if (!is_constant(p, h[H_TANH], INT32, 0) || !in_range(p, h[H_TANH], -(1 << 16), 1 << 16)) return 0;
-    if (!is_constant(p, h[H_INVERSE], INT32, 15 * 256 + 1) || !in_range(p, h[H_INVERSE], 0, INT32_MAX)) return 0;
+    if (!is_constant(p, h[H_INVERSE], INT32, 0) || !in_range(p, h[H_INVERSE], 0, INT32_MAX)) return 0;
+    if (count_of(p, h[H_INVERSE]) <= 8 * 256 || count_of(p, h[H_INVERSE]) > 24 * 256 + 1) return 0; /* the last is of 8 */
     if (count_of(p, h[H_SIGMOID]) < 3 || count_of(p, h[H_TANH]) < 3) return 0;
     const i32 *s = constant(p, h[H_SIGMOID]);
     for (i64 i = 1; i < count_of(p, h[H_SIGMOID]); i++)
@@ -396,7 +421,7 @@ typedef struct {
 typedef struct {
   i32 code, active, mask, scale, first, parity, outer, inner;
   i64 n, count;         /* channels; of x, of a table, of a head, ... */
-  operand y, x, z;
+  operand y, x, z, p;
   i64 at_column;        /* 1 where operands of the row are read at a site */
   const void *c[7];
   i64 middle[2];        /* of tables */
@@ -564,6 +589,8 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   set_operand(r, &s->y, o + O_Y);
   set_operand(r, &s->x, o + O_X);
   set_operand(r, &s->z, o + O_Z);
+  if (o[O_CODE] == NORMALISE) set_operand(r, &s->p, o + O_P);
+  if (o[O_CODE] == PLACE) s->groups = o[O_Z + 3] - 1;
   for (int k = 0; k < 7; k++) {
     i32 index = o[O_CONSTANT + k];
     s->c[k] = index >= 0 && index < p->header[H_CONSTANTS] ? constant(p, index) : 0;
@@ -1217,6 +1244,75 @@ INLINE void scan(const step *s, tile *multiply_tile) {
   }
 }
 
+/* A table of odd length at an argument in steps of 2^-16, 0 in its middle, by linear interpolation. */
+INLINE i64 interpolate(const i32 *table, i64 size, i64 x) {
+  i64 middle = size / 2, index = smaller(larger((x >> 8) + middle, 0), size - 2);
+  i64 inside = smaller(larger(x - (index - middle) * 256, 0), 256);
+  i64 low = table[index], high = table[index + 1];
+  return low + (((high - low) * inside) >> 8);
+}
+
+/* PREDICT: with W, NW, N and NE the channels of x, a neighbour outside the image (where z is 0) counting as N, or N as W:
+   out = median(W, N, W + N - NW) of each channel; then floor(log2((sum of distances + 2 n spread) factor / 2^20)) */
+INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y);
+  const i32 *c = s->c[0];
+  i64 n = s->n - 1, distance = 0, bits = 0;
+  for (i64 j = 0; j < n; j++) {
+    i32 left = x[j], corner = x[n + j], above = x[2 * n + j], right = x[3 * n + j];
+    above = z[2] != 128 ? above : left;
+    left = z[0] != 128 ? left : above;
+    corner = z[1] != 128 ? corner : above;
+    right = z[3] != 128 ? right : above;
+    i32 low = left < above ? left : above, high = left < above ? above : left;
+    i32 base = clamp(left + above - corner, low, high);
+    distance += (high - low) + larger(corner - base, base - corner) + larger(right - base, base - right);
+    ys[j] = base - 128;
+  }
+  i64 total = (distance + 2 * n * c[0]) * c[1];
+  while (total >> bits > 0) bits++;
+  ys[n] = wide((i32)bits - 21);
+}
+
+/* NORMALISE: with b the prediction p and e its exponent, out = clamp(shift((x - b) 2^5, e + spread)) of each neighbour,
+   0 outside the image (where z is 0); then b; then e */
+INLINE void normalise(const step *s, i64 at) {
+  i64 column = s->at_column ? at : 0, channels = s->n - s->count - 1, spread = ((const i32 *)s->c[0])[0];
+  for (i64 b = 0; b < s->outer; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      i64 to = column + i;
+      u8 *restrict y = s->y.at + b * s->y.image + to * s->y.column;
+      const u8 *restrict x = s->x.at + b * s->x.image + to * s->x.column, *restrict z = s->z.at + b * s->z.image + to * s->z.column;
+      const i32 *restrict base = (const i32 *)(s->p.at + b * s->p.image + to * s->p.column);
+      i64 by = smaller(larger(base[channels] + spread, 0), 31), half = (1ll << by) >> 1;
+      for (i64 j = 0, k = 0; j < s->count; k++)
+        for (i64 c = 0; c < channels; c++, j++)
+          y[j] = z[k] == 128 ? 128 : narrow((i32)smaller(larger((((i64)x[j] - 128 - base[c]) * 32 + half) >> by, -128), 127), INT8);
+      for (i64 c = 0; c <= channels; c++) y[s->count + c] = narrow(base[c], INT8);
+    }
+}
+
+/* PLACE: with e the exponent in z, b = shift(z B + B0, 8), and t the table of tanh:
+   mean = b_c + shift(x G, 20 - e) - sum over earlier channels of shift(t(coupling) b, 16); scale = x + shift(e L + L0, 8) */
+INLINE void place_params(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
+  WIDE(y); WIDE_IN(x); WIDE_IN(z);
+  const i32 *c = s->c[0], *tanh = s->c[1];
+  i64 n = s->groups, m = s->n / (1 + 2 * n + n * (n - 1) / 2), e = clamp(zs[n], -1, 10), by = 20 - e;
+  i64 log_gain = (e * c[2] + c[3] + 128) >> 8, first = m * (1 + 2 * n);
+  for (i64 j = 0; j < s->n; j++) ys[j] = wide(xs[j]);
+  for (i64 channel = 0; channel < n; channel++)
+    for (i64 j = 0; j < m; j++) {
+      i64 mean = (((i64)zs[channel] * c[0] + c[1] + 128) >> 8) + (((i64)xs[m * (1 + channel) + j] * c[4] + ((1ll << by) >> 1)) >> by);
+      for (i64 before = 0; before < channel; before++) {
+        i64 base = ((i64)zs[before] * c[0] + c[1] + 128) >> 8;
+        i64 t = interpolate(tanh, 2 * s->middle[1] + 1, xs[first + m * (channel * (channel - 1) / 2 + before) + j]);
+        mean -= (t * base + (1 << 15)) >> 16;
+      }
+      ys[m * (1 + channel) + j] = wide_long(mean);
+      ys[m * (1 + n + channel) + j] = wide_long(xs[m * (1 + n + channel) + j] + log_gain);
+    }
+}
+
 /* Run steps `first` to `last` at a site, or, at column 0, over a whole row. */
 INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
   tile *multiply_tile = r->level->product;
@@ -1246,6 +1342,9 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
       case CONSTANT: each(s, at, set_constant); break;
       case ATTEND: attend(r, s, row, column, multiply_tile); break;
       case SCAN: scan(s, multiply_tile); break;
+      case PREDICT: each(s, at, predict); break;
+      case NORMALISE: normalise(s, at); break;
+      case PLACE: each(s, at, place_params); break;
     }
   }
 }
@@ -1268,20 +1367,12 @@ INLINE i64 softmax_weights(const i32 *logits, i64 levels, const i32 *exp, i64 la
   return total;
 }
 
-/* A table of odd length at an argument in steps of 2^-16, 0 in its middle, by linear interpolation. */
-INLINE i64 interpolate(const i32 *table, i64 size, i64 x) {
-  i64 middle = size / 2, index = smaller(larger((x >> 8) + middle, 0), size - 2);
-  i64 inside = smaller(larger(x - (index - middle) * 256, 0), 256);
-  i64 low = table[index], high = table[index + 1];
-  return low + (((high - low) * inside) >> 8);
-}
-
 /* A mixture of logistics. Positions count levels in steps of 2^-17. With S the table of 2^24 sigmoid, I that of
    2^24 exp(-log scale) 2 / (levels - 1), and z_m(k) = floor(((k + 1/2) 2^17 - mean_m) I_m / 2^25):
    C(k) = sum over m of w_m S(z_m(k)), and the weight of level k is floor(C(k) / 2^24) - floor(C(k - 1) / 2^24). */
 typedef struct {
   const i32 *exp, *sigmoid, *tanh, *inverse, *params;
-  i64 exp_last, sigmoid_size, tanh_size, m, channels, top;
+  i64 exp_last, sigmoid_size, tanh_size, inverse_last, m, channels, top;
   i64 *weight, *mean, *scale;
 } mixture;
 
@@ -1292,8 +1383,8 @@ INLINE void place(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
     i64 position = ((i64)p[x->m * (1 + channel) + i] + 65536) * x->top;
     for (i64 before = 0; before < channel; before++)
       position += interpolate(x->tanh, x->tanh_size, first[x->m * before + i]) * (2 * pixel[before * stride] - x->top);
-    i64 index = (i64)p[x->m * (1 + x->channels + channel) + i] + 7 * 256;
-    x->mean[i] = position, x->scale[i] = x->inverse[smaller(larger(index, 0), 15 * 256)];
+    i64 index = (i64)p[x->m * (1 + x->channels + channel) + i] + x->inverse_last - 8 * 256;
+    x->mean[i] = position, x->scale[i] = x->inverse[smaller(larger(index, 0), x->inverse_last)];
   }
 }
 
@@ -1323,7 +1414,7 @@ INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel
   const i32 *h = p->header;
   i64 m = h[H_MIXTURES], levels = h[H_LEVELS], total = 0, before = 0;
   mixture x = {constant(p, h[H_EXP]), constant(p, h[H_SIGMOID]), constant(p, h[H_TANH]), constant(p, h[H_INVERSE]), params,
-               count_of(p, h[H_EXP]) - 1, count_of(p, h[H_SIGMOID]), count_of(p, h[H_TANH]), m, h[H_CHANNELS], levels - 1,
+               count_of(p, h[H_EXP]) - 1, count_of(p, h[H_SIGMOID]), count_of(p, h[H_TANH]), count_of(p, h[H_INVERSE]) - 1, m, h[H_CHANNELS], levels - 1,
                parts, parts + m, parts + 2 * m};
   weigh(&x, pixel, stride, channel);
   place(&x, pixel, stride, channel);

@@ -47,6 +47,9 @@ class Code(IntEnum):
     MAP_CONSTANT = 18
     ATTEND = 19
     SCAN = 20
+    PREDICT = 21
+    NORMALISE = 22
+    PLACE = 23
 
 
 class Pool:

@@ -23,7 +23,9 @@ from pointillist.engine.c.blob import (
     pack,
     write_blob,
 )
+from pointillist.engine.head.tables import tanh_table
 from pointillist.engine.numpy.schedule import runs_by_rows
+from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import (
     INT8,
     Array,
@@ -143,7 +145,8 @@ class Lowering:
         scale = _log2(1 if phase == Phase.IMAGE else i.scale)
         fields = [int(Code[name]), int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]
         fields += [self.pool.add(array) for array in self._constants(i)]
-        return fields + [-1] * (OPERATION - len(fields))
+        third = self.operand(i.inputs[2]) if len(i.inputs) > 2 else NO_OPERAND
+        return [*fields, *[-1] * (OPERATION - len(third) - len(fields)), *third]
 
     def _input(self, view: View) -> Operand:
         return NO_OPERAND if view.value in self.gathers else self.operand(view)
@@ -165,9 +168,19 @@ class Lowering:
             product = _product(c["matrix"], [len(c["matrix"])], bias, signed=True)
             shifts = [self._shift(c["shift"]), self._shift(c["gate"])]
             return [*product, *shifts, c["tanh"], c["sigmoid"], states]
+        if "levels" in c:
+            return self._local_gain(i, Levels(int(c["levels"][0])))
         shifts_of = (lambda array: array) if i.opcode in LONG else self._shift
         names = CONSTANTS_OF.get(i.opcode, ())
         return [shifts_of(c[name]) if c[name].dtype == INT8 else c[name] for name in names]
+
+    def _local_gain(self, i: Instruction, levels: Levels) -> list[Array]:
+        """Return the numbers that follow from the levels of a channel, and for PLACE the table of tanh."""
+        if i.opcode == "PLACE":
+            return [np.array([*levels.base, *levels.log_gain, levels.gain], np.int32), tanh_table()]
+        assert i.output is not None
+        numbers = [levels.spread, *([levels.mean_factor(i.output.channels - 1)] if i.opcode == "PREDICT" else [])]
+        return [np.array(numbers, np.int32)]
 
     def _shift(self, array: Array) -> Array:
         """Return shifts of 32 bits, the same array for the same array."""
