@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.engine.head.tables import MIN_LOG_SCALE, standard_tables
+from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.engine.program import (
@@ -97,9 +97,8 @@ class ProgramDecoder:
         tables: dict[str, IntArray] = {}
         for name, table in head.tables.items():
             tables[name] = self.arrays.get(table, "int32", (None,))
-        if not tables:
-            lowest = MIN_LOG_SCALE if head.min_log_scale is None else head.min_log_scale
-            tables = dict(standard_tables(head.kind, head.levels, lowest))
+        if head.min_log_scale is not None:
+            tables = dict(standard_tables(head.kind, head.levels, head.min_log_scale))
         width = result.num_sub_steps * result.canvas_width // head.channels
         values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
         return Program(

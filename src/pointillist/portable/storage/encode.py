@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from pointillist.engine.head.tables import MIN_LOG_SCALE, min_log_scale_of, standard_tables
-from pointillist.engine.program import UINT8, FeatureMap, Instruction, IntegerHead, KeyValueCache, Program, Value, View
+from pointillist.engine.head.tables import min_log_scale_of
+from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueCache, Program, Value, View
 from pointillist.files.arrays import ArrayWriter
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
+
+LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
+"""Opcodes of version 2."""
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
@@ -40,10 +41,9 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
     params = _encode_view(program.params, values)
     head = program.head
-    standard, lowest = is_standard(head), None
-    if standard and head.kind == "mixture":
-        lowest = min_log_scale_of(head.tables["inverse"])
-    tables = {} if standard else {name: arrays.name(table) for name, table in head.tables.items()}
+    tables: dict[str, Any] = {"tables": {name: arrays.name(table) for name, table in head.tables.items()}}
+    if has_local_gain(program):  # the tables are those that every reader computes
+        tables = {"tables": {}, "min_log_scale": min_log_scale_of(head.tables["inverse"])}
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,
@@ -63,19 +63,19 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
             "levels": head.levels,
             "mixtures": head.mixtures,
             "precision": head.precision,
-            "tables": tables,
-            "min_log_scale": lowest,
+            **tables,
         },
     }
 
 
-def is_standard(head: IntegerHead) -> bool:
-    """Check whether the tables of a distribution are those that every release computes, which need not be stored."""
-    lowest = min_log_scale_of(head.tables["inverse"]) if head.kind == "mixture" else MIN_LOG_SCALE
-    standard = standard_tables(head.kind, head.levels, lowest)
-    return standard.keys() == head.tables.keys() and all(
-        np.array_equal(table, head.tables[name]) for name, table in standard.items()
-    )
+def has_local_gain(program: Program) -> bool:
+    """Check whether a program has the opcodes and the tables of version 2 of the format."""
+    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
+
+
+def version_of(model: IntegerModel) -> int:
+    """Return the least version of the format that can hold a model."""
+    return 2 if any(has_local_gain(program) for program in model.programs) else 1
 
 
 def _encode_value(value: Value) -> list[int]:

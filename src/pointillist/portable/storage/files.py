@@ -24,10 +24,10 @@ from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage.decode import decode_model
-from pointillist.portable.storage.encode import encode_model
+from pointillist.portable.storage.encode import encode_model, version_of
 
 PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
-FORMAT, VERSION = "pointillist-program", 1
+FORMAT, VERSIONS = "pointillist-program", (1, 2)
 MAX_BYTES = 64 * 2**20
 """Largest size of the JSON file."""
 
@@ -57,7 +57,7 @@ def save_integer_model(model: IntegerModel, folder: str | Path) -> IntegerModel:
     fingerprint = fingerprint_of(document, arrays.arrays)
     head = {
         "format": FORMAT,
-        "format_version": VERSION,
+        "format_version": version_of(model),
         "fingerprint": fingerprint,
         "weights": weights_checksum(folder),
     }
@@ -127,9 +127,9 @@ def _read_document(folder: Path) -> dict[str, Any]:
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise CheckpointError(f'{path} is not an integer program: its "format" must be "{FORMAT}".')
     version = document.pop("format_version", None)
-    if version != VERSION:
+    if version not in VERSIONS:
         raise CheckpointError(
-            f"{path} has format version {version}, and this release reads {VERSION}: upgrade pointillist."
+            f"{path} has format version {version}, and this release reads {VERSIONS[-1]}: upgrade pointillist."
         )
     return document
 

@@ -55,7 +55,7 @@ class InputModel(Strict):
 
 
 class HeadModel(Strict):
-    """The distribution. Without tables it has the standard ones, of this least log-scale where it is a mixture."""
+    """The distribution. With a least log-scale, its tables are the standard ones."""
 
     kind: Literal["bernoulli", "categorical", "mixture"]
     channels: Annotated[int, Field(ge=1, le=1024)]
