@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +16,7 @@ from pointillist.engine.executors import intervals_of_images, params_of_images
 from pointillist.errors import ConfigError
 from pointillist.model.config import LOCAL_GAIN_LEVELS
 from pointillist.networks import entry, names
+from pointillist.portable.storage.files import PROGRAM, PROGRAM_TENSORS, load_integer_model, save_integer_model
 
 from .local_gain import check_local_gain, check_placed
 from .strategies import SIZES
@@ -92,3 +96,18 @@ def test_models_without_neighbours_to_predict_from_are_rejected(name: str, setti
     """The message names what is missing, and what to do."""
     with pytest.raises(ConfigError, match=message):
         pt.build(name, shape=(3, 4, 4), preset="tiny", local_gain=True, **settings)
+
+
+def test_a_stored_program_is_small_and_the_same(tmp_path: Path) -> None:
+    """Its tables are not stored, and are computed when it is read: version 2 of the format."""
+    model = pt.build("pixelcnn", shape=(3, 7, 6), preset="tiny", likelihood="mixture", mixtures=2)
+    x = photograph()
+    stored = save_integer_model(pt.quantize_integer(model, x), tmp_path)
+    read = load_integer_model(tmp_path)
+    assert json.loads((tmp_path / PROGRAM).read_text())["format_version"] == 2
+    tables = stored.programs[0].head.tables
+    assert (tmp_path / PROGRAM_TENSORS).stat().st_size < sum(table.nbytes for table in tables.values())
+    for name, table in tables.items():
+        assert np.array_equal(read.programs[0].head.tables[name], table)
+    programs = (stored.programs[0], read.programs[0])
+    assert np.array_equal(*(params_of_images(program, x.numpy(), {}) for program in programs))

@@ -41,9 +41,10 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     code = [[_encode_instruction(i, values, maps, arrays) for i in part] for _, part in program.parts()]
     params = _encode_view(program.params, values)
     head = program.head
-    tables: dict[str, Any] = {"tables": {name: arrays.name(table) for name, table in head.tables.items()}}
     if has_local_gain(program):  # the tables are those that every reader computes
-        tables = {"tables": {}, "min_log_scale": min_log_scale_of(head.tables["inverse"])}
+        tables: dict[str, Any] = {"tables": {}, "min_log_scale": min_log_scale_of(head.tables["inverse"])}
+    else:
+        tables = {"tables": {name: arrays.name(table) for name, table in head.tables.items()}}
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,

@@ -88,7 +88,7 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
             "MODEL --integer --data DATA`."
         )
     document, path = _read_document(folder), folder / PROGRAM
-    fingerprint, checksum = document.pop("fingerprint", None), document.pop("weights", None)
+    fingerprint, checksum, version = (document.pop(key, None) for key in ("fingerprint", "weights", "format_version"))
     with open_weights(folder / PROGRAM_TENSORS) as file:
         # copied, because the library maps the file into memory, and a file that shrinks later would crash the process
         result = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -97,7 +97,10 @@ def load_integer_model(folder: str | Path) -> IntegerModel:
             f"{path} and {PROGRAM_TENSORS} are damaged (their fingerprint is wrong): copy them again."
         )
     _compare_weights(folder, checksum)
-    return decode_model(document, ArrayReader(result, str(path)), str(fingerprint))
+    model = decode_model(document, ArrayReader(result, str(path)), str(fingerprint))
+    if version != version_of(model):
+        raise CheckpointError(f"{path} is damaged (its format version is not {version_of(model)}): copy it again.")
+    return model
 
 
 def check_program(folder: Path) -> None:
@@ -126,7 +129,7 @@ def _read_document(folder: Path) -> dict[str, Any]:
     document = read_json(path, "copy or make it again", CheckpointError)
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise CheckpointError(f'{path} is not an integer program: its "format" must be "{FORMAT}".')
-    version = document.pop("format_version", None)
+    version = document.get("format_version")
     if version not in VERSIONS:
         raise CheckpointError(
             f"{path} has format version {version}, and this release reads {VERSIONS[-1]}: upgrade pointillist."
