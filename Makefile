@@ -42,7 +42,7 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/mypy
 
-# the scripts of the studio's page, whose types are in comments; nothing of npm is needed to install or to run
+# the scripts of the pages and of `runtime`, whose types are in comments; nothing of npm is needed to install or to run
 page:
 ifeq ($(NPM),)
 	@echo "The types of the studio's page are not checked: npm is not here."
