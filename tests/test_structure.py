@@ -11,7 +11,6 @@ import pytest
 
 from .scripts import script
 
-
 COMMITTED = json.loads((Path(__file__).parent / "structure.json").read_text(encoding="utf-8"))
 PACKAGE = Path(__file__).parents[1] / "src" / "pointillist"
 

@@ -99,7 +99,7 @@ def test_processes_that_never_get_on_end_the_job(model: str, monkeypatch: pytest
     """Killed from outside again and again, nothing is rejected, and the command ends with a sentence."""
     Path("sitecustomize.py").write_text(FAULT.replace("SIGSEGV", "SIGKILL"), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()), prepend=":")
-    monkeypatch.setattr("pointillist.commands.jobs.executors.local._PATIENCE", 0)
+    monkeypatch.setattr("pointillist.commands.jobs.executors.local._MAX_RESTARTS", 0)
     with pytest.raises(pt.JobError, match="without any progress"):
         pt.jobs.run("sample", out="job", tasks=4, model=model, n=16, batch_size=4, engine="numpy")
     assert pt.jobs.status("job").rejected == 0

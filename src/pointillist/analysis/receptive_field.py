@@ -23,7 +23,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.visualization import plot_receptive_field, png_bytes
 
 _INPUTS = 4  # random network inputs for each set of weights: each opens other rectifiers
-_PATIENCE = 6  # sets of weights in a row that add nothing end the search
+_UNCHANGED_SETS = 6  # sets of weights in a row that add nothing end the search
 _MAX_SETS = 64
 _IMAGES = 8  # random images for the strength of a trained model
 
@@ -205,7 +205,7 @@ def _depends(
         new = _gradient(model, earlier.shape, site, random, order) & ~result
         result |= new
         unchanged = 0 if new.any() else unchanged + 1
-        if unchanged == _PATIENCE or (unchanged and bool((result | ~earlier).all())):
+        if unchanged == _UNCHANGED_SETS or (unchanged and bool((result | ~earlier).all())):
             break
     return result
 

@@ -52,11 +52,11 @@ class PixelSampler:
 
     def batch(self, start: int, stop: int) -> PixelBatch:
         """Prepare the images `start .. stop`."""
-        texts, avoided = (
+        texts, negatives = (
             None if prompts is None else prompts[start:stop] for prompts in (self._texts, self._negatives)
         )
         inputs = self.model.conditions.with_prompts(self._inputs[start:stop], texts)
-        reference = negative_inputs(self.model, avoided, len(inputs), self.size)
+        reference = negative_inputs(self.model, negatives, len(inputs), self.size)
         return PixelBatch(self.model, self.config, self.size, range(start, stop), inputs, reference)
 
 

@@ -59,13 +59,13 @@ class PortableSampler:
         """Prepare the images `start .. stop`."""
         integers = self._model.integer_model
         values: list[Any] = [self._labels, self._texts, self._negatives, self._hint]
-        labels, texts, avoided, hint = (None if value is None else value[start:stop] for value in values)
+        labels, texts, negatives, hint = (None if value is None else value[start:stop] for value in values)
         count = stop - start
         inputs = integers.inputs(count, self._size, self._order, labels, texts, hint)
         numbers = np.full(count, NO_LABEL) if labels is None else labels
-        conditional = hint is not None or bool((numbers != NO_LABEL).any()) or _is_prompted(texts, avoided)
+        conditional = hint is not None or bool((numbers != NO_LABEL).any()) or _is_prompted(texts, negatives)
         transform = self.config.transform if conditional else self.config.transform.unguided()
-        reference = integers.inputs(count, self._size, self._order, None, avoided) if transform.is_guided else None
+        reference = integers.inputs(count, self._size, self._order, None, negatives) if transform.is_guided else None
         return PortableBatch(self, range(start, stop), numbers, transform, inputs, reference)
 
     def draw(

@@ -10,7 +10,7 @@ from pointillist.studio.answers.training_run import Stamp, TrainingRun
 from pointillist.studio.model_pool import PooledModel
 
 _INTERVAL = 1.0  # seconds between looks at the folder
-_PATIENCE = 15.0  # seconds after the last request within which somebody still watches
+_WATCHED_SECONDS = 15.0  # seconds after the last request within which somebody still watches
 _SHARE = 0.2  # of the time at most that is spent on loading: the training may need the processor
 
 
@@ -57,4 +57,4 @@ class RunWatcher:
 
     def _is_watched(self, loaded: Stamp | None) -> bool:
         """Return true if somebody asked lately. The first checkpoint is loaded in any case."""
-        return loaded is None or time.monotonic() - self._last_request < _PATIENCE
+        return loaded is None or time.monotonic() - self._last_request < _WATCHED_SECONDS

@@ -4,7 +4,7 @@
     parts/00003.npz     results of a task
     rejected/00003.jsonl    items of a task that could not be computed, with the reason
     completions/00003   size and SHA-256 of the part: the task is finished
-    suspects/00003.jsonl    items at which a process was stopped; only while the task is not finished
+    quarantined/00003.jsonl items at which a process was stopped; only while the task is not finished
     running/00003       process and items that are computed now
     rejected.jsonl      all rejected items, once all tasks are finished
 
@@ -93,7 +93,7 @@ class JobFolder:
             content = temporary.read_bytes()
         write_text(self._file("rejected", task, ".jsonl"), _lines(rejected))
         write_text(self._file("completions", task), f"{len(content)} {hashlib.sha256(content).hexdigest()}")
-        self._file("suspects", task, ".jsonl").unlink(missing_ok=True)
+        self._file("quarantined", task, ".jsonl").unlink(missing_ok=True)
         self._file("running", task).unlink(missing_ok=True)
 
     def begin(self, task: int, start: int, stop: int) -> None:
@@ -116,14 +116,14 @@ class JobFolder:
         Args:
             reason: completes "The item ...".
         """
-        path = self._file("suspects", task, ".jsonl")
+        path = self._file("quarantined", task, ".jsonl")
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"start": start, "stop": stop, "reason": reason}) + "\n")
 
-    def suspects(self, task: int) -> list[Row]:
-        """Return the suspects of a task, with `start`, `stop` and `reason`."""
-        return list(_rows(self._file("suspects", task, ".jsonl")))
+    def quarantined(self, task: int) -> list[Row]:
+        """Return the quarantined items of a task, with `start`, `stop` and `reason`."""
+        return list(_rows(self._file("quarantined", task, ".jsonl")))
 
     def rejected(self, task: int) -> list[Row]:
         """Return the rejected items of a finished task."""

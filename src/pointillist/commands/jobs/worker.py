@@ -96,12 +96,12 @@ class Worker:
 
     def _run_batch(self, task: int, start: int, stop: int, result: list[Arrays], rejected: list[Row]) -> None:
         """Compute a batch at once, or one by one if an item of it fails or a process was stopped at it."""
-        suspects = [row for row in self.folder.suspects(task) if start <= row["start"] < stop]
-        if not suspects:
+        quarantined = [row for row in self.folder.quarantined(task) if start <= row["start"] < stop]
+        if not quarantined:
             with suppress(_ItemError):
                 result.append(self._compute(task, start, stop))
                 return
-        reasons = {row["start"]: row["reason"] for row in suspects if row["stop"] - row["start"] == 1}
+        reasons = {row["start"]: row["reason"] for row in quarantined if row["stop"] - row["start"] == 1}
         for item in range(start, stop):
             reason = reasons.get(item)
             if reason is None:

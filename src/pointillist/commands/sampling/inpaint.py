@@ -199,6 +199,6 @@ def report(results: Completions | Canvases, path: Path, animation: Path | None, 
 
 def _describe_method(results: Completions) -> str:
     exact = "exact" if results.is_exact else f"effective sample size {results.ess:.1f}"
-    obeyed = "" if results.rule_acceptance is None else f", {results.rule_acceptance:.1%} obeyed the rules"
+    acceptance = "" if results.rule_acceptance is None else f", {results.rule_acceptance:.1%} obeyed the rules"
     moved = "" if results.acceptance is None else f", {results.acceptance:.0%} of the moves accepted"
-    return f"{results.method}, order {results.order}: {exact}{moved}{obeyed}"
+    return f"{results.method}, order {results.order}: {exact}{moved}{acceptance}"

@@ -20,7 +20,7 @@ from pointillist.errors import JobError, PointillistError
 
 _POLL = 0.05  # seconds
 _WAIT = 0.5  # seconds between two looks at the tasks of other processes
-_PATIENCE = 5  # starts of processes without any progress
+_MAX_RESTARTS = 5  # starts of processes without any progress
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 """Signals by which an item ends a process; SIGKILL comes from outside."""
 Progress = Callable[[int, int], None]
@@ -81,7 +81,7 @@ class _Processes:
         progress = self._measure_progress()
         self._starts = self._starts + 1 if progress == self._progress else 0
         self._progress = progress
-        if self._starts > _PATIENCE + self._workers:
+        if self._starts > _MAX_RESTARTS + self._workers:
             raise JobError(
                 f"The processes of {self._spec.out} ended {self._starts} times without any progress: give smaller "
                 "batches by `batch_size`, or free memory, and run the same command again."
@@ -157,7 +157,7 @@ class _Processes:
     def _measure_progress(self) -> tuple[int, int]:
         tasks = range(self._spec.tasks)
         pending = self.folder.pending(self._spec.tasks)
-        return len(tasks) - len(pending), sum(len(self.folder.suspects(task)) for task in pending)
+        return len(tasks) - len(pending), sum(len(self.folder.quarantined(task)) for task in pending)
 
 
 def _error_of(output: str) -> PointillistError | OSError | MemoryError:
