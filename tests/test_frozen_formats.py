@@ -1,4 +1,4 @@
-"""Format version 1 of programs and archives is frozen: golden files stay as they are, and another version is rejected.
+"""The formats of programs and archives are frozen: golden files stay as they are, and an unknown version is rejected.
 
 That they are read as ever is tested where they are: `tests/integer/test_golden.py`, `tests/compression/test_golden.py`
 and, by the second implementation, `tests/runtime/test_javascript.py`.
@@ -15,8 +15,9 @@ import pytest
 import pointillist as pt
 from pointillist.compression import decompress
 from pointillist.compression.container import VERSION as ARCHIVE_VERSION
+from pointillist.engine.opcodes import OPCODES
 from pointillist.portable import load
-from pointillist.portable.storage.files import VERSION as PROGRAM_VERSION
+from pointillist.portable.storage.files import VERSIONS
 from tests.compression.golden.make import HERE as ARCHIVES
 from tests.compression.golden.make import METADATA, MODELS
 
@@ -31,17 +32,18 @@ def test_no_golden_file_changes() -> None:
 
 
 def test_the_page_is_about_these_versions() -> None:
-    """A new version of either format is a new page."""
-    assert f"# Program format, version {PROGRAM_VERSION}" in PAGE.read_text(encoding="utf-8")
-    assert ARCHIVE_VERSION == PROGRAM_VERSION
+    """A new version of either format is written down on the page."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert f"# Program format, versions {' and '.join(map(str, VERSIONS))}" in text
+    assert all(f"## Version {version}" in text for version in VERSIONS[1:])
+    assert ARCHIVE_VERSION == 1
 
 
 def test_the_page_names_every_opcode() -> None:
     """Those of integer programs, and no other."""
-    from pointillist.engine.opcodes import OPCODES
-
-    rows = PAGE.read_text(encoding="utf-8").split("## Opcodes")[1].split("\n## ")[0]
-    named = {name for line in rows.splitlines() if line.startswith("| `") for name in re.findall(r"`([A-Z_]+)`", line)}
+    parts = re.split(r"\n(?=## )", PAGE.read_text(encoding="utf-8"))
+    lines = [line for part in parts if part.startswith(("## Opcodes", "## Version")) for line in part.splitlines()]
+    named = {name for line in lines if line.startswith("| `") for name in re.findall(r"`([A-Z_]+)`", line)}
     assert named == {name for name, opcode in OPCODES.items() if opcode.has_integers}
 
 
