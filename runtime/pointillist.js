@@ -14,7 +14,7 @@
 /** @typedef {{channels: number, scale: number, above: any, left: any, heads: number, keys: number}} FeatureMap */
 /** @typedef {{op: string, out: View | null, inputs: View[], c: Record<string, any>, map: number, taps: number[][], key: string,
  *   parity: number | null}} Instruction */
-/** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any}} Head */
+/** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any, least: number}} Head */
 /** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
 /** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any}} Part */
@@ -22,6 +22,8 @@
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
+
+import { LOCAL_GAIN, standardTables } from "./local_gain.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
 export const MASK = (1n << 64n) - 1n;
@@ -102,7 +104,7 @@ function readTensors(file) {
 /** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
 export async function openProgram(json, file) {
   const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
-  check(format === "pointillist-program" && version === 1, `format ${format}, version ${version}`);
+  check(format === "pointillist-program" && [1, 2].includes(version), `format ${format}, version ${version}`);
   const tensors = readTensors(file), encoder = new TextEncoder();
   /** @type {Uint8Array[]} */
   const hashed = [encoder.encode(canonical(document))];
@@ -139,13 +141,14 @@ const CONSTANTS = {
   SCAN: { matrix: "I8", shift: "I8", gate: "I8", tanh: "I16", sigmoid: "I16", hidden: "I32", cell: "I32" },
   ATTEND: { exp: "I32", factor: "I64" }, COPY: {}, SHIFT_DOWN: {}, STORE: {}, GATHER: {}, UPSAMPLE: {}, STORE_KV: {},
   INPUT: {}, CONSTANT: { constant: "I32" }, MAP_CONSTANT: { numbers: "I32" },
+  PREDICT: { levels: "I32" }, NORMALISE: { levels: "I32" }, PLACE: { levels: "I32" },
 };
 /** Shape of a constant. @param {string} op @param {string} name @param {number} m outputs @param {number} n inputs */
 function shapeOf(op, name, m, n) {
   if (name === "matrix") return op === "SCAN" ? [m, 4 * m] : [n, m];
   if (["table", "tanh", "sigmoid", "exp"].includes(name)) return [null];
   if (name === "numbers") return [null, null, m];
-  return [op === "ATTEND" ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
+  return [op === "ATTEND" || name === "levels" ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
 }
 
 /** @param {any} one @param {TensorReader} tensor @returns {Program} */
@@ -196,9 +199,10 @@ function readProgram(one, tensor) {
   check(maps.length > 0 && maps[0].channels === subSteps * canvasWidth, "the first map is not the canvas");
   const inputs = Object.fromEntries(Object.entries(one.inputs).map(([name, input]) =>
     [name, { ...input, unit: tensor(input.unit, "F64", [input.channels]).data }]));
-  const tables = Object.fromEntries(Object.entries(head.tables).map(([name, table]) => [name, tensor(table, "I32", [null]).data]));
+  const least = head.min_log_scale, tables = least != null ? standardTables(head.levels, least)
+    : Object.fromEntries(Object.entries(head.tables).map(([name, table]) => [name, tensor(table, "I32", [null]).data]));
   const canvasValues = tensor(one.canvas_values, "I8", [head.levels, width]).data;
-  return { subSteps, canvasWidth, canvasValues, sCurve: one.s_curve, values, maps, inputs, code, params: viewOf(one.params), head: { ...head, tables } };
+  return { subSteps, canvasWidth, canvasValues, sCurve: one.s_curve, values, maps, inputs, code, params: viewOf(one.params), head: { ...head, tables, least: least ?? -7 } };
 }
 
 // ---- opcodes ----
@@ -294,6 +298,9 @@ export class Run {
     } else if (i.op === "INPUT" || i.op === "MAP_CONSTANT") {
       const begin = phase === IMAGE ? 0 : ((row - depth) * (c.width ?? this.width) + column) * m;
       out.set((c.numbers ?? this.inputs[i.key]).subarray(begin, begin + m), to);
+    } else if (i.op in LOCAL_GAIN) {
+      const parts = i.inputs.map((view) => values[view.value].subarray(this.at(view, column), this.at(view, column) + view.channels));
+      LOCAL_GAIN[i.op](c.levels[0], parts).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
     } else if (i.op === "ATTEND") this.attend(i, i.out, row * this.width + column, column);
     else {
       const formula = ELEMENTWISE[i.op];
@@ -402,12 +409,12 @@ function frequencies(head, params, pixel, channel) {
 }
 /** Weights of the levels under a mixture of logistics.
  *  @param {Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel */
-function mixture({ mixtures: m, channels, levels, tables }, p, pixel, channel) {
+function mixture({ mixtures: m, channels, levels, tables, least }, p, pixel, channel) {
   const most = Math.max(...p.subarray(0, m));
   let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
   /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
   const cdf = (j, c) => {
-    const inverse = tables.inverse[clamp(p[m * (1 + channels + c) + j], -7 * 256, 8 * 256) + 7 * 256];
+    const inverse = tables.inverse[clamp(p[m * (1 + channels + c) + j], least * 256, 8 * 256) - least * 256];
     let mean = (p[m * (1 + c) + j] + 65536) * (levels - 1);
     for (let before = 0, at = m * (1 + 2 * channels + (c * (c - 1)) / 2) + j; before < c; before++, at += m)
       mean += interpolate(tables.tanh, p[at]) * (2 * pixel[before] - (levels - 1));

@@ -2,7 +2,7 @@
 
     python -m tests.frozen_files
 
-adds the files that are new, and changes no entry: format version 1 is frozen. Another version has files of its own.
+adds the files that are new, and changes no entry: the formats are frozen. Another version has other files.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 PATH = ROOT / "frozen_files.json"
 FOLDERS = ("integer/golden", "compression/golden")
-SUFFIXES = (".json", ".safetensors", ".pxl", ".npz")
+SUFFIXES = ("program.json", ".safetensors", ".pxl", ".npz")
 
 
 def golden_files() -> dict[str, str]:
     """Return the SHA-256 of each golden file, by its path below `tests`."""
-    files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
+    files = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.name.endswith(SUFFIXES))
     return {path.relative_to(ROOT).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -1,0 +1,73 @@
+// Opcodes and tables of version 2 of the program format: levels relative to a prediction, and mixtures around it.
+
+import { POWERS, check, clamp, interpolate } from "./pointillist.js";
+
+/** Powers e^(-i / 256) in units of 2^-160, so that tables are rounded from whole numbers. @param {number} count */
+function powers(count) {
+  const unit = 1n << 160n, result = [unit];
+  let step = unit;
+  for (let term = unit / 256n, n = 1n; term; n++, term /= 256n * n) step += n % 2n ? -term : term;
+  for (let i = 0; i < count; i++) result.push((result[i] * step) >> 160n);
+  return result;
+}
+/** Round a quotient of positive integers to the nearest. @param {bigint} a @param {bigint} b */
+const nearest = (a, b) => Number((2n * a + b) / (2n * b));
+/** @param {number[]} above of arguments from 0 on @param {number} sum of the values at x and -x */
+const mirrored = (above, sum) => Int32Array.from([...above.slice(1).reverse().map((x) => sum - x), ...above]);
+/** Tables of a head that stores none. @param {number} levels @param {number} least log-scale @returns {Record<string, Int32Array>} */
+export function standardTables(levels, least) {
+  check(Number.isInteger(least) && least >= -16 && least <= 0, "the least log-scale");
+  const e = powers(6144), unit = 1n << 160n, first = e[-least * 256], size = (8 - least) * 256 + 1;
+  const inverse = e.slice(0, size).map((power) => Math.min(nearest(power << 25n, first * BigInt(levels - 1)), 2 ** 31 - 1));
+  return {
+    exp: Int32Array.from(e.slice(0, 4097), (power, i) => (i < 4096 ? nearest(power << 24n, unit) : 0)),
+    sigmoid: mirrored(e.slice(0, 4097).map((power) => nearest(unit << 24n, unit + power)), 2 ** 24),
+    tanh: mirrored(Array.from({ length: 2049 }, (_, i) => nearest((unit - e[2 * i]) << 16n, unit + e[2 * i])), 0),
+    inverse: Int32Array.from(inverse),
+  };
+}
+const { tanh: TANH } = standardTables(2, 0);
+
+/** Number of bits of a positive integer. @param {number} x */
+const bits = (x) => (x < 2 ** 32 ? 32 - Math.clz32(x) : 64 - Math.clz32(Math.floor(x / 2 ** 32)));
+/** floor((x + floor(2^by / 2)) / 2^by). @param {number} x @param {number} by */
+const rounded = (x, by) => Math.floor((x + Math.floor(POWERS[by] / 2)) / POWERS[by]);
+
+/** Outputs, before they are clamped, from inputs and levels. @type {Record<string, (levels: number, x: Int32Array[]) => number[]>} */
+export const LOCAL_GAIN = {
+  PREDICT(levels, [near, inside]) {
+    const channels = near.length / 4, spread = levels <= 128 ? 2 : 1, out = [];
+    let distance = 2 * channels * spread;
+    for (let c = 0; c < channels; c++) {
+      let [w, nw, n, ne] = [0, 1, 2, 3].map((place) => near[place * channels + c]);
+      n = inside[2] ? n : w;
+      [w, nw, ne] = [inside[0] ? w : n, inside[1] ? nw : n, inside[3] ? ne : n];
+      const base = Math.max(Math.min(w, n), Math.min(Math.max(w, n), w + n - nw));
+      distance += Math.abs(w - base) + Math.abs(nw - base) + Math.abs(n - base) + Math.abs(ne - base);
+      out.push(base);
+    }
+    return [...out, bits(distance * Math.floor((2 ** 20 * Math.SQRT2) / (4 * channels * spread) + 0.5)) - 21];
+  },
+  NORMALISE(levels, [pixels, inside, prediction]) {
+    const channels = prediction.length - 1, by = clamp(prediction[channels] + (levels <= 128 ? 2 : 1), 0, 31);
+    const relative = Array.from(pixels, (x, k) =>
+      inside[Math.floor(k / channels)] ? clamp(rounded((x - prediction[k % channels]) * 32, by), -128, 127) : 0);
+    return [...relative, ...prediction];
+  },
+  PLACE(levels, [params, prediction]) {
+    const channels = prediction.length - 1, spread = levels <= 128 ? 2 : 1, step = 2 / (levels - 1), out = Array.from(params);
+    const m = params.length / (1 + 2 * channels + (channels * (channels - 1)) / 2), e = clamp(prediction[channels], -1, 10);
+    const unit = (2 ** 24 * step) / spread, first = spread === 2 ? 0 : Math.floor(levels / 2) - (levels - 1) / 2;
+    const base = Array.from(prediction.subarray(0, channels), (x) =>
+      Math.floor((x * Math.floor(unit + 0.5) + Math.floor(unit * first + 0.5) + 128) / 256));
+    const log = Math.floor((e * Math.floor(2 ** 16 * Math.LN2 + 0.5) + Math.floor(2 ** 16 * Math.log(step) + 0.5) + 128) / 256);
+    for (let c = 0, pair = 0; c < channels; pair += c++) for (let j = 0; j < m; j++) {
+      const at = m * (1 + c) + j;
+      out[at] = base[c] + rounded(params[at] * Math.floor(step * 2 ** 20 + 0.5), 20 - e);
+      for (let before = 0; before < c; before++)
+        out[at] -= rounded(interpolate(TANH, params[m * (1 + 2 * channels + pair + before) + j]) * base[before], 16);
+      out[m * (1 + channels + c) + j] += log;
+    }
+    return out;
+  },
+};
