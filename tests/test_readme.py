@@ -5,6 +5,7 @@ The fast tests shorten the trainings by their own documented setting, `steps`; t
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -70,12 +71,24 @@ def test_python_runs_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.Monk
     assert Path("my-model-int8/model.safetensors").is_file()
 
 
+def interval_of_the_tutorial() -> tuple[float, float]:
+    """Return the 95 % interval of bits/dim that the first tutorial shows for the model that the README trains."""
+    page = (README.parent / "docs" / "tutorial" / "first_model.md").read_text(encoding="utf-8")
+    command = shlex.join(next(words for words in lines() if words[1] == "train"))
+    assert command in page, "the tutorial trains another model"
+    low, high = re.findall(r"^bits/dim +\S+ +\(95 % interval (\S+) to (\S+)\)", page, re.MULTILINE)[0]
+    return float(low), float(high)
+
+
 @pytest.mark.slow
 def test_everything_runs_as_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No line is shortened, and the Python comes after the shell in the same folder, in a process of its own."""
     monkeypatch.chdir(tmp_path)
     run_all(short=False)
     check_files()
+    low, high = interval_of_the_tutorial()
+    result = CliRunner().invoke(app, ["evaluate", "runs/digits", "uci-digits", "--json"])
+    assert low < json.loads(result.stdout)["bits_per_dim"] < high, "docs/tutorial/first_model.md shows another model"
     subprocess.run([sys.executable, "-c", "\n".join(blocks("python"))], check=True)
 
 
