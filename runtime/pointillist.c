@@ -65,7 +65,7 @@ enum { BERNOULLI, CATEGORICAL, MIXTURE };
 enum {
   H_MAGIC, H_VERSION, H_SIZE, H_BUFFERS, H_MAPS, H_CACHES, H_INPUTS, H_OPERATIONS, H_TAPS, H_CONSTANTS, H_KIND,
   H_CHANNELS, H_LEVELS, H_MIXTURES, H_PRECISION, H_SUB_STEPS, H_WIDTH_OF_LEVEL, H_S_CURVE, H_HEIGHT, H_WIDTH, H_BY_ROWS,
-  H_PARAMS, H_EXP = H_PARAMS + 4, H_SIGMOID, H_TANH, H_INVERSE, H_VALUES, HEADER = 32
+  H_PARAMS, H_EXP = H_PARAMS + 4, H_SIGMOID, H_TANH, H_INVERSE, H_VALUES, H_LOG2, H_EXP2, HEADER = 32
 };
 enum {
   O_CODE, O_PART, O_PARITY, O_FIRST, O_SCALE, O_Y, O_X = O_Y + 4, O_Z = O_X + 4, O_MAP = O_Z + 4, O_TAP, O_TAPS, O_SIDE,
@@ -237,6 +237,11 @@ static int check_scan(const program *p, const i32 *o, const i32 *c) {
   return is_constant(p, c[6], INT32, 2 * d) && in_range(p, c[6], -LIMIT, LIMIT);
 }
 
+/* True if two operands share channels: what an operation writes, it does not read. */
+static int overlap(const i32 *a, const i32 *b) {
+  return a[0] == b[0] && a[0] != NOTHING && a[1] == b[1] && a[2] < b[2] + b[3] && b[2] < a[2] + a[3];
+}
+
 /* Operations of a local gain: their inputs have other channels than their output. */
 static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
   const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *base = o + O_P, code = o[O_CODE];
@@ -247,7 +252,7 @@ static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
     return is_constant(p, c[0], INT32, 2) && in_range(p, c[0], 1, 1 << 20);
   }
   if (code == NORMALISE) {
-    if (!is_operand(p, o, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
+    if (!is_operand(p, o, base) || overlap(y, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
     if (type_of(p, x) != INT8 || type_of(p, z) != INT8 || base[3] < 2 || n != x[3] + base[3]) return 0;
     return x[3] == (i64)z[3] * (base[3] - 1) && is_constant(p, c[0], INT32, 1) && in_range(p, c[0], 1, 2);
   }
@@ -271,6 +276,7 @@ static int check_operation(const program *p, const i32 *o) {
   if (z[0] != NOTHING && !is_operand(p, o, z)) return 0;
   if (z[0] != NOTHING && code < PREDICT && (z[3] != n || is_narrow(p, z))) return 0;
   if ((code == ADD || code == MULTIPLY || code == GATE) && z[0] == NOTHING) return 0;
+  if (overlap(y, x) || overlap(y, z) || ((code == GATHER || code == UPSAMPLE) && y[0] == MAP && y[1] == o[O_MAP])) return 0;
   int narrow = code == STORE_KV ? 0 : is_narrow(p, y), wide_x = !has_x || !is_narrow(p, x);
   int same = has_x && x[3] == n;
   switch (code) {
@@ -335,6 +341,8 @@ static int check_head(const program *p) {
   if (!is_constant(p, h[H_VALUES], INT8, levels * h[H_WIDTH_OF_LEVEL])) return 0;
   if (!is_constant(p, h[H_EXP], INT32, 0) || !in_range(p, h[H_EXP], 0, 1 << 24)) return 0;
   if (((const i32 *)constant(p, h[H_EXP]))[0] < 1) return 0;
+  if (!is_constant(p, h[H_LOG2], INT32, 257) || !in_range(p, h[H_LOG2], 0, 1 << 20)) return 0;
+  if (!is_constant(p, h[H_EXP2], INT32, 257) || !in_range(p, h[H_EXP2], 1, 1 << 30)) return 0;
   if (h[H_KIND] == BERNOULLI) due = levels == 2 ? c : -1;
   if (h[H_KIND] == CATEGORICAL) due = c * levels;
   if (h[H_KIND] == MIXTURE) {
@@ -446,6 +454,17 @@ typedef struct {
 
 typedef struct pt_level pt_level;
 
+/* What becomes of sums: out = clamp(shift(sum + bias, by) + start), of so many columns; a start of NULL is 0. */
+typedef struct {
+  const i32 *bias;
+  const i8 *by;
+  const u8 *start;
+  u8 *out;
+  i64 start_row, out_row, columns;
+} finish;
+
+typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f);
+
 struct pt_run {
   program p;
   const pt_level *level;
@@ -457,13 +476,15 @@ struct pt_run {
   block *blocks;
   operand canvas, params;
   u8 **buffers, **maps, **caches;
-  i64 *weights, *parts, *sums; /* of the levels, and of the components */
+  i64 *weights, *reference, *drawn, *parts; /* of the levels, and of the components */
 };
 
 struct pt_level {
   void (*execute)(pt_run *, i64, i64, i64, i64);
   void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
-  void (*product)(const piece *, i64, i64, i64, const i8 *, i64, int, int, i32 *);
+  void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
+  tile *product;
+  int fused;
 };
 
 /* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */
@@ -652,6 +673,8 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   r->maps = take(a, h[H_MAPS], sizeof(u8 *));
   r->caches = take(a, h[H_CACHES], sizeof(u8 *));
   r->weights = take(a, h[H_LEVELS], 8);
+  r->reference = take(a, h[H_LEVELS], 8);
+  r->drawn = take(a, h[H_LEVELS], 8);
   r->parts = take(a, 3 * (h[H_MIXTURES] + 1), 8);
   for (i32 i = 0; i < h[H_BUFFERS]; i++) {
     const i32 *b = p.buffers + i * BUFFER_WORDS;
@@ -718,9 +741,8 @@ int64_t pt_block(const pt_run *r, int64_t index, int64_t *result) {
 
    A tile: sums[r][j] = sum over pieces and k of x[r][k] w[k][j], for up to ROWS rows and PANEL vectors of COLUMNS columns.
    x are unsigned bytes, w signed ones; for each group of four k, the weights of a column lie side by side. `stride`: bytes
-   from group to group. Rows of sums are PANEL * COLUMNS numbers apart. */
-typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums);
-
+   from group to group. Rows of sums are PANEL * COLUMNS numbers apart. A tile of a level that is `fused` finishes them
+   itself, where there is an `f`; others leave it to `multiply_rows`. */
 enum { WIDTH = PANEL * COLUMNS };
 
 INLINE i32 four_bytes(const u8 *at) {
@@ -729,7 +751,8 @@ INLINE i32 four_bytes(const u8 *at) {
   return result;
 }
 
-static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  (void)f;
   for (int r = 0; r < rows; r++) {
     i32 *row = sums + r * WIDTH;
     const i8 *at = w;
@@ -744,8 +767,7 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
 }
 
 /* Choose a number of rows and vectors that registers hold, as constants of the body. */
-#define CASE(R, V, BODY) case R * 8 + V: BODY(R, V, pieces, count, x, x_row, w, stride, sums); break;
-#define CASES(R, BODY) CASE(R, 1, BODY) CASE(R, 2, BODY) CASE(R, 3, BODY) CASE(R, 4, BODY)
+#define CASE(R, V, BODY, ...) case R * 8 + V: BODY(R, V, pieces, count, x, x_row, w, stride, __VA_ARGS__); break;
 
 #if X86
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt")))
@@ -754,17 +776,17 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
 
 /* AVX-512 VNNI: one instruction multiplies 64 pairs of bytes, and adds four of each lane. Sums of a few rows are kept in
    `S` parts, because each waits for the one before. */
-AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
+AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums, const finish *f, int row) {
   const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
-  __m512i sum[4][ROWS][PANEL];
+  __m512i sum[ROWS * PANEL]; /* part by part, row by row */
   for (int p = 0; p < S; p++)
     for (int r = 0; r < R; r++)
-      for (int v = 0; v < V; v++) sum[p][r][v] = _mm512_setzero_si512();
+      for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_setzero_si512();
 #define STEP(p)                                                                                 \
   for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                       \
   for (int r = 0; r < R; r++) {                                                                  \
     __m512i number = _mm512_set1_epi32(four_bytes(in + r * x_row));                              \
-    for (int v = 0; v < V; v++) sum[p][r][v] = _mm512_dpbusd_epi32(sum[p][r][v], number, weights[v]); \
+    for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(p * R + r) * V + v], number, weights[v]); \
   }                                                                                              \
   w += stride, in += 4;
   for (i64 i = 0; i < count; i++) {
@@ -776,18 +798,42 @@ AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 co
     for (; g > 0; g--) { STEP(0) }
   }
 #undef STEP
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) {
-      for (int p = 1; p < S; p++) sum[0][r][v] = _mm512_add_epi32(sum[0][r][v], sum[p][r][v]);
-      _mm512_storeu_si512(sums + r * WIDTH + v * COLUMNS, sum[0][r][v]);
+  const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1), limit = _mm512_set1_epi32(LIMIT);
+  for (int v = 0; v < V; v++) {
+    i64 columns = f ? smaller(f->columns - v * COLUMNS, COLUMNS) : COLUMNS;
+    __mmask16 mask = (__mmask16)((1u << columns) - 1);
+    __m512i bias = zero, left = zero, right = zero;
+    if (f) {
+      __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, f->by + v * COLUMNS));
+      bias = _mm512_maskz_loadu_epi32(mask, f->bias + v * COLUMNS);
+      left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero), right = _mm512_max_epi32(by, zero);
     }
-}
-
-AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
-  switch (rows * 8 + vectors) {
-    CASES(1, dot_512) CASES(2, dot_512) CASES(3, dot_512) CASES(4, dot_512) CASES(5, dot_512) CASES(6, dot_512)
+    __m512i half = _mm512_srli_epi32(_mm512_sllv_epi32(one, right), 1);
+    for (int r = 0; r < R; r++) {
+      __m512i all = sum[r * V + v];
+      for (int p = 1; p < S; p++) all = _mm512_add_epi32(all, sum[(p * R + r) * V + v]);
+      if (!f) {
+        _mm512_storeu_si512(sums + r * WIDTH + v * COLUMNS, all);
+        continue;
+      }
+      all = _mm512_srav_epi32(_mm512_add_epi32(_mm512_sllv_epi32(_mm512_add_epi32(all, bias), left), half), right);
+      if (f->start)
+        all = _mm512_add_epi32(all, _mm512_maskz_loadu_epi32(mask, (const i32 *)(f->start + (row + r) * f->start_row) + v * COLUMNS));
+      all = _mm512_max_epi32(_mm512_min_epi32(all, limit), _mm512_sub_epi32(zero, limit));
+      _mm512_mask_storeu_epi32((i32 *)(f->out + (row + r) * f->out_row) + v * COLUMNS, mask, all);
+    }
   }
 }
+
+#define VECTORS(R) CASE(R, 1, dot_512, sums, f, row) CASE(R, 2, dot_512, sums, f, row) CASE(R, 3, dot_512, sums, f, row) CASE(R, 4, dot_512, sums, f, row)
+
+AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  for (int row = 0, n; row < rows; row += n, x += n * x_row, sums += n * WIDTH) {
+    n = rows - row >= 6 ? 6 : rows - row >= 4 ? 4 : rows - row >= 2 ? 2 : 1;
+    switch (n * 8 + vectors) { VECTORS(1) VECTORS(2) VECTORS(4) VECTORS(6) }
+  }
+}
+#undef VECTORS
 
 /* AVX-VNNI: the same with half as long vectors. */
 AVX_VNNI INLINE void dot_vnni(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
@@ -807,9 +853,10 @@ AVX_VNNI INLINE void dot_vnni(const int R, const int V, const piece *pieces, i64
     for (int v = 0; v < 2 * V; v++) _mm256_storeu_si256((__m256i *)(sums + r * WIDTH + v * 8), sum[r][v]);
 }
 
-AVX_VNNI static void tile_vnni(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+AVX_VNNI static void tile_vnni(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  (void)f;
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) switch (rows * 8 + 1) {
-    CASE(1, 1, dot_vnni) CASE(2, 1, dot_vnni) CASE(3, 1, dot_vnni) CASE(4, 1, dot_vnni) CASE(5, 1, dot_vnni) CASE(6, 1, dot_vnni)
+    CASE(1, 1, dot_vnni, sums) CASE(2, 1, dot_vnni, sums) CASE(3, 1, dot_vnni, sums) CASE(4, 1, dot_vnni, sums) CASE(5, 1, dot_vnni, sums) CASE(6, 1, dot_vnni, sums)
   }
 }
 
@@ -836,7 +883,8 @@ AVX2 INLINE void dot_avx2(const int R, const int V, const piece *pieces, i64 cou
     }
 }
 
-AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  (void)f;
   for (int v = 0; v < vectors; v++, w += 64) {
     i32 *all = sums + v * COLUMNS;
     for (int r = 0; r < rows; r += 2) {
@@ -874,7 +922,8 @@ NEON INLINE void dot_neon(const int R, const int V, const piece *pieces, i64 cou
     for (int q = 0; q < 4 * V; q++) vst1q_s32(sums + r * WIDTH + q * 4, vaddq_s32(sum[r][q], vshlq_n_s32(all[q], 7)));
 }
 
-NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  (void)f;
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
     int r = 0;
     for (; rows - r >= 3; r += 3) dot_neon(3, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
@@ -907,7 +956,8 @@ INLINE void dot_wasm(const int R, const int V, const piece *pieces, i64 count, i
     }
 }
 
-static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
+  (void)f;
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
     int r = 0;
     for (; rows - r >= 2; r += 2) dot_wasm(2, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
@@ -1056,7 +1106,7 @@ INLINE void each(const step *s, i64 at, site_function f) {
 }
 
 /* Products of so many rows, with their bias, shift and start, tile by tile. */
-INLINE void multiply_rows(const step *s, const piece *pieces, i64 count, i64 n, i64 rows, i64 x, i64 x_row, u8 *y, i64 y_row, const u8 *z, i64 z_row, tile *multiply_tile) {
+INLINE void multiply_rows(const step *s, const pt_level *level, const piece *pieces, i64 count, i64 n, i64 rows, i64 x, i64 x_row, u8 *y, i64 y_row, const u8 *z, i64 z_row) {
   const i8 *w = s->c[0], *by = s->c[2];
   const i32 *bias = s->c[1];
   i32 sums[ROWS * WIDTH];
@@ -1064,7 +1114,9 @@ INLINE void multiply_rows(const step *s, const piece *pieces, i64 count, i64 n, 
     i64 columns = smaller(WIDTH, n - j), vectors = vectors_of(columns);
     for (i64 m = 0; m < rows; m += ROWS) {
       i64 together = smaller(ROWS, rows - m);
-      multiply_tile(pieces, count, x + m * x_row, x_row, w, vectors * 64, (int)together, (int)vectors, sums);
+      const finish f = {bias + j, by + j, z ? z + m * z_row + j * 4 : 0, y + m * y_row + j * 4, z_row, y_row, columns};
+      level->product(pieces, count, x + m * x_row, x_row, w, vectors * 64, (int)together, (int)vectors, sums, &f);
+      if (level->fused) continue;
       for (i64 r = 0; r < together; r++) {
         const i32 *sum = sums + r * WIDTH;
         i32 *restrict out = (i32 *)(y + (m + r) * y_row) + j;
@@ -1078,12 +1130,12 @@ INLINE void multiply_rows(const step *s, const piece *pieces, i64 count, i64 n, 
 }
 
 /* LINEAR: out = shift(x matrix + bias, by) [+ z]; x are channels of a value, or those of a map at each tap */
-INLINE void linear(const step *s, i64 at, tile *multiply_tile) {
+INLINE void linear(const step *s, const pt_level *level, i64 at) {
   i64 column = s->at_column ? at : 0;
   for (i64 b = 0; b < s->flat_outer; b++) {
     u8 *y = s->y.at + b * s->y.image + column * s->y.column;
     const u8 *z = s->z.at ? s->z.at + b * s->z.image + column * s->z.column : 0;
-    multiply_rows(s, s->pieces, s->num_pieces, s->n, s->flat_rows, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row, multiply_tile);
+    multiply_rows(s, level, s->pieces, s->num_pieces, s->n, s->flat_rows, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row);
   }
 }
 
@@ -1183,7 +1235,7 @@ INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *mu
         const piece q = {(u8 *)query, groups, 0};
         const i32 *zero = (const i32 *)(at + blocks) + head * BLOCK;
         i64 here = smaller(BLOCK, sites - t);
-        multiply_tile(&q, 1, 0, 0, (const i8 *)at + head * groups * 4 * BLOCK, 4 * BLOCK, 1, (int)vectors_of(here), scores + t);
+        multiply_tile(&q, 1, 0, 0, (const i8 *)at + head * groups * 4 * BLOCK, 4 * BLOCK, 1, (int)vectors_of(here), scores + t, 0);
         for (i64 i = 0; i < here; i++) {
           scores[t + i] -= zero[i];
           largest = scores[t + i] > largest ? scores[t + i] : largest;
@@ -1202,7 +1254,7 @@ INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *mu
         for (i64 t = 0; t < sites; t += BLOCK) {
           const i8 *at = (const i8 *)(cache + t / BLOCK * whole + blocks + heads * BLOCK * 4) + 4 * (head * s->n + j);
           const piece weights = {planes + t, groups_of(smaller(BLOCK, sites - t)), 0};
-          multiply_tile(&weights, 1, 0, padded, at, 4 * values, 4, (int)vectors_of(columns), sums);
+          multiply_tile(&weights, 1, 0, padded, at, 4 * values, 4, (int)vectors_of(columns), sums, 0);
           for (int p = 0; p < 4; p++)
             for (i64 i = 0; i < columns; i++) all[i] += (i64)((u64)(i64)sums[p * WIDTH + i] << (8 * p));
         }
@@ -1216,7 +1268,7 @@ INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits;
 /* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
    gates = clamp(x + shift(h matrix, by)); o, f, i = sigmoid[shift(gates, gate)], g = tanh[shift(gates, gate)];
    c = clamp(shift(f c, 14) + shift(i g, 14)); out = shift(o tanh[shift(c, 6)], 14), h = clamp(shift(out, 7)) */
-INLINE void scan(const step *s, tile *multiply_tile) {
+INLINE void scan(const step *s, const pt_level *level) {
   i64 d = s->n, bytes = s->groups * 4;
   u8 *hidden = s->scratch;
   i32 *gates = (i32 *)(hidden + s->outer * bytes), *cells = gates + s->outer * 4 * d;
@@ -1229,7 +1281,7 @@ INLINE void scan(const step *s, tile *multiply_tile) {
     for (i64 j = 0; j < d; j++) hidden[b * bytes + j] = narrow(states[j], INT8), cells[b * d + j] = states[d + j];
   for (i64 i = 0; i < s->inner; i++) {
     i64 column = s->num_pieces ? s->inner - 1 - i : i;
-    multiply_rows(s, &h, 1, 4 * d, s->outer, 0, bytes, (u8 *)gates, 16 * d, s->x.at + column * s->x.column, s->x.image, multiply_tile);
+    multiply_rows(s, level, &h, 1, 4 * d, s->outer, 0, bytes, (u8 *)gates, 16 * d, s->x.at + column * s->x.column, s->x.image);
     for (i64 b = 0; b < s->outer; b++) {
       i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column), *gate_of = gates + b * 4 * d, *cell = cells + b * d;
       for (i64 j = 0; j < 3 * d; j++) gate_of[j] = sigmoid[clamp(shift(gate_of[j], by[j]), -k, k)];
@@ -1321,7 +1373,7 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
     if (!s->active || (column & s->mask)) continue;
     i64 at = column >> s->scale;
     switch (s->code) {
-      case LINEAR: linear(s, at, multiply_tile); break;
+      case LINEAR: linear(s, r->level, at); break;
       case PROJECT: each(s, at, project); break;
       case ADD: each(s, at, add); break;
       case MULTIPLY: each(s, at, multiply); break;
@@ -1341,7 +1393,7 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
       case MAP_CONSTANT: read_input(s, row, at); break;
       case CONSTANT: each(s, at, set_constant); break;
       case ATTEND: attend(r, s, row, column, multiply_tile); break;
-      case SCAN: scan(s, multiply_tile); break;
+      case SCAN: scan(s, r->level); break;
       case PREDICT: each(s, at, predict); break;
       case NORMALISE: normalise(s, at); break;
       case PLACE: each(s, at, place_params); break;
@@ -1432,10 +1484,22 @@ INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel
   return total;
 }
 
+/* Frequencies in proportion to weights: at least 1 each (or 0 where a weight is 0), and 2^precision in all. */
+INLINE void normalise_weights(i64 *restrict result, i64 levels, i64 total, i64 precision, int zeros) {
+  i64 ratio = (1ll << (precision + 32)) / total, most = -1, best = 0, missing = 1ll << precision;
+  for (i64 k = 0; k < levels; k++) {
+    result[k] = zeros && !result[k] ? 0 : larger(1, (result[k] * ratio) >> 32);
+    missing -= result[k];
+    most = larger(most, result[k]);
+  }
+  while (result[best] != most) best++;
+  result[best] += missing;
+}
+
 /* The frequencies of the levels of a channel: at least 1 each, 2^precision in all. `stride`: from channel to channel. */
 INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
   const i32 *h = p->header, *exp = constant(p, h[H_EXP]);
-  i64 levels = h[H_LEVELS], total, most = -1, best = 0, missing = 1ll << h[H_PRECISION], last = count_of(p, h[H_EXP]) - 1;
+  i64 levels = h[H_LEVELS], total, last = count_of(p, h[H_EXP]) - 1;
   if (h[H_KIND] == MIXTURE) {
     total = mixture_weights(p, params, pixel, stride, channel, result, parts);
   } else if (h[H_KIND] == BERNOULLI) {
@@ -1444,14 +1508,75 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
   } else {
     total = softmax_weights(params + channel * levels, levels, exp, last, result);
   }
-  i64 ratio = (1ll << (h[H_PRECISION] + 32)) / total;
-  for (i64 k = 0; k < levels; k++) {
-    result[k] = larger(1, (result[k] * ratio) >> 32);
-    missing -= result[k];
-    most = larger(most, result[k]);
+  normalise_weights(result, levels, total, h[H_PRECISION], 0);
+}
+
+/* A table of 257 numbers at x / 2^bits of its length, by linear interpolation, rounding down. */
+INLINE i64 read_table(const i32 *table, i64 x, int bits) {
+  i64 index = x >> (bits - 8), rest = x & ((1 << (bits - 8)) - 1), low = table[index];
+  return low + (((table[index + 1] - low) * rest) >> (bits - 8));
+}
+
+/* log2 of 1 to 2^24, in steps of 2^-20. */
+INLINE i64 log2_of(const i32 *table, i64 frequency) {
+  i64 x = smaller(larger(frequency, 1), 1 << 24);
+  i64 exponent = 63 - __builtin_clzll((u64)x);
+  return (exponent << 20) + read_table(table, (x << (24 - exponent)) - (1 << 24), 24);
+}
+
+/* Mark the nucleus in `result`: from the largest frequency on, ties from the lowest level on, while the sum before is
+   below top_p; others become 0. All above the least t such that those above it sum to less, and the first ties with it. */
+INLINE i64 keep_nucleus(i64 *restrict result, i64 levels, i64 top_p) {
+  i64 low = 0, high = 1 << 30, before = 0, total = 0;
+  while (low < high) {
+    i64 middle = (low + high) / 2, sum = 0;
+    for (i64 k = 0; k < levels; k++) sum += result[k] > middle ? result[k] : 0;
+    if (sum < top_p) high = middle;
+    else low = middle + 1;
   }
-  while (result[best] != most) best++;
-  result[best] += missing;
+  for (i64 k = 0; k < levels; k++) before += result[k] > low ? result[k] : 0;
+  for (i64 k = 0; k < levels; k++) {
+    if (result[k] == low && before < top_p) before += low;
+    else if (result[k] <= low) result[k] = 0;
+    total += result[k];
+  }
+  return total;
+}
+
+/* Guidance, temperature and top-p: frequencies that sum to 2^30. c and u are the frequencies under the conditions and
+   those of the reference; log counts in steps of 2^-20:
+   l = log u + floor(guidance (log c - log u) / 2^16);  d = floor((max l - l) inverse_temperature / 2^16);
+   w = floor(2^30 2^-(d / 2^20)), and w = c without guidance at temperature 1; normalised, top-p, normalised. */
+INLINE void transform(const program *p, const pt_transform *t, const i64 *c, const i64 *u, i64 *restrict result) {
+  const i32 *h = p->header, *log2 = constant(p, h[H_LOG2]), *exp2 = constant(p, h[H_EXP2]);
+  i64 levels = h[H_LEVELS], best = 0, total = 0;
+  if (t->is_guided || t->inverse_temperature != 1 << 16) {
+    for (i64 k = 0; k < levels; k++) result[k] = log2_of(log2, c[k]);
+    if (t->is_guided) for (i64 k = 0; k < levels; k++) {
+      i64 reference = log2_of(log2, u[k]);
+      result[k] = reference + ((t->guidance * (result[k] - reference)) >> 16);
+    }
+    i64 largest = result[0];
+    for (i64 k = 1; k < levels; k++) largest = larger(largest, result[k]);
+    if (!t->inverse_temperature) {
+      while (result[best] != largest) best++;
+      for (i64 k = 0; k < levels; k++) result[k] = 0;
+      result[best] = 1 << 30;
+      return;
+    }
+    for (i64 k = 0; k < levels; k++) {
+      i64 d = ((largest - result[k]) * t->inverse_temperature) >> 16;
+      result[k] = read_table(exp2, d & ((1 << 20) - 1), 20) >> smaller(d >> 20, 31);
+    }
+  } else {
+    for (i64 k = 0; k < levels; k++) result[k] = c[k];
+  }
+  for (i64 k = 0; k < levels; k++) total += result[k];
+  normalise_weights(result, levels, total, 30, 0);
+  if (t->top_p < 1 << 30) {
+    total = keep_nucleus(result, levels, t->top_p);
+    normalise_weights(result, levels, total, 30, 1);
+  }
 }
 
 /* ---- 6. the loop over an image ---- */
@@ -1464,17 +1589,25 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
   TARGET static void frequencies_##name(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel,  \
                                         i64 *result, i64 *parts) {                                                       \
     frequencies(p, params, pixel, stride, channel, result, parts);                                                       \
+  }                                                                                                                      \
+  TARGET static void transform_##name(const program *p, const pt_transform *t, const i64 *c, const i64 *u, i64 *result) { \
+    transform(p, t, c, u, result);                                                                                       \
   }
 
 #if X86
-DEFINE_FOR(plain, __attribute__((minsize)))
+#if defined(__clang__)
+#define SMALL __attribute__((minsize))
+#else
+#define SMALL
+#endif
+DEFINE_FOR(plain, SMALL)
 DEFINE_FOR(avx2, AVX2)
 DEFINE_FOR(512, AVX512)
 static const pt_level levels_of_x86[] = {
-    [PT_PLAIN] = {execute_plain, frequencies_plain, tile_plain},
-    [PT_AVX2] = {execute_avx2, frequencies_avx2, tile_avx2},
-    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, tile_vnni},
-    [PT_AVX512_VNNI] = {execute_512, frequencies_512, tile_512},
+    [PT_PLAIN] = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, transform_avx2, tile_avx2, 0},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, transform_avx2, tile_vnni, 0},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, transform_512, tile_512, 1},
 };
 
 /* The instruction sets of the processor that the system saves: the best level. */
@@ -1504,11 +1637,11 @@ static const pt_level *level_of(i32 level) {
 }
 #else
 DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, tile_plain};
+static const pt_level level_plain = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0};
 #endif
 
 #if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, tile_neon};
+static const pt_level level_neon = {execute_plain, frequencies_plain, transform_plain, tile_neon, 0};
 
 #if defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
@@ -1526,7 +1659,7 @@ static const pt_level *level_of(i32 level) {
   return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
 }
 #elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, tile_wasm};
+static const pt_level level_wasm = {execute_plain, frequencies_plain, transform_plain, tile_wasm, 0};
 static const pt_level *level_of(i32 level) {
   return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
 }
@@ -1572,32 +1705,49 @@ void pt_write(pt_run *r, int64_t column, int64_t first, int64_t count, const int
     for (i64 j = 0; j < count; j++) canvas_at(r, b, column)[first + j] = (u8)(values[b * count + j] + 128);
 }
 
-/* Write the levels of channels `first` to `last` of a site to the canvas. */
-static void write_levels(pt_run *r, i64 row, i64 column, i64 first, i64 last, const i64 *levels) {
+/* Write the levels of channels `first` to `last` of a site to the canvas; run image b has those of image b mod `images`. */
+static void write_levels(pt_run *r, i64 row, i64 column, i64 first, i64 last, i64 images, const i64 *levels) {
   const i32 *h = r->p.header;
   const i8 *values = constant(&r->p, h[H_VALUES]);
   i64 width = h[H_WIDTH_OF_LEVEL], plane = r->height * r->width;
   for (i64 b = 0; b < r->batch; b++)
     for (i64 c = first; c < last; c++) {
-      i64 level = levels[(b * h[H_CHANNELS] + c) * plane + row * r->width + column];
+      i64 level = levels[(b % images * h[H_CHANNELS] + c) * plane + row * r->width + column];
       for (i64 j = 0; j < width; j++) canvas_at(r, b, column)[c * width + j] = (u8)(values[level * width + j] + 128);
     }
 }
 
 /* The first level whose cumulative frequency exceeds floor(uniform 2^precision). */
-static i64 draw(const pt_run *r, double uniform) {
-  i64 levels = r->p.header[H_LEVELS], reached = 0, total = 1ll << r->p.header[H_PRECISION];
-  i64 target = uniform >= 0 && uniform < 1 ? (i64)(uniform * (double)total) : 0;
+static i64 draw(const i64 *weights, i64 levels, i64 precision, double uniform) {
+  i64 reached = 0, target = uniform >= 0 && uniform < 1 ? (i64)(uniform * (double)(1ll << precision)) : 0;
   for (i64 k = 0; k < levels; k++) {
-    reached += r->weights[k];
+    reached += weights[k];
     if (reached > target) return k;
   }
   return levels - 1;
 }
 
-void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *sizes, volatile int64_t *signal) {
+/* Draw the level of a sub-pixel, and set its frequency under the model. */
+static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels, const double *uniforms, i64 *sizes, const pt_transform *t) {
+  const i32 *h = r->p.header;
+  i64 plane = r->height * r->width, pixel = b * h[H_CHANNELS] * plane + row * r->width + column, at = pixel + c * plane;
+  r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
+  if (t) {
+    i64 image = b + r->batch / 2;
+    if (t->is_guided) r->level->frequencies(&r->p, params_at(r, image, column), levels + pixel, plane, c, r->reference, r->parts);
+    r->level->transform(&r->p, t, r->weights, r->reference, r->drawn);
+    levels[at] = draw(r->drawn, h[H_LEVELS], 30, uniforms[at]);
+  } else {
+    levels[at] = draw(r->weights, h[H_LEVELS], h[H_PRECISION], uniforms[at]);
+  }
+  sizes[at] = r->weights[levels[at]];
+}
+
+void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *sizes,
+               const pt_transform *t, volatile int64_t *signal) {
   const i32 *h = r->p.header;
   i64 channels = h[H_CHANNELS], plane = r->height * r->width, each_step = channels / h[H_SUB_STEPS];
+  i64 images = t && t->is_guided ? r->batch / 2 : r->batch;
   for (i64 row = 0; row < r->height; row++) {
     pt_row(r, row);
     for (i64 i = 0; i < r->width; i++) {
@@ -1605,15 +1755,10 @@ void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *u
       if (signal[0]) return;
       for (i64 first = 0; first < channels; first += each_step) {
         pt_site(r, row, column);
-        for (i64 b = 0; b < r->batch; b++)
-          for (i64 c = first; c < first + each_step; c++) {
-            i64 pixel = b * channels * plane + row * r->width + column, at = pixel + c * plane;
-            if (known[at]) continue;
-            r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
-            levels[at] = draw(r, uniforms[at]);
-            sizes[at] = r->weights[levels[at]];
-          }
-        write_levels(r, row, column, first, first + each_step, levels);
+        for (i64 b = 0; b < images; b++)
+          for (i64 c = first; c < first + each_step; c++)
+            if (!known[(b * channels + c) * plane + row * r->width + column]) draw_level(r, b, row, column, c, levels, uniforms, sizes, t);
+        write_levels(r, row, column, first, first + each_step, images, levels);
       }
       pt_post(r, row, column);
     }
@@ -1649,7 +1794,7 @@ void pt_score(pt_run *r, const int64_t *levels, int64_t *starts, int64_t *sizes,
   for (i64 row = 0; row < r->height; row++) {
     if (r->by_rows) {
       begin_row(r, row);
-      for (i64 column = 0; column < r->width; column++) write_levels(r, row, column, 0, channels, levels);
+      for (i64 column = 0; column < r->width; column++) write_levels(r, row, column, 0, channels, r->batch, levels);
       for (i64 part = ROW; part <= POST; part++) run_part(r, part, row, 0);
       for (i64 column = 0; column < r->width; column++) score_site(r, row, column, 0, channels, levels, starts, sizes, params);
       continue;
@@ -1660,7 +1805,7 @@ void pt_score(pt_run *r, const int64_t *levels, int64_t *starts, int64_t *sizes,
       for (i64 first = 0; first < channels; first += each_step) {
         pt_site(r, row, column);
         score_site(r, row, column, first, first + each_step, levels, starts, sizes, params);
-        write_levels(r, row, column, first, first + each_step, levels);
+        write_levels(r, row, column, first, first + each_step, r->batch, levels);
       }
       pt_post(r, row, column);
     }
@@ -1683,7 +1828,7 @@ void pt_product(const uint8_t *x, const int8_t *w, int64_t rows, int64_t groups,
     i64 here = smaller(WIDTH, columns - j), vectors = vectors_of(here);
     for (i64 m = 0; m < rows; m += ROWS) {
       i64 together = smaller(ROWS, rows - m);
-      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums);
+      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums, 0);
       for (i64 r = 0; r < together; r++)
         for (i64 k = 0; k < here; k++) sums[(m + r) * columns + j + k] = tile_sums[r * WIDTH + k];
     }

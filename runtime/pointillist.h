@@ -41,11 +41,18 @@ PT_API int32_t pt_by_rows(const void *program);
 PT_API pt_run *pt_begin(const void *program, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
                         const int32_t *const *inputs, void *workspace, int32_t level);
 
-/* Draw whole images by inverse CDF. levels [b, c, h, w] are filled where known is 0; uniforms lie in [0, 1);
-   frequencies of the drawn levels are filled where levels are. signal[0] is read: stop if it is not 0;
-   signal[1] is the number of finished rows. */
+/* Classifier-free guidance, temperature and top-p in integers: guidance and 1 / temperature in steps of 2^-16 (0 takes the
+   most probable level), top_p in steps of 2^-30. With `is_guided` a run has each image twice: n under its conditions, and
+   then n under the reference. */
+typedef struct {
+  int64_t is_guided, guidance, inverse_temperature, top_p;
+} pt_transform;
+
+/* Draw whole images by inverse CDF. levels [n, c, h, w] are filled where known is 0; uniforms lie in [0, 1); frequencies
+   of the drawn levels under the model are filled where levels are. `transform`: NULL for the model itself.
+   signal[0] is read: stop if it is not 0; signal[1] is the number of finished rows. */
 PT_API void pt_sample(pt_run *run, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *frequencies,
-                      volatile int64_t *signal);
+                      const pt_transform *transform, volatile int64_t *signal);
 
 /* Compute what an entropy coder needs of the sub-pixels of known images: the start and the frequency of each level;
    and, where `params` is not NULL, the parameters [b, h, w, p] instead. */

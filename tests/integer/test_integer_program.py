@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.distributions.transform import Transform
 from pointillist.engine import executors
 from pointillist.engine.c.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.head.frequencies import frequencies, intervals
@@ -124,6 +125,31 @@ def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: py
     check_steps(integer_model, x, inputs, order, due, "compiled")
     for threads in (1, 2):
         found = integer_model.sample(uniforms, executor="compiled", threads=threads)
+        assert np.array_equal(found[0], drawn)
+        assert np.array_equal(found[1], nats)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Transform(guidance=3.0),
+        Transform(temperature=0.7),
+        Transform(temperature=0.0),
+        Transform(top_p=0.8),
+        Transform(guidance=0.3, temperature=1.3, top_p=0.5),
+    ],
+)
+@pytest.mark.parametrize("name", ["gated-pixelcnn", "gated-256", "pixelcnn-pp-rgb", "gated-binary"])
+def test_transforms_in_c_draw_what_numpy_draws(name: str, transform: Transform) -> None:
+    """With guidance, temperature and top-p, with conditions, for any number of threads."""
+    _, integer_model, x = integer_case(name)
+    if transform.is_guided and not integer_model.classes:
+        transform = transform.unguided()
+    given = {"label": [0, 1, None]} if integer_model.classes else {}
+    uniforms = np.random.default_rng(4).random(tuple(x.shape))
+    drawn, nats = integer_model.sample(uniforms, transform=transform, executor="numpy", **given)
+    for threads in (1, 2):
+        found = integer_model.sample(uniforms, transform=transform, executor="compiled", threads=threads, **given)
         assert np.array_equal(found[0], drawn)
         assert np.array_equal(found[1], nats)
 

@@ -34,7 +34,7 @@ def sample_batch(
             sub-pixels add no nats. A mask has begun the stage.
         transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
-        threads: how many share the batch; the result is the same for any number. One draws with a `transform`.
+        threads: how many share the batch; the result is the same for any number. Numpy, torch and masks have one.
         executor: one of `EXECUTORS`; the result is the same.
 
     Raises:
@@ -56,21 +56,20 @@ def _fill(
     executor: str,
 ) -> None:
     """Fill in the levels of a batch and their frequencies."""
-    if not transform.is_identity or batch.params is not None or batch.mask is not None:
+    chosen = choose_executor(program, executor)
+    if batch.params is not None or batch.mask is not None or chosen == "numpy":
         _step(program, inputs, batch, transform, on_row, executor)
-        return
-    match choose_executor(program, executor):
-        case "numpy":
-            _step(program, inputs, batch, transform, on_row, executor)
-        case "compiled":
-            from pointillist.engine.c.run import sample_in_c
+    elif chosen == "compiled":
+        from pointillist.engine.c.run import sample_in_c
 
-            sample_in_c(program, inputs, batch, on_row, threads)
-        case "torch":
-            from pointillist.engine.torch.device import device_of
-            from pointillist.engine.torch.integers import sample_integers
+        sample_in_c(program, inputs, batch, transform, on_row, threads)
+    elif not transform.is_identity:
+        _step(program, inputs, batch, transform, on_row, executor)
+    else:
+        from pointillist.engine.torch.device import device_of
+        from pointillist.engine.torch.integers import sample_integers
 
-            sample_integers(program, inputs, batch, device_of(executor), on_row)
+        sample_integers(program, inputs, batch, device_of(executor), on_row)
 
 
 def _step(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pointillist.engine.c.blob import (
     BUFFER,
+    CONSTANTS,
     MAP,
     NO_OPERAND,
-    OPERATION,
     TYPES,
     Code,
     Operand,
@@ -24,6 +24,7 @@ from pointillist.engine.c.blob import (
     write_blob,
 )
 from pointillist.engine.head.tables import tanh_table
+from pointillist.engine.head.transform import EXP_TABLE, LOG_TABLE
 from pointillist.engine.numpy.schedule import runs_by_rows
 from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import (
@@ -98,6 +99,7 @@ class Lowering:
         header = [KINDS.index(head.kind), head.channels, head.levels, head.mixtures, head.precision]
         header += [program.num_sub_steps, head.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
         header += [runs_by_rows(program), *params, *tables, self.pool.add(head.canvas_values)]
+        header += [self.pool.add(table.astype(np.int32)) for table in (LOG_TABLE, EXP_TABLE)]
         inputs = [number for one in program.inputs.values() for number in (one.kind == "map", one.channels)]
         maps = [number for each in program.maps for number in self._map(each)]
         caches = [n for each in program.kv_caches for n in (each.channels, each.key_channels, each.num_heads, 0)]
@@ -119,7 +121,7 @@ class Lowering:
         out = NO_OPERAND if i.output is None else self.operand(i.output) if i.output.value not in self.gathers else None
         if out is None:
             return []
-        x, z = ([*map(self._input, i.inputs[:2]), NO_OPERAND, NO_OPERAND])[:2]
+        x, z, last = [*map(self._input, i.inputs[:3]), NO_OPERAND, NO_OPERAND, NO_OPERAND][:3]
         number, taps, side, name = 0, (0, 0), 0, i.opcode
         if i.opcode in ("STORE", "SHIFT_DOWN"):
             name = "COPY"
@@ -144,9 +146,8 @@ class Lowering:
         parity = -1 if i.row_parity is None else i.row_parity
         scale = _log2(1 if phase == Phase.IMAGE else i.scale)
         fields = [int(Code[name]), int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]
-        fields += [self.pool.add(array) for array in self._constants(i)]
-        third = self.operand(i.inputs[2]) if len(i.inputs) > 2 else NO_OPERAND
-        return [*fields, *[-1] * (OPERATION - len(third) - len(fields)), *third]
+        constants = [self.pool.add(array) for array in self._constants(i)]
+        return [*fields, *constants, *[-1] * (CONSTANTS - len(constants)), *last]
 
     def _input(self, view: View) -> Operand:
         return NO_OPERAND if view.value in self.gathers else self.operand(view)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.c.blob import aligned
 from pointillist.engine.c.library import KERNELS, chosen_level, load_library
@@ -166,6 +167,7 @@ def sample_in_c(
     program: Program,
     inputs: Mapping[str, IntArray],
     batch: SampleBatch,
+    transform: Transform = IDENTITY,
     on_row: Callable[[int], None] | None = None,
     threads: int = 1,
 ) -> None:
@@ -174,12 +176,16 @@ def sample_in_c(
     assert batch.sizes is not None
     batch.check(program.params.channels)
     arrays = (batch.levels, batch.known, batch.uniforms, batch.sizes)
-    inputs = prepare_inputs(program, count, inputs, (height, width))
+    copies = 1 + transform.is_guided
+    inputs = prepare_inputs(program, count * copies, inputs, (height, width))
+    numbers = (ctypes.c_int64 * 4)(transform.is_guided, *transform.integers)
+    pointer = None if transform.is_identity else ctypes.addressof(numbers)
 
     def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
-        own = {name: array[part] for name, array in inputs.items()}
-        images = Run(program, part.stop - part.start, (height, width), own)
-        images.library.pt_sample(images.address, *(array[part].ctypes.data for array in arrays), signal.ctypes.data)
+        rows = np.concatenate([np.arange(count)[part] + copy * count for copy in range(copies)])
+        images = Run(program, len(rows), (height, width), {name: array[rows] for name, array in inputs.items()})
+        pointers = [array[part].ctypes.data for array in arrays]
+        images.library.pt_sample(images.address, *pointers, pointer, signal.ctypes.data)
 
     run_slices(run, split_batch(count, threads), on_row)
 

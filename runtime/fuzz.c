@@ -1,0 +1,119 @@
+/* Damage programs, and run those that the check accepts: built with sanitizers by `tests/hostile/fuzz_runtime.py`.
+
+       fuzz CASES SEED FILE...
+
+   Each case changes a few numbers of a program, which lies in memory of exactly its size, and checks it. Where the check
+   accepts it, a few pixels are drawn and scored by every kernel of this processor, in a workspace of exactly the size
+   that the library asked for; all of them must give the same levels. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pointillist.h"
+
+enum { MOST_FILES = 64, PIXELS = 4096, MOST_BYTES = 1 << 24 };
+static uint64_t state;
+
+static uint64_t draw(uint64_t below) {
+  state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+  return (state >> 11) % below;
+}
+
+static void *aligned(int64_t size) {
+  void *result = 0;
+  if (posix_memalign(&result, 64, (size_t)(size ? size : 1))) abort();
+  return result;
+}
+
+/* Change a word to an interesting number, or to another word of the program; most of them in its tables. */
+static void damage(uint8_t *program, int64_t size) {
+  static const int32_t numbers[] = {0, 1, -1, 2, 3, 4, 7, 16, 62, 63, 64, 127, 128, 255, 256, 4096, 1 << 20, 1 << 24, 1 << 26, INT32_MAX, INT32_MIN};
+  int32_t *words = (int32_t *)program;
+  int64_t count = size / 4, tables = count < 4096 ? count : 4096;
+  for (uint64_t n = 1 + draw(3); n > 0; n--) {
+    int64_t at = (int64_t)draw(4) ? (int64_t)draw((uint64_t)tables) : (int64_t)draw((uint64_t)count);
+    switch (draw(4)) {
+      case 0: words[at] = numbers[draw(sizeof numbers / sizeof *numbers)]; break;
+      case 1: words[at] = words[draw((uint64_t)tables)]; break;
+      case 2: words[at] = (int32_t)((uint32_t)words[at] + (uint32_t)draw(5) - 2u); break;
+      default: program[draw((uint64_t)size)] ^= (uint8_t)(1 << draw(8));
+    }
+  }
+}
+
+/* Draw and score a few pixels by one level; return a hash of all results, or 0 where they do not fit. */
+static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_t height, int64_t width) {
+  const int32_t *header = (const int32_t *)program;
+  int64_t channels = header[11], count = batch * channels * height * width, n = header[24] * batch * height * width;
+  int64_t inputs = header[6], size = pt_workspace(program, batch, height, width, 0);
+  if (size < 0 || size > MOST_BYTES || count > PIXELS || n > MOST_BYTES) return 0;
+  const int32_t *table = header + 32 + header[3] * 4 + header[4] * 8 + header[5] * 4;
+  const int32_t **values = aligned(inputs * 8);
+  for (int64_t i = 0; i < inputs; i++) {
+    int64_t numbers = batch * table[2 * i + 1] * (table[2 * i] ? height * width : 1);
+    int32_t *each = aligned(numbers * 4);
+    for (int64_t k = 0; k < numbers; k++) each[k] = (int32_t)(k * 7919 % 300 - 150);
+    values[i] = each;
+  }
+  int64_t *levels = aligned(count * 8), *sizes = aligned(count * 8), *starts = aligned(count * 8), signal[2] = {0, 0};
+  double *uniforms = aligned(count * 8);
+  uint8_t *known = aligned(count), *workspace = aligned(size);
+  int32_t *params = aligned(n * 4);
+  const pt_transform transform = {batch % 2 == 0, 3 << 16, 5 << 14, 9 << 26};
+  for (int64_t k = 0; k < count; k++) levels[k] = sizes[k] = 0, uniforms[k] = (double)(k * 611953 % 1000003) / 1000003, known[k] = k % 7 == 3;
+  pt_run *r = pt_begin(program, batch, height, width, 0, values, workspace, level);
+  pt_sample(r, levels, known, uniforms, sizes, batch > 1 ? &transform : 0, signal);
+  uint64_t hash = 1469598103934665603u;
+  for (int by_rows = 0; by_rows <= pt_by_rows(program); by_rows++) {
+    int64_t again = pt_workspace(program, batch, height, width, by_rows);
+    uint8_t *space = aligned(again);
+    r = pt_begin(program, batch, height, width, by_rows, values, space, level);
+    pt_score(r, levels, starts, sizes, params);
+    r = pt_begin(program, batch, height, width, by_rows, values, space, level);
+    pt_score(r, levels, starts, sizes, 0);
+    free(space);
+    for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)(levels[k] + 31 * starts[k] + 977 * sizes[k])) * 1099511628211u;
+  }
+  for (int64_t i = 0; i < inputs; i++) free((void *)values[i]);
+  free(values), free(levels), free(sizes), free(starts), free(uniforms), free(known), free(workspace), free(params);
+  return hash | 1;
+}
+
+int main(int argc, char **argv) {
+  uint8_t *files[MOST_FILES];
+  int64_t sizes[MOST_FILES], accepted = 0, cases = atoll(argv[1]);
+  int count = argc - 3 < MOST_FILES ? argc - 3 : MOST_FILES;
+  state = (uint64_t)atoll(argv[2]) * 2654435761u + 88172645463325252u;
+  for (int i = 0; i < count; i++) {
+    FILE *file = fopen(argv[3 + i], "rb");
+    fseek(file, 0, SEEK_END);
+    sizes[i] = ftell(file);
+    rewind(file);
+    files[i] = aligned(sizes[i]);
+    if (fread(files[i], 1, (size_t)sizes[i], file) != (size_t)sizes[i]) return 2;
+    fclose(file);
+    if (pt_check(files[i], sizes[i])) return printf("%s: not accepted as it is\n", argv[3 + i]), 2;
+  }
+  for (int64_t n = 0; n < cases; n++) {
+    int i = (int)draw((uint64_t)count);
+    uint8_t *program = aligned(sizes[i]);
+    memcpy(program, files[i], (size_t)sizes[i]);
+    damage(program, sizes[i]);
+    if (pt_check(program, sizes[i]) == 0) {
+      int64_t batch = 1 + (int64_t)draw(2), height = 1 + (int64_t)draw(4), width = 1 + (int64_t)draw(4);
+      const int32_t *header = (const int32_t *)program;
+      accepted++;
+      if (n % 8) height = width = 0; /* most cases only try the check and the layout */
+      else if (header[18]) height = header[18], width = header[19];
+      pt_workspace(program, batch, 3, 3, 0);
+      uint64_t due = run(program, PT_PLAIN, batch, height, width);
+      for (int32_t level = 1; level <= PT_WASM; level++)
+        if (pt_has_level(level) && run(program, level, batch, height, width) != due)
+          return printf("case %lld: level %d gives other levels\n", (long long)n, level), 1;
+    }
+    free(program);
+  }
+  for (int i = 0; i < count; i++) free(files[i]);
+  printf("%lld cases, %lld accepted, no finding\n", (long long)cases, (long long)accepted);
+  return 0;
+}

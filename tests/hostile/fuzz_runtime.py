@@ -1,0 +1,78 @@
+"""Damage integer programs, and run what the library in C accepts, under the address and undefined-behaviour sanitizers.
+
+    python -m tests.hostile.fuzz_runtime --cases 1000000 --seed 1
+
+Needs a C compiler with sanitizers, `cc` or what `CC` names. See `runtime/fuzz.c`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pointillist as pt
+from pointillist.engine.c.lower import lower
+
+RUNTIME = Path(__file__).parents[2] / "runtime"
+OPTIONS = ("-O1", "-g", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-psabi")
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gated": ("gated-pixelcnn", {"shape": (1, 2, 3), "levels": 2, "layers": 2, "classes": ("a", "b")}),
+    "rgb": ("gated-pixelcnn", {"shape": (3, 3, 2), "levels": 4, "layers": 1, "channels": 6}),
+    "mixture": ("pixelcnn-pp", {"shape": (3, 3, 4), "levels": 8, "likelihood": "mixture", "layers": 1}),
+    "attention": ("pixelsnail", {"shape": (1, 3, 3), "levels": 4, "blocks": 1, "layers": 1, "heads": 2}),
+    "row": ("row-lstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),
+    "diagonal": ("diagonal-bilstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),
+    "s-curve": ("locally-masked-pixelcnn", {"shape": (1, 3, 3), "levels": 4, "layers": 1, "orders": ("s-curve",)}),
+}
+"""Small models, which together have every opcode of their networks."""
+
+
+def compiler() -> str | None:
+    """Return the path of a C compiler; None if there is none."""
+    return shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
+
+
+def build(folder: Path) -> Path:
+    """Compile the fuzzer, and return its path."""
+    path, command = folder / "fuzz", compiler()
+    assert command is not None, "a C compiler is needed"
+    subprocess.run([command, *OPTIONS, "-o", str(path), "fuzz.c", "pointillist.c"], cwd=RUNTIME, check=True)
+    return path
+
+
+def write_programs(folder: Path) -> list[Path]:
+    """Write the programs that are damaged, and return their paths."""
+    paths = []
+    for name, (network, settings) in MODELS.items():
+        torch.manual_seed(0)
+        model = pt.build(network, **{"channels": 4, **settings}).eval()
+        x = torch.randint(0, settings["levels"], (2, *settings["shape"]))
+        paths.append(folder / f"{name}.bin")
+        paths[-1].write_bytes(lower(pt.quantize_integer(model, x).programs[0]).tobytes())
+    return paths
+
+
+def run(cases: int, seed: int) -> subprocess.CompletedProcess[str]:
+    """Run so many cases; the exit code is 0 if nothing was found."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        command = [str(build(folder)), str(cases), str(seed), *map(str, write_programs(folder))]
+        return subprocess.run(command, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cases", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    result = run(options.cases, options.seed)
+    print(result.stdout, result.stderr, sep="\n")
+    sys.exit(result.returncode)
