@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,7 @@ def test_everything_public_shows_itself_briefly(model: pt.PixelModel, digits: pt
     assert repr(pt.DataOptions(size=8)) == "DataOptions(size=(8, 8))"
 
 
-def test_progress_is_shown_after_two_seconds_where_somebody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_after_a_second_where_somebody_sees_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """One bar at a time; none without a terminal or notebook."""
     opened: list[str] = []
     monkeypatch.setattr(progress.Bar, "_open", lambda bar: opened.append(bar.description))
@@ -170,6 +171,21 @@ def test_progress_is_shown_after_two_seconds_where_somebody_sees_it(monkeypatch:
         clock[0] += 3
         bar.show(1)
     assert opened == ["outer"]
+
+
+def test_a_bar_appears_before_the_first_step_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a timer, which ends with the work."""
+    opened: list[str] = []
+    monkeypatch.setattr(progress.Bar, "_open", lambda bar: opened.append(bar.description))
+    monkeypatch.setattr(progress, "is_seen", lambda: True)
+    monkeypatch.setattr(progress, "PROGRESS_DELAY_S", 0.05)
+    with progress.Bar("quick", 2):
+        pass
+    time.sleep(0.2)
+    assert opened == []
+    with progress.Bar("slow", 0):
+        time.sleep(0.3)
+    assert opened == ["slow"]
 
 
 def test_long_work_follows_a_bar(monkeypatch: pytest.MonkeyPatch, model: pt.PixelModel, digits: pt.DataSplits) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import system
+from pointillist.cli import app
 from pointillist.compression.files import open_inputs
 from pointillist.images import ImageSpec, dequantise, quantise
 from pointillist.system import measure_peak_memory
@@ -94,3 +96,17 @@ def test_archives_become_arrays_of_the_same_values() -> None:
             assert archive["x"].dtype == np.uint8
             assert np.array_equal(archive["x"], values)
     assert isinstance(pt.load("digits").image, ImageSpec)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [("20000x20000", "320,000x320,000"), ("4200x10", "side of more than 65,535"), ("100x100", "")]
+)
+def test_a_picture_of_a_map_that_no_viewer_opens(size: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused before a level is sampled."""
+    monkeypatch.setattr("pointillist.sampling.plan.SamplePlan.draw", lambda *_, **__: pytest.fail("it was sampled"))
+    command = ["sample", "dungeons", "-n", 1, "--size", size, "--out", "a.png"]
+    if words:
+        assert words in fails(*command)
+    else:
+        with pytest.raises(pytest.fail.Exception):
+            CliRunner().invoke(app, [str(word) for word in command], catch_exceptions=False)

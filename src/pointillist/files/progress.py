@@ -1,4 +1,4 @@
-"""Progress bars: shown on a terminal or in a notebook, once the work has taken two seconds, one at a time."""
+"""Progress bars: shown on a terminal or in a notebook, once the work has taken a second, one at a time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-PROGRESS_DELAY_S = 2.0  # before a progress bar appears
+PROGRESS_DELAY_S = 1.0  # before a progress bar appears
 _busy = threading.Lock()
 
 
 class Bar:
     """A progress bar that appears only if the work takes longer than `PROGRESS_DELAY_S`, and only where it is seen.
+
+    It appears by itself, also before the first step is done. The total may be set later, when it is known.
 
     Within another bar, or `exclusive()`, it stays silent.
 
@@ -34,31 +36,50 @@ class Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._alone = False
+        self._done = 0
+        self._guard = threading.Lock()
+        self._timer: threading.Timer | None = None
 
     def __enter__(self) -> Bar:
         self._alone = _busy.acquire(blocking=False)
+        if self._alone and is_seen():
+            self._timer = threading.Timer(PROGRESS_DELAY_S, self._appear)
+            self._timer.daemon = True
+            self._timer.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        with self._guard:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._progress is not None:
+                self._progress.stop()
         if self._alone:
             _busy.release()
 
     def show(self, done: int) -> None:
         """Show that `done` of the total are finished."""
-        if self._progress is None:
-            if not self._alone or time.monotonic() - self._started < PROGRESS_DELAY_S or not is_seen():
-                return
-            self._open()
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done)
+        self._done = done
+        with self._guard:
+            if self._progress is None:
+                if not self._alone or time.monotonic() - self._started < PROGRESS_DELAY_S or not is_seen():
+                    return
+                self._open()
+            if self._progress is not None and self._task is not None:
+                self._progress.update(self._task, completed=done, total=self.total or None)
 
     def follow(self, done: int, total: int) -> None:
         """Show progress, with the signature of `on_progress`; the total is known."""
         self.show(done)
+
+    def _appear(self) -> None:
+        """Open the bar from the timer, unless the work has ended or shown it."""
+        with self._guard:
+            if self._progress is None and self._timer is not None:
+                self._open()
 
     def _open(self) -> None:
         from rich.console import Console
@@ -69,7 +90,7 @@ class Bar:
         times = (TimeElapsedColumn(), TextColumn("ETA"), Remaining())
         self._progress = Progress(*columns, *times, console=Console(stderr=True), transient=True)
         self._progress.start()
-        self._task = self._progress.add_task(self.description, total=self.total)
+        self._task = self._progress.add_task(self.description, total=self.total or None, completed=self._done)
 
 
 @contextmanager

@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pointillist.commands.archives.settings import STANDARD, CompressSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
 from pointillist.commands.texts import size_text
 from pointillist.files.progress import Bar
+
+if TYPE_CHECKING:
+    from pointillist.images import ImageSpec
+    from pointillist.portable import IntegerModel
 
 
 def compress(settings: CompressSettings) -> Report | None:
@@ -22,12 +26,8 @@ def compress(settings: CompressSettings) -> Report | None:
     Raises:
         ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or an image.
     """
-    from pointillist.compression.api import resolve_labels
-    from pointillist.compression.files import open_inputs
     from pointillist.compression.models import as_integer_model, image_of
-    from pointillist.compression.writer import ArchiveWriter
     from pointillist.errors import ConfigError
-    from pointillist.system import available_cores
 
     out = settings.out
     if out == STANDARD and settings.as_json:
@@ -35,14 +35,26 @@ def compress(settings: CompressSettings) -> Report | None:
     if out != STANDARD:
         reject_existing(Path(out), settings.force)
     integer_model, image = as_integer_model(settings.model), image_of(settings.model)
+    with Bar("compressing", 0) as bar:
+        return _compress(settings, integer_model, image, bar)
+
+
+def _compress(settings: CompressSettings, integer_model: IntegerModel, image: ImageSpec, bar: Bar) -> Report | None:
+    """Compress with a bar, which also stands while the headers of many pictures are read."""
+    from pointillist.compression.api import resolve_labels
+    from pointillist.compression.files import open_inputs
+    from pointillist.compression.writer import ArchiveWriter
+    from pointillist.system import available_cores
+
+    out = settings.out
     inputs = open_inputs(settings.files, image, settings.model)
+    bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
     coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
     coding |= {"order": settings.order, "labels": labels is not None, "threads": settings.threads or available_cores()}
     started, sub_pixels = time.perf_counter(), 0
     with (
         _opened(out) as file,
-        Bar("compressing", inputs.count) as bar,
         ArchiveWriter(file, integer_model, **coding) as archive,
     ):
         archive.add_metadata(inputs.metadata)

@@ -51,6 +51,8 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
         check_animation(settings.animate, kind, settings.force)
     seed = unfinished_seed(path) if kind in ("files", "npz") and settings.seed is None else settings.seed
     images = PlannedImages.of(opened, settings, sheet, seed)
+    tile = (1, 1) if model.tileset is None else model.tileset.tile_size
+    writers.check_picture(kind, sheet.total, images.plan.size, tile)
     for text in (*describe_threads(settings.threads), *notes(model, sheet)):
         note(f"note       {text}")
     if settings.verbose:

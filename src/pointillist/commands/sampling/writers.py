@@ -14,7 +14,7 @@ from pointillist.commands.paths import reject_existing
 from pointillist.commands.sampling.archive import as_files
 from pointillist.commands.sampling.maps import check_maps, encode_maps
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, counted
 from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class Totals:
         return np.concatenate(self._gains) / math.log(2) if self._gains else None
 
 
+MAX_SIDE = 65_535
+"""Longest side of a picture, in pixels: that of most formats."""
+_BYTES_PER_PIXEL = 12  # the picture in colour, its copy in a sheet, and its bytes as PNG
+
+
 def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset: bool, force: bool) -> None:
     """Reject, before sampling, what could not be written.
 
@@ -87,6 +92,35 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
         reject_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
+
+
+def check_picture(kind: str, total: int, size: tuple[int, int], tile: tuple[int, int]) -> None:
+    """Reject a picture that would not fit in memory, or that no viewer opens, before anything is sampled.
+
+    Args:
+        kind: format of the output.
+        total: number of images.
+        size: height and width of each.
+        tile: height and width of the picture of a level; (1, 1) without a tileset. A sheet shrinks its tiles.
+
+    Raises:
+        ConfigError: if a side is too long.
+        DataError: if it does not fit in memory.
+    """
+    from pointillist.system import check_memory
+
+    if kind not in ("image", "sheet", "atlas", "files", "png"):
+        return
+    tile = (1, 1) if kind in ("sheet", "atlas") else tile
+    height, width = size[0] * tile[0], size[1] * tile[1]
+    if max(height, width) > MAX_SIDE:
+        raise ConfigError(
+            f"A picture of {height:,}x{width:,} has a side of more than {MAX_SIDE:,} pixels, which no viewer opens: "
+            "choose a smaller `size`, or write `--out NAME.npz`."
+        )
+    at_once = total if kind in ("image", "sheet", "atlas") else 1
+    what = f"{counted(at_once, 'picture')} of {height:,}x{width:,}"
+    check_memory(at_once * height * width * _BYTES_PER_PIXEL, what, "choose a smaller `size` or fewer images")
 
 
 def write_pictures(

@@ -1,0 +1,56 @@
+"""The quick part of the sweep of all commands: cases spread over all options and files; see `sweep.py` for all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from .sweep import Case, fault, prepare, run_case
+
+QUICK = 24
+"""Cases of `make test`."""
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
+    folder = tmp_path_factory.mktemp("sweep")
+    return folder, prepare(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("part", range(2))
+def test_every_end_is_a_sentence(cases: tuple[Path, list[Case]], part: int) -> None:
+    """No traceback, no hang, no memory, and nothing left of what failed."""
+    folder, chosen = cases
+    step = len(chosen) // (QUICK // 2)
+    failures = {str(case): why for case in chosen[part * step // 2 :: step] if (why := run_case(case, folder))}
+    assert not failures
+
+
+@pytest.mark.slow
+def test_the_whole_sweep(cases: tuple[Path, list[Case]]) -> None:
+    folder, chosen = cases
+    assert not {str(case): why for case in chosen if (why := run_case(case, folder))}
+
+
+def test_what_counts_as_a_failure() -> None:
+    """A traceback, another exit code, half a sentence, a file that is left, time and memory."""
+    case, end = (
+        Case(("info", "x")),
+        SimpleNamespace(exception=None, exit_code=2, output="Error: x is bad: remove it.\n"),
+    )
+    assert fault(case, end, 0, 1.0, []) is None
+    assert fault(Case(case.words, long=True), None, 0, 1.0, []) is None
+    for result, spent, left in (
+        (end, 2**40, []), (end, 0, ["out"]), (None, 0, []),
+        (SimpleNamespace(exception=KeyError("x"), exit_code=1, output=""), 0, []),
+        (SimpleNamespace(exception=None, exit_code=3, output=""), 0, []),
+        (SimpleNamespace(exception=None, exit_code=0, output="Traceback (most"), 0, []),
+        (SimpleNamespace(exception=None, exit_code=2, output="Error: x is bad, so\n"), 0, []),
+        (SimpleNamespace(exception=None, exit_code=2, output="x is bad.\n"), 0, []),
+    ):  # fmt: skip
+        assert fault(case, result, spent, 1.0, left) is not None
+    assert fault(case, end, 0, 30.0, []) is not None
