@@ -33,17 +33,17 @@ from pointillist.engine.particles import (
     DRAWN,
     WEIGHED,
     ParticleBatch,
+    check_particles,
     effective_sample_size,
     log_mean_exp,
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError, counted
+from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
 from pointillist.sampling.pixel import negative_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
-from pointillist.system import check_memory
 
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
@@ -115,9 +115,6 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     return _Group(chosen, particles.log_evidence, ess, acceptance)
 
 
-_BYTES_PER_LEVEL = 48  # a level, its uniform, their copies in the raster frame, and what resampling gathers
-
-
 def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
     """Draw the particles of one image of a task.
 
@@ -160,11 +157,7 @@ def _particle_batch(task: CompletionTask, number: int, image: int, candidate: in
     flat = task.allowed is not None or len(task.model.stages(*roles.shape[1:])) > 1
     counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
     most = int(counts.max())
-    check_memory(
-        most * roles.size * _BYTES_PER_LEVEL,
-        f"{counted(most, 'particle')} of {'x'.join(map(str, roles.shape))} levels (`particles` (={task.particles}))",
-        "take fewer",
-    )
+    check_particles(most, roles.size, task.particles)
     uniforms = seeded_uniforms(task.seed or 0, range(number * most, (number + 1) * most), task.shape, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
     levels = order.to_raster(task.levels[image].expand(most, -1, -1, -1))

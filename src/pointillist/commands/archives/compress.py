@@ -7,17 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from pointillist.commands.archives.settings import STANDARD, CompressSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
 from pointillist.commands.texts import size_text
 from pointillist.files.progress import Bar
-
-if TYPE_CHECKING:
-    from pointillist.images import ImageSpec
-    from pointillist.portable import IntegerModel
 
 
 def compress(settings: CompressSettings) -> Report | None:
@@ -26,7 +22,6 @@ def compress(settings: CompressSettings) -> Report | None:
     Raises:
         ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or an image.
     """
-    from pointillist.compression.models import as_integer_model, image_of
     from pointillist.errors import ConfigError
 
     out = settings.out
@@ -34,19 +29,20 @@ def compress(settings: CompressSettings) -> Report | None:
         raise ConfigError("`--json` and `--out -` both take standard output: choose one.")
     if out != STANDARD:
         reject_existing(Path(out), settings.force)
-    integer_model, image = as_integer_model(settings.model), image_of(settings.model)
     with Bar("compressing", 0) as bar:
-        return _compress(settings, integer_model, image, bar)
+        return _compress(settings, bar)
 
 
-def _compress(settings: CompressSettings, integer_model: IntegerModel, image: ImageSpec, bar: Bar) -> Report | None:
+def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     """Compress with a bar, which also stands while the headers of many pictures are read."""
     from pointillist.compression.api import resolve_labels
     from pointillist.compression.files import open_inputs
+    from pointillist.compression.models import as_integer_model, image_of
     from pointillist.compression.writer import ArchiveWriter
     from pointillist.system import available_cores
 
     out = settings.out
+    integer_model, image = as_integer_model(settings.model), image_of(settings.model)
     inputs = open_inputs(settings.files, image, settings.model)
     bar.total = inputs.count
     labels = resolve_labels(integer_model, settings.label, 1)
