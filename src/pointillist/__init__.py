@@ -157,7 +157,11 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
+        from pointillist.files.suggestions import UnknownNameError
+
+        if name.startswith("_"):
+            raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
+        raise UnknownNameError("pt", name, __all__)
     home = importlib.import_module(_HOME[name])
     value = getattr(home, name, home)
     globals()[name] = value

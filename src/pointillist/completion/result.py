@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -72,15 +72,4 @@ class Completions(Samples):
 
     def sorted(self) -> Completions:
         """Return the same completions, the most probable one first."""
-        rank = torch.argsort(self.nats, descending=True, stable=True)
-        texts = None if self.texts is None else tuple(self.texts[i] for i in rank.tolist())
-        return replace(
-            self,
-            levels=self.levels[rank],
-            nats=self.nats[rank],
-            labels=self.labels[rank],
-            numbers=self.numbers[rank],
-            log_weights=self.log_weights[rank],
-            gain=None if self.gain is None else self.gain[rank],
-            texts=texts,
-        )
+        return self[torch.argsort(self.nats, descending=True, stable=True)]

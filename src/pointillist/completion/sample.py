@@ -13,7 +13,7 @@ from torch import Tensor
 from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
-from pointillist.conditioning import Label
+from pointillist.conditioning import Label, count_images
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
@@ -40,7 +40,7 @@ class SampleCallKwargs(SampleKwargs, total=False):
 
 def sample(
     model: GenerativeModel | str | Path,
-    n: int,
+    n: int | None = None,
     label: Label = None,
     text: Any = None,
     *,
@@ -52,6 +52,7 @@ def sample(
 
     Args:
         model: a model, or the name or folder of one; a hierarchy is sampled scale by scale.
+        n: number of images; None for one image for each value of the conditions, or a single one.
         label, text: conditions, one value for all images or one for each; None samples without. See
             `ModelConditions.inputs`.
         seamless: `x`, `y` or `both` for images that tile from left to right, from top to bottom, or both. An image is
@@ -74,10 +75,12 @@ def sample(
 
     Example:
         model = pt.load("digits")
-        pt.sample(model, 16, label=3, guidance=2.0, seed=0).images[0].save("three.png")
+        pt.sample(model, 16, label=3, guidance=2.0, seed=0).save("threes.png")
+        pt.sample("icons", text=["heart", "home"])[1]  # a picture of the second
     """
     if not isinstance(model, (PortableModel, SelfSampling)):
         model = as_model(model)  # type: ignore[arg-type]
+    n = count_images({"label": label, "text": text, **settings}) if n is None else n
     if seamless is not None:
         if not isinstance(model, PixelModel):
             raise ConfigError(f"`seamless` (={seamless}) needs a pixel model, loaded with torch: leave it out.")

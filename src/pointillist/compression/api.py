@@ -14,9 +14,11 @@ from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, ShapeError
+from pointillist.files.suggestions import checked_keywords
 from pointillist.portable import IntegerModel
 
 
+@checked_keywords
 def compress(
     model: Any,
     images: Any,
@@ -73,6 +75,7 @@ def compress(
     return file.getvalue()
 
 
+@checked_keywords
 def decompress(
     archive: bytes, model: Any = None, *, max_sub_pixels: int = MAX_SUB_PIXELS, threads: int = 1
 ) -> IntArray | list[IntArray]:

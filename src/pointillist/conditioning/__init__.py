@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pointillist.conditioning.hint import HintConfig, HintReader, hint_rule
     from pointillist.conditioning.image_preprocessors import HintPreprocessor
     from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
-    from pointillist.conditioning.keywords import ConditionKwargs
+    from pointillist.conditioning.keywords import ConditionKwargs, count_images
     from pointillist.conditioning.known import OBSERVED, KnownConfig
     from pointillist.conditioning.label import NO_LABEL, LabelConfig
     from pointillist.conditioning.portable import PortableEncoder
@@ -84,7 +84,7 @@ _MODULES = {
         "ConditionInputs",
         "MaskedValue",
     ),
-    "keywords": ("ConditionKwargs",),
+    "keywords": ("ConditionKwargs", "count_images"),
     "known": (
         "OBSERVED",
         "KnownConfig",
@@ -137,6 +137,7 @@ __all__ = [
     "VectorConfig",
     "VectorEncoder",
     "condition_kinds",
+    "count_images",
     "embedding_cache",
     "hint_rule",
     "label_input",

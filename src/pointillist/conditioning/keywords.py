@@ -23,3 +23,35 @@ class ConditionKwargs(TypedDict, total=False):
     attributes: Mapping[str, Any] | None
     vector: Any
     hint: Any
+
+
+def count_images(conditions: Mapping[str, Any]) -> int:
+    """Return the number of images that conditions describe: as many as one of them has values; 1 where all have one.
+
+    ```python
+    count_images({"text": ["heart", "home"], "label": "tabler"})  # 2
+    ```
+
+    Args:
+        conditions: values by keyword, as for `ConditionKwargs`; `label` and `text`; `uniforms`. Others are ignored.
+    """
+    attributes = conditions.get("attributes")
+    values = [conditions.get("label"), conditions.get("text")]
+    values += attributes.values() if isinstance(attributes, Mapping) else []
+    return max(
+        *(_length(value, 1) for value in values),
+        _length(conditions.get("vector"), 2),
+        _length(conditions.get("hint"), 4),
+        _length(conditions.get("uniforms"), 4),
+        1,
+    )
+
+
+def _length(value: Any, ndim: int) -> int:
+    """Return the length of a batch, which has this number of axes; a list of arrays or pictures is one too."""
+    if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
+        return 1
+    axes = getattr(value, "ndim", None)
+    if axes is None:  # a sequence; that of numbers is a vector
+        axes = ndim if ndim != 2 or any(hasattr(each, "__len__") for each in value) else 1
+    return len(value) if axes == ndim else 1

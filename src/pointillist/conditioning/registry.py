@@ -13,10 +13,11 @@ from pointillist.conditioning.hint import HintConfig
 from pointillist.conditioning.known import KnownConfig
 from pointillist.conditioning.label import LabelConfig
 from pointillist.conditioning.portable import PortableEncoder
-from pointillist.conditioning.settings import ConditionConfig, missing
+from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, format_validation_error
+from pointillist.files.suggestions import remedy
 
 _KINDS: dict[str, type[ConditionConfig]] = {
     config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig, KnownConfig)
@@ -60,7 +61,9 @@ def unsupported_condition(keyword: str, value: Any) -> ConfigError:
     raise unsupported_condition("text", "a red dragon")
     ```
     """
-    return _KINDS[keyword].unsupported(value) if keyword in _KINDS else missing(keyword)
+    if keyword not in _KINDS:
+        return ConfigError(f"`{keyword}` is not a condition: {remedy('log_prob', keyword, tuple(_KINDS))}.")
+    return _KINDS[keyword].unsupported(value)
 
 
 def portable_encoders() -> dict[str, type[PortableEncoder]]:

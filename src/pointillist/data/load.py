@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -26,13 +26,14 @@ from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
 from pointillist.files.reading import check_file
+from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 
 _BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 
 
 @dataclass(frozen=True)
-class DataSplits:
+class DataSplits(AnsweredNames):
     """The splits of a data set.
 
     ```python
@@ -45,6 +46,8 @@ class DataSplits:
         train, valid, test: a data set each; None where the split does not exist.
         whole: all images, in the order of the source; None where splits were put together by hand.
     """
+
+    usual_variable: ClassVar[str] = "splits"
 
     train: ImageDataset | None = None
     valid: ImageDataset | None = None
@@ -65,6 +68,9 @@ class DataSplits:
     def names(self) -> tuple[str, ...]:
         """Names of the splits that exist."""
         return tuple(name for name in SPLITS if getattr(self, name) is not None)
+
+    def __getitem__(self, split: str) -> ImageDataset:
+        return self.get(split)
 
     def get(self, split: str) -> ImageDataset:
         """Return the split called `split`, or `all` images; spellings such as `validation` are accepted.

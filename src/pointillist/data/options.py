@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 
 ResizeMode = Literal["crop", "stretch", "pad", "exact"]
@@ -200,5 +201,5 @@ def first_problem(error: ValidationError) -> str:
         return str(first["ctx"]["error"])
     name = str(first["loc"][0]) if first["loc"] else "options"
     if first["type"] == "extra_forbidden":
-        return f"`{name}` is not an option of a data set: choose from {', '.join(DataOptions.model_fields)}."
+        return f"`{name}` is not an option of a data set: {remedy('load_data', name, tuple(DataOptions.model_fields))}."
     return f"`{name}` (={quote(first['input'])}) is not allowed: {first['msg'][:1].lower()}{first['msg'][1:]}."

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from pointillist.distributions.transform import check_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar
+from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, check_likelihood, select_images
 from pointillist.model.folder.pretrained import as_model
@@ -32,7 +33,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class Evaluation(AnsweredNames):
     """The likelihood of a set of images.
 
     ```python
@@ -54,6 +55,8 @@ class Evaluation:
         split: split that was chosen of several; None where images were given.
         engine: `integer` for the likelihood of the integer program, `cpu` for that of the model in floating point.
     """
+
+    usual_variable: ClassVar[str] = "evaluation"
 
     nats: float
     bits_per_dim: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
+from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
@@ -40,7 +41,7 @@ from pointillist.portable.storage import remove_program, save_integer_model
 Model = TypeVar("Model", bound="PixelModel")
 
 
-class PixelModel(WithIntegerModel, nn.Module):
+class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     """A causal network with the likelihood of its outputs and its conditions.
 
     `forward(x, inputs)` is the log-likelihood, so that every training engine can wrap the model as it is.
@@ -60,6 +61,8 @@ class PixelModel(WithIntegerModel, nn.Module):
         generation_config: sampling settings that suit it.
         tileset: pictures of its levels, where it paints maps.
     """
+
+    usual_variable: ClassVar[str] = "model"
 
     def __init__(self, config: ModelConfig, *, training: dict[str, Any] | None = None, card: str | None = None) -> None:
         super().__init__()
@@ -164,6 +167,11 @@ class PixelModel(WithIntegerModel, nn.Module):
     def device(self) -> torch.device:
         """Device of the weights."""
         return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(self.parameters()).dtype
 
     @property
     def num_parameters(self) -> int:

@@ -18,6 +18,7 @@ from pointillist.engine.rewrite.builder import is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
 from pointillist.errors import ConfigError, DataError, EngineError
 from pointillist.files.checkpoint.quantization import encode_tensors, weight_dtype
+from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.folder.fingerprint import model_fingerprint
@@ -35,6 +36,7 @@ PIXELS = 8 * 28 * 28
 """Pixels that are calibrated together, which bounds the memory."""
 
 
+@checked_keywords
 def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
     """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
 

@@ -13,11 +13,16 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.errors import ConfigError
+from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
     from pointillist.distributions.transform import Transform
     from pointillist.model.folder.generation import GenerationConfig
     from pointillist.rules.config import Rules
+
+
+_OUTER = ("n", "label", "text", "seed", "size", "uniforms", "seamless", "on_row")
+"""Arguments of `sample` that are not settings: unknown keywords may mean one of them."""
 
 
 class SamplingKwargs(TypedDict, total=False):
@@ -120,6 +125,5 @@ class SamplingConfig:
         sampling = {name: value for name, value in settings.items() if name in cls.__dataclass_fields__}
         conditions = {name: value for name, value in settings.items() if name not in sampling}
         allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
-        for name in conditions.keys() - allowed:
-            raise TypeError(f"Sampling got an unexpected keyword argument {name!r}.")
+        check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *cls.__dataclass_fields__))
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, Self, overload
 
 import numpy as np
 import torch
@@ -14,18 +15,22 @@ from torch import Tensor
 
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
-from pointillist.visualization import image_grid, png_bytes
+from pointillist.visualization import image_grid, png_bytes, save_png
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
-    """Sampled images.
+class Samples(AnsweredNames):
+    """Sampled images: a sequence of pictures, a part of which is again `Samples`.
 
     ```python
     samples = pt.sample(model, 4, label=3, seed=0)
-    samples.images[0].save("three.png")
+    samples.save("sheet.png")
+    samples[0].save("three.png")
+    samples[1:3].save("two.png")
     samples.nats, samples.bits_per_dim
     ```
 
@@ -45,6 +50,8 @@ class Samples:
         tries: how often each image was drawn until it obeyed the rules, `[n]`; None without rules.
     """
 
+    usual_variable: ClassVar[str] = "samples"
+
     levels: Int[Tensor, "n c h w"]
     nats: Float[Tensor, " n"]
     image: ImageSpec
@@ -61,6 +68,29 @@ class Samples:
     def __len__(self) -> int:
         return len(self.levels)
 
+    @overload
+    def __getitem__(self, index: int) -> Image.Image: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Self: ...
+    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Image.Image | Self:
+        """Return the picture of an image, or a part of the images with all that belongs to them."""
+        if isinstance(index, (int, np.integer)):
+            return self.image.to_pil(self.levels[[range(len(self))[index]]].numpy())[0]
+        rows = torch.arange(len(self))[index]
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        changed: dict[str, Any] = {}
+        for name, value in values:
+            if isinstance(value, Tensor):
+                changed[name] = value[rows]
+            elif isinstance(value, Mapping):
+                changed[name] = {part: tensor[rows] for part, tensor in value.items()}
+        if self.texts is not None:
+            changed["texts"] = tuple(self.texts[row] for row in rows.tolist())
+        return replace(self, **changed)
+
+    def __iter__(self) -> Iterator[Image.Image]:
+        return iter(self.images)
+
     def __repr__(self) -> str:
         seed = "" if self.seed is None else f", seed {self.seed}"
         return f"Samples({len(self)} of {self.image}, {float(self.bits_per_dim.mean()):.4f} bits/dim{seed})"
@@ -68,6 +98,19 @@ class Samples:
     def sheet(self) -> Image.Image:
         """Draw all images side by side, enlarged, with the prompt of each."""
         return image_grid(self.drawn(), captions=self.texts)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a PNG file: the image itself where there is one, in its own size; else the sheet of all.
+
+        Raises:
+            ConfigError: for another kind of file.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".png":
+            remedy = "`samples.array` and `samples.images` are for other formats"
+            raise ConfigError(f"`path` (={quote(str(path))}) must end in .png: {remedy}.")
+        single = len(self) == 1 and self.tileset is None
+        return save_png(self[0] if single else self.sheet(), path)
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; codes are not pictures."""

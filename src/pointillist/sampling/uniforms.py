@@ -21,8 +21,8 @@ def check_count(n: int) -> None:
     Raises:
         ConfigError: naming the number.
     """
-    if n < 1:
-        raise ConfigError(f"`n` (={n}) must be at least 1.")
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ConfigError(f"`n` (={quote(n)}) must be a whole number, at least 1.")
 
 
 def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:

@@ -17,6 +17,7 @@ from pointillist.conditioning import TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
+from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.pretrained import load
@@ -66,6 +67,7 @@ class TrainResult:
         return f"TrainResult({counted(self.steps, 'step')}, validation {self.valid_bits_per_dim:.4f} bits/dim{where})"
 
 
+@checked_keywords
 def train(
     model: PixelModel,
     data: Any,

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
+from pointillist.files.suggestions import check_keywords, remedy
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import parse_orders
 from pointillist.model.config import ModelConfig, default_local_gain
@@ -19,6 +20,8 @@ from pointillist.networks import config_from_dict, entry
 from pointillist.system import check_memory
 
 _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
+HUB_KEYWORDS = ("revision", "token", "cache_dir", "force_download", "local_files_only")
+"""Keywords of `load` for the download from the hub."""
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
 
 
@@ -80,6 +83,9 @@ def build(
             overrides.setdefault("mixtures", mixtures)
         if chosen.paper(preset) is not None:
             overrides.setdefault("local_gain", False)
+    fields = tuple(entry(model).backbone.Config.model_fields)
+    for unknown in (key for key in settings if key not in fields):
+        raise ConfigError(f"`{unknown}` is not a setting of {model}: {remedy('build', unknown, fields)}.")
     # by its name, so that a later change of `auto` changes no stored model
     likelihood = build_likelihood(overrides.get("likelihood", "auto"), image).name
     gain = default_local_gain(model, image, likelihood, parse_orders(overrides.get("orders", "raster")))
@@ -126,6 +132,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
     Raises:
         CheckpointError: if it is not there, not a Pointillist model, damaged, or would have to run code to be opened.
     """
+    check_keywords("load", hub, HUB_KEYWORDS)
     return PixelModel.from_pretrained(source, **hub)
 
 
