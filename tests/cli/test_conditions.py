@@ -201,7 +201,7 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     assert abs(saved[2]) < within  # at guidance 0 the model is unconditional
     assert unguided["caption_retrieval"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
     assert "0.5, where 1 is the model itself" in run(*how[:-2], "--guidance", "0.5").output
-    assert "`--guidance` (=-1.0) must be 0 or more" in fails("evaluate", "m", data, "--guidance", "-1")
+    assert "`--guidance` (=-1.0) must lie in 0 to 1,000" in fails("evaluate", "m", data, "--guidance", "-1")
 
 
 def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_a_keyboard_interrupt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     ("error", "words"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "a/b"), ["a/b", "no space", "free some space"]),
-        (PermissionError(errno.EACCES, "Permission denied", "x"), ["x", "denied", "may write"]),
+        (PermissionError(errno.EACCES, "Permission denied", "x"), ["x", "denied", "permissions"]),
         (MemoryError(), ["memory", "--batch-size"]),
         (ConfigError("`a` (=1) must be 2."), ["`a` (=1)"]),
     ],
