@@ -149,7 +149,7 @@ def write_files(folder: Path) -> list[str]:
     (folder / "jobless").mkdir()
     manifest = {"tasks": 10**9, "count": 1, "skipped": {}, "job": "x"}
     (folder / "jobless" / "manifest.json").write_text(json.dumps(manifest))
-    return [*sorted(path.name for path in folder.iterdir()), "missing.png", "/", ".", "a" * 300]
+    return [*sorted(path.name for path in folder.iterdir()), "missing.png", ".", "a" * 300]
 
 
 def write_bases(folder: Path) -> None:

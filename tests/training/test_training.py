@@ -225,6 +225,7 @@ def test_unlabelled_runs_and_runs_without_validation(tmp_path: Path) -> None:
     model = pt.build("pixelcnn", image=data.train.spec, channels=4, layers=1, head_channels=4)
     result = pt.train(model, data.train, tiny_config(tmp_path / "a", batch_size="auto"))
     assert result.valid_bits_per_dim == math.inf
+    assert "no validation images" in repr(result)
     assert (tmp_path / "a" / "model.safetensors").is_file()
 
 

@@ -64,7 +64,9 @@ class TrainResult:
 
     def __repr__(self) -> str:
         where = "" if self.folder is None else f", {self.folder}"
-        return f"TrainResult({counted(self.steps, 'step')}, validation {self.valid_bits_per_dim:.4f} bits/dim{where})"
+        without = self.valid_bits_per_dim == float("inf")
+        valid = "no validation images" if without else f"validation {self.valid_bits_per_dim:.4f} bits/dim"
+        return f"TrainResult({counted(self.steps, 'step')}, {valid}{where})"
 
 
 @checked_keywords
