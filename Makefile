@@ -11,7 +11,7 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs runtime format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs runtime release format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -23,6 +23,7 @@ help:
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make runtime    the libraries in C that run integer programs, for every platform"
+	@echo "make release    sdist and wheel in dist, checked, and the wheel tried in a new environment"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
 
@@ -101,6 +102,11 @@ docs: $(VENV)/.docs
 runtime: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[runtime]'
 	$(BIN)/python tools/make_runtime.py
+
+# sdist and wheel, checked by twine; the wheel is installed elsewhere and tried: PYTHON names the Python of that environment
+release: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/python tools/make_release.py --python $(PYTHON)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
