@@ -1,8 +1,9 @@
 """Compress test images by a model and by other codecs: `python benchmarks/compression.py SET [MODEL] [--images N]`.
 
-SET is one of `SETS`; MODEL is a folder with an integer program, or the name of a bundled model (by default that of the
-set, if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores figures in
-`docs/evidence/compression.json` and writes the page from all that are stored. 10,000 digits take about ten minutes.
+SET is one of `SETS`, or of `PICTURES`: Kodak's photographs, whole (`kodak`) or shrunk four times (`kodak4`). MODEL is a
+folder with an integer program, or the name of a bundled model (by default that of the set, if there is one). Data are
+found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores figures in `docs/evidence/compression.json`
+and writes the page from all that are stored. 10,000 digits take about ten minutes.
 
 - ours: bytes of the archive of all images (default records, and large ones), and of one archive an image. Everything is
   decoded and compared. Labels are coded too, where the model and the images have them.
@@ -27,7 +28,8 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from measure_codecs import compare
+from measure_codecs import PICTURES as CODECS
+from measure_codecs import STREAMS, compare, size
 from pointillist.compression import ArchiveWriter, compress
 from pointillist.files.writing import write_text
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
@@ -41,12 +43,16 @@ SETS = {
     "mnist": ("mnist.npz", None),
     "mnist-binary": ("mnist_binary_static.npz", None),
     "tiles": ("dcss_tiles32.npz", "outline-to-tile"),
-    "photos": ("photo_patches64.npz", None),
+    "photos": ("photo_patches64.npz", "photos"),
     "icons": ("icons24.npz", "icons"),
     "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
 }
 """Data and bundled model of each set."""
-ALONE = 200
+PICTURES = {"kodak": 1, "kodak4": 4}
+"""How many times the pictures of a set are shrunk, by the mean of squares of pixels."""
+DECODED = 2
+"""Pictures that are decoded and compared; all patches are."""
+ALONE = 216
 """Images that are compressed one archive each."""
 TOGETHER = 1000
 """Images of a record in the smallest archive, of which one can be decoded with all others of its record only."""
@@ -96,6 +102,86 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
         "machine": describe_machine(),
         "versions": {each: version(each) for each in ("constriction", "imagecodecs", "pillow", "brotli")},
     }
+
+
+def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any]:
+    """Measure the Kodak photographs, one after the other: bytes of a file each, by every codec."""
+    torch.set_num_threads(1)
+    loaded, shrink = pt.load(model), PICTURES[name]
+    integer_model, folder = loaded.integer_model().integers, resolve(model)
+    assert folder is not None
+    rows: list[dict[str, Any]] = []
+    seconds = 0.0
+    with np.load(Path(os.environ["POINTILLIST_DATA"]) / "kodak24.npz") as data:
+        numbered = {
+            int(number): picture
+            for shape in ("landscape", "portrait")
+            for number, picture in zip(data[f"{shape}_id"], data[shape], strict=True)
+        }
+    for number in sorted(numbered)[: images or len(numbered)]:
+        picture = shrunk(numbered[number], shrink)
+        levels = picture.transpose(2, 0, 1).astype(np.int64)
+        started = time.process_time()
+        archive = compress(integer_model, levels[None], verify=False)
+        seconds += time.process_time() - started
+        if len(rows) < DECODED and shrink > 1:
+            assert np.array_equal(pt.decompress(archive, integer_model)[0], levels), "not lossless"
+        with torch.no_grad():
+            nats = -float(loaded.log_prob(torch.from_numpy(levels[None])).sum())
+        files = {"pointillist": len(archive), **{each: size(codec, picture) for each, codec in CODECS.items()}}
+        files["xz -9e"] = len(STREAMS["xz -9e"](picture.tobytes()))
+        rows.append({"picture": number, "sub_pixels": picture.size, "floats": nats / math.log(2) / 8, "bytes": files})
+    return {
+        "pictures": rows,
+        "shrink": shrink,
+        "decoded": min(len(rows), DECODED) if shrink > 1 else 0,
+        "model": Path(model).name,
+        "model_bytes": sum((folder / file).stat().st_size for file in (PROGRAM, PROGRAM_TENSORS)),
+        "pixels_per_second": sum(row["sub_pixels"] for row in rows) / 3 / seconds,
+        "date": today(),
+        "machine": describe_machine(),
+        "versions": {each: version(each) for each in ("imagecodecs", "pillow")},
+    }
+
+
+def shrunk(picture: np.ndarray, times: int) -> np.ndarray:
+    """Return a picture `[h, w, c]` so many times smaller, each pixel the mean of a square."""
+    height, width = (size // times * times for size in picture.shape[:2])
+    squares = picture[:height, :width].astype(np.float64).reshape(height // times, times, width // times, times, -1)
+    return np.floor(squares.mean((1, 3)) + 0.5).astype(np.uint8)
+
+
+def picture_section(name: str, result: dict[str, Any]) -> list[str]:
+    """Return the lines of a set of pictures: a row each, and their mean, in bits/dim."""
+    rows = result["pictures"]
+    codecs = list(rows[0]["bytes"])
+    lines = [
+        [str(row["picture"]), *(f"{8 * row['bytes'][codec] / row['sub_pixels']:.3f}" for codec in codecs)]
+        for row in rows
+    ]
+    means = {codec: np.mean([8 * row["bytes"][codec] / row["sub_pixels"] for row in rows]) for codec in codecs}
+    floats = np.mean([8 * row["floats"] / row["sub_pixels"] for row in rows])
+    worse = [row["picture"] for row in rows if row["bytes"]["pointillist"] > row["bytes"]["JPEG XL e9"]]
+    decoded = (
+        f"The first {result['decoded']} were decoded and compared." if result["decoded"] else "None was decoded here."
+    )
+    return [
+        f"## {name}",
+        "",
+        f"{len(rows)} Kodak photographs, {'whole' if result['shrink'] == 1 else 'shrunk 4x'}, a file each, bits/dim of "
+        f"real files, by `{result['model']}`, whose program of {result['model_bytes']:,} bytes is not counted. "
+        f"{decoded} {result['date']}, {result['machine']}.",
+        "",
+        f"| picture | {' | '.join(codecs)} |",
+        f"|---|{'---|' * len(codecs)}",
+        *(f"| {' | '.join(line)} |" for line in lines),
+        f"| mean | {' | '.join(f'{means[codec]:.3f}' for codec in codecs)} |",
+        "",
+        f"The float model needs {floats:.4f}: integers and container cost {means['pointillist'] - floats:.4f}. Larger "
+        f"than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}. Coding took a "
+        f"second of one thread for {result['pixels_per_second']:,.0f} pixels.",
+        "",
+    ]
 
 
 def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[str, Any]:
@@ -160,6 +246,8 @@ def page(stored: dict[str, dict[str, Any]]) -> str:
 
 def section(name: str, result: dict[str, Any]) -> list[str]:
     """Return the lines of a set."""
+    if "pictures" in result:
+        return picture_section(name, result)
     dims = result["images"] * math.prod(result["shape"])
     shape = "x".join(map(str, result["shape"][1:]))
     rows = [("pointillist", "the set", result["bytes"]), ("pointillist, with the model", "the set", result["bytes"])]
@@ -206,14 +294,15 @@ def read() -> dict[str, dict[str, Any]]:
 def main() -> None:
     """Measure a set, store it, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("set", choices=SETS)
+    parser.add_argument("set", choices=[*SETS, *PICTURES])
     parser.add_argument("model", nargs="?")
     parser.add_argument("--images", type=int)
     arguments = parser.parse_args()
-    model = arguments.model or SETS[arguments.set][1]
+    model = arguments.model or ("photos" if arguments.set in PICTURES else SETS[arguments.set][1])
     if model is None:
         raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an integer program.")
-    result = {**read(), arguments.set: measure(arguments.set, model, arguments.images)}
+    measured = measure_pictures if arguments.set in PICTURES else measure
+    result = {**read(), arguments.set: measured(arguments.set, model, arguments.images)}
     write_text(FILE, json.dumps(result, indent=1) + "\n")
     write_text(PAGE, page(result))
     print("\n".join(section(arguments.set, result[arguments.set])))
