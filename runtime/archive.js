@@ -80,7 +80,7 @@ export function decodeArchive(file, model) {
       if (byte < 128) return value;
     }
   };
-  check(hex(take(3)) === "8b5058", "it is no archive");
+  check(hex(take(3)) === "8b5058", "it is not an archive");
   const [flags] = take(1), prefix = hex(take(4));
   check(flags >> 4 === 1 && (flags & 12) === 0, `version ${flags >> 4}.${flags & 15} is not 1`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);

@@ -115,7 +115,7 @@ def test_a_damaged_archive_is_rejected(name: str) -> None:
 
 
 def test_a_damaged_program_is_rejected() -> None:
-    """Its fingerprint covers both files; `weights` and spaces are no part of it."""
+    """Its fingerprint covers both files; `weights` and spaces are not part of it."""
     folder = GOLDEN_MODELS / "gated-pixelcnn"
     text, rng = (folder / "program.json").read_bytes(), np.random.default_rng(0)
     inside = [p for p in rng.integers(text.index(b'"image"'), len(text), 40).tolist() if text[p : p + 1].isalnum()]
