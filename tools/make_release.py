@@ -95,8 +95,9 @@ def install(wheel: Path, folder: Path, python: str) -> Path:
     commands = folder / ("Scripts" if os.name == "nt" else "bin")
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     tests = [name for name in wanted["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
-    run([commands / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel, *tests])
-    run([commands / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", wheel])
+    pip: list[str | Path] = [commands / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    run([*pip, f"{wheel}[anomaly]", *tests])  # an example of the README needs this extra
+    run([*pip, "--no-deps", "--force-reinstall", wheel])
     return commands
 
 
