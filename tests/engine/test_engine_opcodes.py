@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from pointillist.engine.cpu.lower import LOWERINGS
 from pointillist.engine.opcodes import OPCODES
+from pointillist.nn.functional.local_gain import place
 from pointillist.nn.functional.recurrence import LSTMCellParams
+from pointillist.nn.local_gain import LocalGain
 
 SIZE = (4, 5)
 torch.manual_seed(0)
@@ -33,6 +35,9 @@ TOKENS = (
     torch.randn(2, 5, 9, dtype=torch.float64),
     torch.tensor([[True, False, True, True, False], [True, False, False, False, False]]),
 )
+
+
+GAIN = LocalGain(channels=1, levels=64)
 
 
 def pixel(x: Tensor, ctx: Any) -> Tensor:
@@ -73,17 +78,28 @@ ON_A_VALUE: dict[str, Callable[[Tensor, Any], Tensor]] = {
         h + F.conv2d(ctx.window("a", h, up=0, left=1, right=0), 0 * PAIR, torch.ones(6).double())
     ),
 }
+ON_THE_CANVAS: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
+    "PREDICT": lambda h, x, ctx: h[:, :2] * GAIN.predict("near", x, ctx),
+    "NORMALISE": lambda h, x, ctx: h[:, :4] + GAIN.normalise("near", x, ctx, ((-1, 0), (0, -1))),
+    "PLACE": lambda h, x, ctx: place(torch.tanh(h), GAIN.predict("near", x, ctx), GAIN.levels),
+}
 
 
 def test_every_opcode_has_a_case() -> None:
-    assert set(ON_A_VALUE) == {name for name, opcode in OPCODES.items() if opcode.has_floats} == set(LOWERINGS)
+    cases = ON_A_VALUE.keys() | ON_THE_CANVAS.keys()
+    assert cases == {name for name, opcode in OPCODES.items() if opcode.has_floats} == set(LOWERINGS)
 
 
 @pytest.mark.parametrize("start", [row, pixel])
-@pytest.mark.parametrize("name", sorted(ON_A_VALUE))
+@pytest.mark.parametrize("name", sorted([*ON_A_VALUE, *ON_THE_CANVAS]))
 def test_opcode(name: str, start: Callable[[Tensor, Any], Tensor]) -> None:
     canvas = torch.randn(2, 1, *SIZE, dtype=torch.float64)
-    program = check_equal(lambda x, ctx: ON_A_VALUE[name](start(x, ctx), ctx), canvas)
+
+    def forward(x: Tensor, ctx: Any) -> Tensor:
+        value = start(x, ctx)
+        return ON_A_VALUE[name](value, ctx) if name in ON_A_VALUE else ON_THE_CANVAS[name](value, x, ctx)
+
+    program = check_equal(forward, canvas)
     listed = {instruction.opcode for _, part in program.parts() for instruction in part}
     assert name in listed
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from typing import Literal
 
@@ -76,15 +76,15 @@ def open_steps(
         case "numpy":
             stepper = Interpreter(program, batch, inputs, size)
         case "compiled":
-            from pointillist.engine.c.run import CStepper
+            from pointillist.engine.c.run import CStepper, frequencies_in_c
 
-            stepper = CStepper(program, batch, inputs, size)
+            return IntegerSteps(CStepper(program, batch, inputs, size), partial(frequencies_in_c, program))
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.stepper import TorchStepper
 
             stepper = TorchStepper(program, batch, inputs, size, device=device_of(executor))
-    return IntegerSteps(stepper)
+    return IntegerSteps(stepper, partial(frequencies, program.head))
 
 
 def intervals_of_images(

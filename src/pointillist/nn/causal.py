@@ -6,7 +6,7 @@ after loading weights, nor by averaging weights.
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.functional.dilated_conv import dilated_conv2d
 from pointillist.nn.local_gain import LocalGain, extra_weight
 from pointillist.nn.passes import Pass
+
+LayerT = TypeVar("LayerT", bound="CausalConv2d")
 
 
 class CausalConv2d(CausalLayer):
@@ -65,7 +67,7 @@ class CausalConv2d(CausalLayer):
         self.register_buffer("mask", mask, persistent=False)
         self.local_gain: LocalGain | None = None
 
-    def add_local_gain(self, gain: LocalGain | None) -> Self:
+    def add_local_gain(self: LayerT, gain: LocalGain | None) -> LayerT:
         """Let a strict layer read the canvas relative to a prediction (`LocalGain`), and the prediction itself.
 
         ```python

@@ -28,7 +28,7 @@ class LocalGain:
     channels: int
     levels: int
 
-    def predict(self, key: str, x: Tensor, ctx: Pass, *, finished_rows: bool = False) -> Float[Tensor, "b c+1 h w"]:
+    def predict(self, key: str, x: Tensor, ctx: Pass, *, finished_rows: bool = False) -> Float[Tensor, "b base h w"]:
         """Predict each pixel of the canvas; see `functional.local_gain.predict`.
 
         Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 from pointillist.visualization import image_grid, png_bytes, save_png
+
+SamplesT = TypeVar("SamplesT", bound="Samples")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +73,8 @@ class Samples(AnsweredNames):
     @overload
     def __getitem__(self, index: int) -> Image.Image: ...
     @overload
-    def __getitem__(self, index: slice | Sequence[int] | Tensor) -> Self: ...
-    def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> Image.Image | Self:
+    def __getitem__(self: SamplesT, index: slice | Sequence[int] | Tensor) -> SamplesT: ...
+    def __getitem__(self: SamplesT, index: int | slice | Sequence[int] | Tensor) -> Image.Image | SamplesT:
         """Return the picture of an image, or a part of the images with all that belongs to them."""
         if isinstance(index, (int, np.integer)):
             return self.image.to_pil(self.levels[[range(len(self))[index]]].numpy())[0]

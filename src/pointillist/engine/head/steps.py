@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import frequencies
 from pointillist.engine.program import IntArray
 from pointillist.engine.stepper import ProgramStepper
+
+FrequenciesOf = Callable[[NDArray[Any], NDArray[np.int64], int], NDArray[np.int64]]
 
 
 class IntegerSteps:
@@ -17,13 +19,18 @@ class IntegerSteps:
 
     A stepper of an integer program gives the parameters of a sub-step; where channels are coupled it has all channels.
 
+    Args:
+        stepper: at the first pixel.
+        frequencies: computes those of a channel from the parameters `[b, p]` and the levels so far, `[b, c]`.
+
     Attributes:
         site: row, column (of the raster frame) and channel of the current sub-pixel.
         done: True after the last one.
     """
 
-    def __init__(self, stepper: ProgramStepper) -> None:
+    def __init__(self, stepper: ProgramStepper, frequencies: FrequenciesOf) -> None:
         self.program, self.batch, self._stepper = stepper.program, stepper.batch, stepper
+        self._frequencies = frequencies
         self._head = stepper.program.head
         self._coupled = self.program.num_sub_steps != self._head.channels
         self._pixel = np.zeros((self.batch, self._head.channels), np.int64)
@@ -42,8 +49,7 @@ class IntegerSteps:
 
     def frequencies(self) -> NDArray[np.int64]:
         """Return the frequencies of the levels `[b, levels]`; they sum to `2 ** precision`."""
-        result: NDArray[np.int64] = frequencies(self._head, self._stepper.params(), self._pixel, self.site[2])
-        return result
+        return self._frequencies(self._stepper.params(), self._pixel, self.site[2])
 
     def observe(self, levels: IntArray) -> None:
         """Take the level of the current sub-pixel of each image, `[b]`, and move to the next one."""

@@ -40,8 +40,8 @@ COUPLING = math.atanh(0.8)
 
 
 def predict(
-    near: Float[Tensor, "b 4*c h w"], inside: Float[Tensor, "n 4 h w"], levels: int
-) -> Float[Tensor, "b c+1 h w"]:
+    near: Float[Tensor, "b near h w"], inside: Float[Tensor, "n 4 h w"], levels: int
+) -> Float[Tensor, "b base h w"]:
     """Predict each channel from its neighbours.
 
     Args:
@@ -50,7 +50,7 @@ def predict(
         levels: levels of a channel.
 
     Returns:
-        The prediction of each channel, then log2 of the gain in levels.
+        The prediction of each channel, then log2 of the gain in levels: c + 1 features.
     """
     if has_torch_function((near, inside)):
         result: Tensor = handle_torch_function(predict, (near, inside), near, inside, levels)
@@ -71,11 +71,11 @@ def predict(
 
 
 def normalise(
-    x: Float[Tensor, "b k*c h w"],
+    x: Float[Tensor, "b taps h w"],
     inside: Float[Tensor, "n k h w"],
-    prediction: Float[Tensor, "b c+1 h w"],
+    prediction: Float[Tensor, "b base h w"],
     levels: int,
-) -> Float[Tensor, "b k*c+c+1 h w"]:
+) -> Float[Tensor, "b inputs h w"]:
     """Compute (x - b) / s of neighbours, then b, and log2 of the gain in units of `EXPONENT_UNIT`.
 
     Args:
@@ -96,7 +96,7 @@ def normalise(
 
 
 def place(
-    params: Float[Tensor, "b p h w"], prediction: Float[Tensor, "b c+1 h w"], levels: int
+    params: Float[Tensor, "b p h w"], prediction: Float[Tensor, "b base h w"], levels: int
 ) -> Float[Tensor, "b p h w"]:
     """Turn outputs of a network into parameters of a mixture: means, log-scales and couplings around the prediction.
 
