@@ -189,8 +189,9 @@ def test_mistakes_are_one_sentence(fitted: pt.AnomalyDetector, tmp_path: Path) -
     for nothing in ([], x[:0]):
         with pytest.raises(pt.DataError, match="no image to score"):
             fitted.predict(nothing)
-    with pytest.raises(pt.DataError, match="A Samples is not a source of images"):
-        fitted.predict(pt.sample(model, 1, seed=0))
+    with pytest.raises(pt.DataError, match="A dict is not a source of images"):
+        fitted.predict({"images": x})
+    assert len(fitted.predict(pt.sample(model, 2, seed=0))) == 2  # a sequence of pictures
     with pytest.raises(pt.ShapeError, match="must be"):
         fitted.predict(x[0, 0])
     with pytest.raises(pt.ShapeError, match=r"must be \(n, 1, height, width\)"):

@@ -134,7 +134,7 @@ def test_train_says_what_was_read_and_what_to_expect(pets: Path) -> None:
     """The kind of image and its labels; before, what few images give; after, a lossless codec and what to try."""
     shown = " ".join(train(pets, "--steps", "2", "--out", "m").output.split())
     assert "rgb 5x6, 256 levels, labels of 2 classes" in shown
-    assert "14 images and 2 steps teach colours and textures" in shown
+    assert "14 images and 2 steps are enough for colours and textures" in shown
     assert "lossless" in shown
     assert "a longer run (`--steps 8`)" in shown or "more images" in shown
     assert "--text" not in shown

@@ -46,7 +46,7 @@ class ImageBatches:
     Args:
         model: the model that reads them.
         images: a folder or image file, an open `FolderStream`, another source of `load_data`, a data set, splits,
-            levels `[n c h w]`, or PIL images.
+            a batch, samples, levels `[n c h w]`, or PIL images.
         conditions: whether images are read with their conditions, which only data sets have.
 
     Attributes:
@@ -64,6 +64,8 @@ class ImageBatches:
         self._model, self._conditions = model, conditions
         if isinstance(images, (list, tuple)) and not len(images):
             raise DataError("There is no image to score: the list is empty.")
+        if isinstance(getattr(images, "levels", None), Tensor):  # a batch or samples
+            images = images.levels
         if isinstance(images, (str, Path)):
             images = _open(model, images, conditions)
         self._images = images if isinstance(images, FolderStream) else select_images(model, images)[1]

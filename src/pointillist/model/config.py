@@ -22,8 +22,12 @@ MAX_SIDE = 65_536
 MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
 
 
-LOCAL_GAIN_LEVELS = 64
-"""Levels from which on a new model has a local gain."""
+LOCAL_GAIN_LEVELS, LOCAL_GAIN_ROWS = 64, 16
+"""Levels, and rows of an image, from which on a new model has a local gain.
+
+The first row has no neighbours above, hence the smallest gain: in images of few rows it costs more than the others
+save.
+"""
 
 
 def check_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders: Sequence[str] = ()) -> None:
@@ -51,12 +55,12 @@ def check_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders:
 
 
 def default_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders: Sequence[str] = ()) -> bool:
-    """Choose whether a new model has a local gain: where it can, from `LOCAL_GAIN_LEVELS` levels on."""
+    """Choose whether a new model has a local gain: where it can, from so many levels and rows on."""
     try:
         check_local_gain(model_type, image, likelihood, orders)
     except ConfigError:
         return False
-    return image.levels >= LOCAL_GAIN_LEVELS
+    return image.levels >= LOCAL_GAIN_LEVELS and image.height >= LOCAL_GAIN_ROWS
 
 
 class ModelConfig(ModelSettings):

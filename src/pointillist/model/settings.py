@@ -21,7 +21,7 @@ class ModelSettings(BaseModel):
         likelihood: Output distribution: bernoulli, categorical, factored, mixture or auto.
         mixtures: Components of a mixture, or of a factored distribution.
         local_gain: Whether a network reads levels relative to a prediction from their neighbours, and places a mixture
-            around it; by default for 64 or more ordered levels with a mixture.
+            around it; by default for 64 or more ordered levels with a mixture, in images of 16 or more rows.
         conditions: Settings of each condition, by its kind.
         position_channels: Channels of learned positions; they fix the size of the images.
         order_channels: Channels of the embedding of the generation order, if there are several.

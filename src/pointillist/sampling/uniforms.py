@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float
@@ -93,8 +93,8 @@ class Uniforms:
         """Take a seed, a new one where none is given, or uniforms of a shape `(n, c, h, w)`; see `resolve_uniforms`."""
         return cls(*resolve_uniforms(seed, uniforms, shape), shape[1:])
 
-    def of(self, images: Iterable[int]) -> Float[np.ndarray, "m c h w"]:
+    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "m c h w"]:
         """Return the uniforms of the images with these numbers."""
         if self.array is not None:
-            return self.array[list(images)]
+            return self.array[[int(i) for i in images]]
         return seeded_uniforms(self.seed or 0, [int(i) for i in images], self.shape, self.candidate)

@@ -81,11 +81,16 @@ def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
     rewriter.emit("RELU", i, output, x.view)
 
 
+def argument(rewriter: Rewriter, x: Form) -> Form:
+    """Return a form that can be shifted to the steps of a table; see `Rewriter.refined`."""
+    return rewriter.refined(x, np.full(len(x.unit), STEP))
+
+
 @rewrites("GATE")
 def rewrite_gate(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a gate, to 8 bits where all readers take them."""
     assert i.output is not None
-    x, y = (rewriter.wide(view) for view in i.inputs)
+    x, y = (argument(rewriter, rewriter.wide(view)) for view in i.inputs)
     tables: dict[str, Any] = {
         "tanh": rewriter.table("tanh", np.tanh, 2.0**-GATE_BITS, np.int16),
         "sigmoid": rewriter.table("sigmoid", sigmoid, 2.0**-GATE_BITS, np.int16),
@@ -118,7 +123,7 @@ RECTIFIED: dict[str, Callable[[Array], Array]] = {
 def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a bounded function as a table."""
     assert i.output is not None
-    x = rewriter.wide(i.inputs[0])
+    x = argument(rewriter, rewriter.wide(i.inputs[0]))
     unit = 2.0**-15
     output, _ = rewriter.wide_target(i.output, np.full(i.output.channels, unit))
     table = rewriter.table(i.opcode, FUNCTIONS[i.opcode], unit)
@@ -129,7 +134,7 @@ def rewrite_function(rewriter: Rewriter, i: Instruction) -> None:
 def rewrite_rectified(rewriter: Rewriter, i: Instruction) -> None:
     """Rewrite a function that is the identity above 0; all channels of its input get one unit."""
     assert i.output is not None
-    x = rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0])
+    x = argument(rewriter, rewriter.uniform(rewriter.wide(i.inputs[0]), i.inputs[0]))
     unit = float(x.unit[0])
     output, _ = rewriter.wide_target(i.output, x.unit)
     table = rewriter.table(f"{i.opcode} {unit}", RECTIFIED[i.opcode], unit)
