@@ -144,7 +144,7 @@ def test_codes_of_the_user(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text(tomli_w.dumps(tree))
     run("train", tmp_path / "codes.npz", "--config", tmp_path / "run.toml", "--out", tmp_path / "run")
     assert "per finest code" in run("sample", tmp_path / "run", "-n", "2", "--out", tmp_path / "s.npz").output
-    assert "no picture" in fails("sample", tmp_path / "run", "-n", "2", "--out", tmp_path / "s.png")
+    assert "not a picture" in fails("sample", tmp_path / "run", "-n", "2", "--out", tmp_path / "s.png")
     assert "codes2" in run("evaluate", tmp_path / "run", tmp_path / "codes.npz").output
     run("explain", tmp_path / "run", tmp_path / "codes.npz", "--index", "0", "-o", tmp_path / "a.png")
 

@@ -15,7 +15,7 @@ import numpy as np
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.bytecode import Instructions
 from pointillist.engine.cpu.jit import entry, inner
-from pointillist.engine.cpu.kernels.inverse_cdf import GUIDED, KIND, MIXTURE, DrawArrays, draw, new_draw, score
+from pointillist.engine.cpu.kernels.inverse_cdf import GUIDED, KIND, LEVELS, MIXTURE, MIXTURES, DrawArrays, draw, score
 from pointillist.engine.cpu.sample_loop import write_canvas
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 from pointillist.engine.particles import DRAWN, WEIGHED
@@ -142,7 +142,8 @@ def draw_rows(
     line = code[program.draw_row]
     num_sub_steps = parts.shape[0] - 3
     together = spec[KIND] == MIXTURE
-    how = new_draw(spec, transform)
+    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
+    how = DrawArrays(spec, transform, scratch, np.empty((2, spec[LEVELS]), np.int64))
     offspring, ancestors = np.empty(count, np.int64), np.empty(count, np.int64)
     copies = 2 if spec[GUIDED] else 1
     grown = 0.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.bytecode import Instructions
@@ -13,12 +15,12 @@ from pointillist.engine.cpu.kernels.inverse_cdf import (
     KIND,
     LEVELS,
     MIXTURE,
+    MIXTURES,
     DrawArrays,
     apply_guidance,
     draw,
     level_log_probs,
     log_prob,
-    new_draw,
 )
 from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
@@ -127,7 +129,8 @@ def sample_images(
     line = code[program.draw_row]
     num_sub_steps = parts.shape[0] - 3
     together = spec[KIND] == MIXTURE
-    how = new_draw(spec, transform)
+    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
+    how = DrawArrays(spec, transform, scratch, np.empty((2, spec[LEVELS]), np.int64))
     copies = 2 if spec[GUIDED] else 1
     if rows[0] == 0:
         begin_row(code, patches, NONE)

@@ -11,7 +11,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import register_jitable
 
 from pointillist.engine.cpu.jit import inner
 from pointillist.engine.cpu.kernels.factored import (
@@ -46,13 +45,6 @@ class DrawArrays(NamedTuple):
     transform: Array
     scratch: Array
     order: Array
-
-
-@register_jitable
-def new_draw(spec: Array, transform: Array) -> Any:
-    """Allocate the arrays of a draw."""
-    scratch = np.empty((6, max(spec[LEVELS], spec[MIXTURES]) + 64))
-    return DrawArrays(spec, transform, scratch, np.empty((2, spec[LEVELS]), np.int64))
 
 
 @inner
