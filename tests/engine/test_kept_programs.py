@@ -135,22 +135,22 @@ def test_few_programs_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(one() is None for one in programs)
 
 
-def test_the_machine_of_an_exact_program_lives_as_long() -> None:
+def test_what_the_library_reads_lives_as_long_as_its_program() -> None:
     """It is made once, and is collected with the program."""
     model = build()
     integer_model = pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE)))
     drawn(model, engine="integer")
-    machine = integer_model.programs[0].kept["machine"]
+    lowered = integer_model.programs[0].kept["c"]
     drawn(model, engine="integer", label=1)
-    assert integer_model.programs[0].kept["machine"] is machine
-    gone = weakref.ref(machine)
+    assert integer_model.programs[0].kept["c"] is lowered
+    gone = weakref.ref(lowered)
     model.attach_integer_model(pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE))))
-    del integer_model, machine
+    del integer_model, lowered
     gc.collect()
     assert gone() is None
 
 
-def test_a_changed_model_has_no_exact_program() -> None:
+def test_a_changed_model_has_no_integer_program() -> None:
     """Also where the weights were verified before, and were changed behind their version."""
     model = build()
     pt.quantize_integer(model, torch.randint(0, 4, (2, *SHAPE)))
