@@ -30,6 +30,7 @@ CASES: dict[str, dict[str, Any]] = {
         "layers": 0,
         "mixtures": 3,
         "skip": False,
+        "local_gain": True,
     },
     "photographs-grey": {
         "model_type": "gated-pixelcnn",
@@ -37,6 +38,7 @@ CASES: dict[str, dict[str, Any]] = {
         "levels": 64,
         "likelihood": "mixture",
         "mixtures": 2,
+        "local_gain": True,
     },
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 16, "orders": ("s-curve", "raster")},
     "pixelsnail": {"shape": (1, 4, 5), "levels": 8},

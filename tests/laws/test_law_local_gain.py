@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.engine.executors import intervals_of_images, params_of_images
 from pointillist.errors import ConfigError
-from pointillist.model.config import LOCAL_GAIN_LEVELS
+from pointillist.model.config import LOCAL_GAIN_LEVELS, LOCAL_GAIN_ROWS
 from pointillist.networks import entry, names
 from pointillist.portable.storage.files import PROGRAM, PROGRAM_TENSORS, load_integer_model, save_integer_model
 
@@ -55,7 +55,8 @@ def photograph(levels: int = 256, channels: int = 3) -> torch.Tensor:
 def test_every_executor_has_the_same_integers(name: str, levels: int, channels: int) -> None:
     """Parameters and frequencies, in numpy, in torch and in what is chosen by default; near those of the floats."""
     torch.manual_seed(0)
-    model = pt.build(name, shape=(channels, 7, 6), levels=levels, preset="tiny", likelihood="mixture", mixtures=2)
+    settings = {"preset": "tiny", "likelihood": "mixture", "mixtures": 2, "local_gain": True}
+    model = pt.build(name, shape=(channels, 7, 6), levels=levels, **settings)
     assert model.config.local_gain
     x = photograph(levels, channels)
     program, levels_array = pt.quantize_integer(model, x).programs[0], x.numpy()
@@ -76,8 +77,9 @@ def test_default_is_for_fine_ordered_levels_with_a_mixture() -> None:
         ({"levels": 256, "local_gain": False}, False),
         ({"levels": 8, "likelihood": "mixture", "local_gain": True}, True),
     ):
-        model = pt.build("pixelcnn", shape=(3, 4, 4), preset="tiny", **settings)
+        model = pt.build("pixelcnn", shape=(3, LOCAL_GAIN_ROWS, 4), preset="tiny", **settings)
         assert model.config.local_gain is expected, settings
+    assert not pt.build("pixelcnn", shape=(3, LOCAL_GAIN_ROWS - 1, 40), preset="tiny").config.local_gain
     old = model.config.model_dump(mode="json")
     del old["local_gain"]
     assert not type(model.config).from_dict(old).local_gain
@@ -100,7 +102,8 @@ def test_models_without_neighbours_to_predict_from_are_rejected(name: str, setti
 
 def test_a_stored_program_is_small_and_the_same(tmp_path: Path) -> None:
     """Its tables are not stored, and are computed when it is read: version 2 of the format."""
-    model = pt.build("pixelcnn", shape=(3, 7, 6), preset="tiny", likelihood="mixture", mixtures=2)
+    settings = {"preset": "tiny", "likelihood": "mixture", "mixtures": 2, "local_gain": True}
+    model = pt.build("pixelcnn", shape=(3, 7, 6), **settings)
     x = photograph()
     stored = save_integer_model(pt.quantize_integer(model, x), tmp_path)
     read = load_integer_model(tmp_path)
