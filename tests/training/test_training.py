@@ -243,7 +243,7 @@ def test_a_local_gain_is_advised_for_photographs(
 ) -> None:
     """Where a model without one is still above a lossless codec, and its levels are fine enough."""
     data = tiny_data()
-    model = pt.build("gated-pixelcnn", shape=(3, 4, 4), levels=levels, preset="tiny", likelihood=likelihood)
+    model = pt.build("gated-pixelcnn", shape=(3, 16, 4), levels=levels, preset="tiny", likelihood=likelihood)
     lines = training_summary(model, data.train, 2000, 2000, 3.0, LosslessSize("WebP", codec, 9))
     assert lines[0].startswith("baseline   not yet below" if codec < 3 else "baseline   below")
     assert ("with a local gain" in lines[1]) == advised
