@@ -174,7 +174,7 @@ def compiled(x: float) -> float:
 
 
 def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "cache_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     assert compiled(3) == 6
     assert list(tmp_path.rglob("*.nbc"))
     again = jit.CachedJit(twice, typed_by=0)
@@ -184,7 +184,7 @@ def test_compiled_code_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_one_process_compiles_while_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And none waits for ever."""
-    monkeypatch.setattr(jit, "cache_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     with FileLock(tmp_path / "twice.lock"):
         other = threading.Thread(target=lambda: compiled(3))
         other.start()
@@ -202,7 +202,7 @@ def test_a_damaged_cache_is_repaired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any file of it, cut or overwritten: the next process finds it whole."""
-    monkeypatch.setattr(jit, "cache_folder", lambda *_: tmp_path)
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
     compiled(3)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.nb?")}
     assert len(files) == 2
@@ -222,7 +222,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(jit, "cache_folder", lambda *_: tmp_path / "file" / "cache")
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path / "file" / "cache")
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     assert compiled(3) == 6
     monkeypatch.setattr(jit, "_kept_on_disk", fail)

@@ -95,6 +95,7 @@ class Uniforms:
 
     def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "m c h w"]:
         """Return the uniforms of the images with these numbers."""
+        numbers = [int(i) for i in images]
         if self.array is not None:
-            return self.array[[int(i) for i in images]]
-        return seeded_uniforms(self.seed or 0, [int(i) for i in images], self.shape, self.candidate)
+            return self.array[numbers]
+        return seeded_uniforms(self.seed or 0, numbers, self.shape, self.candidate)

@@ -99,18 +99,14 @@ def entry(typed_by: int) -> Callable[[FunctionT], FunctionT]:
     return compiled
 
 
-def cache_folder(package: Path = Path(__file__).parent) -> Path:
-    """Return the folder of compiled code: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba.
-
-    Args:
-        package: the folder of the compiled functions.
-    """
+def cache_folder() -> Path:
+    """Return the folder of compiled code: in `NUMBA_CACHE_DIR` or the user's cache, for this source and this numba."""
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     if os.name == "nt":
         user = Path(os.environ.get("LOCALAPPDATA") or Path.home())
     source = hashlib.sha256(numba.__version__.encode())
     here = Path(__file__).parent
-    for folder in dict.fromkeys((here, here.parent / "constraints", package)):
+    for folder in (here, here.parent / "constraints"):
         for path in sorted(folder.rglob("*.py")):
             source.update(path.read_bytes())
     return Path(config.CACHE_DIR or user / "pointillist") / f"machine-{source.hexdigest()[:16]}"
@@ -127,7 +123,6 @@ class CachedJit:
     def __init__(self, function: Callable[..., Any], typed_by: int) -> None:
         self._function = function
         self._typed_by = typed_by
-        self._package = Path(function.__code__.co_filename).parent
         self._ready: set[tuple[Any, ...]] = set()
         self._kept = True
         try:
@@ -154,7 +149,7 @@ class CachedJit:
         """Let one process compile, while others that start at the same time wait and then read its cache."""
         if not self._kept:
             return nullcontext()
-        folder = cache_folder(self._package)
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{self._function.__name__}.lock", timeout=LONGEST_WAIT)
 
@@ -164,13 +159,11 @@ class CachedJit:
             if isinstance(error, TimeoutError):  # of the lock: another process uses the files
                 raise error
             with self._alone():
-                files = list(cache_folder(self._package).rglob(f"*.{self._function.__qualname__}-*.nb[ic]"))
+                files = list(cache_folder().rglob(f"*.{self._function.__qualname__}-*.nb[ic]"))
                 for file in files:
                     file.unlink(missing_ok=True)
                 if files:
-                    _log.warning(
-                        "Compiled code in %s is damaged (%r): it is compiled again.", cache_folder(self._package), error
-                    )
+                    _log.warning("Compiled code in %s is damaged (%r): it is compiled again.", cache_folder(), error)
                     self._compiled = _kept_on_disk(self._function)
                     return self._compiled(*arguments)
         except Exception as again:
@@ -180,16 +173,14 @@ class CachedJit:
 
     def _compile_again(self, error: Exception) -> None:
         what = str(error) or type(error).__name__
-        _log.warning(
-            "Compiled code cannot be kept in %s (%s): each process compiles it anew.", cache_folder(self._package), what
-        )
+        _log.warning("Compiled code cannot be kept in %s (%s): each process compiles it anew.", cache_folder(), what)
         self._kept = False
         self._compiled = njit(nogil=True)(self._function)
 
 
 def _kept_on_disk(function: Callable[..., Any]) -> Callable[..., Any]:
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))
+    config.CACHE_DIR = str(cache_folder())
     try:
         compiled: Callable[..., Any] = njit(cache=True, nogil=True)(function)
     finally:
