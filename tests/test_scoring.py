@@ -11,6 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.data.dataset import DataSource
 from pointillist.evaluation.likelihood import Evaluation
+from pointillist.files.progress import Bar
 from pointillist.model.batches import match_labels
 from pointillist.model.pixel_model import inference_mode
 from tests.laws.strategies import randomise_weights
@@ -95,11 +96,11 @@ def test_numbers_of_an_evaluation() -> None:
     assert "3 images of 4 dims" in str(found)
 
 
-def test_progress_is_reported() -> None:
-    """Images done and in all."""
+def test_progress_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images done, of all."""
     calls: list[tuple[int, int]] = []
-    x = torch.zeros(5, 1, 3, 2, dtype=torch.int64)
-    pt.evaluate(labelled(), x, batch_size=2, on_progress=lambda done, count: calls.append((done, count)))
+    monkeypatch.setattr(Bar, "show", lambda bar, done: calls.append((done, bar.total)))
+    pt.evaluate(labelled(), torch.zeros(5, 1, 3, 2, dtype=torch.int64), batch_size=2)
     assert calls == [(2, 5), (4, 5), (5, 5)]
 
 

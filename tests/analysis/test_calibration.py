@@ -111,9 +111,7 @@ def test_a_data_set_brings_its_labels() -> None:
     digits = pt.load_data("uci-digits").test
     assert digits is not None
     model = pt.build("pixelcnn", image=digits.spec, classes=digits.classes, channels=4, layers=1)
-    seen = []
-    told = calibration(model, digits, batch_size=200, on_progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(200, 360), (360, 360)]
+    told = calibration(model, digits, batch_size=200)
     levels = digits.batch(range(360)).levels
     assert np.array_equal(told.pit, calibration(model, levels, label=digits.labels.tolist()).pit)
     assert told.to_dict()["images"] == 360

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -63,7 +64,7 @@ class Sources(HTMLParser):
 def test_the_page_needs_nothing_else(kind: str) -> None:
     model = tiny(kind, labels=True)
     x = torch.randint(model.image.levels, model.image.shape)
-    page = pt.explain(model, x, "dog", name="<b>&", calibration=calibration(model, x[None])).to_html()
+    page = replace(pt.explain(model, x, "dog", calibration=calibration(model, x[None])), title="<b>&").to_html()
     sources = Sources()
     sources.feed(page)
     assert sources.found

@@ -17,6 +17,7 @@ from pointillist.distributions.registry import build_likelihood
 from pointillist.engine import sampler
 from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
+from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import model as portable
 from pointillist.sampling.loop import UniformSampler
@@ -134,7 +135,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a model with an integer program is evaluated in floating point", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(likelihood, "open_scorer", lambda model, *how: model)
+    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: reader._model)
 
 
 @mutant("explain shows the distributions of the network", integer)

@@ -18,9 +18,10 @@ from pointillist.analysis.distribution import (
     pixel_distributions,
 )
 from pointillist.analysis.logit_lens import LogitLens, logit_lens
-from pointillist.analysis.query import ImageQuery, QueryKwargs
+from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
+from pointillist.model.batches import QueryKwargs
 
 __all__ = [
     "Attribution",

@@ -8,7 +8,6 @@ images are, because each is conditioned on all sub-pixels before it (Rosenblatt 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import NormalDist
 from typing import Any, Unpack
@@ -19,12 +18,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 from PIL import Image
 from torch import Tensor
 
-from pointillist.analysis.batches import BatchedOutputs, BatchQueryKwargs
 from pointillist.analysis.charts import pit_chart, reliability_chart
+from pointillist.conditioning import Label
 from pointillist.data import ImageDataset
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError, DataError
+from pointillist.files.progress import Bar
 from pointillist.images import channel_names
+from pointillist.model.batches import BatchReader, QueryKwargs
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, png_bytes
 
@@ -184,12 +185,13 @@ class Calibration:
 def calibration(
     model: PixelModel,
     x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
+    label: Label = None,
+    text: Any = None,
     *,
     bins: int = 20,
     seed: int = 0,
     batch_size: int = 64,
-    on_progress: Callable[[int, int], None] | None = None,
-    **query: Unpack[BatchQueryKwargs],
+    **query: Unpack[QueryKwargs],
 ) -> Calibration:
     """Compare a model's probabilities with observed frequencies, over images it has not been trained on.
 
@@ -199,9 +201,7 @@ def calibration(
         x: a data set, which brings its own conditions, or levels.
         bins: bins of the PIT histogram.
         seed: seed of the randomised PIT; image i depends on (seed, i) alone, not on `batch_size`.
-        on_progress: called with the number of images done and of all images.
-        query: `label`, `text` and further conditions on levels, and `order`, as for `PixelModel.log_prob`; `engine`, as
-            for `evaluate`.
+        label, text, query: conditions on levels, the order and the engine; see `QueryKwargs`.
 
     Raises:
         ConfigError, DataError, ShapeError: if a setting or the images do not fit.
@@ -216,27 +216,28 @@ def calibration(
         raise ConfigError(
             f"`bins` (={bins}) must be at least 2, `batch_size` (={batch_size}) at least 1, `seed` (={seed}) 0 or more."
         )
-    batches = BatchedOutputs(model, x, seed=seed, **query)
-    if batches.count == 0:
+    reader = BatchReader(model, x, label, text, seed=seed, **query)
+    if reader.count == 0:
         raise DataError("The data set is empty: calibration needs at least one image.")
-    image = model.image
+    image, order = model.image, model.order(reader.order)
     pit, sums = np.zeros((image.channels, bins), np.int64), _ReliabilityAccumulator()
-    step = max(1, min(batch_size, _TABLE_SIZE // (image.levels * batches.height * batches.width)))
-    with inference_mode(model):
-        for start in range(0, batches.count, step):
-            levels, params = batches.outputs(start, start + step)
+    step = max(1, min(batch_size, _TABLE_SIZE // (image.levels * reader.height * reader.width)))
+    scorer = reader.open_scorer(step)
+    with inference_mode(model), Bar("calibration", reader.count) as bar:
+        for start in range(0, reader.count, step):
+            levels, inputs = reader.read(start, start + step)
+            params = scorer.params(levels, scorer.encode(inputs, len(levels)), order)
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
             v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
             for channel in range(image.channels):
-                probs, observed = _forecasts(batches.likelihood, params, levels, channel)
+                probs, observed = _forecasts(scorer.likelihood, params, levels, channel)
                 sums.add(probs, observed)
                 bin_index = (_pit(probs, observed, v[:, channel].reshape(-1)) * bins).astype(np.int64)
                 pit[channel] += np.bincount(np.minimum(bin_index, bins - 1), minlength=bins)
-            if on_progress is not None:
-                on_progress(start + len(levels), batches.count)
-    dims = image.channels * batches.height * batches.width
+            bar.show(start + len(levels))
+    dims = image.channels * reader.height * reader.width
     result = pit if image.ordered else None
-    return Calibration(result, sums.reliability(), batches.count, dims, seed, channel_names(model.image))
+    return Calibration(result, sums.reliability(), reader.count, dims, seed, channel_names(model.image))
 
 
 def _forecasts(

@@ -33,22 +33,6 @@ _SHORT_PASS = 4_000_000_000  # weights times pixels: about 0.1 s with one thread
 T = TypeVar("T")
 
 
-class QueryKwargs(ConditionKwargs, total=False):
-    """Conditions besides `label` and `text`, the order and the engine.
-
-    ```python
-    ImageQuery.of(model, x, label="6", order="raster", engine="cpu")
-    ```
-
-    Attributes:
-        order: one of the model's orders; None for its first.
-        engine: what gives the distributions; `auto` for the integer program, where the model has one; see `evaluate`.
-    """
-
-    order: str | None
-    engine: str
-
-
 @dataclass(frozen=True, eq=False)
 class ImageQuery:
     """An image under a model; `ImageQuery.of` checks the arguments and makes one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -50,7 +49,6 @@ class Views:
         seed: seed of the continuations.
         max_attributions: number of pixels whose gradients are shown, the most surprising first; None for as many as fit
             on a page and take some seconds.
-        on_progress: called with the name of each view before it is computed.
 
     Raises:
         ConfigError: if edits do not fit the image.
@@ -63,7 +61,6 @@ class Views:
     continuations: int = 4
     seed: int = 0
     max_attributions: int | None = None
-    on_progress: Callable[[str], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for edits in self.edits or ():
@@ -77,7 +74,6 @@ class Views:
     @cached_property
     def maps(self) -> SurprisalMaps:
         """Surprisal, entropy, variance and cumulative bits."""
-        self._report("surprisal")
         return surprisal_maps(self.query)
 
     @cached_property
@@ -85,7 +81,6 @@ class Views:
         """Bits saved by the conditions; None for an unconditional model."""
         if not self.query.model.conditions.encoders:
             return None
-        self._report("conditions")
         return condition_gain(self.query)
 
     @cached_property
@@ -93,7 +88,6 @@ class Views:
         """Bits after each layer; None where the logit lens is not defined."""
         if not has_logit_lens(self.query.model):
             return None
-        self._report("layers")
         return logit_lens(self.query)
 
     @cached_property
@@ -105,7 +99,6 @@ class Views:
     @cached_property
     def gradient_maps(self) -> Float[np.ndarray, "n h w"]:
         """Gradient of each of `sites` with respect to every earlier pixel; see `gradient_maps`."""
-        self._report("gradients")
         return gradient_maps(self.query, self.sites)
 
     @cached_property
@@ -113,7 +106,6 @@ class Views:
         """Consequences of each of `edits`."""
         result = []
         for edits in default_edits(self) if self.edits is None else self.edits:
-            self._report("counterfactual")
             result.append(counterfactual(self.query, edits, n=self.continuations, seed=self.seed))
         return result
 
@@ -151,10 +143,6 @@ class Views:
         weights = sum(weight.numel() for weight in self.query.model.backbone.parameters())
         affordable = max(_MIN_ATTRIBUTIONS, _MAX_WORK // (weights * height * width))
         return max(1, min(_MAX_GRADIENT_VALUES // (height * width), affordable))
-
-    def _report(self, view: str) -> None:
-        if self.on_progress is not None:
-            self.on_progress(view)
 
     def _repr_png_(self) -> bytes:
         return png_bytes(self.image())

@@ -16,7 +16,6 @@ from pointillist.cli.parameters import parameter, parsed, with_parameters, with_
 from pointillist.commands.jobs.settings import MergeSettings, RunSettings, StatusSettings
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import counted
-from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.api import JobResult
@@ -97,17 +96,15 @@ def _run(name: str, settings: JobSettings, options: RunSettings) -> None:
     from pointillist.commands.jobs.api import run
 
     started = time.perf_counter()
-    with Bar("tasks", options.tasks) as bar:
-        result = run(
-            name,
-            out=options.out,
-            tasks=options.tasks,
-            executor=options.executor,
-            workers=options.workers,
-            time_limit=options.time_limit,
-            on_progress=bar.follow,
-            **to_dict(settings),
-        )
+    result = run(
+        name,
+        out=options.out,
+        tasks=options.tasks,
+        executor=options.executor,
+        workers=options.workers,
+        time_limit=options.time_limit,
+        **to_dict(settings),
+    )
     _report(result, time.perf_counter() - started, options.as_json)
 
 

@@ -39,7 +39,6 @@ def reject_settings(settings: Settings, names: Iterable[str]) -> None:
 
 def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     """Report the bits of each scale and of all, with baselines."""
-    from pointillist.evaluation.table import write_csv
     from pointillist.hierarchy import Hierarchy
     from pointillist.system import resolve_device
     from pointillist.training.runs.data import chosen_rows
@@ -54,7 +53,7 @@ def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     result = hierarchy.evaluate(images, primer, batch_size=settings.batch_size)
     seconds = time.perf_counter() - started
     if settings.per_image is not None:
-        write_csv(settings.per_image, result.bound, images.codes[0].files)
+        result.bound.write_csv(settings.per_image, images.codes[0].files)
     source = {"model": settings.model, "data": settings.data, "split": name}
     facts = {**source, **evaluation_facts(result), "seconds": round(seconds, 3)}
     text = [f"{name:<11}{result.bound.count:,} images of {settings.data}", str(result)]

@@ -13,7 +13,8 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs, TextConfig
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
-from pointillist.evaluation.likelihood import Z95, Progress, guided_log_likelihoods, open_scorer
+from pointillist.evaluation.likelihood import Z95, guided_log_likelihoods
+from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader, check_spec, match_labels
 from pointillist.model.integer import ScoringModel
 from pointillist.model.pixel_model import PixelModel, inference_mode
@@ -66,7 +67,6 @@ def conditional_gain(
     batch_size: int = 64,
     guidance: float = 1.0,
     engine: str = "auto",
-    on_progress: Progress | None = None,
 ) -> dict[str, MeanWithCI]:
     """Compute the bits an image that each condition of a data set saves, against the unconditional likelihood.
 
@@ -83,11 +83,11 @@ def conditional_gain(
     Example:
         conditional_gain(model, data.test)["label"].value  # bits an image
     """
-    reader, names = BatchReader(model, data), _conditions_by_keyword(model)
-    scorer = open_scorer(model, engine, reader, batch_size)
+    reader, names = BatchReader(model, data, engine=engine), _conditions_by_keyword(model)
+    scorer = reader.open_scorer(batch_size)
     gains: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
     used: set[str] = set()
-    with inference_mode(model):
+    with inference_mode(model), Bar("bits saved", len(data)) as bar:
         for start in range(0, len(data), batch_size):
             x, inputs = reader.read(start, start + batch_size)
             dropped = inputs.unconditional()
@@ -98,8 +98,7 @@ def conditional_gain(
                 parts = {part: (inputs if part in kept else dropped).parts[part] for part in inputs.parts}
                 conditional = _log_likelihood(scorer, x, ConditionInputs(len(inputs), parts), guidance)
                 gains[name].append((conditional - baseline) / math.log(2))
-            if on_progress is not None:
-                on_progress(start + len(x), len(data))
+            bar.show(start + len(x))
     if not used:
         raise DataError(
             f"{data.name} has no condition of this model: read it with labels, captions or another condition."
@@ -114,7 +113,6 @@ def bayes_classify(
     batch_size: int = 64,
     guidance: float = 1.0,
     engine: str = "auto",
-    on_progress: Progress | None = None,
 ) -> tuple[RetrievalMetrics, Float[np.ndarray, "n k"]]:
     """Classify images by Bayes' rule with a uniform prior: p(c | x) is proportional to p(x | c).
 
@@ -139,15 +137,14 @@ def bayes_classify(
     classes = len(model.config.classes)
     truth = match_labels(model, data).numpy()
     scores = np.empty((len(data), classes))
-    with inference_mode(model):
+    with inference_mode(model), Bar("classifying", len(data)) as bar:
         for start in range(0, len(data), batch_size):
             index = np.arange(start, min(len(data), start + batch_size))
             x = model.check(data.batch(index).levels)
             for label in range(classes):
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
                 scores[index, label] = _log_likelihood(scorer, x, inputs, guidance)
-            if on_progress is not None:
-                on_progress(int(index[-1]) + 1, len(data))
+            bar.show(int(index[-1]) + 1)
     return RetrievalMetrics.of(_ranks(scores, truth)[:, None], classes), scores
 
 
@@ -160,7 +157,6 @@ def caption_retrieval(
     repeats: int = 1,
     seed: int = 0,
     engine: str = "auto",
-    on_progress: Progress | None = None,
 ) -> list[RetrievalMetrics]:
     """Rank the caption of each image among other captions of the data set, by log p(x | caption).
 
@@ -197,7 +193,7 @@ def caption_retrieval(
         return np.concatenate(result, 1)
 
     with inference_mode(model):
-        return rank_captions(scores, data, candidates, repeats, seed, on_progress)
+        return rank_captions(scores, data, candidates, repeats, seed)
 
 
 def rank_captions(
@@ -206,7 +202,6 @@ def rank_captions(
     candidates: int,
     repeats: int,
     seed: int,
-    on_progress: Progress | None = None,
 ) -> list[RetrievalMetrics]:
     """Rank captions by a score function. The same seed gives the same candidates.
 
@@ -225,19 +220,19 @@ def rank_captions(
     if len(distinct) < candidates:
         raise DataError(f"{data.name} has {len(distinct)} different captions, fewer than {candidates}: rank fewer.")
     ranks: list[np.ndarray] = []
-    for i, text in enumerate(data.texts):
-        others = [other for other in distinct if other != text]
-        draws = [
-            np.random.default_rng([seed, repeat, i]).choice(len(others), candidates - 1, replace=False).tolist()
-            for repeat in range(repeats)
-        ]
-        drawn = list(dict.fromkeys(number for draw in draws for number in draw))  # a caption drawn twice is scored once
-        result = scores(i, [text, *(others[number] for number in drawn)])
-        column = {number: index for index, number in enumerate(drawn, 1)}
-        truth = np.zeros(len(result), np.int64)
-        ranks.append(np.stack([_ranks(result[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
-        if on_progress is not None:
-            on_progress(i + 1, len(data))
+    with Bar("ranking", len(data)) as bar:
+        for i, text in enumerate(data.texts):
+            others = [other for other in distinct if other != text]
+            draws = [
+                np.random.default_rng([seed, repeat, i]).choice(len(others), candidates - 1, replace=False).tolist()
+                for repeat in range(repeats)
+            ]
+            drawn = list(dict.fromkeys(number for draw in draws for number in draw))  # one drawn twice is scored once
+            result = scores(i, [text, *(others[number] for number in drawn)])
+            column = {number: index for index, number in enumerate(drawn, 1)}
+            truth = np.zeros(len(result), np.int64)
+            ranks.append(np.stack([_ranks(result[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
+            bar.show(i + 1)
     return [RetrievalMetrics.of(each, candidates) for each in np.stack(ranks, 1)]
 
 

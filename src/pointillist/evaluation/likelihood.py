@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import csv
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Unpack
+from typing import Any, ClassVar, Protocol, Unpack, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.sampling_transforms import apply_guidance
 from pointillist.distributions.transform import check_guidance
 from pointillist.errors import ConfigError, DataError
-from pointillist.evaluation.journal import Journal, read_journal
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
+from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.batches import BatchReader, check_likelihood, select_images
+from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, select_images
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import ScoringModel, image_nats
-from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
-Progress = Callable[[int, int], None]
-"""Called with the number of images done and the number in all."""
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """Rows of likelihoods on disk, from which an interrupted evaluation continues: nats of an image by each order."""
+
+    def keep(self, batch_size: int) -> int:
+        """Drop the rows of a batch that is not whole, and return the number of the others."""
+
+    def rows(self) -> Iterable[Sequence[float]]:
+        """Return the rows."""
+
+    def append(self, rows: Sequence[Any]) -> None:
+        """Append the rows of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +99,15 @@ class Evaluation(AnsweredNames):
             **facts,
         )
 
+    def write_csv(self, path: Path, files: Sequence[str] | None) -> None:
+        """Write nats and bits per dimension of each image, and its file, in the order of the data set."""
+        with atomic_path(path) as temporary, open_table(temporary) as file:
+            writer = csv.writer(file)
+            writer.writerow(["index", *(["file"] if files else []), "nats", "bits_per_dim"])
+            for index, nats in enumerate(self.nats_per_image.tolist()):
+                name = [files[index]] if files else []
+                writer.writerow([index, *name, f"{nats:.6f}", f"{nats / (self.dims * math.log(2)):.6f}"])
+
     def __str__(self) -> str:
         low, high = self.interval
         interval = f" (95 % {low:.4f} to {high:.4f})" if low <= high else ""  # one image has none
@@ -108,12 +129,9 @@ def evaluate(
     *,
     batch_size: int = 64,
     seed: int = 0,
-    on_progress: Progress | None = None,
-    order: str | None = None,
     guidance: float = 1.0,
-    engine: str = "auto",
     journal: Journal | None = None,
-    **further: Unpack[ConditionKwargs],
+    **query: Unpack[QueryKwargs],
 ) -> Evaluation:
     """Compute the likelihood of images, independent of `batch_size`.
 
@@ -124,13 +142,10 @@ def evaluate(
         model: a model, or the name or folder of one.
         x: a data set; splits, of which test, else valid, else all images are taken; a folder, file or name, as for
             `load_data`; levels `[n c h w]`; or PIL images. A data set has its own conditions, matched by name.
-        label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
+        label, text, query: conditions of levels, or instead of those of the data set; and `order` and `engine`, see
+            `QueryKwargs`. The order may also be `average` or `each`, see `combine_orders`.
         seed: seed of dynamic binarisation, which is drawn once.
-        on_progress: called with images done and images in all.
-        order: one of the model's orders; None for its first; or `average` or `each`, see `combine_orders`.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
-        engine: `auto` takes the integer program where the model has one for images of this size (`quantize_integer`),
-            `integer` needs one, `cpu` computes in floating point, where the model is.
         journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
 
     Returns:
@@ -147,25 +162,23 @@ def evaluate(
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
     model = as_model(model)
-    model.scoring_engine(engine)  # an error before images are read
+    model.scoring_engine(query.get("engine", "auto"))  # an error before images are read
     split, x = select_images(model, x)
-    reader = BatchReader(model, x, label, text, seed=seed, **further)
+    reader = BatchReader(model, x, label, text, seed=seed, **query)
     if reader.count == 0:
         raise DataError("There is no image to evaluate: the data set is empty.")
-    scorer = open_scorer(model, engine, reader, batch_size)
-    orders = resolve_orders(model, order)
+    scorer = reader.open_scorer(batch_size)
+    orders = resolve_orders(model, reader.order)
     nats = np.empty((len(orders), reader.count), np.float64)
     with inference_mode(model), Bar("evaluating", reader.count) as bar:
-        for start in range(read_journal(journal, nats, batch_size), reader.count, batch_size):
+        for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
             nats[:, start:stop] = negative_log_likelihoods(scorer, levels, inputs, orders, guidance)
             if journal is not None:
                 journal.append(nats[:, start:stop].T.tolist())
             bar.show(stop)
-            if on_progress is not None:
-                on_progress(stop, reader.count)
-    name = orders[0].name if order is None else order
+    name = reader.order or orders[0].name
     by_order = {each.name: float(mean) for each, mean in zip(orders, nats.mean(1), strict=True)}
     return Evaluation.of(
         combine_orders(nats, name),
@@ -179,17 +192,12 @@ def evaluate(
     )
 
 
-def open_scorer(model: PixelModel, engine: str, reader: BatchReader, batch_size: int) -> ScoringModel:
-    """Return what scores the images of a reader for an engine, once a batch of them is known to fit in memory.
-
-    Raises:
-        ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
-    """
-    size = (reader.height, reader.width)
-    resolved = model.scoring_engine(engine, size)
-    if resolved == "cpu":  # a program holds a few rows of the images
-        check_evaluation_memory(model, min(batch_size, reader.count), *size)
-    return model.scorer(resolved)
+def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch_size: int) -> int:
+    """Fill in the likelihoods of a journal, and return the first image that it lacks."""
+    done = 0 if journal is None else journal.keep(batch_size)
+    if journal is not None and done:
+        nats[:, :done] = np.array(list(journal.rows()), np.float64).T
+    return done
 
 
 def guided_log_prob(

@@ -7,15 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.evaluation.likelihood import Progress
+from pointillist.files.progress import Bar
 from pointillist.images import OPAQUE, ImageSpec
 
 
 def nearest_training_match(
-    images: Int[Tensor, "n c h w"],
-    training: Int[Tensor, "m c h w"],
-    spec: ImageSpec,
-    on_progress: Progress | None = None,
+    images: Int[Tensor, "n c h w"], training: Int[Tensor, "m c h w"], spec: ImageSpec
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Find the nearest training image of each image, by the share of pixels that agree in all channels.
 
@@ -27,7 +24,6 @@ def nearest_training_match(
         images: levels of samples.
         training: levels of training images.
         spec: kind of image of both.
-        on_progress: called with images done and images in all.
 
     Returns:
         the share of agreeing pixels in [0, 1], and the index of the training image.
@@ -38,18 +34,18 @@ def nearest_training_match(
     """
     queries, keys = _flatten(images, spec), _flatten(torch.cat([training, training.flip(3)]), spec)
     best, index = np.empty(len(images)), np.empty(len(images), np.int64)
-    for i, (x, empty) in enumerate(zip(*queries, strict=True)):
-        same = keys[0][:, 0] == x[0]
-        for channel in range(1, len(x)):
-            same &= keys[0][:, channel] == x[channel]
-        counted = ~(keys[1] & empty)
-        same &= counted
-        # a sum of bytes as int32 is several times as fast as one as int64
-        share = same.sum(1, dtype=np.int32) / np.maximum(counted.sum(1, dtype=np.int32), 1)
-        nearest = int(share.argmax())
-        best[i], index[i] = share[nearest], nearest % len(training)
-        if on_progress is not None:
-            on_progress(i + 1, len(images))
+    with Bar("comparing", len(images)) as bar:
+        for i, (x, empty) in enumerate(zip(*queries, strict=True)):
+            same = keys[0][:, 0] == x[0]
+            for channel in range(1, len(x)):
+                same &= keys[0][:, channel] == x[channel]
+            counted = ~(keys[1] & empty)
+            same &= counted
+            # a sum of bytes as int32 is several times as fast as one as int64
+            share = same.sum(1, dtype=np.int32) / np.maximum(counted.sum(1, dtype=np.int32), 1)
+            nearest = int(share.argmax())
+            best[i], index[i] = share[nearest], nearest % len(training)
+            bar.show(i + 1)
     return best, index
 
 

@@ -26,7 +26,8 @@ class Bar:
 
     ```python
     with Bar("evaluating", len(images)) as bar:
-        evaluate(model, images, on_progress=bar.follow)
+        for done, image in enumerate(images):
+            bar.show(done)
     ```
     """
 
@@ -70,10 +71,6 @@ class Bar:
                 self._open()
             if self._progress is not None and self._task is not None:
                 self._progress.update(self._task, completed=done, total=self.total or None)
-
-    def follow(self, done: int, total: int) -> None:
-        """Show progress, with the signature of `on_progress`; the total is known."""
-        self.show(done)
 
     def _appear(self) -> None:
         """Open the bar from the timer, unless the work has ended or shown it."""

@@ -24,6 +24,8 @@ from pointillist.conditioning import (
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
+from pointillist.model.integer import ScoringModel
+from pointillist.model.memory import check_evaluation_memory
 from pointillist.model.pixel_model import PixelModel
 
 
@@ -79,16 +81,35 @@ def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
     return match_names(data.classes, classes, "Class")[torch.from_numpy(np.asarray(data.labels))]
 
 
+class QueryKwargs(ConditionKwargs, total=False):
+    """Conditions besides `label` and `text`, the order and the engine: keywords of `evaluate`, `explain` and views.
+
+    ```python
+    ImageQuery.of(model, x, label="6", order="raster", engine="cpu")
+    ```
+
+    Attributes:
+        order: one of the model's orders; None for its first.
+        engine: `auto` takes the integer program where the model has one for images of this size (`quantize_integer`),
+            `integer` needs one, `cpu` computes in floating point, where the model is.
+    """
+
+    order: str | None
+    engine: str
+
+
 class BatchReader:
-    """Levels and conditions of images `start .. stop`, for one model.
+    """Levels and conditions of images `start .. stop`, for one model, and what scores them.
 
     Args:
         model: the model that reads the images.
         x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
         label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation.
+        order, engine: see `QueryKwargs`.
 
     Attributes:
+        order: name of the order, as passed.
         count: number of images.
         height, width: size of an image.
         notes: notes on how the data set was read.
@@ -109,9 +130,11 @@ class BatchReader:
         text: Any = None,
         *,
         seed: int = 0,
+        order: str | None = None,
+        engine: str = "auto",
         **further: Unpack[ConditionKwargs],
     ) -> None:
-        self._model, self._seed = model, seed
+        self._model, self._seed, self.order, self._engine = model, seed, order, engine
         self._data: ImageDataset | None = None
         self.notes: tuple[str, ...] = ()
         if isinstance(x, ImageDataset):
@@ -130,6 +153,17 @@ class BatchReader:
         self._passed = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in keywords}
         count = self.count if self._data is None or keywords else 0  # a map for every image would take memory
         self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
+
+    def open_scorer(self, batch_size: int) -> ScoringModel:
+        """Return what scores the images, once a batch of them is known to fit in memory.
+
+        Raises:
+            ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
+        """
+        engine = self._model.scoring_engine(self._engine, (self.height, self.width))
+        if engine == "cpu":  # a program holds a few rows of the images
+            check_evaluation_memory(self._model, min(batch_size, self.count), self.height, self.width)
+        return self._model.scorer(engine)
 
     def read(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
         """Return levels, checked by the model, and conditions of images `start .. stop`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.counterfactual import Edits
-from pointillist.analysis.query import ImageQuery, QueryKwargs
+from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import sections
 from pointillist.analysis.report.explorer import explorer_style, render_explorer
 from pointillist.analysis.views import Views, describe_conditions, describe_z
@@ -20,6 +20,7 @@ from pointillist.conditioning import Label
 from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
+from pointillist.model.batches import QueryKwargs
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import __version__
@@ -79,14 +80,12 @@ def explain(
     label: Label = None,
     text: Any = None,
     *,
-    name: str | None = None,
     calibration: Calibration | None = None,
     edits: tuple[Edits, ...] | None = None,
     continuations: int = 4,
     seed: int = 0,
     max_attributions: int | None = None,
-    on_progress: Callable[[str], None] | None = None,
-    **conditions: Unpack[QueryKwargs],
+    **query: Unpack[QueryKwargs],
 ) -> Explanation:
     """Explain one image under a model: surprisal, attribution, counterfactuals, layers and conditions.
 
@@ -95,9 +94,8 @@ def explain(
 
     Args:
         image: levels `[c h w]`, a PIL image or the path of an image file.
-        label, text, conditions: conditions on the image, and the order, as for `log_prob`; `engine`, as for `evaluate`.
-        name: name of the model, for titles; None for its type.
-        calibration, edits, continuations, seed, max_attributions, on_progress: see `Explanation`.
+        label, text, query: conditions on the image, the order and the engine; see `QueryKwargs`.
+        calibration, edits, continuations, seed, max_attributions: see `Explanation`.
 
     Raises:
         ShapeError, DataError, ConfigError: if the model does not take these.
@@ -108,16 +106,15 @@ def explain(
         explanation.maps.bits  # of the image
         explanation.save("report.html")
     """
-    model = as_model(model)
+    opened = as_model(model)
     return Explanation(
-        query=ImageQuery.of(model, image, label, text, **conditions),
-        title=name or model.config.model_type,
+        query=ImageQuery.of(opened, image, label, text, **query),
+        title=Path(model).name if isinstance(model, (str, Path)) else opened.config.model_type,
         calibration=calibration,
         edits=edits,
         continuations=continuations,
         seed=seed,
         max_attributions=max_attributions,
-        on_progress=on_progress,
     )
 
 

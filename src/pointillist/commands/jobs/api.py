@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.commands.jobs.executors.local import Progress, run_local
+from pointillist.commands.jobs.executors.local import run_local
 from pointillist.commands.jobs.executors.ray import run_ray
 from pointillist.commands.jobs.executors.torchrun import run_torchrun
 from pointillist.commands.jobs.folder import JobFolder
@@ -50,7 +50,6 @@ def run(
     executor: str = "local",
     workers: int = 1,
     time_limit: float | None = None,
-    on_progress: Progress | None = None,
     **settings: Any,
 ) -> JobResult:
     """Run a job, or what is missing of it.
@@ -65,7 +64,6 @@ def run(
             `ray` gives tasks to actors of a Ray cluster (extra `ray`).
         workers: processes of `local`, actors of `ray`.
         time_limit: seconds that an item may take before it is rejected; None for any time.
-        on_progress: called with the number of finished tasks and of all.
         settings: those of the kind of job, such as `model`; see its class in `commands/jobs/kinds`.
 
     Raises:
@@ -90,7 +88,7 @@ def run(
     if executor == "torchrun":
         run_torchrun(spec)
     elif executor == "local":
-        run_local(spec, workers, on_progress or (lambda done, total: None))
+        run_local(spec, workers)
     else:
         run_ray(spec, workers)
     folder = JobFolder(path)

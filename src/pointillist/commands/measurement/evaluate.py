@@ -13,7 +13,6 @@ from pointillist.commands.models import open_model
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
 from pointillist.files.checkpoint.header import is_hierarchy
-from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
@@ -84,18 +83,14 @@ def _read(model: PixelModel, settings: EvaluateSettings) -> _Images:
 def _likelihood(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
     """Evaluate the images; with a CSV, an interrupted command continues."""
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
-    from pointillist.evaluation.table import write_csv
 
     path = settings.per_image
     names = ("order", "guidance", "batch_size", "engine", "text")
     keywords: dict[str, Any] = {name: getattr(settings, name) for name in names}
-    with (
-        Bar("evaluating", len(images)) as bar,
-        report.journal(path, model, images, keywords, restart=settings.force) as journal,
-    ):
-        result = evaluate_likelihood(model, images, on_progress=bar.follow, journal=journal, **keywords)
+    with report.journal(path, model, images, keywords, restart=settings.force) as journal:
+        result = evaluate_likelihood(model, images, journal=journal, **keywords)
         if path is not None:
-            write_csv(path, result, images.files)
+            result.write_csv(path, images.files)
     return result
 
 

@@ -66,12 +66,10 @@ def condition_metrics(model: PixelModel, images: ImageDataset, settings: Evaluat
     facts: dict[str, Any] = {}
     reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
     reading["engine"] = settings.engine
-    with Bar("bits saved", len(images)) as bar:
-        gains = conditional_gain(model, images, on_progress=bar.follow, **reading)
+    gains = conditional_gain(model, images, **reading)
     facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
     if model.config.classes and images.labels is not None:
-        with Bar("classifying", len(images)) as bar:
-            metrics, _ = bayes_classify(model, images, on_progress=bar.follow, **reading)
+        metrics, _ = bayes_classify(model, images, **reading)
         facts["classes"] = _retrieval(metrics)
     return {**facts, **_caption_ranks(model, images, settings)}
 
@@ -87,8 +85,7 @@ def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSe
     guidances = [settings.guidance] if settings.guidance == 1 else [settings.guidance, 1.0]
     keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
     keywords["engine"] = settings.engine
-    with Bar("ranking", len(images)) as bar:
-        ranked = caption_retrieval(model, images, guidances=guidances, on_progress=bar.follow, **keywords)
+    ranked = caption_retrieval(model, images, guidances=guidances, **keywords)
     names = ("caption_retrieval", _UNGUIDED)
     return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
 
@@ -114,8 +111,7 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     held_out = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
     out = {}
     for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held_out)):
-        with Bar("comparing", len(levels)) as bar:
-            share = nearest_training_match(levels, training, model.image, bar.follow)[0]
+        share = nearest_training_match(levels, training, model.image)[0]
         out[name] = {"count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())}
     return out
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,9 @@ from pointillist.commands.hierarchy import explain_hierarchy, reject_settings, r
 from pointillist.commands.measurement.settings import ExplainSettings
 from pointillist.commands.models import open_model
 from pointillist.commands.paths import fresh_output, reject_existing
-from pointillist.commands.report import Report, note
+from pointillist.commands.report import Report
 from pointillist.commands.texts import size_text
 from pointillist.files.checkpoint.header import is_hierarchy
-from pointillist.files.progress import PROGRESS_DELAY_S
 
 if TYPE_CHECKING:
     from pointillist.analysis import ConditionGain, Explanation, ImageQuery
@@ -51,7 +49,6 @@ def _explain(settings: ExplainSettings, out: Path) -> Report:
     from pointillist.analysis import Explanation
 
     _check(out, settings)
-    progress = _progress_printer()
     edits = tuple(map(parse_edit, settings.what_if)) or None
     model = open_model(settings.model, settings.device)
     model.scoring_engine(settings.engine)  # an error before images are read
@@ -65,7 +62,6 @@ def _explain(settings: ExplainSettings, out: Path) -> Report:
         continuations=settings.continuations,
         seed=settings.seed,
         max_attributions=settings.max_attributions,
-        on_progress=progress,
     )
     explanation.save(out)
     pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
@@ -139,17 +135,6 @@ def _calibration(model: PixelModel, images: ImageDataset, settings: ExplainSetti
         return None
     first = images.subset(range(min(len(images), count)))
     return calibration(model, first, seed=settings.seed, order=settings.order, engine=settings.engine)
-
-
-def _progress_printer() -> Callable[[str], None]:
-    """Return a function that prints the view in progress on stderr, once the report has taken some seconds."""
-    started = time.monotonic()
-
-    def show(view: str) -> None:
-        if time.monotonic() - started >= PROGRESS_DELAY_S:
-            note(f"computing  {view} ...")
-
-    return show
 
 
 def write_maps(explanation: Explanation, folder: Path) -> list[str]:

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
@@ -17,28 +16,27 @@ from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.process import EXIT_REJECTED
 from pointillist.commands.jobs.spec import JobSpec
 from pointillist.errors import JobError, PointillistError
+from pointillist.files.progress import Bar
 
 _POLL = 0.05  # seconds
 _WAIT = 0.5  # seconds between two looks at the tasks of other processes
 _MAX_RESTARTS = 5  # starts of processes without any progress
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 """Signals by which an item ends a process; SIGKILL comes from outside."""
-Progress = Callable[[int, int], None]
 
 
-def run_local(spec: JobSpec, workers: int, on_progress: Progress) -> None:
+def run_local(spec: JobSpec, workers: int) -> None:
     """Run all tasks that are not finished.
 
     Args:
         spec: the job.
         workers: number of processes.
-        on_progress: called with the number of finished tasks and of all.
 
     Raises:
         PointillistError, OSError, MemoryError: as raised in a process.
         JobError: if processes end again and again without any progress, or by an unexpected error.
     """
-    with _Processes(spec, workers) as processes:
+    with _Processes(spec, workers) as processes, Bar("tasks", spec.tasks) as bar:
         ranks = range(max(1, min(workers, len(processes.folder.pending(spec.tasks)))))
         for rank in ranks:
             processes.start(rank)  # all open the job at the same time
@@ -47,9 +45,8 @@ def run_local(spec: JobSpec, workers: int, on_progress: Progress) -> None:
         for rank in ranks[1:]:
             processes.release(rank)
         while not processes.are_done():
-            on_progress(spec.tasks - len(processes.folder.pending(spec.tasks)), spec.tasks)
+            bar.show(spec.tasks - len(processes.folder.pending(spec.tasks)))
             time.sleep(_POLL)
-    on_progress(spec.tasks, spec.tasks)
 
 
 class _Processes:

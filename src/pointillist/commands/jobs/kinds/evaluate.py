@@ -44,7 +44,7 @@ class EvaluateJob(JobKind):
 
         from pointillist.data import load_data
         from pointillist.distributions.transform import check_guidance
-        from pointillist.evaluation.likelihood import open_scorer, resolve_orders
+        from pointillist.evaluation.likelihood import resolve_orders
         from pointillist.model.batches import BatchReader
         from pointillist.training.runs.data import resolve_data_options, select_split
         from pointillist.training.state import fingerprint
@@ -59,9 +59,9 @@ class EvaluateJob(JobKind):
         split, images = select_split(
             load_data(settings.data, options, spec=model.image, classes=classes), settings.split
         )
-        self._reader = BatchReader(model, images, None, settings.text)
+        self._reader = BatchReader(model, images, None, settings.text, engine=settings.engine)
         self._model, self._orders, self._guidance = model, resolve_orders(model, settings.order), settings.guidance
-        self._scorer = open_scorer(model, settings.engine, self._reader, settings.batch_size)
+        self._scorer = self._reader.open_scorer(settings.batch_size)
         self._files = images.files
         self.count, self.skipped = len(images), images.skipped
         self.facts = {
@@ -107,7 +107,6 @@ class EvaluateJob(JobKind):
 
         from pointillist.commands.jobs.merging import check_suffix
         from pointillist.evaluation.likelihood import Evaluation, combine_orders
-        from pointillist.evaluation.table import write_csv
 
         check_suffix(out, ".csv")
         output = list(parts)
@@ -125,7 +124,7 @@ class EvaluateJob(JobKind):
             split=facts["split"],
             engine=facts["engine"],
         )
-        write_csv(out, result, files or None)
+        result.write_csv(out, files or None)
         low, high = result.interval
         return [
             ("images", f"{result.count:,}, split {facts['split']}"),
