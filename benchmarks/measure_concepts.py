@@ -2,6 +2,7 @@
 
     python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
+    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
 on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
@@ -9,7 +10,7 @@ which it has not seen, is the reference. It then judges `--each` samples of each
 The figure is the accuracy on samples over the reference: 1 would be samples that are recognised as often as real images
 of an unknown artist. Another classifier tells sets apart; it is judged on the images of unseen names (split `test`),
 then on samples. `copies` is the share of samples, and of test images, that agree with a training image in 98 % of their
-pixels.
+pixels. `--at-least N` judges all names with so many training images, in place of the 60 concepts, with more `--steps`.
 
 Samples use the model's own guidance and temperature, unless others are given. Steps of the classifiers were chosen on
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
@@ -93,7 +94,13 @@ def judge(real: float, ranks: Int[Tensor, "folds n k"], truth: Int[Tensor, " n"]
 
 
 def measure_concepts(
-    model: pt.PixelModel, data: dict[str, np.ndarray], kind: str, concepts: list[str], each: int, **sampling: Any
+    model: pt.PixelModel,
+    data: dict[str, np.ndarray],
+    kind: str,
+    concepts: list[str],
+    each: int,
+    steps: int,
+    **sampling: Any,
 ) -> tuple[dict[str, Any], pt.Samples]:
     """Judge `each` samples of every concept; also return the samples."""
     index = {concept: i for i, concept in enumerate(concepts)}
@@ -106,7 +113,7 @@ def measure_concepts(
     real, ranks = [], []
     for sets in UNSEEN[kind]:
         new = torch.tensor(np.isin(data["set"][known], sets))
-        classifier = train_classifier(x[~new], y[~new], classes=len(concepts), steps=STEPS[kind])
+        classifier = train_classifier(x[~new], y[~new], classes=len(concepts), steps=steps)
         real.append(top_classes(classifier, x[new])[:, 0] == y[new])
         ranks.append(top_classes(classifier, pixels))
     hits = torch.cat(real)
@@ -114,6 +121,13 @@ def measure_concepts(
     right = (torch.stack(ranks)[..., 0] == truth).double().mean(0).view(-1, each).mean(1)
     by_concept = dict(zip(concepts, right.tolist(), strict=True))
     return {**result, "real_images": len(hits), "by_concept": by_concept}, samples
+
+
+def frequent_names(data: dict[str, np.ndarray], at_least: int) -> list[str]:
+    """Return the names that have so many training images, the most frequent first."""
+    names, counts = np.unique(data["name"][data["split"] == "train"], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [str(names[i]) for i in order if counts[i] >= at_least]
 
 
 def measure_styles(
@@ -167,12 +181,17 @@ def main() -> None:
     parser.add_argument(
         "--concepts", choices=("test", "validation"), default="test", help="validation: to choose settings"
     )
+    parser.add_argument("--at-least", type=int, help="all names with so many training images, in place of the concepts")
+    parser.add_argument("--steps", type=int, help="steps of the classifier of concepts; default: 600 icons, 300 emoji")
     parser.add_argument("--sheet", help="PNG for the samples")
     parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
     options = parser.parse_args()
     model = pt.load(options.model)
     concepts = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())[options.concepts][options.kind]
     data = read(options.data, options.kind)
+    if options.at_least is not None:
+        concepts = frequent_names(data, options.at_least)
+    steps = options.steps or STEPS[options.kind]
     tuned = {"guidance": options.guidance, "temperature": options.temperature}
     sampling = {**model.generation_config.sampling, **{k: v for k, v in tuned.items() if v is not None}, "seed": 0}
     result: dict[str, Any] = {
@@ -181,7 +200,7 @@ def main() -> None:
         "machine": describe_machine(),
         **sampling,
     }
-    result["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, **sampling)
+    result["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, steps, **sampling)
     if options.sheet:
         texts = [concept for concept in concepts for _ in range(options.each)]
         save_png(image_grid(samples.array, captions=texts, columns=2 * options.each), Path(options.sheet))

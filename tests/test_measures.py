@@ -90,7 +90,7 @@ def test_classifiers_judge_concepts_and_styles(monkeypatch: pytest.MonkeyPatch) 
     measure = script("measure_concepts")
     monkeypatch.setattr(measure, "UNSEEN", {"icons": [("tdesign", "bi")]})
     monkeypatch.setattr(measure, "STYLES", {"icons": ("tabler", "ph")})
-    monkeypatch.setattr(measure, "STEPS", {"icons": 40})
+    monkeypatch.setattr(measure, "STEPS", {"icons": 40})  # of styles
     parts = [icons(("tabler", "ph", "tdesign", "bi"), split, seed) for seed, split in enumerate(("train", "test"))]
     data = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=True, mode="grey")
@@ -98,7 +98,9 @@ def test_classifiers_judge_concepts_and_styles(monkeypatch: pytest.MonkeyPatch) 
     classes = ("tabler", "ph", "tdesign", "bi")
     model = pt.build("pixelcnn", image=image, channels=4, layers=1, text="learned", classes=classes).eval()
     concepts = ["heart", "home", "star"]
-    found, samples = measure.measure_concepts(model, data, "icons", concepts, 2, seed=0)
+    found, samples = measure.measure_concepts(model, data, "icons", concepts, 2, 40, seed=0)
+    assert measure.frequent_names(data, 32) == concepts
+    assert measure.frequent_names(data, 33) == []
     assert len(samples) == found["samples"]["count"] == 6
     assert found["real_images"] == 48
     assert found["real"] > 0.9

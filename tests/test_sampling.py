@@ -88,6 +88,23 @@ def test_without_a_seed_every_call_differs_and_returns_its_seed(model: pt.PixelM
     assert torch.equal(pt.sample(model, 2, seed=first.seed).levels, first.levels)
 
 
+def test_the_seed_of_torch_repeats_a_call_without_a_seed(model: pt.PixelModel) -> None:
+    """`torch.manual_seed` is how users of torch make a program repeatable."""
+    calls = []
+    for _ in range(2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(7)
+            calls.append([pt.sample(model, 2).seed, pt.sample(model, 2).seed])
+    assert calls[0] == calls[1]
+    assert calls[0][0] != calls[0][1]
+
+
+@pytest.mark.parametrize("temperature", [-0.1, float("inf"), float("nan")])
+def test_a_temperature_is_a_finite_number(model: pt.PixelModel, temperature: float) -> None:
+    with pytest.raises(pt.PointillistError, match="must be a finite number, 0 or more"):
+        pt.sample(model, 1, temperature=temperature)
+
+
 def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
     """Images done before, rows done, and levels so far: for progress bars and animations."""
     calls: list[tuple[int, int, torch.Tensor]] = []

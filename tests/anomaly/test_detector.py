@@ -303,6 +303,20 @@ def test_unordered_levels_and_names_of_models(tmp_path: Path) -> None:
     assert len(grey.predict([Image.new("L", (10, 10))] * 2)) == 2
 
 
+def test_splits_are_fitted_on_their_validation_images(tmp_path: Path) -> None:
+    """Neither on training images nor on those to score; images without splits are all normal."""
+    rng = np.random.default_rng(0)
+    x, split = rng.integers(0, 2, (160, 4, 4)), np.repeat(["train", "valid", "test"], [40, 80, 40])
+    np.savez(tmp_path / "splits.npz", x=x, split=split)
+    np.savez(tmp_path / "whole.npz", x=x)
+    splits = pt.load_data(tmp_path / "splits.npz")
+    model = pt.build("pixelcnn", image=splits.get("valid").spec, channels=4, layers=1).eval()
+    for source, count in ((splits, 80), (tmp_path / "splits.npz", 80), (tmp_path / "whole.npz", 160)):
+        detector = pt.AnomalyDetector(model).fit(source)
+        assert len(detector.calibration_scores_) == count // 2
+        assert len(detector.score_samples(source)) > 0
+
+
 def test_scikit_learn_is_an_extra() -> None:
     """The package is imported without it, and says what to install."""
     code = (

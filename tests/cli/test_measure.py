@@ -106,6 +106,7 @@ def test_faults_of_evaluate_are_sentences(model: Path, sprites: Path, pets: Path
     assert "`data.levels` (=9) has no effect" in fails("evaluate", model, pets, "--set", "data.levels=9")
     assert "nothing" in fails("evaluate", model, "nothing")
     assert "is a folder" in fails("evaluate", model, pets, "--per-image", "birds")
+    assert "birds.txt must end in .csv" in fails("evaluate", model, pets, "--per-image", "birds.txt")
     assert "cuda" in fails("evaluate", model, pets, "--device", "cuda:9")
     assert files_in(Path()) == before
 

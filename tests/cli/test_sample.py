@@ -13,6 +13,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts, sheet_columns
+from pointillist.errors import ConfigError
 from pointillist.system import available_cores
 from tests.tolerances import network_rounding, printed
 
@@ -211,7 +212,9 @@ def test_prompts_in_words() -> None:
     Path("prompts.txt").write_text("a tree\n\n  a red heart, small \n", encoding="utf-8")
     assert parse_texts(["monster, red dragon", "heart; home;"], None) == ["monster, red dragon", "heart", "home"]
     assert parse_texts(["heart"], Path("prompts.txt")) == ["heart", "a tree", "a red heart, small"]
-    assert parse_texts([""], None) == [""]
+    for blank in ("", " ; "):
+        with pytest.raises(ConfigError, match="names nothing: write a prompt"):
+            parse_texts(["heart", blank], None)
     assert parse_texts([], None) is None
 
 

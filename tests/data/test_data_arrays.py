@@ -219,3 +219,15 @@ def test_resizing_levels_picks_pixels_and_never_averages() -> None:
         read(x, levels=5, size=(2, 2), resample="area")
     pictures = read(np.full((2, 4, 4), 90, np.uint8), size=(2, 2))
     assert (pictures.batch([0]).levels == 90).all()
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_a_pair_of_images_and_labels(kind: Any) -> None:
+    """As scikit-learn and Keras return data: not two images."""
+    x, y = np.arange(20 * 16, dtype=np.uint8).reshape(20, 4, 4), np.arange(20) % 2
+    whole = load_data((kind(x), kind(y))).get("all")
+    assert len(whole) == 20
+    assert whole.labels is not None
+    assert whole.labels.tolist() == y.tolist()
+    pair = load_data((x[0], x[1])).get("all")  # two images
+    assert len(pair) == 2

@@ -215,3 +215,10 @@ def test_commands_at_the_same_time_take_a_name_each() -> None:
             process.kill()
     assert "samples.png" in run("sample", "digits", "-n", 1, "--engine", "numpy").output
     assert files_in(Path()) == ["samples-2.png", "samples-3.png", "samples.png"]
+
+
+@pytest.mark.parametrize("out", ["big.npz", "big/"])
+def test_a_disk_without_room_is_a_sentence_before_the_first_image(out: str) -> None:
+    message = fails("sample", "digits", "-n", 10**12, "--out", out)
+    assert "GiB are free on its disk: ask for fewer images" in message
+    assert files_in(Path()) == []

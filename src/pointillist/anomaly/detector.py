@@ -24,6 +24,7 @@ from pointillist.anomaly.files import StoredDetector, read_detector, write_detec
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
+from pointillist.anomaly.reading import normal_images
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
 from pointillist.anomaly.windows import Windows
 from pointillist.model.batches import not_one_image
@@ -114,7 +115,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Learn what is normal from images that the model was not trained on.
 
         Args:
-            X: normal images.
+            X: normal images; of a name, a file or splits that have one, the validation split.
             y: ignored, as scikit-learn has it.
 
         Raises:
@@ -124,7 +125,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         self.model_ = as_model(self.model)
         self.background_ = None if self.background is None else as_model(self.background)
-        result = collect_normals(self._scorer(self.engine).score(X))
+        result = collect_normals(self._scorer(self.engine).score(normal_images(self.model_, X)))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
         if len(result) < least:
             raise DataError(

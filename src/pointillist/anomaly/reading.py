@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointillist.anomaly.windows import Windows
 from pointillist.conditioning import ConditionInputs
-from pointillist.data import DataOptions, ImageDataset, load_data
+from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.data.readers.folder_stream import FolderStream
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.model.batches import BatchReader, check_kind, select_images
@@ -128,6 +128,20 @@ class ImageBatches:
                 x = self._model.check(windows.cut(levels))
                 inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
             yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
+
+
+def normal_images(model: PixelModel, source: Any) -> Any:
+    """Return the validation split of a named source, a file or splits that have one; everything else as it is.
+
+    The training images would make unseen normal images look anomalous, and the test images are those to score.
+    """
+    if isinstance(source, (str, Path)) and not (Path(source).is_dir() or FolderStream.reads(Path(source))):
+        kind: dict[str, Any] = {"spec": model.image, "classes": model.config.classes}
+        splits = load_data(source, valid_fraction=0.0, **kind)
+        source = splits if len(splits.names) == 1 else load_data(source, **kind)
+    if isinstance(source, DataSplits):
+        return source.get("all" if source.valid is None else "valid")
+    return source
 
 
 def _open(model: PixelModel, source: str | Path, conditions: bool) -> Any:

@@ -44,7 +44,7 @@ def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     from pointillist.training.runs.data import chosen_rows
 
     if settings.per_image is not None:
-        reject_existing(settings.per_image, settings.force)
+        reject_existing(settings.per_image, settings.force, ".csv")
     hierarchy = Hierarchy.load(settings.model).to(resolve_device(settings.device))
     name, images, primer = read_split(hierarchy, settings.model, settings.data, settings.split, settings.set)
     if settings.max_images is not None:

@@ -12,14 +12,21 @@ from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import is_stream
 
 
-def reject_existing(path: Path, force: bool) -> None:
+def reject_existing(path: Path, force: bool, ending: str = "") -> None:
     """Reject a path that exists, unless `force` is set; a device and a named pipe are written to, not replaced.
 
+    Args:
+        path: the file to write.
+        force: whether it may be replaced.
+        ending: that of its format; empty for any.
+
     Raises:
-        ConfigError: naming `--force`.
+        ConfigError: naming `--force`, or the ending.
     """
     if path.is_dir():
         raise ConfigError(f"{path} is a folder: give the name of a file.")
+    if not is_stream(path) and not path.name.lower().endswith(ending):
+        raise ConfigError(f"{path} must end in {ending}: the output is such a file.")
     if path.exists() and not is_stream(path) and not force:
         raise ConfigError(f"{path} is already there: add `--force` to replace it, or give another path.")
 

@@ -124,7 +124,8 @@ def load_data(
     Args:
         source: a folder of images or maps, an image, a map (`.tmj`, `.tmx`, `.csv`, `.txt`), `.npz`, `.npy` or
             `.parquet`; a name of `builtin_names()`, `mnist:FOLDER` for its files in a local folder; a hub data set
-            `hf:owner/name`; an array `n h w [c]`, a tensor `n c h w`, any torch data set, or a list of PIL images.
+            `hf:owner/name`; an array `n h w [c]`, a tensor `n c h w`, either of them with labels as a pair `(x, y)`;
+            any torch data set, or a list of PIL images.
         options: how to read the source; single options may be given as keywords instead.
         spec: image kind of a model; its mode, levels, order and palette take precedence over the options.
         classes: names that number the labels (a model's classes), instead of the source's.
@@ -198,6 +199,11 @@ def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages
         return read_array(source.numpy(force=True), options=options, name="the array", channels_first=True)
     if isinstance(source, np.ndarray):
         return read_array(source, options=options, name="the array")
+    if isinstance(source, tuple) and _is_images_and_labels(source):
+        images, labels = (np.asarray(part) for part in source)
+        return read_array(
+            images, labels, channels_first=isinstance(source[0], Tensor), options=options, name="the array"
+        )
     if isinstance(source, (str, Path)):
         if isinstance(source, str):
             return _read_named(source, options, tiles)
@@ -207,6 +213,16 @@ def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages
     raise DataError(
         f"A {type(source).__name__} is not a source of images: "
         "give a path, a name, an array, or a data set with a length."
+    )
+
+
+def _is_images_and_labels(source: tuple[Any, ...]) -> bool:
+    """Tell whether a tuple holds an array of images and a label for each, rather than two images."""
+    return (
+        len(source) == 2
+        and all(isinstance(part, (np.ndarray, Tensor)) for part in source)
+        and source[0].ndim > source[1].ndim == 1
+        and len(source[0]) == len(source[1])
     )
 
 

@@ -68,8 +68,10 @@ class Transform:
 
     def __post_init__(self) -> None:
         check_guidance(self.guidance)
-        if not self.temperature >= 0:
-            raise ConfigError(f"`temperature` (={self.temperature}) must be 0 or more: 1 is the model itself.")
+        if not 0 <= self.temperature < math.inf:
+            raise ConfigError(
+                f"`temperature` (={self.temperature}) must be a finite number, 0 or more: 1 is the model itself."
+            )
         if not 0 < self.top_p <= 1:
             raise ConfigError(f"`top_p` (={self.top_p}) must lie above 0 and at most 1: 1 keeps every level.")
 

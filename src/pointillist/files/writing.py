@@ -28,6 +28,7 @@ from typing import Any, TextIO
 import psutil
 
 from pointillist.errors import ConfigError
+from pointillist.system import format_bytes
 
 try:
     import fcntl
@@ -100,6 +101,29 @@ def reject_stream(path: Path) -> None:
     """
     if is_stream(path):
         raise ConfigError(f"{path} is a device or a pipe: give the name of a file or a folder.")
+
+
+def check_disk(out: Path, needed: int) -> None:
+    """Reject an output that its disk has no room for.
+
+    ```python
+    check_disk(Path("big.npz"), 10**15)  # ConfigError: big.npz would take 931,322.6 GiB, and 60.1 GiB are free ...
+    ```
+
+    Args:
+        out: the file or folder to write.
+        needed: its bytes, at least.
+
+    Raises:
+        ConfigError: with both sizes.
+    """
+    folder = next(path for path in Path(os.path.abspath(out)).parents if path.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ConfigError(
+            f"{out} would take {format_bytes(needed)}, and {format_bytes(free)} are free on its disk: ask for fewer "
+            "images, or give a path on another disk."
+        )
 
 
 def _open_temporary(path: Path) -> tuple[Path, int]:

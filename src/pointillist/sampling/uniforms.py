@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from pointillist.errors import ConfigError, ShapeError, quote
 
 MAX_SEED = 2**53
+_SEEDS = 2**31  # so many seeds are drawn from
 
 
 def check_count(n: int) -> None:
@@ -32,13 +34,19 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
         ConfigError, ShapeError: if the uniforms are out of range or of another shape.
     """
     if uniforms is None:
-        return secrets.randbelow(2**31) if seed is None else check_seed(int(seed)), None
+        return new_seed() if seed is None else check_seed(int(seed)), None
     array = np.asarray(uniforms, np.float64)
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
     if array.size and not (array.min() >= 0 and array.max() < 1):
         raise ConfigError(f"`uniforms` from {array.min():g} to {array.max():g} must lie in [0, 1).")
     return None, array
+
+
+def new_seed() -> int:
+    """Draw a seed: by torch's generator where torch is loaded, so that `torch.manual_seed` repeats it."""
+    torch = sys.modules.get("torch")
+    return secrets.randbelow(_SEEDS) if torch is None else int(torch.randint(_SEEDS, ()))
 
 
 def check_seed(seed: int) -> int:

@@ -40,9 +40,9 @@ def detect(settings: DetectSettings) -> Detection:
     from pointillist.anomaly.files import own_folder
     from pointillist.anomaly.table import write_csv
 
-    for path in (settings.report, settings.csv):
+    for path, ending in ((settings.report, ".html"), (settings.csv, ".csv")):
         if path is not None:
-            reject_existing(path, settings.force)
+            reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
         _reject_filled(settings.heatmaps, settings.force)
     model = open_model(settings.model, settings.device)

@@ -50,7 +50,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     import torch
 
     if settings.per_image is not None:
-        reject_existing(settings.per_image, settings.force)
+        reject_existing(settings.per_image, settings.force, ".csv")
     if settings.precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={settings.precision!r}) must be fp32 or bf16.")
     model = open_model(settings.model, settings.device, settings.quantize).to(memory_format=torch.channels_last)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import check_file
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
@@ -41,14 +41,18 @@ def parse_labels(labels: Sequence[str], classes: Sequence[str]) -> list[int] | N
 def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
     """Collect prompts: of options, with semicolons between them, and of a file, one a line.
 
-    A blank prompt that was typed is not a prompt. Blank lines of a file are left out.
+    Blank lines of a file are left out.
 
     Raises:
+        ConfigError: for a blank prompt.
         DataError: if the file cannot be read, or holds no prompt.
     """
-    result = []
+    result: list[str] = []
     for text in given:
-        result += [part.strip() for part in text.split(SEPARATOR) if part.strip()] or [""]
+        parts = [part.strip() for part in text.split(SEPARATOR) if part.strip()]
+        if not parts:
+            raise ConfigError(f"`text` (={quote(text)}) names nothing: write a prompt, or leave it out.")
+        result += parts
     if file is not None:
         result += _lines(file)
     return result or None

@@ -18,7 +18,7 @@ from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
-from pointillist.files.writing import atomic_path
+from pointillist.files.writing import atomic_path, check_disk
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.source import PlannedImages
@@ -39,9 +39,10 @@ def unfinished_seed(out: Path) -> int | None:
 
 @runtime_checkable
 class Sink(Protocol):
-    """A kind of output that is made batch by batch, in the format `form`."""
+    """A kind of output that is made batch by batch, in the format `form`, of at least so many bytes an image."""
 
     form: str
+    image_bytes: int
 
     def write(self, output: BatchOutput, part: SampleArrays) -> Iterable[dict[str, Any]]:
         """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
@@ -77,6 +78,7 @@ def write_batches(
     plan = images.plan
     with batch_output(out, _record(images, colours) | {"format": sink.form}, restart=restart) as output:
         done = output.keep(plan.config.batch_size)
+        check_disk(out, (plan.count - done) * sink.image_bytes)
         if done:
             totals.add_rows(output.rows())
             note(f"continued  at image {done + 1:,} of {plan.count:,}")
@@ -126,6 +128,8 @@ def _update(digest: Any, value: Any) -> None:
 
 class FolderSink:
     """Files in their exact size, and a list of them that `load_data` reads: PNGs, or maps in one of their formats."""
+
+    image_bytes = 512  # a file takes more on the usual disks
 
     def __init__(self, total: int, classes: Sequence[str], form: str = "files") -> None:
         self.form = form
@@ -188,7 +192,7 @@ class ArchiveSink:
 
     def __init__(self, image: ImageSpec, classes: Sequence[str]) -> None:
         self._image, self._classes = image, classes
-        self._bytes = math.prod(image.shape) * level_dtype(image).itemsize
+        self.image_bytes = math.prod(image.shape) * level_dtype(image).itemsize
 
     def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
         """Write the levels behind those of the images that are done."""
@@ -213,7 +217,7 @@ class ArchiveSink:
 
     def _checked(self, output: BatchOutput, at_least: bool = False) -> int:
         """Return the bytes of the images that are done, which the file of levels must hold."""
-        levels, wanted = output.folder / LEVELS, output.done * self._bytes
+        levels, wanted = output.folder / LEVELS, output.done * self.image_bytes
         size = levels.stat().st_size if levels.exists() else 0
         if size < wanted or (size > wanted and not at_least):
             raise ConfigError(f"{levels} is damaged: delete {output.folder}, and sample again.")
