@@ -48,7 +48,7 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     model = quantize_weights(trained, "int8")
     model.training_record = public(trained.training_record)
     model.generation_config = GenerationConfig(
-        **{name: about[name] for name in GenerationConfig.model_fields if name in about}
+        **{name: about[name] for name in GenerationConfig().to_dict() if name in about}
     )
     folder = zoo / name
     model.save_pretrained(folder)

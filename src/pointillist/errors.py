@@ -163,7 +163,7 @@ def format_validation_error(error: Any, what: str) -> str:
     """
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or what
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"`{where}` is not {what}: check its spelling."
     message = str(first["msg"])
     return f"`{where}` (={quote(first.get('input'))}) is not valid for {what}: {message[0].lower()}{message[1:]}."

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
-from pointillist.errors import CheckpointError, format_validation_error
+from pointillist.distributions.transform import Transform
+from pointillist.errors import CheckpointError, ConfigError, format_validation_error
 from pointillist.files.reading import read_json
 
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
 
-Example = Annotated[str, Field(min_length=1, max_length=200)]
+Examples = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)]
 
 
-class GenerationConfig(BaseModel):
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
+class GenerationConfig(Transform):
     """Sampling settings that suit a model, and examples of its conditions.
 
     `sample`, the studio and the demo use them where a setting is not given. The file has the name that Hugging Face
@@ -28,24 +32,29 @@ class GenerationConfig(BaseModel):
     ```
 
     Attributes:
-        guidance, temperature, top_p: defaults of `SamplingConfig` for this model.
+        guidance, temperature, top_p: those of `Transform`, the defaults of sampling for this model.
         prompts: prompts that show what it can do.
         labels: labels that do.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    prompts: Examples = ()
+    labels: Examples = ()
 
-    guidance: float = Field(1.0, ge=0, le=100)
-    temperature: float = Field(1.0, ge=0, le=100)
-    top_p: float = Field(1.0, gt=0, le=1)
-    prompts: tuple[Example, ...] = Field((), max_length=100)
-    labels: tuple[Example, ...] = Field((), max_length=100)
+    def to_dict(self) -> dict[str, Any]:
+        """Return all settings, ready for JSON."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from those of a model without the file, ready for JSON."""
+        usual = GenerationConfig().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != usual[name]}
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """The settings that differ from those of a model without the file, by the keywords of `sample`."""
-        names = {"guidance", "temperature", "top_p"}
-        return self.model_dump(include=names, exclude_defaults=True)
+        """Those of `changed` that are keywords of `sample`."""
+        names = {field.name for field in fields(Transform)}
+        return {name: value for name, value in self.changed.items() if name in names}
 
     @classmethod
     def read(cls, folder: Path) -> GenerationConfig:
@@ -61,11 +70,12 @@ class GenerationConfig(BaseModel):
             raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
         result = read_json(path, "copy it again, or delete it", CheckpointError)
         try:
-            return cls.model_validate(result, strict=False)
+            return TypeAdapter(cls).validate_python(result)
+        except ConfigError as error:
+            raise CheckpointError(f"{path}: {error}") from error
         except ValidationError as error:
             raise CheckpointError(f"{path}: {format_validation_error(error, 'a setting of sampling')}") from error
 
     def dumps(self) -> str:
         """Return the text of the file; empty for the defaults, which need none."""
-        settings = self.model_dump(mode="json", exclude_defaults=True)
-        return json.dumps(settings, indent=2) + "\n" if settings else ""
+        return json.dumps(self.changed, indent=2) + "\n" if self.changed else ""

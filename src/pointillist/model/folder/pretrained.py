@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -29,11 +29,8 @@ def build(
     model: str,
     *,
     shape: Sequence[int] | ImageSpec | None = None,
-    levels: int = 256,
-    ordered: bool = True,
     image: ImageSpec | Sequence[int] | None = None,
     preset: str | None = None,
-    conditions: Mapping[str, ConditionConfig | Mapping[str, Any]] | None = None,
     **settings: Any,
 ) -> PixelModel:
     """Build an untrained model.
@@ -46,11 +43,11 @@ def build(
     Args:
         model: a name from `pointillist.list_models()`.
         shape, image: `(channels, height, width)`, or a full description such as `data.spec`; give one of the two.
-        levels, ordered: values of a sub-pixel, and whether they are quantities or names.
         preset: a size, `tiny`, `small`, `base` or a paper's, such as `paper-cifar10`; `settings` override it.
-        conditions: settings of each condition by its kind, complete: `{"label": {"classes": ("cat", "dog")}}`.
-        settings: settings of `ModelConfig` (`likelihood`, `mixtures`, `orders`, `position_channels`, ...); short forms
-            of conditions; and settings of the network, such as `channels=64, layers=12`. Short forms:
+        settings: with `(channels, height, width)` also `levels` and `ordered` of `ImageSpec`; settings of `ModelConfig`
+            (`likelihood`, `mixtures`, `orders`, `position_channels`, ..., and `conditions`, the settings of each by its
+            kind, complete: `{"label": {"classes": ("cat", "dog")}}`); short forms of conditions; and settings of the
+            network, such as `channels=64, layers=12`. Short forms:
             `classes`, names of the labels or how many there are; `attributes`, names of the values of each, or how
             many: `{"hair": 3}`; `vector`, its size; `hint`, channels of floats, an `ImageSpec`, or a rule such as
             `"lowres:2"`, `"grey"`, `"outline"`, `"half:left"`; `text`, an encoder: `"use"` (also True), `"learned"`,
@@ -62,11 +59,12 @@ def build(
     image = shape if image is None else image
     if image is None:
         raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+    values = {name: settings.pop(name) for name in ("levels", "ordered") if name in settings}
     if not isinstance(image, ImageSpec):
-        image = ImageSpec.infer(image, levels, ordered)
+        image = ImageSpec.infer(image, **values)
     kinds = condition_kinds()
     short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
-    result: dict[str, Any] = dict(parse_conditions(conditions or {}))
+    result: dict[str, Any] = dict(parse_conditions(settings.pop("conditions", None) or {}))
     for name, value in short.items():
         if value is not None and value is not False and (isinstance(value, ImageSpec) or value or value == 0):
             kind = _SHORT.get(name, name)

@@ -34,7 +34,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         orders=list(config.orders),
         bits_top=color_scale_max(model),
         engine=resolve_engine(model),
-        generation=schemas.GenerationDefaults(**model.generation_config.model_dump(mode="json")),
+        generation=schemas.GenerationDefaults(**model.generation_config.to_dict()),
     )
 
 
