@@ -46,6 +46,7 @@ export const LOCAL_GAIN = {
       distance += Math.abs(w - base) + Math.abs(nw - base) + Math.abs(n - base) + Math.abs(ne - base);
       out.push(base);
     }
+    if (Array.from(inside).filter(Boolean).length < 2) return [...out, Math.max(-1, bits(levels - 1) - 5)];
     return [...out, bits(distance * Math.floor((2 ** 20 * Math.SQRT2) / (4 * channels * spread) + 0.5)) - 21];
   },
   NORMALISE(levels, [pixels, inside, prediction]) {

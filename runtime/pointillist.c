@@ -249,7 +249,7 @@ static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
   if (z[0] == NOTHING || o[O_PART] == IMAGE) return 0;
   if (code == PREDICT) {
     if (type_of(p, y) != INT32 || type_of(p, x) != INT8 || type_of(p, z) != INT8 || n < 2 || x[3] != 4 * (n - 1) || z[3] != 4) return 0;
-    return is_constant(p, c[0], INT32, 2) && in_range(p, c[0], 1, 1 << 20);
+    return is_constant(p, c[0], INT32, 3) && in_range(p, c[0], -1, 1 << 20);
   }
   if (code == NORMALISE) {
     if (!is_operand(p, o, base) || overlap(y, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
@@ -1305,11 +1305,13 @@ INLINE i64 interpolate(const i32 *table, i64 size, i64 x) {
 }
 
 /* PREDICT: with W, NW, N and NE the channels of x, a neighbour outside the image (where z is 0) counting as N, or N as W:
-   out = median(W, N, W + N - NW) of each channel; then floor(log2((sum of distances + 2 n spread) factor / 2^20)) */
+   out = median(W, N, W + N - NW) of each channel; then floor(log2((sum of distances + 2 n spread) factor / 2^20)), or a
+   constant where fewer than two lie inside */
 INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
   WIDE(y);
   const i32 *c = s->c[0];
-  i64 n = s->n - 1, distance = 0, bits = 0;
+  i64 n = s->n - 1, distance = 0, bits = 0, inside = 0;
+  for (int k = 0; k < 4; k++) inside += z[k] != 128;
   for (i64 j = 0; j < n; j++) {
     i32 left = x[j], corner = x[n + j], above = x[2 * n + j], right = x[3 * n + j];
     above = z[2] != 128 ? above : left;
@@ -1323,7 +1325,7 @@ INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u
   }
   i64 total = (distance + 2 * n * c[0]) * c[1];
   while (total >> bits > 0) bits++;
-  ys[n] = wide((i32)bits - 21);
+  ys[n] = inside < 2 ? c[2] : wide((i32)bits - 21);
 }
 
 /* NORMALISE: with b the prediction p and e its exponent, out = clamp(shift((x - b) 2^5, e + spread)) of each neighbour,
@@ -1759,6 +1761,78 @@ void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *u
           for (i64 c = first; c < first + each_step; c++)
             if (!known[(b * channels + c) * plane + row * r->width + column]) draw_level(r, b, row, column, c, levels, uniforms, sizes, t);
         write_levels(r, row, column, first, first + each_step, images, levels);
+      }
+      pt_post(r, row, column);
+    }
+    signal[1] = row + 1;
+  }
+}
+
+/* The range decoder of the format of archives: a symbol is an interval of 2^24, and its place in it
+   (point - lower) / (range / 2^24). */
+static void take_word(pt_decoder *d) {
+  d->point = d->point << 32 | (d->next < d->count ? d->words[d->next] : 0);
+  d->next++;
+}
+
+void pt_decoder_begin(pt_decoder *d, const uint32_t *words, int64_t count) {
+  *d = (pt_decoder){words, count, 0, 0, UINT64_MAX, 0, 0};
+  take_word(d);
+  take_word(d);
+}
+
+/* Return the place of the next symbol; after an error 0. */
+static i64 place_of(pt_decoder *d) {
+  u64 target = (d->point - d->lower) / (d->range >> 24);
+  d->is_wrong |= target >> 24 != 0;
+  return d->is_wrong ? 0 : (i64)target;
+}
+
+static void consume(pt_decoder *d, i64 start, i64 size) {
+  u64 scale = d->range >> 24;
+  d->lower += scale * (u64)start;
+  d->range = scale * (u64)size;
+  if (d->range >> 32) return;
+  d->lower <<= 32;
+  d->range <<= 32;
+  take_word(d);
+}
+
+int64_t pt_symbol(pt_decoder *d, int64_t count) {
+  i64 each = (1 << 24) / count, symbol = smaller(place_of(d) / each, count - 1);
+  if (!d->is_wrong) consume(d, symbol * each, symbol == count - 1 ? (1 << 24) - symbol * each : each);
+  return d->is_wrong ? 0 : symbol;
+}
+
+int32_t pt_is_exhausted(const pt_decoder *d) { return d->next >= d->count && d->point - d->lower < (1ull << 33) - 1; }
+
+/* Decode a level by its frequencies. */
+static i64 decode_level(pt_decoder *d, const i64 *weights, i64 levels, i64 precision) {
+  i64 target = place_of(d) >> (24 - precision), start = 0, k = 0;
+  if (d->is_wrong) return 0;
+  while (k < levels - 1 && start + weights[k] <= target) start += weights[k++];
+  consume(d, start << (24 - precision), weights[k] << (24 - precision));
+  return k;
+}
+
+void pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of, volatile int64_t *signal) {
+  const i32 *h = r->p.header;
+  i64 channels = h[H_CHANNELS], plane = r->height * r->width, each_step = channels / h[H_SUB_STEPS];
+  for (i64 row = 0; row < r->height; row++) {
+    pt_row(r, row);
+    for (i64 i = 0; i < r->width && !signal[0]; i++) {
+      i64 column = h[H_S_CURVE] && (row & 1) ? r->width - 1 - i : i, at = row * r->width + column;
+      for (i64 first = 0; first < channels; first += each_step) {
+        pt_site(r, row, column);
+        for (i64 c = first; c < first + each_step; c++)
+          for (i64 b = 0; b < r->batch; b++) {
+            i64 *pixel = levels + b * channels * plane + at;
+            pixel[c * plane] = 0;
+            if (!coded[b * plane + at] || decoders[decoder_of[b]].is_wrong) continue;
+            r->level->frequencies(&r->p, params_at(r, b, column), pixel, plane, c, r->weights, r->parts);
+            pixel[c * plane] = decode_level(decoders + decoder_of[b], r->weights, h[H_LEVELS], h[H_PRECISION]);
+          }
+        write_levels(r, row, column, first, first + each_step, r->batch, levels);
       }
       pt_post(r, row, column);
     }

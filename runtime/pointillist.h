@@ -58,6 +58,25 @@ PT_API void pt_sample(pt_run *run, int64_t *levels, const uint8_t *known, const 
    and, where `params` is not NULL, the parameters [b, h, w, p] instead. */
 PT_API void pt_score(pt_run *run, const int64_t *levels, int64_t *starts, int64_t *frequencies, int32_t *params);
 
+/* A range decoder of 32-bit words: intervals of 2^24. `is_wrong`: 1 from the first symbol on that no encoder writes. */
+typedef struct {
+  const uint32_t *words;
+  int64_t count, next;
+  uint64_t lower, range, point;
+  int64_t is_wrong;
+} pt_decoder;
+
+/* Begin to decode words, which are read until the last symbol; decode one of `count` equally likely symbols; tell
+   whether nothing is left. */
+PT_API void pt_decoder_begin(pt_decoder *decoder, const uint32_t *words, int64_t count);
+PT_API int64_t pt_symbol(pt_decoder *decoder, int64_t count);
+PT_API int32_t pt_is_exhausted(const pt_decoder *decoder);
+
+/* Decode whole images: levels [n, c, h, w] of the sites where coded [n, h, w] is not 0, and 0 elsewhere, image b from
+   decoders[decoder_of[b]]: at each site of each channel, those of all images. `signal` as for pt_sample. */
+PT_API void pt_decode(pt_run *run, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of,
+                      volatile int64_t *signal);
+
 /* Step through images. At each row `pt_row`; at each sub-pixel of a site `pt_site`, `pt_params` [b, p], and `pt_write` of
    the canvas values [b, count] of what was chosen, from canvas channel `first` on; after the last one `pt_post`. */
 PT_API void pt_row(pt_run *run, int64_t row);

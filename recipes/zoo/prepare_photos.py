@@ -6,8 +6,9 @@ FOLDER holds JPEG files. Those of `PHOTOS` are read, and no others: their licenc
 them to be shipped, and none of them is a photograph of the test patches. They are in Debian's packages
 budgie-backgrounds and lomiri-wallpapers-16.04 (`apt-get download`, `dpkg-deb -x`).
 
-Every photograph is shrunk at least 1.5 times, which removes most traces of JPEG. A fifth of the crops is soft instead,
-as scanned film is: shrunk further, enlarged again, with grain.
+Every photograph is shrunk at least 1.5 times, which removes most traces of JPEG, to many scales. A quarter of the
+copies is soft, as scanned film is: enlarged again. Half of the copies get grain. A third has half of the chroma, as
+Photo CD, video and most JPEG files have.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ PHOTOS = {
     ),
 }  # fmt: skip
 """Names of the files by licence; the names of CC-BY photographs carry their authors."""
-SCALES = (1.5, 2.0, 3.0, 4.0)
+SCALES = (1.5, 5.0)
+"""Least and largest scale; their logarithms are equally likely."""
 FILTERS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
-SIDE = 24
-SOFT = 0.2
-"""Share of soft crops."""
+SIDE, COPIES, WINDOW = 24, 24, 512
+"""Pixels of a crop; copies of a photograph; pixels of a copy, before it is made soft."""
+SOFT, GRAINY, GRAIN, HALF_CHROMA = 0.25, 0.5, 3.0, 0.33
+"""Shares of soft and of grainy copies, the largest grain, in levels, and the share with half of the chroma."""
 Pixels = NDArray[np.uint8]
 
 
@@ -45,18 +48,34 @@ def shrunk(image: Image.Image, scale: float, resample: Image.Resampling) -> Imag
     return image.resize((round(image.width / scale), round(image.height / scale)), resample)
 
 
-def soft(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Return an image without its finest details, with grain that all channels share in part."""
-    enlarged = shrunk(shrunk(image, 3.0, Image.Resampling.LANCZOS), rng.uniform(0.5, 0.8), Image.Resampling.BICUBIC)
-    pixels = np.asarray(enlarged).astype(np.float32)
-    grain = rng.normal(size=(*pixels.shape[:2], 1)) + 0.5 * rng.normal(size=pixels.shape)
-    noisy = pixels + rng.uniform(0, 2.5) * grain
-    return Image.fromarray(np.floor(noisy.clip(0, 255) + 0.5).clip(0, 255).astype(np.uint8))
+def copy_of(photo: Image.Image, rng: np.random.Generator) -> Pixels:
+    """Return a part of a photograph `[h, w, 3]` at a random scale, changed at random."""
+    scale = float(np.exp(rng.uniform(*np.log(SCALES))))
+    width, height = (min(size, round(WINDOW * scale)) for size in photo.size)
+    left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
+    window = photo.crop((left, top, left + width, top + height))
+    image = shrunk(window, scale, FILTERS[rng.integers(len(FILTERS))])
+    if rng.random() < SOFT:
+        image = shrunk(image, rng.uniform(0.5, 0.8), Image.Resampling.BICUBIC)
+    if rng.random() < GRAINY:
+        pixels = np.asarray(image).astype(np.float32)
+        grain = rng.normal(size=(*pixels.shape[:2], 1)) + rng.uniform(0, 1) * rng.normal(size=pixels.shape)
+        noisy = pixels + rng.uniform(0, GRAIN) * grain
+        image = Image.fromarray(np.floor(noisy.clip(0, 255) + 0.5).clip(0, 255).astype(np.uint8))
+    return np.asarray(half_chroma(image) if rng.random() < HALF_CHROMA else image)
 
 
-def crops(image: Image.Image, count: int, rng: np.random.Generator) -> Pixels:
+def half_chroma(image: Image.Image) -> Image.Image:
+    """Return an image whose chroma was stored at half of its size."""
+    luma, *chroma = image.convert("YCbCr").split()
+    coarse = [
+        shrunk(channel, 2, Image.Resampling.BOX).resize(image.size, Image.Resampling.BILINEAR) for channel in chroma
+    ]
+    return Image.merge("YCbCr", (luma, *coarse)).convert("RGB")
+
+
+def crops(pixels: Pixels, count: int, rng: np.random.Generator) -> Pixels:
     """Cut square crops at random places."""
-    pixels = np.asarray(image)
     rows = rng.integers(0, pixels.shape[0] - SIDE, count)
     columns = rng.integers(0, pixels.shape[1] - SIDE, count)
     return np.stack([pixels[r : r + SIDE, c : c + SIDE] for r, c in zip(rows, columns, strict=True)])
@@ -67,7 +86,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders of JPEG files")
     parser.add_argument("--out", type=Path, default=Path("photos.npz"))
-    parser.add_argument("--crops", type=int, default=1200, help="crops of each photograph")
+    parser.add_argument("--crops", type=int, default=2400, help="crops of each photograph")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     files = {path.stem: path for folder in args.folders for path in sorted(folder.rglob("*.jpg"))}
@@ -78,12 +97,9 @@ def main() -> None:
         parser.error(f"these photographs are missing: {', '.join(missing)}")
     for index, (name, _) in enumerate(names):
         photo = Image.open(files[name]).convert("RGB")
-        sharp = round(args.crops * (1 - SOFT)) // len(SCALES)
-        for scale in SCALES:
-            resample = FILTERS[rng.integers(len(FILTERS))]
-            parts.append(crops(shrunk(photo, scale, resample), sharp, rng))
-        parts.append(crops(soft(photo, rng), args.crops - sharp * len(SCALES), rng))
-        owners += [index] * args.crops
+        each = args.crops // COPIES
+        parts += [crops(copy_of(photo, rng), each, rng) for _ in range(COPIES)]
+        owners += [index] * each * COPIES
     np.savez(
         args.out, x_train=np.concatenate(parts), photo_train=np.array(owners, np.int16),
         photo_names=np.array([name for name, _ in names]), photo_licences=np.array([licence for _, licence in names]),

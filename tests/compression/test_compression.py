@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.compression import Archive, ArchiveWriter, compress, decompress
 from pointillist.compression.codec import CHECK
-from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
+from pointillist.compression.range_coder import RangeEncoder
 from pointillist.compression.reader import Part, stream
+from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
 from tests.integer.networks import CASES, integer_case
 
@@ -43,6 +44,7 @@ def test_the_range_coder_returns_every_symbol(data: st.DataObject) -> None:
     assert (decoder.uniform(n, 7) == symbols % 7).all()
     assert (decoder.levels(frequencies, precision) == symbols).all()
     assert decoder.is_exhausted
+    assert not decoder.is_wrong
     bits = n * np.log2(7) - np.log2(sizes / (1 << precision)).sum()
     assert 8 * len(payload) <= bits + 64
 

@@ -7,15 +7,16 @@ order, and at each of them those of all images; 16 bits of the CRC-32C of the le
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
-from pointillist.compression.range_coder import RangeDecoder, RangeEncoder
+from pointillist.compression.range_coder import RangeEncoder
 from pointillist.compression.tiles import Tiling
+from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.images.ordering import PixelOrder
@@ -95,40 +96,24 @@ class Codec:
             The pictures of each record, or why they cannot be had.
         """
         (size,) = {self.size(record) for record in records}
-        streams = [_Stream(record, self.tiling(*size), self._precision) for record in records]
-        labels = [self._decode_labels(stream) for stream in streams]
-        tiling = self.tiling(*size)
-        steps = self._decode_images(streams, np.concatenate(labels), tiling)
-        result: list[Decoded | ArchiveError] = []
-        for stream, part, tiles in zip(streams, labels, steps, strict=True):
-            stream.finish(levels := tiling.join(tiles))
-            result.append(stream.error or Decoded(levels, part))
-        return result
-
-    def _decode_labels(self, stream: _Stream) -> IntArray:
-        if not self.labels:
-            return np.full(stream.count, -1)
-        return stream.uniform(stream.count, self._classes + 1) - 1
-
-    def _decode_images(self, streams: Sequence[_Stream], labels: IntArray, tiling: Tiling) -> list[IntArray]:
-        """Decode the tiles of each stream."""
-        counts = [stream.count * tiling.count for stream in streams]
+        tiling, decoders = self.tiling(*size), [RangeDecoder(record.content) for record in records]
+        labels = [self._decode_labels(decoder, record.count) for decoder, record in zip(decoders, records, strict=True)]
+        counts = [record.count * tiling.count for record in records]
+        pixels = self.order.array_to_raster(tiling.inside())[:, 0]
+        tiles = self.integer_model.decode(
+            np.tile(pixels, (sum(counts) // tiling.count, 1, 1)),
+            decoders,
+            np.repeat(np.arange(len(records)), counts),
+            self._inputs(np.concatenate(labels), tiling),
+            self.order,
+        )
         bounds = np.cumsum([0, *counts])
-        steps = self.integer_model.steps(int(bounds[-1]), tiling.tile, self._inputs(labels, tiling), self.order)
-        pixels = self.order.array_to_raster(tiling.inside())
-        inside = [np.tile(pixels, (stream.count, 1, 1, 1))[:, 0] for stream in streams]
-        shape = (int(bounds[-1]), self.integer_model.channels, *self.order.raster_size(*tiling.tile))
-        result = np.zeros(shape, np.min_scalar_type(self.integer_model.levels - 1))
-        while not steps.done:
-            row, column, channel = steps.site
-            if pixels[:, 0, row, column].any():
-                frequencies = steps.frequencies()
-                for stream, coded, start in zip(streams, inside, bounds, strict=False):
-                    images = start + np.flatnonzero(coded[:, row, column])
-                    result[images, channel, row, column] = stream.levels(frequencies[images])
-            steps.observe(result[:, channel, row, column].astype(np.int64))
-        whole = self.order.array_from_raster(result)
-        return [whole[start:end] for start, end in itertools.pairwise(bounds)]
+        tiles = tiles.astype(np.min_scalar_type(self.integer_model.levels - 1))
+        parts = [tiling.join(tiles[start:end]) for start, end in itertools.pairwise(bounds)]
+        return [_checked(*each) for each in zip(decoders, parts, labels, strict=True)]
+
+    def _decode_labels(self, decoder: RangeDecoder, count: int) -> IntArray:
+        return decoder.uniform(count, self._classes + 1) - 1 if self.labels else np.full(count, -1)
 
     def _inputs(self, labels: IntArray, tiling: Tiling) -> dict[str, IntArray]:
         each = np.repeat(labels, tiling.count)
@@ -139,38 +124,14 @@ class Codec:
         return in_generation_order(x, self.order)
 
 
-class _Stream:
-    """The symbols of a record; after an error it gives zeros, which nobody sees."""
-
-    def __init__(self, record: Record, tiling: Tiling, precision: int) -> None:
-        self.count, self._precision = record.count, precision
-        self.error: ArchiveError | None = None
-        try:
-            self._decoder = RangeDecoder(record.content)
-        except ArchiveError as error:
-            self.error = error
-
-    def uniform(self, n: int, count: int) -> IntArray:
-        """Decode equally likely symbols."""
-        return self._attempt(n, lambda: self._decoder.uniform(n, count))
-
-    def levels(self, frequencies: IntArray) -> IntArray:
-        """Decode levels by their frequencies."""
-        return self._attempt(len(frequencies), lambda: self._decoder.levels(frequencies, self._precision))
-
-    def finish(self, levels: IntArray) -> None:
-        """Check the levels against the last symbol."""
-        (check,) = self.uniform(1, CHECK)
-        if self.error is None and (check != check_of(levels) or not self._decoder.is_exhausted):
-            self.error = ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
-
-    def _attempt(self, n: int, decode: Callable[[], IntArray]) -> IntArray:
-        if self.error is None:
-            try:
-                return decode()
-            except ArchiveError as error:
-                self.error = error
-        return np.zeros(n, np.int64)
+def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decoded | ArchiveError:
+    """Check levels against the last symbol of their record."""
+    (check,) = decoder.uniform(1, CHECK)
+    if decoder.is_wrong:
+        return ArchiveError("These bytes are not a code of this model: the archive is damaged.")
+    if check != check_of(levels) or not decoder.is_exhausted:
+        return ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
+    return Decoded(levels, labels)
 
 
 def in_generation_order(x: NDArray[np.generic], order: PixelOrder) -> NDArray[np.generic]:

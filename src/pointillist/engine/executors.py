@@ -6,7 +6,7 @@ All executors give the same bits.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
 from typing import Literal
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.numpy.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
@@ -85,6 +86,39 @@ def open_steps(
 
             stepper = TorchStepper(program, batch, inputs, size, device=device_of(executor))
     return IntegerSteps(stepper, partial(frequencies, program.head))
+
+
+def decode_images(
+    program: Program,
+    coded: NDArray[np.bool_],
+    decoders: Sequence[RangeDecoder],
+    decoder_of: IntArray,
+    inputs: Inputs,
+    executor: str = "auto",
+) -> NDArray[np.int64]:
+    """Decode the levels of images `[b, c, h, w]` in the raster frame, where `coded` `[b, h, w]`; 0 elsewhere.
+
+    At each site, for each channel, the level of image b comes from `decoders[decoder_of[b]]`.
+
+    Raises:
+        EngineError: if there is no such executor, or the inputs do not fit.
+    """
+    batch, height, width = coded.shape
+    if choose_executor(program, executor) == "compiled":
+        from pointillist.engine.c.run import decode_in_c
+
+        return decode_in_c(program, coded, [each.state for each in decoders], decoder_of, inputs)
+    result = np.zeros((batch, program.head.channels, height, width), np.int64)
+    steps = open_steps(program, batch, height, width, inputs, executor)
+    while not steps.done:
+        row, column, channel = steps.site
+        here = coded[:, row, column]
+        frequencies = steps.frequencies() if here.any() else None
+        for number, decoder in enumerate(decoders if frequencies is not None else ()):
+            images = np.flatnonzero(here & (decoder_of == number))
+            result[images, channel, row, column] = decoder.levels(frequencies[images], program.head.precision)
+        steps.observe(result[:, channel, row, column])
+    return result
 
 
 def intervals_of_images(

@@ -6,18 +6,19 @@ it was made from, but not equal to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning.label import label_number
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
-from pointillist.engine.executors import intervals_of_images, open_steps, params_of_images
+from pointillist.engine.executors import decode_images, intervals_of_images, open_steps, params_of_images
 from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
@@ -209,6 +210,26 @@ class IntegerModel:
         if inputs is None:
             inputs = self.inputs(batch, size, order)
         return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
+
+    def decode(
+        self,
+        coded: Bool[np.ndarray, "b rows columns"],
+        decoders: Sequence[RangeDecoder],
+        decoder_of: Int[np.ndarray, " b"],
+        inputs: Inputs,
+        order: PixelOrder,
+    ) -> Int[np.ndarray, "b c h w"]:
+        """Decode the levels of images in lockstep: at each site, for each channel, those of all images.
+
+        Args:
+            coded: sites that the decoders hold, in the raster frame; the others get level 0.
+            decoders: each at the first level of its first image.
+            decoder_of: number of the decoder of each image.
+            inputs: conditions, see `inputs`.
+            order: generation order.
+        """
+        levels = decode_images(self.program(order), coded, decoders, decoder_of, inputs, self.executor)
+        return order.array_from_raster(levels)
 
     def sample(
         self,

@@ -180,7 +180,8 @@ class Lowering:
         if i.opcode == "PLACE":
             return [np.array([*levels.base, *levels.log_gain, levels.gain], np.int32), tanh_table()]
         assert i.output is not None
-        numbers = [levels.spread, *([levels.mean_factor(i.output.channels - 1)] if i.opcode == "PREDICT" else [])]
+        predicts = i.opcode == "PREDICT"
+        numbers = [levels.spread, *([levels.mean_factor(i.output.channels - 1), levels.wide] if predicts else [])]
         return [np.array(numbers, np.int32)]
 
     def _shift(self, array: Array) -> Array:

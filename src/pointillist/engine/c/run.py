@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -16,12 +16,21 @@ from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
 from pointillist.engine.c.blob import aligned
 from pointillist.engine.c.library import KERNELS, chosen_level, load_library
 from pointillist.engine.c.lower import lower
+from pointillist.engine.head.range_decoder import DecoderState
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.threads import run_slices, split_batch
 from pointillist.errors import EngineError
 
-__all__ = ["CStepper", "frequencies_in_c", "intervals_in_c", "params_in_c", "reason_against", "sample_in_c"]
+__all__ = [
+    "CStepper",
+    "decode_in_c",
+    "frequencies_in_c",
+    "intervals_in_c",
+    "params_in_c",
+    "reason_against",
+    "sample_in_c",
+]
 
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
@@ -188,6 +197,30 @@ def sample_in_c(
         images.library.pt_sample(images.address, *pointers, pointer, signal.ctypes.data)
 
     run_slices(run, split_batch(count, threads), on_row)
+
+
+def decode_in_c(
+    program: Program,
+    coded: NDArray[np.bool_],
+    states: Sequence[DecoderState],
+    decoder_of: IntArray,
+    inputs: Mapping[str, IntArray],
+) -> NDArray[np.int64]:
+    """Decode the levels of images; see `executors.decode_images`. The states move on."""
+    batch, height, width = coded.shape
+    levels = np.zeros((batch, program.head.channels, height, width), np.int64)
+    images = Run(program, batch, (height, width), prepare_inputs(program, batch, inputs, (height, width)))
+    sites, numbers = np.ascontiguousarray(coded, np.uint8), np.ascontiguousarray(decoder_of, np.int64)
+    decoders = (DecoderState * len(states))(*states)
+
+    def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
+        pointers = [levels.ctypes.data, sites.ctypes.data, ctypes.addressof(decoders), numbers.ctypes.data]
+        images.library.pt_decode(images.address, *pointers, signal.ctypes.data)
+
+    run_slices(run, [slice(0, batch)])
+    for state, decoder in zip(states, decoders, strict=True):
+        ctypes.memmove(ctypes.byref(state), ctypes.byref(decoder), ctypes.sizeof(DecoderState))
+    return levels
 
 
 def intervals_in_c(

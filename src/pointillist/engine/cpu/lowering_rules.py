@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.bytecode import Code, Operand
 from pointillist.engine.cpu.lower import BytecodeCompiler, lowers
+from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import Instruction, View
 
 
@@ -126,12 +129,12 @@ def _local_gain(compiler: BytecodeCompiler, instruction: Instruction) -> None:
     }
     code, (x, *_, last) = Code[instruction.opcode], instruction.inputs
     channels = (_output(instruction) if code == Code.PREDICT else last).channels - 1
+    levels = Levels(int(instruction.constants["levels"][0]))
     components = x.channels // (1 + 2 * channels + channels * (channels - 1) // 2)
-    step = 2 / (instruction.constants["levels"] - 1)
-    count = components if code == Code.PLACE else x.channels // channels
+    count = {Code.PREDICT: levels.wide, Code.NORMALISE: x.channels // channels, Code.PLACE: components}[code]
     columns = compiler.buffers.columns(instruction.scale) if compiler.whole_row else 1
     row = compiler.row(instruction, code, operands, OUTER=compiler.batch, INNER=columns, N=channels, K=count)
-    row[bc.A] = compiler.buffers.add_constant(step)
+    row[bc.A] = compiler.buffers.add_constant(np.array([levels.step]))
 
 
 @lowers("STORE_KV")

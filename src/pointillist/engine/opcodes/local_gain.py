@@ -28,6 +28,8 @@ EXPONENT_BITS = 3
 """The exponent is an input of the network in units of 2^-EXPONENT_BITS."""
 ROUND_BITS, GAIN_BITS, BASE_BITS, LOG_BITS = 20, 20, 8, 8
 LARGEST_EXPONENT = 10
+FEWEST = 2
+"""Neighbours that must lie in the image to measure a gain."""
 WIDE_GRID = 128
 """Levels up to which those of the canvas are two integers apart; see `grids.canvas_unit`."""
 
@@ -55,6 +57,11 @@ class Levels:
     def mean_factor(self, channels: int) -> int:
         """Return the factor after which the bit length of a sum of distances is its rounded logarithm."""
         return int(2**ROUND_BITS * math.sqrt(2) / (4 * channels * self.spread) + 0.5)
+
+    @property
+    def wide(self) -> int:
+        """The exponent where fewer than `FEWEST` neighbours lie in the image: a thirty-second of the range."""
+        return max(-1, (self.count - 1).bit_length() - 5)
 
     @property
     def gain(self) -> int:
@@ -121,26 +128,28 @@ class Predict(LocalGainOpcode):
 
     Inputs are the channels of W, NW, N and NE, and for each a number that is 0 outside the image. In integers, with D
     the sum of all distances from the prediction and c channels, the exponent is
-    floor(log2((D + 2 c spread) * mean_factor / 2^ROUND_BITS)).
+    floor(log2((D + 2 c spread) * mean_factor / 2^ROUND_BITS)). Where fewer than FEWEST are inside it is `Levels.wide`.
     """
 
     def compute(self, levels: Levels, *x: Array) -> Array:
-        library, (base, distance) = library_of(x[0]), _predict(*x)
+        library, (base, distance, few) = library_of(x[0]), _predict(*x)
         mean = distance / (4 * base.shape[-1]) / levels.step
-        return library.concatenate([base, library.floor(library.log2(mean + 0.5) + 0.5)], axis=-1)
+        exponent = library.floor(library.log2(mean + 0.5) + 0.5)
+        return library.concatenate([base, library.where(few, 0 * exponent + levels.wide, exponent)], axis=-1)
 
     def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
-        base, distance = _predict(*x)
+        library, (base, distance, few) = library_of(x[0]), _predict(*x)
         channels = base.shape[-1]
         rounded = (distance + 2 * channels * levels.spread) * levels.mean_factor(channels)
-        return library_of(base).concatenate([base, bit_length(rounded) - 1 - ROUND_BITS], axis=-1)
+        exponent = bit_length(rounded) - 1 - ROUND_BITS
+        return library.concatenate([base, library.where(few, 0 * exponent + levels.wide, exponent)], axis=-1)
 
     def fits(self, inputs: list[int], output: int) -> bool:
         return inputs == [4 * (output - 1), 4] and output > 1
 
 
-def _predict(near: Array, inside: Array) -> tuple[Array, Array]:
-    """Return the prediction `[..., c]`, and the sum of all distances from it `[..., 1]`."""
+def _predict(near: Array, inside: Array) -> tuple[Array, Array, Array]:
+    """Return the prediction `[..., c]`, the sum of distances from it, and where too few are inside, `[..., 1]`."""
     library, channels = library_of(near), near.shape[-1] // 4
     left, corner, above, right = (near[..., n * channels : (n + 1) * channels] for n in range(4))
     known = [inside[..., n : n + 1] != 0 for n in range(4)]
@@ -151,7 +160,7 @@ def _predict(near: Array, inside: Array) -> tuple[Array, Array]:
     low, high = library.minimum(left, above), library.maximum(left, above)
     base = library.maximum(low, library.minimum(high, left + above - corner))
     distance = sum(abs(x - base) for x in (left, corner, above, right))
-    return base, distance.sum(axis=-1)[..., None]
+    return base, distance.sum(axis=-1)[..., None], sum(1 * there for there in known) < FEWEST
 
 
 @opcode

@@ -4,6 +4,7 @@ With W, N, NW and NE the pixels to the left, above, above left and above right, 
 
     b = median(W, N, W + N - NW)                     the prediction of LOCO-I (Weinberger et al. 2000)
     s = the power of two nearest to the mean distance of W, NW, N and NE from b, over all channels, plus half a level
+        (where fewer than two of them lie in the image, a thirty-second of the range of levels)
 
 A network reads (x - b) / s of its neighbours, and its outputs o become parameters of a mixture of logistics:
 
@@ -33,6 +34,8 @@ REACH = 8.0
 """Largest magnitude of (x - b) / s; beyond, it is clamped."""
 STEPS = 16
 """Steps of (x - b) / s in integers, for each unit."""
+FEWEST = 2
+"""Neighbours in the image whose distances are a measure: in the first row the only one is the prediction itself."""
 EXPONENT_UNIT = 1 / 8
 """Input of a network for each doubling of the gain."""
 COUPLING = math.atanh(0.8)
@@ -67,7 +70,19 @@ def predict(
         distance = sum(((x - base).abs() for x in (left, corner, above, right)), torch.zeros_like(base))
         mean = distance.mean(1, keepdim=True) / 4 * ((levels - 1) / 2)
         exponent = torch.floor(torch.log2(mean + 0.5) + 0.5)
+        few = inside.to(near.dtype).sum(1, keepdim=True) < FEWEST
+        exponent = torch.where(few, exponent.new_tensor(wide_exponent(levels)), exponent)
     return torch.cat([base, exponent], 1)
+
+
+def wide_exponent(levels: int) -> int:
+    """Return log2 of the gain where too few neighbours lie in the image: a thirty-second of the range.
+
+    ```python
+    wide_exponent(256)  # 3
+    ```
+    """
+    return max(-1, (levels - 1).bit_length() - 5)
 
 
 def normalise(

@@ -1,7 +1,7 @@
 """Local gain in the virtual machine: see `engine/opcodes/local_gain.py` for what each opcode means.
 
-Fields: Y the output; X, Z and P the inputs; N channels of the image, K neighbours or components, A the offset of the
-distance between levels on [-1, 1], a constant.
+Fields: Y the output; X, Z and P the inputs; N channels of the image; K neighbours, components, or for PREDICT the
+exponent where too few neighbours lie in the image; A the offset of the distance between levels on [-1, 1], a constant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pointillist.engine.cpu.jit import inner
 
 Array = Any  # numba finds the types
 
-REACH, LARGEST, EXPONENT_UNIT = 8.0, 8.0 - 1 / 16, 1 / 8
+REACH, LARGEST, EXPONENT_UNIT, FEWEST = 8.0, 8.0 - 1 / 16, 1 / 8, 2
 
 
 @inner
@@ -26,7 +26,9 @@ def predict(s: Array, line: Array, y: int, x: int, z: int) -> None:
             out = y + b * line[bc.Y_OUTER] + i * line[bc.Y_INNER]
             near = x + b * line[bc.X_OUTER] + i * line[bc.X_INNER]
             inside = z + b * line[bc.Z_OUTER] + i * line[bc.Z_INNER]
-            distance = 0.0
+            distance, count = 0.0, 0
+            for k in range(4):
+                count += s[inside + k] != 0
             for j in range(c):
                 left, corner, above, right = s[near + j], s[near + c + j], s[near + 2 * c + j], s[near + 3 * c + j]
                 above = above if s[inside + 2] != 0 else left
@@ -36,7 +38,8 @@ def predict(s: Array, line: Array, y: int, x: int, z: int) -> None:
                 base = max(min(left, above), min(max(left, above), left + above - corner))
                 distance += abs(left - base) + abs(corner - base) + abs(above - base) + abs(right - base)
                 s[out + j] = base
-            s[out + c] = math.floor(math.log2(distance / (4 * c) / step + 0.5) + 0.5)
+            exponent = math.floor(math.log2(distance / (4 * c) / step + 0.5) + 0.5)
+            s[out + c] = exponent if count >= FEWEST else line[bc.K]
 
 
 @inner

@@ -1,0 +1,116 @@
+"""The range decoder of archives: levels from a stream of words, by their frequencies.
+
+A symbol is an interval of [0, 2^24), and where the stream is in it says which one it is:
+
+    scale = floor(range / 2^24),  place = floor((point - lower) / scale)
+    lower += scale start,  range = scale size
+
+Whenever the range is below 2^32, the next word is taken. The state is that of the library in C, which decodes whole
+images with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pointillist.engine.program import IntArray
+
+BITS = 24
+"""Bits of the sum of the frequencies that the decoder works with."""
+WORD = 4
+"""Bytes of a word."""
+_MASK = (1 << 64) - 1
+
+
+class DecoderState(ctypes.Structure):
+    """State of a decoder: `pt_decoder` in C."""
+
+    _fields_ = [
+        ("words", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("next", ctypes.c_int64),
+        ("lower", ctypes.c_uint64),
+        ("range", ctypes.c_uint64),
+        ("point", ctypes.c_uint64),
+        ("is_wrong", ctypes.c_int64),
+    ]
+
+
+class RangeDecoder:
+    """Decode what a range encoder coded, in the same order. After an error it gives zeros.
+
+    decoder = RangeDecoder(payload)
+    decoder.levels(frequencies, precision=16)
+
+    Args:
+        payload: whole words.
+
+    Attributes:
+        state: where it is.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        self._words = np.frombuffer(payload[: len(payload) // WORD * WORD], "<u4").astype(np.uint32)
+        self.state = DecoderState(self._words.ctypes.data, len(self._words), 0, 0, _MASK, 0, len(payload) % WORD > 0)
+        self._take_word()
+        self._take_word()
+
+    def uniform(self, n: int, count: int) -> NDArray[np.int64]:
+        """Decode symbols `[n]` in [0, count), all equally likely."""
+        each = (1 << BITS) // count
+        result = np.zeros(n, np.int64)
+        for index in range(n):
+            symbol = min(self._place() // each, count - 1)
+            self._consume(symbol * each, each if symbol < count - 1 else (1 << BITS) - symbol * each)
+            result[index] = 0 if self.is_wrong else symbol
+        return result
+
+    def levels(self, frequencies: IntArray, precision: int) -> NDArray[np.int64]:
+        """Decode a symbol for each row of frequencies `[n, k]`, which sum to `2 ** precision`."""
+        ends = frequencies.cumsum(axis=1)
+        result, shift = np.zeros(len(frequencies), np.int64), BITS - precision
+        for index, row in enumerate(ends):
+            symbol = int(np.searchsorted(row, self._place() >> shift, side="right"))
+            start = int(row[symbol - 1]) if symbol else 0
+            self._consume(start << shift, int(row[symbol]) - start << shift)
+            result[index] = 0 if self.is_wrong else symbol
+        return result
+
+    @property
+    def is_wrong(self) -> bool:
+        """True once no symbols give these bytes."""
+        return bool(self.state.is_wrong)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """False if bytes are certainly left over."""
+        state = self.state
+        return state.next >= state.count and (state.point - state.lower) & _MASK < (1 << 33) - 1
+
+    def _place(self) -> int:
+        state = self.state
+        place = ((state.point - state.lower) & _MASK) // (state.range >> BITS)
+        if place >> BITS:
+            state.is_wrong = 1
+        return 0 if state.is_wrong else place
+
+    def _consume(self, start: int, size: int) -> None:
+        state = self.state
+        if state.is_wrong:
+            return
+        scale = state.range >> BITS
+        state.lower = (state.lower + scale * start) & _MASK
+        state.range = scale * size
+        if state.range < 1 << 32:
+            state.lower = state.lower << 32 & _MASK
+            state.range <<= 32
+            self._take_word()
+
+    def _take_word(self) -> None:
+        state = self.state
+        word = int(self._words[state.next]) if state.next < state.count else 0
+        state.point = (state.point << 32 & _MASK) | word
+        state.next += 1
