@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointillist.compression import Archive, compress, decompress
+from pointillist.compression.codec import Codec
 from pointillist.compression.container import SIZED, Header, Record, encode_end, encode_var
+from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
 from tests.integer.networks import integer_case
@@ -42,6 +45,27 @@ def test_every_cut_is_found() -> None:
                 decompress(archive[:length], integer_model)
         with pytest.raises(ArchiveError):
             decompress(archive + b"\0", integer_model)
+
+
+@pytest.mark.parametrize("name", ["pixelcnn", "photographs", "gated-pixelcnn", "locally-masked-pixelcnn"])
+def test_every_executor_decodes_the_same(name: str) -> None:
+    """What was coded, what was cut off, and random bytes: the same pixels or errors, and the same state after them."""
+    _, integer_model, x = integer_case(name)
+    record = Codec(integer_model).encode(x.numpy(), np.full(len(x), -1))
+    chance = np.random.default_rng(0).bytes(len(record.content))
+    for content in (record.content, record.content[:-4], chance, record.content[:8] + chance[8:], b"", b"\xff" * 16):
+        outcomes = []
+        for executor in ("auto", "numpy"):
+            codec = Codec(replace(integer_model, executor=executor))
+            (outcome,) = codec.decode([replace(record, content=content)])
+            decoder = RangeDecoder(content)
+            coded = np.ones((1, *codec.order.raster_size(*x.shape[2:])), bool)
+            inputs = codec.integer_model.inputs(1, tuple(x.shape[2:]), codec.order)
+            levels = codec.integer_model.decode(coded, [decoder], np.zeros(1, int), inputs, codec.order)
+            state = decoder.state
+            place = (state.next, state.lower, state.range, state.point, state.is_wrong)
+            outcomes.append((str(outcome), levels.tolist(), place if not state.is_wrong else None))
+        assert outcomes[0] == outcomes[1]
 
 
 @given(st.data())

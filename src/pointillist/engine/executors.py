@@ -113,10 +113,11 @@ def decode_images(
     while not steps.done:
         row, column, channel = steps.site
         here = coded[:, row, column]
-        frequencies = steps.frequencies() if here.any() else None
-        for number, decoder in enumerate(decoders if frequencies is not None else ()):
-            images = np.flatnonzero(here & (decoder_of == number))
-            result[images, channel, row, column] = decoder.levels(frequencies[images], program.head.precision)
+        if here.any():
+            frequencies = steps.frequencies()
+            for number, decoder in enumerate(decoders):
+                images = np.flatnonzero(here & (decoder_of == number))
+                result[images, channel, row, column] = decoder.levels(frequencies[images], program.head.precision)
         steps.observe(result[:, channel, row, column])
     return result
 

@@ -88,7 +88,7 @@ class RangeDecoder:
     def is_exhausted(self) -> bool:
         """False if bytes are certainly left over."""
         state = self.state
-        return state.next >= state.count and (state.point - state.lower) & _MASK < (1 << 33) - 1
+        return bool(state.next >= state.count and (state.point - state.lower) & _MASK < (1 << 33) - 1)
 
     def _place(self) -> int:
         state = self.state
