@@ -2,7 +2,8 @@
 //
 //   const records = decodeArchive(bytesOfArchive, await openProgram(json, tensors));
 
-import { MASK, POWERS, Run, check, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
+import { POWERS, check } from "./arithmetic.js";
+import { MASK, Run, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
 /** @typedef {import("./pointillist.js").Order} Order */

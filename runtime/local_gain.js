@@ -1,6 +1,6 @@
 // Opcodes and tables of version 2 of the program format: levels relative to a prediction, and mixtures around it.
 
-import { POWERS, check, clamp, interpolate } from "./pointillist.js";
+import { POWERS, check, clamp, interpolate } from "./arithmetic.js";
 
 /** Powers e^(-i / 256) in units of 2^-160, so that tables are rounded from whole numbers. @param {number} count */
 function powers(count) {

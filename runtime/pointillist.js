@@ -22,39 +22,16 @@
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
+/** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array, observe(level: number): void}} Steps */
+/** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
+import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
 import { LOCAL_GAIN, standardTables } from "./local_gain.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
 export const MASK = (1n << 64n) - 1n;
 /** @type {Record<string, number[]>} */
 const RANGES = { I8: [-128, 127], U8: [0, 255], I32: [-LIMIT, LIMIT] };
-export const POWERS = Float64Array.from({ length: 64 }, (_, s) => 2 ** s);
-
-/** Reject a file. @param {boolean} fine @param {string} why @returns {asserts fine} */
-export function check(fine, why) {
-  if (!fine) throw new Error(`The file is damaged or not supported: ${why}.`);
-}
-
-// ---- arithmetic ----
-
-/** Divide by a power of two, to the nearest, halves upwards; or multiply. @param {number} x @param {number} by */
-const shift = (x, by) => (by > 0 ? Math.floor((x + POWERS[by - 1]) / POWERS[by]) : x * POWERS[-by]);
-/** @param {number} x @param {number} low @param {number} high */
-export const clamp = (x, low, high) => (x < low ? low : x > high ? high : x);
-/** Read a table of odd length with 0 in its middle. @param {any} table @param {number} x */
-const lookup = (table, x) => table[clamp(x, (1 - table.length) / 2, (table.length - 1) / 2) + (table.length - 1) / 2];
-/** floor(a b / 2^bits) where a b may need 64 bits. @param {number} a @param {number} b @param {number} bits */
-function mulShift(a, b, bits) {
-  const part = POWERS[Math.min(bits, 20)], high = Math.floor(a / part);
-  return Math.floor((high * b + Math.floor(((a - high * part) * b) / part)) / (POWERS[bits] / part));
-}
-/** Read a table by linear interpolation at x; entries are `step` apart, 0 in the middle.
- *  @param {any} table @param {number} x @param {number} step */
-export function interpolate(table, x, step = 256) {
-  const middle = (table.length - 1) / 2, index = clamp(Math.floor(x / step) + middle, 0, table.length - 2);
-  return table[index] + Math.floor(((table[index + 1] - table[index]) * clamp(x - (index - middle) * step, 0, step)) / step);
-}
 
 // ---- files ----
 
@@ -560,36 +537,49 @@ export function conditions(model, order, height, width, given = {}) {
     return [kind, result];
   }));
 }
-/** Sample an image from its seed and conditions. `inputs` replaces conditions by integers; `known` has a level or null for each
- *  sub-pixel `[channels, height, width]`; `allowed` tells of each level whether it may be drawn.
- *  @param {Model} model
- *  @param {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
+/** What one draw is told: the place of a sub-pixel, its frequencies under the conditions and without them, its level.
+ *  @typedef {{at: number, frequencies: Float64Array | null, reference: Float64Array | null, level: number}} Draw */
+/** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
  *    features?: Record<string, number[]>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
- *    order?: string, height?: number, width?: number, known?: (number | null)[] | null, allowed?: boolean[] | null}} options
- *  @returns {{levels: Uint16Array, frequencies: Float64Array}} levels, and the frequency of each under the model */
-export function sample(model, options = {}) {
-  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, allowed = null } = options;
-  const { height = model.image.height, width = model.image.width } = options, order = orderOf(model, options.order);
+ *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null,
+ *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
+/** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
+ *  has a level or null for each sub-pixel `[channels, height, width]`; `allowed` tells of each level whether it may be drawn;
+ *  `all`: compute the frequencies of known sub-pixels too; `begin` opens a program instead of `Run` (`webassembly.js`).
+ *  @param {Model} model @param {Options} options
+ *  @returns {Generator<Draw, {levels: Uint16Array, frequencies: Float64Array}>} levels, and the frequency of each under the model */
+export function* draws(model, options = {}) {
+  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, allowed = null, all = false } = options;
+  const { height = model.image.height, width = model.image.width, begin = (...what) => new Run(...what) } = options;
+  const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]], { precision } = program.head;
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
-  const program = model.programs[model.orders[order.name]], { precision } = program.head;
   const [rows, columns] = order.columns ? [width, height] : [height, width];
   const guided = guidance !== 1 && (options.label != null || options.features != null || options.inputs != null);
-  const run = new Run(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
-  const other = guided ? new Run(program, rows, columns, conditions(model, order, height, width)) : null;
+  const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
+  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width)) : null;
   const u = options.uniforms ?? uniforms(seed, index, model.image.channels * height * width);
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
-  const identity = !other && temperature === 1 && topP === 1 && !allowed;
   while (!run.done) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = known?.[at];
+    const frequencies = level == null || all ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
     if (level != null) levels[at] = level;
-    else {
-      const f = run.frequencies(), reference = other ? other.frequencies() : null;
-      levels[at] = identity ? draw(f, u[at], precision) : draw(transform(f, reference, guidance, temperature, topP, allowed), u[at], 30);
-      result[at] = f[levels[at]];
+    else if (frequencies) {
+      const may = typeof allowed === "function" ? allowed(at) : allowed, identity = !other && temperature === 1 && topP === 1 && !may;
+      const weights = identity ? frequencies : transform(frequencies, reference, guidance, temperature, topP, may);
+      levels[at] = draw(weights, u[at], identity ? precision : 30);
     }
+    if (frequencies) result[at] = frequencies[levels[at]];
     run.observe(levels[at]);
     other?.observe(levels[at]);
+    yield { at, frequencies, reference, level: levels[at] };
   }
   return { levels, frequencies: result };
+}
+/** Sample an image: see `draws`. @param {Model} model @param {Options} options */
+export function sample(model, options = {}) {
+  for (const steps = draws(model, options); ;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
 }

@@ -5,7 +5,8 @@
 // Words that are learned with the model need nothing else. The vector of a frozen sentence encoder is given by the caller;
 // without it that part of the condition is unknown.
 
-import { check, clamp, crc32, interpolate, orderOf } from "./pointillist.js";
+import { check, clamp, interpolate } from "./arithmetic.js";
+import { crc32, orderOf } from "./pointillist.js";
 
 const LIMIT = 2 ** 24, SIGMOID = Float64Array.from({ length: 8193 }, (_, i) => Math.floor(2 ** 24 / (1 + Math.exp(16 - i / 256)) + 0.5));
 

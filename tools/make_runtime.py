@@ -25,21 +25,27 @@ TARGETS = {
     "macos-x86_64": ("x86_64-macos.11.0", "dylib"),
     "macos-aarch64": ("aarch64-macos.11.0", "dylib"),
     "windows-x86_64": ("x86_64-windows-gnu", "dll"),
+    "webassembly": ("wasm32-freestanding", "wasm"),
 }
 """Platforms, each with the target of the compiler and the suffix of its libraries."""
 OPTIONS = (
     "-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-sanitize=all", "-fvisibility=hidden",
-    "-mllvm", "-force-vector-interleave=1", "-shared", "-nostdlib", "-s", "-DPT_LIBRARY",
+    "-mllvm", "-force-vector-interleave=1", "-nostdlib", "-s", "-DPT_LIBRARY",
 )  # fmt: skip
 """Vectors of 512 bits where there are any; without interleaving, loops over few channels have no long remainder."""
+SHARED = {
+    "wasm": ("-msimd128", "-Wl,--no-entry", "-Wl,--export-dynamic", "-Wl,--export=__heap_base"),
+    "dll": ("-shared",),
+}
+"""Options of a kind of library; of the others `-shared -fPIC`. Relaxed SIMD is not used: its results differ."""
 
 
 def build(target: str, folder: Path) -> Path:
     """Build the library of a platform, and return its path."""
     triple, suffix = TARGETS[target]
     options = [*OPTIONS, *(["-mprefer-vector-width=512"] if triple.startswith("x86") else [])]
-    options += [] if suffix == "dll" else ["-fPIC"]
-    path = folder / f"pointillist-{target}.{suffix}"
+    options += SHARED.get(suffix, ("-shared", "-fPIC"))
+    path = folder / ("pointillist.wasm" if suffix == "wasm" else f"pointillist-{target}.{suffix}")
     for name in ("pointillist.c", "pointillist.h"):  # names alone: no path of this machine enters the bytes
         shutil.copy(RUNTIME / name, folder)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, *options, "pointillist.c", "-o", path.name]

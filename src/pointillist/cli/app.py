@@ -29,6 +29,7 @@ COMMANDS = {
     "decompress": "Models",
     "jobs": "Models",
     "quantize": "Models",
+    "export": "Models",
     "explain": "Inspect",
     "studio": "Inspect",
     "info": "Inspect",

@@ -14,7 +14,7 @@ from importlib.resources import files
 
 SHARED = files("pointillist.visualization") / "page" / "shared"
 _IMPORT = re.compile(r'^import (\{[^}]*\}|\w+) from "(\.{1,2}/[\w./-]+\.js)";$', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async function|function|class|const) (\w+))", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async function|function\*?|class|const) (\w+))", re.MULTILINE)
 _TYPES = re.compile(r"[ \t]*/\*\*.*?\*/\n?", re.DOTALL)
 _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""Settings of `info`, `models`, `example`, `reproduce` and `studio`."""
+"""Settings of `info`, `models`, `example`, `reproduce`, `export` and `studio`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pointillist.commands.settings import (
     FLAG,
+    FORCE,
     JSON,
     MODEL,
     PRINT_JSON,
@@ -75,6 +76,16 @@ class ReproduceSettings(Settings):
     manifest: Path = argument("MANIFEST", "A manifest that the studio has written.")
     out: Path | None = option(None, "PNG", "Also write the image, or a sheet of several.", flags=("--out", "-o"))
     force: bool = REPLACE_FILE.field(False)
+    as_json: bool = JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportSettings(Settings):
+    """Settings of `export`."""
+
+    model: str = MODEL.field()
+    html: Path | None = option(None, "FILE", "Write a page that paints with the model: one file, no server.")
+    force: bool = FORCE.field(False)
     as_json: bool = JSON.field(False)
 
 

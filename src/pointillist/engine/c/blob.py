@@ -16,6 +16,8 @@ ALIGN = 64
 NOTHING, BUFFER, MAP = range(3)
 """Kinds of an operand."""
 TYPES: dict[DType, int] = {INT8: 0, UINT8: 1, INT32: 2, np.dtype("int16"): 3, np.dtype("int64"): 4}
+_SIZES = (4, 8, 4, 2, OPERATION, 2, 4)
+"""Numbers of an entry of each table: buffers, maps, caches, inputs, operations, taps, constants."""
 COLUMNS, PANEL = 16, 4
 """Columns of a vector of weights, and vectors side by side."""
 Operand = tuple[int, int, int, int]
@@ -85,18 +87,28 @@ def write_blob(header: list[int], tables: list[list[int]], pool: Pool) -> NDArra
         header: numbers after the counts of the tables.
         tables: buffers, maps, caches, inputs, operations and taps, one list of numbers each, in this order.
     """
-    sizes, numbers = (4, 8, 4, 2, OPERATION, 2, 4), [number for table in tables for number in table]
+    numbers = [number for table in tables for number in table]
     constants = 4 * len(pool.write(0)[0])
     table, parts = pool.write(4 * (HEADER + len(numbers)) + constants)
     end = parts[-1][0] + len(parts[-1][1])
     total = -(-end // ALIGN) * ALIGN + ALIGN  # the last vector of weights is read whole
-    counts = [len(one) // size for one, size in zip([*tables, table], sizes, strict=True)]
+    counts = [len(one) // size for one, size in zip([*tables, table], _SIZES, strict=True)]
     head = [MAGIC, VERSION, total, *counts, *header]
     words = np.array([*head, *[0] * (HEADER - len(head)), *numbers, *table], "<i4").tobytes()
     result = aligned(total)
     for start, data in [(0, words), *parts]:
         result[start : start + len(data)] = np.frombuffer(data, np.uint8)
     return result
+
+
+def constants_of(blob: bytes) -> dict[bytes, int]:
+    """Return the offset of each constant of a program, by its bytes."""
+    words = np.frombuffer(blob, "<i4", offset=0, count=len(blob) // 4)
+    counts = [int(count) for count in words[3 : 3 + len(_SIZES)]]
+    first = HEADER + sum(count * size for count, size in zip(counts[:-1], _SIZES[:-1], strict=True))
+    table = words[first : first + counts[-1] * _SIZES[-1]].reshape(-1, _SIZES[-1])
+    widths = {number: dtype.itemsize for dtype, number in TYPES.items()}
+    return {blob[start : start + count * widths[kind]]: start for kind, start, count, _ in table.tolist()}
 
 
 def aligned(size: int) -> NDArray[np.uint8]:

@@ -18,6 +18,8 @@ LEVELS = {"plain": 0, "avx2": 1, "avx-vnni": 2, "avx512-vnni": 3, "neon": 4}
 """Kernels by name. All of them give the same bits."""
 BEST = -1
 FOLDER = Path(__file__).with_name("lib")
+WEBASSEMBLY = FOLDER / "pointillist.wasm"
+"""The library for pages."""
 _I64, _I32, _POINTER = ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_has_level": (_I32, [_I32]),

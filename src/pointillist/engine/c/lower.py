@@ -80,7 +80,7 @@ class Lowering:
         self.maps = {each: number for number, each in enumerate(program.maps)}
         self.caches = {each: number for number, each in enumerate(program.kv_caches)}
         self.inputs = {name: number for number, name in enumerate(program.inputs)}
-        self.gathers = _gathers_of_products(program)
+        self.gathers = gathers_of_products(program)
         self.in_maps = _values_in_maps(program, self.gathers)
         self.buffers = Buffers(program)
         self.taps: list[int] = []
@@ -160,13 +160,12 @@ class Lowering:
     def _constants(self, i: Instruction) -> list[Array]:
         c = i.constants
         if i.opcode == "LINEAR":
-            value = i.inputs[0].value
-            pieces = _pieces(self.gathers[value]) if value in self.gathers else [i.inputs[0].channels]
-            return [*_product(c["matrix"], pieces, c["bias"], signed=value.dtype == INT8), self._shift(c["shift"])]
+            pieces, signed = pieces_of_product(i, self.gathers), i.inputs[0].value.dtype == INT8
+            return [*_product(c["matrix"], pieces, c["bias"], signed=signed), self._shift(c["shift"])]
         if i.opcode == "SCAN":
             bias = np.zeros(c["matrix"].shape[1], np.int32)
             states = np.concatenate([c["hidden"], c["cell"]]).astype(np.int32)
-            product = _product(c["matrix"], [len(c["matrix"])], bias, signed=True)
+            product = _product(c["matrix"], pieces_of_product(i, self.gathers), bias, signed=True)
             shifts = [self._shift(c["shift"]), self._shift(c["gate"])]
             return [*product, *shifts, c["tanh"], c["sigmoid"], states]
         if "levels" in c:
@@ -242,7 +241,7 @@ def _last_uses(program: Program) -> dict[Value, tuple[Phase, int]]:
     return {value: last for value, last in result.items() if value not in lasting}
 
 
-def _gathers_of_products(program: Program) -> dict[Value, Instruction]:
+def gathers_of_products(program: Program) -> dict[Value, Instruction]:
     """Return the gathered values that products alone read, whole: they are read from their maps."""
     code = [i for _, part in program.parts() for i in part]
     makers: dict[Value, list[Instruction]] = defaultdict(list)
@@ -270,6 +269,12 @@ def _values_in_maps(program: Program, gathers: dict[Value, Instruction]) -> dict
                 if view.is_whole and view.phase > Phase.IMAGE and view.value not in gathers:
                     result.setdefault(view.value, i.map)
     return result
+
+
+def pieces_of_product(i: Instruction, gathers: dict[Value, Instruction]) -> list[int]:
+    """Return the rows of each piece in which the matrix of an instruction is packed."""
+    source = gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
+    return [len(i.constants["matrix"])] if source is None else _pieces(source)
 
 
 def _pieces(i: Instruction) -> list[int]:

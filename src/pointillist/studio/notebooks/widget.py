@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import anywidget
@@ -11,18 +10,13 @@ import traitlets
 from fastapi import FastAPI
 
 from pointillist.studio.notebooks.comm_bridge import CommBridge
-from pointillist.visualization.scripts import bundle
-
-PAGE = files("pointillist.studio").joinpath("page")
-_STYLES = ("tools.css", "studio.css", "layouts.css")  # in the order of index.html
+from pointillist.studio.page_text import script_text, style_text
 
 
 def module_text() -> str:
     """Join all scripts of the page and the style to one module: no network needed."""
-    script = bundle("widget.js", lambda path: PAGE.joinpath(path).read_text(encoding="utf-8"))
-    style = "".join(PAGE.joinpath(name).read_text(encoding="utf-8") for name in _STYLES)
-    show = f'modules["widget.js"].render(context, {json.dumps(style)})'
-    return f"{script}\nexport default {{ render: (context) => {show} }};\n"
+    show = f'modules["widget.js"].render(context, {json.dumps(style_text())})'
+    return f"{script_text('widget.js')}\nexport default {{ render: (context) => {show} }};\n"
 
 
 class Widget(anywidget.AnyWidget):

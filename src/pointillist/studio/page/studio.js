@@ -15,6 +15,7 @@ import { Filler } from "./transport/filler.js";
 import { FillPanel } from "./panels/fill_panel.js";
 import { HintPad } from "./drawing/hint_pad.js";
 import { Keeper } from "./state/keeper.js";
+import { Address } from "./state/address.js";
 import { listenToKeys, TYPED } from "./widgets/keys.js";
 import { Notifications } from "./widgets/notifications.js";
 import { Painter } from "./transport/painter.js";
@@ -32,7 +33,7 @@ import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
 /** @typedef {import("./transport/api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep"): boolean | undefined}} Host given by the page or the notebook */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const CALM_INTERVAL = 5000; // and afterwards, to notice that the studio was started again
@@ -80,8 +81,10 @@ function render({ model, el }) {
   takeFiles(root, uploader, () => commands.paste(), over.signal);
   const keeper = model.get("keep") ? new Keeper(state, over.signal) : null;
   if (keeper) parts.push({ update: () => keeper.update() });
+  const address = model.get("link") ? new Address(state, painter, over.signal) : null; // with a picture at once
+  if (address) parts.push({ update: () => address.update() });
   const restored = keeper?.restore() ?? Promise.resolve();
-  restored.then(() => follow(state, server, training, over.signal));
+  restored.then(() => address?.restore()).then(() => follow(state, server, training, over.signal));
   return () => {
     over.abort();
     training.stop();

@@ -156,7 +156,7 @@ export class PromptPanel {
     const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
     const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {"interpolate"} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
-    return html("details", { className: "more" }, html("summary", { title }, "Variations of the canvas"),
+    return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),
       html("label", { className: "slider" }, html("span", {}, "Strength"), strength, shown), kind,
       html("button", { type: "button", onclick: () => void this.painter.paintVariations() }, "Paint variations"));
   }

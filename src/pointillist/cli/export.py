@@ -1,0 +1,31 @@
+"""`pointillist export`: a model as a page, as a program in C, as a module for JavaScript."""
+
+from __future__ import annotations
+
+from pointillist.cli.output import print_report
+from pointillist.commands.inspection.settings import ExportSettings
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import Report
+
+EPILOG = """Examples:
+
+  pointillist export icons --html icons.html"""
+
+
+def export(settings: ExportSettings) -> None:
+    """Write a model in a form that runs without Python, and gives the same pictures.
+
+    A page opens from disk, offline, and asks no server. The model needs an
+    integer program, as the bundled ones have; `quantize --integer` makes one.
+    """
+    from pointillist.errors import ConfigError
+    from pointillist.studio.export.api import export as write
+
+    if settings.html is None:
+        raise ConfigError("There is nothing to write: give `--html`.")
+    reject_existing(settings.html, settings.force)
+    result = write(settings.model, html=settings.html)
+    lines = [("model", result.model), ("licence", result.license)]
+    lines += [("written", f"{path}, {size:,} bytes") for path, size in result.files.items()]
+    facts = {"model": result.model, "license": result.license, "files": result.files}
+    print_report(Report(facts, lines), settings.as_json)

@@ -1,0 +1,118 @@
+// Answers of an exported page to the requests of docs/reference/studio_api.md, without a server.
+
+import { draws, transform } from "../runtime/pointillist.js";
+import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { divergence, entropyOf, probabilities, subPixel } from "./numbers.js";
+import { Painting } from "./painting.js";
+import { gif, png } from "./picture_files.js";
+
+/** @typedef {import("../runtime/pointillist.js").Draw} Draw */
+
+const ELSEWHERE = "An exported page cannot do this: `pointillist studio` can.";
+
+export class Answers {
+  /** @param {import("./model.js").OfflineModel} opened */
+  constructor(opened) {
+    this.opened = opened;
+    this.painting = new Painting(opened);
+  }
+
+  /**
+   * Answer a request: JSON, a file, or events, one a line.
+   * @param {string} address @param {any} body @param {(event: Api.Event) => void} emit @param {() => Promise<boolean>} stopped
+   * @returns {Promise<object | Blob | null>} null after events
+   */
+  async answer(address, body, emit, stopped) {
+    const { details } = this.opened;
+    switch (/(\w+)(?:\?.*)?$/.exec(address)?.[1]) {
+      case "info": return this.#info();
+      case "sample": return this.#events(body, emit, stopped);
+      case "fill": return this.painting.fill(body);
+      case "reproduce": return this.painting.reproduce(body);
+      case "score": return this.#score(body);
+      case "pixel": return this.#pixel(body);
+      case "edit": return this.#edit(body);
+      case "png": return png(details.image, body);
+      case "gif": return gif(details.image, body, this.opened.sequence(body.order, body.images[0].shape[1], body.images[0].shape[2]).pixels);
+      default: throw new Error(ELSEWHERE);
+    }
+  }
+
+  /** @returns {Api.ServerInfo} */
+  #info() {
+    const { version, limits, model } = this.opened.contents;
+    return { version, limits, models: [model], run: null };
+  }
+
+  /** @param {Api.SampleRequest} request @param {(event: Api.Event) => void} emit @param {() => Promise<boolean>} stopped */
+  async #events(request, emit, stopped) {
+    try {
+      await this.painting.sample(request, emit, stopped);
+    } catch (error) {
+      emit({ type: "failed", error: error instanceof Error ? error.message : String(error), code: "invalid" });
+    }
+    return null;
+  }
+
+  /** Run over an image, with guidance where it is given. @param {Api.ImageQuery} query @param {(draw: Draw) => boolean | void} take may end it @param {number} [guidance] */
+  #over({ levels, conditions = {}, order }, take, guidance = 1) {
+    const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
+    opened.compiled?.release();
+    const known = Array.from(decodeLevels(levels));
+    for (const draw of draws(opened.model, { ...opened.conditions(conditions), known, order: name, height, width, guidance, all: true })) if (take(draw)) return;
+  }
+
+  /** @param {Api.ImageQuery} query @returns {Api.SurprisalMaps} */
+  #score(query) {
+    const [channels, height, width] = query.levels.shape, size = channels * height * width;
+    const surprisal = new Float32Array(size), entropy = new Float32Array(size);
+    let bits = 0, expected = 0, variance = 0;
+    this.#over(query, ({ at, frequencies, level }) => {
+      const probs = probabilities(/** @type {Float64Array} */ (frequencies)), each = entropyOf(probs);
+      surprisal[at] = -Math.log2(probs[level]);
+      entropy[at] = each.entropy;
+      bits += -Math.log2(probs[level]);
+      expected += each.entropy;
+      variance += each.variance;
+    });
+    const z = variance > 0 ? (bits - expected) / Math.sqrt(variance) : 0, { pixels } = this.opened.sequence(query.order, height, width);
+    const shape = query.levels.shape;
+    return { surprisal: encodeArray(surprisal, shape), entropy: encodeArray(entropy, shape), bits, bits_per_dim: bits / size, expected, z, sequence: pixels };
+  }
+
+  /** @param {Api.PixelQuery} query @returns {Api.PixelDistribution} */
+  #pixel(query) {
+    const { row, column, guidance = 1, temperature = 1, top_p: topP = 1 } = query, { image } = this.opened.details;
+    const [, height, width] = query.levels.shape, plain = guidance === 1 && temperature === 1 && topP === 1;
+    /** @type {Api.SubPixel[]} */
+    const channels = [];
+    this.#over(query, ({ at, frequencies, reference, level }) => {
+      if (at % (height * width) !== row * width + column || !frequencies) return channels.length === image.channels;
+      const sampling = plain ? null : probabilities(transform(frequencies, reference, guidance, temperature, topP));
+      channels.push(subPixel(image, channels.length, probabilities(frequencies), level, sampling));
+      return channels.length === image.channels;
+    }, guidance);
+    return { row, column, channels };
+  }
+
+  /** @param {Api.EditQuery} query @returns {Api.EditEffect} */
+  #edit(query) {
+    const shape = query.levels.shape, [, height, width] = shape, levels = decodeLevels(query.levels).slice();
+    for (const { row, column, channel = 0, level } of query.edits) levels[(channel * height + row) * width + column] = level;
+    /** @type {Float64Array[]} */
+    const before = [], shift = new Float32Array(levels.length), surprisal = new Float32Array(levels.length);
+    let first = 0, second = 0;
+    this.#over(query, ({ at, frequencies, level }) => {
+      before[at] = probabilities(/** @type {Float64Array} */ (frequencies));
+      first -= Math.log2(before[at][level]);
+    });
+    const edited = encodeArray(levels, shape);
+    this.#over({ ...query, levels: edited }, ({ at, frequencies, level }) => {
+      const probs = probabilities(/** @type {Float64Array} */ (frequencies));
+      shift[at] = divergence(before[at], probs);
+      surprisal[at] = -Math.log2(probs[level]);
+      second += surprisal[at];
+    });
+    return { levels: edited, bits_before: first, bits_after: second, bits_change: second - first, surprisal: encodeArray(surprisal, shape), shift: encodeArray(shift, shape) };
+  }
+}

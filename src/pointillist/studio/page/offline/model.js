@@ -1,0 +1,87 @@
+// The model of an exported page: its program, the library that runs it, and what the page says of it.
+
+import { openProgram } from "../runtime/pointillist.js";
+import { promptFeatures } from "../runtime/prompts.js";
+import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
+
+/**
+ * @typedef {object} Contents what `pointillist export` writes into a page
+ * @property {string} version of Pointillist @property {string} title @property {string} license @property {Api.ModelInfo} model
+ * @property {Api.Limits} limits @property {{places: import("../runtime/webassembly.js").Place[]}[]} programs
+ * @property {Record<string, Record<string, number[]>>} prompts features of prompts that only a frozen encoder can read
+ * @property {number[]} lengths of the files that follow: `program.json`, its arrays, the library, the lowered programs
+ */
+
+/** Read the parts of a page. @param {Uint8Array} bytes @returns {{contents: Contents, files: Uint8Array[]}} */
+function partsOf(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  /** @type {Contents} */
+  const contents = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+  let at = 4 + length;
+  const files = contents.lengths.map((size) => bytes.slice(at, (at += size)));
+  return { contents, files };
+}
+
+/** Unpack base64 of compressed bytes. @param {string} text */
+async function unpack(text) {
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** A model that samples without a server. */
+export class OfflineModel {
+  /** @param {Contents} contents @param {import("../runtime/pointillist.js").Model} model @param {CompiledPrograms | null} compiled */
+  constructor(contents, model, compiled) {
+    this.contents = contents;
+    this.model = model;
+    this.compiled = compiled;
+    this.details = /** @type {Api.ModelDetails} */ (contents.model.details);
+    this.begin = compiled?.begin(model);
+  }
+
+  /** Open the model of a page; without WebAssembly it runs in JavaScript. @param {string} text @returns {Promise<OfflineModel>} */
+  static async open(text) {
+    const { contents, files: [document, arrays, library, ...lowered] } = partsOf(await unpack(text));
+    const model = await openProgram(new TextDecoder().decode(document), arrays);
+    let compiled = null;
+    try {
+      const programs = lowered.map((bytes, n) => putArrays(bytes, contents.programs[n].places, model.tensor));
+      compiled = new CompiledPrograms(await WebAssembly.compile(/** @type {BufferSource} */ (library)), programs);
+    } catch (error) {
+      console.warn("WebAssembly does not run here; the page paints in JavaScript, more slowly.", error);
+    }
+    return new OfflineModel(contents, model, compiled);
+  }
+
+  /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
+  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }) {
+    if (vector || hint || Object.values(attributes ?? {}).some((value) => value !== null))
+      throw new Error("An exported page takes labels and prompts: use `pointillist studio` for other conditions.");
+    const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
+    const options = { label: number, begin: this.begin };
+    if (!text?.trim()) return options;
+    return { ...options, features: { ...promptFeatures(this.model, text), ...this.tabled(text) } };
+  }
+
+  /** Features of a prompt that a frozen encoder has read. @param {string} text */
+  tabled(text) {
+    const { prompts } = this.contents, name = text.trim();
+    return Object.fromEntries(Object.entries(prompts).flatMap(([part, table]) => (name in table ? [[part, table[name]]] : [])));
+  }
+
+  /** Return the name of an order, and its pixels, `row * width + column`, as they are drawn. @param {string | null | undefined} order @param {number} height @param {number} width */
+  sequence(order, height, width) {
+    const name = order ?? this.details.orders[0];
+    const turned = name.includes("-columns"), [rows, columns] = turned ? [width, height] : [height, width];
+    const corner = /-(tr|bl|br)$/.exec(name)?.[1] ?? "";
+    const pixels = Array.from({ length: height * width }, (_, n) => {
+      const row = Math.floor(n / columns), column = name.startsWith("s-curve") && row % 2 ? columns - 1 - (n % columns) : n % columns;
+      const [y, x] = turned ? [column, row] : [row, column];
+      return (corner.startsWith("b") ? height - 1 - y : y) * width + (corner.endsWith("r") ? width - 1 - x : x);
+    });
+    if (!(name in this.model.orders)) throw new Error(`The model has no order ${name}.`);
+    return { name, pixels, rows };
+  }
+}

@@ -1,0 +1,162 @@
+// Answers of an exported page that draw: sampling with events, filling, painting a manifest again.
+
+import { POWERS } from "../runtime/arithmetic.js";
+import { draws, hex } from "../runtime/pointillist.js";
+import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { entropyOf, probabilities } from "./numbers.js";
+
+/** @typedef {import("./model.js").OfflineModel} OfflineModel */
+/** @typedef {import("../runtime/pointillist.js").Draw} Draw */
+
+const INTERVAL = 30; // milliseconds between events
+const SEEDS = 2 ** 31;
+
+/** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
+function knownOf(start, index) {
+  if (!start) return null;
+  const levels = decodeLevels(start.levels), known = decodeLevels(start.known), size = known.length;
+  const each = levels.length / (start.levels.shape.length > 3 ? start.levels.shape[0] : 1), from = levels.length > each ? index * each : 0;
+  return Array.from({ length: each }, (_, at) => (known[at % size] ? levels[from + at] : null));
+}
+
+/** Pixels as events carry them: of all samples, of some pixels. */
+class Batch {
+  /** @param {Api.ModelDetails} details @param {number} samples @param {number[]} pixels of the image, in generation order @param {number} size of the image @param {boolean} distributions */
+  constructor(details, samples, pixels, size, distributions) {
+    const { channels, levels } = details.image;
+    this.image = details.image; this.samples = samples; this.pixels = pixels; this.size = size;
+    this.place = new Map(pixels.map((pixel, n) => [pixel, n]));
+    const numbers = samples * pixels.length * channels;
+    this.levels = blankLevels(details.image, numbers);
+    this.entropy = new Float32Array(numbers); this.surprisal = new Float32Array(numbers);
+    this.probs = distributions ? new Uint16Array(numbers * levels) : null;
+    this.sent = 0; this.due = performance.now() + INTERVAL; this.reached = -1;
+  }
+
+  /** Take a draw of a sample. @param {number} sample @param {Draw} draw */
+  take(sample, { at, frequencies, level }) {
+    const { channels, levels } = this.image, n = this.place.get(at % this.size);
+    if (n === undefined || !frequencies) return;
+    const to = (sample * this.pixels.length + n) * channels + Math.floor(at / this.size), probs = probabilities(frequencies);
+    this.levels[to] = level;
+    this.entropy[to] = entropyOf(probs).entropy;
+    this.surprisal[to] = -Math.log2(probs[level]);
+    if (this.probs) for (let k = 0; k < levels; k++) this.probs[to * levels + k] = Math.round(65535 * probs[k]);
+  }
+
+  /** The event of the pixels up to one. @param {number} stop @returns {Api.Pixels} */
+  event(stop) {
+    const { channels, levels } = this.image, first = this.sent, count = stop - first;
+    /** Pixels of all samples. @template {Uint8Array | Uint16Array | Float32Array} T @param {T} array @param {number} width */
+    const cut = (array, width) => {
+      const size = count * width, part = /** @type {T} */ (new (/** @type {any} */ (array.constructor))(this.samples * size));
+      for (let s = 0; s < this.samples; s++) {
+        const from = (s * this.pixels.length + first) * width;
+        part.set(/** @type {any} */ (array.subarray(from, from + size)), s * size);
+      }
+      return encodeArray(part, [this.samples, count, width]);
+    };
+    this.sent = stop; this.due = performance.now() + INTERVAL;
+    const probs = this.probs && cut(this.probs, channels * levels);
+    return { type: "pixels", first, count, levels: cut(this.levels, channels), entropy: cut(this.entropy, channels), surprisal: cut(this.surprisal, channels), probs };
+  }
+}
+
+/** Hash the levels of an image. @param {Uint8Array | Uint16Array} levels */
+export async function sha256Of(levels) {
+  const bytes = new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength);
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (bytes))));
+}
+
+export class Painting {
+  /** @param {OfflineModel} opened */
+  constructor(opened) {
+    this.opened = opened;
+  }
+
+  /**
+   * Sample images, and tell of each event; all samples are drawn row by row together.
+   * @param {Api.SampleRequest} request @param {(event: Api.Event) => void} emit @param {() => Promise<boolean>} stopped asked after every row
+   */
+  async sample(request, emit, stopped) {
+    const { opened } = this, { details, model, compiled } = opened, { image } = details;
+    const { guidance = 1, temperature = 1, top_p: topP = 1, start = null, distributions = false } = request;
+    const [height, width] = start ? start.known.shape : request.size ?? [image.height, image.width];
+    const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
+    const sequence = pixels.filter((pixel) => !mask?.[pixel]);
+    if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
+    const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: spec.conditions ?? {} }));
+    emit({ type: "queued", job: "", ahead: 0 });
+    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence });
+    const began = performance.now(), size = height * width, { precision } = model.programs[0].head;
+    compiled?.release();
+    const batch = new Batch(details, samples.length, sequence, size, distributions);
+    const runs = samples.map(({ seed, index, conditions }, n) =>
+      draws(model, { ...opened.conditions(conditions), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null }));
+    const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
+    while (results.length < runs.length) {
+      for (const [n, run] of runs.entries()) for (let i = 0; i < rowOfDraws; i++) {
+        const { done, value } = run.next();
+        if (done) { results[n] = value; break; }
+        batch.take(n, value);
+        batch.reached = value.at % size;
+      }
+      if (await stopped()) return;
+      const next = results.length ? sequence.length : Math.max(batch.sent, (batch.place.get(batch.reached) ?? -1) + 1);
+      if (next > batch.sent && (results.length || performance.now() > batch.due)) emit(batch.event(next));
+    }
+    const images = [];
+    for (const { levels, frequencies } of results) {
+      const encoded = blankLevels(image, levels.length);
+      encoded.set(levels);
+      const bits = frequencies.reduce((sum, f) => sum + Math.log2(POWERS[precision] / f), 0);
+      images.push({ levels: encodeArray(encoded, [image.channels, height, width]), bits, bits_per_dim: bits / levels.length, sha256: await sha256Of(encoded) });
+    }
+    /** @type {Api.SampleManifest} */
+    const manifest = {
+      format: "pointillist-manifest", version: "1", model: { name: opened.contents.model.name, sha256: details.sha256 },
+      environment: { processor: compiled ? "WebAssembly" : "JavaScript", pointillist: opened.contents.version, torch: "none", numpy: "none" },
+      request: { ...request, samples, order, size: [height, width], engine: "integer" }, sha256: images.map((one) => one.sha256),
+    };
+    emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
+  }
+
+  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Api.FillResult} */
+  fill(request) {
+    const { opened } = this, { details, model, compiled } = opened, { image } = details, began = performance.now();
+    const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
+    const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
+    const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequence(request.order, height, width);
+    const regions = (request.allowed ?? []).map(({ region, levels }) => ({ region: decodeLevels(region), levels: new Set(levels) }));
+    const allowed = !regions.length ? null : (/** @type {number} */ at) => {
+      const here = regions.filter(({ region }) => region[at % size]);
+      return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;
+    };
+    const first = pixels.findIndex((pixel) => !mask[pixel]), ignored = pixels.slice(first).filter((pixel) => mask[pixel]).length;
+    const candidates = Array.from({ length: count }, (_, number) => {
+      compiled?.release();
+      const run = draws(model, { ...opened.conditions(request.conditions ?? {}), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: true });
+      let bits = 0, place = 0, result = run.next();
+      for (; !result.done; result = run.next(), place++) {
+        const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
+        if (frequencies && place >= first * image.channels) bits += Math.log2(total / frequencies[level]);
+      }
+      const levels = blankLevels(image, result.value.levels.length);
+      levels.set(result.value.levels);
+      return { levels: encodeArray(levels, [image.channels, height, width]), bits, number };
+    }).sort((a, b) => a.bits - b.bits);
+    const message = ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
+    return { candidates, method: ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message };
+  }
+
+  /** Paint the images of a manifest again. @param {Api.ReproduceRequest} request @returns {Promise<Api.ReproduceResult>} */
+  async reproduce({ manifest }) {
+    /** @type {Api.SampledImage[]} */
+    let images = [];
+    await this.sample(manifest.request, (event) => { if (event.type === "finished") images = event.images; }, async () => false);
+    const same = manifest.model.sha256 === this.opened.details.sha256;
+    const identical = images.map((image, i) => same && image.sha256 === manifest.sha256[i]), all = identical.every(Boolean);
+    const message = !same ? "Not reproduced: the model is not that of the manifest." : all ? "Identical to the bit." : "The image differs from that of the manifest.";
+    return { identical, same_model: same, same_environment: false, message, images };
+  }
+}

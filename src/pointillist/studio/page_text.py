@@ -1,0 +1,27 @@
+"""The files of the page, joined: for a notebook, and for an exported page."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from pointillist.engine.c.sources import runtime_text
+from pointillist.visualization.scripts import bundle
+
+PAGE = files("pointillist.studio").joinpath("page")
+_STYLES = ("tools.css", "studio.css", "layouts.css")  # in the order of index.html
+
+
+def page_text(path: str) -> str:
+    """Return the text of a file of the page; those of `runtime/` are the decoder in JavaScript."""
+    folder, _, name = path.rpartition("/")
+    return runtime_text(name) if folder == "runtime" else PAGE.joinpath(path).read_text(encoding="utf-8")
+
+
+def script_text(entry: str) -> str:
+    """Join a module of the page and all that it imports; see `bundle`."""
+    return bundle(entry, page_text)
+
+
+def style_text(*more: str) -> str:
+    """Join the style sheets of the page, and further ones."""
+    return "".join(page_text(name) for name in (*_STYLES, *more))
