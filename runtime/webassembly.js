@@ -118,18 +118,18 @@ class CompiledRun {
 const GROUP = 4, VECTOR = 16, PANEL = 64;
 
 /** An array of a lowered program: where it lies, its tensor, and for a matrix `[inputs, columns]` how many inputs are read together.
- *  @typedef {{offset: number, tensor: string, dtype: string, rank: number, pieces: number[]}} Place */
+ *  @typedef {{offset: number, tensor: string, dtype: string, rank: number, rows: number[]}} Place */
 
 /** Put arrays of a program into its lowered bytes, which come without them. A matrix lies in panels of 64 columns: for each group
  *  of four inputs, for each column, the four. @param {Uint8Array} bytes @param {Place[]} places @param {Model["tensor"]} tensor */
 export function putArrays(bytes, places, tensor) {
-  for (const { offset, tensor: name, dtype, rank, pieces } of places) {
+  for (const { offset, tensor: name, dtype, rank, rows: together } of places) {
     const { data, bytes: raw, shape: [, columns] } = tensor(name, dtype, Array(rank).fill(null)), matrix = /** @type {Int8Array} */ (data);
-    if (!pieces.length) bytes.set(raw, offset);
+    if (!together.length) bytes.set(raw, offset);
     const rows = []; // of the matrix, -1 for padding
-    for (let piece = 0, first = 0; piece < pieces.length; first += pieces[piece++])
-      for (let k = 0; k < Math.ceil(pieces[piece] / GROUP) * GROUP; k++) rows.push(k < pieces[piece] ? first + k : -1);
-    const width = pieces.length ? Math.ceil(columns / VECTOR) * VECTOR : 0;
+    for (let piece = 0, first = 0; piece < together.length; first += together[piece++])
+      for (let k = 0; k < Math.ceil(together[piece] / GROUP) * GROUP; k++) rows.push(k < together[piece] ? first + k : -1);
+    const width = together.length ? Math.ceil(columns / VECTOR) * VECTOR : 0;
     let at = offset;
     for (let panel = 0; panel < width; panel += PANEL) for (let group = 0; group < rows.length; group += GROUP)
       for (let column = panel; column < Math.min(width, panel + PANEL); column++) for (let k = 0; k < GROUP; k++, at++)

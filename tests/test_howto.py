@@ -22,6 +22,7 @@ GUIDES = [
     "../reference/file_formats.md",
     "quantize.md",
     "compress.md",
+    "export.md",
     "complete.md",
     "map-files.md",
     "detect.md",

@@ -36,7 +36,7 @@ TASKS = {
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
     "Compress": ("compress", "decompress", "Archive"),
     "Quantize": ("quantize_integer", "quantize_weights"),
-    "Work at scale, show": ("jobs", "Studio"),
+    "Work at scale, show, export": ("jobs", "Studio", "export"),
     "Errors": (
         *("PointillistError", "ConfigError", "DataError", "ShapeError", "EngineError", "CheckpointError"),
         *("TrainingError", "ArchiveError", "JobError", "CausalityError"),

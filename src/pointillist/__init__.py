@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
     from pointillist.sampling.samples import Samples
     from pointillist.studio import Studio
+    from pointillist.studio.export.api import export
     from pointillist.system import __version__
     from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
     from pointillist.zoo import BundledModel, list_pretrained
@@ -85,6 +86,7 @@ _HOMES = {
     "pointillist.model.quantize_integer": ("quantize_integer",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
+    "pointillist.studio.export.api": ("export",),
     "pointillist.training": (
         "CostEstimate",
         "TrainConfig",
@@ -137,6 +139,7 @@ __all__ = [
     "estimate_cost",
     "evaluate",
     "explain",
+    "export",
     "inpaint",
     "interpolate_uniforms",
     "jobs",

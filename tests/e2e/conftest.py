@@ -53,6 +53,7 @@ SMOKE = {
     "test_the_inside_of_the_network_is_shown",
     "test_surprise_on_the_scale_of_normal_images",
     "test_a_map_is_shown_and_saved_by_its_tiles",
+    "test_a_page_paints_the_pictures_of_the_command_line",
 }
 """One test for each panel of the page, and those without a browser: `make test` runs these, `make test-slow` all."""
 

@@ -160,12 +160,12 @@ class Lowering:
     def _constants(self, i: Instruction) -> list[Array]:
         c = i.constants
         if i.opcode == "LINEAR":
-            pieces, signed = pieces_of_product(i, self.gathers), i.inputs[0].value.dtype == INT8
-            return [*_product(c["matrix"], pieces, c["bias"], signed=signed), self._shift(c["shift"])]
+            rows, signed = rows_together(i, self.gathers), i.inputs[0].value.dtype == INT8
+            return [*_product(c["matrix"], rows, c["bias"], signed=signed), self._shift(c["shift"])]
         if i.opcode == "SCAN":
             bias = np.zeros(c["matrix"].shape[1], np.int32)
             states = np.concatenate([c["hidden"], c["cell"]]).astype(np.int32)
-            product = _product(c["matrix"], pieces_of_product(i, self.gathers), bias, signed=True)
+            product = _product(c["matrix"], rows_together(i, self.gathers), bias, signed=True)
             shifts = [self._shift(c["shift"]), self._shift(c["gate"])]
             return [*product, *shifts, c["tanh"], c["sigmoid"], states]
         if "levels" in c:
@@ -271,13 +271,13 @@ def _values_in_maps(program: Program, gathers: dict[Value, Instruction]) -> dict
     return result
 
 
-def pieces_of_product(i: Instruction, gathers: dict[Value, Instruction]) -> list[int]:
-    """Return the rows of each piece in which the matrix of an instruction is packed."""
+def rows_together(i: Instruction, gathers: dict[Value, Instruction]) -> list[int]:
+    """Return how many rows of the matrix of an instruction are read together, each time."""
     source = gathers.get(i.inputs[0].value) if i.opcode == "LINEAR" else None
-    return [len(i.constants["matrix"])] if source is None else _pieces(source)
+    return [len(i.constants["matrix"])] if source is None else _rows_of_gather(source)
 
 
-def _pieces(i: Instruction) -> list[int]:
+def _rows_of_gather(i: Instruction) -> list[int]:
     """Return the channels of each piece of a gather: adjacent taps of a row are one."""
     assert i.map is not None
     runs: list[list[int]] = []
@@ -289,7 +289,7 @@ def _pieces(i: Instruction) -> list[int]:
     return [count * i.map.channels for _, _, count in runs]
 
 
-def _product(matrix: IntArray, pieces: list[int], bias: IntArray, *, signed: bool) -> tuple[IntArray, IntArray]:
+def _product(matrix: IntArray, rows: list[int], bias: IntArray, *, signed: bool) -> tuple[IntArray, IntArray]:
     """Return packed weights, and the bias less what signed inputs add, which are stored as x + 128.
 
     Raises:
@@ -298,4 +298,4 @@ def _product(matrix: IntArray, pieces: list[int], bias: IntArray, *, signed: boo
     result = bias.astype(np.int64) - (128 if signed else 0) * matrix.astype(np.int64).sum(axis=0)
     if np.abs(result).max(initial=0) >= 2**31:
         raise EngineError("A bias of the integer program does not fit in 32 bits: use the numpy executor.")
-    return pack(matrix, pieces), result.astype(np.int32)
+    return pack(matrix, rows), result.astype(np.int32)

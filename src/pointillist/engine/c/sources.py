@@ -1,4 +1,4 @@
-"""The sources in C and JavaScript that run integer programs elsewhere: part of the wheel, `runtime/` in the repository."""
+"""Sources in C and JavaScript that run programs elsewhere: part of the wheel, `runtime/` in the repository."""
 
 from __future__ import annotations
 

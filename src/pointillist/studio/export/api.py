@@ -14,7 +14,7 @@ from pointillist.studio.export.page import export_page, license_of
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """Files that were written.
 
     Attributes:
         model: name of the model.
@@ -51,7 +51,7 @@ def export(model: str | Path, *, html: str | Path | None = None) -> Exported:
             f"{folder} has no integer program, which an export runs: make one with `pointillist quantize --integer`."
         )
     name = folder.resolve().name
-    files = {Path(html): export_page(name, folder).text}
+    files = {Path(html): export_page(name, folder)}
     for path, text in files.items():
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

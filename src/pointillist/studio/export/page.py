@@ -7,7 +7,6 @@ import json
 import re
 import struct
 import zlib
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +20,7 @@ from pointillist.portable import load as load_program
 from pointillist.portable.storage.files import PROGRAM, PROGRAM_TENSORS
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
-from pointillist.studio.export.lowered import LoweredProgram
+from pointillist.studio.export.lowered import PackedProgram
 from pointillist.studio.export.prompts import prompt_table
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.service import LIMITS
@@ -30,69 +29,48 @@ from pointillist.system import __version__
 _LICENSE = re.compile(r"^license:\s*(.+)$", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class ExportedPage:
-    """The text of a page, and what it says of its model.
-
-    Attributes:
-        text: the page, HTML.
-        license: licence of the model, as its card names it.
-        fingerprint: of its integer program.
-        prompts: number of prompts whose features are part of the page.
-    """
-
-    text: str
-    license: str
-    fingerprint: str
-    prompts: int
-
-
-def export_page(name: str, folder: Path) -> ExportedPage:
-    """Make a page that paints with the integer program of a model folder.
+def export_page(name: str, folder: Path) -> str:
+    """Return a page, HTML, that paints with the integer program of a model folder.
 
     Raises:
         CheckpointError: if the folder holds no program.
         EngineError: if the library in C cannot run it.
     """
-    program, model = load_program(folder), load(folder)
+    source, model = load_program(folder), load(folder)
     stored = json.loads((folder / PROGRAM).read_text(encoding="utf-8"))
-    pairs = zip(program.programs, stored["programs"], strict=True)
-    lowered = [LoweredProgram.of(one, document) for one, document in pairs]
+    pairs = zip(source.programs, stored["programs"], strict=True)
+    packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
-        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(model), program)
+        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(model), source)
     )
-    prompts = prompt_table(program, folder)
     sections = [(folder / PROGRAM).read_bytes(), (folder / PROGRAM_TENSORS).read_bytes(), WEBASSEMBLY.read_bytes()]
-    sections += [one.data for one in lowered]
+    sections += [program.data for program in packed]
     contents = {
         "version": __version__,
         "model": shown.model_dump(mode="json"),
         "limits": LIMITS.model_dump(mode="json"),
-        "programs": [{"places": one.arrays} for one in lowered],
-        "prompts": prompts,
+        "programs": [{"places": program.arrays} for program in packed],
+        "prompts": prompt_table(source, folder),
         "lengths": [len(section) for section in sections],
     }
-    license_name = license_of(folder)
-    about = f"{name}, licence {license_name}, program {program.fingerprint[:16]}, pointillist {__version__}"
+    about = f"{name}, licence {license_of(folder)}, program {source.fingerprint[:16]}, pointillist {__version__}"
     icon = base64.b64encode(page_text("icon.svg").encode()).decode()
-    text = Template(files("pointillist.studio.export").joinpath("page.html").read_text(encoding="utf-8")).substitute(
+    return Template(files("pointillist.studio.export").joinpath("page.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{name} \u2013 pointillist"),
         icon=f"data:image/svg+xml;base64,{icon}",
         style=style_text("offline/offline.css"),
-        about=escape(about),
-        name=escape(name),
+        about=about.replace("<", ""),
         model=_packed(contents, sections),
         worker=_script("offline/worker.js"),
         script=_script("offline/main.js"),
     )
-    return ExportedPage(text, license_name, program.fingerprint, max(map(len, prompts.values()), default=0))
 
 
 def license_of(folder: Path) -> str:
     """Return the licence that the card of a model names."""
     card = folder / CARD
-    found = _LICENSE.search(card.read_text(encoding="utf-8")) if card.exists() else None
-    return "not stated" if found is None else found[1].strip()
+    match = _LICENSE.search(card.read_text(encoding="utf-8")) if card.exists() else None
+    return "not stated" if match is None else match[1].strip()
 
 
 def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetails:

@@ -114,7 +114,7 @@ export class Painting {
     }
     /** @type {Api.SampleManifest} */
     const manifest = {
-      format: "pointillist-manifest", version: "1", model: { name: opened.contents.model.name, sha256: details.sha256 },
+      format: "pointillist-manifest", version: /** @type {any} */ (1), model: { name: opened.contents.model.name, sha256: details.sha256 },
       environment: { processor: compiled ? "WebAssembly" : "JavaScript", pointillist: opened.contents.version, torch: "none", numpy: "none" },
       request: { ...request, samples, order, size: [height, width], engine: "integer" }, sha256: images.map((one) => one.sha256),
     };

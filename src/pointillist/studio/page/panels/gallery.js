@@ -28,6 +28,7 @@ export class Gallery {
       action("Map for Tiled", "", () => exporter.map(active(), "tmj")),
       action("Map as CSV", "", () => exporter.map(active(), "csv")),
     ];
+    for (const button of this.maps) button.classList.add("maps");
     const several = [
       action("All as a ZIP", "Every image of the gallery, with its settings", () => exporter.zip(state.gallery)),
       action("Contact sheet", "The canvases, or the gallery if there is one canvas, with names", () => exporter.sheet(this.#several())),

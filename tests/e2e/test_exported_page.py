@@ -1,0 +1,129 @@
+"""A page that `pointillist export --html` wrote: opened from disk, it paints the pictures of the command line."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+import pointillist as pt
+from pointillist.engine.c import library
+from pointillist.studio.export import page as work
+from tests.e2e.helpers import canvas, choose, opened, pixels, point, saved, wait_until_painted
+from tests.e2e.test_accessibility import violations
+
+SETTINGS: dict[str, Any] = {"seed": 7, "guidance": 2.0, "temperature": 0.8, "top_p": 0.9}
+LINK = "#" + "&".join(f"{name}={value}" for name, value in SETTINGS.items())
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Address of a page of digits."""
+    path = tmp_path_factory.mktemp("page") / "digits.html"
+    pt.export("digits", html=path)
+    return path.as_uri()
+
+
+def painted(page: Page) -> np.ndarray:
+    """The picture, once it is all there."""
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    wait_until_painted(page)
+    return pixels(page)[..., :3]
+
+
+def expected(name: str, **conditions: Any) -> np.ndarray:
+    """The picture of the same settings in Python."""
+    return np.broadcast_to(pt.sample(name, 1, **SETTINGS, **conditions).array[0], (*_size(name), 3))
+
+
+def _size(name: str) -> tuple[int, int]:
+    image = pt.load(name).image
+    return image.height, image.width
+
+
+def test_a_page_paints_the_pictures_of_the_command_line(browser: Browser, digits: str, tmp_path: Path) -> None:
+    """From a link and by hand, offline; the file that it saves is the same picture, and the animation shows it."""
+    with opened(browser, digits + LINK + "&label=3", offline=True) as page:
+        np.testing.assert_array_equal(painted(page), expected("digits", label="3"))
+        choose(page, "Label", "5")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        wait_until_painted(page, 2)
+        five = expected("digits", label="5")
+        np.testing.assert_array_equal(pixels(page)[..., :3], five)
+        assert "label=5" in page.evaluate("location.hash")
+        np.testing.assert_array_equal(np.array(Image.open(saved(page, "PNG", tmp_path)).convert("RGB")), five)
+        with Image.open(saved(page, "GIF", tmp_path)) as film:
+            assert getattr(film, "n_frames", 1) > 30
+            film.seek(film.n_frames - 1)  # type: ignore[attr-defined]
+            large = np.array(film.convert("RGB"))
+        scale = len(large) // len(five)
+        np.testing.assert_array_equal(large, five.repeat(scale, 0).repeat(scale, 1))
+        expect(page.locator(".provenance")).to_contain_text(re.compile("digits, licence .*, program [0-9a-f]{16}"))
+
+
+def test_a_file_that_a_page_saved_is_reproduced(browser: Browser, digits: str, tmp_path: Path) -> None:
+    """It carries its manifest, by which the command line paints it again."""
+    from pointillist.model.folder.fingerprint import model_fingerprint
+    from pointillist.studio import reproduce
+    from pointillist.studio.service import LIMITS
+
+    with opened(browser, digits + LINK) as page:
+        painted(page)
+        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+    model = pt.load("digits")
+    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+
+
+def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, digits: str) -> None:
+    """A click holds a pixel; what is erased gets candidates that keep the rest."""
+    with opened(browser, digits + LINK) as page:
+        before = painted(page)
+        page.mouse.click(*point(page, 14, 14, (28, 28)))
+        expect(page.locator(".likeliest button").first).to_contain_text("%")
+        page.get_by_role("button", name=re.compile("^Eraser")).click()
+        page.mouse.move(*point(page, 20, 4, (28, 28)))
+        page.mouse.down()
+        page.mouse.move(*point(page, 20, 24, (28, 28)), steps=20)
+        page.mouse.up()
+        hole = pixels(page)[..., 3] == 0
+        assert hole.sum() > 10
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates button")).to_have_count(8)
+        after = pixels(page)[..., :3]
+        np.testing.assert_array_equal(after[~hole], before[~hole])
+
+
+def test_a_page_without_webassembly_paints_the_same(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the decoder in JavaScript."""
+    damaged = tmp_path / "library.wasm"
+    damaged.write_bytes(library.WEBASSEMBLY.read_bytes()[:100])
+    monkeypatch.setattr(work, "WEBASSEMBLY", damaged)
+    pt.export("dungeons", html=tmp_path / "dungeons.html")
+    monkeypatch.undo()
+    drawn = []
+    for address in (tmp_path / "dungeons.html", tmp_path / "compiled.html"):
+        if not address.exists():
+            pt.export("dungeons", html=address)
+        with opened(browser, address.as_uri() + LINK) as page:
+            drawn.append(painted(page))
+    np.testing.assert_array_equal(*drawn)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_axe_finds_nothing_to_mend(browser: Browser, digits: str, scheme: str, size: tuple[int, int]) -> None:
+    """On a desktop and on a phone, in light and in dark."""
+    viewport = {"width": size[0], "height": size[1]}
+    with opened(browser, digits + LINK, color_scheme=scheme, viewport=viewport) as page:
+        painted(page)
+        assert violations(page) == []
+        page.mouse.click(*point(page, 14, 14, (28, 28)))
+        expect(canvas(page)).to_be_visible()
+        assert violations(page) == []
