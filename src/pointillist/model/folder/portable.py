@@ -20,6 +20,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.tileset import read_tileset
 from pointillist.portable import IntegerModel, load
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,3 +113,17 @@ class PortableModel:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
         return own or not any(part.kind == "map" for parts in self.integer_model.parts for part in parts)
+
+
+def program_files(folder: Path) -> tuple[bytes, bytes]:
+    """Return the JSON text and the arrays of the integer program of a model folder.
+
+    Raises:
+        CheckpointError: if it holds none.
+    """
+    paths = folder / PROGRAM, folder / PROGRAM_TENSORS
+    if not all(path.is_file() for path in paths):
+        raise CheckpointError(
+            f"{folder} has no integer program, which an export runs: make one with `pointillist quantize --integer`."
+        )
+    return paths[0].read_bytes(), paths[1].read_bytes()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.errors import ConfigError
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.files import find_model
-from pointillist.portable.storage.files import has_program
 from pointillist.studio.export.page import export_page, license_of
 
 
@@ -46,10 +45,6 @@ def export(model: str | Path, *, html: str | Path | None = None) -> Exported:
     if html is None:
         raise ConfigError("There is nothing to write: give `html`.")
     folder = find_model(str(model), {})
-    if not has_program(folder):
-        raise CheckpointError(
-            f"{folder} has no integer program, which an export runs: make one with `pointillist quantize --integer`."
-        )
     name = folder.resolve().name
     files = {Path(html): export_page(name, folder)}
     for path, text in files.items():

@@ -15,13 +15,11 @@ from typing import Any
 
 from pointillist.engine.c.library import WEBASSEMBLY
 from pointillist.files.checkpoint.header import CARD
+from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.folder.pretrained import load
-from pointillist.portable import load as load_program
-from pointillist.portable.storage.files import PROGRAM, PROGRAM_TENSORS
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.export.lowered import PackedProgram
-from pointillist.studio.export.prompts import prompt_table
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.service import LIMITS
 from pointillist.system import __version__
@@ -36,21 +34,21 @@ def export_page(name: str, folder: Path) -> str:
         CheckpointError: if the folder holds no program.
         EngineError: if the library in C cannot run it.
     """
-    source, model = load_program(folder), load(folder)
-    stored = json.loads((folder / PROGRAM).read_text(encoding="utf-8"))
-    pairs = zip(source.programs, stored["programs"], strict=True)
+    written, arrays = program_files(folder)
+    source, model = PortableModel.open(folder).integer_model, load(folder)
+    pairs = zip(source.programs, json.loads(written)["programs"], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
         id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(model), source)
     )
-    sections = [(folder / PROGRAM).read_bytes(), (folder / PROGRAM_TENSORS).read_bytes(), WEBASSEMBLY.read_bytes()]
+    sections = [written, arrays, WEBASSEMBLY.read_bytes()]
     sections += [program.data for program in packed]
     contents = {
         "version": __version__,
         "model": shown.model_dump(mode="json"),
         "limits": LIMITS.model_dump(mode="json"),
         "programs": [{"places": program.arrays} for program in packed],
-        "prompts": prompt_table(source, folder),
+        "prompts": {},
         "lengths": [len(section) for section in sections],
     }
     about = f"{name}, licence {license_of(folder)}, program {source.fingerprint[:16]}, pointillist {__version__}"
