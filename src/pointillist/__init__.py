@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pointillist.sampling.config import SamplingConfig
     from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
     from pointillist.sampling.samples import Samples
+    from pointillist.sampling.worlds import World
     from pointillist.studio import Studio
     from pointillist.studio.export.api import export
     from pointillist.system import __version__
@@ -95,6 +96,7 @@ _HOMES = {
         "train",
         "train_from_config",
     ),
+    "pointillist.sampling.worlds": ("World",),
     "pointillist.zoo": ("BundledModel", "list_pretrained"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -132,6 +134,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TrainingError",
+    "World",
     "__version__",
     "build",
     "compress",

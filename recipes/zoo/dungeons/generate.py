@@ -1,9 +1,11 @@
 """Generate dungeon maps: rooms, caves and mazes behind doors, some of them locked, with a key that is found first.
 
     python recipes/zoo/dungeons/generate.py dungeons.npz --train 16000 --valid 500 --test 1000
+    python recipes/zoo/dungeons/generate.py windows.npz --train 12000 --windows 12000 --valid 500 --test 1000
 
 Map `i` of a seed depends on (seed, i) alone. Every map obeys the rules of `rules.py`. The archive has levels `x`, their
-`level_names`, the `kind` of each map and its `split`.
+`level_names`, the `kind` of each map, its `split`, and a label, its `extent`: empty for a whole map, `window` for a
+window that was cut out of a map of 112x112, away from its border.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from rules import (
 
 KINDS = {"rooms": (1.0, 0.0, 0.0), "caves": (0.15, 0.85, 0.0), "mazes": (0.3, 0.0, 0.7), "mixed": (0.5, 0.25, 0.25)}
 """Shares of rooms, caves and mazes among the areas of each kind of map."""
+LARGE, EDGE = 112, 6
+"""Side of the maps that windows are cut from, and cells between a window and their border, at least."""
 SMALLEST = 7  # side of an area, which holds a room and the walls around it
 Generator = np.random.Generator
 Area = tuple[int, int, int, int]  # first row and column, height and width
@@ -44,17 +48,32 @@ def generate(seed: int, index: int, size: tuple[int, int] = (32, 32)) -> tuple[n
     """Generate a map: its levels `[h w]`, uint8, and its kind."""
     rng = np.random.default_rng((seed, index))
     kind = list(KINDS)[rng.integers(len(KINDS))]
+    return _valid(rng, kind, size, 0.4), kind
+
+
+def windows(seed: int, index: int, side: int) -> np.ndarray:
+    """Cut windows `[n side side]` that do not overlap out of a map that fills its grid, at an offset of its own."""
+    rng = np.random.default_rng((seed, 1, index))
+    large = _valid(rng, "mixed", (LARGE, LARGE), 0.0)
+    count = (LARGE - 2 * EDGE) // side
+    top, left = rng.integers(EDGE, LARGE - EDGE - count * side + 1, 2)
+    inside = large[top : top + count * side, left : left + count * side]
+    return inside.reshape(count, side, count, side).swapaxes(1, 2).reshape(-1, side, side)
+
+
+def _valid(rng: Generator, kind: str, size: tuple[int, int], smaller: float) -> np.ndarray:
+    """Draw maps until one obeys the rules; a share of them, `smaller`, is smaller than its grid."""
     while True:
-        levels = _attempt(rng, kind, size)
+        levels = _attempt(rng, kind, size, smaller)
         if levels is not None and not faults(levels):
-            return levels, kind
+            return levels
 
 
-def _attempt(rng: Generator, kind: str, size: tuple[int, int]) -> np.ndarray | None:
+def _attempt(rng: Generator, kind: str, size: tuple[int, int], smaller: float) -> np.ndarray | None:
     height, width = size
     shape = ("room", "cave", "maze")
     # the map may be smaller than its grid: the rest is outside
-    h, w = (int(n - rng.integers(0, max(1, n // 3)) if rng.random() < 0.4 else n) for n in size)
+    h, w = (int(n - rng.integers(0, max(1, n // 3)) if rng.random() < smaller else n) for n in size)
     top, left = int(rng.integers(0, height - h + 1)), int(rng.integers(0, width - w + 1))
     areas = _split(rng, (top, left, h, w), 18 if kind == "caves" else 13)
     opened, indoors = np.zeros(size, bool), np.zeros(size, bool)
@@ -167,12 +186,13 @@ def _connect(rng: Generator, parts: list[np.ndarray], size: tuple[int, int]) -> 
     """Dig corridors: between the nearest parts until all are joined, and one or two more."""
     centres = np.array([np.argwhere(part).mean(0) for part in parts])
     distance = ((centres[:, None] - centres[None]) ** 2).sum(-1)
-    joined, edges = {0}, []
-    while len(joined) < len(parts):
-        pairs = [(distance[a, b], a, b) for a in joined for b in range(len(parts)) if b not in joined]
-        _, a, b = min(pairs)
+    edges = []
+    joined = np.arange(len(parts)) == 0
+    while not joined.all():
+        between = np.where(joined[:, None] & ~joined[None], distance, np.inf)
+        a, b = (int(i) for i in np.unravel_index(between.argmin(), between.shape))
         edges.append((a, b))
-        joined.add(b)
+        joined[b] = True
     for _ in range(int(rng.integers(0, 3))):
         a, b = rng.choice(len(parts), 2, replace=False).tolist()
         edges.append((a, b))
@@ -241,11 +261,12 @@ def _set_goals(rng: Generator, levels: np.ndarray, parts: list[np.ndarray]) -> b
 def _decorate(rng: Generator, levels: np.ndarray, wild: np.ndarray, indoors: np.ndarray) -> None:
     """Add grass, ponds and trees to caves, pools to rooms, chests to corners, and monsters."""
     start = tuple(np.argwhere(levels == UP)[0])
+    maps = max(1, levels.size // 1024)  # of the usual size
     noise = _smooth(rng, levels.shape)
     levels[wild & (levels == FLOOR) & (noise > 0.1)] = GRASS
     ponds = _smooth(rng, levels.shape) > (0.5 if rng.random() < 0.6 else 0.8)
     _block(levels, ponds & wild & np.isin(levels, (FLOOR, GRASS)), WATER, start)
-    for cell in rng.permutation(np.argwhere(wild & (levels == GRASS)))[: int(rng.integers(0, 9))]:
+    for cell in rng.permutation(np.argwhere(wild & (levels == GRASS)))[: maps * int(rng.integers(0, 9))]:
         _block(levels, _at(levels.shape, cell), TREE, start)
     if rng.random() < 0.3 and indoors.any():
         row, column = _some(rng, indoors)
@@ -257,7 +278,7 @@ def _decorate(rng: Generator, levels: np.ndarray, wild: np.ndarray, indoors: np.
     near_walls = np.pad(levels == WALL, 1).astype(int)
     sides = near_walls[:-2, 1:-1] + near_walls[2:, 1:-1] + near_walls[1:-1, :-2] + near_walls[1:-1, 2:]
     corners = rng.permutation(np.argwhere(floor & (sides == 2 + (rng.random() < 0.3)) & indoors))
-    for row, column in corners[: int(rng.integers(0, 5))]:
+    for row, column in corners[: maps * int(rng.integers(0, 5))]:
         levels[row, column] = CHEST
     places = rng.permutation(np.argwhere(np.isin(levels, (FLOOR, GRASS))))
     for row, column in places[: int(rng.integers(1, 3 + levels.size // 150))]:
@@ -296,16 +317,28 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=16_000)
     parser.add_argument("--valid", type=int, default=500)
     parser.add_argument("--test", type=int, default=1_000)
+    parser.add_argument("--windows", type=int, default=0, help="windows among the training maps, in addition")
+    parser.add_argument("--side", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first training map, and of the first large map"
+    )
     options = parser.parse_args()
     counts = {"test": options.test, "valid": options.valid, "train": options.train}
-    maps, kinds = zip(*(generate(options.seed, i) for i in range(sum(counts.values()))), strict=True)
-    x, back = np.unique(np.stack(maps), axis=0, return_index=True)
-    assert len(x) == len(back) == len(maps), "two maps are equal"
+    held_out = options.test + options.valid
+    numbers = [*range(held_out), *range(held_out + options.first, held_out + options.first + options.train)]
+    maps, kinds = zip(*(generate(options.seed, i, (options.side, options.side)) for i in numbers), strict=True)
+    each = ((LARGE - 2 * EDGE) // options.side) ** 2
+    large = range(options.first // each, (options.first + options.windows) // each)
+    cut = [window for i in large for window in windows(options.seed, i, options.side)]
+    x = np.stack([*maps, *cut])
+    assert len(np.unique(np.stack(maps), axis=0)) == len(maps), "two maps are equal"
     np.savez_compressed(
-        options.target, x=np.stack(maps), level_names=np.array(LEVELS), kind=np.array(kinds),
-        split=np.repeat(list(counts), list(counts.values())),
+        options.target, x=x, level_names=np.array(LEVELS), kind=np.array([*kinds, *["mixed"] * len(cut)]),
+        split=np.array([*np.repeat(list(counts), list(counts.values())), *["train"] * len(cut)]),
+        extent=np.array([*[""] * len(maps), *["window"] * len(cut)]),
     )  # fmt: skip
+    counts["windows"] = len(cut)
     print(f"{options.target}: " + ", ".join(f"{part} {count:,}" for part, count in counts.items()))
 
 

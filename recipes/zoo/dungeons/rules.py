@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
+import numba
 import numpy as np
 
 LEVELS = (
@@ -47,6 +48,7 @@ def dilate(mask: np.ndarray) -> np.ndarray:
     return grown
 
 
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def flood(passable: np.ndarray, start: tuple[int, int]) -> np.ndarray:
     """Find the cells that are reached from `start` by steps to the four neighbours."""
     reached = np.zeros_like(passable)
@@ -55,7 +57,7 @@ def flood(passable: np.ndarray, start: tuple[int, int]) -> np.ndarray:
     height, width = passable.shape
     reached[start] = True
     waiting = [start]
-    while waiting:
+    while len(waiting):
         row, column = waiting.pop()
         for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
             if 0 <= r < height and 0 <= c < width and passable[r, c] and not reached[r, c]:

@@ -37,10 +37,12 @@ class PortableEncoder(ABC):
         key: name of its entry in `program.json`.
         keyword: the keyword under which a user gives the value.
         reader: what reads that value; shared with the encoder in torch.
+        any_size: True if it computes the features of "unknown" too, for images of any size; others are stored.
     """
 
     key: ClassVar[str]
     keyword: ClassVar[str]
+    any_size: ClassVar[bool] = False
     reader: Any
 
     @abstractmethod

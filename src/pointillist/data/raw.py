@@ -14,6 +14,8 @@ from pointillist.errors import DataError
 from pointillist.files.reading import MAX_NAME, check_texts
 
 SPLITS = ("train", "valid", "test")
+UNLABELLED = -1
+"""Number of the label of an image that has none."""
 # the names that the Hugging Face folder layout and common archives use
 SPLIT_ALIASES = {
     **dict.fromkeys(("train", "training", "tr"), "train"),
@@ -101,6 +103,8 @@ def encode_labels(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Convert labels to `int64 [n]` and class names: strings are numbered in alphabetical order, integers kept.
 
+    An empty string stands for an image without a label, whose number is -1.
+
     Raises:
         DataError: if labels are neither integers nor strings, negative, or without a name in `classes`.
     """
@@ -126,7 +130,7 @@ def encode_labels(
 
 
 def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    result = sorted(set(column.tolist()))
+    result = sorted(set(column.tolist()) - {""})
     check_texts(result, f"A label of {name}", MAX_NAME, DataError)
     names = classes or tuple(result)
     unknown = [n for n in result if n not in names]
@@ -134,7 +138,7 @@ def _encode_names(column: np.ndarray, classes: tuple[str, ...], name: str) -> tu
         raise DataError(
             f"The label {unknown[0]!r} of {name} is not one of the classes {', '.join(names[:8])}: rename it."
         )
-    number = {n: i for i, n in enumerate(names)}
+    number = {"": UNLABELLED, **{n: i for i, n in enumerate(names)}}
     return np.array([number[n] for n in column.tolist()], np.int64), names
 
 
@@ -150,12 +154,12 @@ def split_off(labels: np.ndarray | None, count: int, take: int, seed: int) -> np
     if labels is None:
         chosen[order[:take]] = True
         return chosen
-    sizes = np.bincount(labels)
+    sizes = np.bincount(labels - UNLABELLED)
     share = sizes * take / max(count, 1)
     quota = np.floor(share).astype(int)
     by_remainder = np.argsort(-(share - quota), kind="stable")
     quota[by_remainder[: take - quota.sum()]] += 1
-    for label, amount in enumerate(quota):
+    for label, amount in enumerate(quota, UNLABELLED):
         chosen[order[labels[order] == label][:amount]] = True
     return chosen
 

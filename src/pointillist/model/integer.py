@@ -162,9 +162,9 @@ class IntegerPixelModel:
 
         So the same prompt or hint becomes the same integers with and without torch, in any batch.
         """
-        condition = self.model.encode(inputs, count, size)
         if inputs is None:
-            return condition
+            inputs = self.model.conditions.inputs(count=count, size=size)
+        condition = self.model.encode(inputs, count, size)
         return replace(
             condition,
             vector=None if condition.vector is None else self._portable(condition.vector, "vector", inputs),
@@ -302,8 +302,8 @@ class WithIntegerModel:
 def _with_features(
     features: Float[Tensor, "b d h w"], channels: slice, encoder: PortableEncoder, value: MaskedValue
 ) -> Float[Tensor, "n d h w"]:
-    """Replace channels by what an encoder computes of the images of which it knows something."""
-    known = value.known.reshape(len(value.known), -1).any(1).cpu()
+    """Replace channels by what an encoder computes of the images of which it knows something, or of all."""
+    known = value.known.reshape(len(value.known), -1).any(1).cpu() | encoder.any_size
     if not known.any():
         return features
     encoded = encoder.features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, PortableEncoder
+from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
 from pointillist.engine.head.tables import MIN_LOG_SCALE
@@ -97,7 +99,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
             f"The integer program supports networks of one stage, and {model.config.model_type} samples in "
             f"{len(model.stages(*size))}: use another engine."
         )
-    chosen = _spread(reader, images)
+    chosen = [(x, _revealed(inputs)) for x, inputs in _spread(reader, images)]
     groups: list[tuple[Program, list[PixelOrder], list[Batch]]] = []
     for order in (model.order(name) for name in model.config.orders):
         batches = [_batch(model, x, inputs, order) for x, inputs in chosen]
@@ -130,6 +132,19 @@ def _spread(reader: BatchReader, images: int) -> list[tuple[torch.Tensor, Condit
     count = max(1, min(images, reader.count) // together)
     starts = np.linspace(0, max(0, reader.count - together), count).astype(int).tolist()
     return [reader.read(start, min(start + together, reader.count)) for start in starts]
+
+
+def _revealed(inputs: ConditionInputs) -> ConditionInputs:
+    """Reveal pixels for a model that completes images: none, half of them, or all around a hole, image by image."""
+    if OBSERVED not in inputs.parts or inputs.parts[OBSERVED].known.any():
+        return inputs
+    part = inputs.parts[OBSERVED]
+    count, _, height, width = shape = tuple(part.values.shape)
+    known = torch.zeros(shape, dtype=torch.bool)
+    known[1::3] = torch.from_numpy(np.random.default_rng(0).random(shape) < 0.5)[1::3]
+    known[2::3] = True
+    known[2::3, :, height // 4 : height - height // 4, width // 4 : width - width // 4] = False
+    return ConditionInputs(count, {**inputs.parts, OBSERVED: replace(part, known=known.to(part.known.device))})
 
 
 def _condition(
@@ -197,8 +212,10 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             rows, names = _rows(model, name, kind, slice(start, start + width))
             unit = program.inputs[kind].unit[start : start + width]
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
-            encoder = model.conditions.encoders.get(name)
-            result.append(IntegerPart(name, kind, integers, names, _portable(encoder)))
+            encoder = _portable(model.conditions.encoders.get(name))
+            if encoder is not None and encoder.any_size:
+                integers = integers[:, :1, :1]  # it computes what is unknown, too
+            result.append(IntegerPart(name, kind, integers, names, encoder))
             start += width
     return tuple(result)
 

@@ -38,6 +38,11 @@ class IntegerPart:
     encoder: PortableEncoder | None = None
 
     @property
+    def any_size(self) -> bool:
+        """True unless it stores a map of one size."""
+        return self.kind == "vector" or (self.encoder is not None and self.encoder.any_size)
+
+    @property
     def keyword(self) -> str | None:
         """The keyword under which a user gives its value; None if the program knows only "unknown"."""
         if self.encoder is not None:
@@ -76,19 +81,26 @@ def stored_inputs(
     starts = {"vector": 0, "map": 0}
     for part in parts:
         value = conditions.get(part.keyword or "")
-        if part.kind == "map" and part.rows.shape[1:3] != size:
+        if not part.any_size and part.rows.shape[1:3] != size:
             raise ShapeError(
                 f"Size {size[0]}x{size[1]} does not fit the stored map of `{part.name}`, "
                 f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
             )
-        rows, start = part.stored(value, count, order), starts[part.kind]
+        start = starts[part.kind]
         starts[part.kind] += part.rows.shape[-1]
-        if part.encoder is not None and value is not None and part.kind in program.inputs:
-            read, known = part.encoder.read(value, count, size)
+        encoder = part.encoder if part.kind in program.inputs else None
+        if encoder is not None and encoder.any_size:
+            units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
+            features = encoder.features(*encoder.read(value, count, size))
+            result.setdefault(part.kind, []).append(quantize_inputs(program, {part.kind: features}, units)[part.kind])
+            continue
+        rows = part.stored(value, count, order)
+        if encoder is not None and value is not None:
+            read, known = encoder.read(value, count, size)
             images = known.reshape(count, -1).any(1)
             if images.any():
                 chosen = slice(None) if images.all() else images  # one value for all stays one
-                features = part.encoder.features(read[chosen], known[chosen])
+                features = encoder.features(read[chosen], known[chosen])
                 units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
                 rows[chosen] = quantize_inputs(program, {part.kind: features}, units)[part.kind]
         result.setdefault(part.kind, []).append(rows)

@@ -77,6 +77,28 @@ def frame(rng: np.random.Generator, height: int, width: int) -> Hole:
     return inside if rng.random() < 0.5 else ~inside
 
 
+def neighbours(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open the middle one of 3x3 cells; known are those left and right, above and below, all others, or any of them."""
+    choice = rng.integers(len(NEIGHBOURS) + 1)
+    known = rng.random((3, 3)) < 0.5 if choice == len(NEIGHBOURS) else np.array(NEIGHBOURS[choice], bool)
+    known[1, 1] = False
+    rows, columns = (
+        np.searchsorted(
+            [rng.integers(0, size // 3 + 1), size - rng.integers(0, size // 3 + 1)], np.arange(size), "right"
+        )
+        for size in (height, width)
+    )
+    return ~known[rows][:, columns]
+
+
+NEIGHBOURS = (
+    ((0, 0, 0), (1, 0, 1), (0, 0, 0)),
+    ((1, 1, 1), (0, 0, 0), (1, 1, 1)),
+    ((1, 1, 1), (1, 0, 1), (1, 1, 1)),
+)
+"""Known cells around one that is drawn, as the chunks of a world are: see `pointillist.sampling.worlds`."""
+
+
 def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
     """Open one to four straight strokes of a brush."""
     hole = np.zeros((height, width), bool)
@@ -110,11 +132,12 @@ def few_known(rng: np.random.Generator, height: int, width: int) -> Hole:
 
 HOLES: tuple[tuple[Callable[[np.random.Generator, int, int], Hole], float], ...] = (
     (nothing_known, 0.2),
-    (rectangle, 0.25),
-    (half, 0.15),
+    (neighbours, 0.2),
+    (rectangle, 0.15),
+    (half, 0.1),
     (frame, 0.1),
-    (strokes, 0.12),
-    (scattered, 0.1),
+    (strokes, 0.1),
+    (scattered, 0.07),
     (few_open, 0.04),
     (few_known, 0.04),
 )

@@ -152,7 +152,7 @@ def _counts(splits: DataSplits) -> dict[str, int]:
     labels = [p.labels for p in parts if p.labels is not None]
     if not labels:
         return {}
-    counts = np.bincount(np.concatenate(labels), minlength=len(classes))
+    counts = np.bincount(np.concatenate(labels) + 1, minlength=1 + len(classes))[1:]  # -1: without a label
     return {name: int(count) for name, count in zip(classes, counts, strict=False)}
 
 

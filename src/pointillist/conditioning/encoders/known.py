@@ -12,7 +12,8 @@ from torch import Tensor
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.encoders.grid import GridEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.known import KnownConfig
+from pointillist.conditioning.known import KnownConfig, KnownFeatures
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import Batch
 from pointillist.errors import ShapeError
 from pointillist.images import ImageSpec
@@ -43,7 +44,12 @@ class KnownPixelsEncoder(GridEncoder):
             layers=config.layers,
             level_channels=config.level_channels,
         )
-        self.channels = image.channels
+        self.channels, self.image = image.channels, image
+
+    def portable(self, weights: StoredWeights) -> KnownFeatures | None:
+        """The same convolutions in numpy, in fixed point; None for more levels than tables can hold."""
+        result = KnownFeatures(self.image, weights, self.dilations)
+        return result if result.is_small else None
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Parse a pair: levels `[c h w]` or `[n c h w]`, and a mask (see `parse_mask`)."""

@@ -20,7 +20,8 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.tileset import read_tileset
 from pointillist.portable import IntegerModel, load
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
+from pointillist.zoo import resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,32 @@ class PortableModel:
             tileset=read_tileset(folder, image.levels),
         )
 
+    @classmethod
+    def of(cls, model: Any) -> PortableModel:
+        """Open the stored program of a bundled model or a folder, or take that of an open model.
+
+        Raises:
+            EngineError: if there is no program.
+
+        Example:
+            PortableModel.of("digits").image
+        """
+        if isinstance(model, cls):
+            return model
+        folder = resolve(str(model)) if isinstance(model, (str, Path)) else None
+        if folder is not None and has_program(folder):
+            return cls.open(folder)
+        from pointillist.model.folder.pretrained import as_model
+
+        pixel_model = as_model(model)
+        return cls(
+            integer_model=pixel_model.integer_model().integers,
+            image=pixel_model.image,
+            generation_config=pixel_model.generation_config,
+            training_record=pixel_model.training_record,
+            tileset=pixel_model.tileset,
+        )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels; empty for none."""
@@ -112,7 +139,7 @@ class PortableModel:
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
-        return own or not any(part.kind == "map" for parts in self.integer_model.parts for part in parts)
+        return own or all(part.any_size for parts in self.integer_model.parts for part in parts)
 
 
 def program_files(folder: Path) -> tuple[bytes, bytes]:

@@ -1,0 +1,225 @@
+"""Endless maps: a chunk is a function of the program, the seed, the rules and its coordinates alone.
+
+A chunk is drawn in a window around it, which holds what earlier phases (`layout.py`) drew next to it. With u the tiles
+of the window that are not known, and c those of the chunk among them,
+
+    c ~ p(u | known tiles of the window)
+
+by the conditional of a model that completes images; what is drawn outside of the chunk is thrown away, which
+leaves the marginal. The program is integers, and so are the features of known tiles, so a chunk has the same bytes in
+any order of visits, in any process, on any platform.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Int
+
+from pointillist.conditioning.known import OBSERVED
+from pointillist.engine.batch import SampleBatch
+from pointillist.engine.sampler import sample_batch
+from pointillist.errors import ConfigError
+from pointillist.model.folder.portable import PortableModel
+from pointillist.rules.config import Rules, parse_rules
+from pointillist.sampling.candidates import draw_until_accepted
+from pointillist.sampling.uniforms import check_seed
+from pointillist.sampling.worlds.layout import Chunk, ChunkWindow, chunk_uniforms, earlier_neighbours
+from pointillist.sampling.worlds.rules import Tiles, WorldRules
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
+
+WINDOW = "window"
+"""Class of a model whose images are windows of larger maps."""
+REMEMBERED = 64
+"""Chunks that a world remembers by default."""
+_FREE_TRIES = 6
+"""Attempts before the passages of a chunk are joined by straight paths."""
+
+
+class World:
+    """An endless map of one-channel levels.
+
+    ```python
+    world = pt.World("dungeons", seed=7, rules={"adjacency": "observed"})
+    world.chunk(-3, 5).shape  # (32, 32)
+    world.tiles(-8, 100, 40, 60).shape  # (40, 60)
+    ```
+
+    Args:
+        model: a bundled model, a folder, or an open model, that completes images and has an integer program.
+        seed: names the world.
+        rules: rules, a dictionary or a TOML file; see `WorldRules`.
+        label: class of the maps; None for `window`, where the model has such a class.
+        chunk_size: side of a chunk.
+        margin: tiles around a chunk that its draw sees.
+        remembered: chunks in memory, at most.
+
+    Raises:
+        ConfigError: if the model does not complete images, has no integer program or several channels, or a rule is
+            none of worlds.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        seed: int,
+        rules: Rules | Mapping[str, Any] | str | Path | None = None,
+        *,
+        label: str | int | None = None,
+        chunk_size: int = 32,
+        margin: int = 8,
+        remembered: int = REMEMBERED,
+    ) -> None:
+        self.model = open_world_model(model)
+        self.seed, self.chunk_size, self.margin = check_seed(int(seed)), chunk_size, margin
+        if chunk_size < 2 or not 1 <= margin <= chunk_size:
+            raise ConfigError(
+                f"`margin` (={margin}) must lie in 1 to `chunk_size` (={chunk_size}), which must be 2 or more."
+            )
+        self.rules = parse_rules(rules) or Rules()
+        self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
+        integers = self.model.integer_model
+        self._label = label if label is not None else WINDOW if WINDOW in integers.classes else None
+        self._order = integers.order()
+        integers.inputs(1, (chunk_size, chunk_size), self._order, self._label)  # rejects a label of another model
+        self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()
+        self._most = remembered
+
+    def chunk(self, x: int, y: int) -> Int[np.ndarray, "h w"]:
+        """Return the levels of the chunk in column x and row y, which may be negative; y grows downwards.
+
+        Raises:
+            ConfigError: naming the chunk and the rule, if its rules cannot be met.
+        """
+        chunk = (int(x), int(y))
+        result = self._remembered.get(chunk)
+        if result is None:
+            result = self._draw(chunk)
+            result.flags.writeable = False
+            self._remembered[chunk] = result
+            while len(self._remembered) > self._most:
+                self._remembered.popitem(last=False)
+        else:
+            self._remembered.move_to_end(chunk)
+        return result
+
+    def tiles(self, row: int, column: int, height: int, width: int) -> Int[np.ndarray, "h w"]:
+        """Return the levels of a rectangle of the world, from its first row and column on."""
+        if height < 1 or width < 1:
+            raise ConfigError(f"`height` and `width` (={height}x{width}) of a rectangle must be 1 or more.")
+        result, size = np.empty((height, width), self._dtype), self.chunk_size
+        window = ChunkWindow((0, 0), row, column, height, width, size)
+        for y in range(row // size, (row + height - 1) // size + 1):
+            for x in range(column // size, (column + width - 1) // size + 1):
+                here, there = window.overlap(y * size, x * size, size, size)
+                result[here] = self.chunk(x, y)[there]
+        return result
+
+    def __repr__(self) -> str:
+        return f"World(seed={self.seed}, chunks of {self.chunk_size}x{self.chunk_size})"
+
+    @property
+    def _dtype(self) -> type[np.unsignedinteger[Any]]:
+        return np.uint8 if self.model.image.levels <= 256 else np.uint16
+
+    def _draw(self, chunk: Chunk) -> Int[np.ndarray, "h w"]:
+        size, margin = self.chunk_size, self.margin
+        x, y = chunk
+        whole = ChunkWindow(chunk, y * size - margin, x * size - margin, size + 2 * margin, size + 2 * margin, size)
+        levels, known = self._rules.fixed(whole)
+        for other in earlier_neighbours(chunk):
+            drawn = self.chunk(*other)
+            here, there = whole.overlap(other[1] * size, other[0] * size, size, size)
+            levels[here], known[here] = drawn[there], True
+        window = self._cropped(whole, known)
+        here, there = whole.overlap(window.top, window.left, window.height, window.width)
+        passages = self._rules.passages(window, self.seed)
+        levels, known = levels[here].copy(), known[here].copy()
+        new = passages[1] & ~known
+        levels[new], known[new] = passages[0][new], True
+        return self._fill(window, (levels, known))[window.inside].astype(self._dtype)
+
+    def _cropped(self, whole: ChunkWindow, known: np.ndarray) -> ChunkWindow:
+        """Leave out the sides of a window on which nothing is known."""
+        margin, size = self.margin, self.chunk_size
+        above, below = (known[rows].any() for rows in (slice(0, margin), slice(margin + size, None)))
+        left, right = (known[:, columns].any() for columns in (slice(0, margin), slice(margin + size, None)))
+        return ChunkWindow(
+            whole.chunk,
+            whole.top + margin * (not above),
+            whole.left + margin * (not left),
+            size + margin * (int(above) + int(below)),
+            size + margin * (int(left) + int(right)),
+            size,
+        )
+
+    def _fill(self, window: ChunkWindow, tiles: Tiles) -> Int[np.ndarray, "h w"]:
+        """Draw the tiles of a window that are not known."""
+        uniforms = chunk_uniforms(self.seed, window.chunk, (window.height, window.width))
+        if not self._rules.binds:
+            return self._sampled(window, tiles, uniforms, None)
+        template = self._rules.mask(window, tiles, self.seed)
+
+        def draw(numbers: Any, mask: LevelMask) -> tuple[Any, ...]:
+            return (self._sampled(window, tiles, uniforms, mask)[None],)
+
+        joins = bool(self.rules.connected)
+        try:
+            tries = min(self.rules.tries, _FREE_TRIES) if joins else self.rules.tries
+            return np.asarray(draw_until_accepted(template, 1, tries, draw)[0][0][0])
+        except ConfigError as error:
+            if not joins:
+                raise ConfigError(f"Chunk {window.name}: {error}") from error
+        levels, known = tiles
+        path = self._rules.paths(window, self.seed) & ~known
+        levels, known = np.where(path, self._rules.path_level, levels), known | path
+        tiles = levels, known
+        template = self._rules.mask(window, tiles, self.seed)
+        try:
+            return np.asarray(draw_until_accepted(template, 1, self.rules.tries, draw)[0][0][0])
+        except ConfigError as error:
+            raise ConfigError(f"Chunk {window.name}: {error}") from error
+
+    def _sampled(self, window: ChunkWindow, tiles: Tiles, uniforms: np.ndarray, mask: LevelMask | None) -> np.ndarray:
+        levels, known = (array[None, None] for array in tiles)
+        order, integers, size = self._order, self.model.integer_model, (window.height, window.width)
+        inputs = integers.inputs(1, size, order, self._label, **{OBSERVED: (levels[0], known[0])})
+        arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
+        x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
+        if mask is not None:
+            mask.begin_stage(order, (1, 1), levels, known[0, 0])
+        batch = SampleBatch(x.astype(np.int64), fixed, u.astype(np.float64), np.zeros(1), mask=mask)
+        sample_batch(integers.program(order), inputs, batch, executor=integers.executor)
+        result: np.ndarray = order.array_from_raster(batch.levels)[0, 0]
+        return result
+
+
+def open_world_model(model: Any) -> PortableModel:
+    """Open the integer program of a model that completes maps.
+
+    Args:
+        model: a bundled model, a folder, or an open model.
+
+    Raises:
+        ConfigError: if it cannot draw worlds, and why.
+        EngineError: if it has no integer program.
+
+    Example:
+        open_world_model("dungeons").image.level_names
+    """
+    portable = PortableModel.of(model)
+    if portable.image.channels != 1:
+        raise ConfigError(f"`model` has images of {portable.image.channels} channels: worlds need maps of one.")
+    parts = {part.name: part for part in portable.integer_model.parts[0]}
+    if OBSERVED not in parts or parts[OBSERVED].encoder is None:
+        raise ConfigError(
+            "`model` cannot draw worlds: it was not trained to complete images, or its integer program cannot encode "
+            "known pixels. Train it with `--completion`, and make its program with `pointillist quantize --integer`."
+        )
+    return portable

@@ -1,0 +1,80 @@
+"""Known pixels without torch: features in fixed point are those of the encoder in torch, in any size and any batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+from pointillist.conditioning.known import KnownFeatures
+from pointillist.files.checkpoint.quantization import quantize_weights
+from pointillist.images import ImageSpec
+from pointillist.model.folder.portable import PortableModel
+
+STEP = 0.05
+"""Features have a mean square of 1. Six layers round their inputs to steps of 2^-6 and weights to int8."""
+IMAGES = {
+    "map": ImageSpec(channels=1, height=8, width=8, levels=5, ordered=False, mode="codes"),
+    "rgb": ImageSpec.infer((3, 8, 8), 16),
+}
+
+
+def completing(kind: str, *, int8: bool = False) -> pt.PixelModel:
+    torch.manual_seed(0)
+    model = pt.build("gated-pixelcnn", image=IMAGES[kind], channels=8, layers=2, known=True)
+    return quantize_weights(model, "int8") if int8 else model
+
+
+@pytest.mark.parametrize("int8", [False, True])
+@pytest.mark.parametrize("kind", list(IMAGES))
+@pytest.mark.parametrize("size", [(8, 8), (5, 13)])
+def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[int, int], tmp_path: Path) -> None:
+    model, rng = completing(kind, int8=int8), np.random.default_rng(1)
+    levels = rng.integers(0, model.image.levels, (4, model.image.channels, *size))
+    known = rng.random(levels.shape) < np.array([0.0, 0.3, 0.7, 1.0])[:, None, None, None]
+    pt.quantize_integer(model, torch.from_numpy(rng.integers(0, model.image.levels, (4, *model.image.shape))), images=4)
+    model.save_pretrained(tmp_path / "model")
+    encoder = PortableModel.open(tmp_path / "model").integer_model.parts[0][-1].encoder
+    assert isinstance(encoder, KnownFeatures)
+    features = encoder.features(*encoder.read((levels, known), 4, size))
+    with torch.no_grad():
+        inputs = model.conditions.inputs(count=4, size=size, known=(levels, known))
+        expected = model.conditions.encoders["known"](inputs.parts["known"]).numpy()
+    assert np.abs(np.moveaxis(features, -1, 1) - expected).max() < STEP
+    for image in range(4):
+        alone = encoder.features(levels[image : image + 1], known[image : image + 1])
+        assert np.array_equal(alone[0], features[image])
+    nothing = encoder.features(*encoder.read(None, 3, size))
+    assert np.array_equal(nothing[2], features[0])
+
+
+def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_path: Path) -> None:
+    model, rng = completing("map"), np.random.default_rng(2)
+    pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (8, 1, 8, 8))), images=8)
+    model.save_pretrained(tmp_path / "model")
+    portable = PortableModel.open(tmp_path / "model")
+    assert portable.has_size((5, 13))
+    integers, uniforms = portable.integer_model, rng.random((3, 1, 5, 13))
+    levels, nats = integers.sample(uniforms)
+    samples = pt.sample(model, 3, size=(5, 13), uniforms=uniforms, engine="integer")
+    assert np.array_equal(samples.levels.numpy(), levels)
+    assert np.array_equal(samples.nats.numpy(), nats)
+    x, known = levels[:1], rng.random((1, 5, 13)) < 0.5
+    with_torch = model.integer_model().log_prob_map(torch.from_numpy(x), known=(x, known)).numpy()
+    inputs = integers.inputs(1, (5, 13), integers.order(), known=(x, known))
+    assert np.array_equal(with_torch[:, ~known], integers.log_prob_map(x, inputs)[:, ~known])
+
+
+@pytest.mark.parametrize("value", [(np.zeros((8, 8)), np.zeros((8, 8))), (np.zeros((8, 7)), np.zeros((8, 8), bool))])
+def test_known_pixels_that_do_not_fit_are_rejected(value: tuple[np.ndarray, np.ndarray]) -> None:
+    model = completing("map")
+    encoder = model.conditions.encoders["known"]
+    from pointillist.conditioning.portable import StoredWeights
+
+    portable = encoder.portable(StoredWeights({n: t.numpy() for n, t in encoder.state_dict().items()}))
+    assert portable is not None
+    with pytest.raises(pt.ShapeError, match="`known`"):
+        portable.read(value, 2, (8, 8))
