@@ -3,6 +3,7 @@
     python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
+    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --steps 2500 --prompts prompts.json
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
 on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
@@ -14,6 +15,10 @@ pixels. `--at-least N` judges all names with so many training images, in place o
 
 Samples use the model's own guidance and temperature, unless others are given. Steps of the classifiers were chosen on
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
+
+`--prompts` judges these names by the number of their training images, and other prompts for those with `FREQUENT` of
+them: plurals, two words in the other order, and the synonyms of `concepts.toml`. A name is recognised if it is among
+the first five guesses for `RECOGNISED` of its samples.
 """
 
 from __future__ import annotations
@@ -21,13 +26,15 @@ from __future__ import annotations
 import argparse
 import json
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 
 import pointillist as pt
 from image_classifier import top_classes, train_classifier
@@ -49,6 +56,8 @@ STYLES = {
 }
 STEPS = {"icons": 600, "emoji": 300}
 EACH, COPY = 8, 0.98
+BINS, FREQUENT, RECOGNISED = (25, 40, 60, 100), 40, 0.75
+CONCEPTS = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())
 
 
 def read(path: str, kind: str) -> dict[str, np.ndarray]:
@@ -103,24 +112,100 @@ def measure_concepts(
     **sampling: Any,
 ) -> tuple[dict[str, Any], pt.Samples]:
     """Judge `each` samples of every concept; also return the samples."""
-    index = {concept: i for i, concept in enumerate(concepts)}
-    known = (data["split"] == "train") & np.isin(data["name"], concepts)
-    x, y = to_input(data["x"][known]), torch.tensor([index[name] for name in data["name"][known].tolist()])
     texts = [concept for concept in concepts for _ in range(each)]
-    truth = torch.tensor([index[text] for text in texts])
+    truth = torch.arange(len(concepts)).repeat_interleave(each)
     samples = pt.sample(model, len(texts), text=texts, **sampling)
     pixels = to_input(sample_pixels(model, samples.levels))
-    real, ranks = [], []
+    classifiers, real, _ = train_classifiers(data, kind, concepts, steps)
+    ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
+    result = judge(float((real[:, 0] == 0).double().mean()), ranks, truth)
+    right = (ranks[..., 0] == truth).double().mean(0).view(-1, each).mean(1)
+    by_concept = dict(zip(concepts, right.tolist(), strict=True))
+    return {**result, "real_images": len(real), "by_concept": by_concept}, samples
+
+
+def train_classifiers(
+    data: dict[str, np.ndarray], kind: str, names: Sequence[str], steps: int
+) -> tuple[list[nn.Module], Int[Tensor, "n k"], Int[Tensor, " n"]]:
+    """Train a classifier of names for each fold of unseen sets.
+
+    Returns:
+        the classifiers; its guesses for each real image of an unseen set, less the true class, so that 0 is right; and
+        the true classes of these images.
+    """
+    index = {name: i for i, name in enumerate(names)}
+    known = (data["split"] == "train") & np.isin(data["name"], list(names))
+    x, y = to_input(data["x"][known]), torch.tensor([index[name] for name in data["name"][known].tolist()])
+    classifiers, guesses, truths = [], [], []
     for sets in UNSEEN[kind]:
         new = torch.tensor(np.isin(data["set"][known], sets))
-        classifier = train_classifier(x[~new], y[~new], classes=len(concepts), steps=steps)
-        real.append(top_classes(classifier, x[new])[:, 0] == y[new])
-        ranks.append(top_classes(classifier, pixels))
-    hits = torch.cat(real)
-    result = judge(float(hits.double().mean()), torch.stack(ranks), truth)
-    right = (torch.stack(ranks)[..., 0] == truth).double().mean(0).view(-1, each).mean(1)
-    by_concept = dict(zip(concepts, right.tolist(), strict=True))
-    return {**result, "real_images": len(hits), "by_concept": by_concept}, samples
+        classifiers.append(train_classifier(x[~new], y[~new], classes=len(names), steps=steps))
+        guesses.append(top_classes(classifiers[-1], x[new]) - y[new, None])
+        truths.append(y[new])
+    return classifiers, torch.cat(guesses), torch.cat(truths)
+
+
+def plural(name: str) -> str | None:
+    """Return the plural of a name; None where it has none, or is one."""
+    if name in CONCEPTS["irregular"]:
+        return str(CONCEPTS["irregular"][name])
+    if name.endswith("s") and not name.endswith("ss"):
+        return None
+    if name.split()[-1] in CONCEPTS["no_plural"]["last_words"]:
+        return None
+    if name.endswith(("s", "x", "ch", "sh")):
+        return f"{name}es"
+    return f"{name[:-1]}ies" if name[-1] == "y" and name[-2] not in "aeiou" else f"{name}s"
+
+
+def other_prompts(kind: str, names: Sequence[str], frequent: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """List pairs of another prompt and the frequent name that it means."""
+    plurals = [(other, name) for name in frequent if (other := plural(name)) and other not in names]
+    pairs = [(" ".join(reversed(name.split())), name) for name in frequent if name.count(" ") == 1]
+    turned = [(other, name) for other, name in pairs if other not in names]
+    return {"plurals": plurals, "other word order": turned, "synonyms": list(map(tuple, CONCEPTS["synonyms"][kind]))}
+
+
+def measure_prompts(
+    model: pt.PixelModel,
+    data: dict[str, np.ndarray],
+    kind: str,
+    names: list[str],
+    each: int,
+    steps: int,
+    **sampling: Any,
+) -> dict[str, Any]:
+    """Judge samples of names by the number of their training images, and of other prompts for the frequent ones."""
+    counts = Counter(data["name"][data["split"] == "train"].tolist())
+    forms = {"names": [(name, name) for name in names]}
+    forms |= other_prompts(kind, names, [name for name in names if counts[name] >= FREQUENT])
+    prompts = [(form, *pair) for form, pairs in forms.items() for pair in pairs for _ in range(each)]
+    samples = pt.sample(model, len(prompts), text=[prompt for _, prompt, _ in prompts], **sampling)
+    classifiers, real, real_truth = train_classifiers(data, kind, names, steps)
+    index = {name: i for i, name in enumerate(names)}
+    truth = torch.tensor([index[name] for *_, name in prompts])
+    pixels = to_input(sample_pixels(model, samples.levels))
+    ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
+    count_of = torch.tensor([counts[name] for name in names])
+    result: dict[str, Any] = {"each": each, "groups": {}}
+    of_form = np.array([form for form, *_ in prompts])
+
+    def add(group: str, form: str, low: int, high: float = float("inf")) -> None:
+        rows = torch.from_numpy(of_form == form) & (count_of[truth] >= low) & (count_of[truth] < high)
+        of_real = (count_of[real_truth] >= low) & (count_of[real_truth] < high)
+        entry = judge(float((real[of_real, 0] == 0).double().mean()), ranks[:, rows], truth[rows])
+        result["groups"][group] = {"prompts": len({prompts[i][1] for i in rows.nonzero()[:, 0].tolist()}), **entry}
+
+    for low, high in zip(BINS, [*BINS[1:], float("inf")], strict=True):
+        add(f"{low} or more" if high == float("inf") else f"{low} to {int(high) - 1}", "names", low, high)
+    add(f"all with {FREQUENT} or more", "names", FREQUENT)
+    for form in list(forms)[1:]:
+        add(form, form, FREQUENT)
+    hits = (ranks == truth[None, :, None]).double().mean(0).view(-1, each, ranks.shape[2])
+    by_prompt = zip(prompts[::each], hits[..., 0].mean(1).tolist(), hits.sum(2).mean(1).tolist(), strict=True)
+    result["by_prompt"] = [[*prompt, counts[prompt[2]], first, five] for prompt, first, five in by_prompt]
+    result["recognised"] = [row[1] for row in result["by_prompt"] if row[0] == "names" and row[5] >= RECOGNISED]
+    return result
 
 
 def frequent_names(data: dict[str, np.ndarray], at_least: int) -> list[str]:
@@ -181,13 +266,16 @@ def main() -> None:
     parser.add_argument(
         "--concepts", choices=("test", "validation"), default="test", help="validation: to choose settings"
     )
+    parser.add_argument("--sheet", help="PNG for the samples")
     parser.add_argument("--at-least", type=int, help="all names with so many training images, in place of the concepts")
     parser.add_argument("--steps", type=int, help="steps of the classifier of concepts; default: 600 icons, 300 emoji")
-    parser.add_argument("--sheet", help="PNG for the samples")
+    parser.add_argument(
+        "--prompts", type=Path, metavar="JSON", help="judge names by their number of images, and others"
+    )
     parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
     options = parser.parse_args()
     model = pt.load(options.model)
-    concepts = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())[options.concepts][options.kind]
+    concepts = CONCEPTS[options.concepts][options.kind]
     data = read(options.data, options.kind)
     if options.at_least is not None:
         concepts = frequent_names(data, options.at_least)
@@ -200,6 +288,11 @@ def main() -> None:
         "machine": describe_machine(),
         **sampling,
     }
+    if options.prompts:
+        result |= measure_prompts(model, data, options.kind, concepts, options.each, steps, **sampling)
+        options.prompts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(json.dumps(result["groups"], indent=2))
+        return
     result["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, steps, **sampling)
     if options.sheet:
         texts = [concept for concept in concepts for _ in range(options.each)]
