@@ -166,6 +166,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(likelihood, "combine_orders", lambda nats, order: np.mean(nats, 0))
 
 
+@mutant("the mixture of models adds probabilities", lambda: orders.check_mixture())
+def _(patch: pytest.MonkeyPatch) -> None:
+    kept = likelihood.mixture_nats
+    patch.setattr(likelihood, "mixture_nats", lambda nats: kept(nats) - np.log(len(nats)))
+
+
 @mutant("the average over orders adds probabilities", lambda: orders.check_average(("raster", "raster-tr")))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = likelihood.combine_orders

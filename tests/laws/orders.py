@@ -68,6 +68,23 @@ def check_average(names: tuple[str, ...], model_name: str = "pixelcnn") -> None:
         np.testing.assert_allclose(one.nats_per_image, -row, rtol=FORMULA)
 
 
+def check_mixture() -> None:
+    """Exactly log mean p over models, each the average of its own orders: all images together have probability one."""
+    image = ImageSpec.infer((1, 2, 2), 3)
+    models = [
+        randomise_weights(make_model("pixelcnn", image, orders=("raster", "raster-tr"))),
+        randomise_weights(make_model("gated-pixelcnn", image)),
+    ]
+    every = torch.tensor(list(itertools.product(range(3), repeat=4))).reshape(-1, 1, 2, 2)
+    mixture = evaluate(models, every, order="average")
+    single = [evaluate(model, every, order="average") for model in models]
+    expected = np.logaddexp(*(-result.nats_per_image for result in single)) - math.log(2)
+    np.testing.assert_allclose(-mixture.nats_per_image, expected, rtol=FORMULA)
+    assert abs(np.exp(-mixture.nats_per_image).sum() - 1) < FORMULA
+    assert mixture.nats_by_model == tuple(result.nats for result in single)
+    np.testing.assert_array_equal(evaluate(models[:1], every).nats_per_image, evaluate(models[0], every).nats_per_image)
+
+
 def by_mask(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int, *, s_curve: bool) -> Tensor:
     """The paper's way: unfold, times a mask of each site and tap, times the kernel."""
     size, (height, width) = kernel.shape[2], x.shape[2:]

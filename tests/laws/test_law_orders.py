@@ -19,7 +19,7 @@ from pointillist.nn.passes import Pass
 from .causal import check_no_leak, dependencies, sub_pixels
 from .context import check_context, complete
 from .likelihood import check_normalised
-from .orders import LOCAL, check_average, check_masked, check_raster_of_the_turned_image, local_model
+from .orders import LOCAL, check_average, check_masked, check_mixture, check_raster_of_the_turned_image, local_model
 from .samplers import check_engine_equals_full, check_same_image, check_scored_as_sampled
 from .strategies import SIZES, make_model, randomise_weights
 from .textbook import check_textbook
@@ -98,6 +98,11 @@ def test_all_images_have_probability_one_in_every_order(network: str, levels: in
 def test_the_average_over_orders_is_a_likelihood(network: str, names: tuple[str, ...]) -> None:
     """`check_average`."""
     check_average(names, network)
+
+
+def test_a_mixture_of_models_is_a_likelihood() -> None:
+    """`check_mixture`."""
+    check_mixture()
 
 
 @pytest.mark.parametrize("method", ["left neighbour", "`ctx.recur`", "`ctx.attend`"])

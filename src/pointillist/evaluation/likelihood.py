@@ -63,6 +63,7 @@ class Evaluation(AnsweredNames):
         notes: how the images were read (levels, binarisation, subsets).
         order: name of the generation order, or `average` or `each`; see `combine_orders`.
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
+        nats_by_model: that of each model of a mixture, in nats; empty for one model.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
         engine: `integer` for the likelihood of the integer program, `cpu` for that of the model in floating point.
@@ -79,6 +80,7 @@ class Evaluation(AnsweredNames):
     notes: tuple[str, ...] = ()
     order: str = "raster"
     nats_by_order: Mapping[str, float] = field(default_factory=dict)
+    nats_by_model: tuple[float, ...] = ()
     guidance: float = 1.0
     split: str | None = None
     engine: str = "cpu"
@@ -122,7 +124,7 @@ class Evaluation(AnsweredNames):
 
 
 def evaluate(
-    model: PixelModel | str | Path,
+    model: PixelModel | str | Path | Sequence[PixelModel | str | Path],
     x: Any,
     label: Label = None,
     text: Any = None,
@@ -139,7 +141,8 @@ def evaluate(
     `engine="cpu"`, is scored in float32, whatever it was trained in.
 
     Args:
-        model: a model, or the name or folder of one.
+        model: a model, or the name or folder of one; or a list of them for the likelihood of their mixture, which draws
+            one of them uniformly for each image; see `mixture_nats`.
         x: a data set; splits, of which test, else valid, else all images are taken; a folder, file or name, as for
             `load_data`; levels `[n c h w]`; or PIL images. A data set has its own conditions, matched by name.
         label, text, query: conditions of levels, or instead of those of the data set; and `order` and `engine`, see
@@ -158,6 +161,13 @@ def evaluate(
         data = pt.load_data("uci-digits")
         print(pt.evaluate(pt.load("runs/digits"), data.test))
     """
+    if isinstance(model, (list, tuple)):
+        if not model or journal is not None:
+            raise ConfigError(
+                "A mixture needs a model or more in the list, and keeps no `journal`: evaluate them singly."
+            )
+        settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
+        return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
@@ -189,6 +199,21 @@ def evaluate(
         guidance=guidance,
         split=split,
         engine="cpu" if scorer is model else "integer",
+    )
+
+
+def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
+    """Combine the evaluations of the same images under several models."""
+    nats, first = np.stack([result.nats_per_image for result in results]), results[0]
+    return Evaluation.of(
+        mixture_nats(nats),
+        first.dims,
+        notes=first.notes,
+        order=first.order,
+        nats_by_model=tuple(result.nats for result in results),
+        guidance=first.guidance,
+        split=first.split,
+        engine="integer" if all(result.engine == "integer" for result in results) else "cpu",
     )
 
 
@@ -315,6 +340,18 @@ def combine_orders(nats: Float[np.ndarray, "o n"], order: str) -> Float[np.ndarr
     if order != "average":
         mean: np.ndarray = nats.mean(0)
         return mean
+    return mixture_nats(nats)
+
+
+def mixture_nats(nats: Float[np.ndarray, "m n"]) -> Float[np.ndarray, " n"]:
+    """Compute -log mean_m p_m(x) of each image from the negative log-likelihoods under several models, in nats.
+
+    It is the exact likelihood of the mixture that draws a model uniformly, and then the image from it: normalised, as
+    every p_m is, and at most log(m) above the lowest.
+
+    Example:
+        mixture_nats(np.array([[10.0], [12.0]]))  # [10.566]
+    """
     least = nats.min(0)
     total: np.ndarray = least - np.log(np.exp(least - nats).mean(0))
     return total

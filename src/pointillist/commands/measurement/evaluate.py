@@ -58,9 +58,15 @@ def evaluate(settings: EvaluateSettings) -> Report:
     model.scoring_engine(settings.engine)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
+    others = [open_model(name, settings.device, settings.quantize) for name in settings.mixture]
+    mixture_engine = settings.engine  # each model has its own default
     settings = settings.changed(engine=model.scoring_engine(settings.engine, size))
     started = time.perf_counter()
-    result = _likelihood(model, source.images, settings)
+    if others:
+        mixture = settings.changed(engine=mixture_engine)
+        result = _likelihood([model, *others], source.images, mixture)
+    else:
+        result = _likelihood([model], source.images, settings)
     seconds = time.perf_counter() - started
     facts = report.describe(model, source.images, source.name, result, source.binarise)
     facts |= _metrics(model, source, settings)
@@ -80,14 +86,16 @@ def _read(model: PixelModel, settings: EvaluateSettings) -> _Images:
     return _Images(name, limit_images(images, settings.max_images), splits, options.binarise)
 
 
-def _likelihood(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
-    """Evaluate the images; with a CSV, an interrupted command continues."""
+def _likelihood(models: list[PixelModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
+    """Evaluate the images; with a CSV, an interrupted command continues, but not that of a mixture."""
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
 
     path = settings.per_image
     names = ("order", "guidance", "batch_size", "engine", "text")
     keywords: dict[str, Any] = {name: getattr(settings, name) for name in names}
-    with report.journal(path, model, images, keywords, restart=settings.force) as journal:
+    model = models[0] if len(models) == 1 else models
+    journaled = path if len(models) == 1 else None
+    with report.journal(journaled, models[0], images, keywords, restart=settings.force) as journal:
         result = evaluate_likelihood(model, images, journal=journal, **keywords)
         if path is not None:
             result.write_csv(path, images.files)

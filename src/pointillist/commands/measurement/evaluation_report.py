@@ -46,6 +46,7 @@ def describe(model: PixelModel, images: ImageDataset, split: str, result: Evalua
         "guidance": result.guidance,
         "engine": result.engine,
         "nats_by_order": dict(result.nats_by_order),
+        "nats_by_model": list(result.nats_by_model),
         "notes": notes,
     }
 
@@ -157,6 +158,7 @@ def report_lines(
         *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *_mixture_lines(settings, result),
         *_code_length_lines(facts),
         *metrics_lines(facts),
         ("time", f"{seconds:.1f} s"),
@@ -164,6 +166,13 @@ def report_lines(
     if settings.per_image is not None:
         lines.append(("written", str(settings.per_image)))
     return lines
+
+
+def _mixture_lines(settings: EvaluateSettings, result: Evaluation) -> list[tuple[str, str]]:
+    """List the models of a mixture."""
+    names = (settings.model, *settings.mixture)
+    lines = [f"{nats:.3f} nats by {name}" for name, nats in zip(names, result.nats_by_model, strict=False)]
+    return [("mixture", "\n".join(["likelihood averaged over models", *lines]))] if lines else []
 
 
 def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:

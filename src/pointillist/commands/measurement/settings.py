@@ -31,6 +31,9 @@ class EvaluateSettings(Settings):
 
     model: str = MODEL.field()
     data: str = argument("DATA", "Images, as for train; read as the model's own kind.")
+    mixture: tuple[str, ...] = option(
+        (), "MODEL", "Evaluate the mixture with this model, exact; repeatable.", flags=("--with",)
+    )
     split: str | None = option(None, "NAME", "train, valid, test or all. Default: test, else valid, else all.")
     max_images: int | None = option(None, "N", "Evaluate at most N images, drawn at random with seed 0.", low=1)
     batch_size = BATCH_SIZE.sampling_field(64)
