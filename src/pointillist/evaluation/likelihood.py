@@ -161,7 +161,7 @@ def evaluate(
         data = pt.load_data("uci-digits")
         print(pt.evaluate(pt.load("runs/digits"), data.test))
     """
-    if isinstance(model, (list, tuple)):
+    if isinstance(model, Sequence) and not isinstance(model, str):
         if not model or journal is not None:
             raise ConfigError(
                 "A mixture needs a model or more in the list, and keeps no `journal`: evaluate them singly."
