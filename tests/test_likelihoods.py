@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from pointillist.distributions.factored import FactoredCategorical
-from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
 from pointillist.distributions.likelihoods import (
     Bernoulli,
     Categorical,
     DiscretizedLogisticMixture,
     Likelihood,
     bits_per_dim,
+    centred_pit,
+    entropy_and_variance,
 )
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, ShapeError

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.cli.output import print_facts
-from pointillist.commands.measurement.evaluation_report import metrics_lines
+from pointillist.commands.measurement.evaluate import metrics_lines
 from pointillist.images import ImageSpec
 
 from .scripts import script

@@ -15,8 +15,8 @@ import pointillist as pt
 from pointillist import zoo
 from pointillist.cli.app import app
 from pointillist.files.checkpoint.quantization import weight_dtype
+from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
-from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.networks import names
 from pointillist.portable import load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS

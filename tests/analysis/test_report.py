@@ -23,7 +23,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.analysis import calibration, condition_gain
 from pointillist.analysis.query import ImageQuery
-from pointillist.analysis.report import encoding
+from pointillist.analysis.report import explorer
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.visualization.scripts import bundle
 from tests.laws.strategies import make_model, randomise_weights
@@ -92,8 +92,8 @@ def test_a_page_of_the_largest_kind_stays_under_3_mb() -> None:
 def test_a_mixture_of_the_largest_kind_has_room() -> None:
     """Distributions of 64 x 64 mixtures of 10, as noise."""
     query = ImageQuery.of(large("mixture"), torch.randint(256, (3, 64, 64)))
-    packed = encoding.encode_distributions(query)
-    assert len(packed.data) <= encoding.TABLE_BYTES
+    packed = explorer.encode_distributions(query)
+    assert len(packed.data) <= explorer.TABLE_BYTES
 
 
 def large(likelihood: LikelihoodName) -> pt.PixelModel:
@@ -136,7 +136,7 @@ decodeArrays(page.arrays).then(async (arrays) => {{
 def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Probabilities, mean and quantiles of every sub-pixel, as the library has them."""
     if kind == "many":  # so many levels that only the likeliest are stored
-        monkeypatch.setattr(encoding, "_RAW_BYTES", 0)
+        monkeypatch.setattr(explorer, "_RAW_BYTES", 0)
         model = grey(2, 3, 300)
     else:
         model = tiny(kind)
@@ -147,7 +147,7 @@ def test_the_script_reads_what_was_packed(kind: str, monkeypatch: pytest.MonkeyP
         view, found = explanation.distribution(row, column, channel), next(told)
         levels = found["levels"] or range(model.image.levels)
         within = (
-            encoding._error(float(-np.log2(view.probs.min()))) + stored
+            explorer._error(float(-np.log2(view.probs.min()))) + stored
         )  # none is stored less exactly than the least
         assert np.allclose(np.array(found["probs"])[list(levels)], view.probs[list(levels)], rtol=within, atol=0)
         assert found["surprisal"] == pytest.approx(view.surprisal, rel=stored)
@@ -200,23 +200,23 @@ def test_a_browser_shows_the_pixel_that_the_address_names(kind: str, tmp_path: P
 
 def test_eight_bits_are_as_near_as_the_page_says() -> None:
     p = np.exp2(-np.linspace(0, 30, 10_000))
-    back = np.exp2(-encoding.MAX_BITS * (encoding.encode_log_probs(np.log(p)) / 255.0) ** 2)
+    back = np.exp2(-explorer.MAX_BITS * (explorer.encode_log_probs(np.log(p)) / 255.0) ** 2)
     worst = np.abs(back / p - 1)
-    assert worst[np.log2(p) > -1].max() < encoding._error(1.0) + 1e-9
-    assert worst[np.log2(p) > -8].max() < encoding._error(8.0) + 1e-9
+    assert worst[np.log2(p) > -1].max() < explorer._error(1.0) + 1e-9
+    assert worst[np.log2(p) > -8].max() < explorer._error(8.0) + 1e-9
 
 
 def test_gradients_are_packed_by_their_square_root() -> None:
     """On the scale of the studio: with sign for ordered levels, else as sizes."""
     maps = np.array([[[0, 2, 0.5], [-0.5, -2, 1e-9]]], np.float32)
-    data = encoding.encode_gradient_maps(maps, signed=True)
+    data = explorer.encode_gradient_maps(maps, signed=True)
     found = np.frombuffer(zlib.decompress(base64.b64decode(data["data"])), np.uint8)
     assert found.tolist() == [128, 255, 192, 64, 1, 128]
     assert (data["top"], data["signed"]) == ([2.0], True)
-    data = encoding.encode_gradient_maps(np.abs(maps), signed=False)
+    data = explorer.encode_gradient_maps(np.abs(maps), signed=False)
     found = np.frombuffer(zlib.decompress(base64.b64decode(data["data"])), np.uint8)
     assert found.tolist() == [0, 255, 128, 128, 255, 0]
-    assert encoding.encode_gradient_maps(np.zeros((1, 2, 2), np.float32), signed=True)["top"] == [0.0]
+    assert explorer.encode_gradient_maps(np.zeros((1, 2, 2), np.float32), signed=True)["top"] == [0.0]
 
 
 def test_every_model_has_a_page_of_what_it_has() -> None:
@@ -289,5 +289,5 @@ def test_an_explanation_shows_itself_and_saves(tmp_path: Path) -> None:
 def test_the_limit_decides_what_is_stored() -> None:
     model = grey(4, 4, 64)
     query = ImageQuery.of(model, torch.randint(64, model.image.shape))
-    assert encoding.encode_distributions(query).kind == "levels"
-    assert encoding.encode_distributions(query, limit=100).kind == "likeliest"
+    assert explorer.encode_distributions(query).kind == "levels"
+    assert explorer.encode_distributions(query, limit=100).kind == "likeliest"

@@ -13,7 +13,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.analysis import ImageQuery, distribution, surprisal_maps
 from pointillist.analysis.surprisal import color_scale_max
-from pointillist.distributions.forecasts import entropy_and_variance
+from pointillist.distributions.likelihoods import entropy_and_variance
 from pointillist.networks import names
 from pointillist.visualization import diverging_colors
 from tests.tolerances import DOUBLE, network_rounding

@@ -68,7 +68,7 @@ def test_a_page_paints_the_pictures_of_the_command_line(browser: Browser, digits
 
 def test_a_file_that_a_page_saved_is_reproduced(browser: Browser, digits: str, tmp_path: Path) -> None:
     """It carries its manifest, by which the command line paints it again."""
-    from pointillist.model.folder.fingerprint import model_fingerprint
+    from pointillist.model.config import model_fingerprint
     from pointillist.studio import reproduce
     from pointillist.studio.service import LIMITS
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
-from pointillist.distributions.forecasts import entropy_and_variance
+from pointillist.distributions.likelihoods import entropy_and_variance
 from pointillist.images import channel_names
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.visualization import Chart, heat_map, png_bytes

@@ -23,7 +23,7 @@ from pointillist.files.checkpoint.header import open_weights, read_metadata, set
 from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
-from pointillist.model.folder.fingerprint import model_fingerprint
+from pointillist.model.config import model_fingerprint
 from pointillist.model.pixel_model import PixelModel
 from pointillist.zoo import ZOO, resolve
 

@@ -9,8 +9,7 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.distributions.forecasts import centred_pit, entropy_and_variance
-from pointillist.distributions.likelihoods import Likelihood
+from pointillist.distributions.likelihoods import Likelihood, centred_pit, entropy_and_variance
 from pointillist.model.integer import ScoringModel
 
 NATS_PER_BIT = 0.6931471805599453

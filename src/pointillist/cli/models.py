@@ -9,7 +9,7 @@ import typer
 
 from pointillist.cli.output import print_facts, print_json, print_table
 from pointillist.commands.inspection.settings import ModelsSettings
-from pointillist.commands.texts import size_text
+from pointillist.commands.report import size_text
 
 if TYPE_CHECKING:
     from pointillist.model.folder.listing import ModelSummary

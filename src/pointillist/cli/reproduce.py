@@ -25,7 +25,7 @@ EPILOG = """Examples:
 def reproduce(settings: ReproduceSettings) -> None:
     """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
     from pointillist.errors import ConfigError
-    from pointillist.model.folder.fingerprint import model_fingerprint
+    from pointillist.model.config import model_fingerprint
     from pointillist.model.folder.pretrained import load
     from pointillist.studio import reproduce as studio
     from pointillist.studio.service import LIMITS

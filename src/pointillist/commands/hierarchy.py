@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Report
+from pointillist.commands.report import Report, size_text
 from pointillist.commands.settings import Settings, settings_of
-from pointillist.commands.texts import size_text
 from pointillist.files.checkpoint.header import not_for_hierarchies
 
 if TYPE_CHECKING:
@@ -119,6 +118,7 @@ def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
     from pointillist.hierarchy import Hierarchy
     from pointillist.hierarchy.explain import explain_chain
     from pointillist.system import resolve_device
+    from pointillist.training.runs.data import resolve_index
     from pointillist.visualization import save_png
 
     if out.suffix.lower() != ".png":
@@ -175,19 +175,3 @@ def describe_hierarchy(name: str) -> Report:
         lines.append((stage_name, what))
     lines += [("trained on", str(facts["data"].get("source", "unknown"))), ("file size", size_text(facts["file_size"]))]
     return Report(facts, lines)
-
-
-def resolve_index(images: ImageDataset, index: int | None) -> int:
-    """Return the number of the image to explain.
-
-    Raises:
-        ConfigError: if there are several images and none is chosen, or fewer.
-    """
-    from pointillist.errors import ConfigError
-
-    count = len(images)
-    if index is None and count > 1:
-        raise ConfigError(f"{images.name} has {count:,} images: choose one with `--index`, 0 to {count - 1}.")
-    if index is not None and index >= count:
-        raise ConfigError(f"`--index` (={index}) must lie in 0 to {count - 1}: {images.name} has {count:,} images.")
-    return index or 0

@@ -1,4 +1,4 @@
-"""Paths of outputs: rejected where something is, or the next free name."""
+"""Models that commands open, and paths of outputs: rejected where something is, or the next free name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import is_stream
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
 
 
 def reject_existing(path: Path, force: bool, ending: str = "") -> None:
@@ -67,3 +71,19 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     if path.suffix.lower() != ".gif":
         raise ConfigError(f"`--animate` (={path}) must end in .gif.")
     reject_existing(path, force)
+
+
+def open_model(name: str, device: str, quantize: str | None = None) -> PixelModel:
+    """Load a model, quantize its matrices (`int8` or `bf16`), and move it to a device.
+
+    Raises:
+        CheckpointError, ConfigError: if it cannot be loaded, or a setting is wrong.
+    """
+    from pointillist.files.checkpoint.quantization import quantize_weights
+    from pointillist.model.folder.pretrained import load
+    from pointillist.system import resolve_device
+
+    model = load(name)
+    if quantize is not None:
+        model = quantize_weights(model, quantize)
+    return model.to(resolve_device(device))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pointillist.engine.threads import split_batch
+from pointillist.engine.batch import split_batch
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -145,7 +145,9 @@ def load_data(
         return DataSplits(train=source, whole=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
     matched = match_spec(chosen, spec)
-    raw = add_names(_read(source, matched, tiles), matched)
+    raw = _read(source, matched, tiles)
+    if matched.level_names is not None or matched.tileset is not None:
+        raw = add_names(raw, matched)
     if raw.annotations.empty:
         reject_annotation_options(chosen, raw.name)
     column = raw.labels if chosen.labels else None

@@ -33,9 +33,8 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfi
 from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.images import ImageSpec
 from pointillist.training.runs.config import RESUMABLE, RUN_FILE
-from pointillist.training.runs.folder import check_new_folder
 from pointillist.training.runs.from_config import Run, prepare_run
-from pointillist.training.state import run_lock
+from pointillist.training.state import check_new_folder, run_lock
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pointillist.errors import ConfigError, EngineError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.folder.fingerprint import Configured, model_fingerprint
+from pointillist.model.config import Configured, model_fingerprint
 from pointillist.model.integer_likelihood import IntegerLikelihood
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, load

@@ -21,7 +21,7 @@ from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import ModelConfig
+from pointillist.model.config import ModelConfig, model_fingerprint
 from pointillist.model.folder.files import (
     ModelContents,
     default_card,
@@ -30,7 +30,6 @@ from pointillist.model.folder.files import (
     upload_model,
     write_model,
 )
-from pointillist.model.folder.fingerprint import model_fingerprint
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order

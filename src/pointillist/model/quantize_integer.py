@@ -23,7 +23,7 @@ from pointillist.files.checkpoint.quantization import encode_tensors, weight_dty
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, select_images
-from pointillist.model.folder.fingerprint import model_fingerprint
+from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel, inference_mode

@@ -1,9 +1,10 @@
-"""Choose and run an engine: step through sub-pixels, or sample a whole stage."""
+"""Choose and run an engine, in integers or floats: step through sub-pixels, or sample a whole stage."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,24 +13,30 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Categorical, Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
+from pointillist.distributions.transform import Transform
 from pointillist.engine import selection
 from pointillist.engine.batch import SampleBatch
+from pointillist.engine.executors import open_steps
+from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
-from pointillist.engine.program import Program
+from pointillist.engine.program import IntArray, Program
 from pointillist.engine.recording.independence import prove_independent
+from pointillist.engine.sampler import sample_batch
 from pointillist.engine.selection import DEVICE_ENGINES, ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.weights import GuardedStepper
 from pointillist.errors import EngineError, ShapeError
 from pointillist.images.ordering import RASTER, PixelOrder
+from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import forward_of, record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import channels_last
+from pointillist.portable.model import IntegerModel
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.group_pass import sample_group
-from pointillist.sampling.integer_engine import IntegerEngineStepper, sample_integer_stage
 from pointillist.sampling.state import InverseCdfSampler, SamplingState, Stepper
 
 if TYPE_CHECKING:
@@ -273,3 +280,82 @@ def _torch_sampler(model: PixelModel, program: Program, sampler: InverseCdfSampl
     draw = Draw(choose, model.level_embeddings().detach().cpu().numpy())
     device = selection.select_device(engine, model.device)
     return TorchSampler(program, draw, device, copies=1 + sampler.transform.is_guided, jacobi=engine == "jacobi")
+
+
+def integer_inputs(
+    model: PixelModel, condition: Condition, count: int, order: PixelOrder
+) -> tuple[IntegerModel, dict[str, IntArray]]:
+    """Return the integer model, and a condition in the raster frame of an order as integers.
+
+    Raises:
+        EngineError: if the model has no integer program of its weights.
+    """
+    integers = model.integer_model().integers
+    return integers, integers.quantize_inputs(condition_features(condition, count), order)
+
+
+class IntegerEngineStepper:
+    """Step through sub-pixels with the methods of `ProgramStepper`.
+
+    Its parameters are those of a categorical distribution, channel by channel: the log-probabilities of the levels.
+    """
+
+    def __init__(
+        self, model: PixelModel, condition: Condition, batch: int, height: int, width: int, order: PixelOrder
+    ) -> None:
+        integer_model, inputs = integer_inputs(model, condition, batch, order)
+        program = integer_model.program(order)
+        self._steps: IntegerSteps = open_steps(program, batch, height, width, inputs, integer_model.executor)
+        self._values = model.level_embeddings().detach().cpu().numpy()
+        self._program = program
+
+    def params(self) -> np.ndarray:
+        """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
+        result = log_probs(self._steps.frequencies(), self._program.head.precision)
+        params = np.zeros((len(result), result.shape[1] * self._program.head.channels))
+        first = self._steps.site[2] * result.shape[1]
+        params[:, first : first + result.shape[1]] = result
+        return params
+
+    def observe(self, values: np.ndarray) -> None:
+        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+        distance = ((values[:, None] - self._values[None]) ** 2).sum(2)
+        self._steps.observe(distance.argmin(1))
+
+    def select(self, indices: np.ndarray) -> None:
+        """Copy states: image i continues from the history of image `indices[i]`."""
+        self._steps.select(indices)
+
+    def save(self) -> Any:
+        """Save the state at the beginning of a row, for `restore`."""
+        return self._steps.save()
+
+    def restore(self, state: Any) -> None:
+        """Return to a saved state."""
+        self._steps.restore(state)
+
+
+def sample_integer_stage(
+    model: PixelModel,
+    condition: Condition,
+    batch: SampleBatch,
+    transform: Transform,
+    order: PixelOrder,
+    on_row: Callable[[int], None],
+    threads: int = 1,
+) -> None:
+    """Fill in the unknown sub-pixels of a batch by inverse CDF.
+
+    Under guidance the condition holds every image twice.
+    """
+    count = len(batch.levels) * (1 + transform.is_guided)
+    integer_model, inputs = integer_inputs(model, condition, count, order)
+    sample_batch(
+        integer_model.program(order),
+        inputs,
+        batch,
+        transform,
+        on_row=on_row,
+        threads=threads,
+        executor=integer_model.executor,
+    )

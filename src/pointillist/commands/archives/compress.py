@@ -11,8 +11,7 @@ from typing import Any, BinaryIO
 
 from pointillist.commands.archives.settings import STANDARD, CompressSettings
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Report
-from pointillist.commands.texts import size_text
+from pointillist.commands.report import Report, size_text
 from pointillist.files.progress import Bar
 
 

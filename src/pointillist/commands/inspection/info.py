@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.hierarchy import describe_hierarchy, reject_settings
 from pointillist.commands.inspection.settings import InfoSettings
 from pointillist.commands.paths import fresh_output
-from pointillist.commands.report import Report
-from pointillist.commands.texts import names_text, shape_text, size_text
+from pointillist.commands.report import Report, names_text, shape_text, size_text
 from pointillist.errors import ConfigError
 from pointillist.files.checkpoint.header import is_hierarchy
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pointillist.commands.models import open_model
+from pointillist.commands.paths import open_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_images
 from pointillist.commands.measurement.settings import DetectSettings
-from pointillist.commands.models import open_model
-from pointillist.commands.paths import reject_existing
+from pointillist.commands.paths import open_model, reject_existing
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyReport

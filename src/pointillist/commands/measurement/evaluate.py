@@ -1,22 +1,27 @@
-"""`evaluate`: the likelihood of images under a model."""
+"""`evaluate`: the likelihood of images under a model, optional metrics, and their report."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
-from pointillist.commands.measurement import evaluation_report as report
 from pointillist.commands.measurement.settings import EvaluateSettings
-from pointillist.commands.models import open_model
-from pointillist.commands.paths import reject_existing
-from pointillist.commands.report import Report
+from pointillist.commands.paths import open_model, reject_existing
+from pointillist.commands.report import Report, note
+from pointillist.data.raw import SPLITS
 from pointillist.files.checkpoint.header import is_hierarchy
+from pointillist.files.progress import Bar
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
+    from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
+    from pointillist.files.batch_output import BatchOutput
     from pointillist.model.pixel_model import PixelModel
 
 _NOT_OF_HIERARCHIES = (
@@ -68,9 +73,9 @@ def evaluate(settings: EvaluateSettings) -> Report:
     else:
         result = _likelihood([model], source.images, settings)
     seconds = time.perf_counter() - started
-    facts = report.describe(model, source.images, source.name, result, source.binarise)
+    facts = describe(model, source.images, source.name, result, source.binarise)
     facts |= _metrics(model, source, settings)
-    lines = report.report_lines(settings, source.images, result, facts, seconds)
+    lines = report_lines(settings, source.images, result, facts, seconds)
     shown = {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3)}
     return Report(shown, lines)
 
@@ -95,7 +100,7 @@ def _likelihood(models: list[PixelModel], images: ImageDataset, settings: Evalua
     keywords: dict[str, Any] = {name: getattr(settings, name) for name in names}
     model = models[0] if len(models) == 1 else models
     journaled = path if len(models) == 1 else None
-    with report.journal(journaled, models[0], images, keywords, restart=settings.force) as journal:
+    with open_journal(journaled, models[0], images, keywords, restart=settings.force) as journal:
         result = evaluate_likelihood(model, images, journal=journal, **keywords)
         if path is not None:
             result.write_csv(path, images.files)
@@ -111,13 +116,246 @@ def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> 
         half = settings.precision == "bf16"  # a speed that only floats have
         engine = "cpu" if half else settings.engine
         with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
-            facts |= report.condition_metrics(model, source.images, settings.changed(engine=engine))
+            facts |= condition_metrics(model, source.images, settings.changed(engine=engine))
         facts["metrics_precision"] = settings.precision if engine == "cpu" else "integer"
     if settings.code_length:
         order = None if settings.order in ("average", "each") else settings.order
-        facts["code_length"] = report.code_length(model, source.images, order)
+        facts["code_length"] = code_length(model, source.images, order)
     if settings.memorization:
-        facts["memorization"] = report.memorization(
-            model, source.splits, source.images, source.name, settings.memorization
-        )
+        facts["memorization"] = memorization(model, source.splits, source.images, source.name, settings.memorization)
     return facts
+
+
+_UNGUIDED = "caption_retrieval_unguided"
+_RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
+
+
+def describe(model: PixelModel, images: ImageDataset, split: str, result: Evaluation, binarise: str) -> dict[str, Any]:
+    """Collect everything that is needed to compare the result with another."""
+    labelled = bool(model.config.classes) and images.labels is not None
+    ours, theirs = model.image, images.spec
+    sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
+    others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
+    notes = [note for note in result.notes if not note.startswith(others)]
+    notes += [sizes] if ours.shape != theirs.shape else []
+    return {
+        "split": split,
+        "count": result.count,
+        "bits_per_dim": result.bits_per_dim,
+        "interval_95": list(result.interval),
+        "nats": result.nats,
+        "dims": result.dims,
+        "levels": model.image.levels,
+        "binarise": binarise,
+        "labels": "used" if labelled else "not used" if model.config.classes else "none",
+        "conditions": active_conditions(model, images),
+        "order": result.order,
+        "guidance": result.guidance,
+        "engine": result.engine,
+        "nats_by_order": dict(result.nats_by_order),
+        "nats_by_model": list(result.nats_by_model),
+        "notes": notes,
+    }
+
+
+def active_conditions(model: PixelModel, images: ImageDataset) -> list[str]:
+    """List the conditions of the model that the data set has, by the name of the encoder."""
+    inputs = model.conditions.from_batch(images.batch(range(min(len(images), 256))))
+    return [name for name, value in inputs.parts.items() if bool(value.known.any())]
+
+
+def condition_metrics(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+    """Compute bits saved by each condition, Bayes classification and caption retrieval, as far as they apply.
+
+    Under guidance, captions are also ranked without it, from the same passes of the network.
+    """
+    from pointillist.evaluation.conditioning import bayes_classify, conditional_gain
+
+    facts: dict[str, Any] = {}
+    reading: dict[str, Any] = {"batch_size": settings.batch_size, "guidance": settings.guidance}
+    reading["engine"] = settings.engine
+    gains = conditional_gain(model, images, **reading)
+    facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
+    if model.config.classes and images.labels is not None:
+        metrics, _ = bayes_classify(model, images, **reading)
+        facts["classes"] = _retrieval(metrics)
+    return {**facts, **_caption_ranks(model, images, settings)}
+
+
+def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+    from pointillist.evaluation.conditioning import caption_retrieval
+
+    if not settings.retrieval_repeats or "text" not in model.config.conditions or images.texts is None:
+        return {}
+    candidates = min(settings.retrieval_candidates, len(set(images.texts)))
+    if candidates < 2:
+        return {}
+    guidances = [settings.guidance] if settings.guidance == 1 else [settings.guidance, 1.0]
+    keywords: dict[str, Any] = {"candidates": candidates, "repeats": settings.retrieval_repeats}
+    keywords["engine"] = settings.engine
+    ranked = caption_retrieval(model, images, guidances=guidances, **keywords)
+    names = ("caption_retrieval", _UNGUIDED)
+    return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
+
+
+def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
+    """Compare `n` samples with training images, and as many held-out images too.
+
+    Raises:
+        DataError: if there is no training part, or it is the part that is evaluated.
+    """
+    import numpy as np
+
+    from pointillist.completion.sample import sample
+    from pointillist.errors import DataError
+    from pointillist.evaluation.memorization import nearest_training_match
+
+    train = splits.get("train")
+    if split in ("train", "all"):
+        raise DataError(
+            "`--memorization` compares samples and held-out images with training images: choose another `--split`."
+        )
+    training = train.batch(np.arange(len(train))).levels
+    held_out = images.batch(np.random.default_rng(0).permutation(len(images))[:n]).levels
+    out = {}
+    for name, levels in (("samples", sample(model, n, seed=0).levels), ("held_out", held_out)):
+        share = nearest_training_match(levels, training, model.image)[0]
+        out[name] = {"count": len(share), "median": float(np.median(share)), "above_0.9": float((share >= 0.9).mean())}
+    return out
+
+
+def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
+    """Compress all images, each with its label if there are labels, and count the bytes of the archive.
+
+    Raises:
+        EngineError: if the model has no integer program.
+    """
+    import io
+
+    from pointillist.compression import ArchiveWriter
+    from pointillist.system import available_cores
+
+    labelled = bool(model.config.classes) and images.labels is not None
+    written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=available_cores())
+    with Bar("compressing", len(images)) as bar, written as archive:
+        for start in range(0, len(images), 64):
+            batch = images.batch(range(start, min(start + 64, len(images))))
+            labels = batch.labels.tolist() if labelled and batch.labels is not None else [-1] * len(batch)
+            for levels, label in zip(batch.levels.numpy(), labels, strict=True):
+                archive.add(levels, label)
+            bar.show(start + len(batch))
+    bits = 8 * archive.bytes_written / max(1, len(images) * images.spec.dims)
+    return {"bytes": archive.bytes_written, "bits_per_dim": bits, "labels": "coded too" if labelled else "none"}
+
+
+def report_lines(
+    settings: EvaluateSettings, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float
+) -> list[tuple[str, str]]:
+    """List the result for people."""
+    low, high = result.interval
+    interval = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
+    lines = [
+        ("model", settings.model),
+        ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
+        ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
+        *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
+        *(("", note) for note in facts["notes"]),
+        ("order", _order_text(result)),
+        ("engine", {"integer": "integer program", "cpu": "floating point"}[result.engine]),
+        *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
+        ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
+        ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
+        *_mixture_lines(settings, result),
+        *_code_length_lines(facts),
+        *metrics_lines(facts),
+        ("time", f"{seconds:.1f} s"),
+    ]
+    if settings.per_image is not None:
+        lines.append(("written", str(settings.per_image)))
+    return lines
+
+
+def _mixture_lines(settings: EvaluateSettings, result: Evaluation) -> list[tuple[str, str]]:
+    """List the models of a mixture."""
+    names = (settings.model, *settings.mixture)
+    lines = [f"{nats:.3f} nats by {name}" for name, nats in zip(names, result.nats_by_model, strict=False)]
+    return [("mixture", "\n".join(["likelihood averaged over models", *lines]))] if lines else []
+
+
+def metrics_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """Format condition metrics and memorization for people."""
+    lines = []
+    for name, gain in facts.get("bits_saved", {}).items():
+        low, high = gain["interval_95"]
+        lines.append((f"saved by {name}", f"{gain['value']:.2f} bits an image (95 % {low:.2f} to {high:.2f})"))
+    if facts.get("metrics_precision") == "bf16":
+        lines.append(("", "these and what follows are computed in floating point, in bf16"))
+    for key, name in _RANKED.items():
+        if key not in facts:
+            continue
+        if key == _UNGUIDED:
+            lines.append(("by the model itself", "without guidance"))
+        metrics = facts[key]
+        first, five, mean = (_mean_text(metrics[metric]) for metric in ("top1", "top5", "mrr"))
+        lines.append((f"{name} ranked", f"first {first}, in five {five}, of {metrics['candidates']}"))
+        lines.append(("", f"mean reciprocal rank {mean}; chance of the first {1 / metrics['candidates']:.3f}"))
+    for name, share in facts.get("memorization", {}).items():
+        text = (
+            f"median {share['median']:.3f} agree, {share['above_0.9']:.3f} at 0.9 or more ({share['count']:,} images)"
+        )
+        lines.append((f"{name.replace('_', ' ')} to train", text))
+    return lines
+
+
+def _code_length_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    if "code_length" not in facts:
+        return []
+    out = facts["code_length"]
+    labels = ", the labels among them" if out["labels"] == "coded too" else ""
+    return [("compressed", f"{out['bytes']:,} bytes{labels}; {out['bits_per_dim']:.4f} bits/dim, really coded")]
+
+
+@contextmanager
+def open_journal(
+    path: Path | None, model: PixelModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
+) -> Iterator[BatchOutput | None]:
+    """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
+    from pointillist.files.batch_output import batch_output
+    from pointillist.model.config import model_fingerprint
+    from pointillist.training.state import fingerprint as data_fingerprint
+
+    if path is None:
+        yield None
+        return
+    record = {
+        "command": "evaluate",
+        "model": model_fingerprint(model),
+        "images": data_fingerprint(images),
+        **settings,
+    }
+    with batch_output(path, record, restart=restart) as output:
+        if output.done:
+            note(f"continued  after {output.done:,} of {len(images):,} images")
+        yield output
+        output.discard()
+
+
+def _order_text(result: Evaluation) -> str:
+    if result.order not in ("average", "each"):
+        return result.order
+    text = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
+    return "\n".join([text, *(f"{nats:.3f} nats by {name}" for name, nats in result.nats_by_order.items())])
+
+
+def _mean_text(mean: dict[str, Any]) -> str:
+    low, high = mean["interval_95"]
+    return f"{mean['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _mean(mean: MeanWithCI) -> dict[str, Any]:
+    return {"value": mean.value, "interval_95": list(mean.interval), "count": mean.count}
+
+
+def _retrieval(metrics: RetrievalMetrics) -> dict[str, Any]:
+    means = {"top1": metrics.top1, "top5": metrics.top5, "mrr": metrics.mrr}
+    return {**{name: _mean(mean) for name, mean in means.items()}, "candidates": metrics.candidates}

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.hierarchy import explain_hierarchy, reject_settings, resolve_index
+from pointillist.commands.hierarchy import explain_hierarchy, reject_settings
 from pointillist.commands.measurement.settings import ExplainSettings
-from pointillist.commands.models import open_model
-from pointillist.commands.paths import fresh_output, reject_existing
-from pointillist.commands.report import Report
-from pointillist.commands.texts import size_text
+from pointillist.commands.paths import fresh_output, open_model, reject_existing
+from pointillist.commands.report import Report, size_text
 from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
@@ -47,6 +45,7 @@ def explain(settings: ExplainSettings) -> Report:
 
 def _explain(settings: ExplainSettings, out: Path) -> Report:
     from pointillist.analysis import Explanation
+    from pointillist.training.runs.data import resolve_index
 
     _check(out, settings)
     edits = tuple(map(parse_edit, settings.what_if)) or None
@@ -113,7 +112,7 @@ def _images(
 def _query(model: PixelModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
     """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
     from pointillist.analysis.query import ImageQuery
-    from pointillist.commands.sampling.condition_files import read_conditions
+    from pointillist.commands.sampling.conditions import read_conditions
     from pointillist.model.batches import BatchReader
 
     conditions = {"label": settings.label, "text": settings.text, **read_conditions(settings.attributes, None, None)}

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.models import open_model
-from pointillist.commands.paths import check_animation
+from pointillist.commands.paths import check_animation, open_model
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz

@@ -1,12 +1,14 @@
-"""Sample images from a model, batch by batch, into a picture, files, an archive or maps."""
+"""Sample images from a model, batch by batch, into a picture, files, an archive or maps, and report on them."""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
@@ -14,16 +16,20 @@ from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.atlas import write_atlas
 from pointillist.commands.sampling.maps import write_map
 from pointillist.commands.sampling.prompts import SheetPlan
-from pointillist.commands.sampling.report import report
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import PlannedImages, notes, open_model, plan_sheet
+from pointillist.commands.sampling.source import TUNED, PlannedImages, notes, open_model, plan_sheet
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
 from pointillist.data.palette import read_palette
+from pointillist.errors import counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.rules.config import parse_rules
 from pointillist.system import describe_threads
+
+if TYPE_CHECKING:
+    from pointillist.commands.sampling.writers import Totals
+    from pointillist.sampling.plan import SamplePlan
 
 
 def sample(settings: SampleSettings) -> Report:
@@ -100,3 +106,47 @@ def _write(
                 ranks = model.generation_rank(height, width, order)
                 writers.write_animation(settings.animate, result, ranks, captions=captions, columns=sheet.columns)
     return totals
+
+
+def report(
+    totals: Totals, plan: SamplePlan, path: Path, animate: Path | None, seconds: float, *, measure: str
+) -> Report:
+    """Describe the images: how many, their bits/dim and what these measure, and where they are."""
+    bits, config = totals.array, plan.config
+    tuned = {name: getattr(config, name) for name in TUNED}
+    share = totals.sampled / totals.tries if config.rules is not None and totals.tries else None
+    facts = {
+        "count": len(bits),
+        "bits_per_dim": float(bits.mean()),
+        "lowest": float(bits.min()),
+        "highest": float(bits.max()),
+        **tuned,
+        "seed": plan.uniforms.seed,
+        "rule_acceptance": share,
+        "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
+        "engine": config.engine,
+        "order": config.order,
+        "passes": totals.passes or None,
+        "seconds": round(seconds, 3),
+        "out": str(path),
+        "animation": None if animate is None else str(animate),
+    }
+    spread = f", {bits.min():.4f} to {bits.max():.4f}" if len(bits) > 1 else ""
+    count = counted(len(bits), "image")
+    lines = [f"sampled    {count} in {seconds:.1f} s, engine {config.engine}, order {config.order}"]
+    if totals.passes:
+        lines.append(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
+    mean = "none" if math.isnan(bits.mean()) else f"{bits.mean():.4f}{spread}"
+    lines.append(f"bits/dim   {mean} ({measure})")
+    if totals.saved is not None:
+        saved = totals.saved
+        within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
+        lines.append(f"best of    {config.best_of}: the conditions save {saved.mean():.1f} bits an image{within}")
+    if share is not None:
+        lines.append(f"rules      {share:.1%} of the maps that were drawn obeyed them")
+    changed = [f"{name.replace('_', '-')} {value:g}" for name, value in tuned.items() if value != 1]
+    if changed:
+        lines.append(f"settings   {', '.join(changed)}")
+    lines += [f"seed       {plan.uniforms.seed}", f"written    {path}"]
+    lines += [] if animate is None else [f"           {animate}"]
+    return Report(facts, text="\n".join(lines))

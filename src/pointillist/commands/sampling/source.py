@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.sampling.condition_files import read_conditions
-from pointillist.commands.sampling.hints import parse_hint
+from pointillist.commands.sampling.conditions import parse_hint, read_conditions
 from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
@@ -66,10 +65,10 @@ def open_model(settings: SampleSettings) -> OpenedModel:
         from pointillist.engine.cpu.precompile import precompile_in_background
 
         precompile_in_background()  # takes seconds at the first use ever
-    from pointillist.commands import models
+    from pointillist.commands import paths
     from pointillist.sampling.engines import choose_model_engine
 
-    model = models.open_model(name, settings.device, settings.quantize)
+    model = paths.open_model(name, settings.device, settings.quantize)
     choice = choose_model_engine(model, engine, size)
     obstacle = f": {choice.without_program}" if choice.without_program else ""
     floating = f"floating point, engine {choice.engine}{obstacle}"

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pointillist.commands.report import Report
-from pointillist.commands.texts import size_text
+from pointillist.commands.report import Report, size_text
 from pointillist.commands.training.settings import QuantizeSettings
 from pointillist.errors import ConfigError
 

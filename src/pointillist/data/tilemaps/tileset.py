@@ -5,13 +5,15 @@ from __future__ import annotations
 import colorsys
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
 from PIL import Image
 
 from pointillist import system
-from pointillist.errors import DataError
+from pointillist.data.readers.picture_files import read_picture
+from pointillist.errors import CheckpointError, DataError
 from pointillist.images import clean_alpha
 
 SIDE = 16
@@ -127,6 +129,18 @@ class Tileset:
             sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
         image = Image.fromarray(sheet)
         return image if (sheet[..., 3] < 255).any() else image.convert("RGB")
+
+    @classmethod
+    def read(cls, path: Path, count: int) -> Tileset:
+        """Read the tileset of a model folder, a picture of `count` tiles.
+
+        Raises:
+            CheckpointError: if it cannot be read, or has another number of tiles.
+        """
+        try:
+            return cls.from_picture(read_picture(path, str(path)), count, str(path))
+        except DataError as error:
+            raise CheckpointError(str(error)) from error
 
     @classmethod
     def from_picture(cls, image: Image.Image, count: int, name: str) -> Tileset:

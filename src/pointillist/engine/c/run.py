@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
+from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs, run_slices, split_batch
 from pointillist.engine.c.blob import aligned
 from pointillist.engine.c.library import KERNELS, chosen_level, load_library
 from pointillist.engine.c.lower import lower
 from pointillist.engine.head.range_decoder import DecoderState
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.engine.threads import run_slices, split_batch
 from pointillist.errors import EngineError
 
 __all__ = [

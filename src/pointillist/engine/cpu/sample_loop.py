@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pointillist.engine.batch import DONE, STOP
 from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.bytecode import Instructions
@@ -24,7 +25,6 @@ from pointillist.engine.cpu.kernels.inverse_cdf import (
 )
 from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
-from pointillist.engine.threads import DONE, STOP
 
 Array = Any  # numba finds the types
 

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs
+from pointillist.engine.batch import DONE, STOP, SampleBatch, check_memory, prepare_inputs, run_slices, split_batch
 from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import ImageArrays, sample_images
 from pointillist.engine.program import FloatArray, IntArray, Program
-from pointillist.engine.threads import DONE, STOP, run_slices, split_batch
 
 KINDS = {"bernoulli": BERNOULLI, "categorical": CATEGORICAL, "factored": FACTORED, "mixture": MIXTURE}
 

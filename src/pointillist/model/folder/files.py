@@ -26,7 +26,6 @@ from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, GenerationConfig
-from pointillist.model.folder.tileset import read_tileset
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
 from pointillist.zoo import list_pretrained, resolve
 
@@ -103,7 +102,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=GenerationConfig.read(folder),
-        tileset=read_tileset(folder, config.image.levels),
+        tileset=Tileset.read(folder / TILESET, config.image.levels) if (folder / TILESET).is_file() else None,
     )
 
 

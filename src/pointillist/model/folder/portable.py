@@ -12,13 +12,12 @@ from pydantic import ValidationError
 
 from pointillist.conditioning.hint import HintReader
 from pointillist.conditioning.text_encoders import EmbeddingCache
-from pointillist.data.tilemaps import Tileset
+from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError
 from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.model.folder.tileset import read_tileset
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
 from pointillist.zoo import resolve
@@ -73,7 +72,7 @@ class PortableModel:
             image=image,
             generation_config=GenerationConfig.read(folder),
             training_record=training if isinstance(training, dict) else {},
-            tileset=read_tileset(folder, image.levels),
+            tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,
         )
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from pointillist.conditioning.registry import portable_encoders
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
@@ -30,9 +31,9 @@ from pointillist.engine.program import (
 )
 from pointillist.errors import quote
 from pointillist.files.arrays import ArrayReader
+from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
 from pointillist.portable.storage import schema
-from pointillist.portable.storage.decode_parts import decode_part
 
 
 def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> IntegerModel:
@@ -219,3 +220,37 @@ class ProgramDecoder:
         scales = {view.scale for view in i.views if view.phase > Phase.IMAGE}
         if len(scales) > 1 or any(scale & (scale - 1) for scale in scales):
             raise self.arrays.damaged(f"{i.opcode} combines grids of {sorted(scales)}")
+
+
+def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
+    """Read a part of the condition.
+
+    Raises:
+        CheckpointError: if an array is not what it must be.
+    """
+    shape = (None, None) if part.kind == "vector" else (None, None, None, None)
+    rows = arrays.get(part.rows, "int32", shape)
+    if len(rows) < max(1, len(part.names)):
+        raise arrays.damaged(f"the condition `{part.name}` has too few rows")
+    encoders = {key: document for key, document in (part.model_extra or {}).items() if document is not None}
+    unknown = encoders.keys() - portable_encoders().keys()
+    if unknown or len(encoders) > 1:
+        raise arrays.damaged(f"the condition `{part.name}` has the encoders {', '.join(sorted(encoders))}")
+    encoder = None
+    for key, document in encoders.items():
+        encoder = portable_encoders()[key].decode(document, part.kind, rows.shape[-1], arrays)
+    return IntegerPart(part.name, part.kind, rows, tuple(part.names), encoder)
+
+
+LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
+"""Opcodes of version 2."""
+
+
+def has_local_gain(program: Program) -> bool:
+    """Check whether a program has the opcodes and the tables of version 2 of the format."""
+    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
+
+
+def version_of(model: IntegerModel) -> int:
+    """Return the least version of the format that can hold a model."""
+    return 2 if any(has_local_gain(program) for program in model.programs) else 1

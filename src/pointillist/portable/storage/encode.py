@@ -9,9 +9,7 @@ from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueC
 from pointillist.files.arrays import ArrayWriter
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
-
-LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")
-"""Opcodes of version 2."""
+from pointillist.portable.storage.decode import has_local_gain
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
@@ -67,16 +65,6 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
             **tables,
         },
     }
-
-
-def has_local_gain(program: Program) -> bool:
-    """Check whether a program has the opcodes and the tables of version 2 of the format."""
-    return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
-
-
-def version_of(model: IntegerModel) -> int:
-    """Return the least version of the format that can hold a model."""
-    return 2 if any(has_local_gain(program) for program in model.programs) else 1
 
 
 def _encode_value(value: Value) -> list[int]:

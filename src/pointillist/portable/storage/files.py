@@ -23,8 +23,8 @@ from pointillist.files.checkpoint.header import WEIGHTS, open_weights, weights_c
 from pointillist.files.reading import read_json
 from pointillist.files.writing import atomic_path
 from pointillist.portable.model import IntegerModel
-from pointillist.portable.storage.decode import decode_model
-from pointillist.portable.storage.encode import encode_model, version_of
+from pointillist.portable.storage.decode import decode_model, version_of
+from pointillist.portable.storage.encode import encode_model
 
 PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
 FORMAT, VERSIONS = "pointillist-program", (1, 2)

@@ -8,8 +8,7 @@ from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec, channel_names, dequantise
-from pointillist.model.config import ModelConfig
-from pointillist.model.folder.fingerprint import model_fingerprint
+from pointillist.model.config import ModelConfig, model_fingerprint
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.engines import resolve_engine
 from pointillist.studio import schemas

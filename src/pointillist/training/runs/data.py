@@ -82,3 +82,17 @@ def limit_images(images: ImageDataset, limit: int | None) -> ImageDataset:
 def chosen_rows(count: int, limit: int) -> np.ndarray:
     """Choose at most `limit` of `count` images, always the same ones, in their order."""
     return np.sort(np.random.RandomState(0).permutation(count)[:limit])
+
+
+def resolve_index(images: ImageDataset, index: int | None) -> int:
+    """Return the number of the image to explain.
+
+    Raises:
+        ConfigError: if there are several images and none is chosen, or fewer.
+    """
+    count = len(images)
+    if index is None and count > 1:
+        raise ConfigError(f"{images.name} has {count:,} images: choose one with `--index`, 0 to {count - 1}.")
+    if index is not None and index >= count:
+        raise ConfigError(f"`--index` (={index}) must lie in 0 to {count - 1}: {images.name} has {count:,} images.")
+    return index or 0

@@ -26,7 +26,7 @@ from pointillist.system import is_main_process
 from pointillist.training.api import SampleWriter, TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
 from pointillist.training.runs.config import RunConfig, new_run, resumed_run
-from pointillist.training.runs.folder import check_new_folder, run_folder
+from pointillist.training.state import check_new_folder, run_folder
 from pointillist.visualization import image_grid, save_png
 
 

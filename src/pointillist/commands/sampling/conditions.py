@@ -1,14 +1,16 @@
-"""Parse the hint of the command line: given, or derived from an image by the model's own rule."""
+"""Conditions of the command line: attributes, a vector, a hint, or one derived by the model's own rule."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL import Image
 
     from pointillist.sampling.generative import GenerativeModel
 
@@ -22,7 +24,6 @@ def parse_hint(
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
-    from pointillist.commands.sampling.condition_files import read_conditions
     from pointillist.conditioning import hint_rule
 
     if image is None:
@@ -36,7 +37,6 @@ def parse_hint(
 
 def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.ndarray:
     """Read an image as training did, cropped and shrunk to `size`; levels of an .npy are taken as they are."""
-    from pointillist.commands.sampling.condition_files import read_image, read_numbers
     from pointillist.data import load_data
     from pointillist.training.runs.data import resolve_data_options
 
@@ -60,3 +60,66 @@ def _check_no_smaller(path: Path, result: tuple[int, ...], size: tuple[int, int]
             f"{size[0]}x{size[1]}: "
             "give a larger one, or the small image itself as `--hint`."
         )
+
+
+def read_conditions(attributes: Sequence[str], vector: Path | None, hint: Path | None) -> dict[str, Any]:
+    """Read conditions as keywords of `sample`; those that are not given are left out.
+
+    Args:
+        attributes: `NAME=VALUE` each.
+        vector: `.npy` of a condition vector.
+        hint: picture or `.npy` of a condition image.
+
+    Raises:
+        ConfigError, DataError: if an attribute has the wrong form, or a file cannot be read.
+    """
+    result: dict[str, Any] = {}
+    if attributes:
+        result["attributes"] = dict(_pair(text) for text in attributes)
+    if vector is not None:
+        result["vector"] = read_numbers(vector, "vector")
+    if hint is not None:
+        is_array = hint.suffix.lower() == ".npy"
+        result["hint"] = read_numbers(hint, "hint") if is_array else read_image(hint, "hint", "a picture or an .npy")
+    return result
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip() or not value.strip():
+        raise ConfigError(f"`attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
+    return name.strip(), value.strip()
+
+
+def read_numbers(path: Path, setting: str) -> np.ndarray:
+    """Read an `.npy` of numbers.
+
+    Args:
+        path: the file.
+        setting: what it is, for the message.
+
+    Raises:
+        DataError: if it holds anything else, or cannot be read.
+    """
+    from pointillist.data.readers.array_files import load_npy
+
+    array = load_npy(path)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"`{setting}` (={path}) must hold one array of numbers: write it with numpy.save.")
+    return array
+
+
+def read_image(path: Path, setting: str, kinds: str = "a picture") -> Image.Image:
+    """Read a picture.
+
+    Args:
+        path: the file.
+        setting: what it is, for the message.
+        kinds: what may be given, for the message.
+
+    Raises:
+        DataError: if it cannot be read.
+    """
+    from pointillist.data.readers.picture_files import read_picture
+
+    return read_picture(path, f"`{setting}` (={path})", f"give {kinds}")
