@@ -83,24 +83,37 @@ export function decodeArchive(file, model) {
   };
   check(hex(take(3)) === "8b5058", "it is not an archive");
   const [flags] = take(1), prefix = hex(take(4));
-  check(flags >> 4 === 1 && (flags & 12) === 0, `version ${flags >> 4}.${flags & 15} is not 1`);
+  check((flags >> 4 === 1 || flags >> 4 === 2) && (flags & 12) === 0, `version ${flags >> 4}.${flags & 15} is neither 1 nor 2`);
   check(model.fingerprint.startsWith(prefix), `it was written with the program ${prefix}`);
-  const name = Object.keys(model.orders)[flags & 1 ? number() : 0], header = file.slice(0, position), result = [], entries = [];
-  check(name !== undefined, "its order");
+  const name = Object.keys(model.orders)[flags & 1 ? number() : 0], side = flags >> 4 === 2 ? number() : Infinity;
+  const header = file.slice(0, position), result = [], entries = [];
+  let due = 0, whole = { height: 0, width: 0, labels: [0], levels: new Uint16Array(0) };
+  check(name !== undefined && side > 0, "its order, or its tiles");
   for (let start = position; ; start = position) {
     const first = number(), kind = first & 3, count = Math.floor(first / 4);
     if (kind === 0) {
-      check(hex(endOf(header, entries)) === hex(file.subarray(start)), "the index does not fit the records");
+      check(due === 0 && hex(endOf(header, entries)) === hex(file.subarray(start)), "the index does not fit the records");
       return result;
     }
     const [height, width] = kind === 2 ? [number(), number()] : [model.image.height, model.image.width];
+    const cut = kind === 2 && (height > side || width > side), tile = cut ? number() : 0;
+    const [th, tw] = [height, width].map((size) => (cut ? Math.ceil(size / Math.ceil(size / side)) : size));
+    const across = Math.ceil(width / tw), tiles = across * Math.ceil(height / th);
     const fields = file.subarray(start, position), content = take(number()), body = file.subarray(start, position);
     check(count > 0 && hex(bytesOf(crc32(joined(header, body)), 4)) === hex(take(4)), "a checksum");
     entries.push(joined(fields, variable(position - start)));
     if (kind === 3) continue;
     const declared = count * model.image.channels * height * width;
     check(declared > 0 && declared <= 2 ** 28, "the size of a record");
-    result.push(decodeRecord(content, model, orderOf(model, name), (flags & 2) > 0, count, height, width));
+    const top = Math.floor(tile / across) * th, left = (tile % across) * tw, h = Math.min(th, height - top), w = Math.min(tw, width - left);
+    check(tile === due && tile < tiles && (!cut || count === 1), "a tile");
+    const part = decodeRecord(content, model, orderOf(model, name), (flags & 2) > 0, count, h, w);
+    due = (tile + 1) % tiles;
+    if (cut && tile === 0) whole = { height, width, labels: part.labels, levels: new Uint16Array(model.image.channels * height * width) };
+    check(!cut || (whole.height === height && whole.width === width), "the size of a tile");
+    for (let row = 0; cut && row < model.image.channels * h; row++)
+      whole.levels.set(part.levels.subarray(row * w, (row + 1) * w), (Math.floor(row / h) * height + top + (row % h)) * width + left);
+    if (due === 0) result.push(cut ? whole : part);
   }
 }
 /** Decode the pictures of a record. @param {Uint8Array} content @param {Model} model @param {Order} order @param {boolean} labelled

@@ -15,6 +15,7 @@ import pytest
 import pointillist as pt
 from pointillist.compression import decompress
 from pointillist.compression.container import VERSION as ARCHIVE_VERSION
+from pointillist.compression.container import VERSION_OF_TILES
 from pointillist.engine.opcodes import OPCODES
 from pointillist.portable import load
 from pointillist.portable.storage.files import VERSIONS
@@ -36,7 +37,7 @@ def test_the_page_is_about_these_versions() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert f"# Program format, versions {' and '.join(map(str, VERSIONS))}" in text
     assert all(f"## Version {version}" in text for version in VERSIONS[1:])
-    assert ARCHIVE_VERSION == 1
+    assert (ARCHIVE_VERSION, VERSION_OF_TILES) == (1, 2)
 
 
 def test_the_page_names_every_opcode() -> None:
@@ -55,7 +56,7 @@ def test_an_archive_with_metadata_is_read() -> None:
         assert np.array_equal(decompress(archive, model), images["one"])
 
 
-@pytest.mark.parametrize("flags", [0x00, 0x14, 0x18, 0x20])
+@pytest.mark.parametrize("flags", [0x00, 0x14, 0x18, 0x24, 0x30])
 def test_another_version_of_an_archive_is_rejected(flags: int) -> None:
     """Or flags that version 1 does not have."""
     archive = bytearray((ARCHIVES / "one.pxl").read_bytes())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from pointillist.compression import Archive, compress, decompress
 from pointillist.compression.codec import Codec
 from pointillist.compression.container import SIZED, Header, Record, encode_end, encode_var
+from pointillist.compression.reader import Part, stream
+from pointillist.compression.tiles import tiles_of
+from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
@@ -66,6 +70,36 @@ def test_every_executor_decodes_the_same(name: str) -> None:
             place = (state.next, state.lower, state.range, state.point, state.is_wrong)
             outcomes.append((str(outcome), levels.tolist(), place if not state.is_wrong else None))
         assert outcomes[0] == outcomes[1]
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=20)
+def test_a_wrong_byte_loses_one_tile(data: st.DataObject) -> None:
+    """Of a large picture, whose other tiles come out; in any threads, with the index and without it."""
+    _, integer_model, _ = integer_case("pixelcnn")
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    sizes = [(1, 3), (data.draw(st.sampled_from([1, 2])), data.draw(st.integers(513, 1200))), (2, 4)]
+    images = [rng.integers(0, integer_model.levels, (1, *size)) for size in sizes]
+    archive = compress(integer_model, images, verify=False)
+    assert compress(integer_model, images, threads=2) == archive
+    opened = Archive(archive, integer_model, threads=2)
+    assert (len(opened), opened.sub_pixels) == (3, sum(image.size for image in images))
+    assert all(np.array_equal(result, image) for result, image in zip(opened, images, strict=True))
+    assert all(np.array_equal(opened[number], image) for number, image in enumerate(images))
+    read = [part for part in stream(io.BytesIO(archive), "it", integer_model) if isinstance(part, Part)]
+    assert [(part.first, part.count) for part in read] == [(0, 1), (1, 1), (2, 1)]
+    place = data.draw(st.sampled_from([each for each in opened._places if each.entry.tile is not None]))
+    damaged = bytearray(archive)
+    damaged[place.start + place.entry.length - 9] ^= data.draw(st.integers(1, 255))
+    parts = list(Archive(bytes(damaged), integer_model).parts())
+    assert [part.error is None for part in parts] == [True, False, True]
+    rows, columns = tiles_of(*sizes[1], SIDE).box(place.entry.tile)
+    expected = images[1].copy()
+    expected[:, rows, columns] = 0
+    assert np.array_equal(parts[1].decoded.levels[0], expected)
+    assert f"columns {columns.start} to {columns.stop - 1}" in str(parts[1].error)
+    with pytest.raises(ArchiveError, match="lacks 1 of its"):
+        decompress(bytes(damaged), integer_model)
 
 
 @given(st.data())

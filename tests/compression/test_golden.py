@@ -12,7 +12,7 @@ import pytest
 from pointillist.compression import decompress
 from pointillist.portable import load
 
-from .golden.make import ARCHIVES, HERE, MODELS, archive_of
+from .golden.make import ARCHIVES, HERE, MODELS, archive_of, stored_images
 
 pytestmark = pytest.mark.proof
 
@@ -27,8 +27,7 @@ ENVIRONMENTS = {
 def test_an_archive_decodes(name: str) -> None:
     """To the images that it was made of, which code to its bytes."""
     archive, integer_model = (HERE / f"{name}.pxl").read_bytes(), load(MODELS / ARCHIVES[name][0])
-    with np.load(HERE / "images.npz") as images:
-        expected = images[name].astype(np.int64)
+    expected = stored_images(name)
     assert np.array_equal(decompress(archive, integer_model), expected)
     assert archive_of(name, expected) == archive
 

@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.compression.archive import Archive
 from pointillist.compression.models import as_integer_model
 from pointillist.compression.reader import MAX_SUB_PIXELS
-from pointillist.compression.writer import ArchiveWriter
+from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, ShapeError
 from pointillist.files.suggestions import checked_keywords
@@ -32,6 +32,8 @@ def compress(
     """Compress images without loss, into about as many bits as their likelihood under the integer model says.
 
     `decompress` gives the same levels on any machine. The archive does not contain the model.
+
+    A picture of more than 512 rows or columns is coded in tiles, if the model takes any size: version 2 of the format.
 
     Args:
         model: a model with an integer program (`quantize_integer`), its name or its folder.
@@ -69,6 +71,7 @@ def compress(
         per_record=per_record,
         verify=verify,
         threads=threads,
+        tiles=any(max(picture.shape[1:]) > SIDE for picture in pictures),
     ) as archive:
         for number, picture in enumerate(pictures):
             archive.add(picture, -1 if labels is None else labels[number])

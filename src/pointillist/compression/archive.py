@@ -24,7 +24,7 @@ from pointillist.compression.container import (
 )
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.reader import MAX_SUB_PIXELS, Found, Part, check_size, decode_records, open_codec
+from pointillist.compression.reader import MAX_SUB_PIXELS, Part, RecordOrError, check_size, decode_records, open_codec
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.reading import check_file
@@ -32,11 +32,16 @@ from pointillist.files.reading import check_file
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a record is."""
+    """Where a record is, and the number of its first picture."""
 
     start: int
     entry: Entry
     first: int
+
+    @property
+    def pictures(self) -> int:
+        """Pictures that begin in it: none in the later tiles of a large one."""
+        return 0 if self.entry.tile else self.entry.count
 
 
 class Archive:
@@ -75,7 +80,7 @@ class Archive:
         self._last: tuple[int, Decoded] | None = None
 
     def __len__(self) -> int:
-        return sum(place.entry.count for place in self._places)
+        return sum(place.pictures for place in self._places)
 
     def __repr__(self) -> str:
         return f"Archive({self.name}, {len(self):,} pictures, model {self.header.fingerprint.hex()})"
@@ -89,7 +94,7 @@ class Archive:
         """
         number = index + len(self) if index < 0 else index
         for place in self._places:
-            if 0 <= number - place.first < place.entry.count:
+            if 0 <= number - place.first < place.pictures:
                 result: IntArray = self._decoded(place).levels[number - place.first]
                 return result
         raise IndexError(f"Picture {index} is not there: the archive has {len(self):,}.")
@@ -111,7 +116,7 @@ class Archive:
         """
         places = [place for place in self._places if place.first + place.entry.count > start]
         skipped, first = len(self._places) - len(places), places[0].first if places else 0
-        records = ((place.entry.count, self._read(place)) for place in places)
+        records = ((place.entry, self._read(place)) for place in places)
         for part in decode_records(self.codec, records, self._threads):
             yield replace(part, record=part.record + skipped, first=part.first + first)
 
@@ -132,7 +137,7 @@ class Archive:
         """Number of sub-pixels of all pictures, as the archive declares it."""
         integer_model = self.codec.integer_model
         sizes = [place.entry.size or (integer_model.height, integer_model.width) for place in self._places]
-        counts = [place.entry.count for place in self._places]
+        counts = [place.pictures for place in self._places]
         return integer_model.channels * sum(n * h * w for n, (h, w) in zip(counts, sizes, strict=True))
 
     @property
@@ -153,7 +158,8 @@ class Archive:
 
     def _decoded(self, place: _Place) -> Decoded:
         if self._last is None or self._last[0] != place.start:
-            (part,) = decode_records(self.codec, [(place.entry.count, self._read(place))])
+            places = [each for each in self._places if each.first == place.first]
+            (part,) = decode_records(self.codec, [(each.entry, self._read(each)) for each in places], self._threads)
             if part.error is not None:
                 raise part.error
             assert part.decoded is not None
@@ -173,7 +179,7 @@ class Archive:
                 result.append(error)
         return result
 
-    def _read(self, place: _Place) -> Found:
+    def _read(self, place: _Place) -> RecordOrError:
         """Read the record at a place, of a size that the model takes."""
         try:
             record = self._record(place)
@@ -201,8 +207,8 @@ class Archive:
             if entry.kind == METADATA:
                 self._add_metadata(file, start)
             else:
-                places.append(_Place(start, entry, first))
-                first += entry.count
+                places.append(_Place(start, entry, first - bool(entry.tile)))
+                first += places[-1].pictures
             start += entry.length
         return places
 
@@ -226,13 +232,13 @@ class Archive:
         file.seek(start)
         try:
             while (record := read_record(reader, self._prefix)) is not None:
-                entries.append(Entry(record.kind, record.count, reader.position - start, record.size))
+                entries.append(Entry(record.kind, record.count, reader.position - start, record.size, record.tile))
                 if record.kind == METADATA:
                     self._add_metadata(file, start)
                     file.seek(reader.position)
                 else:
-                    places.append(_Place(start, entries[-1], first))
-                    first += record.count
+                    places.append(_Place(start, entries[-1], first - bool(record.tile)))
+                    first += places[-1].pictures
                 start = reader.position
             read_index(reader, self._prefix, entries)
         except ArchiveError as error:

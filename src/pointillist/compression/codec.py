@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
 from pointillist.compression.range_coder import RangeEncoder
-from pointillist.compression.tiles import Tiling
+from pointillist.compression.tiles import Tiling, tiles_of
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
@@ -52,9 +52,13 @@ class Codec:
         exact: the model.
         order: name of the generation order; None for the usual one.
         labels: whether images have labels, which the model is conditioned on.
+        side: pixels of the side of the tiles of large pictures, each coded as a record; 0 for none.
     """
 
-    def __init__(self, integer_model: IntegerModel, order: str | None = None, *, labels: bool = False) -> None:
+    def __init__(
+        self, integer_model: IntegerModel, order: str | None = None, *, labels: bool = False, side: int = 0
+    ) -> None:
+        self.side = side
         self.integer_model, self.order, self.labels = integer_model, integer_model.order(order), labels
         self._precision = integer_model.program(self.order).head.precision
         self._classes = len(integer_model.classes)
@@ -67,7 +71,10 @@ class Codec:
         )
 
     def size(self, record: Record) -> tuple[int, int]:
-        """Height and width of the pictures of a record."""
+        """Height and width of the pictures of a record, or of its tile."""
+        if record.size is not None and record.tile is not None:
+            rows, columns = tiles_of(*record.size, self.side).box(record.tile)
+            return rows.stop - rows.start, columns.stop - columns.start
         return record.size or (self.integer_model.height, self.integer_model.width)
 
     def encode(self, levels: IntArray, labels: IntArray) -> Record:
@@ -88,6 +95,13 @@ class Codec:
         encoder.add_uniform(np.array([check_of(levels)]), CHECK)
         own = (height, width) == (self.integer_model.height, self.integer_model.width)
         return Record(PICTURES if own else SIZED, len(levels), encoder.finish(), None if own else (height, width))
+
+    def encode_tile(self, picture: IntArray, label: int, tile: int) -> Record:
+        """Code a tile of a large picture `[c, h, w]`."""
+        size = (picture.shape[1], picture.shape[2])
+        rows, columns = tiles_of(*size, self.side).box(tile)
+        record = self.encode(picture[None, :, rows, columns], np.array([label]))
+        return Record(SIZED, 1, record.content, size, tile)
 
     def decode(self, records: Sequence[Record]) -> list[Decoded | ArchiveError]:
         """Decode same-size records in lockstep. A damaged record does not affect the others.

@@ -1,8 +1,9 @@
 """The bytes of an archive: a header, records, an end with an index. Nothing here knows what a picture is.
 
     header   8B 50 58 | version << 4 and flags | first 4 bytes of the fingerprint of the program
-             flag 1: number of the generation order (var)
-    record   count << 2 and kind (var) | of kind 2: height, width (var) | length (var) | content | CRC-32C
+             flag 1: number of the generation order (var) | of version 2: side of a tile (var)
+    record   count << 2 and kind (var) | of kind 2: height, width (var), and where one exceeds the side of a tile the
+             number of the tile (var) | length (var) | content | CRC-32C
     end      0 | with several records: their number (var), and for each its fields before the length and its bytes
              (var) | CRC-32C | 3 bytes: length of the end, from its 0 on
 
@@ -17,14 +18,17 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import BinaryIO
 
 import google_crc32c
 
+from pointillist.compression.tiles import tiles_of
 from pointillist.errors import ArchiveError
 
 MAGIC = b"\x8bPX"
 VERSION = 1
+VERSION_OF_TILES = 2
 LABELS, ORDER = 2, 1
 """Flags: images have labels; the generation order is given."""
 END, PICTURES, SIZED, METADATA = range(4)
@@ -49,17 +53,20 @@ class Header:
         fingerprint: the first bytes of the fingerprint of the program.
         labels: whether images have labels.
         order: number of the generation order.
+        side: pixels of the side of a tile, of version 2; 0 for version 1, in which pictures are not cut.
     """
 
     fingerprint: bytes
     labels: bool = False
     order: int = 0
+    side: int = 0
 
     def encode(self) -> bytes:
         """Return its bytes."""
         flags = LABELS * self.labels | ORDER * (self.order > 0)
-        extra = encode_var(self.order) if self.order else b""
-        return MAGIC + bytes([VERSION << 4 | flags]) + self.fingerprint[:PREFIX] + extra
+        extra = (encode_var(self.order) if self.order else b"") + (encode_var(self.side) if self.side else b"")
+        version = VERSION_OF_TILES if self.side else VERSION
+        return MAGIC + bytes([version << 4 | flags]) + self.fingerprint[:PREFIX] + extra
 
 
 @dataclass(frozen=True)
@@ -71,16 +78,18 @@ class Record:
         count: number of pictures, or the kind of metadata.
         size: height and width of pictures of kind `SIZED`.
         content: the coded bytes.
+        tile: number of the tile of the picture that it holds; None for whole pictures.
     """
 
     kind: int
     count: int
     content: bytes
     size: tuple[int, int] | None = None
+    tile: int | None = None
 
     def encode(self, header: bytes) -> bytes:
         """Return its bytes."""
-        body = _encode_first(self.kind, self.count, self.size) + encode_var(len(self.content)) + self.content
+        body = _encode_first(self.kind, self.count, self.size, self.tile) + encode_var(len(self.content)) + self.content
         return body + _CRC.pack(crc32c(header + body))
 
 
@@ -89,7 +98,7 @@ class Entry:
     """A line of the index.
 
     Attributes:
-        kind, count, size: of the record.
+        kind, count, size, tile: of the record.
         length: its bytes.
     """
 
@@ -97,10 +106,11 @@ class Entry:
     count: int
     length: int
     size: tuple[int, int] | None = None
+    tile: int | None = None
 
     def encode(self) -> bytes:
         """Return its bytes."""
-        return _encode_first(self.kind, self.count, self.size) + encode_var(self.length)
+        return _encode_first(self.kind, self.count, self.size, self.tile) + encode_var(self.length)
 
 
 def encode_end(header: bytes, entries: Sequence[Entry]) -> bytes:
@@ -114,8 +124,9 @@ def encode_end(header: bytes, entries: Sequence[Entry]) -> bytes:
     return body + _CRC.pack(crc32c(header + body + tail)) + tail
 
 
-def _encode_first(kind: int, count: int, size: tuple[int, int] | None) -> bytes:
-    return encode_var(count << 2 | kind) + (b"" if size is None else encode_var(size[0]) + encode_var(size[1]))
+def _encode_first(kind: int, count: int, size: tuple[int, int] | None, tile: int | None) -> bytes:
+    further = (*(size or ()), *(() if tile is None else (tile,)))
+    return encode_var(count << 2 | kind) + b"".join(map(encode_var, further))
 
 
 def encode_var(value: int) -> bytes:
@@ -205,14 +216,17 @@ def read_header(source: Source) -> tuple[Header, bytes]:
     if source.take(len(MAGIC)) != MAGIC:
         raise ArchiveError(f"{source.name} is not an archive of pointillist: it does not begin like one.")
     (byte,) = source.take(1)
-    if byte >> 4 != VERSION or byte & 15 & ~(LABELS | ORDER):
+    if byte >> 4 not in (VERSION, VERSION_OF_TILES) or byte & 15 & ~(LABELS | ORDER):
         raise ArchiveError(
             f"{source.name} is an archive of version {byte >> 4}.{byte & 15}, which this release does not read: "
             "upgrade pointillist."
         )
     fingerprint = source.take(PREFIX)
     order = source.var() if byte & ORDER else 0
-    return Header(fingerprint, bool(byte & LABELS), order), bytes(source.marked)
+    side = source.var() if byte >> 4 == VERSION_OF_TILES else 0
+    if byte >> 4 == VERSION_OF_TILES and not side:
+        raise source.damaged("its tiles have no pixels")
+    return Header(fingerprint, bool(byte & LABELS), order, side), bytes(source.marked)
 
 
 def read_record(source: Source, header: bytes) -> Record | None:
@@ -222,7 +236,7 @@ def read_record(source: Source, header: bytes) -> Record | None:
         ArchiveError: if it is damaged or cut off.
     """
     source.mark()
-    kind, count, size = _read_first(source)
+    kind, count, size, tile = _read_first(source, header)
     if kind == END:
         if count:
             raise source.damaged("the end has a count")
@@ -234,14 +248,31 @@ def read_record(source: Source, header: bytes) -> Record | None:
     body = bytes(source.marked)
     if _CRC.unpack(source.take(_CRC.size))[0] != crc32c(header + body):
         raise source.damaged("a checksum is wrong")
-    return Record(kind, count, content, size)
+    return Record(kind, count, content, size, tile)
 
 
-def _read_first(source: Source) -> tuple[int, int, tuple[int, int] | None]:
-    """Read the kind of a record, its count, and the size of its pictures if it is given."""
+def _read_first(source: Source, header: bytes) -> tuple[int, int, tuple[int, int] | None, int | None]:
+    """Read the kind of a record, its count, the size of its pictures if it is given, and the number of a tile.
+
+    Raises:
+        ArchiveError: if there is no such tile.
+    """
     first = source.var()
-    kind = first & 3
-    return kind, first >> 2, (source.var(), source.var()) if kind == SIZED else None
+    if first & 3 != SIZED:
+        return first & 3, first >> 2, None, None
+    size, side = (source.var(), source.var()), _side_of(header)
+    if not side or max(size) <= side or not min(size):
+        return SIZED, first >> 2, size, None
+    tile = source.var()
+    if first >> 2 != 1 or tile >= tiles_of(*size, side).count:
+        raise source.damaged("the number of a tile")
+    return SIZED, 1, size, tile
+
+
+@cache
+def _side_of(header: bytes) -> int:
+    """Return the side of a tile of an archive with a header."""
+    return read_header(Source(io.BytesIO(header), "The archive"))[0].side
 
 
 def read_index(source: Source, header: bytes, records: Sequence[Entry]) -> None:
@@ -270,8 +301,8 @@ def parse_index(name: str, data: bytes, header: bytes) -> list[Entry] | None:
             return None
         entries = []
         for _ in range(source.var()):
-            kind, count, size = _read_first(source)
-            entries.append(Entry(kind, count, source.var(), size))
+            kind, count, size, tile = _read_first(source, header)
+            entries.append(Entry(kind, count, source.var(), size, tile))
         return entries if source.at_end() else None
     except ArchiveError:
         return None

@@ -25,8 +25,8 @@ class Extraction:
     """Result of unpacking an archive.
 
     Attributes:
-        written: number of pictures.
-        lost: number of pictures that are damaged, as far as it is known.
+        written: number of pictures; a large one of which a tile is lost has level 0 there.
+        lost: number of pictures that are damaged as a whole, as far as it is known.
         damage: why.
     """
 
@@ -75,12 +75,13 @@ def extract(
             metadata |= event
         elif isinstance(event, ArchiveError):
             result.damage.append(event)
-        elif event.error is not None:
-            result.damage.append(event.error)
-            result.lost += event.count
         else:
             assert writer is not None
-            for number, levels in enumerate(event.decoded.levels if event.decoded else (), start=event.first):
+            if event.error is not None:
+                result.damage.append(event.error)
+                result.lost += event.count if event.decoded is None else 0
+            show = event.decoded is not None and (event.error is None or salvage)
+            for number, levels in enumerate(event.decoded.levels if show and event.decoded else (), start=event.first):
                 if number < start:
                     continue
                 writer.write(number, levels, metadata)

@@ -31,12 +31,14 @@ class Inputs:
         metadata: what the archive keeps in addition to the levels.
         count: number of pictures.
         bytes: of the files.
+        largest: rows or columns of the largest picture.
         left_out: endings of the files in the folders that are not pictures, with their numbers; empty for none.
     """
 
     metadata: dict[str, Any]
     count: int
     bytes: int
+    largest: int
     _read: Any
     left_out: str = ""
 
@@ -61,7 +63,11 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
             raise DataError(f"{paths[0]} and other files are given: compress an array of images by itself.")
         return _open_array(paths[0], image, model)
     result = list_inputs(paths)
-    files = [read_levels(path, name, image)[1] for path, name in result]
+    files, largest = [], 0
+    for path, name in result:
+        levels, file = read_levels(path, name, image)
+        files.append(file)
+        largest = max(largest, *levels.shape[1:])
     pictures = {path for path, _ in result}
     others = (file for path in paths if path.is_dir() for file in list_files(path) if file not in pictures)
     hidden = sum(count_hidden(path) for path in paths if path.is_dir())
@@ -69,6 +75,7 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
         {"model": model, "files": [file.to_json() for file in files]},
         len(result),
         sum(path.stat().st_size for path, _ in result),
+        largest,
         lambda: (read_levels(path, name, image)[0] for path, name in result),
         ", ".join(filter(None, [count_kinds(others), f"{hidden:,} hidden" if hidden else ""])),
     )
@@ -153,7 +160,7 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     metadata = {"model": model, "array": "pictures" if pictures else "levels"}
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
-    return Inputs(metadata, len(values), path.stat().st_size, read)
+    return Inputs(metadata, len(values), path.stat().st_size, max(values.shape[2:]), read)
 
 
 def _is_held(values: np.ndarray, levels: int) -> bool:

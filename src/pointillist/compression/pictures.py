@@ -101,7 +101,7 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
             f"{name} has the colour {tuple(rgba[row, column].tolist())} at row {row}, column {column}, which the model "
             f"of {image} does not hold exactly: convert the picture first, or use a model of its colours."
         )
-    return levels.astype(np.int64)
+    return levels
 
 
 def to_rgba(levels: IntArray, image: ImageSpec) -> UInt8[np.ndarray, "h w 4"]:
@@ -109,7 +109,7 @@ def to_rgba(levels: IntArray, image: ImageSpec) -> UInt8[np.ndarray, "h w 4"]:
     if image.mode == "palette":
         colours: np.ndarray = np.asarray(image.palette, np.uint8)[levels[0]]
         return colours
-    values = dequantise(np.asarray(levels, np.int64), image.levels).transpose(1, 2, 0)
+    values = dequantise(np.asarray(levels), image.levels).transpose(1, 2, 0)
     values = np.repeat(values, 3, -1) if image.channels == 1 else values
     opaque = np.full((*values.shape[:2], 4 - values.shape[2]), 255, np.uint8)
     return np.concatenate([values, opaque], -1)

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pointillist.compression.codec import TOGETHER, Codec, Decoded
 from pointillist.compression.container import (
     METADATA,
@@ -21,13 +23,14 @@ from pointillist.compression.container import (
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
 from pointillist.compression.threads import in_threads
+from pointillist.compression.tiles import tiles_of
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
 
 MAX_SUB_PIXELS = 1 << 28
 """Most sub-pixels of a record: an archive can declare any number, whatever its size."""
 
-Found = Record | ArchiveError
+RecordOrError = Record | ArchiveError
 """A record, or why it cannot be read."""
 
 
@@ -39,8 +42,8 @@ class Part:
         record: number of their record, from 0.
         first: number of the first one.
         count: how many; 0 where that is unknown.
-        decoded: levels and labels; None if they are lost.
-        error: why they are lost; None if they are not.
+        decoded: levels and labels; None if they are lost. Of a large picture, a tile that is lost has level 0.
+        error: why they, or a tile of them, are lost; None if they are not.
     """
 
     record: int
@@ -59,7 +62,7 @@ def open_codec(header: Header, integer_model: IntegerModel) -> Codec:
     names = list(integer_model.orders)
     if header.order >= len(names) or (header.labels and not integer_model.classes):
         raise ArchiveError("The header of the archive does not fit its model: the archive is damaged.")
-    return Codec(integer_model, names[header.order], labels=header.labels)
+    return Codec(integer_model, names[header.order], labels=header.labels, side=header.side)
 
 
 def stream(
@@ -78,14 +81,14 @@ def stream(
     entries: list[Entry] = []
     waiting: list[dict[str, Any]] = []
 
-    def pictures() -> Iterator[tuple[int, Found]]:
+    def pictures() -> Iterator[tuple[Entry, RecordOrError]]:
         while (record := read_record(source, prefix)) is not None:
-            entries.append(Entry(record.kind, record.count, len(source.marked), record.size))
+            entries.append(Entry(record.kind, record.count, len(source.marked), record.size, record.tile))
             if record.kind == METADATA:
                 waiting.append(decode_metadata(record, name))
             else:
                 check_size(codec, record)
-                yield record.count, record
+                yield entries[-1], record
 
     for part in decode_records(codec, pictures(), threads):
         while waiting:  # read before this part
@@ -95,18 +98,67 @@ def stream(
     read_index(source, prefix, entries)
 
 
-def decode_records(codec: Codec, records: Iterable[tuple[int, Found]], threads: int = 1) -> Iterator[Part]:
-    """Decode records, several in lockstep in each thread.
+def decode_records(codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int = 1) -> Iterator[Part]:
+    """Decode records, several at once in each thread, and join the tiles of a large picture.
 
     Args:
-        records: the number of pictures, 0 if unknown, and the record or why it cannot be read.
+        records: the line of the index, and the record or why it cannot be read.
     """
-    number = first = 0
-    for group in _grouped(codec, records, threads):
-        for (count, _), outcome in zip(group, _decode(codec, [result for _, result in group], threads), strict=True):
-            lost = outcome if isinstance(outcome, ArchiveError) else None
-            yield Part(number, first, count, None if isinstance(outcome, ArchiveError) else outcome, lost)
-            number, first = number + 1, first + count
+    first = 0
+    joined: TiledPicture | None = None
+    for number, (entry, outcome) in enumerate(_outcomes(codec, records, threads)):
+        if joined is not None and (entry.size != joined.size or entry.tile != joined.due):
+            yield joined.part(first)
+            first, joined = first + 1, None
+        if entry.tile is not None and entry.size is not None:
+            joined = joined or TiledPicture(codec, entry.size, number)
+            joined.add(entry.tile, outcome)
+            continue
+        lost = outcome if isinstance(outcome, ArchiveError) else None
+        yield Part(number, first, entry.count, None if isinstance(outcome, ArchiveError) else outcome, lost)
+        first += entry.count
+    if joined is not None:
+        yield joined.part(first)
+
+
+class TiledPicture:
+    """A large picture of which tiles are decoded, one after the other.
+
+    Attributes:
+        size: height and width.
+        due: number of the next tile; None after the last one.
+    """
+
+    def __init__(self, codec: Codec, size: tuple[int, int], record: int) -> None:
+        self.size, self._record, self._tiling = size, record, tiles_of(*size, codec.side)
+        self.due: int | None = 0
+        integer_model = codec.integer_model
+        shape = (1, integer_model.channels, *size)
+        self._levels = np.zeros(shape, np.min_scalar_type(integer_model.levels - 1))
+        self._label, self._lost = -1, dict.fromkeys(range(self._tiling.count), "it is missing")
+
+    def add(self, tile: int, outcome: Decoded | ArchiveError) -> None:
+        """Add a tile."""
+        self.due = tile + 1 if tile + 1 < self._tiling.count else None
+        if isinstance(outcome, ArchiveError):
+            self._lost[tile] = str(outcome)
+            return
+        rows, columns = self._tiling.box(tile)
+        self._levels[..., rows, columns] = outcome.levels
+        self._label = int(outcome.labels[0])
+        del self._lost[tile]
+
+    def part(self, number: int) -> Part:
+        """Return the picture; its error names the first tile that is lost."""
+        error = None
+        for tile, reason in list(self._lost.items())[:1]:
+            rows, columns = self._tiling.box(tile)
+            error = ArchiveError(
+                f"Picture {number} lacks {len(self._lost):,} of its {self._tiling.count:,} tiles, the first in rows "
+                f"{rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}: {reason}"
+            )
+        whole = len(self._lost) < self._tiling.count
+        return Part(self._record, number, 1, Decoded(self._levels, np.array([self._label])) if whole else None, error)
 
 
 def check_size(codec: Codec, record: Record) -> None:
@@ -115,7 +167,7 @@ def check_size(codec: Codec, record: Record) -> None:
     Raises:
         ArchiveError: if it has too many pixels, or none.
     """
-    height, width = codec.size(record)
+    height, width = record.size or codec.size(record)
     declared = record.count * codec.integer_model.channels * height * width
     if not 0 < declared <= MAX_SUB_PIXELS:
         raise ArchiveError(
@@ -124,24 +176,35 @@ def check_size(codec: Codec, record: Record) -> None:
         )
 
 
-def _grouped(codec: Codec, records: Iterable[tuple[int, Found]], threads: int) -> Iterator[list[tuple[int, Found]]]:
-    """Collect consecutive records of pictures of one size."""
-    group: list[tuple[int, Found]] = []
+def _outcomes(
+    codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int
+) -> Iterator[tuple[Entry, Decoded | ArchiveError]]:
+    for group in _grouped(codec, records, threads):
+        outcomes = _decode(codec, [result for _, result in group], threads)
+        yield from zip([entry for entry, _ in group], outcomes, strict=True)
+
+
+def _grouped(
+    codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int
+) -> Iterator[list[tuple[Entry, RecordOrError]]]:
+    """Collect consecutive records of pictures of one size; of large ones as many as there are threads."""
+    group: list[tuple[Entry, RecordOrError]] = []
     held: tuple[tuple[int, int], int] | None = None  # size of the pictures, and sub-pixels of the group
-    for count, result in records:
+    for entry, result in records:
         if isinstance(result, Record):
             size = codec.size(result)
-            area = count * codec.integer_model.channels * size[0] * size[1]
-            if held is not None and (size != held[0] or held[1] + area > TOGETHER * threads):
+            area = entry.count * codec.integer_model.channels * size[0] * size[1]
+            most = max(TOGETHER, area if entry.tile is not None else 0) * threads
+            if held is not None and (size != held[0] or held[1] + area > most):
                 yield group
                 group, held = [], None
             held = (size, area + (held[1] if held else 0))
-        group.append((count, result))
+        group.append((entry, result))
     if group:
         yield group
 
 
-def _decode(codec: Codec, group: Sequence[Found], threads: int) -> list[Decoded | ArchiveError]:
+def _decode(codec: Codec, group: Sequence[RecordOrError], threads: int) -> list[Decoded | ArchiveError]:
     whole = [result for result in group if isinstance(result, Record)]
     outcomes = iter(list(in_threads(codec.decode, whole, threads)))
     return [result if isinstance(result, ArchiveError) else next(outcomes) for result in group]

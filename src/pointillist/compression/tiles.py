@@ -1,4 +1,4 @@
-"""Pictures of another size than a model knows, as tiles of its size; what lies beyond a picture is not coded."""
+"""Pictures as tiles: of the size of a model that knows one size only, or parts of a large picture."""
 
 from __future__ import annotations
 
@@ -50,3 +50,20 @@ class Tiling:
     def inside(self) -> NDArray[np.bool_]:
         """Return the pixels of the tiles of a picture that belong to it, `[count, 1, th, tw]`."""
         return self.split(np.ones((1, 1, self.height, self.width), np.uint8)) > 0
+
+    def box(self, tile: int) -> tuple[slice, slice]:
+        """Return the rows and columns of the part of a picture that a tile holds."""
+        row, column = divmod(tile, self.grid[1])
+        (th, tw), (top, left) = self.tile, (row * self.tile[0], column * self.tile[1])
+        return slice(top, min(top + th, self.height)), slice(left, min(left + tw, self.width))
+
+
+def tiles_of(height: int, width: int, side: int) -> Tiling:
+    """Return how a large picture is cut into tiles of nearly one size, none larger than a square of `side` pixels.
+
+    ```python
+    tiles_of(512, 768, 512).tile  # (512, 384)
+    ```
+    """
+    rows, columns = -(-height // side), -(-width // side)
+    return Tiling(height, width, (-(-height // rows), -(-width // columns)))

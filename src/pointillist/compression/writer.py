@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,14 @@ from pointillist.compression.container import BinaryFile, Entry, Header, Record,
 from pointillist.compression.metadata import encode_metadata
 from pointillist.compression.models import as_integer_model, prefix_of
 from pointillist.compression.threads import in_threads
+from pointillist.compression.tiles import tiles_of
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, EngineError
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
+SIDE = 512
+"""Pixels of the side of a tile of a large picture: one that is damaged loses no other, and threads share them."""
 
 
 class ArchiveWriter:
@@ -38,6 +41,8 @@ class ArchiveWriter:
             None for as many as have `SUB_PIXELS` sub-pixels.
         verify: decode everything again, and compare.
         threads: threads that share the work; the archive is the same for any number.
+        tiles: whether pictures larger than `SIDE` are cut into tiles: version 2 of the format. A model that knows one
+            size only cuts pictures by its size.
 
     """
 
@@ -51,6 +56,7 @@ class ArchiveWriter:
         per_record: int | None = None,
         verify: bool = True,
         threads: int = 1,
+        tiles: bool = False,
     ) -> None:
         integer_model = as_integer_model(model)
         if per_record is not None and per_record < 1:
@@ -58,7 +64,8 @@ class ArchiveWriter:
         if labels and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record
-        self._codec = Codec(integer_model, order, labels=labels)
+        side = SIDE if tiles and not integer_model.fixed_size else 0
+        self._codec = Codec(integer_model, order, labels=labels, side=side)
         self._records = RecordWriter(file, header_of(self._codec))
         self._waiting: list[tuple[IntArray, int]] = []
 
@@ -74,13 +81,21 @@ class ArchiveWriter:
         if kind is None:
             self.close()
 
-    def add(self, levels: IntArray, label: int = -1) -> None:
+    def add(self, levels: IntArray, label: int = -1, on_share: Callable[[float], None] | None = None) -> None:
         """Add a picture, `[c, h, w]`.
+
+        Args:
+            label: its class, -1 for none.
+            on_share: called with the share of a large picture that is coded.
 
         Raises:
             ShapeError: if it does not fit the model.
         """
         self._codec.integer_model.check_levels(levels[None])
+        if self._codec.side and max(levels.shape[1:]) > self._codec.side:
+            self._flush()
+            self._add_tiles(levels, label, on_share)
+            return
         if self._waiting and self._waiting[0][0].shape != levels.shape:
             self._flush()
         self._waiting.append((levels, label))
@@ -96,6 +111,16 @@ class ArchiveWriter:
         """Write what is waiting and the end; the file stays open."""
         self._flush()
         self._records.end()
+
+    def _add_tiles(self, levels: IntArray, label: int, on_share: Callable[[float], None] | None) -> None:
+        """Code the tiles of a large picture, each thread one at a time."""
+        count = tiles_of(levels.shape[1], levels.shape[2], self._codec.side).count
+        code = partial(encode_tiles, self._codec, levels, label, verify=self._verify)
+        for start in range(0, count, self._threads):
+            for record in in_threads(code, range(start, min(start + self._threads, count)), self._threads):
+                self._records.write(record)
+            if on_share is not None:
+                on_share(min(start + self._threads, count) / count)
 
     def _at_once(self, levels: IntArray) -> int:
         each = pictures_of(levels.size, self._per_record)
@@ -134,7 +159,7 @@ class RecordWriter:
     def write(self, record: Record) -> None:
         """Write a record."""
         encoded = record.encode(self._header)
-        self._entries.append(Entry(record.kind, record.count, len(encoded), record.size))
+        self._entries.append(Entry(record.kind, record.count, len(encoded), record.size, record.tile))
         self._put(encoded)
 
     def end(self) -> None:
@@ -149,7 +174,7 @@ class RecordWriter:
 def header_of(codec: Codec) -> bytes:
     """Return the header of an archive of a codec."""
     number = list(codec.integer_model.orders).index(codec.order.name)
-    return Header(prefix_of(codec.integer_model), codec.labels, number).encode()
+    return Header(prefix_of(codec.integer_model), codec.labels, number, codec.side).encode()
 
 
 def pictures_of(sub_pixels: int, per_record: int | None) -> int:
@@ -167,10 +192,26 @@ def encode_records(
         ShapeError: if they do not fit the model.
     """
     records = [codec.encode(levels[part], labels[part]) for part in parts]
-    for part, result in zip(parts, codec.decode(records) if verify else (), strict=False):
-        if isinstance(result, ArchiveError) or not np.array_equal(result.levels, levels[part]):
+    if verify:
+        _verify(codec, records, [levels[part] for part in parts])
+    return records
+
+
+def encode_tiles(
+    codec: Codec, picture: IntArray, label: int, tiles: Sequence[int], *, verify: bool = True
+) -> list[Record]:
+    """Code tiles of a large picture `[c, h, w]`, each as a record; see `encode_records`."""
+    records = [codec.encode_tile(picture, label, tile) for tile in tiles]
+    boxes = [tiles_of(picture.shape[1], picture.shape[2], codec.side).box(tile) for tile in tiles]
+    for record, box in zip(records if verify else (), boxes, strict=False):
+        _verify(codec, [record], [picture[None, :, box[0], box[1]]])
+    return records
+
+
+def _verify(codec: Codec, records: Sequence[Record], levels: Sequence[IntArray]) -> None:
+    for expected, result in zip(levels, codec.decode(records), strict=True):
+        if isinstance(result, ArchiveError) or not np.array_equal(result.levels, expected):
             raise EngineError(
                 "What was coded does not decode to the same pixels on this machine, and nothing was lost: please "
                 "report this model."
             )
-    return records

@@ -37,7 +37,7 @@ class Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._alone = False
-        self._done = 0
+        self._done: float = 0
         self._guard = threading.Lock()
         self._timer: threading.Timer | None = None
 
@@ -61,7 +61,7 @@ class Bar:
         if self._alone:
             _busy.release()
 
-    def show(self, done: int) -> None:
+    def show(self, done: float) -> None:
         """Show that `done` of the total are finished."""
         self._done = done
         with self._guard:
@@ -87,7 +87,7 @@ class Bar:
         times = (TimeElapsedColumn(), TextColumn("ETA"), Remaining())
         self._progress = Progress(*columns, *times, console=Console(stderr=True), transient=True)
         self._progress.start()
-        self._task = self._progress.add_task(self.description, total=self.total or None, completed=self._done)
+        self._task = self._progress.add_task(self.description, total=self.total or None, completed=int(self._done))
 
 
 @contextmanager

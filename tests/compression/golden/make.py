@@ -1,7 +1,7 @@
 """Make the golden archives: `python -m tests.compression.golden.make`, once for each version of the format.
 
 They are of the golden integer models (`tests/integer/golden`): one image, many in several records, other sizes, labels,
-another order. They must decode for ever; `images.npz` holds to what.
+another order, tiles. They must decode for ever; `images.npz` holds to what.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {
     "attention": ("pixelsnail", {"count": 2}),
     "binary": ("row-lstm", {"count": 5}),
     "recurrence": ("diagonal-bilstm", {"count": 2}),
+    "tiles": ("local-gain-few", {"count": 2, "size": (2, 515)}),
 }
 """Model of each archive; number and size of its images, and arguments of `compress`."""
 
@@ -40,7 +41,7 @@ def images_of(name: str) -> np.ndarray:
     size = settings.get("size", (integer_model.height, integer_model.width))
     x = rng.integers(0, integer_model.levels, (settings["count"], integer_model.channels, *size))
     x[rng.random(x.shape) < 0.5] = 1
-    return x
+    return np.sort(x) if name == "tiles" else x  # smooth, for a local gain
 
 
 def archive_of(name: str, images: np.ndarray) -> bytes:
@@ -65,12 +66,20 @@ def archive_with_metadata(images: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+def stored_images(name: str) -> np.ndarray:
+    """Read the images of an archive; those of version 2 have a file of their own."""
+    with np.load(HERE / (f"{name}.npz" if name == "tiles" else "images.npz")) as images:
+        result: np.ndarray = images[name].astype(np.int64)
+    return result
+
+
 def main() -> None:
-    """Write everything."""
+    """Write everything of version 1, and of version 2 the archive `tiles`."""
     images = {name: images_of(name) for name in ARCHIVES}
     for name, x in images.items():
         (HERE / f"{name}.pxl").write_bytes(archive_of(name, x))
     (HERE / "metadata.pxl").write_bytes(archive_with_metadata(images["one"]))
+    np.savez_compressed(HERE / "tiles.npz", tiles=images.pop("tiles").astype(np.uint8))
     np.savez_compressed(HERE / "images.npz", **{name: x.astype(np.uint8) for name, x in images.items()})
 
 

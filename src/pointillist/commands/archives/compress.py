@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -37,7 +38,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     from pointillist.compression.api import resolve_labels
     from pointillist.compression.files import open_inputs
     from pointillist.compression.models import as_integer_model, image_of
-    from pointillist.compression.writer import ArchiveWriter
+    from pointillist.compression.writer import SIDE, ArchiveWriter
     from pointillist.system import available_cores
 
     out = settings.out
@@ -47,6 +48,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     labels = resolve_labels(integer_model, settings.label, 1)
     coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
     coding |= {"order": settings.order, "labels": labels is not None, "threads": settings.threads or available_cores()}
+    coding["tiles"] = inputs.largest > SIDE
     started, sub_pixels = time.perf_counter(), 0
     with (
         _opened(out) as file,
@@ -54,7 +56,7 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
     ):
         archive.add_metadata(inputs.metadata)
         for done, levels in enumerate(inputs):
-            archive.add(levels, -1 if labels is None else labels[0])
+            archive.add(levels, -1 if labels is None else labels[0], partial(_show_share, bar, done))
             sub_pixels += levels.size
             bar.show(done)
     facts = {
@@ -70,6 +72,10 @@ def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
         "out": out,
     }
     return None if out == STANDARD else Report(facts, _lines(facts))
+
+
+def _show_share(bar: Bar, done: int, share: float) -> None:
+    bar.show(done + share)
 
 
 @contextmanager
