@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 from playwright.sync_api import Page, expect
 
 import pointillist as pt
-from pointillist.studio.service import StudioService
+from pointillist.studio.reproduce import read_manifest, reproduce
+from pointillist.studio.service import LIMITS, StudioService
 from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
@@ -21,6 +23,7 @@ from tests.e2e.helpers import (
     paint_and_stop,
     pixels,
     point,
+    saved,
     wait_for_frame,
     wait_until_painted,
 )
@@ -42,7 +45,7 @@ def fill(page: Page) -> None:
 
 
 def test_erase_and_fill(page: Page, service: StudioService) -> None:
-    """The candidates are those of `inpaint`, the likeliest first and applied; another is chosen; undo goes back."""
+    """The candidates are those of `inpaint` as drawn, the first applied; another is chosen; undo goes back."""
     model = service.models[DIGITS].model
     paint(page, seed=4)
     page.keyboard.press("e")
@@ -56,13 +59,14 @@ def test_erase_and_fill(page: Page, service: StudioService) -> None:
     fill(page)
     before = pt.sample(model, 1, seed=4).levels[0].numpy()
     expected = pt.inpaint(model, before, known, 8, seed=6)
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[0, 0].numpy()))
+    drawn = np.argsort(expected.numbers.numpy())  # the first that was drawn is applied, not the likeliest
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[drawn[0], 0].numpy()))
     candidates = page.get_by_role("radiogroup", name="Candidates").get_by_role("radio")
     expect(candidates).to_have_count(8)
     expect(page.locator(".fill-panel .note")).to_contain_text("By Sequential Monte Carlo: what follows the hole counts")
     candidates.nth(5).click()
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[5, 0].numpy()))
     expect(candidates.nth(5)).to_have_attribute("aria-checked", "true")
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected.levels[drawn[5], 0].numpy()))
     expect(page.locator(".thumbnails canvas")).to_have_count(2)
     page.keyboard.press("Control+z")
     np.testing.assert_array_equal(pixels(page), hole)
@@ -181,3 +185,39 @@ def outline(page: Page) -> tuple[int, ...]:
     scale = image["width"] / 8
     box = (mark["y"] - image["y"], mark["x"] - image["x"], mark["height"], mark["width"])
     return tuple(round(side / scale) for side in box)
+
+
+def test_paint_completes_what_is_drawn(page: Page, service: StudioService, tmp_path: Path) -> None:
+    """The stroke is kept to the bit; the file can be painted again; New empties, and keeps a drawing in the gallery."""
+    page.keyboard.press("b")
+    drag(page, (2, 1), (2, 6))
+    stroke = pixels(page)[..., 3] == 255
+    assert stroke.sum() == 6
+    expect(page.locator(".go .note")).to_have_text("Paint completes what is on the canvas.")
+    page.get_by_role("button", name="New", exact=True).click()
+    assert (pixels(page)[..., 3] == 0).all()
+    expect(page.locator(".thumbnails .drawing")).to_have_count(1)
+    page.keyboard.press("Control+z")
+    page.get_by_label("Seed", exact=True).fill("6")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    expect(page.locator(".fill-panel")).to_be_visible()
+    wait_for_frame(page)
+    painted = pixels(page)
+    assert (painted[..., 3] == 255).all()
+    assert (painted[stroke][:, 0] == 255).all()
+    expect(page.get_by_role("button", name="GIF", exact=True)).to_be_enabled()
+    expect(page.locator(".image-summary")).to_contain_text("Where the bits go (the 58 pixels painted last)")
+    page.get_by_role("button", name="Differences").click()
+    expect(page.locator(".legend")).to_contain_text("chance that two candidates differ")
+    path = saved(page, "PNG", tmp_path)
+    entry = service.models[DIGITS]
+    assert all(reproduce(entry.model, entry.sha256, read_manifest(path), LIMITS).identical)
+    before = page.locator(".thumbnails canvas").count()
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a picture or a manifest").click()
+    chooser.value.set_files(path)
+    expect(page.get_by_role("alert")).to_contain_text("Identical to the bit")
+    np.testing.assert_array_equal(pixels(page), painted)
+    assert page.locator(".thumbnails canvas").count() == before
+    again = saved(page, "PNG", tmp_path)
+    assert read_manifest(again) == read_manifest(path)

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
+from pointillist.studio.http.server import Server
 from pointillist.studio.reproduce import read_manifest
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
+    COLOURS,
     DIGITS,
     RGB,
     choose_model,
     grey,
     paint,
     pixels,
+    point,
     press_in_menu,
     saved,
     saved_atlas,
     wait_until_painted,
 )
+from tests.e2e.helpers import opened as opened_elsewhere
 
 
 def kept(page: Page) -> None:
@@ -95,7 +100,8 @@ def test_an_image_gives_its_settings_back(page: Page, service: StudioService, tm
     expect(page.get_by_label("Seed", exact=True)).to_have_value("8")
     expect(page.get_by_role("group", name="Label").get_by_role("radio", name="2", exact=True)).to_be_checked()
     page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page, 3)
+    expect(page.get_by_role("alert")).to_contain_text("The same seed and settings paint the same image")
+    wait_until_painted(page, 1)
     np.testing.assert_array_equal(pixels(page), expected)
     choose_model(page, RGB)
     page.locator(".thumbnails button").first.click()
@@ -154,3 +160,52 @@ def test_an_image_is_deleted_after_a_question(page: Page) -> None:
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".thumbnails canvas")).to_have_count(1)
+
+
+def test_each_model_keeps_its_draft_and_undo_survives_a_reload(page: Page) -> None:
+    """Canvas, prompt and settings of a model are there when one comes back to it, also after a reload."""
+    page.keyboard.press("b")
+    page.mouse.click(*point(page, 2, 2))
+    page.mouse.click(*point(page, 5, 5))
+    drawn = pixels(page)
+    page.get_by_label("Temperature, as a number").fill("0.7")
+    choose_model(page, COLOURS)
+    assert not np.array_equal(pixels(page), drawn)
+    expect(page.get_by_label("Temperature, as a number")).to_have_value("1")
+    kept(page)
+    page.reload()
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    expect(page.get_by_label("Model", exact=True)).to_have_value(COLOURS)
+    choose_model(page, DIGITS)
+    np.testing.assert_array_equal(pixels(page), drawn)
+    expect(page.get_by_label("Temperature, as a number")).to_have_value("0.7")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Control+z")
+    assert (pixels(page)[..., 3] == 255).sum() == 1
+    page.keyboard.press("Control+y")
+    np.testing.assert_array_equal(pixels(page), drawn)
+
+
+def test_a_link_is_the_state(browser: Browser, studio: Server, page: Page) -> None:
+    """Another browser that opens the address paints the same; the back button goes back; a link can be copied."""
+    paint(page, seed=8, label="2")
+    first = pixels(page)
+    paint(page, seed=9, label="3")
+    second = pixels(page)
+    expect(page).to_have_url(re.compile("seed=9"))
+    link = page.url
+    assert "label=3" in link
+    page.evaluate("history.back()")
+    expect(page).to_have_url(re.compile("seed=8"))
+    wait_until_painted(page, 2)
+    np.testing.assert_array_equal(pixels(page), first)
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("8")
+    page.get_by_role("button", name="Link").click()
+    expect(page.get_by_role("alert")).to_contain_text(re.compile("link is copied|The link: http"))
+    with opened_elsewhere(browser, link) as other:
+        other.get_by_label("Speed", exact=True).select_option("Infinity")
+        wait_until_painted(other, 1)
+        np.testing.assert_array_equal(pixels(other), second)
+    with opened_elsewhere(browser, studio.url + "#model=nosuch&seed=1") as other:
+        expect(other.get_by_role("alert")).to_contain_text("a painting of nosuch, which is not open here")

@@ -90,9 +90,12 @@ def test_the_tour_goes_with_the_user(page: Page) -> None:
     tour = page.get_by_role("region", name="Tour")
     expect(tour).to_contain_text("Press Paint and watch.")
     expect(tour.get_by_role("button", name="Skip")).to_be_visible()
+    pointed = page.locator(".pointed")
+    expect(pointed).to_have_text("Paint")
     paint(page, seed=3)
     tour.get_by_role("button", name="Next").click()
-    expect(tour).to_contain_text("2 of 8")
+    expect(pointed).to_have_class(re.compile("play"))
+    expect(tour).to_contain_text("2 of 10")
     tour.get_by_role("button", name=re.compile("Next|Skip")).click()
     page.get_by_role("button", name="Surprise").click()
     tour.get_by_role("button", name="Next").click()
@@ -100,9 +103,10 @@ def test_the_tour_goes_with_the_user(page: Page) -> None:
     page.mouse.click(*point(page, 3, 3))
     expect(tour.get_by_role("button", name="Next")).to_be_visible()
     tour.get_by_role("button", name="Back").click()
-    expect(tour).to_contain_text("3 of 8")
+    expect(tour).to_contain_text("3 of 10")
     tour.get_by_role("button", name="End the tour").click()
     expect(tour).to_be_hidden()
+    expect(pointed).to_have_count(0)
 
 
 def test_terms_explain_themselves(page: Page) -> None:

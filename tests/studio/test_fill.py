@@ -42,17 +42,16 @@ def image_of(service: StudioService, model: str) -> np.ndarray:
     return pt.sample(service.models[model].model, 1, seed=3).levels[0].numpy()
 
 
-def test_candidates_keep_what_is_known_and_come_best_first(client: TestClient, service: StudioService) -> None:
+def test_candidates_keep_what_is_known_and_come_as_they_were_drawn(client: TestClient, service: StudioService) -> None:
     """They are those of `inpaint`, by Sequential Monte Carlo where the hole is in the middle."""
     levels = image_of(service, RGB)
     known = np.ones((4, 5), bool)
     known[1:3, 1:3] = False
     found = ask(client, RGB, levels, known, candidates=4, seed=5, conditions={"label": "cat"})
     expected = pt.inpaint(service.models[RGB].model, levels, known, 4, seed=5, label="cat")
-    images = np.stack([decoded(one["levels"]) for one in found["candidates"]])
-    np.testing.assert_array_equal(images, expected.levels.numpy())
-    bits = [one["bits"] for one in found["candidates"]]
-    assert bits == sorted(bits)
+    images = np.stack([decoded(one["image"]["levels"]) for one in found["candidates"]])
+    assert [one["number"] for one in found["candidates"]] == [0, 1, 2, 3]
+    np.testing.assert_array_equal(images[expected.numbers.numpy()], expected.levels.numpy())
     assert found["method"] == "smc"
     assert not found["exact"]
     assert found["message"].startswith("By Sequential Monte Carlo")
@@ -103,7 +102,7 @@ def test_levels_are_restricted_by_region(client: TestClient, service: StudioServ
     allowed = [{"region": encoded(left), "levels": [2]}, {"region": encoded(right), "levels": [0, 3]}]
     found = ask(client, PALETTE, levels, known, candidates=3, seed=1, allowed=allowed)
     for one in found["candidates"]:
-        image = decoded(one["levels"])[0]
+        image = decoded(one["image"]["levels"])[0]
         assert (image[:, :2] == 2).all()
         assert set(np.unique(image[:, 2:])) <= {0, 3}
 
@@ -121,7 +120,7 @@ def test_a_larger_canvas_is_filled_in_windows() -> None:
     try:
         found = fixed.fill(RGB, schemas.FillRequest(start=start_of(levels, known), candidates=2, seed=1))
         for one in found.candidates:
-            image = one.levels.array()
+            image = one.image.levels.array()
             assert image.shape == (1, 6, 7)
             np.testing.assert_array_equal(image[:, known == 1], levels[:, known == 1])
         assert "windows" in found.message

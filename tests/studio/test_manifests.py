@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from fastapi.testclient import TestClient
 
+from pointillist.studio.reproduce import read_manifest, reproduce
+from pointillist.studio.service import LIMITS, StudioService
 from tests.studio.helpers import encoded, events, images
 
 
@@ -103,3 +108,29 @@ def test_an_inconsistent_manifest_is_rejected(client: TestClient) -> None:
         answer = client.post(f"/api/models/{model}/reproduce", json={"manifest": faulty})
         assert answer.status_code == status, answer.text
         assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("pick", [None, 2])
+def test_a_fill_is_reproduced(client: TestClient, service: StudioService, tmp_path: Path, pick: int | None) -> None:
+    """All candidates, or a picked one, with the levels that were known; on the command line, too."""
+    known = np.ones((4, 5))
+    known[1:3, 1:3] = 0
+    start = {"levels": encoded(np.full((3, 4, 5), 2)), "known": encoded(known)}
+    body = {"start": start, "candidates": 3, "conditions": {"label": "dog"}, "pick": pick}
+    filled = client.post("/api/models/gated-pixelcnn/fill", json=body).json()
+    record = filled["manifest"]
+    assert record["request"]["seed"] == filled["seed"]
+    assert record["request"]["method"] == filled["method"] == "smc"
+    hashes = [candidate["image"]["sha256"] for candidate in filled["candidates"]]
+    assert record["sha256"] == hashes
+    assert len(hashes) == (3 if pick is None else 1)
+    found = again(client, record)
+    assert found["identical"] == [True] * len(hashes)
+    assert [image["sha256"] for image in found["images"]] == hashes
+    path = tmp_path / "fill.json"
+    path.write_text(json.dumps(record))
+    entry = service.models["gated-pixelcnn"]
+    result = reproduce(entry.model, entry.sha256, read_manifest(path), LIMITS)
+    assert all(result.identical)
+    record["request"]["start"]["levels"] = encoded(np.full((3, 4, 5), 1))
+    assert not any(again(client, record)["identical"])

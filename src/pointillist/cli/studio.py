@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pointillist.studio.http.server import Server
     from pointillist.studio.service import StudioService
 
+FIRST = "icons"
+"""The bundled model with which the studio opens: its first painting says what this is about."""
+
 EPILOG = """Examples:
 
   pointillist studio runs/digits
@@ -41,7 +44,9 @@ def studio(settings: StudioSettings) -> None:
     from pointillist.zoo import list_pretrained
 
     run, host = settings.run, settings.host
-    sources = list(settings.models) or ([] if run else [model.name for model in list_pretrained()])
+    sources = list(settings.models) or (
+        [] if run else sorted((model.name for model in list_pretrained()), key=FIRST.__ne__)
+    )
     if not sources and run is None:
         raise ConfigError("`MODEL` is missing, and no model is bundled: name one, for example `studio runs/digits`.")
     try:

@@ -14,6 +14,7 @@ from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
+from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
 from pointillist.system import __version__, processor
@@ -32,14 +33,14 @@ def current_environment() -> schemas.Environment:
 
 
 def make_manifest(
-    name: str, sha256: str, job: SamplingJob, images: list[schemas.SampledImage]
+    name: str, sha256: str, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
 ) -> schemas.SampleManifest:
-    """Make the manifest of sampled images; `name` and `sha256` are those of the model."""
+    """Make the manifest of a completed request; `name` and `sha256` are those of the model."""
     return schemas.SampleManifest(
         model=schemas.ManifestModel(name=name[:500], sha256=sha256),
         environment=current_environment(),
-        request=job.request,
-        sha256=[image.sha256 for image in images],
+        request=request,
+        sha256=hashes,
     )
 
 
@@ -103,23 +104,31 @@ def reproduce(
         RequestError, ConfigError, ShapeError, DataError, EngineError: as `make_job` and `run_job`.
     """
     job = job_from_manifest(model, manifest, limits)
+    if isinstance(job, FillJob):
+        return compare(sha256, manifest, job(None, check, threads).images)
     return compare(sha256, manifest, run_job(job, lambda event: None, check, threads))
 
 
-def job_from_manifest(model: PixelModel, manifest: schemas.SampleManifest, limits: schemas.Limits) -> SamplingJob:
-    """Make the job that samples the images of a manifest again.
+def job_from_manifest(
+    model: PixelModel, manifest: schemas.SampleManifest, limits: schemas.Limits
+) -> SamplingJob | FillJob:
+    """Make the job that samples or fills the images of a manifest again.
 
     Raises:
         DataError: if the manifest is inconsistent; others as `make_job`.
     """
-    samples = manifest.request.samples
-    if len(manifest.sha256) != len(samples):
+    request = manifest.request
+    if len(manifest.sha256) != manifest.count:
         raise DataError(
-            f"The manifest has {len(manifest.sha256)} hashes for {len(samples)} samples: keep one hash for each."
+            f"The manifest has {len(manifest.sha256)} hashes for {manifest.count} samples: keep one hash for each."
         )
-    if any(spec.seed is None for spec in samples):
+    if isinstance(request, schemas.FillRequest):
+        if request.seed is None:
+            raise DataError("The manifest has no seed, so its image cannot be reproduced.")
+        return make_fill(model, request, limits, lambda request, hashes: manifest)
+    if any(spec.seed is None for spec in request.samples):
         raise DataError("The manifest has a sample without a seed, so its image cannot be reproduced.")
-    return make_job(model, manifest.request, limits)
+    return make_job(model, request, limits)
 
 
 def compare(

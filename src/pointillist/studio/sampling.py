@@ -13,7 +13,8 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.engine.batch import check_memory
-from pointillist.model.pixel_model import inference_mode
+from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each, output_likelihood
 from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
@@ -74,13 +75,13 @@ def run_job(
         )[:count]
         batcher.flush(levels)
         nats = chooser.nats if known is None else _nats(job, levels)
-    return [sampled_image(job, levels[i], float(nats[i])) for i in range(count)]
+    return [sampled_image(model, levels[i], float(nats[i])) for i in range(count)]
 
 
-def sampled_image(job: SamplingJob, levels: Int[Tensor, "c h w"], nats: float) -> schemas.SampledImage:
+def sampled_image(model: PixelModel, levels: Int[Tensor, "c h w"], nats: float) -> schemas.SampledImage:
     """Encode a finished image; `nats` is its log-likelihood."""
     bits = -nats / math.log(2)
-    encoded = encode_levels(job.model, levels)
+    encoded = encode_levels(model, levels)
     digest = hashlib.sha256(encoded.array().astype(np.dtype(encoded.dtype).newbyteorder("<")).tobytes()).hexdigest()
     return schemas.SampledImage(levels=encoded, bits=bits, bits_per_dim=bits / levels.numel(), sha256=digest)
 
@@ -94,7 +95,14 @@ def _started_event(job: SamplingJob) -> schemas.Started:
         width=width,
         seeds=[spec.seed or 0 for spec in job.request.samples],
         sequence=job.sequence.tolist(),
+        notes=_notes(job),
     )
+
+
+def _notes(job: SamplingJob) -> list[str]:
+    """Name the words of the prompts that no caption of the training had."""
+    prompts = dict.fromkeys(spec.conditions.text for spec in job.request.samples if spec.conditions.text)
+    return describe_unseen_words(job.model.training_record, list(prompts), job.model.prompt_vectors) if prompts else []
 
 
 def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:

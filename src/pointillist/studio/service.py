@@ -14,7 +14,7 @@ import torch
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
-from pointillist.studio.answers.fill import make_fill
+from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.answers.inside import FieldCache
 from pointillist.studio.answers.training_run import TrainingRun
 from pointillist.studio.conversion import check_pixels
@@ -112,15 +112,16 @@ class StudioService:
     def reproduce(
         self, model: str, manifest: schemas.SampleManifest, is_cancelled: Callable[[], bool] = lambda: False
     ) -> schemas.ReproduceResult:
-        """Sample the images of a manifest in a queued job, and compare.
+        """Sample or fill the images of a manifest in a queued job, and compare.
 
         Raises:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
         entry = self.models[model]
         job = job_from_manifest(entry.model, manifest, self.limits)
-        result = self._run(partial(self._sample, job), is_cancelled)
-        assert isinstance(result, schemas.Finished)
+        work: Work = job if isinstance(job, FillJob) else partial(self._sample, job)
+        result = self._run(work, is_cancelled)
+        assert isinstance(result, schemas.Finished | schemas.FillResult)
         return compare(entry.sha256, manifest, result.images)
 
     def fill(
@@ -131,7 +132,9 @@ class StudioService:
         Raises:
             RequestError: if the queue is full, the job failed, or `is_cancelled` returned true.
         """
-        result = self._run(make_fill(self.models[model].model, request, self.limits), is_cancelled)
+        loaded = self.models[model].model
+        job = make_fill(loaded, request, self.limits, partial(self._make_manifest, loaded))
+        result = self._run(job, is_cancelled)
         assert isinstance(result, schemas.FillResult)
         return result
 
@@ -142,7 +145,8 @@ class StudioService:
         started = time.perf_counter()
         images = run_job(job, on_event, check, threads)
         seconds = time.perf_counter() - started
-        return schemas.Finished(seconds=seconds, images=images, manifest=self._make_manifest(job, images))
+        manifest = self._make_manifest(job.model, job.request, [image.sha256 for image in images])
+        return schemas.Finished(seconds=seconds, images=images, manifest=manifest)
 
     def _run(self, work: Work, is_cancelled: Callable[[], bool]) -> Result:
         """Run a job in the queue, and return its result.
@@ -179,9 +183,11 @@ class StudioService:
             self.watcher.stop()
         self.queue.close()
 
-    def _make_manifest(self, job: SamplingJob, images: list[schemas.SampledImage]) -> schemas.SampleManifest:
+    def _make_manifest(
+        self, model: PixelModel, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
+    ) -> schemas.SampleManifest:
         for entry in self.models.entries.values():
-            sha256 = entry.hash_of(job.model)
+            sha256 = entry.hash_of(model)
             if sha256 is not None:
-                return make_manifest(entry.name, sha256, job, images)
+                return make_manifest(entry.name, sha256, request, hashes)
         raise LookupError("The job samples from a model that is not in the pool.")

@@ -17,7 +17,37 @@ from pointillist.files.reading import read_json
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
 
-Examples = Annotated[tuple[Annotated[str, Field(min_length=1, max_length=200)], ...], Field(max_length=100)]
+_DIGITS = str.maketrans(".#", "01")
+
+Row = Annotated[str, Field(min_length=1, max_length=256, pattern="^[.#0-9]+$")]
+Example = Annotated[str, Field(min_length=1, max_length=200)]
+Examples = Annotated[tuple[Example, ...], Field(max_length=100)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ExampleHint:
+    """A hint image that shows what a model can do.
+
+    ```python
+    ExampleHint(name="dot", rows=("...", ".#.", "...")).levels  # [[0, 0, 0], [0, 1, 0], [0, 0, 0]]
+    ```
+
+    Attributes:
+        name: one or two words.
+        rows: a character for each pixel: a digit is a level, `.` is 0 and `#` is 1.
+    """
+
+    name: Example
+    rows: Annotated[tuple[Row, ...], Field(min_length=1, max_length=256)]
+
+    @property
+    def levels(self) -> list[list[int]]:
+        """Levels `[h w]`."""
+        return [[int(digit) for digit in row.translate(_DIGITS)] for row in self.rows]
+
+    def __post_init__(self) -> None:
+        if len({len(row) for row in self.rows}) > 1:
+            raise ValueError(f"the rows of {self.name!r} must be of one length")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -35,10 +65,12 @@ class GenerationConfig(Transform):
         guidance, temperature, top_p: those of `Transform`, the defaults of sampling for this model.
         prompts: prompts that show what it can do.
         labels: labels that do.
+        hints: hints of one channel that do.
     """
 
     prompts: Examples = ()
     labels: Examples = ()
+    hints: Annotated[tuple[ExampleHint, ...], Field(max_length=20)] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings, ready for JSON."""

@@ -17,11 +17,22 @@ from pointillist.completion.api import complete_images
 from pointillist.completion.canvas import windows
 from pointillist.completion.methods import choose_method, num_late
 from pointillist.completion.result import Completions
+from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, DataError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
-from pointillist.studio.conversion import check_pixels, condition_keywords, decode_canvas, decode_mask, encode_levels
+from pointillist.studio.conversion import (
+    check_pixels,
+    condition_keywords,
+    decode_canvas,
+    decode_conditions,
+    decode_mask,
+)
 from pointillist.studio.errors import too_large
+from pointillist.studio.sampling import sampled_image
+
+Sign = Callable[[schemas.FillRequest, list[str]], schemas.SampleManifest]
+"""Makes the manifest of a completed request and the hashes of its images."""
 
 _PARTICLES = 64
 _FEW = 4  # effective particles: below that, hardly any history agrees with what is known
@@ -38,6 +49,7 @@ class FillJob:
         known: pixels to keep.
         allowed: levels that each pixel may have; None for all.
         method: name of the method.
+        sign: makes the manifest of a completed request and the hashes of its images.
     """
 
     model: PixelModel
@@ -46,8 +58,9 @@ class FillJob:
     known: Bool[np.ndarray, "h w"]
     allowed: Bool[np.ndarray, "h w k"] | None
     method: str
+    sign: Sign
 
-    def __call__(self, on_event: object, check: Callable[[], None], threads: int) -> schemas.FillResult:
+    def __call__(self, on_event: object, check: Callable[[], None], threads: int | None) -> schemas.FillResult:
         """Draw the candidates; `check` is called after every row, and its exceptions end the job."""
         started, count = time.perf_counter(), self.request.candidates
         levels = self.levels.expand(count, -1, -1, -1).clone()
@@ -82,7 +95,7 @@ class FillJob:
         window: tuple[slice, slice],
         number: int,
         on_row: Callable[[int, Tensor], None],
-        threads: int,
+        threads: int | None,
     ) -> Completions:
         request = self.request
         seed = request.seed or 0
@@ -113,15 +126,12 @@ class FillJob:
         parts: list[Completions],
         seconds: float,
     ) -> schemas.FillResult:
-        ranking = torch.argsort(nats, descending=True, stable=True).tolist()
-        candidates = [
-            schemas.Candidate(levels=encode_levels(self.model, levels[i]), bits=-float(nats[i]) / math.log(2), number=i)
-            for i in ranking
-        ]
         last = parts[-1]
         in_order = [part for part in parts if part.method == "sequential"]
         ignored = sum(num_late(self.model, part.known, self.model.order(part.order)) for part in in_order)
         worst = min(parts, key=lambda part: part.ess)
+        candidates = self._candidates(levels, nats, last)
+        request = self.request.model_copy(update={"method": self.method, "engine": last.engine})
         return schemas.FillResult(
             candidates=candidates,
             method=last.method,
@@ -132,11 +142,35 @@ class FillJob:
             ess=worst.ess,
             seconds=seconds,
             message=_sentence(last, worst.ess, ignored // levels.shape[1], len(parts)),
+            manifest=self.sign(request, [candidate.image.sha256 for candidate in candidates]),
         )
 
+    def _candidates(
+        self, levels: Int[Tensor, "n c h w"], nats: Float[Tensor, " n"], last: Completions
+    ) -> list[schemas.Candidate]:
+        """Encode the filled images, with the likelihood of each as a whole."""
+        pick, size = self.request.pick, (levels.shape[2], levels.shape[3])
+        chosen = range(len(levels)) if pick is None else [pick]
+        whole = nats  # of the hole alone, where the model has no likelihood for images of this size
+        if not self.model.fixed_size or size == (self.model.image.height, self.model.image.width):
+            inputs = ConditionInputs.concat(
+                [decode_conditions(self.model, self.request.conditions, size)] * len(levels)
+            )
+            scorer, order = self.model.scorer(last.engine), self.model.order(last.order)
+            maps = scorer.unchecked_log_prob_map(levels.to(self.model.device), inputs, order)
+            whole = maps.flatten(1).sum(1).double().cpu()
+        return [
+            schemas.Candidate(
+                image=sampled_image(self.model, levels[i], float(whole[i])),
+                bits=-float(nats[i]) / math.log(2),
+                number=i,
+            )
+            for i in chosen
+        ]
 
-def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.Limits) -> FillJob:
-    """Validate a request to fill a hole.
+
+def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.Limits, sign: Sign) -> FillJob:
+    """Validate a request to fill a hole; `sign` makes the manifest of the result.
 
     Raises:
         RequestError: if it is too large.
@@ -150,7 +184,7 @@ def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.L
         raise DataError("`known` keeps every pixel, so there is nothing to fill: leave at least one out.")
     filled = request.model_copy(update={"seed": secrets.randbelow(2**31) if request.seed is None else request.seed})
     allowed = _allowed(model, request.allowed, (height, width))
-    job = FillJob(model, filled, levels, known, allowed, request.method)
+    job = FillJob(model, filled, levels, known, allowed, request.method, sign)
     window = job._windows()[0]
     method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
     per_image = known[window].size * (model.likelihood.num_params + 2 * model.image.channels * model.image.levels)

@@ -33,8 +33,20 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         orders=list(config.orders),
         bits_top=color_scale_max(model),
         engine=resolve_engine(model),
-        generation=schemas.GenerationDefaults(**model.generation_config.to_dict()),
+        generation=_generation(model),
     )
+
+
+def _generation(model: PixelModel) -> schemas.GenerationDefaults:
+    """Describe the settings that suit a model, and its examples."""
+    config, hint = model.generation_config, hint_image(model.config)
+    dtype = "uint8" if hint is None else level_dtype(hint.levels)
+    hints = [
+        schemas.NamedHint(name=one.name, levels=schemas.EncodedArray.of(np.array([one.levels]), dtype))
+        for one in config.hints
+        if hint is not None
+    ]
+    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints})
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:

@@ -99,7 +99,7 @@ async def sample(model: Model, body: schemas.SampleRequest, request: Request) ->
 
 @router.post("/models/{model}/fill", response_model=schemas.FillResult, summary="Fill the hole of an image")
 async def fill(model: Model, body: schemas.FillRequest, request: Request) -> Response:
-    """Draw candidates for the unknown pixels of an image given the known ones, the most probable first."""
+    """Draw candidates for the unknown pixels of an image given the known ones."""
     async with disconnect_event(request) as disconnected:
         result = await run_in_threadpool(_service(request).fill, model, body, disconnected.is_set)
     return _json(result)

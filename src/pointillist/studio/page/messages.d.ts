@@ -36,7 +36,7 @@ declare namespace Api {
     distance: number;
   }
   interface Candidate {
-    levels: EncodedArray;
+    image: SampledImage;
     bits: number;
     number: number;
   }
@@ -120,6 +120,7 @@ declare namespace Api {
     order?: string | null;
     allowed?: AllowedLevels[];
     engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    pick?: number | null;
   }
   interface FillResult {
     candidates: Candidate[];
@@ -131,6 +132,7 @@ declare namespace Api {
     ess: number;
     message: string;
     seconds: number;
+    manifest: SampleManifest;
   }
   interface Finished {
     type: "finished";
@@ -144,6 +146,7 @@ declare namespace Api {
     top_p: number;
     prompts: string[];
     labels: string[];
+    hints: NamedHint[];
   }
   interface GifRequest {
     images: EncodedArray[];
@@ -227,6 +230,10 @@ declare namespace Api {
     error: string | null;
     details: ModelDetails | null;
   }
+  interface NamedHint {
+    name: string;
+    levels: EncodedArray;
+  }
   interface PixelDistribution {
     row: number;
     column: number;
@@ -308,7 +315,7 @@ declare namespace Api {
     version: "1";
     model: ManifestModel;
     environment: Environment;
-    request: SampleRequest;
+    request: SampleRequest | FillRequest;
     sha256: string[];
   }
   interface SampleRequest {
@@ -352,6 +359,7 @@ declare namespace Api {
     width: number;
     seeds: number[];
     sequence: number[];
+    notes: string[];
   }
   interface SubPixel {
     channel: number;

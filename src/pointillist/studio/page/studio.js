@@ -2,6 +2,7 @@
 // The layout depends on the size of that element, not of the window.
 
 import { Server } from "./transport/api.js";
+import { Address } from "./state/address.js";
 import { PromptPanel } from "./panels/prompt_panel.js";
 import { Header } from "./widgets/header.js";
 import { Uploader } from "./transport/upload.js";
@@ -15,7 +16,6 @@ import { Filler } from "./transport/filler.js";
 import { FillPanel } from "./panels/fill_panel.js";
 import { HintPad } from "./drawing/hint_pad.js";
 import { Keeper } from "./state/keeper.js";
-import { Address } from "./state/address.js";
 import { listenToKeys, TYPED } from "./widgets/keys.js";
 import { Notifications } from "./widgets/notifications.js";
 import { Painter } from "./transport/painter.js";
@@ -28,6 +28,7 @@ import { Tabs } from "./widgets/tabs.js";
 import { Toolbar } from "./drawing/toolbar.js";
 import { Training, adoptReloaded } from "./state/training.js";
 import { TrainingPanel } from "./panels/training_panel.js";
+import { FirstRun } from "./widgets/first_run.js";
 import { Tour } from "./widgets/tour.js";
 import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
@@ -54,9 +55,12 @@ function render({ model, el }) {
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler });
 
-  const tour = new Tour(state);
-  const header = new Header(state, root, () => commands.keys(), () => tour.start());
-  const promptPanel = new PromptPanel(state, painter, uploader);
+  const over = new AbortController();
+  const address = model.get("keep") || model.get("link") ? new Address(state, () => painter.paint(), over.signal) : null;
+  const tour = new Tour(state, root);
+  const card = new FirstRun(state, commands, () => tour.start());
+  const header = new Header(state, root, () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
+  const promptPanel = new PromptPanel(state, painter, uploader, commands);
   const toolbar = new Toolbar(state, commands, uploader);
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
   const controls = new PlayerControls(state, playback, filler, () => commands.complete());
@@ -69,22 +73,26 @@ function render({ model, el }) {
   const notifications = new Notifications(state);
   const tabs = new Tabs(state, root);
   /** @type {{update: () => void}[]} */
-  const parts = [header, tour, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
+  const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
   root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
-  const over = new AbortController();
   listenToKeys(root, state, commands, over.signal);
   takeFiles(root, uploader, () => commands.paste(), over.signal);
   const keeper = model.get("keep") ? new Keeper(state, over.signal) : null;
   if (keeper) parts.push({ update: () => keeper.update() });
-  const address = model.get("link") ? new Address(state, painter, over.signal) : null; // with a picture at once
-  if (address) parts.push({ update: () => address.update() });
-  const restored = keeper?.restore() ?? Promise.resolve();
-  restored.then(() => address?.restore()).then(() => follow(state, server, training, over.signal));
+  if (address) parts.push(address);
+  const begin = async () => {
+    await keeper?.restore();
+    const linked = address?.begin() ?? false;
+    const first = !linked && state.wanted === "" && !state.gallery.length;
+    const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && showsExample(state)));
+    await follow(state, server, training, over.signal, { address, first: () => paintsFirst() && void painter.paint(FIRST_SEED) });
+  };
+  void begin();
   return () => {
     over.abort();
     training.stop();
@@ -108,8 +116,11 @@ async function refresh(state, server) {
   return info;
 }
 
-/** Poll the state of the models until all are ready or failed. @param {State} state @param {Server} server @param {Training} training @param {AbortSignal} over */
-async function follow(state, server, training, over) {
+/**
+ * Poll the state of the models until all are ready or failed.
+ * @param {State} state @param {Server} server @param {Training} training @param {AbortSignal} over
+ * @param {{address: Address | null, first: () => void}} opening `first`: called with the first model */
+async function follow(state, server, training, over, { address, first: begin }) {
   while (!over.aborted) {
     try {
       const info = await refresh(state, server);
@@ -121,7 +132,11 @@ async function follow(state, server, training, over) {
     const ready = state.models.filter((one) => one.state === "ready");
     const wanted = state.models.find((one) => one.id === state.wanted && one.state !== "failed");
     const first = wanted ? ready.find((one) => one === wanted) : ready[0];
-    if (!state.details && first) state.useModel(first.id);
+    if (!state.details && first) {
+      state.useModel(first.id);
+      begin();
+    }
+    if (address?.pending) void address.settle();
     state.changed();
     const settled = state.models.every((one) => one.state === "ready" || one.state === "failed");
     const interval = settled && state.models.length ? CALM_INTERVAL : POLL_INTERVAL;
@@ -129,6 +144,11 @@ async function follow(state, server, training, over) {
     while (document.hidden && !over.aborted) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
+const FIRST_SEED = 7; // of the picture with which the studio opens
+
+/** Return true if the model has an example to show at once. @param {State} state */
+const showsExample = ({ details }) => Boolean(details && ((details.conditions.text && details.generation.prompts.length) || details.generation.hints.length));
+
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";
 
 /** Handle files that are dropped or pasted anywhere, and pasted pixels. @param {HTMLElement} el @param {Uploader} uploader @param {() => void} paste @param {AbortSignal} over */

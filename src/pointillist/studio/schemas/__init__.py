@@ -3,7 +3,7 @@
 from pointillist.studio.schemas.anomaly import AnomalyMap, AnomalyQuery, AnomalyStatistic
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, MapRequest, PngRequest, ReproduceRequest, ReproduceResult
-from pointillist.studio.schemas.fill import AllowedLevels, Candidate, FillRequest, FillResult
+from pointillist.studio.schemas.fill import AllowedLevels, FillRequest
 from pointillist.studio.schemas.inside import (
     ActivationMap,
     ActivationQuery,
@@ -11,6 +11,7 @@ from pointillist.studio.schemas.inside import (
     LayerReadings,
     ReceptiveField,
 )
+from pointillist.studio.schemas.manifest import Environment, ManifestModel, SampleManifest
 from pointillist.studio.schemas.models import (
     GenerationDefaults,
     HintKind,
@@ -18,6 +19,7 @@ from pointillist.studio.schemas.models import (
     Limits,
     ModelDetails,
     ModelInfo,
+    NamedHint,
     ServerInfo,
     State,
     SupportedConditions,
@@ -38,21 +40,22 @@ from pointillist.studio.schemas.queries import (
     SurprisalMaps,
     UploadedImage,
 )
+from pointillist.studio.schemas.results import (
+    Candidate,
+    Event,
+    Failed,
+    FillResult,
+    Finished,
+    Pixels,
+    Queued,
+    Started,
+)
 from pointillist.studio.schemas.runs import CurvePoint, RunState
 from pointillist.studio.schemas.sampling import (
     MAX_SAMPLES,
-    Environment,
-    Event,
-    Failed,
-    Finished,
-    ManifestModel,
-    Pixels,
-    Queued,
     SampledImage,
-    SampleManifest,
     SampleRequest,
     SampleSpec,
-    Started,
     StartImage,
     Variation,
 )
@@ -94,6 +97,7 @@ __all__ = [
     "MapRequest",
     "ModelDetails",
     "ModelInfo",
+    "NamedHint",
     "PixelDistribution",
     "PixelQuery",
     "Pixels",

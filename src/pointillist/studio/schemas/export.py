@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointillist.studio.schemas.base import EncodedArray, Name, Schema
+from pointillist.studio.schemas.manifest import SampleManifest
 from pointillist.studio.schemas.models import Colour
-from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage, SampleManifest
+from pointillist.studio.schemas.sampling import MAX_SAMPLES, SampledImage
 
 
 class PngRequest(Schema):

@@ -1,11 +1,12 @@
-"""Filling the hole of an image: the request, and the candidates."""
+"""A request to fill the hole of an image."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from pointillist.errors import ConfigError
 from pointillist.studio.schemas.base import ConditionValues, EncodedArray, Name, Schema
 from pointillist.studio.schemas.sampling import MAX_SAMPLES, Engine, Seed, StartImage
 
@@ -38,6 +39,7 @@ class FillRequest(Schema):
         order: null for the one in which fewest known pixels come after the hole.
         allowed: levels that are allowed by region.
         engine: `auto` except in experiments.
+        pick: number of the only candidate to return; null for all. All are drawn, as one may depend on the others.
     """
 
     start: StartImage
@@ -51,44 +53,10 @@ class FillRequest(Schema):
     order: Name | None = None
     allowed: list[AllowedLevels] = Field([], max_length=64)
     engine: Engine = "auto"
+    pick: Annotated[int, Field(ge=0, lt=MAX_SAMPLES)] | None = None
 
-
-class Candidate(Schema):
-    """A filled image.
-
-    Attributes:
-        levels: `[c h w]`; known pixels are kept.
-        bits: negative log-likelihood of the unknown pixels given the known ones, by which candidates are sorted; an
-            estimate unless the fill is exact.
-        number: number of the candidate as it was drawn.
-    """
-
-    levels: EncodedArray
-    bits: float
-    number: int
-
-
-class FillResult(Schema):
-    """Candidates for the hole of an image, the most probable first.
-
-    Attributes:
-        candidates: the filled images.
-        method: `known`, `order`, `smc` or `sequential`.
-        exact: whether the candidates are draws from the model's own distribution given all known pixels.
-        order: the generation order.
-        seed: seed of the uniforms.
-        ignored: known pixels that the model could not take into account, as they come after the hole.
-        ess: effective sample size: of the candidates, or of the particles of `smc`.
-        message: in one sentence, how it was filled, and what was ignored.
-        seconds: time that it took.
-    """
-
-    candidates: list[Candidate]
-    method: str
-    exact: bool
-    order: str
-    seed: int
-    ignored: int
-    ess: float
-    message: str
-    seconds: float
+    @model_validator(mode="after")
+    def _check_pick(self) -> FillRequest:
+        if self.pick is not None and self.pick >= self.candidates:
+            raise ConfigError(f"`pick` (={self.pick}) must be below `candidates` (={self.candidates}).")
+        return self

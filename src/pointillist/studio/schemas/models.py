@@ -84,12 +84,19 @@ class SupportedConditions(Schema):
     hint: HintKind | None
 
 
+class NamedHint(Schema):
+    """A hint that shows what a model can do: a name, and levels `[c h w]`."""
+
+    name: str
+    levels: EncodedArray
+
+
 class GenerationDefaults(Schema):
     """Contents of a model's `generation_config.json`; without the file, the model as it is.
 
     Attributes:
         guidance, temperature, top_p: the values with which the page starts.
-        prompts, labels: examples of what the model can do.
+        prompts, labels, hints: examples of what the model can do.
     """
 
     guidance: float
@@ -97,6 +104,7 @@ class GenerationDefaults(Schema):
     top_p: float
     prompts: list[str]
     labels: list[str]
+    hints: list[NamedHint]
 
 
 class ModelDetails(Schema):

@@ -1,4 +1,4 @@
-"""A sampling request, and the events of its stream."""
+"""A sampling request, and a sampled image."""
 
 from __future__ import annotations
 
@@ -96,57 +96,6 @@ class SampleRequest(Schema):
         return self
 
 
-class Queued(Schema):
-    """First event, sent at once: the job's id, with which it can be cancelled, and the number of jobs ahead of it."""
-
-    type: Literal["queued"] = "queued"
-    job: str
-    ahead: int
-
-
-class Started(Schema):
-    """Second event: sampling begins.
-
-    Attributes:
-        engine, order: the engine and generation order in use.
-        height, width: size of the images.
-        seeds: the seed of each sample.
-        sequence: the pixels to sample in generation order, `row * width + column`. Known pixels are left out.
-    """
-
-    type: Literal["started"] = "started"
-    engine: str
-    order: str
-    height: int
-    width: int
-    seeds: list[int]
-    sequence: list[int]
-
-
-class Pixels(Schema):
-    """Consecutive pixels of all samples, from position `first` of `Started.sequence`.
-
-    Attributes:
-        first: position in the sequence; always the number of pixels sent before.
-        count: number of pixels, at least 1; `n` in the shapes below.
-        levels: the sampled levels, `[samples n c]`.
-        entropy: entropy of each sub-pixel's distribution, in bits, float32 `[samples n c]`.
-        surprisal: surprisal of the sampled levels, in bits, float32 `[samples n c]`.
-        probs: with `distributions`, the probability of every level, uint16 `[samples n c * levels]`: 65,535 times the
-            probability, rounded. Channels are in order, each conditioned on the channels of the pixel before it.
-
-    All three are the model's own: with the conditions of the sample, at guidance 1, temperature 1 and top-p 1.
-    """
-
-    type: Literal["pixels"] = "pixels"
-    first: int
-    count: int
-    levels: EncodedArray
-    entropy: EncodedArray
-    surprisal: EncodedArray
-    probs: EncodedArray | None = None
-
-
 class SampledImage(Schema):
     """A finished image.
 
@@ -161,58 +110,3 @@ class SampledImage(Schema):
     bits: float
     bits_per_dim: float
     sha256: str
-
-
-class ManifestModel(Schema):
-    """The model of a manifest: its display name, and the hash of weights and config."""
-
-    name: Name
-    sha256: Name
-
-
-class Environment(Schema):
-    """Processor and versions that sampled an image, as far as its bits may depend on them."""
-
-    processor: Name
-    pointillist: Name
-    torch: Name
-    numpy: Name
-
-
-class SampleManifest(Schema):
-    """Everything that determines sampled images, and their hashes. It can be sent, or saved to a file, as it is.
-
-    Attributes:
-        format, version: of this kind of file.
-        model: the model that sampled the images.
-        environment: where they were sampled.
-        request: the request, with every seed, order, size and engine filled in.
-        sha256: the hash of each image; see `SampledImage.sha256`.
-    """
-
-    format: Literal["pointillist-manifest"] = "pointillist-manifest"
-    version: Literal[1] = 1
-    model: ManifestModel
-    environment: Environment
-    request: SampleRequest
-    sha256: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1, max_length=MAX_SAMPLES)
-
-
-class Finished(Schema):
-    """Last event of a job that succeeded: seconds since `started`, the images, and the manifest to reproduce them."""
-
-    type: Literal["finished"] = "finished"
-    seconds: float
-    images: list[SampledImage]
-    manifest: SampleManifest
-
-
-class Failed(Schema):
-    """Last event of a job that failed: a sentence, and `cancelled`, `timeout`, `changed`, `invalid` or `internal`."""
-
-    type: Literal["failed"] = "failed"
-    error: str
-    code: str
-
-
-Event = Annotated[Queued | Started | Pixels | Finished | Failed, Field(discriminator="type")]

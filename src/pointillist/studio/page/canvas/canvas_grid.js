@@ -110,7 +110,7 @@ export class CanvasGrid {
     const saliency = view === "saliency" && state.heldPixel ? this.queries.saliency(canvas, state.heldPixel.pixel) : null;
     const found = saliency && !(saliency instanceof Error) ? saliency : null;
     const verdict = view === "normal" ? verdictOf(state, this.queries, canvas) : null;
-    const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : String(canvas.details.bits_top);
+    const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : view === "differences" ? "1" : String(canvas.details.bits_top);
     const signed = view === "normal" || (view === "saliency" && found?.signed !== false);
     this.scale.hidden = view === "normal" && (!verdict || verdict instanceof Error);
     updateChildren(this.scale, [view, top, found?.unit, signed].join(), () => {
@@ -132,7 +132,7 @@ export class CanvasGrid {
 /** Describe a canvas. @param {State} state @param {import("./canvas_model.js").Canvas} canvas */
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
-  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw something, or drop a picture here. New to this? Take the tour, above.";
+  if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw a line and press Paint, or drop a picture here.";
   const { rng, settings, trace, filled, variation } = canvas;
   const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
   const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
@@ -153,4 +153,5 @@ const LEGENDS = {
   normal: () => "excess in standard deviations",
   saliency: (saliency) => (saliency ? `saliency: ${saliency.unit}` : "saliency"),
   shift: () => "shift of distributions in bits",
+  differences: () => "chance that two candidates differ",
 };

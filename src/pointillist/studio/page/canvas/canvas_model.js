@@ -92,12 +92,13 @@ export const holdsAnything = (canvas) => canvas.trace !== null || canvas.known.i
 export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known, trace: null, verdict: null, filled: null, variation: null });
 
 /**
- * Make the trace of an image as if the model had painted it.
- * @param {Api.ModelDetails} details @param {Levels} levels @param {Api.SurprisalMaps} maps
+ * Make the trace of an image as if the model had painted it, or all of it but what was known.
+ * @param {Api.ModelDetails} details @param {Levels} levels @param {Api.SurprisalMaps} maps @param {Uint8Array | null} [known]
  */
-export function traceImage(details, levels, maps) {
+export function traceImage(details, levels, maps, known = null) {
   const size = levels.length / details.image.channels;
-  return { trace: PaintingTrace.fromImage(details.image, levels, maps), known: new Uint8Array(size), levels: levels.slice().fill(0) };
+  const before = levels.map((level, i) => (known?.[i % size] ? level : 0));
+  return { trace: PaintingTrace.fromImage(details.image, levels, maps, known), known: known ?? new Uint8Array(size), levels: before };
 }
 
 /** Return the levels of one pixel. @param {CanvasImage} image @param {number} pixel @returns {number[]} */

@@ -1,7 +1,7 @@
 // Overlays: a number for each pixel of a canvas, and the colours of the numbers.
 
 import { decodeFloats } from "../transport/encoded_arrays.js";
-import { isComplete, visibleImage } from "./canvas_model.js";
+import { isComplete, levelsAt, visibleImage } from "./canvas_model.js";
 import { balance, heat } from "../shared/colour.js";
 import { normalOverlay } from "./normal_scale.js";
 
@@ -27,6 +27,7 @@ export function overlayOf(state, queries, canvas, isActive) {
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
   if (state.view === "normal") return normalOverlay(state, queries, canvas);
+  if (state.view === "differences") return isActive ? differencesOverlay(state, canvas) : null;
   return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
 }
 
@@ -52,6 +53,23 @@ function bitsOverlay(state, queries, canvas, kind) {
       let sum = 0;
       for (let c = 0; c < trace.channels; c++) sum += trace[kind][position * trace.channels + c];
       return sum / trace.channels;
+    },
+  };
+}
+
+/** Make the overlay of the probability that two candidates of a fill differ at a pixel. @param {State} state @param {Canvas} canvas @returns {Overlay | null} */
+function differencesOverlay({ fill }, canvas) {
+  if (!fill?.canvases.includes(canvas)) return null;
+  const images = fill.canvases.map((one) => visibleImage(one));
+  const total = fill.counts.reduce((sum, count) => sum + count, 0);
+  return {
+    colour: heat,
+    at: (pixel) => {
+      if (fill.hole.known[pixel]) return null;
+      /** @type {Map<string, number>} */
+      const counts = new Map();
+      images.forEach((image, i) => counts.set(String(levelsAt(image, pixel)), (counts.get(String(levelsAt(image, pixel))) ?? 0) + fill.counts[i]));
+      return 1 - [...counts.values()].reduce((sum, count) => sum + (count / total) ** 2, 0);
     },
   };
 }

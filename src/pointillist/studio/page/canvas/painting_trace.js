@@ -81,13 +81,15 @@ export class PaintingTrace {
   /**
    * Make the trace of an existing image as if the model had painted it.
    * @param {Api.ImageKind} image @param {Levels} levels `[c h w]` @param {Api.SurprisalMaps} maps
+   * @param {Uint8Array | null} [known] pixels that were there before
    */
-  static fromImage(image, levels, maps) {
+  static fromImage(image, levels, maps, known = null) {
     const size = levels.length / image.channels;
-    const trace = new PaintingTrace(image, maps.sequence, size, false);
+    const sequence = known ? maps.sequence.filter((pixel) => !known[pixel]) : maps.sequence;
+    const trace = new PaintingTrace(image, sequence, size, false);
     const entropy = decodeFloats(maps.entropy);
     const surprisal = decodeFloats(maps.surprisal);
-    maps.sequence.forEach((pixel, position) => {
+    sequence.forEach((pixel, position) => {
       for (let c = 0; c < image.channels; c++) {
         const to = position * image.channels + c;
         trace.levels[to] = levels[c * size + pixel];

@@ -87,8 +87,8 @@ export class Painting {
     if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
     const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: spec.conditions ?? {} }));
     emit({ type: "queued", job: "", ahead: 0 });
-    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence });
-    const began = performance.now(), size = height * width, { precision } = model.programs[0].head;
+    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: [] });
+    const began = performance.now(), size = height * width;
     compiled?.release();
     const batch = new Batch(details, samples.length, sequence, size, distributions);
     const runs = samples.map(({ seed, index, conditions }, n) =>
@@ -105,24 +105,31 @@ export class Painting {
       const next = results.length ? sequence.length : Math.max(batch.sent, (batch.place.get(batch.reached) ?? -1) + 1);
       if (next > batch.sent && (results.length || performance.now() > batch.due)) emit(batch.event(next));
     }
-    const images = [];
-    for (const { levels, frequencies } of results) {
-      const encoded = blankLevels(image, levels.length);
-      encoded.set(levels);
-      const bits = frequencies.reduce((sum, f) => sum + Math.log2(POWERS[precision] / f), 0);
-      images.push({ levels: encodeArray(encoded, [image.channels, height, width]), bits, bits_per_dim: bits / levels.length, sha256: await sha256Of(encoded) });
-    }
-    /** @type {Api.SampleManifest} */
-    const manifest = {
-      format: "pointillist-manifest", version: /** @type {any} */ (1), model: { name: opened.contents.model.name, sha256: details.sha256 },
-      environment: { processor: compiled ? "WebAssembly" : "JavaScript", pointillist: opened.contents.version, torch: "none", numpy: "none" },
-      request: { ...request, samples, order, size: [height, width], engine: "integer" }, sha256: images.map((one) => one.sha256),
-    };
+    const images = await Promise.all(results.map((result) => this.#image(result, height, width)));
+    const manifest = this.#manifest({ ...request, samples, order, size: [height, width], engine: "integer" }, images);
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
-  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Api.FillResult} */
-  fill(request) {
+  /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: number[]}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */
+  async #image({ levels, frequencies }, height, width) {
+    const { details: { image }, model } = this.opened, encoded = blankLevels(image, levels.length);
+    encoded.set(levels);
+    const bits = frequencies.reduce((sum, f) => sum + Math.log2(POWERS[model.programs[0].head.precision] / f), 0);
+    return { levels: encodeArray(encoded, [image.channels, height, width]), bits, bits_per_dim: bits / levels.length, sha256: await sha256Of(encoded) };
+  }
+
+  /** @param {Api.SampleRequest | Api.FillRequest} request @param {Api.SampledImage[]} images @returns {Api.SampleManifest} */
+  #manifest(request, images) {
+    const { details, contents, compiled } = this.opened;
+    return {
+      format: "pointillist-manifest", version: /** @type {any} */ (1), model: { name: contents.model.name, sha256: details.sha256 },
+      environment: { processor: compiled ? "WebAssembly" : "JavaScript", pointillist: contents.version, torch: "none", numpy: "none" },
+      request, sha256: images.map((one) => one.sha256),
+    };
+  }
+
+  /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Promise<Api.FillResult>} */
+  async fill(request) {
     const { opened } = this, { details, model, compiled } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
@@ -133,7 +140,7 @@ export class Painting {
       return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;
     };
     const first = pixels.findIndex((pixel) => !mask[pixel]), ignored = pixels.slice(first).filter((pixel) => mask[pixel]).length;
-    const candidates = Array.from({ length: count }, (_, number) => {
+    const drawn = Array.from({ length: count }, (_, number) => {
       compiled?.release();
       const run = draws(model, { ...opened.conditions(request.conditions ?? {}), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: true });
       let bits = 0, place = 0, result = run.next();
@@ -141,19 +148,22 @@ export class Painting {
         const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
         if (frequencies && place >= first * image.channels) bits += Math.log2(total / frequencies[level]);
       }
-      const levels = blankLevels(image, result.value.levels.length);
-      levels.set(result.value.levels);
-      return { levels: encodeArray(levels, [image.channels, height, width]), bits, number };
-    }).sort((a, b) => a.bits - b.bits);
+      return { result: result.value, bits, number };
+    });
+    const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
+    const manifest = this.#manifest({ ...request, candidates: count, seed, order, method: "sequential", engine: "integer" }, all.map((one) => one.image));
+    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => a.bits - b.bits);
     const message = ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
-    return { candidates, method: ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message };
+    return { candidates, method: ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };
   }
 
   /** Paint the images of a manifest again. @param {Api.ReproduceRequest} request @returns {Promise<Api.ReproduceResult>} */
   async reproduce({ manifest }) {
     /** @type {Api.SampledImage[]} */
     let images = [];
-    await this.sample(manifest.request, (event) => { if (event.type === "finished") images = event.images; }, async () => false);
+    const { request } = manifest;
+    if ("samples" in request) await this.sample(request, (event) => { if (event.type === "finished") images = event.images; }, async () => false);
+    else images = (await this.fill(request)).candidates.sort((a, b) => a.number - b.number).map((one) => one.image);
     const same = manifest.model.sha256 === this.opened.details.sha256;
     const identical = images.map((image, i) => same && image.sha256 === manifest.sha256[i]), all = identical.every(Boolean);
     const message = !same ? "Not reproduced: the model is not that of the manifest." : all ? "Identical to the bit." : "The image differs from that of the manifest.";

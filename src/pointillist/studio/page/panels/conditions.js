@@ -9,20 +9,19 @@ import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hi
 const CHIPS = 12; // more classes than that become a list
 
 /**
- * @param {State} state @param {Api.ModelDetails} details @param {import("../transport/upload.js").Uploader} uploader @param {import("../transport/painter.js").Painter} painter
+ * @param {State} state @param {Api.ModelDetails} details @param {import("../transport/upload.js").Uploader} uploader @param {import("../transport/painter.js").Painter} painter @param {() => void} paint
  * @returns {HTMLElement[]}
  */
-export function conditionFields(state, details, uploader, painter) {
+export function conditionFields(state, details, uploader, painter, paint) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
-  const paint = () => void painter.paint();
   const { prompts, labels } = details.generation;
   if (conditions.text) fields.push(textField(state, prompts, paint));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
-  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, conditions.hint, uploader, () => void painter.paintLive()));
+  if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
   return fields;
 }
 

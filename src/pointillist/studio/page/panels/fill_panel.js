@@ -1,6 +1,7 @@
-// The candidates of a fill below the canvases: thumbnails, likeliest first, and how they were drawn.
+// The candidates of a fill below the canvases: thumbnails as they were drawn, identical ones once, and how they were drawn.
 
 import { formatFixed, html, setText, updateChildren } from "../shared/dom.js";
+import { visibleImage } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -13,14 +14,15 @@ export class FillPanel {
   constructor(state, filler) {
     this.state = state;
     this.filler = filler;
-    this.list = html("ul", { className: "candidates", role: "radiogroup", "aria-label": "Candidates, likeliest first" });
+    this.list = html("ul", { className: "candidates", role: "radiogroup", "aria-label": "Candidates, as they were drawn" });
     this.message = html("p", { className: "note", role: "status" });
     const options = METHODS.map(([value, name]) => html("option", { value }, name));
     this.method = html("select", { "aria-label": "What counts when a hole is filled", onchange: () => (state.fillMethod = /** @type {State["fillMethod"]} */ (this.method.value)) }, ...options);
     const again = html("button", { type: "button", title: "Other candidates for the same hole", onclick: () => filler.start() }, "Fill again");
     const undo = html("button", { type: "button", title: "Back to the hole (Ctrl+Z)", onclick: () => this.#undo() }, "Undo");
+    this.differ = html("button", { type: "button", title: "Bright where the candidates differ", onclick: () => this.#differ() }, "Differences");
     const keep = html("button", { type: "button", onclick: () => this.#close() }, "Keep");
-    this.el = html("section", { className: "fill-panel", "aria-label": "Fill" }, this.list, html("div", { className: "row" }, this.message, again, undo, keep, this.method));
+    this.el = html("section", { className: "fill-panel", "aria-label": "Fill" }, this.list, html("div", { className: "row" }, this.message, this.differ, again, undo, keep, this.method));
   }
 
   update() {
@@ -29,21 +31,25 @@ export class FillPanel {
     this.el.hidden = fill === null;
     this.method.value = this.state.fillMethod;
     if (!fill) return;
-    setText(this.message, fill.result.message);
+    const drawn = fill.result.candidates.length;
+    const agree = fill.counts.length === 1 ? `All ${drawn} agree. ` : "";
+    setText(this.message, agree + fill.result.message);
+    this.differ.hidden = fill.counts.length === 1;
+    this.differ.setAttribute("aria-pressed", String(this.state.view === "differences"));
     const chosen = fill.canvases.findIndex((canvas) => canvas === this.state.canvas);
     const key = [fill.result.seed, fill.result.method, fill.result.seconds, chosen].join();
     const focused = this.list.contains(document.activeElement);
-    updateChildren(this.list, key, () => fill.canvases.map((canvas, i) => this.#candidate(canvas, i, i === chosen)));
+    updateChildren(this.list, key, () => fill.canvases.map((canvas, i) => this.#candidate(canvas, i, i === chosen, fill.counts[i], drawn)));
     if (appears) this.el.scrollIntoView({ block: "nearest" }); // needed in a low window
     if (focused) /** @type {HTMLElement} */ (this.list.children[chosen]?.firstElementChild)?.focus();
   }
 
-  /** @param {import("../canvas/canvas_model.js").Canvas} canvas @param {number} index @param {boolean} chosen */
-  #candidate(canvas, index, chosen) {
+  /** @param {import("../canvas/canvas_model.js").Canvas} canvas @param {number} index @param {boolean} chosen @param {number} times @param {number} drawn */
+  #candidate(canvas, index, chosen, times, drawn) {
     const picture = html("canvas", {});
-    drawImage(picture, canvas.details.image, canvas, canvas.height, canvas.width);
+    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
     const bits = `${formatFixed(canvas.filled?.bits ?? 0, 1)} bits`;
-    const button = html("button", { type: "button", role: "radio", "aria-checked": chosen, "aria-label": `Candidate ${index + 1}, ${bits} for the hole`, tabIndex: chosen ? 0 : -1, onclick: () => this.filler.choose(index) }, picture, html("small", {}, bits));
+    const button = html("button", { type: "button", role: "radio", "aria-checked": chosen, "aria-label": `Candidate ${index + 1}, ${bits} for the hole, ${times} of ${drawn}`, tabIndex: chosen ? 0 : -1, onclick: () => this.filler.choose(index) }, picture, html("small", {}, times > 1 ? `${times} of ${drawn} · ${bits}` : bits));
     button.addEventListener("keydown", (event) => {
       const step = event.key === "ArrowRight" || event.key === "ArrowDown" ? 1 : event.key === "ArrowLeft" || event.key === "ArrowUp" ? -1 : 0;
       if (!step) return;
@@ -55,6 +61,11 @@ export class FillPanel {
     return html("li", { role: "presentation" }, button);
   }
 
+  #differ() {
+    this.state.view = this.state.view === "differences" ? "image" : "differences";
+    this.state.changed();
+  }
+
   #undo() {
     if (this.state.history.undo()) this.state.resetView();
     this.state.changed();
@@ -62,6 +73,7 @@ export class FillPanel {
 
   #close() {
     this.state.fill = null;
+    if (this.state.view === "differences") this.state.view = "image";
     this.state.changed();
   }
 }

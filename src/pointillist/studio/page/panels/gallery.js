@@ -1,6 +1,6 @@
 // The images of this browser, and buttons to save, name and delete them.
 
-import { blankCanvas, visibleImage } from "../canvas/canvas_model.js";
+import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { html, isDark, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { icon } from "../widgets/icons.js";
@@ -130,10 +130,11 @@ export class Gallery {
     const text = `${name}${bits}`;
     const visible = this.state.canvases.includes(canvas);
     const show = () => {
+      this.exporter.painter.keepDrawings();
       this.state.useSettings(canvas);
       this.state.show([canvas]);
     };
-    return html("li", { className: item.favourite ? "favourite" : "" }, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}${item.favourite ? ", favourite" : ""}`, "aria-pressed": visible, onclick: show }, thumbnail));
+    return html("li", { className: [item.favourite && "favourite", !isComplete(visibleImage(canvas)) && "drawing"].filter(Boolean).join(" ") }, html("button", { type: "button", title: text, "aria-label": `Show again: ${text}${item.favourite ? ", favourite" : ""}`, "aria-pressed": visible, onclick: show }, thumbnail));
   }
 
   /** @param {() => unknown} act */

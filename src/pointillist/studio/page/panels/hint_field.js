@@ -1,13 +1,14 @@
 // The field of a hint that is a picture: draw it, or take it from a file.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { drawImage } from "../canvas/draw_image.js";
 import { html } from "../shared/dom.js";
 import { drawableHint } from "../drawing/hint_pad.js";
 
 /** @typedef {import("../state/state.js").State} State */
 
-/** @param {State} state @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader @param {() => void} paint paints the changed hint */
-export function hintField(state, hint, uploader, paint) {
+/** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader @param {() => void} paint paints the changed hint */
+export function hintField(state, details, hint, uploader, paint) {
   const { request } = state;
   const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
   const take = (/** @type {State["request"]["hint"]} */ next) => {
@@ -22,8 +23,14 @@ export function hintField(state, hint, uploader, paint) {
     const box = html("input", { type: "checkbox", checked: state[key], onchange: () => { state[key] = box.checked; state.changed(); } });
     return html("label", { className: "check", title }, box, name);
   };
+  const examples = details.generation.hints.map(({ name, levels }) => {
+    const picture = html("canvas", {});
+    if (hint.image) drawImage(picture, hint.image, { levels: decodeLevels(levels), known: new Uint8Array(levels.shape[1] * levels.shape[2]).fill(1) }, levels.shape[1], levels.shape[2]);
+    return html("button", { type: "button", title: `Paint into the ${hint.derive ?? "hint"} “${name}”`, "aria-label": `Example: ${name}`, onclick: () => { state.setHint({ levels, name }); paint(); } }, picture);
+  });
   const title = hint.derive ? `Hint (${hint.derive})` : "Hint";
   return html("fieldset", { className: "hint-field" }, html("legend", {}, title),
+    examples.length > 0 && html("div", { className: "hint-examples", role: "group", "aria-label": "Example hints" }, ...examples),
     html("p", { className: "note" }, request.hint && request.hint.name !== "drawn" ? request.hint.name : "Draw it beside the canvas, with any drawing tool."),
     html("div", { className: "row" }, choose, invert, none),
     check("Paint while I draw", "Each stroke paints the image anew, and the next one cancels it", "paintWhileDrawing"),

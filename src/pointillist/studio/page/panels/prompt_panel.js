@@ -2,6 +2,7 @@
 
 import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "../state/paint_jobs.js";
 import { html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
+import { holdsAnything } from "../canvas/canvas_model.js";
 import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
 import { COUNTS } from "../state/request.js";
@@ -11,21 +12,23 @@ import { conditionFields } from "./conditions.js";
 /** @typedef {import("../state/request.js").Request} Request */
 
 export class PromptPanel {
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader */
-  constructor(state, painter, uploader) {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader @param {import("../state/commands.js").Commands} commands */
+  constructor(state, painter, uploader, commands) {
     this.state = state;
     this.painter = painter;
+    this.commands = commands;
     this.uploader = uploader;
     this.fields = html("div", { className: "fields" });
     this.canvases = html("div", { className: "fields" }); // apart: it changes while the user types in other fields
     // after a click the space bar plays the painting, and does not press the button
     this.paintButton = html("button", { className: "strong big", type: "submit", onclick: (/** @type {MouseEvent} */ event) => event.detail > 0 && returnFocus(this.paintButton) }, "Paint");
+    this.newButton = html("button", { className: "big new", type: "button", title: "An empty canvas; what you have drawn goes to the gallery", onclick: () => commands.empty() }, "New");
     this.note = html("p", { className: "note", role: "status" });
     /** @type {Presets | null} */
     this.presets = null;
     this.request = state.request; // its fields write into one object, and are made anew for another
     this.serial = 0;
-    const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, this.paintButton, this.note));
+    const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, html("div", { className: "go-buttons" }, this.newButton, this.paintButton), this.note));
     this.el = html("section", { className: "panel prompt-panel", "aria-label": "Prompt" }, form);
   }
 
@@ -44,7 +47,13 @@ export class PromptPanel {
     this.paintButton.disabled = !details;
     this.paintButton.classList.toggle("stop", state.work !== null);
     const waiting = state.work?.waiting;
-    setText(this.note, waiting ? `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue` : "");
+    const { canvas } = state;
+    const completes = this.commands.filler.completes;
+    this.newButton.disabled = !details || state.work !== null || !canvas || !holdsAnything(canvas);
+    this.paintButton.title = completes ? "Keep what is on the canvas, and paint the rest (P)" : "Paint (P)";
+    const seconds = state.work?.filling ? Math.round((Date.now() - state.work.filling) / 1000) : 0;
+    const filling = state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
+    setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 
   /** @param {Event} event */
@@ -53,12 +62,12 @@ export class PromptPanel {
     const submitter = event instanceof SubmitEvent ? event.submitter : null;
     const typed = submitter === this.paintButton && focusedElement(this.el) instanceof HTMLInputElement; // Enter in a field
     if (this.state.work && !typed) this.painter.stop();
-    else this.painter.paint();
+    else void this.commands.paint();
   }
 
   /** @param {Api.ModelDetails} details */
   #fields(details) {
-    const conditions = conditionFields(this.state, details, this.uploader, this.painter);
+    const conditions = conditionFields(this.state, details, this.uploader, this.painter, () => void this.commands.paint());
     const hasConditions = conditions.length > 0;
     this.presets = new Presets(this.state, details.generation, (values) => {
       Object.assign(this.state.request, values);

@@ -1,86 +1,94 @@
-// The address of the page follows the prompt panel, and the prompt panel the address; `link.js` says how links are written.
+// The address of the page: a link to its state. It changes with every painting, so that the back button goes back.
 
-import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { COUNTS } from "./request.js";
-import { packLevels, readLink, unpackLevels, writeLink } from "./link.js";
+import { readLink, writeLink } from "./link.js";
+import { linkOfRequest, requestOfLink } from "./link_request.js";
 
 /** @typedef {import("./state.js").State} State */
-/** @typedef {import("./request.js").Request} Request */
-
-/** Write the prompt panel as a link, with the seed of what is shown. @param {State} state */
-export function linkOf({ request, details, model, canvas }) {
-  if (!details || !model) return "";
-  const { labels, attributes, hint } = details.conditions, seed = request.seed ?? canvas?.rng?.seed;
-  const named = Object.entries(request.attributes).map(([name, value]) => [name, attributes[name]?.[value] ?? ""]);
-  const levels = hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), hint.image.levels) : undefined;
-  const { guidance, temperature, top_p, count: n } = request;
-  return writeLink({
-    model: model.id, text: request.text.trim(), label: request.label === null ? "" : labels[request.label], attributes: Object.fromEntries(named),
-    seed, n, guidance, temperature, top_p, order: request.order ?? "", size: request.size ?? undefined, hint: levels,
-  });
-}
-
-/** Values of the prompt panel that a link names, as far as the model takes them. @param {string} hash @param {Api.ModelDetails} details @returns {Partial<Request>} */
-export function requestOfLink(hash, details) {
-  const link = readLink(hash), { labels, attributes, hint } = details.conditions;
-  if (!link) return {};
-  const { seed, guidance, temperature, top_p } = link, numbers = Object.entries({ seed, guidance, temperature, top_p }).filter(([, value]) => value !== undefined);
-  const named = Object.entries(attributes).map(([name, values]) => /** @type {const} */ ([name, values.indexOf(link.attributes?.[name] ?? "")]));
-  const label = labels.indexOf(link.label ?? ""), image = hint?.image, size = details.fixed_size ? undefined : link.size;
-  const shape = image ? [image.channels, image.height, image.width] : [], count = shape.reduce((a, b) => a * b, 1);
-  const levels = image && link.hint ? unpackLevels(link.hint, image.levels, count) : null;
-  return {
-    ...Object.fromEntries(numbers), text: link.text ?? "", label: label < 0 ? null : label, attributes: Object.fromEntries(named.filter(([, value]) => value >= 0)),
-    order: link.order && details.orders.includes(link.order) ? link.order : null, count: COUNTS.includes(link.n ?? 1) ? link.n ?? 1 : 1,
-    ...(size ? { size } : null), ...(levels ? { hint: { levels: encodeArray(Uint8Array.from(levels), shape), name: "of the link" } } : null),
-  };
-}
 
 export class Address {
-  #text = "";
-  #begun = false;
-
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {AbortSignal} over */
-  constructor(state, painter, over) {
+  /** @param {State} state @param {() => Promise<void>} paint @param {AbortSignal} over */
+  constructor(state, paint, over) {
     this.state = state;
-    this.painter = painter;
-    window.addEventListener("hashchange", () => this.#follow(), { signal: over });
+    this.paint = paint;
+    this.link = ""; // of the address, as this page wrote it
+    /** @type {import("../canvas/canvas_model.js").Canvas | undefined} */
+    this.canvas = undefined;
+    /** @type {import("./link.js").Link | null} with which the page was opened */
+    this.pending = null;
+    window.addEventListener("popstate", () => void this.#back(), { signal: over });
   }
 
-  /** Ask for the model that the address names. */
-  restore() {
-    const model = readLink(location.hash)?.model;
-    if (model) this.state.wanted = model;
+  /** Take the link with which the page was opened, unless this browser keeps its work. */
+  begin() {
+    const { state } = this;
+    const link = location.hash === state.link ? null : readLink(location.hash);
+    this.link = location.hash;
+    this.pending = link;
+    if (link?.model) state.wanted = link.model;
+    if (link) state.restoredRequest = null;
+    return link !== null;
   }
 
+  /** Open the pending link, once its model is ready; say so where it is not in this studio. */
+  async settle() {
+    const { state, pending } = this;
+    if (!pending || !state.details) return;
+    const model = pending.model ? this.#find(pending.model) : state.model;
+    if (model && model.state !== "ready" && model.state !== "failed") return;
+    this.pending = null;
+    await this.#open(pending);
+  }
+
+  /** Follow a painting that is finished, or shown again: what is typed alone changes no address. */
   update() {
     const { state } = this;
-    if (!state.details) return;
-    if (!this.#begun) {
-      this.#begun = true;
-      this.#take(state.details);
-    }
-    if (state.work) return;
-    const text = linkOf(state);
-    if (text === this.#text) return;
-    this.#text = text;
-    history.replaceState(history.state, "", text);
+    const { canvas } = state;
+    if (this.pending || !state.details || state.work || state.stroke || canvas === this.canvas || !canvas?.trace?.painted || canvas.filled) return;
+    this.canvas = canvas;
+    const link = this.#write();
+    if (link === this.link) return;
+    if (this.link) history.pushState(null, "", link);
+    else history.replaceState(null, "", link);
+    this.link = state.link = link;
   }
 
-  /** Take over an address that was typed, or that the back button returned to. */
-  #follow() {
-    const { state } = this, model = readLink(location.hash)?.model;
-    if (location.hash === this.#text) return;
-    if (model !== state.modelId && state.models.some((one) => one.id === model && one.state === "ready")) state.useModel(/** @type {string} */ (model));
-    if (state.details) this.#take(state.details);
-  }
-
-  /** Take over the address, and paint. @param {Api.ModelDetails} details */
-  #take(details) {
+  /** Copy a link to what the page shows. */
+  async copy() {
     const { state } = this;
-    state.request = { ...state.request, ...requestOfLink(location.hash, details) };
+    if (!state.details) return;
+    const link = new URL(this.#write(), location.href).href;
+    try {
+      await navigator.clipboard.writeText(link);
+      state.notify("good", "The link is copied. Whoever opens it with the same models sees the same painting.");
+    } catch {
+      state.notify("plain", `The browser does not let this page copy. The link: ${link}`);
+    }
+  }
+
+  #write() {
+    const { request, modelId, details, canvas } = this.state;
+    return details ? writeLink(linkOfRequest(request, modelId, details, canvas)) : "";
+  }
+
+  async #back() {
+    const link = readLink(location.hash);
+    this.link = location.hash;
+    if (link) await this.#open(link);
+  }
+
+  /** @param {string} name */
+  #find(name) {
+    return this.state.models.find((model) => model.id === name) ?? this.state.models.find((model) => model.name === name);
+  }
+
+  /** @param {import("./link.js").Link} link */
+  async #open(link) {
+    const { state } = this;
+    const model = link.model ? this.#find(link.model) : state.model;
+    if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
+    if (model.id !== state.modelId) state.useModel(model.id);
+    state.request = requestOfLink(link, model.details, state.request);
     state.panelSerial++;
-    void this.painter.paint();
-    state.changed();
+    await this.paint();
   }
 }

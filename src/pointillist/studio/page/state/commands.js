@@ -1,6 +1,6 @@
 // Commands of keys and buttons, in one place.
 
-import { isStopped, withImage } from "../canvas/canvas_model.js";
+import { blankCanvas, isStopped, withImage } from "../canvas/canvas_model.js";
 import { copy, erase, paste } from "../drawing/selecting.js";
 import { placeOf } from "../drawing/shapes.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
@@ -32,8 +32,17 @@ export class Commands {
     this.filler = filler;
   }
 
+  /** Complete what is drawn on the canvas; where nothing is, paint new images. */
   paint() {
-    this.painter.paint();
+    return this.filler.completes ? this.filler.start() : this.painter.paint();
+  }
+
+  /** Begin with an empty canvas; what is drawn goes to the gallery. */
+  empty() {
+    const { state } = this;
+    if (!state.details || state.work) return;
+    this.painter.keepDrawings();
+    state.show([blankCanvas(state.modelId, state.details, state.request.size ?? undefined)]);
   }
 
   /** Go on with what was stopped, or fill the hole of the active canvas. */
@@ -225,6 +234,7 @@ export class Commands {
   clear() {
     const { canvas } = this.state;
     if (!canvas) return;
+    this.painter.keepDrawings();
     const empty = { ...canvas, levels: canvas.levels.slice().fill(0), known: new Uint8Array(canvas.known.length), trace: null, verdict: null, rng: null, filled: null, allowed: [] };
     this.state.replace(empty);
   }

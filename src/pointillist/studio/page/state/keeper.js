@@ -5,12 +5,14 @@ import { Storage } from "./storage.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./state.js").GalleryItem} GalleryItem */
+/** @typedef {import("./state.js").Workspace} Workspace */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
+const STEPS = 40; // of undo that are kept
 const DELAY = 400; // milliseconds from a change until it is kept
 
 /** The settings that are kept. */
-const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "tourSeen", "paintWhileDrawing", "inkOnPaper"]);
+const KEPT = /** @type {const} */ (["modelId", "request", "tool", "brush", "mirror", "filled", "grid", "chosenSpeed", "strength", "fillMethod", "singleKeys", "tourSeen", "paintWhileDrawing", "inkOnPaper", "link", "cardClosed"]);
 
 export class Keeper {
   /** @param {State} state @param {AbortSignal} over */
@@ -20,8 +22,8 @@ export class Keeper {
     this.storage = null;
     /** @type {Map<string, GalleryItem>} images as they are kept */
     this.items = new Map();
-    /** @type {unknown} */
-    this.workspace = null;
+    /** @type {unknown[]} what was kept last: workspace, gallery, number of drafts */
+    this.work = [];
     this.settings = "";
     this.timer = 0;
     this.busy = false;
@@ -38,11 +40,11 @@ export class Keeper {
     this.storage = await Storage.open();
     if (!this.storage) return void (state.kept = false);
     state.kept = true;
-    const [settings, workspace, items] = await Promise.all([this.storage.get("settings"), this.storage.get("workspace"), this.storage.items()]);
+    const [settings, work, items] = await Promise.all([this.storage.get("settings"), this.storage.get("work"), this.storage.items()]);
     try {
       state.gallery = items.sort((a, b) => (a.id < b.id ? 1 : -1)).map((item) => ({ ...item, canvas: unpack(item.canvas) }));
       this.items = new Map(state.gallery.map((item) => [item.id, item]));
-      if (workspace?.canvases.length) state.history.now = { canvases: workspace.canvases.map((/** @type {any} */ packed, /** @type {number} */ i) => this.items.get(workspace.items?.[i] ?? "")?.canvas ?? unpack(packed)), active: workspace.active };
+      if (work) this.#unpack(work);
       if (settings) {
         const { modelId, ...rest } = settings;
         Object.assign(state, rest, { wanted: modelId });
@@ -71,11 +73,6 @@ export class Keeper {
       const settings = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
       const text = JSON.stringify(settings);
       if (text !== this.settings) await storage.set("settings", JSON.parse((this.settings = text)));
-      if (state.history.now !== this.workspace) {
-        this.workspace = state.history.now;
-        const items = state.canvases.map((canvas) => state.gallery.find((item) => item.canvas === canvas)?.id ?? null);
-        await storage.set("workspace", { canvases: state.canvases.map(pack), items, active: state.active });
-      }
       const now = new Set(state.gallery.map((item) => item.id));
       for (const item of state.gallery)
         if (this.items.get(item.id) !== item) {
@@ -87,6 +84,12 @@ export class Keeper {
           await storage.delete(id);
           this.items.delete(id);
         }
+      const { history, drafts, gallery } = state;
+      const work = [history.now, gallery, drafts.size];
+      if (work.some((part, i) => part !== this.work[i])) {
+        this.work = work;
+        await storage.set("work", this.#pack());
+      }
     } catch {
       state.kept = false;
       state.notify("error", "This browser has no room left, so new work is not kept: save your images as files.");
@@ -95,10 +98,49 @@ export class Keeper {
     }
   }
 
+  /** Convert undo, canvases and drafts to plain values; canvases of the gallery are kept there, others once. */
+  #pack() {
+    const { history, drafts, gallery } = this.state;
+    const items = new Map(gallery.map((item) => [item.canvas, item.id]));
+    /** @type {Map<Canvas, object>} */
+    const packed = new Map();
+    const packOnce = (/** @type {Canvas} */ canvas) => {
+      const id = items.get(canvas);
+      if (!packed.has(canvas)) packed.set(canvas, id ? { item: id } : pack(canvas));
+      return packed.get(canvas);
+    };
+    const packAll = (/** @type {Workspace} */ workspace) => ({ ...workspace, canvases: workspace.canvases.map(packOnce) });
+    return {
+      past: history.past.slice(-STEPS).map(packAll), now: packAll(history.now), future: history.future.slice(-STEPS).map(packAll),
+      drafts: [...drafts].map(([id, { request, workspace }]) => [id, { request, workspace: packAll(workspace) }]),
+    };
+  }
+
+  /** @param {any} work as it was packed */
+  #unpack({ past, now, future, drafts }) {
+    const { history } = this.state;
+    /** @type {Map<any, Canvas | undefined>} */
+    const canvases = new Map();
+    const unpackOnce = (/** @type {any} */ packed) => {
+      if (!canvases.has(packed)) canvases.set(packed, packed.item ? this.items.get(packed.item)?.canvas : unpack(packed));
+      return canvases.get(packed);
+    };
+    const unpackAll = (/** @type {any} */ workspace) => ({ ...workspace, canvases: workspace.canvases.map(unpackOnce) });
+    const isWhole = (/** @type {Workspace} */ { canvases }) => canvases.length > 0 && !canvases.includes(/** @type {any} */ (undefined)); // none of them was deleted
+    const present = unpackAll(now);
+    if (!isWhole(present)) return;
+    Object.assign(history, { past: past.map(unpackAll).filter(isWhole), now: present, future: future.map(unpackAll).filter(isWhole) });
+    for (const [id, { request, workspace }] of drafts) {
+      const whole = unpackAll(workspace);
+      if (isWhole(whole)) this.state.drafts.set(id, { request, workspace: whole });
+    }
+  }
+
   /** Delete everything that is kept. */
   async clear() {
     this.items.clear();
     this.settings = "";
+    this.work = [];
     await this.storage?.clear();
   }
 }

@@ -22,8 +22,8 @@ export const defaultRequest = () => ({
 });
 
 /** Return the request that shows what a model can do: the settings that suit it, and its first example. @param {Api.ModelDetails} details @returns {Request} */
-export function requestOfModel({ generation: { guidance, temperature, top_p, prompts }, conditions }) {
-  return { ...defaultRequest(), guidance, temperature, top_p, text: (conditions.text && prompts[0]) || "" };
+export function requestOfModel({ generation: { guidance, temperature, top_p, prompts, hints }, conditions }) {
+  return { ...defaultRequest(), guidance, temperature, top_p, text: (conditions.text && prompts[0]) || "", hint: hints[0] ?? null };
 }
 
 export const COUNTS = [1, 2, 4, 9, 16]; // of canvases

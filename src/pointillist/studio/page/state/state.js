@@ -8,15 +8,16 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {{canvases: Canvas[], active: number, hint?: Hint | null, columns?: number | null}} Workspace `hint`: as it was drawn; `columns` of a grid */
-/** @typedef {"image" | "entropy" | "surprisal" | "normal" | "saliency" | "shift"} View */
+/** @typedef {"image" | "entropy" | "surprisal" | "normal" | "saliency" | "shift" | "differences"} View */
 /** @typedef {"inspect" | "move" | import("../drawing/strokes.js").DrawingTool | import("../drawing/selecting.js").SelectionTool} Tool */
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
 /** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */
 /** @typedef {{kind: "error" | "good" | "plain", text: string}} Notice */
 /** @typedef {{id: string, canvas: Canvas, name: string, favourite: boolean, live?: boolean}} GalleryItem `id`: sorts by time; `live`: painted while its hint was drawn */
-/** @typedef {{waiting: number | null, stop: AbortController}} Work `waiting`: jobs ahead in the queue */
+/** @typedef {{waiting: number | null, stop: AbortController, filling?: number}} Work `waiting`: jobs ahead in the queue; `filling`: since when, in milliseconds */
 
 /** @typedef {import("./request.js").Request} Request */
+/** @typedef {{request: Request, workspace: Workspace}} Draft */
 /** @typedef {import("./request.js").Hint} Hint */
 
 export const SPEEDS = [4, 16, 64, 256, 1024, 4096, Infinity]; // pixels per second; the last is live
@@ -76,6 +77,10 @@ export class State {
     this.gallery = [];
     /** @type {boolean | null} whether this browser keeps the work; null until that is known */
     this.kept = null;
+    /** @type {Map<string, Draft>} of the models that are not selected: what was on their canvas and in their prompt panel */
+    this.drafts = new Map();
+    this.link = ""; // of the address, when the work was kept
+    this.cardClosed = false; // whether the card of the first visit was closed
     this.wanted = ""; // id of the model that was selected before a reload
     /** @type {Request | null} the values of its prompt panel */
     this.restoredRequest = null;
@@ -171,6 +176,7 @@ export class State {
   /** Show other canvases, without a way back. @param {Canvas[]} canvases */
   forget(canvases) {
     this.history = new History({ canvases, active: 0 });
+    this.drafts.clear();
     this.fill = this.clip = null;
     this.resetView();
     this.changed();
@@ -204,7 +210,7 @@ export class State {
   /** Reset what belongs to a canvas: held pixel, view and playback. */
   resetView() {
     this.heldPixel = this.hover = null;
-    if (this.view === "saliency" || this.view === "shift") this.view = "image";
+    if (this.view === "saliency" || this.view === "shift" || this.view === "differences") this.view = "image";
     if (this.selection && this.selection.length !== this.canvas?.known.length) this.selection = null;
     this.at = this.arrived;
     this.playing = false;
@@ -233,11 +239,11 @@ export class State {
 
   /** Select another model, with the settings that suit it. The canvases stay if it paints the same kind of image. @param {string} id */
   useModel(id) {
-    this.modelId = id;
+    const draft = this.#switch(id);
     const { details } = this;
     if (!details) return;
-    const { seed, count } = this.request;
-    this.request = { ...requestOfModel(details), seed, count, ...(id === this.wanted ? this.restoredRequest : null) };
+    const { count } = this.request;
+    this.request = draft ? { ...draft.request } : { ...requestOfModel(details), count, ...(id === this.wanted ? this.restoredRequest : null) };
     Object.assign(this, { wanted: "", restoredRequest: null });
     const { channels, levels, mode } = details.image;
     const kind = [channels, levels, mode].join(); // the same numbers would be another colour with other levels
@@ -247,16 +253,26 @@ export class State {
       this.ink = Array.from({ length: channels }, () => levels - 1);
     }
     const { canvas } = this;
-    const canvases = [blankCanvas(id, details)];
-    if (!canvas) this.history.now = { canvases, active: 0 };
-    else if (!sameGrid(canvas.details.image, details.image) || !holdsAnything(canvas)) this.show(canvases);
+    const usable = draft?.workspace.canvases.every((one) => one.details.sha256 === details.sha256) ? draft.workspace : null;
+    const { canvases, active, columns } = usable ?? { canvases: [blankCanvas(id, details)], active: 0, columns: null };
+    if (!canvas) this.history.now = { canvases, active };
+    else if (!sameGrid(canvas.details.image, details.image) || (!holdsAnything(canvas) && (usable || canvas.model !== id))) this.show(canvases, active, columns);
     this.changed();
+  }
+
+  /** Select another model, and keep a draft of what the former one shows; return the draft of the other. @param {string} id */
+  #switch(id) {
+    if (this.modelId && this.modelId !== id) this.drafts.set(this.modelId, { request: this.request, workspace: this.history.now });
+    this.modelId = id;
+    const draft = this.drafts.get(id) ?? null;
+    this.drafts.delete(id);
+    return draft;
   }
 
   /** Empty the prompt panel: the settings that suit the model, and no conditions. */
   resetRequest() {
     if (!this.details) return;
-    this.request = { ...requestOfModel(this.details), text: "" };
+    this.request = { ...requestOfModel(this.details), text: "", hint: null };
     this.history.now = { ...this.history.now, hint: null };
     this.panelSerial++;
     this.changed();
@@ -273,7 +289,7 @@ export class State {
     const model = this.modelOf(canvas);
     if (!model?.details) return false;
     if (model.id !== this.modelId) {
-      this.modelId = model.id;
+      this.#switch(model.id);
       this.request = { ...defaultRequest(), count: this.request.count };
     }
     this.request = requestOfCanvas(canvas, model.details, this.request);
@@ -283,11 +299,10 @@ export class State {
     return true;
   }
 
-  /** @param {Notice["kind"]} kind @param {string} text */
-  notify(kind, text) {
+  /** @param {Notice["kind"]} kind @param {string} text @param {number} [seconds] for which it stays */
+  notify(kind, text, seconds = kind === "error" ? LONG_NOTICE : SHORT_NOTICE) {
     const notice = { kind, text };
     this.notice = notice;
-    const seconds = kind === "error" ? LONG_NOTICE : SHORT_NOTICE;
     setTimeout(() => {
       if (this.notice !== notice) return;
       this.notice = null;

@@ -4,6 +4,7 @@ import { encodeArray, decodeLevels } from "./encoded_arrays.js";
 import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
 import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
+import { manifestOf, originOf, parseManifest } from "./manifests.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";
 import { zip } from "./zip.js";
@@ -109,7 +110,7 @@ export class Exporter {
     const map = isComplete(visibleImage(canvas)) ? null : unfinished;
     const picture = isPicture(canvas) ? map : "A grid of codes without a tileset is not a picture: save it as a map, under More.";
     const gif = picture ?? (canvas.trace ? null : "There is no painting to show: the image was changed by hand since, or was never painted.");
-    const manifest = canvas.trace?.manifest ? null : holdsAnything(canvas) ? "Only a whole painting has a manifest: this image was opened, filled or changed by hand, or is not finished." : EMPTY;
+    const manifest = canvas.trace?.manifest ? null : holdsAnything(canvas) ? "Only a whole painting has a manifest: this image was opened without one, changed by hand, or is not finished." : EMPTY;
     return { picture, map, gif, manifest };
   }
 
@@ -140,21 +141,22 @@ export class Exporter {
   async #show(model, details, manifest, found) {
     const canvases = [];
     for (const [i, image] of found.images.entries()) {
-      const spec = manifest.request.samples[i];
+      const { rng, conditions, variation, known } = originOf(manifest, i);
       const [, height, width] = image.levels.shape;
       const levels = decodeLevels(image.levels);
       const settings = {
         guidance: manifest.request.guidance ?? 1, temperature: manifest.request.temperature ?? 1, top_p: manifest.request.top_p ?? 1,
         order: manifest.request.order ?? null,
       };
-      const query = { levels: image.levels, conditions: spec.conditions, order: settings.order };
+      const query = { levels: image.levels, conditions, order: settings.order };
       const maps = await this.server.score(model, query);
-      const parts = traceImage(details, levels, maps);
+      const parts = traceImage(details, levels, maps, known);
       parts.trace.painted = image;
-      const rng = { seed: spec.seed ?? 0, index: spec.index ?? 0 };
+      parts.trace.manifest = found.identical[i] ? manifestOf(manifest, i) : null;
       const verdict = { same: found.identical[i], text: found.identical[i] ? "identical to the bit" : "differs" };
-      canvases.push({ ...blankCanvas(model, details, [height, width]), ...parts, conditions: spec.conditions ?? {}, settings, rng, verdict });
+      canvases.push({ ...blankCanvas(model, details, [height, width]), ...parts, conditions, variation, settings, rng, verdict });
     }
+    this.painter.keepDrawings();
     this.state.useSettings(canvases[0]);
     this.state.show(canvases);
     this.painter.addToGallery(canvases);
@@ -179,15 +181,3 @@ function fileName(canvas) {
 
 /** Make a part of a file name. @param {string} text */
 const safe = (text) => text.replace(/[^\w.-]+/g, "-").slice(0, 80);
-
-/** @param {string} text @returns {Api.SampleManifest} */
-function parseManifest(text) {
-  try {
-    const manifest = JSON.parse(text);
-    const { format, model, request, sha256 } = manifest;
-    if (format === "pointillist-manifest" && typeof model.sha256 === "string" && Array.isArray(request.samples) && Array.isArray(sha256)) return manifest;
-  } catch {
-    // reported below
-  }
-  throw new RequestError({ error: "The file is not a manifest: choose a manifest, or a PNG, that the studio saved.", code: "invalid" }, 0);
-}

@@ -2,12 +2,12 @@
 
 import { decodeLevels, encodeArray } from "./encoded_arrays.js";
 import { conditionsOf } from "../state/paint_jobs.js";
-import { isStopped, sameGrid, visibleImage, withImage } from "../canvas/canvas_model.js";
+import { hasHole, isStopped, sameGrid, traceImage, visibleImage, withImage } from "../canvas/canvas_model.js";
 import { isAbort } from "./api.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
-/** @typedef {{hole: Canvas, result: Api.FillResult, canvases: Canvas[]}} Fill candidates, and the canvas with the hole */
+/** @typedef {{hole: Canvas, result: Api.FillResult, canvases: Canvas[], counts: number[]}} Fill the canvas with the hole, the distinct candidates, and how often each was drawn */
 
 export class Filler {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("./painter.js").Painter} painter */
@@ -26,6 +26,12 @@ export class Filler {
     return known.includes(1) && (known.includes(0) || Boolean(state.selection?.includes(1)));
   }
 
+  /** Return true if the active canvas is partly drawn or erased by hand, so that painting completes it. */
+  get completes() {
+    const { state } = this;
+    return this.available && state.request.compare.by === "" && state.canvas !== undefined && hasHole(state.canvas);
+  }
+
   /** The candidates of the active canvas, or null. */
   get fill() {
     const { fill, canvas } = this.state;
@@ -40,30 +46,56 @@ export class Filler {
     const model = this.#model(hole);
     if (!model?.details) return state.notify("error", `The canvas was painted by ${hole.model}, which is not open here.`);
     this.painter.stop();
-    const work = { waiting: null, stop: new AbortController() };
+    const work = { waiting: null, stop: new AbortController(), filling: Date.now() };
+    const clock = setInterval(() => state.changed(), 500);
     state.work = work;
     state.notice = null;
     state.changed();
     try {
       const conditions = conditionsOf(state.request, model.details.conditions);
       const result = await this.server.fill(model.id, this.#request(hole, conditions), work.stop.signal);
-      this.#show(hole, result, conditions);
+      await this.#show(hole, result, conditions);
     } catch (error) {
       if (!isAbort(error)) state.notify("error", error instanceof Error ? error.message : String(error));
     } finally {
+      clearInterval(clock);
       if (state.work === work) state.work = null;
       state.changed();
     }
   }
 
   /** Apply another candidate. @param {number} index */
-  choose(index) {
+  async choose(index) {
     const { fill } = this;
-    const { canvas } = this.state;
-    if (!fill || !canvas) return;
-    this.state.exchange(canvas, fill.canvases[index]);
-    this.painter.exchangeInGallery(canvas, fill.canvases[index]);
+    if (!fill || !this.state.canvas) return;
+    this.#exchange(this.state.canvas, fill.canvases[index]);
+    const traced = await this.#traced(fill, index);
+    if (this.state.canvas === fill.canvases[index]) this.#exchange(fill.canvases[index], traced);
+    fill.canvases[index] = traced;
     this.state.changed();
+  }
+
+  /** @param {Canvas} from @param {Canvas} to */
+  #exchange(from, to) {
+    this.state.exchange(from, to);
+    this.painter.exchangeInGallery(from, to);
+    this.state.at = this.state.arrived;
+  }
+
+  /** Add the order in which the hole was filled, with its bits, and the manifest. @param {Fill} fill @param {number} index @returns {Promise<Canvas>} */
+  async #traced({ hole, result, canvases }, index) {
+    const canvas = canvases[index];
+    const candidate = result.candidates.find(({ number }) => number === canvas.rng?.index);
+    if (canvas.trace || !candidate) return canvas;
+    try {
+      const maps = await this.server.score(canvas.model, { levels: candidate.image.levels, conditions: canvas.conditions, order: canvas.settings.order });
+      const parts = traceImage(canvas.details, canvas.levels, maps, hole.known);
+      const { manifest } = result;
+      Object.assign(parts.trace, { painted: candidate.image, manifest: { ...manifest, request: { ...manifest.request, pick: candidate.number }, sha256: [candidate.image.sha256] } });
+      return { ...canvas, ...parts };
+    } catch {
+      return canvas; // larger than the images of a model of fixed size: it has no likelihood as a whole
+    }
   }
 
   /** Return the model to fill with: the selected one, if it paints such images. @param {Canvas} hole */
@@ -83,20 +115,25 @@ export class Filler {
   }
 
   /** @param {Canvas} hole @param {Api.FillResult} result @param {Api.ConditionValues} conditions */
-  #show(hole, result, conditions) {
+  async #show(hole, result, conditions) {
     const { state } = this;
     const { guidance, temperature, top_p } = state.request;
-    const canvases = result.candidates.map((one) => ({
-      ...withImage(hole, decodeLevels(one.levels), new Uint8Array(hole.known.length).fill(1)), conditions,
-      settings: { guidance, temperature, top_p, order: result.order }, rng: { seed: result.seed, index: one.number }, filled: { method: result.method, bits: one.bits },
+    const model = this.#model(hole);
+    const hashes = result.candidates.map(({ image }) => image.sha256);
+    const distinct = result.candidates.filter(({ image }, i) => hashes.indexOf(image.sha256) === i);
+    /** @type {Canvas[]} */
+    const canvases = distinct.map(({ image, bits, number }) => ({
+      ...withImage(hole, decodeLevels(image.levels), new Uint8Array(hole.known.length).fill(1)), conditions, ...(model?.details && { model: model.id, details: model.details }),
+      settings: { guidance, temperature, top_p, order: result.order }, rng: { seed: result.seed, index: number }, filled: { method: result.method, bits },
     }));
-    const [first] = canvases;
+    const counts = distinct.map(({ image }) => hashes.filter((hash) => hash === image.sha256).length);
     const former = this.fill ? state.canvas : null;
-    state.fill = { hole, result, canvases };
-    if (former) {
-      state.exchange(former, first);
-      this.painter.exchangeInGallery(former, first);
-    } else {
+    const fill = { hole, result, canvases, counts };
+    canvases[0] = await this.#traced(fill, 0);
+    const [first] = canvases;
+    state.fill = fill;
+    if (former) this.#exchange(former, first);
+    else {
       state.replace(first);
       this.painter.addToGallery([first]);
     }

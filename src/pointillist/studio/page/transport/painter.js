@@ -6,6 +6,7 @@ import { isComplete, isStopped, sameGrid, visibleImage } from "../canvas/canvas_
 import { RequestError, isAbort } from "./api.js";
 import { begin, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
+import { isSamePainting, manifestOf } from "./manifests.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
@@ -17,6 +18,7 @@ import { decodeBatch } from "../canvas/painting_trace.js";
 
 const MAX_GALLERY = 1000;
 const AT_ONCE = 4; // requests of one painting; the server queues few
+const LONG = 30; // seconds that a note about a prompt stays
 const MAX_LIVE = 4; // canvases that are painted while a hint is drawn
 
 export class Painter {
@@ -30,14 +32,14 @@ export class Painter {
     this.liveItems = new Set();
   }
 
-  /** Paint new images. */
-  async paint() {
+  /** Paint new images. @param {number | null} [seed] instead of that of the request */
+  async paint(seed = null) {
     const { model, request } = this.state;
     if (!model?.details) return;
     const found = this.#jobs(request, model);
     if (!found) return;
     const { labels } = model.details.conditions;
-    await this.#run(found.jobs, null, { columns: found.columns });
+    await this.#run(found.jobs, null, { columns: found.columns, seed });
     if (request.compare.by === "label" && !request.compare.values.trim() && labels.length > MAX_CANVASES)
       this.state.notify("plain", `These are the first ${MAX_CANVASES} of ${labels.length} labels: name those that you want to compare.`);
   }
@@ -50,7 +52,7 @@ export class Painter {
     const image = visibleImage(canvas);
     if (!isComplete(image)) return this.state.notify("plain", "The canvas has a hole: fill it before you vary it.");
     const { manifest } = canvas.trace ?? {};
-    const sample = manifest?.request.samples[0];
+    const sample = manifest && "samples" in manifest.request ? manifest.request.samples[0] : null;
     const plain = sample && !sample.variation && !manifest?.request.start;
     const origin = plain ? { seed: sample.seed ?? 0, index: sample.index ?? 0 } : { levels: encodeArray(image.levels, [canvas.details.image.channels, canvas.height, canvas.width]), conditions: canvas.conditions };
     const { strength, kind } = request.variation;
@@ -124,7 +126,7 @@ export class Painter {
     // the same random numbers would paint the same image again, unless a level was changed
     const first = changed ? 0 : this.#unusedIndex(this.state.request.seed);
     for (const job of jobs) for (const spec of job.canvases) spec.index += first;
-    await this.#run(jobs, { levels, known, height: canvas.height, width: canvas.width });
+    await this.#run(jobs, { levels, known, height: canvas.height, width: canvas.width }, { held: heldPixel.pixel });
   }
 
   /** Return the model that continues a canvas: the selected one, if it paints such images. @param {Canvas} canvas */
@@ -152,34 +154,38 @@ export class Painter {
     this.state.work?.stop.abort();
   }
 
-  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {{live?: boolean, columns?: number | null, size?: [number, number]}} [options] */
-  async #run(jobs, start, { live = false, columns = null, size: own } = {}) {
+  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {{live?: boolean, columns?: number | null, size?: [number, number], seed?: number | null, held?: number | null}} [options] */
+  async #run(jobs, start, { live = false, columns = null, size: own, seed: fixed = null, held = null } = {}) {
     const { state } = this;
     this.stop();
     if (!jobs.length) return;
     if (!live) this.liveSeed = Math.floor(Math.random() * 2 ** 31);
-    const seed = state.request.seed ?? this.liveSeed;
+    const seed = fixed ?? state.request.seed ?? this.liveSeed;
     const size = /** @type {[number, number]} */ (start ? [start.height, start.width] : (own ?? state.request.size));
     const groups = jobs.map((job) => ({ canvases: job.canvases.map((spec) => newCanvas(job, spec, seed, size ?? undefined, start)), starts: start !== null }));
     const places = jobs.flatMap((job) => job.canvases.map((spec) => spec.place));
     const all = groups.flatMap((group) => group.canvases).map((canvas, i) => ({ canvas, place: places[i] }));
     const canvases = all.sort((a, b) => a.place - b.place).map(({ canvas }) => canvas);
-    await this.#paintGroups(canvases, groups, { live, columns });
+    await this.#paintGroups(canvases, groups, { live, columns, held });
   }
 
   /**
    * Show canvases and paint them, each group in a job of its own.
    * @param {Canvas[]} canvases @param {Group[]} groups
-   * @param {{active?: number, live?: boolean, columns?: number | null}} options `live`: shown in place of what is there, from the first pixels on
+   * @param {{active?: number, live?: boolean, columns?: number | null, held?: number | null}} options `live`: shown in place of what is there, from the first pixels on; `held`: pixel
    */
-  async #paintGroups(canvases, groups, { active = 0, live = false, columns = null }) {
+  async #paintGroups(canvases, groups, { active = 0, live = false, columns = null, held = null }) {
     const { state } = this;
     this.stop();
     const work = { waiting: null, stop: new AbortController() };
     const show = () => {
       state.live = live;
       if (live) state.showLive(canvases);
-      else state.show(canvases, active, columns);
+      else {
+        this.keepDrawings();
+        state.show(canvases, active, columns);
+        if (held !== null) state.heldPixel = { pixel: held, choice: canvases[0].details.image.channel_names.length ? canvases[0].details.image.channel_names.map(() => null) : [null] };
+      }
       this.playback.start();
     };
     if (!live) {
@@ -216,6 +222,7 @@ export class Painter {
         else if (event.type === "started") {
           work.waiting = null;
           traces = canvases.map((canvas) => begin(canvas, event, request.distributions === true));
+          if (event.notes.length && kind === "new") this.state.notify("plain", event.notes.join(" "), LONG);
         } else if (event.type === "pixels") {
           const batch = decodeBatch(event);
           traces.forEach((trace, index) => trace.take(batch, index));
@@ -237,14 +244,14 @@ export class Painter {
     traces.forEach((trace, i) => {
       trace.over = true;
       trace.painted = event.images[i];
-      const request = { ...manifest.request, samples: [manifest.request.samples[i]] };
-      trace.manifest = { ...manifest, request, sha256: [manifest.sha256[i]] };
+      trace.manifest = manifestOf(manifest, i);
     });
     if (kind === "aside") return;
     const live = kind === "live";
     if (live) this.state.gallery = this.state.gallery.filter((item) => !this.liveItems.has(item.id) || item.favourite);
     const items = this.addToGallery(canvases);
     if (live) this.liveItems = new Set(items.map((item) => item.id));
+    else if (!items.length && this.state.request.seed !== null) this.state.notify("plain", "The same seed and settings paint the same image, so nothing is new: press the dice for other seeds.");
   }
 
   /** Show another image in place of one of the gallery. @param {Canvas} from @param {Canvas} to */
@@ -252,9 +259,22 @@ export class Painter {
     this.state.gallery = this.state.gallery.map((item) => (item.canvas === from ? { ...item, canvas: to } : item));
   }
 
-  /** Add finished images to the gallery. @param {Canvas[]} canvases */
-  addToGallery(canvases) {
+  /** Add drawings, and paintings that were stopped, to the gallery before something else is shown. */
+  keepDrawings() {
     const { state } = this;
+    const unfinished = (/** @type {Canvas} */ canvas) => (canvas.trace === null ? canvas.known.includes(1) : isStopped(canvas) && canvas.trace.arrived > 0);
+    const drawings = state.canvases.filter((canvas) => unfinished(canvas) && !state.gallery.some((item) => item.canvas === canvas));
+    if (drawings.length) this.addToGallery(drawings);
+  }
+
+  /** Add images to the gallery; the same painting enters it once. Return the items that are new. @param {Canvas[]} painted */
+  addToGallery(painted) {
+    const { state } = this;
+    const canvases = painted.filter((canvas) => {
+      const same = state.gallery.find((item) => isSamePainting(item.canvas, canvas));
+      if (same) this.exchangeInGallery(same.canvas, canvas);
+      return !same;
+    });
     const items = canvases.map((canvas) => ({ id: newId(), canvas, name: nameOf(canvas), favourite: false })).reverse();
     const all = [...items, ...state.gallery];
     const surplus = all.filter((item) => !item.favourite).slice(Math.max(0, MAX_GALLERY - all.filter((item) => item.favourite).length));
@@ -269,7 +289,7 @@ let serial = 0;
 const newId = () => `${Date.now().toString(36)}-${(serial++).toString(36).padStart(4, "0")}`;
 
 /** Name an image of the gallery. @param {Canvas} canvas */
-export const nameOf = (canvas) => describeConditions(canvas.conditions, canvas.details.conditions) || canvas.model;
+export const nameOf = (canvas) => describeConditions(canvas.conditions, canvas.details.conditions) || (canvas.trace ? canvas.model : "drawing");
 
 /** Work through items, a few at a time. @template T, R @param {T[]} items @param {(item: T) => Promise<R>} act @returns {Promise<PromiseSettledResult<R>[]>} */
 async function inTurn(items, act) {

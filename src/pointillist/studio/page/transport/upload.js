@@ -2,6 +2,7 @@
 
 import { decodeLevels } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
+import { parseManifest } from "./manifests.js";
 import { pngText } from "./png_text.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
 import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
@@ -21,6 +22,7 @@ export class Uploader {
     this.server = server;
     this.dialogs = dialogs;
     this.exporter = exporter;
+    this.broken = false; // whether the picture that is opened carries a damaged manifest
     this.paintHint = () => {}; // paints an uploaded hint
   }
 
@@ -51,7 +53,13 @@ export class Uploader {
   async #reproduced(file) {
     const text = await pngText(file, MANIFEST);
     if (!text) return false;
-    const sha256 = JSON.parse(text).model?.sha256;
+    let sha256;
+    try {
+      sha256 = parseManifest(text).model.sha256;
+    } catch {
+      this.broken = true;
+      return false; // the picture is opened all the same
+    }
     const isOpen = this.state.models.some((model) => model.details?.sha256 === sha256);
     if (isOpen) await this.exporter.reproduce(text, file.name);
     return isOpen;
@@ -84,7 +92,10 @@ export class Uploader {
       return this.paintHint();
     }
     await this.#show(model.id, model.details, picture);
-    this.state.notice = picture.note ? { kind: "plain", text: picture.note } : null;
+    const damaged = this.broken ? "Its manifest is damaged, so the picture is opened without it." : "";
+    this.broken = false;
+    const note = [damaged, picture.note].filter(Boolean).join(" ");
+    this.state.notice = note ? { kind: "plain", text: note } : null;
     this.state.changed();
   }
 
@@ -113,6 +124,7 @@ export class Uploader {
     const [, height, width] = picture.levels.shape;
     const levels = decodeLevels(picture.levels);
     const maps = await this.server.score(model, { levels: picture.levels });
+    this.exporter.painter.keepDrawings();
     this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
   }
 }

@@ -9,8 +9,8 @@ import { dots, loadingText } from "./notifications.js";
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 export class Header {
-  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour */
-  constructor(state, root, showKeys, startTour) {
+  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null where the address is not that of the studio */
+  constructor(state, root, showKeys, startTour, copyLink) {
     this.state = state;
     this.root = root;
     this.theme = 0;
@@ -20,7 +20,7 @@ export class Header {
     this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
     const keys = html("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
     const tour = html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Tour");
-    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, tour, this.switch, keys));
+    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, copyLink && html("button", { type: "button", title: "Copy a link to model, prompt, seed and settings", onclick: copyLink }, "Link"), tour, this.switch, keys));
     this.#showTheme();
   }
 

@@ -1,0 +1,34 @@
+// A card for the first visit: the shortest way to something of one's own.
+
+import { html } from "../shared/dom.js";
+import { icon } from "./icons.js";
+
+/** @typedef {import("../state/state.js").State} State */
+
+export class FirstRun {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {() => void} startTour */
+  constructor(state, commands, startTour) {
+    this.state = state;
+    const draw = () => {
+      commands.empty();
+      commands.tool("pencil");
+    };
+    this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true },
+      html("p", {}, html("b", {}, "Draw a line, press Paint."), " The model keeps your strokes and paints the rest."),
+      html("div", { className: "row" },
+        html("button", { type: "button", onclick: draw }, "Draw"),
+        html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
+        html("button", { type: "button", className: "icon-only", "aria-label": "Close the first steps", onclick: () => this.#close() }, icon("close"))));
+  }
+
+  update() {
+    const { state } = this;
+    if (state.fill || state.tourSeen) state.cardClosed = true; // done already
+    this.el.hidden = state.cardClosed || !state.details || state.kept === null;
+  }
+
+  #close() {
+    this.state.cardClosed = true;
+    this.state.changed();
+  }
+}

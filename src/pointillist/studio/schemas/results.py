@@ -1,0 +1,131 @@
+"""Results of jobs, and the events of their stream."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pointillist.studio.schemas.base import EncodedArray, Schema
+from pointillist.studio.schemas.manifest import SampleManifest
+from pointillist.studio.schemas.sampling import SampledImage
+
+
+class Queued(Schema):
+    """First event, sent at once: the job's id, with which it can be cancelled, and the number of jobs ahead of it."""
+
+    type: Literal["queued"] = "queued"
+    job: str
+    ahead: int
+
+
+class Started(Schema):
+    """Second event: sampling begins.
+
+    Attributes:
+        engine, order: the engine and generation order in use.
+        height, width: size of the images.
+        seeds: the seed of each sample.
+        sequence: the pixels to sample in generation order, `row * width + column`. Known pixels are left out.
+        notes: sentences about words of the prompts that no caption in training had.
+    """
+
+    type: Literal["started"] = "started"
+    engine: str
+    order: str
+    height: int
+    width: int
+    seeds: list[int]
+    sequence: list[int]
+    notes: list[str]
+
+
+class Pixels(Schema):
+    """Consecutive pixels of all samples, from position `first` of `Started.sequence`.
+
+    Attributes:
+        first: position in the sequence; always the number of pixels sent before.
+        count: number of pixels, at least 1; `n` in the shapes below.
+        levels: the sampled levels, `[samples n c]`.
+        entropy: entropy of each sub-pixel's distribution, in bits, float32 `[samples n c]`.
+        surprisal: surprisal of the sampled levels, in bits, float32 `[samples n c]`.
+        probs: with `distributions`, the probability of every level, uint16 `[samples n c * levels]`: 65,535 times the
+            probability, rounded. Channels are in order, each conditioned on the channels of the pixel before it.
+
+    All three are the model's own: with the conditions of the sample, at guidance 1, temperature 1 and top-p 1.
+    """
+
+    type: Literal["pixels"] = "pixels"
+    first: int
+    count: int
+    levels: EncodedArray
+    entropy: EncodedArray
+    surprisal: EncodedArray
+    probs: EncodedArray | None = None
+
+
+class Finished(Schema):
+    """Last event of a job that succeeded: seconds since `started`, the images, and the manifest to reproduce them."""
+
+    type: Literal["finished"] = "finished"
+    seconds: float
+    images: list[SampledImage]
+    manifest: SampleManifest
+
+
+class Failed(Schema):
+    """Last event of a job that failed: a sentence, and `cancelled`, `timeout`, `changed`, `invalid` or `internal`."""
+
+    type: Literal["failed"] = "failed"
+    error: str
+    code: str
+
+
+Event = Annotated[Queued | Started | Pixels | Finished | Failed, Field(discriminator="type")]
+
+
+class Candidate(Schema):
+    """A filled image.
+
+    Attributes:
+        image: the whole image; known pixels are kept.
+        bits: negative log-likelihood of the unknown pixels given the known ones; an estimate unless the fill is exact.
+        number: number of the candidate as it was drawn.
+    """
+
+    image: SampledImage
+    bits: float
+    number: int
+
+
+class FillResult(Schema):
+    """Candidates for the hole of an image, as they were drawn; several may be the same image.
+
+    Attributes:
+        candidates: the filled images.
+        method: `known`, `order`, `smc` or `sequential`.
+        exact: whether the candidates are draws from the model's own distribution given all known pixels.
+        order: the generation order.
+        seed: seed of the uniforms.
+        ignored: known pixels that the model could not take into account, as they come after the hole.
+        ess: effective sample size: of the candidates, or of the particles of `smc`.
+        message: in one sentence, how it was filled, and what was ignored.
+        seconds: time that it took.
+        manifest: all that determines the candidates.
+    """
+
+    candidates: list[Candidate]
+    method: str
+    exact: bool
+    order: str
+    seed: int
+    ignored: int
+    ess: float
+    message: str
+    seconds: float
+    manifest: SampleManifest
+
+    @property
+    def images(self) -> list[SampledImage]:
+        """The images of the candidates."""
+        return [candidate.image for candidate in self.candidates]
