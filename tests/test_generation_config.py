@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli.app import app
-from pointillist.model.folder.generation import GENERATION, GenerationConfig
+from pointillist.model.folder.generation import GENERATION, ExampleHint, GenerationConfig
 from tests.tolerances import network_rounding
 
 
@@ -38,6 +39,9 @@ def test_the_file_comes_back_and_gives_the_defaults_of_sampling(tmp_path: Path) 
     """A setting that is given takes precedence; the likelihood does not depend on any of them."""
     built = model()
     built.generation_config = GenerationConfig(guidance=3.0, temperature=0.5, prompts=("heart",), labels=("1",))
+    hint = ExampleHint(name="dot", rows=("...", ".#3"))
+    assert hint.levels == [[0, 0, 0], [0, 1, 3]]
+    built.generation_config = replace(built.generation_config, hints=(hint,))
     built.save_pretrained(tmp_path)
     loaded = pt.load(tmp_path)
     assert loaded.generation_config == built.generation_config
@@ -61,6 +65,8 @@ def test_the_file_comes_back_and_gives_the_defaults_of_sampling(tmp_path: Path) 
         ('{"temperature": "hot"}', "temperature"),
         ('{"seed": 1}', "seed"),
         ('{"prompts": [""]}', "prompts"),
+        ('{"hints": [{"name": "a", "rows": ["..", "."]}]}', "one length"),
+        ('{"hints": [{"name": "a", "rows": ["x"]}]}', "hints"),
         (" " * 70_000, "limit"),
     ],
 )
