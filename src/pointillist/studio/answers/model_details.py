@@ -42,8 +42,8 @@ def _generation(model: PixelModel) -> schemas.GenerationDefaults:
     config, hint = model.generation_config, hint_image(model.config)
     dtype = "uint8" if hint is None else level_dtype(hint.levels)
     hints = [
-        schemas.NamedHint(name=one.name, levels=schemas.EncodedArray.of(np.array([one.levels]), dtype))
-        for one in config.hints
+        schemas.NamedHint(name=example.name, levels=schemas.EncodedArray.of(np.array([example.levels]), dtype))
+        for example in config.hints
         if hint is not None
     ]
     return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints})
