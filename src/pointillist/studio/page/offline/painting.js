@@ -110,7 +110,7 @@ export class Painting {
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
-  /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: number[]}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */
+  /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: Float64Array}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */
   async #image({ levels, frequencies }, height, width) {
     const { details: { image }, model } = this.opened, encoded = blankLevels(image, levels.length);
     encoded.set(levels);
@@ -148,7 +148,8 @@ export class Painting {
         const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
         if (frequencies && place >= first * image.channels) bits += Math.log2(total / frequencies[level]);
       }
-      return { result: result.value, bits, number };
+      const { levels, frequencies } = result.value;
+      return { result: { levels: levels.slice(), frequencies: frequencies.slice() }, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
     const manifest = this.#manifest({ ...request, candidates: count, seed, order, method: "sequential", engine: "integer" }, all.map((one) => one.image));
