@@ -10,13 +10,13 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from pointillist.errors import PointillistError
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
+from pointillist.studio.http.page_files import PageFiles
 from pointillist.studio.http.routes import router
 from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
 from pointillist.studio.http.streaming import MEDIA_TYPE
@@ -59,8 +59,8 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
     def index() -> FileResponse:
         return FileResponse(f"{page}/index.html")
 
-    app.mount("/page/shared", StaticFiles(directory=str(SHARED)), name="shared")
-    app.mount("/page", StaticFiles(directory=page), name="page")
+    app.mount("/page/shared", PageFiles(directory=str(SHARED)), name="shared")
+    app.mount("/page", PageFiles(directory=page), name="page")
     _handle_errors(app)
     app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=service.limits.body_bytes, any_address=any_address)
     _describe_events(app)
