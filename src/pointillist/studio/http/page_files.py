@@ -15,7 +15,7 @@ _COMMENTS = re.compile(r"^[ \t]*(?:/\*\*.*?\*/|//[^\n]*)[ \t]*\n", re.MULTILINE 
 
 
 def strip_comments(script: str) -> str:
-    """Remove comments that fill whole lines from a script; comments beside code stay.
+    """Remove comments that fill whole lines from a script; comments that follow code stay.
 
     Example:
         strip_comments("// why\\nlet a = 1; // what\\n")  # "let a = 1; // what\\n"
