@@ -57,7 +57,7 @@ def test_what_fits_is_named_and_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A smaller batch, a smaller image and a smaller preset, each of which is accepted."""
     model = pt.build("gated-pixelcnn", shape=(1, 256, 256), levels=16, preset="base")
     use = memory.training_memory(model)
-    monkeypatch.setattr(memory, "free_bytes", lambda device: use.bytes(10, 256, 256))
+    monkeypatch.setattr(system, "free_bytes", lambda device: int(use.bytes(10, 256, 256) / system.USABLE))
     device = torch.device("cpu")
     with pytest.raises(pt.ConfigError, match=r"`batch_size=8` .* or `size=\d+x\d+`, or `preset=small`") as error:
         memory.check_training_memory(model, 16, (256, 256), device)

@@ -149,7 +149,7 @@ def test_other_sizes_where_the_model_allows_them() -> None:
 def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str) -> None:
     """Also the random numbers, which come before any engine."""
     free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)
-    with pytest.raises(pt.EngineError, match="GiB are free: one image of `size="):
+    with pytest.raises(pt.EngineError, match="GiB may be used: what would fit: one image of `size="):
         pt.sample(free, 1, size=(1_000_000, 1_000_000), engine=engine)
 
 

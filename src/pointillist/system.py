@@ -11,13 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 
-from pointillist.errors import ConfigError, DataError, counted
+from pointillist.errors import ConfigError, DataError, PointillistError, counted
 
 __version__ = "0.1.0"
 
@@ -197,6 +198,9 @@ def today() -> str:
 
 T = TypeVar("T")
 USABLE = 0.8  # the rest is for the program, the model and the system
+FEW_BYTES = 2**24
+"""Bytes that are taken for granted: to ask the system costs more than a small batch."""
+_MAX_BATCH = 1 << 20
 _PAUSE = 0.002  # seconds between two measurements
 
 
@@ -229,23 +233,99 @@ def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
     return result, max(0, max(highest, process.memory_info().rss) - before)
 
 
-def check_memory(needed: int, what: str, remedy: str) -> None:
-    """Raise an error if an allocation needs more than 80 % of the available memory.
+def check_memory(
+    needed: int,
+    what: str,
+    remedy: str | Callable[[int], str],
+    *,
+    device: torch.device | None = None,
+    error: type[PointillistError] = DataError,
+) -> None:
+    """Reject what needs more than 80 % of the free memory, before it is taken. Little memory is taken for granted.
 
     Args:
         needed: bytes.
-        what: name of the data in the message.
-        remedy: advice at the end of the message.
+        what: name of the data or the computation, in the message.
+        remedy: advice at the end of the message; or a function of the bytes that may be used, which names what fits.
+        device: device that holds it; None for the memory of the process.
+        error: class of the error.
 
     Raises:
-        DataError: with the estimate, the available memory, and the remedy.
+        DataError: or the class `error`, with the estimate, the free memory, and the remedy.
     """
-    available = available_bytes()
+    if needed < FEW_BYTES:
+        return
+    available = available_bytes() if device is None else free_bytes(device)
     if available is not None and needed > USABLE * available:
-        raise DataError(
+        advice = remedy if isinstance(remedy, str) else remedy(int(USABLE * available))
+        raise error(
             f"{what} would take {format_bytes(needed)} of memory, but only {USABLE:.0%} of the available "
-            f"{format_bytes(available)} may be used: {remedy}."
+            f"{format_bytes(available)} may be used: {advice}."
         )
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes of a computation on images, as a function of their number and size.
+
+    ```python
+    MemoryUse(fixed=0, per_pixel=400).bytes(16, 28, 28)  # 5017600
+    ```
+
+    Attributes:
+        fixed: bytes that do not depend on the images, such as weights, their gradients and states.
+        per_pixel: bytes of each pixel of each image.
+    """
+
+    fixed: float
+    per_pixel: float
+
+    def bytes(self, count: int, height: int, width: int) -> int:
+        """Bytes for `count` images at once."""
+        return int(self.fixed + count * height * width * self.per_pixel)
+
+    def largest_count(self, limit: int, height: int, width: int) -> int:
+        """Number of images that fit, as a power of two; 0 if not even one does."""
+        fitting = int(min(_MAX_BATCH, max(0.0, limit - self.fixed) / (height * width * self.per_pixel)))
+        return 1 << (fitting.bit_length() - 1) if fitting else 0
+
+    def largest_size(self, limit: int, count: int, height: int, width: int) -> tuple[int, int] | None:
+        """Largest size of this shape of which `count` images fit; None if there is none."""
+        share = (max(0.0, limit - self.fixed) / (count * height * width * self.per_pixel)) ** 0.5
+        size = int(height * min(1.0, share)), int(width * min(1.0, share))
+        return size if min(size) >= 1 else None
+
+    def fitting(self, limit: int, count: int, height: int, width: int) -> list[str]:
+        """Name a batch that fits; or, where not even one image does, a size."""
+        batch, size = self.largest_count(limit, height, width), self.largest_size(limit, 1, height, width)
+        if batch:
+            return [f"`batch_size={min(batch, count)}`"]
+        return [] if size is None else [f"one image of `size={size[0]}x{size[1]}`"]
+
+    def check(
+        self,
+        what: str,
+        size: tuple[int, int, int],
+        *,
+        device: torch.device | None = None,
+        error: type[PointillistError],
+        fitting: Callable[[int], list[str]] | None = None,
+    ) -> None:
+        """Check that the images of a batch fit in the free memory; see `check_memory`.
+
+        Args:
+            what: the computation, such as "The likelihood"; number and size of the images follow.
+            size: number, height and width of the images.
+            fitting: names what would fit in a number of bytes; None for a batch or a size.
+        """
+        count, height, width = size
+
+        def remedy(limit: int) -> str:
+            names = self.fitting(limit, *size) if fitting is None else fitting(limit)
+            return f"what would fit: {', or '.join(names)}" if names else "take a smaller model and smaller images"
+
+        images = f"{what} {counted(count, 'image')} of {height}x{width}"
+        check_memory(self.bytes(*size), images, remedy, device=device, error=error)
 
 
 def format_bytes(count: int) -> str:

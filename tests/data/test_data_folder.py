@@ -203,6 +203,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path, side: int
 def test_too_many_images_are_refused_before_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paint(tmp_path / "a.png", size=(100, 100))
     monkeypatch.setattr(system, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(system, "FEW_BYTES", 0)
     with pytest.raises(DataError, match=r"1 images of 100x100 .*80%.*smaller `size`"):
         all_of(tmp_path)
 

@@ -154,10 +154,10 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 @pytest.mark.parametrize("engine", ["cpu", "cuda", "numpy"])
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
-    monkeypatch.setattr("pointillist.engine.batch.FEW_BYTES", 0)
-    monkeypatch.setattr("pointillist.engine.batch.available_bytes", lambda: 20_000)
+    monkeypatch.setattr("pointillist.system.FEW_BYTES", 0)
+    monkeypatch.setattr("pointillist.system.available_bytes", lambda: 20_000)
     with pytest.raises(
-        EngineError, match=r"Painting 64 images of 6x7 at once needs 0\.\d\d MiB.*`batch_size=\d+` would fit"
+        EngineError, match=r"Sampling 64 images of 6x7 would take 0\.\d\d MiB.*what would fit: `batch_size=\d+`"
     ):
         pt.sample(model, 64, seed=0, engine=engine)
 

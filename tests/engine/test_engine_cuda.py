@@ -17,12 +17,13 @@ from tests.tolerances import DOUBLE
 from torch import Tensor
 
 import pointillist as pt
+from pointillist import system
 from pointillist.engine import Program, selection
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.program import Phase
 from pointillist.engine.recording.record import record
 from pointillist.engine.selection import DEVICE_ENGINES, choose_engine, select_device
-from pointillist.engine.torch import TorchSampler, TorchStepper, buffers, rows
+from pointillist.engine.torch import TorchSampler, TorchStepper, buffers
 from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.engine.torch.capture import GraphCache
 from pointillist.engine.torch.rows import ProgramRows
@@ -235,13 +236,15 @@ def test_what_its_device_cannot_hold_is_refused(monkeypatch: pytest.MonkeyPatch)
     """By the memory of the device, for sampling and for stepping, before any is taken."""
     model = pt.build("pixelcnn", shape=(1, 6, 7), levels=4, channels=8, layers=2).eval()
     devices: list[torch.device] = []
-    monkeypatch.setattr(rows, "free_bytes", lambda device: devices.append(device) or 20_000)
+    monkeypatch.setattr(system, "FEW_BYTES", 0)
+    monkeypatch.setattr(system, "free_bytes", lambda device: devices.append(device) or 20_000)
     monkeypatch.setattr(TorchBuffers, "__init__", lambda *a, **k: pytest.fail("memory was taken"))
     with pytest.raises(
-        pt.EngineError, match=r"Painting 64 images of 6x7 at once needs \d\.\d\d MiB.*`size=\dx\d` would fit"
+        pt.EngineError,
+        match=r"Sampling 64 images of 6x7 would take \d\.\d\d MiB.*fit: one image of `size=\dx\d`",
     ):
         pt.sample(model, 64, seed=0, engine="cuda")
-    with pytest.raises(pt.EngineError, match="Painting 64 images of 6x7"), torch.no_grad():
+    with pytest.raises(pt.EngineError, match="Sampling 64 images of 6x7"), torch.no_grad():
         create_stepper(model, model.encode(None, 64), 64, 6, 7, "cuda")
     assert len(devices) == 2
 

@@ -65,9 +65,9 @@ def test_dry_run_estimates_each_stage_and_refuses_what_does_not_fit(
     for word in ("stage      tokenizer", "stage      codes", "stage      pixels", "total", "GB at most"):
         assert word in output
     assert not (tmp_path / "run").exists()
-    monkeypatch.setattr("pointillist.hierarchy.tokenizers.memory.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("pointillist.system.free_bytes", lambda device: 1_000_000)
     message = fails(*command, "--batch-size", "100000000", "--stage", "tokenizer")
-    assert "by this tokenizer would take about" in message
+    assert "A training step of this tokenizer on 100,000,000 images" in message
 
 
 def test_sample(folder: Path, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_without_validation_and_sheets_nothing_but_steps_is_counted() -> None:
 
 def test_a_batch_that_cannot_fit_is_refused_before_it_is_tried(monkeypatch: Any) -> None:
     data = tiny_data()
-    monkeypatch.setattr("pointillist.model.memory.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("pointillist.system.free_bytes", lambda device: 1_000_000)
+    monkeypatch.setattr("pointillist.system.FEW_BYTES", 0)
     monkeypatch.setattr("pointillist.model.memory._SMALL_STEP", 0)
     monkeypatch.setattr("pointillist.training.estimate._time_steps", lambda trainer: pytest.fail("it was tried"))
     with pytest.raises(pt.ConfigError, match=r"on 40 images .* what would fit: `batch_size=\d+`"):

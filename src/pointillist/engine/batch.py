@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from pointillist.engine.program import Array, ConditionInput, DType, FloatArray, IntArray, Program
 from pointillist.errors import EngineError
-from pointillist.system import available_bytes, format_bytes
+from pointillist.system import MemoryUse
 
 if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
+    import torch
 
-FEW_BYTES = 2**24
-"""Bytes that this machine is taken to have: to look up what is free takes as long as a small image."""
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 @dataclass
@@ -136,33 +135,14 @@ def _condition(
     return np.ascontiguousarray(np.broadcast_to(sites, (size[0], *sites.shape[1:])), dtype=dtype)
 
 
-def check_memory(needed: int, batch: int, height: int, width: int, free: int | None = None) -> None:
-    """Check that a number of bytes is free.
-
-    Args:
-        needed: bytes.
-        batch, height, width: number and size of the images, for the message.
-        free: free bytes of a device; None for those of this machine, of which `FEW_BYTES` are taken for granted.
+def check_batch_memory(needed: int, batch: int, height: int, width: int, device: torch.device | None = None) -> None:
+    """Check that the bytes that an engine needs for a batch are free, on a device or in the memory of the process.
 
     Raises:
-        EngineError: naming both numbers, and the remedy.
+        EngineError: naming both numbers, and what would fit.
     """
-    if free is None:
-        free = None if needed < FEW_BYTES else available_bytes()
-    if free is not None and needed > free:
-        raise EngineError(
-            f"Painting {batch} images of {height}x{width} at once needs {format_bytes(needed)} of "
-            f"memory, and {format_bytes(free)} are free: {_fitting(needed, batch, height, width, free)}."
-        )
-
-
-def _fitting(needed: int, batch: int, height: int, width: int, free: int) -> str:
-    """Name what would fit, where memory is proportional to the pixels."""
-    images = batch * free // needed
-    if images >= 1:
-        return f"`batch_size={images}` would fit"
-    share = (batch * free / needed) ** 0.5
-    return f"one image of `size={max(1, int(height * share))}x{max(1, int(width * share))}` would fit"
+    use = MemoryUse(0, max(needed, 1) / (batch * height * width))
+    use.check("Sampling", (batch, height, width), device=device, error=EngineError)
 
 
 STOP, DONE = 0, 1

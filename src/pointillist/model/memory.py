@@ -7,7 +7,6 @@ the estimate with the peak at another size.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,50 +14,19 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pointillist.errors import ConfigError, ShapeError, counted
+from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.config import ModelConfig
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry
-from pointillist.system import format_bytes, free_bytes
+from pointillist.system import MemoryUse
 
 SIDES = 16, 24
 """Sides of the two small images."""
 
 STATES = 4  # of each weight in training, in addition to its gradient: itself, two moments, its average
 WORKSPACE = 1.1  # what convolutions take in addition to their tensors
-_MAX_BATCH = 1 << 20
 # pixels at once for which no check is made, as it takes up to a second: the default model takes 0.6 GB for them
 _SMALL_STEP, _SMALL_EVALUATION = 16 * 32 * 32, 128 * 32 * 32
-
-
-@dataclass(frozen=True)
-class MemoryUse:
-    """Bytes of a computation, as a function of the images.
-
-    Attributes:
-        fixed: bytes that do not depend on the images: weights, their gradients and states.
-        per_pixel: bytes of each pixel of each image.
-    """
-
-    fixed: float
-    per_pixel: float
-
-    def bytes(self, count: int, height: int, width: int) -> int:
-        """Bytes for `count` images at once."""
-        return int(self.fixed + count * height * width * self.per_pixel)
-
-    def largest_count(self, limit: int, height: int, width: int) -> int:
-        """Number of images that fit, as a power of two; 0 if not even one does."""
-        fitting = int(min(_MAX_BATCH, max(0.0, limit - self.fixed) / (height * width * self.per_pixel)))
-        return 1 << (fitting.bit_length() - 1) if fitting else 0
-
-    def largest_size(self, limit: int, count: int, height: int, width: int) -> tuple[int, int] | None:
-        """Largest size of this shape of which `count` images fit, in steps of a 64th; None if there is none."""
-        for part in range(63, 0, -1):
-            size = height * part // 64, width * part // 64
-            if min(size) >= 1 and self.bytes(count, *size) <= limit:
-                return size
-        return None
 
 
 def training_memory(model: PixelModel) -> MemoryUse:
@@ -82,24 +50,19 @@ def check_training_memory(model: PixelModel, count: int, size: tuple[int, int], 
     Raises:
         ConfigError: naming the estimate, the free memory, and what would fit.
     """
-    free = free_bytes(device)
-    if free is None or count * size[0] * size[1] <= _SMALL_STEP:
+    if count * size[0] * size[1] <= _SMALL_STEP:
         return
     use = training_memory(model)
-    needed = use.bytes(count, *size)
-    if needed <= free:
-        return
-    fitting = []
-    batch, smaller = use.largest_count(free, *size), use.largest_size(free, count, *size)
-    if batch:
-        fitting.append(f"`batch_size={batch}` (with `grad_accumulation`, the step stays as large)")
-    if smaller is not None:
-        fitting.append(f"`size={smaller[0]}x{smaller[1]}`")
-    preset = _fitting_preset(model, count, size, free)
-    if preset is not None:
-        fitting.append(f"`preset={preset}`")
-    what = f"A training step on {counted(count, 'image')} of {size[0]}x{size[1]} by this {model.config.model_type}"
-    raise ConfigError(memory_sentence(what, needed, free, fitting))
+
+    def fitting(limit: int) -> list[str]:
+        batch, smaller = use.largest_count(limit, *size), use.largest_size(limit, count, *size)
+        preset = _fitting_preset(model, count, size, limit)
+        names = [f"`batch_size={batch}` (with `grad_accumulation`, the step stays as large)"] if batch else []
+        names += [] if smaller is None else [f"`size={smaller[0]}x{smaller[1]}`"]
+        return names + ([] if preset is None else [f"`preset={preset}`"])
+
+    what = f"A training step of this {model.config.model_type} on"
+    use.check(what, (count, *size), device=device, error=ConfigError, fitting=fitting)
 
 
 def check_evaluation_memory(model: PixelModel, count: int, height: int, width: int) -> None:
@@ -108,27 +71,9 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
     Raises:
         ShapeError: naming the estimate, the free memory, and what would fit.
     """
-    free = free_bytes(model.device)
-    if free is None or count * height * width <= _SMALL_EVALUATION:
-        return
-    use = evaluation_memory(model)
-    if use.bytes(count, height, width) <= free:
-        return
-    fitting = []
-    largest = use.largest_count(free, height, width)
-    if largest:
-        fitting.append(f"`batch_size={largest}`, which changes no result")
-    size = use.largest_size(free, count, height, width)
-    if size is not None and not largest:
-        fitting.append(f"images of {size[0]}x{size[1]}")
-    what = f"The likelihood of {counted(count, 'image')} of {height}x{width} at once"
-    raise ShapeError(memory_sentence(what, use.bytes(count, height, width), free, fitting))
-
-
-def memory_sentence(what: str, needed: int, free: int, fitting: list[str]) -> str:
-    """Say that a computation does not fit in memory, and what would."""
-    remedy = f"what would fit: {', or '.join(fitting)}" if fitting else "take a smaller model and smaller images"
-    return f"{what} would take about {format_bytes(needed)}, and {format_bytes(free)} are free: {remedy}."
+    if count * height * width > _SMALL_EVALUATION:
+        use = evaluation_memory(model)
+        use.check("The likelihood of", (count, height, width), device=model.device, error=ShapeError)
 
 
 def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: int) -> str | None:
@@ -147,13 +92,26 @@ def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: 
 
 
 def _estimate(config: ModelConfig, *, training: bool, weights: int) -> MemoryUse:
-    """Measure the peak for two small images, and take it as linear in the pixels."""
-    peaks = []
-    for side in SIDES:
+    """Measure the peak for two small images."""
+
+    def prepare(side: int) -> Callable[[], None]:
         small = PixelModel(config.model_copy(update={"image": config.image.resized(side, side)})).train(training)
         x = torch.zeros(1, config.image.channels, side, side, dtype=torch.int64)
-        peaks.append(peak_bytes(lambda small=small, x=x: _run(small, x, training)))  # type: ignore[misc]
-    first, second = (side * side for side in SIDES)
+        return lambda: _run(small, x, training)
+
+    return measured_use(prepare, SIDES, weights)
+
+
+def measured_use(prepare: Callable[[int], Callable[[], None]], sides: tuple[int, int], weights: int) -> MemoryUse:
+    """Measure the peak for two small images, and take it as linear in the pixels.
+
+    Args:
+        prepare: returns the computation on an image of a side, which is measured.
+        sides: sides of the two images, in pixels.
+        weights: bytes that do not depend on the images.
+    """
+    peaks = [peak_bytes(prepare(side)) for side in sides]
+    first, second = (side * side for side in sides)
     per_pixel = max(1.0, (peaks[1] - peaks[0]) / (second - first))
     return MemoryUse(weights + WORKSPACE * max(0.0, peaks[0] - per_pixel * first), WORKSPACE * per_pixel)
 

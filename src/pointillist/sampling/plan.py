@@ -14,7 +14,7 @@ import numpy as np
 
 from pointillist.conditioning.prompts import parse_prompts
 from pointillist.data.options import parse_size
-from pointillist.engine.batch import check_memory
+from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.program import IntArray
 from pointillist.files.progress import Bar
 from pointillist.model.folder.portable import PortableModel
@@ -111,7 +111,7 @@ class SamplePlan:
         conditional = prompted or sampler.is_conditional
         check_best_of(config, conditional=conditional, seeded=numbers.array is None)
         count = min(n, config.batch_size)
-        check_memory(math.prod(numbers.shape) * count * _BYTES, count, height, width)
+        check_batch_memory(math.prod(numbers.shape) * count * _BYTES, count, height, width)
         mask = open_image_mask(model, config.parsed_rules, (height, width))
         return cls(
             model=model, sampler=sampler, count=n, size=(height, width), uniforms=numbers, texts=texts, mask=mask

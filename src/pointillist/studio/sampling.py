@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.engine.batch import check_memory
+from pointillist.engine.batch import check_batch_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.sampling.config import SamplingConfig
@@ -56,7 +56,7 @@ def run_job(
     carried = chooser.duplicate_for_guidance(job.conditions)
     raster_size = job.order.raster_size(height, width)
     num_params = output_likelihood(model, request.engine).num_params
-    check_memory(count * num_params * height * width * 8, count, height, width)
+    check_batch_memory(count * num_params * height * width * 8, count, height, width)
     dtype = next(model.parameters()).dtype
     outputs = torch.full((count, *raster_size, num_params), torch.nan, dtype=dtype)
     emit(_started_event(job))

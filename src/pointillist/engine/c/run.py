@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, check_memory, prepare_inputs, run_slices, split_batch
+from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_inputs, run_slices, split_batch
 from pointillist.engine.c.blob import aligned
 from pointillist.engine.c.library import KERNELS, chosen_level, load_library
 from pointillist.engine.c.lower import lower
@@ -109,7 +109,7 @@ class Run:
             raise EngineError(
                 f"{batch} images of {size[0]}x{size[1]} are too large for the integer program: use smaller ones."
             )
-        check_memory(bytes_needed, batch, *size)
+        check_batch_memory(bytes_needed, batch, *size)
         self.workspace = aligned(bytes_needed)
         self._inputs = [np.ascontiguousarray(inputs[name], np.int32) for name in program.inputs]
         pointers = (ctypes.c_void_p * max(1, len(self._inputs)))(*(array.ctypes.data for array in self._inputs))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import check_memory, repeat_inputs
+from pointillist.engine.batch import check_batch_memory, repeat_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.weight_packing import Packing
 from pointillist.engine.cpu.lower import BytecodeCompiler
@@ -55,7 +55,7 @@ class CpuParticles:
         copies = 1 + self.transform.is_guided
         height, width = batch.levels.shape[2:]
         bytecode = BytecodeCompiler(self.program, copies * count, self._packing).compile()
-        check_memory(bytecode.size * self.program.dtype.itemsize, count, height, width)
+        check_batch_memory(bytecode.size * self.program.dtype.itemsize, count, height, width)
         memory = bytecode.initial_memory(self.program.dtype, repeat_inputs(self.program, count, copies))
         if before is not None:
             indices = np.concatenate([ancestors + copy * (before[0].batch // copies) for copy in range(copies)])

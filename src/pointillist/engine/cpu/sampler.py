@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import DONE, STOP, SampleBatch, check_memory, prepare_inputs, run_slices, split_batch
+from pointillist.engine.batch import (
+    DONE,
+    STOP,
+    SampleBatch,
+    check_batch_memory,
+    prepare_inputs,
+    run_slices,
+    split_batch,
+)
 from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
@@ -88,7 +96,7 @@ class CpuSampler:
         count, copies = len(batch.levels), 1 + self.transform.is_guided
         slices = split_batch(count, self.threads)
         bytecodes = [self._lowered.bytecode(copies * (part.stop - part.start)) for part in slices]
-        check_memory(
+        check_batch_memory(
             sum(bytecode.size for bytecode in bytecodes) * self.program.dtype.itemsize,
             count,
             self.program.height,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.batch import check_memory, prepare_inputs
+from pointillist.engine.batch import check_batch_memory, prepare_inputs
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.sample_loop import run_part
@@ -32,7 +32,7 @@ class CpuStepper(ProgramStepper):
         super().__init__(program, batch)
         lowered = LoweredProgram.of(program)
         self.bytecode = lowered.bytecode(batch)
-        check_memory(self.bytecode.size * program.dtype.itemsize, batch, program.height, program.width)
+        check_batch_memory(self.bytecode.size * program.dtype.itemsize, batch, program.height, program.width)
         self._instructions = self.bytecode.instructions(lowered.weights)
         self._memory = self.bytecode.initial_memory(program.dtype, prepare_inputs(program, batch, inputs or {}))
         self._run_part(0, column=0, begin=True)

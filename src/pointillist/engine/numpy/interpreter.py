@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.batch import check_memory, prepare_inputs
+from pointillist.engine.batch import check_batch_memory, prepare_inputs
 from pointillist.engine.numpy.buffers import Buffers, Region, bytes_of_image
 from pointillist.engine.numpy.schedule import RowCalls, run_part, run_whole
 from pointillist.engine.opcodes import OPCODES
@@ -90,7 +90,7 @@ def allocate(
         EngineError: if the memory does not suffice, or an input does not fit.
     """
     height, width = size
-    check_memory(batch * bytes_of_image(program, height, width, held), batch, height, width)
+    check_batch_memory(batch * bytes_of_image(program, height, width, held), batch, height, width)
     return Buffers(program, batch, height, width, prepare_inputs(program, batch, inputs or {}, size), held=held)
 
 

@@ -9,13 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.batch import check_memory, prepare_inputs
+from pointillist.engine.batch import check_batch_memory, prepare_inputs
 from pointillist.engine.numpy.buffers import Region, bytes_of_image
 from pointillist.engine.numpy.schedule import RowCalls, kind_of_row, run_part
 from pointillist.engine.program import Program
 from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.engine.torch.operations import operations_of
-from pointillist.system import free_bytes
 
 OF_THE_IMAGE = ("INPUT", "MAP_CONSTANT")
 """Opcodes that read a row of the image by its number. They run when a row begins, and are not captured."""
@@ -51,7 +50,7 @@ class ProgramRows:
     ) -> None:
         self.program = program
         needed = batch * bytes_of_image(program, height, width, "row") + more
-        check_memory(needed, batch, height, width, free_bytes(device))
+        check_batch_memory(needed, batch, height, width, device)
         inputs = prepare_inputs(program, batch, inputs or {}, (height, width))
         self.buffers = TorchBuffers(program, batch, height, width, inputs, device, "row")
         operations = operations_of(program)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import numpy as np
@@ -12,9 +13,9 @@ from rich.console import Console
 
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, TrainingError
-from pointillist.hierarchy.tokenizers.memory import check_tokenizer_memory
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
-from pointillist.system import available_cores, resolve_device
+from pointillist.model.memory import STATES, measured_use
+from pointillist.system import MemoryUse, available_cores, resolve_device
 from pointillist.training.batches import EpochSampler
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import MetricsLogger
@@ -34,6 +35,8 @@ from pointillist.training.state import (
 
 BATCH_SIZE = 16
 """Images of a step, where `batch_size` is auto."""
+SIDES = 4, 6
+"""Sides of two small grids of codes, from which the memory of a step is estimated."""
 
 
 class TokenizerTrainer:
@@ -107,9 +110,15 @@ class TokenizerTrainer:
         return self.progress
 
     def check_memory(self) -> None:
-        """Check that a step fits in the free memory; see `check_tokenizer_memory`."""
-        spec = self.train_data.spec
-        check_tokenizer_memory(self.tokenizer, self.batch_size, (spec.height, spec.width))
+        """Check that a step fits in the free memory.
+
+        Raises:
+            ConfigError: naming the estimate, the free memory, and what would fit.
+        """
+        spec, device = self.train_data.spec, self.tokenizer.device
+        size = (self.batch_size, spec.height, spec.width)
+        use = tokenizer_memory(self.tokenizer)
+        use.check("A training step of this tokenizer on", size, device=device, error=ConfigError)
 
     def step(self) -> float:
         """Take one optimiser step; return its loss."""
@@ -205,3 +214,20 @@ class TokenizerTrainer:
         if self.config.out is not None:
             with self.average.applied():
                 self.tokenizer.save(self.config.out / name)
+
+
+def tokenizer_memory(tokenizer: Tokenizer) -> MemoryUse:
+    """Estimate the memory of a training step in fp32; it grows linearly with the number of pixels.
+
+    ```python
+    tokenizer_memory(tokenizer).bytes(16, 64, 64)
+    ```
+    """
+    config, small = tokenizer.config, Tokenizer(tokenizer.config)
+
+    def prepare(side: int) -> Callable[[], None]:
+        x = torch.zeros(1, config.image.channels, side, side, dtype=torch.int64)
+        return lambda: small(x).backward()
+
+    first, second = (side * config.downsample for side in SIDES)
+    return measured_use(prepare, (first, second), 4 * STATES * tokenizer.num_parameters)
