@@ -1,4 +1,4 @@
-// Run integer programs by pointillist.c, compiled to WebAssembly: the bits of pointillist.js, in a hundredth of the time.
+// Run integer programs by pointillist.c, compiled to WebAssembly: the bits of pointillist.js, about 15 times faster.
 //
 //   const compiled = new CompiledPrograms(await WebAssembly.compile(bytesOfLibrary), [bytesOfLoweredProgram]);
 //   const { levels } = sample(model, { seed: 7, begin: compiled.begin(model) });

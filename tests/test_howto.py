@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,12 +61,16 @@ def shorten(text: str) -> str:
 
 
 def run_command(line: str) -> None:
-    """Run a line of a `bash` block: `pointillist` in this process, `torchrun` in its own."""
+    """Run a line of a `bash` block: `pointillist` in this process, others in their own, where they are installed."""
     program, *arguments = shlex.split(line)
     if program == "torchrun":
         command = [sys.executable, "-m", "torch.distributed.run", *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        return
+    if program in ("make", "node") or "/" in program:
+        if shutil.which(program) is not None:
+            subprocess.run(line, shell=True, check=True)
         return
     assert program == "pointillist"
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -86,8 +91,8 @@ def test_the_guide_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         elif language == "bash":
             for line in block.splitlines():
                 run_command(line)
-        elif language == "toml":
-            name = block.partition("\n")[0].removeprefix("# ")
+        elif language in ("toml", "js"):
+            name = block.partition("\n")[0].removeprefix("# ").removeprefix("// ")
             (tmp_path / name).write_text(block, encoding="utf-8")
         else:
             assert language in ("text", "json"), language

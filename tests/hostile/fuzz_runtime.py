@@ -20,6 +20,7 @@ import torch
 
 import pointillist as pt
 from pointillist.engine.c.lower import lower
+from pointillist.portable import load
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
 OPTIONS = ("-O1", "-g", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-psabi")
@@ -33,6 +34,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "s-curve": ("locally-masked-pixelcnn", {"shape": (1, 3, 3), "levels": 4, "layers": 1, "orders": ("s-curve",)}),
 }
 """Small models, which together have every opcode of their networks."""
+BUNDLED = ("photos",)
+"""Bundled models: `photos` has the opcodes of a local gain."""
 
 
 def compiler() -> str | None:
@@ -57,6 +60,10 @@ def write_programs(folder: Path) -> list[Path]:
         x = torch.randint(0, settings["levels"], (2, *settings["shape"]))
         paths.append(folder / f"{name}.bin")
         paths[-1].write_bytes(lower(pt.quantize_integer(model, x).programs[0]).tobytes())
+    for bundled in pt.list_pretrained():
+        if bundled.name in BUNDLED:
+            paths.append(folder / f"{bundled.name}.bin")
+            paths[-1].write_bytes(lower(load(bundled.folder).programs[0]).tobytes())
     return paths
 
 

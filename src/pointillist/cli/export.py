@@ -9,7 +9,11 @@ from pointillist.commands.report import Report
 
 EPILOG = """Examples:
 
-  pointillist export icons --html icons.html"""
+  pointillist export icons --html icons.html
+
+  pointillist export digits --c digits-in-c/
+
+  pointillist export dungeons --js dungeons-in-js/"""
 
 
 def export(settings: ExportSettings) -> None:
@@ -21,10 +25,12 @@ def export(settings: ExportSettings) -> None:
     from pointillist.errors import ConfigError
     from pointillist.studio.export.api import export as write
 
-    if settings.html is None:
-        raise ConfigError("There is nothing to write: give `--html`.")
-    reject_existing(settings.html, settings.force)
-    result = write(settings.model, html=settings.html)
+    if settings.html is not None:
+        reject_existing(settings.html, settings.force)
+    for folder in (settings.c, settings.js):
+        if folder is not None and not settings.force and folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty: add `--force` to write into it, or give another folder.")
+    result = write(settings.model, html=settings.html, c=settings.c, js=settings.js)
     lines = [("model", result.model), ("licence", result.license)]
     lines += [("written", f"{path}, {size:,} bytes") for path, size in result.files.items()]
     facts = {"model": result.model, "license": result.license, "files": result.files}

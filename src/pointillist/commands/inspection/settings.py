@@ -85,6 +85,8 @@ class ExportSettings(Settings):
 
     model: str = MODEL.field()
     html: Path | None = option(None, "FILE", "Write a page that paints with the model: one file, no server.")
+    c: Path | None = option(None, "DIR", "Write C11 without a library: sources, the model, an example.", flags=("--c",))
+    js: Path | None = option(None, "DIR", "Write a module for JavaScript: the model, its types, an example.")
     force: bool = FORCE.field(False)
     as_json: bool = JSON.field(False)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from pointillist.errors import ConfigError
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.files import find_model
-from pointillist.studio.export.page import export_page, license_of
+from pointillist.studio.export.page import export_module, export_page, license_of
+from pointillist.studio.export.program_in_c import export_c
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,13 @@ class Exported:
     files: dict[str, int]
 
 
-def export(model: str | Path, *, html: str | Path | None = None) -> Exported:
+def export(
+    model: str | Path,
+    *,
+    html: str | Path | None = None,
+    c: str | Path | None = None,
+    js: str | Path | None = None,
+) -> Exported:
     """Write a model in a form that runs without Python, and gives the same pictures.
 
     ```python
@@ -36,18 +43,23 @@ def export(model: str | Path, *, html: str | Path | None = None) -> Exported:
     Args:
         model: a model folder, a bundled name, or `hf:user/model`; it needs an integer program.
         html: a page to write: one file that paints with the model, and asks no server.
+        c: a folder to write: the model as C11, without a library, and an example.
+        js: a folder to write: a module for JavaScript, its types, an example.
 
     Raises:
         ConfigError: if nothing is to be written.
         CheckpointError: if the model is not there, or has no program.
         EngineError: if the library in C cannot run the program.
     """
-    if html is None:
-        raise ConfigError("There is nothing to write: give `html`.")
+    if html is None and c is None and js is None:
+        raise ConfigError("There is nothing to write: give `html`, `c` or `js`.")
     folder = find_model(str(model), {})
     name = folder.resolve().name
-    files = {Path(html): export_page(name, folder)}
+    files = {} if html is None else {Path(html): export_page(name, folder)}
+    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder).items()}
+    files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
     for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return Exported(name, license_of(folder), {str(path): path.stat().st_size for path in files})

@@ -20,6 +20,7 @@ from pointillist.model.folder.pretrained import load
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.export.lowered import PackedProgram
+from pointillist.studio.export.prompts import prompt_table
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.service import LIMITS
 from pointillist.system import __version__
@@ -34,34 +35,58 @@ def export_page(name: str, folder: Path) -> str:
         CheckpointError: if the folder holds no program.
         EngineError: if the library in C cannot run it.
     """
+    packed, fingerprint = pack_model(name, folder)
+    about = f"{name}, licence {license_of(folder)}, program {fingerprint[:16]}, pointillist {__version__}"
+    icon = base64.b64encode(page_text("icon.svg").encode()).decode()
+    return Template(template("page.html")).substitute(
+        title=escape(f"{name} \u2013 pointillist"),
+        icon=f"data:image/svg+xml;base64,{icon}",
+        style=style_text("offline/offline.css"),
+        about=about.replace("<", ""),
+        model=packed,
+        worker=_script("offline/worker.js"),
+        script=_script("offline/main.js"),
+    )
+
+
+def export_module(name: str, folder: Path) -> dict[str, str]:
+    """Return the files of a module for JavaScript, by name: the model, its types, an example; see `export_page`."""
+    script, (packed, _) = script_text("offline/module.js"), pack_model(name, folder)
+    return {
+        f"{name}.js": f'{script}\nconst packed = "{packed}";\n'
+        'export const open = () => modules["offline/module.js"].Model.open(packed);\n',
+        f"{name}.d.ts": template("model.d.ts"),
+        "example.mjs": Template(template("example.mjs")).substitute(name=name),
+        "package.json": json.dumps({"name": name, "private": True, "type": "module", "main": f"{name}.js"}) + "\n",
+    }
+
+
+def template(name: str) -> str:
+    """Return the text of a file of this package."""
+    return files("pointillist.studio.export").joinpath(name).read_text(encoding="utf-8")
+
+
+def pack_model(name: str, folder: Path) -> tuple[str, str]:
+    """Return all that a page needs of a model folder, compressed, as base64; and the fingerprint of its program."""
     written, arrays = program_files(folder)
-    source, model = PortableModel.open(folder).integer_model, load(folder)
+    opened, model = PortableModel.open(folder), load(folder)
+    source = opened.integer_model
     pairs = zip(source.programs, json.loads(written)["programs"], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
         id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(model), source)
     )
-    sections = [written, arrays, WEBASSEMBLY.read_bytes()]
-    sections += [program.data for program in packed]
+    sections = [written, arrays, WEBASSEMBLY.read_bytes(), *(program.data for program in packed)]
     contents = {
         "version": __version__,
+        "license": license_of(folder),
         "model": shown.model_dump(mode="json"),
         "limits": LIMITS.model_dump(mode="json"),
         "programs": [{"places": program.arrays} for program in packed],
-        "prompts": {},
+        "prompts": prompt_table(opened),
         "lengths": [len(section) for section in sections],
     }
-    about = f"{name}, licence {license_of(folder)}, program {source.fingerprint[:16]}, pointillist {__version__}"
-    icon = base64.b64encode(page_text("icon.svg").encode()).decode()
-    return Template(files("pointillist.studio.export").joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(f"{name} \u2013 pointillist"),
-        icon=f"data:image/svg+xml;base64,{icon}",
-        style=style_text("offline/offline.css"),
-        about=about.replace("<", ""),
-        model=_packed(contents, sections),
-        worker=_script("offline/worker.js"),
-        script=_script("offline/main.js"),
-    )
+    return _packed(contents, sections), source.fingerprint
 
 
 def license_of(folder: Path) -> str:

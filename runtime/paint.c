@@ -1,0 +1,141 @@
+/* Paint pictures of an exported model; see paint.h. No library, no allocation, as in pointillist.c. */
+#include "paint.h"
+
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef struct { u64 high, low; } wide;
+
+/* ---- uniforms: PCG64 seeded by numpy's SeedSequence (docs/reference/program_format.md) ---- */
+
+static u32 hash(u32 x, u32 *constant, u32 multiplier) {
+  x ^= *constant;
+  *constant *= multiplier;
+  x *= *constant;
+  return x ^ (x >> 16);
+}
+
+static wide times(wide a, wide b) { /* modulo 2^128 */
+  u64 a0 = (u32)a.low, a1 = a.low >> 32, b0 = (u32)b.low, b1 = b.low >> 32;
+  u64 middle = a1 * b0 + (a0 * b0 >> 32), other = a0 * b1 + (u32)middle;
+  wide result = {a1 * b1 + (middle >> 32) + (other >> 32) + a.high * b.low + a.low * b.high, a.low * b.low};
+  return result;
+}
+
+static wide plus(wide a, wide b) {
+  wide result = {a.high + b.high, a.low + b.low};
+  result.high += result.low < a.low;
+  return result;
+}
+
+void pt_uniforms(uint64_t seed, uint64_t index, double *numbers, int64_t count) {
+  const wide multiplier = {0x2360ed051fc65da4u, 0x4385df649fccf645u};
+  u32 entropy[4] = {0, 0, 0, 0}, pool[4], words[8], constant = 0x43b0d7e5u;
+  u64 parts[2] = {seed, index};
+  for (int part = 0, n = 0; part < 2; part++) { /* words without leading zeros; 0 is one word */
+    entropy[n++] = (u32)parts[part];
+    if (parts[part] >> 32) entropy[n++] = (u32)(parts[part] >> 32);
+  }
+  for (int j = 0; j < 4; j++) pool[j] = hash(entropy[j], &constant, 0x931e8875u);
+  for (int a = 0; a < 4; a++)
+    for (int b = 0; b < 4; b++) {
+      if (a == b) continue;
+      u32 z = 0xca01f9ddu * pool[b] - 0x4973f715u * hash(pool[a], &constant, 0x931e8875u);
+      pool[b] = z ^ (z >> 16);
+    }
+  constant = 0x8b51f9ddu;
+  for (int j = 0; j < 8; j++) words[j] = hash(pool[j % 4], &constant, 0x58f38dedu);
+  u64 v[4];
+  for (int j = 0; j < 4; j++) v[j] = words[2 * j] | (u64)words[2 * j + 1] << 32;
+  wide increment = {v[2] << 1 | v[3] >> 63, v[3] << 1 | 1}, first = {v[0], v[1]};
+  wide state = plus(times(plus(increment, first), multiplier), increment);
+  for (int64_t i = 0; i < count; i++) {
+    state = plus(times(state, multiplier), increment);
+    u64 z = state.high ^ state.low, by = state.high >> 58;
+    z = z >> by | z << (-by & 63);
+    numbers[i] = (double)(z >> 11) / 9007199254740992.0;
+  }
+}
+
+/* ---- conditions, memory, the picture ---- */
+
+static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
+static int64_t pixels_of(const pt_model *m) { return (int64_t)m->height * m->width; }
+
+/* Numbers of an input of one image. */
+static int64_t numbers_of(const pt_model *m, int32_t is_map) {
+  int64_t numbers = 0;
+  for (int32_t i = 0; i < m->num_parts; i++) numbers += m->parts[i].is_map == is_map ? m->parts[i].numbers : 0;
+  return numbers;
+}
+
+/* Join the parts of an input: channels of one part after those of another, at every site of a map. */
+static void join(const pt_model *m, int32_t is_map, int32_t label, int32_t prompt, int32_t *to) {
+  int64_t sites = is_map ? pixels_of(m) : 1, channels = numbers_of(m, is_map) / sites, start = 0;
+  for (int32_t i = 0; i < m->num_parts; i++) {
+    const pt_part *part = m->parts + i;
+    if (part->is_map != is_map) continue;
+    int32_t row = part->by == PT_LABEL ? label : part->by == PT_PROMPT ? prompt : -1;
+    const int32_t *from = part->rows + (int64_t)(row < 0 || row >= part->count ? part->count - 1 : row) * part->numbers;
+    for (int64_t site = 0; site < sites; site++)
+      for (int32_t k = 0; k < part->channels; k++) to[site * channels + start + k] = from[site * part->channels + k];
+    start += part->channels;
+  }
+}
+
+pt_request pt_request_of(const pt_model *m, uint64_t seed) {
+  pt_request result = {seed, 0, -1, -1, m->guidance, m->temperature, m->top_p};
+  return result;
+}
+
+int32_t pt_number_of(const char *const *names, const char *name) {
+  for (int32_t i = 0; names[i]; i++) {
+    int32_t k = 0;
+    while (names[i][k] && names[i][k] == name[k]) k++;
+    if (names[i][k] == name[k]) return i;
+  }
+  return -1;
+}
+
+int64_t pt_memory(const pt_model *m) {
+  int64_t count = m->channels * pixels_of(m), inputs = 0;
+  if (pt_check(m->program, m->size)) return -1;
+  int64_t run = pt_workspace(m->program, 2, m->height, m->width, 0);
+  for (int32_t i = 0; i < m->num_inputs; i++) inputs += aligned(8 * numbers_of(m, m->input_is_map[i]));
+  return run < 0 ? -1 : aligned(run) + inputs + 2 * aligned(8 * count) + aligned(count);
+}
+
+void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *levels) {
+  int64_t count = m->channels * pixels_of(m), signal[2] = {0, 0};
+  int is_guided = q->guidance != 1 && (q->label >= 0 || q->prompt >= 0);
+  uint8_t *at = memory, *workspace = at;
+  const int32_t *inputs[2] = {0, 0};
+  at += aligned(pt_workspace(m->program, 2, m->height, m->width, 0));
+  for (int32_t i = 0; i < m->num_inputs; i++) {
+    int64_t numbers = numbers_of(m, m->input_is_map[i]);
+    inputs[i] = (const int32_t *)at;
+    join(m, m->input_is_map[i], q->label, q->prompt, (int32_t *)at);
+    join(m, m->input_is_map[i], -1, -1, (int32_t *)at + numbers); /* the reference of guidance */
+    at += aligned(8 * numbers);
+  }
+  double *uniforms = (double *)at;
+  int64_t *sizes = (int64_t *)(at + aligned(8 * count));
+  uint8_t *known = at + 2 * aligned(8 * count);
+  pt_uniforms(q->seed, q->index, uniforms, count);
+  for (int64_t i = 0; i < count; i++) known[i] = 0, levels[i] = 0;
+  pt_transform transform = {is_guided, (int64_t)(q->guidance * 65536 + 0.5), 0, (int64_t)(q->top_p * 1073741824 + 0.5)};
+  if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = (int64_t)(65536 / q->temperature + 0.5);
+  if (q->temperature >= 1.0 / 1024 && transform.inverse_temperature < 1) transform.inverse_temperature = 1;
+  if (transform.top_p < 1) transform.top_p = 1;
+  int is_plain = !is_guided && q->temperature == 1 && q->top_p == 1;
+  pt_run *run = pt_begin(m->program, 1 + is_guided, m->height, m->width, 0, inputs, workspace, PT_BEST);
+  pt_sample(run, levels, known, uniforms, sizes, is_plain ? 0 : &transform, signal);
+}
+
+void pt_colours(const pt_model *m, const int64_t *levels, uint8_t *rgb) {
+  int64_t size = pixels_of(m);
+  for (int64_t pixel = 0; pixel < size; pixel++)
+    for (int k = 0; k < 3; k++) {
+      int64_t level = levels[(m->channels < 3 ? 0 : k) * size + pixel];
+      rgb[3 * pixel + k] = m->colours ? m->colours[3 * level + k] : m->values[level];
+    }
+}

@@ -1,0 +1,34 @@
+/* Paint a picture of $name as a PPM file: example SEED [LABEL [PROMPT]] > picture.ppm */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model.h"
+
+int main(int argc, char **argv) {
+  const pt_model *m = &$symbol;
+  if (argc < 2) {
+    fprintf(stderr, "usage: example SEED [LABEL [PROMPT]] > picture.ppm\nlabels:");
+    for (int i = 0; m->labels[i]; i++) fprintf(stderr, " %s", m->labels[i]);
+    fprintf(stderr, "\nprompts:");
+    for (int i = 0; m->prompts[i]; i++) fprintf(stderr, " \"%s\"", m->prompts[i]);
+    return fprintf(stderr, "\n"), 2;
+  }
+  pt_request request = pt_request_of(m, strtoull(argv[1], 0, 10));
+  if (argc > 2) request.label = pt_number_of(m->labels, argv[2]);
+  if (argc > 3) request.prompt = pt_number_of(m->prompts, argv[3]);
+  int64_t bytes = pt_memory(m), pixels = (int64_t)m->height * m->width;
+  if (bytes < 0) return fprintf(stderr, "the program is damaged\n"), 1;
+  char *reserved = malloc((size_t)bytes + 64), *memory = reserved;
+  int64_t *levels = malloc((size_t)(8 * m->channels * pixels));
+  uint8_t *rgb = malloc((size_t)(3 * pixels));
+  if (!reserved || !levels || !rgb) return fprintf(stderr, "there is not enough memory\n"), 1;
+  memory += -(uintptr_t)memory % 64; /* aligned to 64 bytes */
+  pt_paint(m, &request, memory, levels);
+  pt_colours(m, levels, rgb);
+  printf("P6 %d %d 255\n", (int)m->width, (int)m->height);
+  fwrite(rgb, 1, (size_t)(3 * pixels), stdout);
+  free(reserved);
+  free(levels);
+  free(rgb);
+  return 0;
+}

@@ -1,0 +1,48 @@
+/** Settings of a picture; guidance, temperature and top-p are by default those that suit the model. */
+export interface Request {
+  /** Names the picture, with `index`: the same everywhere. */
+  seed?: number;
+  index?: number;
+  label?: string | number | null;
+  text?: string | null;
+  guidance?: number;
+  temperature?: number;
+  topP?: number;
+  /** Of a model that paints any size. */
+  height?: number;
+  width?: number;
+  /** A level or null for each sub-pixel `[channels, height, width]`: what is known is kept. */
+  known?: ArrayLike<number | null> | null;
+  order?: string;
+}
+
+export interface Picture {
+  /** `[channels, height, width]` */
+  levels: Uint8Array | Uint16Array;
+  channels: number;
+  height: number;
+  width: number;
+  /** `[height, width, 4]`, for `new ImageData(picture.rgba, picture.width)` */
+  rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export interface Model {
+  readonly name: string;
+  readonly license: string;
+  /** SHA-256 of the integer program: pictures of a fingerprint and a seed are the same everywhere. */
+  readonly fingerprint: string;
+  readonly labels: string[];
+  readonly channels: number;
+  readonly levels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Whether it runs as WebAssembly; else in JavaScript, more slowly. */
+  readonly compiled: boolean;
+  paint(request?: Request): Picture;
+  /** Paint sub-pixel by sub-pixel: `at` is its place in `levels`. One painting of a model at a time. */
+  steps(request?: Request): Generator<{ at: number; level: number }, Picture>;
+  rgba(levels: ArrayLike<number>): Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** Open the model, once. */
+export function open(): Promise<Model>;

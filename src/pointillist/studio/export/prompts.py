@@ -1,0 +1,29 @@
+"""Features of prompts that only a frozen encoder can read, for a page that has no encoder."""
+
+from __future__ import annotations
+
+from pointillist.conditioning.fixed_point import to_fixed
+from pointillist.conditioning.prompts import SentenceFeatures
+from pointillist.model.folder.portable import PortableModel
+from pointillist.model.vocabulary import Vocabulary
+
+WORDS = 300
+"""Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
+
+
+def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
+    """Return features in steps of 2^-18, by the part of the condition that reads them, and by prompt.
+
+    The prompts are the examples of a model and the most frequent words of its captions. `pt.sample` computes the same
+    integers from the vectors of the encoder.
+    """
+    vocabulary = Vocabulary.of_record(model.training_record)
+    words = vocabulary.words[:WORDS] if vocabulary is not None else ()
+    prompts = list(dict.fromkeys([*model.generation_config.prompts, *words]))
+    table: dict[str, dict[str, list[int]]] = {}
+    for part in model.integer_model.parts[0]:
+        if isinstance(part.encoder, SentenceFeatures) and prompts:
+            values, known = part.encoder.read(prompts, len(prompts), (1, 1))
+            features = to_fixed(part.encoder.features(values, known))
+            table[part.name] = dict(zip(prompts, features.tolist(), strict=True))
+    return table

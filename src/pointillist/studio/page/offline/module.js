@@ -1,0 +1,71 @@
+// What an exported module for JavaScript offers: a model that paints, in a browser or in Node.
+
+import { colourOf } from "../shared/colour.js";
+import { draws } from "../runtime/pointillist.js";
+import { blankLevels } from "../transport/encoded_arrays.js";
+import { OfflineModel } from "./model.js";
+
+/** @typedef {import("../runtime/pointillist.js").Options} Options */
+/**
+ * @typedef {object} Request @property {number} [seed] @property {number} [index] @property {string | number | null} [label] @property {string | null} [text]
+ * @property {number} [guidance] @property {number} [temperature] @property {number} [topP] @property {number} [height] @property {number} [width]
+ * @property {ArrayLike<number | null> | null} [known] @property {string} [order]
+ */
+
+export class Model {
+  /** @param {OfflineModel} opened */
+  constructor(opened) {
+    const { contents, details, model } = opened, { image, conditions } = details;
+    this.opened = opened;
+    this.name = contents.model.name;
+    this.license = contents.license;
+    this.fingerprint = model.fingerprint;
+    this.labels = conditions.labels;
+    this.channels = image.channels;
+    this.levels = image.levels;
+    this.height = image.height;
+    this.width = image.width;
+    this.compiled = opened.compiled !== null;
+  }
+
+  /** @param {string} packed what `pointillist export` wrote */
+  static async open(packed) {
+    return new Model(await OfflineModel.open(packed));
+  }
+
+  /** Options of `draws`. @param {Request} request @returns {Options} */
+  #options({ label = null, text = null, topP, guidance, temperature, ...rest }) {
+    const { generation } = this.opened.details;
+    if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
+    const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
+    return { ...this.opened.conditions({ label, text }), ...settings, ...rest };
+  }
+
+  /** Paint a picture. @param {Request} [request] */
+  paint(request = {}) {
+    const steps = this.steps(request);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+    }
+  }
+
+  /** Paint a picture sub-pixel by sub-pixel. @param {Request} [request] */
+  *steps(request = {}) {
+    const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
+    this.opened.compiled?.release();
+    const run = draws(this.opened.model, options);
+    let step = run.next();
+    for (; !step.done; step = run.next()) yield { at: step.value.at, level: step.value.level };
+    const levels = blankLevels(image, step.value.levels.length);
+    levels.set(step.value.levels);
+    return { levels, channels: this.channels, height, width, rgba: this.rgba(levels) };
+  }
+
+  /** Colours of levels `[channels, height, width]`, for `ImageData`. @param {ArrayLike<number>} levels */
+  rgba(levels) {
+    const { image } = this.opened.details, size = levels.length / this.channels, result = new Uint8ClampedArray(4 * size);
+    for (let pixel = 0; pixel < size; pixel++) result.set(colourOf(image, Array.from({ length: this.channels }, (_, c) => levels[c * size + pixel])), 4 * pixel);
+    return result;
+  }
+}

@@ -1,0 +1,126 @@
+"""What `pointillist export` writes in C and JavaScript paints the pictures of Python."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import pointillist as pt
+from pointillist.cli.app import app
+from tests.hostile.fuzz_runtime import compiler
+
+NODE = shutil.which("node")
+MEGABYTE = 10**6
+
+
+def picture(command: list[str], folder: Path) -> np.ndarray:
+    """The picture that a program writes, RGB."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "picture.ppm").write_bytes(done.stdout)
+    return np.array(Image.open(folder / "picture.ppm").convert("RGB"))
+
+
+def colours(samples: pt.Samples) -> np.ndarray:
+    """The first picture of some samples, over white."""
+    image = samples.images[0].convert("RGBA")
+    return np.array(Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB"))
+
+
+@pytest.fixture(scope="module")
+def in_c(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a program of icons, as `make` builds it."""
+    if compiler() is None or shutil.which("make") is None:
+        pytest.skip("There is no C compiler, or no make, here: install them to build an exported program.")
+    folder = tmp_path_factory.mktemp("c")
+    pt.export("digits", c=folder)
+    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=folder, check=True)
+    return folder
+
+
+def test_c_paints_the_pictures_of_python(in_c: Path) -> None:
+    """By label, for seeds of one word and of two."""
+    for seed, label in ((7, "3"), (2**40 + 1, "8")):
+        drawn = picture(["./example", str(seed), label], in_c)
+        np.testing.assert_array_equal(drawn, colours(pt.sample("digits", 1, seed=seed, label=label)))
+
+
+def test_c_is_small(in_c: Path) -> None:
+    """pointillist.c alone below 100 KB, with digits below 1.1 MB; the example has about 40 lines."""
+    sections = subprocess.run(["size", "pointillist.o"], cwd=in_c, capture_output=True, text=True, check=True).stdout
+    assert int(sections.splitlines()[1].split()[3]) < 0.1 * MEGABYTE
+    assert (in_c / "example").stat().st_size < 1.1 * MEGABYTE
+    assert len((in_c / "example.c").read_text().splitlines()) <= 45
+
+
+@pytest.mark.one_in(2)
+def test_c_knows_the_example_prompts(in_c: Path, tmp_path: Path) -> None:
+    """With the guidance that suits the model; the features of a frozen encoder are part of the program."""
+    pt.export("icons", c=tmp_path)
+    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)
+    settings = pt.load("icons").generation_config
+    expected = pt.sample(
+        "icons", 1, seed=7, label="tabler", text="heart", guidance=settings.guidance, temperature=settings.temperature
+    )
+    np.testing.assert_array_equal(picture(["./example", "7", "tabler", "heart"], tmp_path), colours(expected))
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+def test_javascript_paints_the_pictures_of_python(tmp_path: Path) -> None:
+    """In Node, by the command line; its types name what it has."""
+    result = CliRunner().invoke(app, ["export", "digits", "--js", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    drawn = picture([str(NODE), "example.mjs", "7", "3"], tmp_path)
+    np.testing.assert_array_equal(drawn, colours(pt.sample("digits", 1, seed=7, label="3")))
+    script = 'import { open } from "./digits.js"; console.log(Object.keys(await open()).join());'
+    names = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    typed = set(re.findall(r"^  readonly (\w+):", (tmp_path / "digits.d.ts").read_text(), re.MULTILINE))
+    assert typed == set(names.stdout.strip().split(",")) - {"opened"}
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+def test_javascript_knows_frequent_prompts(tmp_path: Path) -> None:
+    """Those of which a module has the features of the frozen encoder give the picture of Python."""
+    pt.export("icons", js=tmp_path)
+    settings = pt.load("icons").generation_config
+    for prompt in ("shopping cart", "arrow"):
+        script = f'''import {{ open }} from "./icons.js";
+            const {{ levels }} = (await open()).paint({{ seed: 7, label: "tabler", text: "{prompt}" }});
+            console.log(JSON.stringify([...levels]));'''
+        command = [str(NODE), "--input-type=module", "-e", script]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        expected = pt.sample(
+            "icons",
+            1,
+            seed=7,
+            label="tabler",
+            text=prompt,
+            guidance=settings.guidance,
+            temperature=settings.temperature,
+        )
+        assert json.loads(done.stdout) == expected.levels.reshape(-1).tolist()
+
+
+def test_errors_are_sentences(tmp_path: Path) -> None:
+    """Nothing to write, a folder that is not empty, a model without a program."""
+    (tmp_path / "there").write_text("")
+    for arguments, sentence in (
+        ([], "There is nothing to write"),
+        (["--js", str(tmp_path)], "is not empty: add `--force`"),
+    ):
+        result = CliRunner().invoke(app, ["export", "digits", *arguments])
+        assert result.exit_code == 2
+        assert sentence in result.stderr
+    pt.build("pixelcnn", shape=(1, 4, 4), levels=2, preset="tiny").save_pretrained(tmp_path / "plain")
+    with pytest.raises(pt.CheckpointError, match="has no integer program"):
+        pt.export(tmp_path / "plain", html=tmp_path / "page.html")
