@@ -36,6 +36,7 @@ TASKS = {
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
     "Compress": ("compress", "decompress", "Archive"),
     "Quantize": ("quantize_integer", "quantize_weights"),
+    "Worlds": ("World",),
     "Work at scale, show, export": ("jobs", "Studio", "export"),
     "Errors": (
         *("PointillistError", "ConfigError", "DataError", "ShapeError", "EngineError", "CheckpointError"),

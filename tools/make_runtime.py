@@ -40,12 +40,18 @@ SHARED = {
 """Options of a kind of library; of the others `-shared -fPIC`. Relaxed SIMD is not used: its results differ."""
 
 
+def file_name(target: str) -> str:
+    """Return the name of the library of a platform."""
+    suffix = TARGETS[target][1]
+    return "pointillist.wasm" if suffix == "wasm" else f"pointillist-{target}.{suffix}"
+
+
 def build(target: str, folder: Path) -> Path:
     """Build the library of a platform, and return its path."""
     triple, suffix = TARGETS[target]
     options = [*OPTIONS, *(["-mprefer-vector-width=512"] if triple.startswith("x86") else [])]
     options += SHARED.get(suffix, ("-shared", "-fPIC"))
-    path = folder / ("pointillist.wasm" if suffix == "wasm" else f"pointillist-{target}.{suffix}")
+    path = folder / file_name(target)
     for name in ("pointillist.c", "pointillist.h"):  # names alone: no path of this machine enters the bytes
         shutil.copy(RUNTIME / name, folder)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, *options, "pointillist.c", "-o", path.name]

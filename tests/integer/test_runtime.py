@@ -14,7 +14,7 @@ import pytest
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.c.blob import Code, Pool, pack
-from pointillist.engine.c.library import FOLDER, library_name
+from pointillist.engine.c.library import FOLDER, WEBASSEMBLY, library_name
 from pointillist.engine.c.lower import lower
 from pointillist.engine.c.run import sample_in_c
 from tests.hostile import fuzz_runtime
@@ -30,17 +30,18 @@ needs_compiler = pytest.mark.skipif(find_spec("ziglang") is None, reason="needs 
 @pytest.mark.proof
 @needs_compiler
 def test_the_library_is_what_its_source_gives() -> None:
-    """To the byte, for this platform."""
+    """To the byte, for this platform and for pages."""
     target = library_name().removeprefix("pointillist-").partition(".")[0]
-    assert script("make_runtime").main([target, "--check"]) == 0
+    assert script("make_runtime").main([target, "webassembly", "--check"]) == 0
 
 
 def test_every_platform_has_a_library() -> None:
     """The targets of the build are the files of the package, under the names by which they are loaded."""
-    names = {f"pointillist-{name}.{suffix}" for name, (_, suffix) in script("make_runtime").TARGETS.items()}
+    build = script("make_runtime")
+    names = {build.file_name(target) for target in build.TARGETS}
     assert {path.name for path in FOLDER.iterdir()} == names
     machines = [("linux", "aarch64"), ("darwin", "arm64"), ("darwin", "x86_64"), ("win32", "AMD64")]
-    assert {library_name("linux", "x86_64"), *(library_name(*one) for one in machines)} == names
+    assert {library_name("linux", "x86_64"), *(library_name(*one) for one in machines), WEBASSEMBLY.name} == names
     assert max(path.stat().st_size for path in FOLDER.iterdir()) < 2**18
 
 
