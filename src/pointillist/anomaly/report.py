@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -21,6 +22,8 @@ from pointillist.visualization import html
 
 MAX_SHOWN = 24
 """Number of images that the page shows."""
+_CHANCE = 0.05  # probability below which a number of rare images is more than chance
+_BARS, _LEAST = 48, 10  # bars of the histogram, and images from which on there is one
 _SIDE = 128  # longer side of a picture, in pixels of the screen
 
 
@@ -83,11 +86,12 @@ class AnomalyReport:
             ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
         ]
         parts = {
-            "title": escape(f"{self.anomalous:,} of {len(self.rows):,} images are anomalous"),
+            "title": escape(self.finding),
             "style": html.base_style(),
             "k": str(max(1, round(_SIDE / side))),
-            "headline": escape(f"{self.anomalous:,} of {len(self.rows):,} images are anomalous"),
+            "headline": escape(self.finding),
             "lead": escape(self._lead()),
+            "histogram": _histogram(self.rows),
             "scale": html.diverging_scale(round(shown[0].top, 1), UNIT) if shown else "",
             "most_anomalous": "".join(_figure(record) for record in shown),
             "statistics": _statistics(shown),
@@ -101,31 +105,96 @@ class AnomalyReport:
         write_text(Path(path), self.to_html(facts))
         return Path(path)
 
+    @property
+    def finding(self) -> str:
+        """The result in one line: whether more images are rare than the false-alarm rate explains."""
+        count, rate = len(self.rows), self.false_alarms
+        words = "More than chance" if _binomial_tail(self.anomalous, count, rate) < _CHANCE else "Nothing unusual"
+        return f"{words}: {self.anomalous:,} of {count:,} images are below p = {rate:g}, {rate * count:.3g} expected"
+
     def _lead(self) -> str:
-        expected = self.false_alarms * len(self.rows)
+        chance = _binomial_tail(self.anomalous, len(self.rows), self.false_alarms)
         return (
-            f"At a false-alarm rate of {self.false_alarms:g}, about {expected:.1f} of these images would be called "
-            "anomalous if all were normal."
+            f"A p-value says how rare an image is among normal ones. If all of these were normal, a share of "
+            f"{self.false_alarms:g} would be below {self.false_alarms:g} by chance; so many or more would be so in "
+            f"about {chance:.2g} of such collections. The rarest images are shown first, anomalous or not."
         )
 
 
+def _binomial_tail(least: int, count: int, rate: float) -> float:
+    """Probability of at least so many successes in independent trials.
+
+    Example:
+        _binomial_tail(1, 2, 0.5)  # 0.75
+    """
+    if least <= 0 or rate >= 1:
+        return 1.0
+    if rate <= 0:
+        return 0.0
+    ways = [math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1) for k in range(least, count + 1)]
+    logs = [way + k * math.log(rate) + (count - k) * math.log1p(-rate) for k, way in enumerate(ways, least)]
+    return min(1.0, sum(math.exp(value) for value in logs))
+
+
+def _histogram(rows: Sequence[dict[str, Any]]) -> str:
+    """Draw the scores of all images, those below the threshold in another colour."""
+    scores = np.array([row["score"] for row in rows], np.float64)
+    rare = np.array([bool(row["pred_label"]) for row in rows])
+    if len(scores) < _LEAST or not np.isfinite(scores).all() or np.ptp(scores) == 0:
+        return ""
+    low = float(np.quantile(scores, 0.005))  # a few far outliers would squeeze the others into one bar
+    edges = np.linspace(low, float(scores.max()), _BARS + 1)
+    clipped = np.maximum(scores, low)
+    counts = [np.histogram(clipped[part], edges)[0] for part in (rare, ~rare)]
+    top, width, height = int(max((counts[0] + counts[1]).max(), 1)), 640, 150
+    bars = []
+    for i, (anomalous, normal) in enumerate(zip(*counts, strict=True)):
+        x, w = 10 + i * (width - 20) / _BARS, (width - 20) / _BARS - 1
+        for start, many, kind in ((0, anomalous, "rare"), (anomalous, normal, "normal")):
+            h, y = many / top * (height - 30), height - 20 - (start + many) / top * (height - 30)
+            span = f"{edges[i]:.1f} to {edges[i + 1]:.1f}"
+            title = f"<title>{many} {kind}, score {span}</title>"
+            bars += [f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}">{title}</rect>']
+    line = ""
+    if rare.any() and not rare.all():
+        threshold = (scores[rare].max() + scores[~rare].min()) / 2
+        x = 10 + (max(threshold, low) - low) / (scores.max() - low) * (width - 20)
+        line = (
+            f'<path class="threshold" d="M{x:.1f} 4V{height - 20}"/>'
+            f'<text x="{x + 5:.1f}" y="14">threshold: score {threshold:.1f}</text>'
+        )
+    ends = (
+        f'<text x="10" y="{height - 4}">rarer</text>'
+        f'<text x="{width - 10}" y="{height - 4}" text-anchor="end">more usual</text>'
+    )
+    label = f"Histogram of the scores of {len(scores)} images, {int(rare.sum())} below the threshold"
+    head = f'<svg class="histogram" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
+    return f"{head}{''.join(bars)}{line}{ends}</svg>"
+
+
 def _figure(record: AnomalyRecord) -> str:
-    mask = np.repeat(record.pred_mask[..., None] * np.uint8(255), 3, -1)
     pictures = [
         (html.pixels(record.picture, "The image"), "image"),
         (html.pixels(record.overlay_array, "The map over the image"), "overlay"),
         (html.diverging_map(record.z_map, record.top, "The map"), "map"),
-        (html.pixels(mask, "The mask"), "mask"),
     ]
+    if record.pred_mask.any():
+        mask = np.repeat(record.pred_mask[..., None] * np.uint8(255), 3, -1)
+        pictures.append((html.pixels(mask, "The mask"), "mask"))
     figures = "".join(f"<figure>{picture}<figcaption>{name}</figcaption></figure>" for picture, name in pictures)
     row, column = record.location
     largest = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))[:3]
-    words = ", ".join(f"{name} {value:+.1f}" for name, value in largest)
-    verdict = "anomalous" if record.pred_label else "normal"
+    words = "".join(
+        f"<li>{escape(DESCRIPTIONS[name])}: {abs(value):.1f} deviations {'above' if value > 0 else 'below'} normal "
+        f"images <small>({escape(name)})</small></li>"
+        for name, value in largest
+    )
+    verdict = "anomalous" if record.pred_label else "not anomalous"
+    masked = "" if record.pred_mask.any() else "; no pixel alone is beyond normal images"
     return (
-        f'<div class="anomalous">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}, p = '
-        f"{record.p_value:.4f}, score {record.score:.2f}<br>{escape(words)}<br>most anomalous at row {row}, "
-        f"column {column}"
+        f'<div class="anomalous">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}: about '
+        f"{record.p_value:.1%} of normal images are as rare (p = {record.p_value:.4f}, score {record.score:.2f})"
+        f"<ul>{words}</ul>most anomalous at row {row}, column {column}{masked}"
         "</div></div>"
     )
 

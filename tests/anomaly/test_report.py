@@ -1,0 +1,42 @@
+"""The report on many images: its headline is the finding, and nothing in it looks broken."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.anomaly import AnomalyReport
+from pointillist.anomaly.report import _binomial_tail
+from tests.e2e.models import digits
+
+
+@pytest.mark.parametrize(("least", "count", "rate"), [(0, 5, 0.3), (1, 2, 0.5), (3, 7, 0.05), (7, 7, 0.4)])
+def test_the_tail_of_the_binomial_is_a_sum(least: int, count: int, rate: float) -> None:
+    """Of all numbers of successes from `least` on."""
+    terms = [math.comb(count, k) * rate**k * (1 - rate) ** (count - k) for k in range(least, count + 1)]
+    assert math.isclose(_binomial_tail(least, count, rate), math.fsum(terms))
+
+
+def test_the_headline_is_the_finding() -> None:
+    """Normal images are nothing unusual, noise is; histogram, names and verdicts are those of the images."""
+    model = digits()
+    normal = pt.sample(model, 80, seed=0, temperature=0.4).levels
+    detector = pt.AnomalyDetector(model).fit(normal)
+    usual, noisy = AnomalyReport(detector.contamination), AnomalyReport(detector.contamination)
+    for record in detector.records(pt.sample(model, 20, seed=1, temperature=0.4).levels):
+        usual.add(record)
+    for record in detector.records(np.random.default_rng(0).integers(0, 17, (20, 1, 8, 8))):
+        noisy.add(record)
+    assert usual.finding.startswith("Nothing unusual")
+    assert noisy.finding == "More than chance: 20 of 20 images are below p = 0.05, 1 expected"
+    page = usual.to_html()
+    assert f"<h1>{usual.finding}</h1>" in page
+    assert page.count('class="histogram"') == 1
+    shown = [record for record in usual.most_anomalous if record.pred_mask.any()]
+    assert page.count("<figcaption>mask</figcaption>") == len(shown)
+    assert all(f"<b>{record.name}</b>" in page for record in usual.most_anomalous)
+    if usual.anomalous:
+        assert "threshold: score" in page
