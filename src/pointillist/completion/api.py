@@ -117,12 +117,12 @@ def complete_images(
     Example:
         complete_images(model, images, known, seed=0).levels
     """
-    config, own, conditions = _split(settings)
+    config, inpainting, conditions = _split(settings)
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
     chosen, order = choose_method(model, mask, method, config.order)
     observed = (levels, torch.from_numpy(mask)) if chosen.uses_observed else None
-    label, text = own.pop("label", None), own.pop("text", None)
+    label, text = inpainting.pop("label", None), inpainting.pop("text", None)
     inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=observed, **conditions)
     seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
     check_best_of(config, conditional=inputs.is_conditional, seeded=given is None)
@@ -135,7 +135,7 @@ def complete_images(
         config=replace(config, engine=_engine(model, chosen, config.engine, (shape[1], shape[2])), order=order.name),
         seed=seed,
         uniforms=given,
-        **own,
+        **inpainting,
     )
     prompts = parse_prompts(text, n)
     return replace(run_task(task, chosen), texts=None if prompts is None else tuple(prompts))
@@ -183,10 +183,10 @@ def _engine(model: PixelModel, method: Method, engine: str, size: tuple[int, int
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:
     """Separate the sampling settings, those of `InpaintKwargs` alone, and the conditions."""
-    own = {name: value for name, value in settings.items() if name in InpaintKwargs.__annotations__}
-    own = {name: value for name, value in own.items() if name not in SampleKwargs.__annotations__}
+    inpainting = {name: value for name, value in settings.items() if name in InpaintKwargs.__annotations__}
+    inpainting = {name: value for name, value in inpainting.items() if name not in SampleKwargs.__annotations__}
     config, conditions = SamplingConfig.split(
-        {k: v for k, v in settings.items() if k not in own},  # type: ignore[arg-type]
+        {k: v for k, v in settings.items() if k not in inpainting},  # type: ignore[arg-type]
         GenerationConfig(),  # of a model of good samples too, the conditional is that of the model as it is
     )
-    return config, own, conditions
+    return config, inpainting, conditions

@@ -139,12 +139,12 @@ def annotations_from_npz(
 
 
 def annotations_from_folder(
-    folder: Path, kept: Sequence[Path], rows: Mapping[Path, Row] | None, size: tuple[int, int], options: DataOptions
+    folder: Path, paths: Sequence[Path], rows: Mapping[Path, Row] | None, size: tuple[int, int], options: DataOptions
 ) -> RawAnnotations:
     """Read annotations from metadata columns, and hints from a folder with a file of the same name for each image.
 
     Args:
-        kept: the image files, in order.
+        paths: the image files, in order.
         rows: the metadata row of each file; None without metadata.
         size: `(height, width)` of the images.
 
@@ -154,11 +154,11 @@ def annotations_from_folder(
     if rows is None and (options.attribute_columns or options.vector_column):
         wanted = options.attribute_columns[0] if options.attribute_columns else options.vector_column
         raise DataError(f"The column {wanted!r} needs a metadata.jsonl or .csv in {folder}: add one.")
-    attributes = {what: _column(kept, rows or {}, what) for what in options.attribute_columns}
+    attributes = {what: _column(paths, rows or {}, what) for what in options.attribute_columns}
     vectors = None
     if options.vector_column is not None:
-        vectors = _vectors(kept, rows or {}, options.vector_column)
-    hints = None if options.hint_column is None else _paired(folder, kept, size, options)
+        vectors = _vectors(paths, rows or {}, options.vector_column)
+    hints = None if options.hint_column is None else _paired(folder, paths, size, options)
     return RawAnnotations(attributes, vectors, hints)
 
 
@@ -195,12 +195,12 @@ def _numbered(column: np.ndarray, what: str, name: str) -> tuple[np.ndarray, tup
     return np.array([number_of[value] for value in column.tolist()], np.int64), tuple(values)
 
 
-def _column(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
+def _column(paths: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
     if not any(what in row for row in rows.values()):
         there = ", ".join(sorted({key for row in rows.values() for key in row}))
         raise DataError(f"The column {what!r} is not in the metadata, which have: {there}.")
-    result = [rows[path].get(what) for path in kept]
-    for path, value in zip(kept, result, strict=True):
+    result = [rows[path].get(what) for path in paths]
+    for path, value in zip(paths, result, strict=True):
         if isinstance(value, (list, dict, float)):
             raise DataError(f"{path.name} has the {what} {value!r} in the metadata: give a name or a number from 0.")
     if all(isinstance(value, int) for value in result if value is not None):
@@ -208,9 +208,9 @@ def _column(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.nda
     return np.array(["" if value is None else str(value) for value in result])
 
 
-def _vectors(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
+def _vectors(paths: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.ndarray:
     try:
-        vectors = np.array([rows[path][what] for path in kept], np.float32)
+        vectors = np.array([rows[path][what] for path in paths], np.float32)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"The column {what!r} of the metadata does not hold a list of numbers, all of one length, for each image."
@@ -218,7 +218,7 @@ def _vectors(kept: Sequence[Path], rows: Mapping[Path, Row], what: str) -> np.nd
     return vectors[:, None] if vectors.ndim == 1 else vectors
 
 
-def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: DataOptions) -> np.ndarray:
+def _paired(folder: Path, paths: Sequence[Path], size: tuple[int, int], options: DataOptions) -> np.ndarray:
     """Read the hint of each image: the file of the same name (any extension) in the same subfolder."""
     root = Path(os.path.normpath(str(options.hint_column)))
     if not root.is_dir():
@@ -231,7 +231,7 @@ def _paired(folder: Path, kept: Sequence[Path], size: tuple[int, int], options: 
         )
     files = {path.relative_to(root).with_suffix(""): path for path in sorted(root.rglob("*")) if path.is_file()}
     items = []
-    for path in kept:
+    for path in paths:
         result = files.get(path.relative_to(folder).with_suffix(""))
         if result is None:
             raise DataError(f"{path} has no hint in {root}: add a file of the same name, or leave the image out.")

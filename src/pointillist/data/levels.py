@@ -168,31 +168,34 @@ def _as_palette(
     raw: RawImages, options: DataOptions, spec: ImageSpec | None, train: np.ndarray | None
 ) -> QuantisedImages:
     """Keep indexes that come with a palette; map pictures to the nearest colour otherwise."""
-    given = raw.palette or (spec.palette if spec else None)
+    palette = raw.palette or (spec.palette if spec else None)
     notes: tuple[str, ...] = ()
     if isinstance(options.palette, str) and raw.palette is None:
-        given = read_palette(options.palette)
-    if given is not None and options.transparent_index is not None:
-        given = with_transparent_entry(given, options.transparent_index)
+        palette = read_palette(options.palette)
+    if palette is not None and options.transparent_index is not None:
+        palette = with_transparent_entry(palette, options.transparent_index)
     indexed = raw.values.shape[1] == 1 and raw.kind != "pictures" and options.values != "pictures"
-    if given is not None and indexed:
+    if palette is not None and indexed:
         return QuantisedImages(
-            _checked(raw, len(given), spec), len(given), given, (f"indexes into a palette of {len(given)} colours",)
+            _checked(raw, len(palette), spec),
+            len(palette),
+            palette,
+            (f"indexes into a palette of {len(palette)} colours",),
         )
     if raw.values.dtype != np.uint8 or raw.values.shape[1] not in (1, 3, 4):
         raise DataError(
             f"{raw.name} holds indexes without colours: give the palette as a file or as a member of the archive."
         )
     rgba = to_channels(raw.values, 4)
-    if given is None:
+    if palette is None:
         colours = options.palette if isinstance(options.palette, int) else None
-        given, note = learn_palette(rgba if train is None else rgba[train], colours)
+        palette, note = learn_palette(rgba if train is None else rgba[train], colours)
         notes = (note,)
-    if options.levels not in (None, len(given)):
+    if options.levels not in (None, len(palette)):
         raise ConfigError(
-            f"`levels` (={options.levels}) differs from the {len(given)} colours of the palette: leave it out."
+            f"`levels` (={options.levels}) differs from the {len(palette)} colours of the palette: leave it out."
         )
-    return QuantisedImages(apply_palette(rgba, given), len(given), given, notes)
+    return QuantisedImages(apply_palette(rgba, palette), len(palette), palette, notes)
 
 
 def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
@@ -292,5 +295,5 @@ def _numbered(raw: RawImages, classes: tuple[str, ...]) -> tuple[np.ndarray | No
         return None, ()
     if not classes or not raw.classes or raw.labels.dtype.kind == "U":
         return encode_labels(raw.labels, classes or raw.classes, raw.name)
-    own, names = encode_labels(raw.labels, raw.classes, raw.name)
-    return encode_labels(np.array(names)[own], classes, raw.name)
+    numbers, names = encode_labels(raw.labels, raw.classes, raw.name)
+    return encode_labels(np.array(names)[numbers], classes, raw.name)

@@ -116,26 +116,26 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
     """
     tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else expand(config or {})
     changes = expand(overrides)
-    own = merge(tree, changes)
-    names = [name for name in own if _STAGE.fullmatch(name)]
+    merged = merge(tree, changes)
+    names = [name for name in merged if _STAGE.fullmatch(name)]
     counts = {stem: max([1, *(scale_of(name, stem) for name in names)]) for stem in (TOKENIZER, CODES)}
-    brought = any("npz_key" in _table(own, name) for name in names if name.startswith(CODES))
+    brought = any("npz_key" in _table(merged, name) for name in names if name.startswith(CODES))
     scales = counts[CODES] if brought else max(counts.values())
     if scales > MAX_SCALES:
         raise ConfigError(f"A hierarchy of {scales} scales of codes must have at most {MAX_SCALES}.")
     tokenizers = [] if brought else scale_names(TOKENIZER, scales)
     known = ["data", "train", "model", *tokenizers, *scale_names(CODES, scales), PIXELS]
-    check_keys(own, known)
-    if dict(_table(own, "model")) not in ({}, {"type": HIERARCHY}):
+    check_keys(merged, known)
+    if dict(_table(merged, "model")) not in ({}, {"type": HIERARCHY}):
         raise ConfigError(
             "[model] holds settings of one model, and a hierarchy has several: set those of a stage, such as "
             "`codes.model.preset`."
         )
-    common = _table(own, "train")
-    out = Path(str(common.get("out") or _default_out(own)))
+    common = _table(merged, "train")
+    out = Path(str(common.get("out") or _default_out(merged)))
     shared = {k: v for k, v in common.items() if k not in ("out", "augmentation")}
     late = {"train": {k: v for k, v in _table(changes, "train").items() if k not in ("out", "augmentation")}}
-    resolved: Tree = {"data": own.get("data", {}), "train": {**common, "out": str(out)}}
+    resolved: Tree = {"data": merged.get("data", {}), "train": {**common, "out": str(out)}}
     for name in [*tokenizers, *reversed(scale_names(CODES, scales)), PIXELS]:
         base = {} if name == scale_names(CODES, scales)[-1] or name in tokenizers else _CONDITIONED
         place = {"train": {"out": str(out / name)}}
@@ -168,22 +168,22 @@ def _checked(tree: Tree, out: Path, scales: int, tokenizers: list[str]) -> Hiera
     result = [parse_section(TokenizerSection, tree[name], name) for name in tokenizers]
     for name, section in zip(tokenizers, result, strict=True):
         _reject_augmentation(section.train, name)
-    stages, own = [], []
+    stages, members = [], []
     for name in scale_names(CODES, scales):
         key = tree[name].get("npz_key")
         if not tokenizers and key is None:
             raise ConfigError(f"`{name}.npz_key` is missing: name the member of the .npz with the codes of this scale.")
-        own += [] if tokenizers else [(str(key), tree[name].get("levels"))]
+        members += [] if tokenizers else [(str(key), tree[name].get("levels"))]
         stages.append(_stage(tree, name, _OWN if not tokenizers else ()))
     pixels = None if _table(tree[PIXELS], "model").get("type") == "none" else _stage(tree, PIXELS, ())
     if not tokenizers and tree["train"].get("augmentation", {}).get("flip"):
         raise ConfigError("`train.augmentation.flip` mirrors images, and codes that are given cannot be: leave it out.")
-    return HierarchyRun(tree, data, out, tuple(result), tuple(stages), pixels, tuple(own))
+    return HierarchyRun(tree, data, out, tuple(result), tuple(stages), pixels, tuple(members))
 
 
-def _stage(tree: Tree, name: str, own: tuple[str, ...]) -> Tree:
+def _stage(tree: Tree, name: str, further: tuple[str, ...]) -> Tree:
     """Return the settings of the ordinary run of a stage, once they are checked."""
-    check_keys(tree[name], ["model", "train", *own], f"{name}.")
+    check_keys(tree[name], ["model", "train", *further], f"{name}.")
     model = _table(tree[name], "model")
     if "preset" not in model and "network" not in model:
         model = {"preset": _PRESETS[name.rstrip("0123456789")], **model}

@@ -96,7 +96,9 @@ class ModelConditions(nn.Module):
     def reader(self, keyword: str) -> Any:
         """Return what reads a condition without torch; None for a model that does not take it."""
         encoders = self.encoders.values()
-        return next((one.reader for one in encoders if one.keyword == keyword and one.reader is not None), None)
+        return next(
+            (encoder.reader for encoder in encoders if encoder.keyword == keyword and encoder.reader is not None), None
+        )
 
     @property
     def prompt_vectors(self) -> EmbeddingCache | None:
@@ -147,14 +149,15 @@ class ModelConditions(nn.Module):
         Raises:
             ConfigError, ShapeError, DataError: if the model does not take them.
         """
-        given: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
+        values: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
         keywords = {encoder.keyword for encoder in self.encoders.values()}
-        for name, value in given.items():
+        for name, value in values.items():
             if value is not None and name not in keywords:
                 raise unsupported_condition(name, value)
         size = size or self._size
         return ConditionInputs(
-            count, {name: one.parse(given.get(one.keyword), count, size) for name, one in self.encoders.items()}
+            count,
+            {name: encoder.parse(values.get(encoder.keyword), count, size) for name, encoder in self.encoders.items()},
         )
 
     def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
@@ -167,10 +170,10 @@ class ModelConditions(nn.Module):
         """
         if text is None:
             return inputs
-        encoders = {name: one for name, one in self.encoders.items() if one.keyword == "text"}
+        encoders = {name: encoder for name, encoder in self.encoders.items() if encoder.keyword == "text"}
         if not encoders:
             raise unsupported_condition("text", text)
-        result = {name: one.parse(text, len(inputs), self._size) for name, one in encoders.items()}
+        result = {name: encoder.parse(text, len(inputs), self._size) for name, encoder in encoders.items()}
         return ConditionInputs(len(inputs), {**inputs.parts, **result})
 
     def from_batch(self, batch: Batch) -> ConditionInputs:
@@ -179,7 +182,7 @@ class ModelConditions(nn.Module):
         Raises:
             ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
         """
-        return ConditionInputs(len(batch), {name: one.from_batch(batch) for name, one in self.encoders.items()})
+        return ConditionInputs(len(batch), {name: encoder.from_batch(batch) for name, encoder in self.encoders.items()})
 
     def forward(
         self,

@@ -49,19 +49,19 @@ class Condition:
     def image(self, index: int) -> Condition:
         """Return the condition of one image of the batch. A part that all images share stays as it is."""
 
-        def own(part: Tensor) -> Tensor:
+        def of_image(part: Tensor) -> Tensor:
             return part if len(part) == 1 else part[index : index + 1]
 
-        vector, map = (None if part is None else own(part) for part in (self.vector, self.map))
-        tokens = None if self.tokens is None else Tokens(own(self.tokens.states), own(self.tokens.mask))
+        vector, map = (None if part is None else of_image(part) for part in (self.vector, self.map))
+        tokens = None if self.tokens is None else Tokens(of_image(self.tokens.states), of_image(self.tokens.mask))
         return Condition(vector, map, tokens)
 
     @classmethod
     def concat(cls, conditions: Sequence[Condition]) -> Condition:
         """Concatenate batches of conditions, all of which have the same parts."""
-        vectors = [one.vector for one in conditions if one.vector is not None]
-        maps = [one.map for one in conditions if one.map is not None]
-        tokens = [one.tokens for one in conditions if one.tokens is not None]
+        vectors = [each.vector for each in conditions if each.vector is not None]
+        maps = [each.map for each in conditions if each.map is not None]
+        tokens = [each.tokens for each in conditions if each.tokens is not None]
         return cls(
             torch.cat(vectors) if vectors else None,
             torch.cat(maps) if maps else None,

@@ -101,16 +101,16 @@ def adjacency_table(rule: Adjacency, image: ImageSpec, record: Any) -> Bool[np.n
             table[direction] = observed[axis]
         elif pairs is not None:
             table[direction] = False
-        for one, other in _numbers(pairs or (), image):
-            table[direction, one, other] = True
-        for one, other in _numbers(rule.never, image):
-            table[direction, one, other] = table[direction, other, one] = False
+        for first, other in _numbers(pairs or (), image):
+            table[direction, first, other] = True
+        for first, other in _numbers(rule.never, image):
+            table[direction, first, other] = table[direction, other, first] = False
         table[direction + 2] = table[direction].T
     return table
 
 
 def _numbers(pairs: tuple[Pair, ...], image: ImageSpec) -> list[tuple[int, int]]:
-    return [(level_number(one, image), level_number(other, image)) for one, other in pairs]
+    return [(level_number(first, image), level_number(other, image)) for first, other in pairs]
 
 
 def _observed(rule: Adjacency, image: ImageSpec, record: Any) -> Pairs | None:

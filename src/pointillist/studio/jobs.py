@@ -67,16 +67,16 @@ class SamplingJob:
         recovered: Recovered = {}
         parts = []
         for spec in self.request.samples:
-            own = seeded_uniforms(spec.seed or 0, [spec.index], shape)
+            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape)
             if spec.variation is not None:
-                own = self._varied(spec.variation, own, shape, recovered)
-            parts.append(own)
+                uniforms = self._varied(spec.variation, uniforms, shape, recovered)
+            parts.append(uniforms)
         return torch.from_numpy(np.concatenate(parts))
 
     def _varied(
         self,
         variation: schemas.Variation,
-        own: np.ndarray,
+        uniforms: np.ndarray,
         shape: tuple[int, int, int],
         recovered: Recovered,
     ) -> np.ndarray:
@@ -88,8 +88,8 @@ class SamplingJob:
                 recovered[key] = self._recovered(variation, variation.levels)
             origin = recovered[key]
         if variation.kind == "interpolate":
-            return interpolate_uniforms(origin, own, variation.strength)
-        return replace_uniforms(origin, own, variation.strength, variation.seed)
+            return interpolate_uniforms(origin, uniforms, variation.strength)
+        return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
 
     def _recovered(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
         request = self.request

@@ -112,14 +112,14 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
         "choose a smaller `size` or fewer images",
     )
     values = np.empty((len(headers), channels, height, width), dtype)
-    kept: list[int] = []
+    indices: list[int] = []
     for i in headers:
         with _naming_errors(i, items, options, bad):
-            values[len(kept)] = resize_image(read_pixels(items[i], channels, codes), options).transpose(2, 0, 1)
-            kept.append(i)
-    if not kept:
+            values[len(indices)] = resize_image(read_pixels(items[i], channels, codes), options).transpose(2, 0, 1)
+            indices.append(i)
+    if not indices:
         raise DataError(f"{name} holds no image that can be read: {next(iter(bad.values()), 'it is empty')}.")
-    chosen = [headers[i] for i in kept]
+    chosen = [headers[i] for i in indices]
     bilevel = (
         2
         if all(h.bilevel for h in chosen) and (options.size is None or resolve_resample(options) == "nearest")
@@ -127,7 +127,7 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     )
     notes = _notes(chosen, bad, options, (height, width))
     return DecodedImages(
-        values[: len(kept)], np.array(kept), "levels" if codes else "pictures", bilevel, notes, skipped=bad
+        values[: len(indices)], np.array(indices), "levels" if codes else "pictures", bilevel, notes, skipped=bad
     )
 
 

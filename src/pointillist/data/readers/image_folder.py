@@ -72,20 +72,20 @@ def read_folder(folder: Path, options: DataOptions, maps: MapReader | None = Non
             raise DataError(f"The metadata of {folder} list no images: give each one a row with its `file_name`.")
     splits = split_of_folders(folder, images)
     decoded = _decoded(images, options, str(folder), maps)
-    kept = [images[i] for i in decoded.kept]
+    paths = [images[i] for i in decoded.kept]
     return RawImages(
         values=decoded.values,
         kind=decoded.kind,
         name=folder.name or str(folder),
-        labels=_labels(kept, rows, folder, splits, options, images),
-        texts=_texts(kept, rows, folder, options),
-        split=None if splits is None else np.array([splits[p] for p in kept]),
+        labels=_labels(paths, rows, folder, splits, options, images),
+        texts=_texts(paths, rows, folder, options),
+        split=None if splits is None else np.array([splits[p] for p in paths]),
         levels=decoded.levels,
         level_names=decoded.level_names,
         tileset=decoded.tileset,
-        annotations=annotations_from_folder(folder, kept, rows, decoded.values.shape[2:], options),
+        annotations=annotations_from_folder(folder, paths, rows, decoded.values.shape[2:], options),
         notes=(*notes, *decoded.notes),
-        files=tuple(p.relative_to(folder).as_posix() for p in kept),
+        files=tuple(p.relative_to(folder).as_posix() for p in paths),
         skipped={images[i].relative_to(folder).as_posix(): reason for i, reason in decoded.skipped.items()},
     )
 
@@ -174,7 +174,7 @@ def split_of_folders(folder: Path, images: list[Path]) -> dict[Path, str] | None
 
 
 def _labels(
-    kept: list[Path],
+    paths: list[Path],
     rows: dict[Path, Row] | None,
     folder: Path,
     splits: dict[Path, str] | None,
@@ -184,7 +184,7 @@ def _labels(
     if not options.labels:
         return None
     if rows is not None:
-        return _column_of_labels(kept, rows, options)
+        return _column_of_labels(paths, rows, options)
     shallow = 2 if splits is not None else 1
     depths = {len(p.relative_to(folder).parts) for p in images}
     names = {p.parent.name for p in images}
@@ -194,17 +194,17 @@ def _labels(
                 f"`label_column` (={options.label_column!r}) needs a metadata.jsonl or .csv in {folder}: add one."
             )
         return None
-    return np.array([p.parent.name for p in kept])
+    return np.array([p.parent.name for p in paths])
 
 
-def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
+def _column_of_labels(paths: list[Path], rows: dict[Path, Row], options: DataOptions) -> np.ndarray | None:
     column = _column_name(
         rows, (options.label_column,) if options.label_column else LABEL_COLUMNS, options.label_column
     )
     if column is None:
         return None
-    result = [rows[p].get(column) for p in kept]
-    for path, value in zip(kept, result, strict=True):
+    result = [rows[p].get(column) for p in paths]
+    for path, value in zip(paths, result, strict=True):
         if value is None or value == "" or isinstance(value, (list, dict, float)):
             raise DataError(f"{path.name} has the {column} {value!r} in the metadata: give a name or a number from 0.")
     texts = [str(v) for v in result]
@@ -216,19 +216,19 @@ def _column_of_labels(kept: list[Path], rows: dict[Path, Row], options: DataOpti
 
 
 def _texts(
-    kept: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
+    paths: list[Path], rows: dict[Path, Row] | None, folder: Path, options: DataOptions
 ) -> tuple[str, ...] | None:
     if options.caption_column == "filename":
-        return tuple(_from_file_name(p) for p in kept)
+        return tuple(_from_file_name(p) for p in paths)
     if options.caption_column == "path":
-        return tuple(_from_path(p.relative_to(folder)) for p in kept)
+        return tuple(_from_path(p.relative_to(folder)) for p in paths)
     wanted = options.caption_columns
     names = [_column_name(rows or {}, (name,), name) for name in wanted] or [
         _column_name(rows or {}, TEXT_COLUMNS, None)
     ]
     if rows is None or names == [None]:
         return None
-    result = [[rows[p].get(str(name)) for name in names] for p in kept]
+    result = [[rows[p].get(str(name)) for name in names] for p in paths]
     return tuple(", ".join(str(part) for part in parts if part is not None) for parts in result)
 
 

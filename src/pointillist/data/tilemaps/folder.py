@@ -191,8 +191,8 @@ class MapReader:
         smaller = any(h < height or w < width for h, w in sizes)
         system.check_memory(len(maps) * height * width * 2, name, "choose a smaller `size` or fewer maps")
         values = np.full((len(maps), 1, height, width), EMPTY, np.int32)
-        for out, one in zip(values, maps, strict=True):
-            _place(_levels(one, names, name), out[0])
+        for out, each in zip(values, maps, strict=True):
+            _place(_levels(each, names, name), out[0])
         count = len(names) if names else int(values.max()) + 1
         notes = [f"{len(names):,} named levels"] if names else []
         if smaller or (values == EMPTY).any():
@@ -240,21 +240,21 @@ def _joined_names(maps: Sequence[TileMap], name: str) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(label for m in maps for label in m.names or ()))
 
 
-def _levels(one: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarray:
+def _levels(each: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarray:
     """Return the levels of a map."""
-    if one.names is None or names is None or one.names == names:
-        if names is not None and one.cells.max() >= len(names):
-            raise DataError(f"{name} has the level {one.cells.max()}, and {len(names)} names: name them all.")
-        return one.cells
-    used = set(np.unique(one.cells[one.cells >= 0]).tolist())
-    unknown = [label for i, label in enumerate(one.names) if i in used and label not in names]
+    if each.names is None or names is None or each.names == names:
+        if names is not None and each.cells.max() >= len(names):
+            raise DataError(f"{name} has the level {each.cells.max()}, and {len(names)} names: name them all.")
+        return each.cells
+    used = set(np.unique(each.cells[each.cells >= 0]).tolist())
+    unknown = [label for i, label in enumerate(each.names) if i in used and label not in names]
     if unknown:
         raise DataError(
             f"{name} has a cell of {quote(unknown[0])}, which is none of the levels {', '.join(names[:20])}: rename it."
         )
     place = {label: i for i, label in enumerate(names)}
-    entry = np.array([*(place.get(label, EMPTY) for label in one.names), EMPTY], np.int32)
-    result: np.ndarray = entry[one.cells]  # the last entry is that of empty cells
+    entry = np.array([*(place.get(label, EMPTY) for label in each.names), EMPTY], np.int32)
+    result: np.ndarray = entry[each.cells]  # the last entry is that of empty cells
     return result
 
 
@@ -268,9 +268,9 @@ def _joined_tileset(maps: Sequence[TileMap], names: tuple[str, ...] | None, coun
         return first
     assert first is not None
     result: dict[str, np.ndarray] = {}
-    for one in sized:
-        if one.tileset is not None and one.tileset.tile_size == first.tile_size:
-            for label, tile in zip(one.names or (), one.tileset.tiles, strict=False):
+    for each in sized:
+        if each.tileset is not None and each.tileset.tile_size == first.tile_size:
+            for label, tile in zip(each.names or (), each.tileset.tiles, strict=False):
                 result.setdefault(label, tile)
     blank = np.zeros_like(first.tiles[0])
     missing = [label for label in names if label not in result]

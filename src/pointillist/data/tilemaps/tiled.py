@@ -74,8 +74,8 @@ def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
         above = _cells(layer, height * width, name) & ~_FLAGS
         gids = np.where(above > 0, above, gids)
     sets = _list(tree.get("tilesets"), name)
-    firsts = [_whole(_table(one, name), "firstgid", 1, 2**28, name) for one in sets]
-    result = [_tileset_of(one, path, root, name) for one in sets]
+    firsts = [_whole(_table(tile_set, name), "firstgid", 1, 2**28, name) for tile_set in sets]
+    result = [_tileset_of(tile_set, path, root, name) for tile_set in sets]
     return _named(gids.reshape(height, width), firsts, result, name)
 
 
@@ -215,9 +215,9 @@ def inside(path: Path, source: Any, root: Path, name: str) -> Path:
 def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: str) -> TileMap:
     """Number the tiles of all sets one after another, and name them by their classes where any has one."""
     cells = np.full(gids.shape, EMPTY, np.int32)
-    starts = np.cumsum([0, *(one.count for one in sets)])
-    for first, one, start in zip(firsts, sets, starts, strict=False):
-        here = (gids >= first) & (gids < first + one.count)
+    starts = np.cumsum([0, *(tile_set.count for tile_set in sets)])
+    for first, tile_set, start in zip(firsts, sets, starts, strict=False):
+        here = (gids >= first) & (gids < first + tile_set.count)
         cells[here] = gids[here].astype(np.int64) - first + start
     lost = (gids > 0) & (cells == EMPTY)
     if lost.any():
@@ -228,7 +228,9 @@ def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: 
             f"{name} has tilesets of {total:,} tiles, over the limit of {MAX_LEVELS:,}: remove unused ones."
         )
     pictures = _joined(sets)
-    classes = {int(s) + i: label for one, s in zip(sets, starts, strict=False) for i, label in one.classes.items()}
+    classes = {
+        int(s) + i: label for tile_set, s in zip(sets, starts, strict=False) for i, label in tile_set.classes.items()
+    }
     if not classes:
         return TileMap(cells, None, pictures)
     used = sorted({*classes, *np.unique(cells[cells >= 0]).tolist()})
@@ -243,13 +245,13 @@ def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: 
 
 def _joined(sets: list[TiledTileset]) -> Tileset | None:
     """Join the pictures of all sets; None where some are missing, or differ in size."""
-    if not sets or any(one.tileset is None for one in sets):
+    if not sets or any(tile_set.tileset is None for tile_set in sets):
         return None
-    result = [one.tileset for one in sets if one.tileset is not None]
+    result = [tile_set.tileset for tile_set in sets if tile_set.tileset is not None]
     if len({tileset.tile_size for tileset in result}) > 1:
         return None
     parts = []
-    for one, tileset in zip(sets, result, strict=True):
-        blank = np.zeros((max(0, one.count - len(tileset)), *tileset.tiles.shape[1:]), np.uint8)
-        parts.append(np.concatenate([tileset.tiles[: one.count], blank]))
+    for tile_set, tileset in zip(sets, result, strict=True):
+        blank = np.zeros((max(0, tile_set.count - len(tileset)), *tileset.tiles.shape[1:]), np.uint8)
+        parts.append(np.concatenate([tileset.tiles[: tile_set.count], blank]))
     return Tileset(np.concatenate(parts))

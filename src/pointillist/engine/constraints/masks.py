@@ -63,7 +63,7 @@ class LevelMask:
         constraints, sites = constraints or Constraints(), height * width
         bits = to_bits(allowed.reshape(channels, sites, levels))
         words = bits.shape[-1]
-        own = sites if constraints.any or checks else 0
+        tracked = sites if constraints.any or checks else 0
         adjacency = np.zeros((0, levels, levels), bool) if constraints.adjacency is None else constraints.adjacency
         sets = np.array(constraints.sets, bool).reshape(-1, levels)
         domains = Domains(
@@ -71,11 +71,11 @@ class LevelMask:
             counts=np.zeros((count, len(sets), 2), np.int64),
             state=np.zeros((count, 6), np.int64),
             mass=np.zeros(count),
-            stack=np.zeros((count, own), np.int64),
-            stacked=np.zeros((count, own), np.uint8),
-            trail=np.zeros((count, own), np.int64),
-            stamps=np.zeros((count, own), np.int64),
-            saved=np.zeros((count, own, words), np.uint64),
+            stack=np.zeros((count, tracked), np.int64),
+            stacked=np.zeros((count, tracked), np.uint8),
+            trail=np.zeros((count, tracked), np.int64),
+            stamps=np.zeros((count, tracked), np.int64),
+            saved=np.zeros((count, tracked, words), np.uint64),
             scratch=np.zeros((count, 2, words), np.uint64),
             adjacency=to_bits(adjacency),
             reach=to_bits(np.asarray(adjacency.any(1))),
@@ -196,8 +196,11 @@ class LevelMask:
             log_probs: of the levels under the model; under guidance those of the reference follow.
         """
         levels, where = np.empty(len(uniforms), np.int64), np.array([channel, site], np.int64)
-        own, guided = np.ascontiguousarray(log_probs[: len(uniforms)]), np.ascontiguousarray(transform.guide(log_probs))
-        draw_levels(own, guided, uniforms, transform.as_array(), self.domains, where, levels)
+        likelihood, guided = (
+            np.ascontiguousarray(log_probs[: len(uniforms)]),
+            np.ascontiguousarray(transform.guide(log_probs)),
+        )
+        draw_levels(likelihood, guided, uniforms, transform.as_array(), self.domains, where, levels)
         return levels
 
     def draw_integers(

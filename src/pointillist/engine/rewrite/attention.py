@@ -16,18 +16,18 @@ def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[KeyValueCache, np.
     if cache not in rewriter.caches:
         unit, _ = rewriter.narrow_grid(rewriter.readers.cached[cache])
         unit[: cache.key_channels] = unit[: cache.key_channels].max()
-        made = KeyValueCache(
+        quantized = KeyValueCache(
             cache.name, cache.channels, dtype=INT8, num_heads=cache.num_heads, key_channels=cache.key_channels
         )
-        rewriter.caches[cache] = (made, unit)
+        rewriter.caches[cache] = (quantized, unit)
     return rewriter.caches[cache]
 
 
 def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
     """Return a view in 8 bits, in given units."""
     source = rewriter.wide(view)
-    made = rewriter.value(view.value, view.channels, dtype=INT8)
-    form = Form(made, unit, np.zeros(view.channels))
+    quantized = rewriter.value(view.value, view.channels, dtype=INT8)
+    form = Form(quantized, unit, np.zeros(view.channels))
     source = rewriter.refined(source, unit)
     rewriter.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
     return form.view
@@ -37,8 +37,8 @@ def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
 def rewrite_store_kv(rewriter: Rewriter, i: Instruction) -> None:
     """Store keys and values in 8 bits."""
     assert isinstance(i.map, KeyValueCache)
-    made, unit = _cache(rewriter, i.map)
-    rewriter.emit("STORE_KV", i, None, _narrowed(rewriter, i.inputs[0], unit), map=made)
+    quantized, unit = _cache(rewriter, i.map)
+    rewriter.emit("STORE_KV", i, None, _narrowed(rewriter, i.inputs[0], unit), map=quantized)
 
 
 @rewrites("ATTEND")
@@ -46,11 +46,11 @@ def rewrite_attend(rewriter: Rewriter, i: Instruction) -> None:
     """Attend; the factor turns a difference of scores into steps of the exponential table."""
     assert isinstance(i.map, KeyValueCache)
     assert i.output is not None
-    made, units = _cache(rewriter, i.map)
+    quantized, units = _cache(rewriter, i.map)
     unit, _ = rewriter.narrow_grid(i.inputs[0])
     unit = np.full(i.inputs[0].channels, unit.max())
     query = _narrowed(rewriter, i.inputs[0], unit)
     step = float(unit[0] * units[0]) * i.map.key_width**-0.5
     factor = np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64)
-    output, _ = rewriter.wide_target(i.output, units[made.key_channels :] * 2.0**-VALUE_BITS)
-    rewriter.emit("ATTEND", i, output, query, map=made, exp=rewriter.exp_table(exp_table), factor=factor)
+    output, _ = rewriter.wide_target(i.output, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
+    rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.exp_table(exp_table), factor=factor)

@@ -163,8 +163,8 @@ class Rewriter:
         """
         form = self._wide.get(view.value)
         if form is None:
-            made = self.value(view.value, view.value.channels)
-            form = Form(made, np.full(made.channels, np.nan), np.zeros(made.channels))
+            quantized = self.value(view.value, view.value.channels)
+            form = Form(quantized, np.full(quantized.channels, np.nan), np.zeros(quantized.channels))
             self._wide[view.value] = form
         part = form.unit[view.start : view.start + view.channels]
         if np.isnan(part).any():
@@ -204,22 +204,24 @@ class Rewriter:
     def _widened(self, source: Form, value: Value) -> Form:
         """Make a wide value of a narrow one, in powers of two; the canvas has other units, and an offset."""
         plain = not source.offset.any() and not (np.log2(source.unit) % 1).any()
-        made = self.value(value, value.channels)
-        zeros = np.zeros(made.channels)
+        quantized = self.value(value, value.channels)
+        zeros = np.zeros(quantized.channels)
         if plain:
             # levels of the canvas are not calibrated: they have all the range of 8 bits
             fine = self.target_unit(value) if value in self.seen else wide_unit(source.unit * MAX_WEIGHT)
-            form = Form(made, np.minimum(source.unit, fine), zeros)
+            form = Form(quantized, np.minimum(source.unit, fine), zeros)
             self.emit("RESCALE", source.view, form.view, source.view, shift=shifts(form.unit, source.unit))
             return form
-        self.emit("RESCALE", source.view, View(made, 0, made.channels), source.view, shift=zeros.astype(np.int8))
+        self.emit(
+            "RESCALE", source.view, View(quantized, 0, quantized.channels), source.view, shift=zeros.astype(np.int8)
+        )
         step = power(source.unit) * 2.0**-FACTOR_BITS
         scaled = Form(self.value(value, value.channels), power(source.unit) * 2.0**-8, zeros)
         self.emit(
             "SCALE",
             source.view,
             scaled.view,
-            View(made, 0, made.channels),
+            View(quantized, 0, quantized.channels),
             factor=np.floor(source.unit / step + 0.5).astype(np.int16),
             shift=shifts(scaled.unit, step),
         )
@@ -236,8 +238,8 @@ class Rewriter:
         if view not in self._narrow:
             source = self.wide(view)
             unit, dtype = self.narrow_grid(view)
-            made = self.value(view.value, view.channels, dtype)
-            form = Form(made, unit, np.zeros(view.channels))
+            quantized = self.value(view.value, view.channels, dtype)
+            form = Form(quantized, unit, np.zeros(view.channels))
             source = self.refined(source, unit)
             self.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
             self._narrow[view] = form
@@ -262,13 +264,13 @@ class Rewriter:
                 unit, dtype = self.narrow_grid(view)
             else:
                 unit, dtype = np.full(view.channels, self.map_unit(feature_map)), INT32
-            made = FeatureMap(feature_map.name, view.channels, feature_map.scale, dtype)
+            quantized = FeatureMap(feature_map.name, view.channels, feature_map.scale, dtype)
             for name in ("initial_above", "initial_left"):
                 start = getattr(feature_map, name)
                 if start is not None:
-                    setattr(made, name, np.floor(start / unit + 0.5).clip(*RANGES[dtype]).astype(np.int32))
-            self.maps.append(made)
-            self._map_forms[key] = Form(made, unit, np.zeros(view.channels))
+                    setattr(quantized, name, np.floor(start / unit + 0.5).clip(*RANGES[dtype]).astype(np.int32))
+            self.maps.append(quantized)
+            self._map_forms[key] = Form(quantized, unit, np.zeros(view.channels))
         return self._map_forms[key]
 
     def map_unit(self, feature_map: FeatureMap) -> float:

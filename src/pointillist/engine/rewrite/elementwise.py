@@ -71,8 +71,8 @@ def rewrite_relu(rewriter: Rewriter, i: Instruction) -> None:
     x = rewriter.wide(i.inputs[0])
     if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
         unit, _ = rewriter.narrow_grid(i.output)
-        made = rewriter.value(i.output.value, i.output.channels, dtype=UINT8)
-        form = Form(made, unit, np.zeros(made.channels))
+        quantized = rewriter.value(i.output.value, i.output.channels, dtype=UINT8)
+        form = Form(quantized, unit, np.zeros(quantized.channels))
         x = rewriter.refined(x, unit)
         rewriter.emit("NARROW", i, form.view, x.view, shift=shifts(unit, x.unit))
         rewriter.set_narrow(i.output, form)
@@ -97,8 +97,8 @@ def rewrite_gate(rewriter: Rewriter, i: Instruction) -> None:
     }
     if rewriter.readers.is_only_narrow(i.output.value) and i.output.is_whole:
         unit, dtype = rewriter.narrow_grid(i.output)
-        made = rewriter.value(i.output.value, i.output.channels, dtype=dtype)
-        form = Form(made, unit, np.zeros(made.channels))
+        quantized = rewriter.value(i.output.value, i.output.channels, dtype=dtype)
+        form = Form(quantized, unit, np.zeros(quantized.channels))
         rewriter.set_narrow(i.output, form)
         output: View = form.view
     else:

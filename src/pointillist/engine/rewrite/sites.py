@@ -49,8 +49,8 @@ def rewrite_gather(rewriter: Rewriter, i: Instruction) -> None:
         source = rewriter.map(i.map, narrow=narrow)
         units, offsets = np.tile(source.unit, count), np.tile(source.offset, count)
         if narrow:
-            made = rewriter.value(i.output.value, i.output.channels, dtype=source.content.dtype)
-            form = Form(made, units, offsets)
+            quantized = rewriter.value(i.output.value, i.output.channels, dtype=source.content.dtype)
+            form = Form(quantized, units, offsets)
             rewriter.set_narrow(i.output, form)
             output = form.view
         else:
@@ -73,9 +73,9 @@ def rewrite_input(rewriter: Rewriter, i: Instruction) -> None:
         rewriter.emit("INPUT", i, output, key=input_name(i.key))
         return
     unit, _ = rewriter.narrow_grid(i.output)
-    made = rewriter.value(i.output.value, i.output.channels, dtype=INT8)
+    quantized = rewriter.value(i.output.value, i.output.channels, dtype=INT8)
     unit = rewriter.declare_input(i, unit)
-    form = Form(made, unit, np.zeros(made.channels))
+    form = Form(quantized, unit, np.zeros(quantized.channels))
     rewriter.set_narrow(i.output, form)
     rewriter.emit("INPUT", i, form.view, key=input_name(i.key))
 

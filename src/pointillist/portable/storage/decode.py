@@ -48,7 +48,7 @@ def decode_model(document: Any, arrays: ArrayReader, fingerprint: str) -> Intege
     except ValidationError as error:
         first = error.errors()[0]
         raise arrays.damaged(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    programs = tuple(ProgramDecoder(one, arrays).decode() for one in result.programs)
+    programs = tuple(ProgramDecoder(stored, arrays).decode() for stored in result.programs)
     if max(result.orders.values()) >= len(programs) or len(result.parts) != len(programs):
         raise arrays.damaged("an order has no program")
     return IntegerModel(
@@ -75,7 +75,7 @@ class ProgramDecoder:
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
             for index, (channels, phase, depth, scale, narrow, signed) in enumerate(result.values)
         ]
-        self.maps = [self._map(index, one) for index, one in enumerate(result.maps)]
+        self.maps = [self._map(index, stored) for index, stored in enumerate(result.maps)]
 
     def decode(self) -> Program:
         """Return the program."""
@@ -92,8 +92,10 @@ class ProgramDecoder:
         ):
             raise self.arrays.damaged("the first map is not the canvas")
         inputs = {
-            name: ConditionInput(one.kind, one.channels, unit=self.arrays.get(one.unit, "float64", (one.channels,)))
-            for name, one in result.inputs.items()
+            name: ConditionInput(
+                stored.kind, stored.channels, unit=self.arrays.get(stored.unit, "float64", (stored.channels,))
+            )
+            for name, stored in result.inputs.items()
         }
         tables: dict[str, IntArray] = {}
         for name, table in head.tables.items():
@@ -122,23 +124,23 @@ class ProgramDecoder:
             s_curve=result.s_curve,
         )
 
-    def _map(self, index: int, one: schema.MapModel) -> FeatureMap:
+    def _map(self, index: int, stored: schema.MapModel) -> FeatureMap:
         initial: dict[str, Any] = {
-            name: self.arrays.get(getattr(one, name), "int32", (one.channels,))
+            name: self.arrays.get(getattr(stored, name), "int32", (stored.channels,))
             for name in ("initial_above", "initial_left")
-            if getattr(one, name) is not None
+            if getattr(stored, name) is not None
         }
-        dtype = _dtype(one.narrow, one.signed)
+        dtype = _dtype(stored.narrow, stored.signed)
         low, high = RANGES[dtype]
         if any(array.min() < low or array.max() > high for array in initial.values()):
             raise self.arrays.damaged(f"an initial state of the map {index} is out of its range")
-        common = (str(index), one.channels, one.scale, dtype)
-        if one.num_heads is None:
+        common = (str(index), stored.channels, stored.scale, dtype)
+        if stored.num_heads is None:
             return FeatureMap(*common, **initial)
-        keys = one.key_channels or 0
-        if keys % one.num_heads or (one.channels - keys) % one.num_heads or not 0 < keys < one.channels:
+        keys = stored.key_channels or 0
+        if keys % stored.num_heads or (stored.channels - keys) % stored.num_heads or not 0 < keys < stored.channels:
             raise self.arrays.damaged(f"the heads of the cache {index} have no whole channels")
-        return KeyValueCache(*common, num_heads=one.num_heads, key_channels=keys)
+        return KeyValueCache(*common, num_heads=stored.num_heads, key_channels=keys)
 
     def _view(self, numbers: tuple[int, int, int]) -> View:
         index, start, channels = numbers
@@ -146,35 +148,37 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"there is no value {list(numbers)}")
         return View(self.values[index], start, channels)
 
-    def _instruction(self, one: schema.InstructionModel, phase: Phase) -> Instruction:
-        if one.op not in OPCODES or not OPCODES[one.op].has_integers:
-            raise self.arrays.damaged(f"the instruction {one.op!r} is unknown; or upgrade pointillist")
-        opcode = OPCODES[one.op]
-        output = None if one.out is None else self._view(one.out)
-        inputs = tuple(self._view(numbers) for numbers in one.inputs)
-        if set(one.constants) != set(opcode.constants):
-            raise self.arrays.damaged(f"{one.op} has the constants {sorted(one.constants)}")
-        constants = {name: self._constant(name, opcode.constants[name], one, output, inputs) for name in one.constants}
+    def _instruction(self, stored: schema.InstructionModel, phase: Phase) -> Instruction:
+        if stored.op not in OPCODES or not OPCODES[stored.op].has_integers:
+            raise self.arrays.damaged(f"the instruction {stored.op!r} is unknown; or upgrade pointillist")
+        opcode = OPCODES[stored.op]
+        output = None if stored.out is None else self._view(stored.out)
+        inputs = tuple(self._view(numbers) for numbers in stored.inputs)
+        if set(stored.constants) != set(opcode.constants):
+            raise self.arrays.damaged(f"{stored.op} has the constants {sorted(stored.constants)}")
+        constants = {
+            name: self._constant(name, opcode.constants[name], stored, output, inputs) for name in stored.constants
+        }
         feature_map = None
-        if one.map is not None:
-            if one.map >= len(self.maps):
-                raise self.arrays.damaged(f"there is no map {one.map}")
-            feature_map = self.maps[one.map]
-            if any(dy > 0 for dy, _ in one.taps):
-                raise self.arrays.damaged(f"{one.op} reads a row below")
-            if one.taps:
-                feature_map.extend(tuple(one.taps))
+        if stored.map is not None:
+            if stored.map >= len(self.maps):
+                raise self.arrays.damaged(f"there is no map {stored.map}")
+            feature_map = self.maps[stored.map]
+            if any(dy > 0 for dy, _ in stored.taps):
+                raise self.arrays.damaged(f"{stored.op} reads a row below")
+            if stored.taps:
+                feature_map.extend(tuple(stored.taps))
         result = Instruction(
-            one.op,
+            stored.op,
             phase,
             output,
             inputs,
             "",
             constants,
             feature_map,
-            tuple(one.taps),
-            one.key,
-            row_parity=one.row_parity,
+            tuple(stored.taps),
+            stored.key,
+            row_parity=stored.row_parity,
         )
         self._check_shapes(result)
         self._check_input(result)
@@ -191,25 +195,25 @@ class ProgramDecoder:
             raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)} in another shape")
 
     def _constant(
-        self, name: str, dtype: str, one: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]
+        self, name: str, dtype: str, stored: schema.InstructionModel, output: View | None, inputs: tuple[View, ...]
     ) -> IntArray:
         channels = 0 if output is None else output.channels
         shape: tuple[int | None, ...] = (channels,)
         if name == "matrix":
-            shape = (None, None) if one.op == "SCAN" else (inputs[0].channels, channels)
+            shape = (None, None) if stored.op == "SCAN" else (inputs[0].channels, channels)
         elif name in ("table", "tanh", "sigmoid", "exp"):
             shape = (None,)
         elif name == "numbers":
             shape = (None, None, channels)
-        elif name == "levels" or (name == "factor" and one.op == "ATTEND"):
+        elif name == "levels" or (name == "factor" and stored.op == "ATTEND"):
             shape = (1,)
-        elif one.op == "SCAN" and name in ("shift", "gate"):
+        elif stored.op == "SCAN" and name in ("shift", "gate"):
             shape = (4 * channels,)
-        array = self.arrays.get(one.constants[name], dtype, shape)
+        array = self.arrays.get(stored.constants[name], dtype, shape)
         if len(shape) == 1 and shape[0] is None and (len(array) % 2 == 0 or len(array) > 2**20):
-            raise self.arrays.damaged(f"a table of {one.op} has {len(array)} entries")
+            raise self.arrays.damaged(f"a table of {stored.op} has {len(array)} entries")
         if "int8" in dtype and name != "matrix" and np.abs(array.astype(int)).max(initial=0) > 62:
-            raise self.arrays.damaged(f"a shift of {one.op} is too large")
+            raise self.arrays.damaged(f"a shift of {stored.op} is too large")
         return array
 
     def _check_shapes(self, i: Instruction) -> None:

@@ -51,8 +51,8 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
         "values": [_encode_value(value) for value in values],
         "maps": [_encode_map(each, arrays) for each in maps],
         "inputs": {
-            name: {"kind": one.kind, "channels": one.channels, "unit": arrays.name(one.unit)}
-            for name, one in program.inputs.items()
+            name: {"kind": entry.kind, "channels": entry.channels, "unit": arrays.name(entry.unit)}
+            for name, entry in program.inputs.items()
         },
         "code": code,
         "params": params,

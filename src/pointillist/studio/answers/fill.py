@@ -80,13 +80,13 @@ class FillJob:
     def _windows(self) -> list[tuple[slice, slice]]:
         """List the windows in which to fill: the whole image, where the model takes its size."""
         size = (self.known.shape[0], self.known.shape[1])
-        own = (self.model.image.height, self.model.image.width)
-        if not self.model.fixed_size or size == own:
+        trained = (self.model.image.height, self.model.image.width)
+        if not self.model.fixed_size or size == trained:
             return [(slice(None), slice(None))]
         rows, columns = np.nonzero(self.known)
         corner = (int(rows.min(initial=0)), int(columns.min(initial=0)))
-        start = min(corner[0], size[0] - own[0]), min(corner[1], size[1] - own[1])
-        return list(windows(size, own, start))
+        start = min(corner[0], size[0] - trained[0]), min(corner[1], size[1] - trained[1])
+        return list(windows(size, trained, start))
 
     def _complete(
         self,
@@ -212,9 +212,9 @@ def _allowed(
         mask = decode_mask(region.region, *size, name="region")
         if max(region.levels) >= count:
             raise ConfigError(f"`levels` (up to {max(region.levels)}) of a region must be below {count}.")
-        own = np.zeros(count, bool)
-        own[region.levels] = True
-        allowed[mask] &= own
+        present = np.zeros(count, bool)
+        present[region.levels] = True
+        allowed[mask] &= present
     return allowed
 
 

@@ -41,7 +41,7 @@ def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) 
     result = pixel_distributions(image, query.row, query.column)
     sampling = _sampling_probs(image, query, result)
     names = channel_names(model.image)
-    channels = [_sub_pixel(one, name, probs) for one, name, probs in zip(result, names, sampling, strict=True)]
+    channels = [_sub_pixel(view, name, probs) for view, name, probs in zip(result, names, sampling, strict=True)]
     return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
 
 
@@ -51,12 +51,12 @@ def _sampling_probs(
     """Apply guidance, temperature and top-p to the distribution of each channel."""
     if query.guidance == query.temperature == query.top_p == 1:
         return [None] * len(result)
-    log_probs = [torch.from_numpy(one.log_probs)[None] for one in result]
+    log_probs = [torch.from_numpy(view.log_probs)[None] for view in result]
     if query.guidance != 1 and image.conditions.is_conditional:
         unconditional = pixel_distributions(image.unconditional(), query.row, query.column)
         pairs = zip(log_probs, unconditional, strict=True)
         log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
-    sharpened = [apply_temperature_top_p(one, query.temperature, query.top_p)[0].exp() for one in log_probs]
+    sharpened = [apply_temperature_top_p(view, query.temperature, query.top_p)[0].exp() for view in log_probs]
     return [(p / p.sum()).tolist() for p in sharpened]
 
 
@@ -95,7 +95,7 @@ def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Li
 def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
     """Compute the effect of setting sub-pixels to other levels."""
     image = decode_query(model, query, limits)
-    edits: dict[SitePosition, int] = {(one.row, one.column, one.channel): one.level for one in query.edits}
+    edits: dict[SitePosition, int] = {(edit.row, edit.column, edit.channel): edit.level for edit in query.edits}
     result = counterfactual(image, edits, n=0)
     return schemas.EditEffect(
         levels=encode_levels(model, result.levels),
