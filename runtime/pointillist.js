@@ -17,7 +17,7 @@
 /** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any, least: number}} Head */
 /** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
-/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any}} Part */
+/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, hints: any}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
@@ -506,22 +506,23 @@ export function siteOf(order, row, column, height, width) {
   if (order.columns) [row, column] = [column, row];
   return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
 }
-/** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`).
+/** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `maps` those of a
+ *  hint, `[height, width, channels]` (`hints.js`).
  *  @param {Model} model @param {Order} order @param {number} height @param {number} width
- *  @param {{label?: string | number | null, features?: Record<string, number[]>}} given @returns {Inputs} */
+ *  @param {{label?: string | number | null, features?: Record<string, number[]>, maps?: Record<string, Float64Array>}} given @returns {Inputs} */
 export function conditions(model, order, height, width, given = {}) {
   const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
   /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
   const pieces = { vector: [], map: [] };
   for (const { name, kind, names, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
-    const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
+    const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name], map = given.maps?.[name];
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
     check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
     check(kind === "vector" || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
     const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
-    const row = features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
+    const row = map ? Int32Array.from(map, (f, k) => clamp(Math.floor(f / unit[start + (k % channels)] + 0.5), -128, 127)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
       : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
     pieces[kind].push({ row, channels });
   }
@@ -540,7 +541,7 @@ export function conditions(model, order, height, width, given = {}) {
 /** What one draw is told: the place of a sub-pixel, its frequencies under the conditions and without them, its level.
  *  @typedef {{at: number, frequencies: Float64Array | null, reference: Float64Array | null, level: number}} Draw */
 /** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
- *    features?: Record<string, number[]>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
+ *    features?: Record<string, number[]>, maps?: Record<string, Float64Array>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
@@ -555,7 +556,7 @@ export function* draws(model, options = {}) {
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];
-  const guided = guidance !== 1 && (options.label != null || options.features != null || options.inputs != null);
+  const guided = guidance !== 1 && (options.label ?? options.features ?? options.maps ?? options.inputs) != null;
   const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
   const other = guided ? begin(program, rows, columns, conditions(model, order, height, width)) : null;
   const u = options.uniforms ?? uniforms(seed, index, model.image.channels * height * width);

@@ -2,7 +2,8 @@
 
 Picture i is of the i-th bundled model in turn, from seed 7 and index i. Every second round has guidance 3,
 temperature 0.8 and top-p 0.95; labels and prompts go round. What is printed for each implementation is the SHA-256 of
-all levels. The vectors of the frozen sentence encoder are computed by Python, and given to JavaScript.
+all levels. The vectors of the frozen sentence encoder are computed by Python, and given to JavaScript; wasmtime, Node
+and Chromium, which run the library for pages, get the integers of conditions.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import sys
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,10 +29,14 @@ from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.golden_images import integer_model
 
+if TYPE_CHECKING:
+    from .in_wasmtime import WasmtimeProgram
+
 SEED, TOGETHER = 7, 64
 PROMPTS = ("heart", "red apple", "orb spider", "umbrella", "rocket", "green dragon")
 GUIDED = Transform(3.0, 0.8, 0.95)
-IMPLEMENTATIONS = ("numpy", "torch", *(f"c-{level}" for level in available_levels()), "javascript")
+WEB = ("wasmtime", "node", "chromium")
+IMPLEMENTATIONS = ("numpy", "torch", *(f"c-{level}" for level in available_levels()), *WEB, "javascript")
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,40 @@ def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
             if transform.is_guided:
                 inputs = join_inputs(inputs, model.inputs(len(batch), size, order))
             uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.channels, *size))
-            levels, _ = model.sample_given(uniforms, inputs, order, transform, executor=executor)
+            if executor == "wasmtime":
+                levels = _in_wasmtime(name).sample(uniforms, inputs, transform)
+            else:
+                levels, _ = model.sample_given(uniforms, inputs, order, transform, executor=executor)
             result |= {picture.index: x for picture, x in zip(batch, levels, strict=True)}
+    return result
+
+
+@cache
+def _in_wasmtime(name: str) -> WasmtimeProgram:
+    from .in_wasmtime import WasmtimeProgram
+
+    model = integer_model(name)
+    return WasmtimeProgram(model.program(model.order()))
+
+
+def by_web(pictures: list[Picture], implementation: str) -> dict[int, np.ndarray]:
+    """Draw pictures by the library for pages, those of one model together."""
+    from .in_web import paint_in_chromium, paint_in_node
+    from .test_javascript import FOLDERS, flat
+
+    result: dict[int, np.ndarray] = {}
+    for name in {picture.model: None for picture in pictures}:
+        members, jobs, model = [one for one in pictures if one.model == name], [], integer_model(name)
+        for picture in members:
+            transform = picture.transform
+            inputs = model.inputs(1, (model.height, model.width), model.order(), picture.label, picture.prompt)
+            jobs.append({
+                "seed": SEED, "index": picture.index, "inputs": flat(inputs, 0) if inputs else None,
+                "guidance": transform.guidance, "temperature": transform.temperature, "topP": transform.top_p,
+            })  # fmt: skip
+        paint = paint_in_node if implementation == "node" else paint_in_chromium
+        drawn = paint(name, FOLDERS[name], jobs)
+        result |= {picture.index: np.array(levels) for picture, levels in zip(members, drawn, strict=True)}
     return result
 
 
@@ -107,6 +145,8 @@ def digest_of(implementation: str, count: int) -> str:
     pictures = [Picture.of(index) for index in range(count)]
     if implementation == "javascript":
         levels = by_javascript(pictures)
+    elif implementation in ("node", "chromium"):
+        levels = by_web(pictures, implementation)
     else:
         levels = by_python(pictures, "compiled" if implementation.startswith("c-") else implementation)
     digest = hashlib.sha256()

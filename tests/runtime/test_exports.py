@@ -111,6 +111,25 @@ def test_javascript_knows_frequent_prompts(tmp_path: Path) -> None:
         assert json.loads(done.stdout) == expected.levels.reshape(-1).tolist()
 
 
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+def test_javascript_reads_hints(tmp_path: Path) -> None:
+    """An outline, with a class and a prompt of learned words, gives the picture of Python."""
+    pt.export("outline-to-tile", js=tmp_path)
+    model = pt.load("outline-to-tile")
+    settings, image = model.generation_config, model.image
+    hint = np.zeros((1, image.height, image.width), np.int64)
+    hint[0, 6:26, [8, 24]] = hint[0, [6, 25], 8:24] = 1
+    label, text = model.classes[1], "red dragon"
+    script = f'''import {{ open }} from "./outline-to-tile.js";
+        const request = {{ seed: 7, label: "{label}", text: "{text}", hint: {hint.reshape(-1).tolist()} }};
+        console.log(JSON.stringify([...(await open()).paint(request).levels]));'''
+    command = [str(NODE), "--input-type=module", "-e", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    how = {"guidance": settings.guidance, "temperature": settings.temperature}
+    expected = pt.sample(model, 1, seed=7, label=label, text=text, hint=hint, **how)
+    assert json.loads(done.stdout) == expected.levels.reshape(-1).tolist()
+
+
 def test_errors_are_sentences(tmp_path: Path) -> None:
     """Nothing to write, a folder that is not empty, a model without a program."""
     (tmp_path / "there").write_text("")

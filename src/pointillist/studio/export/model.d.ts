@@ -14,6 +14,8 @@ export interface Request {
   /** A level or null for each sub-pixel `[channels, height, width]`: what is known is kept. */
   known?: ArrayLike<number | null> | null;
   order?: string;
+  /** Levels `[channels, height, width]` of the image that a model is conditioned on. */
+  hint?: ArrayLike<number> | null;
 }
 
 export interface Picture {

@@ -106,10 +106,15 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
             "vector": None,
             "text": held.text if "text" in keywords else None,
             "labels": held.labels if "label" in keywords else [],
-            "hint": None,
+            "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,
         }
     )
     return details.model_copy(update={"conditions": conditions, "orders": list(program.orders), "engine": "integer"})
+
+
+def _is_drawn(hint: schemas.HintKind | None) -> bool:
+    """Return True for a hint of integers of which every pixel is known, on the grid of the image."""
+    return hint is not None and hint.image is not None and hint.derive in (None, "outline", "grey")
 
 
 def _packed(contents: dict[str, Any], sections: list[bytes]) -> str:

@@ -59,7 +59,7 @@ export class Answers {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
     opened.compiled?.release();
     const known = Array.from(decodeLevels(levels));
-    for (const draw of draws(opened.model, { ...opened.conditions(conditions), known, order: name, height, width, guidance, all: true })) if (take(draw)) return;
+    for (const draw of draws(opened.model, { ...opened.conditions(conditions, height, width), known, order: name, height, width, guidance, all: true })) if (take(draw)) return;
   }
 
   /** @param {Api.ImageQuery} query @returns {Api.SurprisalMaps} */

@@ -1,8 +1,10 @@
 // The model of an exported page: its program, the library that runs it, and what the page says of it.
 
+import { hintFeatures } from "../runtime/hints.js";
 import { openProgram } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
+import { decodeLevels } from "../transport/encoded_arrays.js";
 
 /**
  * @typedef {object} Contents what `pointillist export` writes into a page
@@ -55,12 +57,12 @@ export class OfflineModel {
     return new OfflineModel(contents, model, compiled);
   }
 
-  /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
-  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }) {
-    if (vector || hint || Object.values(attributes ?? {}).some((value) => value !== null))
-      throw new Error("An exported page takes labels and prompts: use `pointillist studio` for other conditions.");
+  /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @param {number} height @param {number} width @returns {import("../runtime/pointillist.js").Options} */
+  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }, height, width) {
+    if (vector || Object.values(attributes ?? {}).some((value) => value !== null))
+      throw new Error("An exported page takes labels, prompts and hints: use `pointillist studio` for other conditions.");
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
-    const options = { label: number, begin: this.begin };
+    const maps = hint ? hintFeatures(this.model, decodeLevels(hint), height, width) : undefined, options = { label: number, maps, begin: this.begin };
     if (!text?.trim()) return options;
     return { ...options, features: { ...promptFeatures(this.model, text), ...this.tabled(text) } };
   }

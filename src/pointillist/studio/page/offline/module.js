@@ -1,6 +1,7 @@
 // What an exported module for JavaScript offers: a model that paints, in a browser or in Node.
 
 import { colourOf } from "../shared/colour.js";
+import { hintFeatures } from "../runtime/hints.js";
 import { draws } from "../runtime/pointillist.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { OfflineModel } from "./model.js";
@@ -10,6 +11,7 @@ import { OfflineModel } from "./model.js";
  * @typedef {object} Request @property {number} [seed] @property {number} [index] @property {string | number | null} [label] @property {string | null} [text]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [topP] @property {number} [height] @property {number} [width]
  * @property {ArrayLike<number | null> | null} [known] @property {string} [order]
+ * @property {ArrayLike<number> | null} [hint]
  */
 
 export class Model {
@@ -34,11 +36,12 @@ export class Model {
   }
 
   /** Options of `draws`. @param {Request} request @returns {Options} */
-  #options({ label = null, text = null, topP, guidance, temperature, ...rest }) {
+  #options({ label = null, text = null, hint = null, topP, guidance, temperature, ...rest }) {
     const { generation } = this.opened.details;
     if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
     const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
-    return { ...this.opened.conditions({ label, text }), ...settings, ...rest };
+    const { height = this.height, width = this.width, order } = rest, conditions = this.opened.conditions({ label, text }, height, width);
+    return { ...conditions, ...(hint ? { maps: hintFeatures(this.opened.model, hint, height, width, order) } : null), ...settings, ...rest };
   }
 
   /** Paint a picture. @param {Request} [request] */

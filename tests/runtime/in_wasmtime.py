@@ -1,0 +1,74 @@
+"""Draw pictures by the library for pages in wasmtime: another compiler of WebAssembly than those of browsers."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from wasmtime import Engine, Instance, Module, Store
+
+from pointillist.distributions.transform import Transform
+from pointillist.engine.c.library import BEST, WEBASSEMBLY
+from pointillist.engine.c.lower import lower
+from pointillist.engine.program import Program
+
+PAGE, ALIGN = 65_536, 64
+
+
+class WasmtimeProgram:
+    """A program in the memory of an instance of the library."""
+
+    def __init__(self, program: Program) -> None:
+        engine = Engine()
+        self.store = Store(engine)
+        self.exports = Instance(self.store, Module(engine, WEBASSEMBLY.read_bytes()), []).exports(self.store)
+        self.program, self.top = program, self.exports["__heap_base"].value(self.store)
+        data = lower(program)
+        self.address = self.put(data)
+        assert self.call("pt_check", self.address, data.size) == 0
+        self.first = self.top
+
+    def call(self, name: str, *arguments: int) -> Any:
+        """Call a function of the library."""
+        return self.exports[name](self.store, *arguments)
+
+    def reserve(self, size: int) -> int:
+        """Reserve bytes."""
+        address, memory = -(-self.top // ALIGN) * ALIGN, self.exports["memory"]
+        missing = address + size - memory.data_len(self.store)
+        if missing > 0:
+            memory.grow(self.store, -(-missing // PAGE))
+        self.top = address + size
+        return address
+
+    def put(self, array: np.ndarray) -> int:
+        """Copy an array into the memory."""
+        address = self.reserve(max(array.nbytes, 1))
+        data = np.ascontiguousarray(array).tobytes()
+        ctypes.memmove(self._start() + address, data, len(data))
+        return address
+
+    def get(self, address: int, like: np.ndarray) -> np.ndarray:
+        """Copy an array out of the memory."""
+        data = ctypes.string_at(self._start() + address, like.nbytes)
+        return np.frombuffer(data, like.dtype).reshape(like.shape)
+
+    def _start(self) -> int:
+        return ctypes.addressof(self.exports["memory"].data_ptr(self.store).contents)
+
+    def sample(self, uniforms: np.ndarray, inputs: dict[str, np.ndarray], transform: Transform) -> np.ndarray:
+        """Draw images from uniforms `[n, c, h, w]`; under guidance `inputs` hold the references, too."""
+        self.top = self.first
+        count, _, height, width = uniforms.shape
+        batch = count * (1 + transform.is_guided)
+        levels, known = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape, np.uint8)
+        pointers = [self.put(inputs[name].astype(np.int32)) for name in self.program.inputs]
+        table = self.put(np.array([*pointers, 0], np.uint32))
+        workspace = self.reserve(self.call("pt_workspace", self.address, batch, height, width, 0))
+        run = self.call("pt_begin", self.address, batch, height, width, 0, table, workspace, BEST)
+        places = [self.put(array) for array in (levels, known, uniforms, levels)]
+        settings = self.put(np.array([transform.is_guided, *transform.integers], np.int64))
+        signal = self.put(np.zeros(2, np.int64))
+        self.call("pt_sample", run, *places, 0 if transform.is_identity else settings, signal)
+        return self.get(places[0], levels)
