@@ -90,7 +90,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
         condition = {"text" if "prompts" in about else "label": each}
         samples = pt.sample(model, len(each), **condition, **how).array
         return image_grid(samples, captions=each, columns=2 * EACH)
-    if not model.config.conditions:
+    if "hint" not in model.config.conditions:
         return image_grid(pt.sample(model, 2 * EACH, **how).drawn(), columns=EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pointillist.completion.api import inpaint
     from pointillist.completion.result import Completions
     from pointillist.completion.sample import sample
+    from pointillist.completion.vary import Variations, vary
     from pointillist.compression import Archive, compress, decompress
     from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
     from pointillist.errors import (
@@ -83,6 +84,7 @@ _HOMES = {
     "pointillist.sampling.samples": ("Samples",),
     "pointillist.completion.api": ("inpaint",),
     "pointillist.completion.result": ("Completions",),
+    "pointillist.completion.vary": ("Variations", "vary"),
     "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.model.quantize_integer": ("quantize_integer",),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
@@ -134,6 +136,7 @@ __all__ = [
     "TrainConfig",
     "TrainResult",
     "TrainingError",
+    "Variations",
     "World",
     "__version__",
     "build",
@@ -158,6 +161,7 @@ __all__ = [
     "sample",
     "train",
     "train_from_config",
+    "vary",
 ]
 
 

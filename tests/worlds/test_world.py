@@ -16,37 +16,13 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.engine.constraints.flood_fill import flood_fill
-from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import pairs_from_record, pairs_to_record
+from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds.layout import ChunkWindow, earlier_neighbours, phase
 from pointillist.sampling.worlds.world import World, open_world_model
 from tests.tolerances import DOUBLE
 
-LEVELS = ("wall", "floor", "key")
 SIGMAS = 5.0
 """Standard deviations that a count of draws may be from its mean: a right sampler exceeds them once in a million."""
-
-
-@pytest.fixture(scope="module", name="model")
-def model_fixture(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny completing model of random weights, which are large enough that neighbours matter, with its program."""
-    image = ImageSpec(channels=1, height=8, width=8, levels=3, ordered=False, mode="codes", level_names=LEVELS)
-    model = pt.build("gated-pixelcnn", image=image, channels=8, layers=2, known=True)
-    rng = np.random.default_rng(0)
-    x = rng.integers(0, 3, (12, 1, 8, 8))
-    import torch
-
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim > 1:
-                parameter.mul_(1.5)
-    pt.quantize_integer(model, torch.from_numpy(x), images=12)
-    pairs = np.ones((2, 3, 3), bool)
-    pairs[:, 0, 2] = pairs[:, 2, 0] = False  # a key stands on floor
-    model.training_record = {"adjacency": pairs_to_record(pairs)}
-    folder = tmp_path_factory.mktemp("worlds") / "model"
-    model.save_pretrained(folder)
-    return folder
 
 
 CHUNKS = [(x, y) for y in range(-2, 3) for x in range(-2, 3)]

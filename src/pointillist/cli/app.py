@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "Models",
     "sample": "Models",
     "inpaint": "Models",
+    "world": "Models",
     "reproduce": "Models",
     "evaluate": "Models",
     "detect": "Models",

@@ -17,6 +17,8 @@ EPILOG = """Examples:
 
   pointillist inpaint dungeons level.tmj --region 8:16,8:16 -n 1 --out filled.tmj
 
+  pointillist inpaint dungeons level.tmj --vary 0.3 -n 20
+
   pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
 
   pointillist inpaint runs/textures grass.png --seamless both"""

@@ -122,7 +122,7 @@ def quantize_inputs(
         features: by name: all that the program takes, or, with `units`, some channels of one.
         units: units of these channels; None for all of the program's.
     """
-    units = {name: one.unit for name, one in program.inputs.items()} if units is None else units
+    units = {name: taken.unit for name, taken in program.inputs.items()} if units is None else units
     result = {}
     for name, unit in units.items():
         array, (low, high) = features[name].astype(np.float64), RANGES[INT8]

@@ -25,6 +25,7 @@ from pointillist.completion.api import inpaint as complete
 from pointillist.completion.canvas import extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
+from pointillist.completion.vary import Variations, vary
 from pointillist.errors import ConfigError, counted
 from pointillist.files.writing import atomic_path
 from pointillist.model.batches import one_image
@@ -71,7 +72,13 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     x = one_image(model, settings.image)
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
-    if canvas is None:
+    if settings.vary is not None and (canvas is not None or any(holes) or animate is not None):
+        raise ConfigError(
+            f"`--vary` (={settings.vary:g}) chooses what to draw again: leave out `--mask`, `--region`, "
+            "`--transparent`, `--canvas`, `--seamless` and `--animate`."
+        )
+    known = np.zeros(0, bool)
+    if canvas is None and settings.vary is None:
         size = (x.shape[2], x.shape[3])
         known = parse_known(settings.image, settings.mask, settings.region, settings.transparent, size)
     pictures = settings.n + (kind not in MAP_KINDS)
@@ -85,8 +92,10 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     for text in describe_threads(settings.threads):
         note(f"note       {text}")
     started = time.perf_counter()
-    results: Completions | Canvases
-    if canvas is None:
+    results: Completions | Canvases | Variations
+    if settings.vary is not None:
+        results = vary(model, x[0], settings.vary, pattern=settings.pattern, **how)
+    elif canvas is None:
         results = complete(model, x, known, **how)
     elif settings.seamless is not None:
         results = make_seamless(model, x, settings.seamless, **how)  # type: ignore[arg-type]
@@ -98,7 +107,7 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
 
 def write(
     model: PixelModel,
-    results: Completions | Canvases,
+    results: Completions | Canvases | Variations,
     x: Tensor,
     kind: str,
     path: Path,
@@ -154,7 +163,7 @@ def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], f
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def report(results: Completions | Canvases, path: Path, animation: Path | None, seconds: float) -> Report:
+def report(results: Completions | Canvases | Variations, path: Path, animation: Path | None, seconds: float) -> Report:
     """Describe how the completions were drawn, their bits, and where they are."""
     bits = (-results.nats / math.log(2)).tolist()
     facts: dict[str, Any] = {"count": len(results), "bits": bits}
@@ -175,6 +184,10 @@ def report(results: Completions | Canvases, path: Path, animation: Path | None, 
         pairs = dict.fromkeys(zip(results.methods, results.orders, strict=True))
         windows = counted(len(results.methods), "window")
         subject = f"{results.image.height}x{results.image.width}"
+        if isinstance(results, Variations):
+            facts["redrawn"] = int((~results.known[0]).sum())
+            windows = "exact" if set(results.methods) <= {"known", "order"} else "approximate"
+            subject = f"{facts['redrawn']:,} of {results.known[0].size:,} pixels"
         method = f"{', '.join(f'{name}, order {order}' for name, order in pairs)}: {windows}"
     facts |= {
         "seed": results.seed,

@@ -117,6 +117,8 @@ class InpaintSettings(Settings):
     transparent: bool = option(
         False, FLAG, "Fill the transparent pixels of IMAGE.", flags=("--transparent",), panel=_HOLE
     )
+    vary: float | None = option(None, "SHARE", "Vary IMAGE: draw this share of its pixels again.", panel=_HOLE)
+    pattern: str = option("regions", "NAME", "Pixels that --vary draws again: regions or scattered.", panel=_HOLE)
     canvas: str | None = option(None, "HxW", "Extend IMAGE to a larger canvas instead.", panel=_HOLE)
     at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE)
     seamless: str | None = option(None, "SIDES", "Make IMAGE tile instead: x, y or both.", panel=_HOLE)
@@ -143,5 +145,21 @@ class InpaintSettings(Settings):
     )
     form: str | None = _FORMAT.field(None)
     animate: Path | None = _ANIMATE.field(None)
+    force: bool = _FORCE.field(False)
+    as_json: bool = _JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldSettings(Settings):
+    """Settings of `world`."""
+
+    model: str = MODEL.field()
+    seed: int = replace(SEED, help="Names the world.").field(0)
+    at: str = option("0,0", "X,Y", "Column and row of the first chunk; negative ones too.", panel=_SAMPLING)
+    size: str = option("4x4", "HxW", "Chunks to draw: rows and columns.", panel=_SAMPLING)
+    rules = _RULES.sampling_field(None)
+    label: str | None = option(None, "LABEL", "Class of the maps. Default: window, if there is one.", panel=_SAMPLING)
+    chunk: int = option(32, "N", "Tiles along a side of a chunk.", panel=_SAMPLING, low=8)
+    out: str = option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"), panel=_OUTPUT)
     force: bool = _FORCE.field(False)
     as_json: bool = _JSON.field(False)

@@ -75,22 +75,17 @@ class MapFiles:
         }
 
 
-def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
-    facts, (height, width) = files._facts, levels.shape
+def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a `.tmj` holds, with one layer of tiles.
+
+    Args:
+        size: height and width of the map.
+        layer: tiles of the layer, and what belongs to them.
+    """
+    facts, (height, width) = files._facts, size
     tiles = [{"id": number, "type": name} for number, name in enumerate(files.names or ())]
-    layer = {
-        "id": 1,
-        "name": "map",
-        "type": "tilelayer",
-        "visible": True,
-        "opacity": 1,
-        "x": 0,
-        "y": 0,
-        "width": width,
-        "height": height,
-        "data": (levels + 1).reshape(-1).tolist(),
-    }
-    table = {
+    kind = {"id": 1, "name": "map", "type": "tilelayer", "visible": True, "opacity": 1, "x": 0, "y": 0}
+    return {
         "type": "map",
         "version": _VERSION,
         "tiledversion": _TILED,
@@ -104,8 +99,13 @@ def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
         "nextlayerid": 2,
         "nextobjectid": 1,
         "tilesets": [{"firstgid": 1, "margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}],
-        "layers": [layer],
+        "layers": [{**kind, "width": width, "height": height, **layer}],
     }
+
+
+def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
+    height, width = levels.shape
+    table = tmj_table(files, (height, width), {"data": (levels + 1).reshape(-1).tolist()})
     return (json.dumps(table, ensure_ascii=False) + "\n").encode()
 
 

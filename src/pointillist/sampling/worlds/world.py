@@ -85,9 +85,9 @@ class World:
         self.rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
         integers = self.model.integer_model
-        self._label = label if label is not None else WINDOW if WINDOW in integers.classes else None
+        self.label = label if label is not None else WINDOW if WINDOW in integers.classes else None
         self._order = integers.order()
-        integers.inputs(1, (chunk_size, chunk_size), self._order, self._label)  # rejects a label of another model
+        integers.inputs(1, (chunk_size, chunk_size), self._order, self.label)  # rejects a label of another model
         self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()
         self._most = remembered
 
@@ -113,7 +113,7 @@ class World:
         """Return the levels of a rectangle of the world, from its first row and column on."""
         if height < 1 or width < 1:
             raise ConfigError(f"`height` and `width` (={height}x{width}) of a rectangle must be 1 or more.")
-        result, size = np.empty((height, width), self._dtype), self.chunk_size
+        result, size = np.empty((height, width), self.dtype), self.chunk_size
         window = ChunkWindow((0, 0), row, column, height, width, size)
         for y in range(row // size, (row + height - 1) // size + 1):
             for x in range(column // size, (column + width - 1) // size + 1):
@@ -125,7 +125,8 @@ class World:
         return f"World(seed={self.seed}, chunks of {self.chunk_size}x{self.chunk_size})"
 
     @property
-    def _dtype(self) -> type[np.unsignedinteger[Any]]:
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        """Type of the levels."""
         return np.uint8 if self.model.image.levels <= 256 else np.uint16
 
     def _draw(self, chunk: Chunk) -> Int[np.ndarray, "h w"]:
@@ -143,7 +144,7 @@ class World:
         levels, known = levels[here].copy(), known[here].copy()
         new = passages[1] & ~known
         levels[new], known[new] = passages[0][new], True
-        return self._fill(window, (levels, known))[window.inside].astype(self._dtype)
+        return self._fill(window, (levels, known))[window.inside].astype(self.dtype)
 
     def _cropped(self, whole: ChunkWindow, known: np.ndarray) -> ChunkWindow:
         """Leave out the sides of a window on which nothing is known."""
@@ -189,7 +190,7 @@ class World:
     def _sampled(self, window: ChunkWindow, tiles: Tiles, uniforms: np.ndarray, mask: LevelMask | None) -> np.ndarray:
         levels, known = (array[None, None] for array in tiles)
         order, integers, size = self._order, self.model.integer_model, (window.height, window.width)
-        inputs = integers.inputs(1, size, order, self._label, **{OBSERVED: (levels[0], known[0])})
+        inputs = integers.inputs(1, size, order, self.label, **{OBSERVED: (levels[0], known[0])})
         arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
         x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
         if mask is not None:

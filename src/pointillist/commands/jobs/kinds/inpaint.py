@@ -26,7 +26,9 @@ class InpaintJobSettings(JobSettings, InpaintSettings):
         seed: completions depend on the seed and on the number of the picture.
     """
 
-    left_out = frozenset({"image", "canvas", "at", "seamless", "rules", "out", "form", "animate", "force", "as_json"})
+    left_out = frozenset(
+        {"image", "vary", "pattern", "canvas", "at", "seamless", "rules", "out", "form", "animate", "force", "as_json"}
+    )
     image: Path = Path()
 
     images: str = argument("IMAGES", "A folder of pictures in the model's size.")

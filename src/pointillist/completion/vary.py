@@ -1,0 +1,143 @@
+"""Variations of an image: a share of its pixels is drawn again, given all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.model.batches import one_image
+from pointillist.model.folder.pretrained import as_model
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniforms import check_count, resolve_uniforms
+
+_REACH = 2
+"""Pixels over which noise is averaged in each direction: connected regions are about this large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variations(Samples):
+    """Variations of an image.
+
+    ```python
+    variations = pt.vary("dungeons", "level.tmj", 0.3, n=20, seed=0)
+    variations.save("variations.png")
+    ```
+
+    Attributes:
+        nats: log-likelihood of the redrawn sub-pixels of each variation given the others, in nats, `[n]`.
+        known: pixels that stayed, of each variation, bool `[n h w]`.
+        methods, orders: method and generation order of each variation, as in `Completions`.
+    """
+
+    known: Bool[np.ndarray, "n h w"]
+    methods: tuple[str, ...]
+    orders: tuple[str, ...]
+
+
+def vary(
+    model: PixelModel | str | Path,
+    image: Any,
+    share: float = 0.3,
+    n: int = 8,
+    pattern: str = "regions",
+    keep: Bool[np.ndarray, "h w"] | None = None,
+    *,
+    seed: int | None = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Variations:
+    """Draw variations of an image: a share of its pixels anew, from their distribution given the others.
+
+    Args:
+        image: levels `[c h w]`, a PIL image or a path.
+        share: share of the pixels that are drawn again, in (0, 1].
+        n: number of variations.
+        pattern: `regions` draws connected regions again, `scattered` single pixels; both by the seed.
+        keep: pixels that always stay, bool.
+        seed: variation i depends on (seed, i) alone, its pixels too; None draws a new seed.
+        settings: as for `inpaint`; `rules` hold in every variation.
+
+    Raises:
+        ShapeError, DataError, ConfigError, EngineError: naming the argument that is wrong.
+
+    Example:
+        pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
+    """
+    model = as_model(model)
+    check_count(n)
+    x = one_image(model, image).cpu()
+    size = (x.shape[2], x.shape[3])
+    if not 0 < share <= 1:
+        raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")
+    if pattern not in PATTERNS:
+        raise ConfigError(f"`pattern` (={quote(pattern)}) must be {' or '.join(PATTERNS)}.")
+    fixed = np.zeros(size, bool) if keep is None else np.asarray(keep)
+    if fixed.dtype != bool or fixed.shape != size:
+        raise ShapeError(f"`keep` ({fixed.dtype}, shape {fixed.shape}) must be boolean, {size}.")
+    if fixed.all():
+        raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
+    first = resolve_uniforms(seed, None, ())[0] or 0
+    masks, results = [], []
+    for number in range(n):
+        rng = np.random.default_rng([first, number, _PURPOSE])
+        masks.append(~draw_hole(rng, size, share, pattern, fixed))
+        results.append(complete_images(model, x, masks[-1], seed=int(rng.integers(2**53)), **settings))
+    return Variations(
+        levels=torch.cat([result.levels for result in results]),
+        nats=torch.cat([result.nats for result in results]),
+        image=results[0].image,
+        labels=torch.cat([result.labels for result in results]),
+        seed=first,
+        engine=results[0].engine,
+        order=results[0].order,
+        tileset=model.tileset,
+        known=np.stack(masks),
+        methods=tuple(result.method for result in results),
+        orders=tuple(result.order for result in results),
+    )
+
+
+def draw_hole(
+    rng: np.random.Generator, size: tuple[int, int], share: float, pattern: str, keep: Bool[np.ndarray, "h w"]
+) -> Bool[np.ndarray, "h w"]:
+    """Choose the pixels that are drawn again: a share of those that need not stay, at least one.
+
+    Example:
+        draw_hole(np.random.default_rng(0), (8, 8), 0.25, "regions", np.zeros((8, 8), bool)).sum()  # 16
+    """
+    ranks = np.where(keep, -np.inf, PATTERNS[pattern](rng, size)).reshape(-1)
+    count = max(1, round(share * int((~keep).sum())))
+    hole = np.zeros(ranks.size, bool)
+    hole[np.argsort(-ranks, kind="stable")[:count]] = True
+    return hole.reshape(size)
+
+
+def _scattered(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    return rng.random(size)
+
+
+def _regions(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Average noise over squares, twice, so that its highest places are connected."""
+    noise = rng.random((size[0] + 4 * _REACH, size[1] + 4 * _REACH))
+    for _ in range(2):
+        height, width = noise.shape[0] - 2 * _REACH, noise.shape[1] - 2 * _REACH
+        rows = np.stack([noise[i : i + height] for i in range(2 * _REACH + 1)]).sum(0)
+        noise = np.stack([rows[:, j : j + width] for j in range(2 * _REACH + 1)]).sum(0)
+    return np.asarray(noise)
+
+
+PATTERNS: Mapping[str, Callable[[np.random.Generator, tuple[int, int]], np.ndarray]] = {
+    "regions": _regions,
+    "scattered": _scattered,
+}
+"""Function that ranks pixels by name: the highest are drawn again."""
+_PURPOSE = 2
+"""Last number of the seed of a mask; a candidate of `best_of` has others."""
