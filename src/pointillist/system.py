@@ -147,8 +147,8 @@ def available_cores() -> int:
 
 def default_threads() -> int:
     """Return the number of threads of work that torch does not run: `OMP_NUM_THREADS`, at most one a core."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(given), available_cores()) if given.isdigit() and int(given) else available_cores()
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(limit), available_cores()) if limit.isdigit() and int(limit) else available_cores()
 
 
 def describe_threads(threads: int | None) -> list[str]:

@@ -113,8 +113,8 @@ def condition_gain(query: ImageQuery) -> ConditionGain:
 
 def _with_label(query: ImageQuery, label: int) -> ImageQuery:
     """Return the query under a label; itself if it has that label."""
-    own = query.conditions.parts["label"]
-    if bool(own.known.all()) and int(labels_from_input(own, 1)[0]) == label:
+    value = query.conditions.parts["label"]
+    if bool(value.known.all()) and int(labels_from_input(value, 1)[0]) == label:
         return query
     parts = {**query.conditions.parts, "label": label_input(torch.tensor([label]))}
     return replace(query, conditions=ConditionInputs(1, parts))

@@ -99,9 +99,9 @@ def fit_density(statistics: Float[np.ndarray, "n k"], kind: DensityKind = "auto"
 def _held_out(train: np.ndarray, test: np.ndarray, bandwidth: float | None) -> float:
     """Return the log-likelihood of `test` under a density of `train`; without a bandwidth, the Gaussian."""
     mean, whitening = _whitening(train)
-    own = np.zeros(train.shape[1]), np.ones(train.shape[1])
-    gaussian = Density(*own, mean[None], whitening)
-    density = gaussian if bandwidth is None else Density(*own, train[:MAX_CENTRES], whitening / bandwidth)
+    scaling = np.zeros(train.shape[1]), np.ones(train.shape[1])
+    gaussian = Density(*scaling, mean[None], whitening)
+    density = gaussian if bandwidth is None else Density(*scaling, train[:MAX_CENTRES], whitening / bandwidth)
     return float(density.log_density(test).sum())
 
 

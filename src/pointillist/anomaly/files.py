@@ -159,10 +159,10 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _mismatch(folder: Path, name: str, stored: str | None, given: PixelModel | None) -> str:
+def _mismatch(folder: Path, name: str, stored: str | None, model: PixelModel | None) -> str:
     if stored is None:
         return f"The detector in {folder} was fitted without a background model: leave `background` out."
-    if given is None:
+    if model is None:
         return f"The detector in {folder} was fitted with a background model: give it as `background`."
     what = "another model" if name == "model" else "another background model"
     return f"The detector in {folder} was fitted with {what} than this one: fit it again, or give its own."

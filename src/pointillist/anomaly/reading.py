@@ -105,12 +105,12 @@ class ImageBatches:
             size = images.spec.height, images.spec.width
         else:
             size = images.shape[2], images.shape[3]
-        own = self._model.image
-        windows = Windows.of(size, (own.height, own.width))
+        trained = self._model.image
+        windows = Windows.of(size, (trained.height, trained.width))
         if self._conditions and len(windows) > 1:
             raise ConfigError(
                 f"`conditions` (=True) does not go with windows, and these images of {size[0]}x{size[1]} are larger "
-                f"than the model's of {own.height}x{own.width}: leave it out, or resize them."
+                f"than the model's of {trained.height}x{trained.width}: leave it out, or resize them."
             )
         reader = BatchReader(self._model, images) if self._conditions else None
         step = max(1, batch_size // len(windows))

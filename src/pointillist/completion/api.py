@@ -124,8 +124,8 @@ def complete_images(
     observed = (levels, torch.from_numpy(mask)) if chosen.uses_observed else None
     label, text = inpainting.pop("label", None), inpainting.pop("text", None)
     inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=observed, **conditions)
-    seed, given = resolve_uniforms(seed, uniforms, (n, *shape))
-    check_best_of(config, conditional=inputs.is_conditional, seeded=given is None)
+    seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
+    check_best_of(config, conditional=inputs.is_conditional, seeded=numbers is None)
     task = CompletionTask(
         model=model,
         levels=levels,
@@ -134,7 +134,7 @@ def complete_images(
         inputs=inputs,
         config=replace(config, engine=_engine(model, chosen, config.engine, (shape[1], shape[2])), order=order.name),
         seed=seed,
-        uniforms=given,
+        uniforms=numbers,
         **inpainting,
     )
     prompts = parse_prompts(text, n)

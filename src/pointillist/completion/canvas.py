@@ -133,8 +133,8 @@ def extend(
         painter.fill(known)
         return painter.result()
     _reject_rules(settings, "of fixed size fills a canvas in windows")
-    own = model.image.height, model.image.width
-    for window in windows(size, own, at):
+    trained = model.image.height, model.image.width
+    for window in windows(size, trained, at):
         painter.fill(known[window], window)
         known[window] = True
     return painter.result()
@@ -154,8 +154,8 @@ def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, 
             f"`canvas` (={canvas[0]}x{canvas[1]}) must be at least {window[0]}x{window[1]}, the size of the model."
         )
     starts = [
-        sorted({min(max(0, first + k * max(1, own // 2)), size - own) for k in range(-2 * size, 2 * size)})
-        for size, own, first in zip(canvas, window, start, strict=True)
+        sorted({min(max(0, first + k * max(1, extent // 2)), size - extent) for k in range(-2 * size, 2 * size)})
+        for size, extent, first in zip(canvas, window, start, strict=True)
     ]
     corners = [(row, column) for row in starts[0] for column in starts[1]]
     for row, column in sorted(corners, key=lambda c: (abs(c[0] - start[0]) + abs(c[1] - start[1]), c)):

@@ -104,9 +104,9 @@ class _Chain:
         pixel = x[images, :, row, column][:, :, None, None]
         params = state.params[images, :, row, column][:, :, None, None]
         log_probs = torch.zeros(len(x), model.image.levels, dtype=torch.float64, device=x.device)
-        for own in torch.unique(channel).tolist():
-            log_probs[channel == own] = model.likelihood.conditional(params, pixel, own)[
-                channel == own, :, 0, 0
+        for each in torch.unique(channel).tolist():
+            log_probs[channel == each] = model.likelihood.conditional(params, pixel, each)[
+                channel == each, :, 0, 0
             ].double()
         present = x[images, channel, row, column]
         others = log_probs.scatter(1, present[:, None], -torch.inf)

@@ -93,8 +93,8 @@ class Codec:
             encoder.add_uniform(labels + 1, self._classes + 1)
         encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
         encoder.add_uniform(np.array([check_of(levels)]), CHECK)
-        own = (height, width) == (self.integer_model.height, self.integer_model.width)
-        return Record(PICTURES if own else SIZED, len(levels), encoder.finish(), None if own else (height, width))
+        usual = (height, width) == (self.integer_model.height, self.integer_model.width)
+        return Record(PICTURES if usual else SIZED, len(levels), encoder.finish(), None if usual else (height, width))
 
     def encode_tile(self, picture: IntArray, label: int, tile: int) -> Record:
         """Code a tile of a large picture `[c, h, w]`."""

@@ -292,8 +292,8 @@ class HintConfig(ConditionConfig):
         return (settings or cls()).model_copy(update=kind)
 
     def _made_from(self, image: ImageSpec) -> HintConfig:
-        made = HintPreprocessor.parse(self.rule or "").image_of(image)
-        return self.model_copy(update={"channels": made.channels, "image": made})
+        derived = HintPreprocessor.parse(self.rule or "").image_of(image)
+        return self.model_copy(update={"channels": derived.channels, "image": derived})
 
     def check_complete(self) -> None:
         """Check that the channels are known."""

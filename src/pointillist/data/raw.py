@@ -184,7 +184,7 @@ def split_size(count: int, fraction: float) -> int:
 
 
 def complete_splits(
-    given: np.ndarray | None,
+    stored: np.ndarray | None,
     labels: np.ndarray | None,
     count: int,
     valid_fraction: float,
@@ -197,7 +197,7 @@ def complete_splits(
     Splits of the source are kept. Missing ones are taken from train only, test first; fractions refer to all images
     of train before any split. Images with equal `groups` stay in the same split.
     """
-    split = np.full(count, "train", dtype="U5") if given is None else np.asarray(given, dtype="U5").copy()
+    split = np.full(count, "train", dtype="U5") if stored is None else np.asarray(stored, dtype="U5").copy()
     notes = []
     total = int((split == "train").sum())
     for part, fraction in (("test", test_fraction), ("valid", valid_fraction)):

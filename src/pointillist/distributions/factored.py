@@ -89,8 +89,8 @@ class FactoredCategorical(Likelihood):
     def _factors(self, params: Tensor, channel: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return log-weights `b m h w`, log-probabilities of high and low digits `b m k h w`, and those of low digits
         under the last high digit."""
-        m, own = self.mixtures, self.mixtures * (1 + self.high + self.low)
-        part = params[:, channel * own : (channel + 1) * own]
+        m, width = self.mixtures, self.mixtures * (1 + self.high + self.low)
+        part = params[:, channel * width : (channel + 1) * width]
         weights, high, low = torch.split(part, [m, m * self.high, m * self.low], 1)
         low = low.reshape(len(low), m, self.low, *low.shape[2:])
         last = low

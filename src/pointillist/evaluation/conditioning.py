@@ -94,8 +94,8 @@ def conditional_gain(
             used |= {name for name in names if any(inputs.parts[part].known.any() for part in names[name])}
             baseline = _log_likelihood(scorer, x, dropped)
             for name in gains:
-                kept = names.get(name, tuple(inputs.parts))
-                parts = {part: (inputs if part in kept else dropped).parts[part] for part in inputs.parts}
+                used_parts = names.get(name, tuple(inputs.parts))
+                parts = {part: (inputs if part in used_parts else dropped).parts[part] for part in inputs.parts}
                 conditional = _log_likelihood(scorer, x, ConditionInputs(len(inputs), parts), guidance)
                 gains[name].append((conditional - baseline) / math.log(2))
             bar.show(start + len(x))
@@ -254,7 +254,7 @@ def _log_likelihood(
 
 def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
     """Rank the true candidate, from 1: one more than the number of higher scores, plus half of the equal ones."""
-    own = scores[np.arange(len(scores)), truth][:, None]
-    equal = (scores == own).sum(1) - 1
-    ranks: np.ndarray = 1 + (scores > own).sum(1) + equal / 2
+    true_scores = scores[np.arange(len(scores)), truth][:, None]
+    equal = (scores == true_scores).sum(1) - 1
+    ranks: np.ndarray = 1 + (scores > true_scores).sum(1) + equal / 2
     return ranks

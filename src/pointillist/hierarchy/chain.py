@@ -102,7 +102,10 @@ class Chain:
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the weights and settings of all scales, computed anew each time."""
-        parts = [fingerprint(one.state_dict(), one.config.model_dump(mode="json")) for one in self.tokenizers]
+        parts = [
+            fingerprint(tokenizer.state_dict(), tokenizer.config.model_dump(mode="json"))
+            for tokenizer in self.tokenizers
+        ]
         parts += [model.fingerprint for model in self.models.values()]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
@@ -136,7 +139,7 @@ class Chain:
     def hints(self) -> tuple[CodeHint, ...]:
         """Kind of hint that the codes of each scale, and all coarser ones, make."""
         if self.tokenizers:
-            return tuple(CodeHint(one.fsq, (one.codes,)) for one in self.tokenizers)
+            return tuple(CodeHint(tokenizer.fsq, (tokenizer.codes,)) for tokenizer in self.tokenizers)
         specs = tuple(model.image for model in self.codes)
         return tuple(CodeHint(None, specs[scale:]) for scale in range(len(specs)))
 
@@ -229,10 +232,10 @@ class Chain:
         nats, dims = {}, {}
         for name, model in self.models.items():
             grid = _given(x, "x") if name == PIXELS else torch.as_tensor(codes[name])
-            own = self.conditions_of(model, name, {"label": label, "text": text, **further})
+            conditions = self.conditions_of(model, name, {"label": label, "text": text, **further})
             hint = self.hint(name, codes, (grid.shape[2], grid.shape[3]))
             with inference_mode(model):
-                nats[name] = -model.log_prob(grid, **own, **hint).double().cpu()
+                nats[name] = -model.log_prob(grid, **conditions, **hint).double().cpu()
             dims[name] = grid[0].numel()
         return CodeLength(nats, dims)
 
@@ -247,12 +250,12 @@ class Chain:
         """log p(codes) + log p(x | codes) of each image, in nats: a lower bound on log p(x). See `code_length`."""
         return -self.code_length(x, codes, label, text, **further).total
 
-    def conditions_of(self, model: PixelModel, scale: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    def conditions_of(self, model: PixelModel, scale: str, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the conditions that a scale takes; the coarsest takes all, so that it reports a wrong one."""
         if model is self.codes[-1]:
-            return {name: value for name, value in given.items() if value is not None}
+            return {name: value for name, value in values.items() if value is not None}
         keywords = {encoder.keyword for encoder in model.conditions.encoders.values()}
-        return {name: value for name, value in given.items() if value is not None and name in keywords}
+        return {name: value for name, value in values.items() if value is not None and name in keywords}
 
 
 def _given(x: Tensor | None, name: str) -> Tensor:

@@ -94,7 +94,7 @@ def code_hints(tokenizers: Sequence[Tokenizer], codes: Sequence[ImageDataset]) -
     """Return the kind of hint that the codes of each scale make."""
     specs = tuple(grid.spec for grid in codes)
     if tokenizers:
-        return tuple(CodeHint(one.fsq, (one.codes,)) for one in tokenizers)
+        return tuple(CodeHint(tokenizer.fsq, (tokenizer.codes,)) for tokenizer in tokenizers)
     return tuple(CodeHint(None, specs[scale:]) for scale in range(len(specs)))
 
 
@@ -189,13 +189,15 @@ def _all_levels(images: ImageDataset) -> np.ndarray:
 
 def _with_conditions(images: ImageDataset, kinds: Collection[str]) -> ImageDataset:
     """Keep the annotations of some kinds of conditions, and drop all others."""
-    result, own = copy.copy(images), images.annotations
+    result, annotations = copy.copy(images), images.annotations
     if "label" not in kinds:
         result.labels, result.classes = None, ()
     if "text" not in kinds:
         result.texts = None
     keeps = "attributes" in kinds
     result.annotations = Annotations(
-        own.attributes if keeps else {}, own.values if keeps else {}, own.vectors if "vector" in kinds else None
+        annotations.attributes if keeps else {},
+        annotations.values if keeps else {},
+        annotations.vectors if "vector" in kinds else None,
     )
     return result

@@ -121,7 +121,7 @@ class HierarchySampler:
         settings = {name: getattr(self.config, name) for name in _FOR_ALL}
         coarsest = {name: _part(getattr(self.config, name), images, n) for name in _FOR_COARSEST}
         conditions = {"label": self.request.label, "text": self.request.text, **self.request.conditions}
-        given = {name: _part(value, images, n) for name, value in conditions.items()}
+        values = {name: _part(value, images, n) for name, value in conditions.items()}
         grids: dict[str, Tensor] = {}
         nats: dict[str, Tensor] = {}
         last: Samples | None = None
@@ -136,7 +136,7 @@ class HierarchySampler:
                 size=size,
                 batch_size=len(images),
                 **keywords,
-                **chain.conditions_of(model, name, given),
+                **chain.conditions_of(model, name, values),
                 **chain.hint(name, grids, size),
             )
             last = Samples.of(plan.sample(report))
@@ -189,12 +189,12 @@ def scale_sizes(chain: Chain, size: tuple[int, int]) -> dict[str, tuple[int, int
     image = chain.image
     result = {}
     for name, model in chain.models.items():
-        own = model.image
-        height, width = size[0] * own.height, size[1] * own.width
+        grid = model.image
+        height, width = size[0] * grid.height, size[1] * grid.width
         if height % image.height or width % image.width or min(height // image.height, width // image.width) < 1:
             raise ShapeError(
-                f"`size` (={size[0]}x{size[1]}) does not fit the {own.height}x{own.width} codes of images of "
-                f"{image.height}x{image.width}: give multiples of {image.height // own.height} pixels."
+                f"`size` (={size[0]}x{size[1]}) does not fit the {grid.height}x{grid.width} codes of images of "
+                f"{image.height}x{image.width}: give multiples of {image.height // grid.height} pixels."
             )
         result[name] = (height // image.height, width // image.width)
     return result

@@ -220,9 +220,9 @@ def tokenizer_config(section: TokenizerSection, image: ImageSpec, finer: Tokeniz
     Raises:
         ConfigError: if they do not fit.
     """
-    own = {name: getattr(section, name) for name in type(section).model_fields if name != "train"}
+    fields = {name: getattr(section, name) for name in type(section).model_fields if name != "train"}
     levels = None if finer is None else finer.fsq.levels
-    return TokenizerConfig.from_dict({**own, "image": image, "finer_levels": levels})
+    return TokenizerConfig.from_dict({**fields, "image": image, "finer_levels": levels})
 
 
 def _hint(pyramid: Pyramid, name: str) -> Tree:

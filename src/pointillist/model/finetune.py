@@ -92,8 +92,8 @@ def _take_names(model: PixelModel, source: PixelModel) -> tuple[list[str], set[s
             rows = {name: row for row, name in enumerate(known)}
             ours.copy_(torch.stack([table[rows.get(name, -1)] for name in names] + [table[-1]]))
             what = "classes" if encoder == "label" else table_name
-            kept, new = [n for n in names if n in rows], [n for n in names if n not in rows]
-            notes += [f"{what} kept: {_some(kept)}"] if kept else []
+            shared, new = [n for n in names if n in rows], [n for n in names if n not in rows]
+            notes += [f"{what} kept: {_some(shared)}"] if shared else []
             notes += [f"new {what}: {_some(new)}"] if new else []
             done |= {name for name, weight in model.named_parameters() if weight is ours}
     return list(dict.fromkeys(notes)), done
@@ -112,10 +112,10 @@ def _take_conditions(model: PixelModel, source: PixelModel) -> set[str]:
                 continue
             columns, known = _columns(model, kind), _columns(source, kind)
             ours.weight.zero_()
-            for condition, own in columns.items():
+            for condition, ours_at in columns.items():
                 other = known.get(condition, slice(0, 0))
-                if theirs is not None and other.stop - other.start == own.stop - own.start:
-                    ours.weight[:, own] = theirs.weight[:, other]
+                if theirs is not None and other.stop - other.start == ours_at.stop - ours_at.start:
+                    ours.weight[:, ours_at] = theirs.weight[:, other]
             done.add(f"{name}.{kind}.weight")
         if layer.tokens is not None and layers[name].tokens is None:
             layer.tokens.out.weight.zero_()

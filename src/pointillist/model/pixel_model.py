@@ -97,12 +97,12 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        made: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
-        own: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
+        record: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
+        others: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
         integer_model = self.current_integer_model()
         if integer_model is None:
             remove_program(folder)
-        write_model(folder, ModelContents(config=self.config, **made, **own))
+        write_model(folder, ModelContents(config=self.config, **record, **others))
         if integer_model is not None:
             save_integer_model(integer_model, folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
@@ -341,9 +341,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
-        own = self.image.height, self.image.width
-        if self.fixed_size and (height, width) != own:
-            known = f"a model with learned positions, which knows only {own[0]}x{own[1]}"
+        trained = self.image.height, self.image.width
+        if self.fixed_size and (height, width) != trained:
+            known = f"a model with learned positions, which knows only {trained[0]}x{trained[1]}"
             raise ShapeError(f"Size {height}x{width} does not fit {known}: resize the images.")
 
     def to_levels(self, images: Any) -> Int[Tensor, "b c h w"]:

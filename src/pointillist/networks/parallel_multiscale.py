@@ -107,8 +107,8 @@ class GroupNetwork(ResidualHead):
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
         """Compute the parameters of each pixel; see `Backbone.forward`."""
-        own = self.head.weight.new_zeros(1, self.channels, 1, 1) if self.stem is None else self.stem(x, ctx)
-        h = self.dropout(self.condition(own, ctx, condition))  # (b, d, h, w)
+        features = self.head.weight.new_zeros(1, self.channels, 1, 1) if self.stem is None else self.stem(x, ctx)
+        h = self.dropout(self.condition(features, ctx, condition))  # (b, d, h, w)
         return self.project(h, x, ctx)
 
 
@@ -140,8 +140,8 @@ class Group(nn.Module):
         assert coarse is not None
         rows, columns = -(-height // self.step[0]), -(-width // self.step[1])
         earlier = self.upsampler(coarse, rows, columns, _on_grid(condition, self.before))  # (b, d, rows, columns)
-        own = _on_grid(condition, self.step)
-        return replace(own, map=earlier if own.map is None else torch.cat([own.map, earlier], 1))
+        fine = _on_grid(condition, self.step)
+        return replace(fine, map=earlier if fine.map is None else torch.cat([fine.map, earlier], 1))
 
 
 class ParallelMultiscale(Backbone):

@@ -73,14 +73,14 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """In training, set each element to 0 with probability p and divide the others by 1 - p."""
-        kept = round((1 - self.p) * 2**_BITS)
+        threshold = round((1 - self.p) * 2**_BITS)
         plain = self.inplace or torch.compiler.is_compiling()  # a compiler draws the mask where it is used
-        if not self.training or input.device.type != "cpu" or plain or not 0 < kept < 2**_BITS:
+        if not self.training or input.device.type != "cpu" or plain or not 0 < threshold < 2**_BITS:
             dropped: Tensor = super().forward(input)
             return dropped
         numbers = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_()
         random = numbers.view(torch.int16)[: input.numel()].bitwise_and_(2**_BITS - 1)
-        scale = (random < kept).to(input.dtype).mul_(2**_BITS / kept)
+        scale = (random < threshold).to(input.dtype).mul_(2**_BITS / threshold)
         dense = torch.empty_like(input)  # has the strides of the result: without gaps, which the input may have
         scaled: Tensor = input * scale.as_strided(dense.shape, dense.stride())
         return scaled

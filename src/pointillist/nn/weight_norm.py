@@ -135,8 +135,8 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
         """Build the kernel on the coarse grid: outputs for the pixel, the one to its right, below it, and both."""
         weight = self.normalised(self._masked())
         if self.right:  # through its left column, the 2x3 kernel takes a coarse pixel to the odd column before it
-            before, own, after = weight.unsqueeze(-1).unbind(3)  # o i 2 1
-            even = torch.cat([own, torch.zeros_like(own)], -1)
+            before, middle, after = weight.unsqueeze(-1).unbind(3)  # o i 2 1
+            even = torch.cat([middle, torch.zeros_like(middle)], -1)
             both = torch.stack([even, torch.cat([after, before], -1)])  # columns, o i rows taps
             return both.permute(3, 0, 1, 2, 4).flatten(0, 2).unsqueeze(2)
         return weight.permute(2, 3, 0, 1).flatten(0, 2)[:, :, None, None]

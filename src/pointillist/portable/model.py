@@ -83,7 +83,9 @@ class IntegerModel:
     def reader(self, keyword: str) -> Any:
         """Return what reads a prompt (`text`) or a hint; None if the model takes none, or cannot encode it."""
         encoders = (part.encoder for part in self.parts[0])
-        return next((one.reader for one in encoders if one is not None and one.keyword == keyword), None)
+        return next(
+            (encoder.reader for encoder in encoders if encoder is not None and encoder.keyword == keyword), None
+        )
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""

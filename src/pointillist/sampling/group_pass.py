@@ -44,8 +44,8 @@ def sample_group(
         result[:, channel] = chosen.repeat(len(result) // count, 1)
         levels[:, channel, new] = result[:, channel].to(levels.device)
         if state.outputs is not None:
-            own = model.likelihood.own_params(channel)
-            stage.grid(state.outputs)[:, own, new] = params[: len(state.outputs), own].to(state.outputs)
+            share = model.likelihood.own_params(channel)
+            stage.grid(state.outputs)[:, share, new] = params[: len(state.outputs), share].to(state.outputs)
     known[new] = True
     state.report()
 
@@ -59,8 +59,8 @@ def _params(
     """
     canvas, ctx = model.canvas(levels[:, :, None]), FullPass(channels_last=model.channels_last)
     images = [canvas[i : i + 1] for i in range(len(canvas))]
-    images = [channels_last(one) for one in images] if model.channels_last else images
-    return torch.cat([stage.network(one, ctx, condition.image(i)) for i, one in enumerate(images)])[:, :, 0]
+    images = [channels_last(image) for image in images] if model.channels_last else images
+    return torch.cat([stage.network(image, ctx, condition.image(i)) for i, image in enumerate(images)])[:, :, 0]
 
 
 def _draw(

@@ -252,7 +252,7 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
         return
     from pointillist.engine.constraints.backtracking import Backtracking
 
-    mask, nats, known, given = state.masked.mask, state.masked.nats, state.known, state.known.clone()
+    mask, nats, known, before = state.masked.mask, state.masked.nats, state.known, state.known.clone()
     levels = state.levels[: len(mask.status), 0, :: step[0], :: step[1]].numpy()
 
     def restore(saved: tuple[Any, Tensor]) -> None:
@@ -261,7 +261,7 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
 
     for number in Backtracking(mask, levels, lambda: (stepper.save(), nats.clone()), restore):
         row = number * step[0]
-        known[row:] = given[row:]
+        known[row:] = before[row:]
         yield row
 
 
@@ -287,8 +287,8 @@ def _choose_pixel(
         if channel and not likelihood.coupled:
             params = torch.from_numpy(stepper.params())[:, :, None, None]
         if outputs is not None:
-            own = likelihood.own_params(channel)
-            outputs[:, own] = params[: len(outputs), own, 0, 0]
+            share = likelihood.own_params(channel)
+            outputs[:, share] = params[: len(outputs), share, 0, 0]
         log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
         pixel[:, channel, 0, 0] = choose(replace(site, channel=channel), log_probs)
         if not likelihood.coupled:

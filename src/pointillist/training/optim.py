@@ -34,8 +34,8 @@ def adam(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.O
 
 def rmsprop(groups: list[ParameterGroup], config: OptimizerConfig) -> torch.optim.Optimizer:
     """Make RMSProp without momentum (van den Oord et al. 2016a); `beta2` is the decay of the mean square."""
-    own = [{**group, "decay": group["weight_decay"], "weight_decay": 0.0} for group in groups]
-    return RMSProp(own, lr=config.lr, alpha=config.beta2)
+    plain = [{**group, "decay": group["weight_decay"], "weight_decay": 0.0} for group in groups]
+    return RMSProp(plain, lr=config.lr, alpha=config.beta2)
 
 
 OPTIMIZERS: dict[OptimizerName, Callable[[list[ParameterGroup], OptimizerConfig], torch.optim.Optimizer]] = {
@@ -118,12 +118,12 @@ class ExponentialMovingAverage:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Give the model the averaged weights within a block, and its own weights after it."""
-        own = {name: p.detach().clone() for name, p in self.parameters.items()}
+        before = {name: p.detach().clone() for name, p in self.parameters.items()}
         self._copy(self.average)
         try:
             yield
         finally:
-            self._copy(own)
+            self._copy(before)
 
     def _copy(self, values: dict[str, Tensor]) -> None:
         with torch.no_grad():

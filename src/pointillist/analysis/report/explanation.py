@@ -143,8 +143,8 @@ def _lead(views: Views) -> str:
     maps = views.maps
     _, height, width = views.query.shape
     unit = "pixel" if len(maps.names) == 1 else "sub-pixel"
-    given = describe_conditions(views)
-    under = f"given the {given}" if not given.startswith("no condition") else f"with {given}"
+    conditions = describe_conditions(views)
+    under = f"given the {conditions}" if not conditions.startswith("no condition") else f"with {conditions}"
     return escape(
         f"The model {views.title} read {height} \u00d7 {width} pixels one after the other, {under}. It took "
         f"{maps.bits_per_dim:.2f} bits per {unit}, where 1 bit is a coin toss and 10 bits a chance of 1 in "

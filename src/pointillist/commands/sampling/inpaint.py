@@ -134,14 +134,14 @@ def write(
     if not isinstance(results, Completions):
         save_png(image_grid(writers.repeated(results.drawn(), seamless), captions=captions), path)
         return
-    array, kept = results.drawn(), results.known.all(0)
-    given = replace(results, levels=x.cpu().expand_as(results.levels)).drawn()[:1].copy()
-    given[:, np.kron(~kept, np.ones(np.array(given.shape[1:3]) // kept.shape, bool))] = 128
-    save_png(image_grid(np.concatenate([given, array]), captions=["known", *captions]), path)
+    array, known = results.drawn(), results.known.all(0)
+    shown = replace(results, levels=x.cpu().expand_as(results.levels)).drawn()[:1].copy()
+    shown[:, np.kron(~known, np.ones(np.array(shown.shape[1:3]) // known.shape, bool))] = 128
+    save_png(image_grid(np.concatenate([shown, array]), captions=["known", *captions]), path)
     if animation is not None:
         rank = model.generation_rank(*results.image.shape[1:], model.order(results.order))
-        later = np.argsort(np.argsort(rank + (~kept) * rank.size, axis=None)).reshape(rank.shape)
-        writers.write_animation(animation, [results.numpy()], later, captions=captions, start=int(kept.sum()))
+        later = np.argsort(np.argsort(rank + (~known) * rank.size, axis=None)).reshape(rank.shape)
+        writers.write_animation(animation, [results.numpy()], later, captions=captions, start=int(known.sum()))
 
 
 def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], form: str) -> None:

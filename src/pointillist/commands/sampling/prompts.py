@@ -38,7 +38,7 @@ def parse_labels(labels: Sequence[str], classes: Sequence[str]) -> list[int] | N
     return [label_number(name, classes) for name in names]
 
 
-def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
+def parse_texts(typed: Sequence[str], file: Path | None) -> list[str] | None:
     """Collect prompts: of options, with semicolons between them, and of a file, one a line.
 
     Blank lines of a file are left out.
@@ -48,7 +48,7 @@ def parse_texts(given: Sequence[str], file: Path | None) -> list[str] | None:
         DataError: if the file cannot be read, or holds no prompt.
     """
     result: list[str] = []
-    for text in given:
+    for text in typed:
         parts = [part.strip() for part in text.split(SEPARATOR) if part.strip()]
         if not parts:
             raise ConfigError(f"`text` (={quote(text)}) names nothing: write a prompt, or leave it out.")
@@ -103,12 +103,12 @@ class SheetPlan:
         side by side, in several lines where one would be too long.
         """
         if labels is None or texts is None or len(texts) == 1:
-            own = [number for number in labels or [] for _ in range(n)] or None
+            numbers = [number for number in labels or [] for _ in range(n)] or None
             prompts = [text for text in texts or [] for _ in range(n)] or None
-            if own is not None and prompts is not None:
-                prompts = (texts or []) * len(own)
+            if numbers is not None and prompts is not None:
+                prompts = (texts or []) * len(numbers)
             groups = len(labels or texts or [""])
-            return cls(own, prompts, n * groups, sheet_columns(n, groups))
+            return cls(numbers, prompts, n * groups, sheet_columns(n, groups))
         repeats = max(k for k in range(1, n + 1) if n % k == 0 and (k == 1 or k * len(labels) <= _MOST_COLUMNS))
         row = [label for label in labels for _ in range(repeats)]
         rows = [text for text in texts for _ in range(n // repeats)]

@@ -34,16 +34,16 @@ def target(out: str | None, form: str | None, force: bool, name: str = "samples"
 def _resolved(out: str, form: str | None) -> tuple[str, Path]:
     from pointillist.errors import ConfigError
 
-    given = form
+    typed = form
     path = Path(out)
     if form is None:
         folder = out.endswith(("/", "\\")) or path.is_dir() or not path.suffix
         form = _form_of(path.suffix.lower().removeprefix("."), folder)
     if form not in FORMATS:
         raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
-    if given == "npz" and path.suffix.lower() != ".npz":
+    if typed == "npz" and path.suffix.lower() != ".npz":
         raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
-    if given == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
+    if typed == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
         raise ConfigError(f"`--out` (={out}) must be a folder for `--format files`: give DIR/.")
     if form in MAP_KINDS and is_map_file(path) and path.suffix.lower() != f".{form}":
         raise ConfigError(f"`--out` (={out}) must end in .{form} for `--format {form}`, or be a folder: give DIR/.")

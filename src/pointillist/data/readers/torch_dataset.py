@@ -35,10 +35,10 @@ def read_torch_dataset(source: Any, options: DataOptions, name: str) -> RawImage
         texts.append(text)
     if not images:
         raise DataError(f"{name} holds no images: at least one is needed.")
-    kept: np.ndarray = np.arange(len(images))
+    indices: np.ndarray = np.arange(len(images))
     if all(isinstance(image, Image.Image) for image in images):
         result = decode([ImageSource(f"{name}[{i}]", image.copy) for i, image in enumerate(images)], options, name)
-        kept = result.kept
+        indices = result.kept
         raw = RawImages(values=result.values, kind=result.kind, name=name, levels=result.levels, notes=result.notes)
     else:
         values, notes = to_channels_first(*_stacked(images, name), codes=options.mode == "codes")
@@ -49,8 +49,8 @@ def read_torch_dataset(source: Any, options: DataOptions, name: str) -> RawImage
             raise DataError(f"{name}[0] has no {wanted!r}, which `{option}` names: give items as dictionaries with it.")
     return replace(
         raw,
-        labels=_labels([labels[i] for i in kept], name) if options.labels else None,
-        texts=None if texts[0] is None else tuple(str(texts[i]) for i in kept),
+        labels=_labels([labels[i] for i in indices], name) if options.labels else None,
+        texts=None if texts[0] is None else tuple(str(texts[i]) for i in indices),
         classes=tuple(str(c) for c in getattr(source, "classes", None) or ()),
     )
 

@@ -100,7 +100,7 @@ class Lowering:
         header += [program.num_sub_steps, head.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
         header += [runs_by_rows(program), *params, *tables, self.pool.add(head.canvas_values)]
         header += [self.pool.add(table.astype(np.int32)) for table in (LOG_TABLE, EXP_TABLE)]
-        inputs = [number for one in program.inputs.values() for number in (one.kind == "map", one.channels)]
+        inputs = [number for entry in program.inputs.values() for number in (entry.kind == "map", entry.channels)]
         maps = [number for each in program.maps for number in self._map(each)]
         caches = [n for each in program.kv_caches for n in (each.channels, each.key_channels, each.num_heads, 0)]
         return write_blob(header, [self.buffers.table, maps, caches, inputs, operations, self.taps], self.pool)
@@ -113,7 +113,7 @@ class Lowering:
 
     def _map(self, each: FeatureMap) -> list[int]:
         initial = (each.initial_above, each.initial_left)
-        numbers = [-1 if one is None else self.pool.add(one.astype(np.int32)) for one in initial]
+        numbers = [-1 if entry is None else self.pool.add(entry.astype(np.int32)) for entry in initial]
         return [TYPES[each.dtype], each.channels, _log2(each.scale), each.up, each.left, each.right, *numbers]
 
     def _operation(self, phase: Phase, i: Instruction) -> list[int]:

@@ -148,13 +148,13 @@ def scan(s: Array, weights: Array, line: Array) -> None:
         before, shape = (pre, line[bc.X_OUTER]), (images, d, 4 * d)
         matrix(s, (hidden, hidden_row), weights, recurrent, (gates, 4 * d), before, shape)
         for b in range(images):
-            g, kept, to = gates + b * 4 * d, cell + b * d, out + b * line[bc.Y_OUTER]
+            g, state, to = gates + b * 4 * d, cell + b * d, out + b * line[bc.Y_OUTER]
             pointwise(SIGMOID, s, g, g, g, 3 * d)  # o, f, i
             pointwise(TANH, s, g + 3 * d, g + 3 * d, g, d)
-            pointwise(MULTIPLY, s, kept, kept, g + d, d)
+            pointwise(MULTIPLY, s, state, state, g + d, d)
             pointwise(MULTIPLY, s, g + 2 * d, g + 2 * d, g + 3 * d, d)
-            pointwise(ADD, s, kept, kept, g + 2 * d, d)
-            pointwise(TANH, s, g + d, kept, g, d)
+            pointwise(ADD, s, state, state, g + 2 * d, d)
+            pointwise(TANH, s, g + d, state, g, d)
             pointwise(MULTIPLY, s, to, g, g + d, d)
         hidden, hidden_row = out, line[bc.Y_OUTER]
 

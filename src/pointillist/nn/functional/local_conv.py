@@ -49,10 +49,10 @@ def local_convolution(
         return dilated_conv2d(F.pad(x, (reach, reach, reach, 0)), raster, bias, dilation=dilation)
     above = F.pad(x, (reach, reach, reach, 0))[:, :, : height + reach - dilation]
     out = dilated_conv2d(above, kernel[:, :, :half], bias, dilation=dilation)
-    own = kernel[:, :, half : half + 1]
-    rows = [dilated_conv2d(F.pad(x[:, :, 0::2], (reach, 0)), own[..., : half + 1], dilation=dilation)]
+    row = kernel[:, :, half : half + 1]
+    rows = [dilated_conv2d(F.pad(x[:, :, 0::2], (reach, 0)), row[..., : half + 1], dilation=dilation)]
     if height > 1:
-        rows.append(dilated_conv2d(F.pad(x[:, :, 1::2], (0, reach)), own[..., half:], dilation=dilation))
+        rows.append(dilated_conv2d(F.pad(x[:, :, 1::2], (0, reach)), row[..., half:], dilation=dilation))
     if height % 2:
         rows[1:] = [F.pad(rows[1], (0, 0, 0, 1))] if height > 1 else [torch.zeros_like(rows[0])]
     return out + torch.stack(rows, 3).flatten(2, 3)[:, :, :height]

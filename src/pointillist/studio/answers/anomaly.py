@@ -71,13 +71,13 @@ class DetectorPool:
     def _folder(self, entry: PooledModel) -> Path:
         from pointillist.anomaly.files import fitted_models, has_detector, own_folder
 
-        own = None if entry.source is None else own_folder(entry.source)
-        if own is not None and has_detector(own):
-            return own
+        nearest = None if entry.source is None else own_folder(entry.source)
+        if nearest is not None and has_detector(nearest):
+            return nearest
         for folder in self._folders:
             if fitted_models(folder)[0] == entry.sha256:
                 return folder
-        if own is not None:
+        if nearest is not None:
             remedy = f"`pointillist detect {entry.source} DATA --fit NORMAL` fits one on a folder of normal images."
         else:
             remedy = (

@@ -87,22 +87,22 @@ def activation(model: PixelModel, query: schemas.ActivationQuery, limits: schema
     """
     image = decode_query(model, query, limits)
     names: list[str] = []
-    kept: dict[str, Tensor] = {}
+    recorded: dict[str, Tensor] = {}
 
     def hook(value: Tensor, name: str) -> None:
         if value.ndim != 4 or value.shape[-2:] != image.x.shape[-2:]:
             return  # on a coarser grid, or not of pixels
         names.append(name)
-        if name == query.name or (query.name is None and not kept):
-            kept[name] = value.detach()[:1].float()
+        if name == query.name or (query.name is None and not recorded):
+            recorded[name] = value.detach()[:1].float()
 
     with torch.no_grad(), with_hooks(model.backbone, hook):
         image.run_network()
-    if not kept:
+    if not recorded:
         raise ConfigError(
             f"There is no activation {str(query.name)[:100]!r}: `names` lists them; null takes the first."
         )
-    ((name, value),) = kept.items()
+    ((name, value),) = recorded.items()
     size = value[0].square().mean(0).sqrt().cpu().numpy()
     return schemas.ActivationMap(
         names=names, name=name, features=value.shape[1], size=encode_floats(size), top=float(np.max(size))

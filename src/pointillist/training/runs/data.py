@@ -37,12 +37,12 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
         ConfigError: as `resolve_data_options`.
     """
     same = _same_source(record.get("source"), data)
-    own = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
+    options = {k: v for k, v in record.items() if k not in _STORED and (same or k in _READING)}
     if not same:  # another source is held out as a whole
-        own |= {"valid_fraction": 0.0, "test_fraction": 0.0}
+        options |= {"valid_fraction": 0.0, "test_fraction": 0.0}
     if not labels:
-        own["labels"] = False
-    tree: dict[str, Any] = {"data": own}
+        options["labels"] = False
+    tree: dict[str, Any] = {"data": options}
     for key, value in map(parse_assignment, sets):
         if not key.startswith("data."):
             raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
