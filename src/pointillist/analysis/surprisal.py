@@ -90,12 +90,6 @@ class SurprisalMaps:
         return float(_z_score(self.surprisal.sum(), self.entropy.sum(), self.variance.sum()))
 
     @property
-    def excess_surprisal(self) -> Float[np.ndarray, "c h w"]:
-        """Surprisal minus entropy, in bits."""
-        excess: np.ndarray = self.surprisal - self.entropy
-        return excess
-
-    @property
     def z_score_map(self) -> Float[np.ndarray, "c h w"]:
         """Excess surprisal of each sub-pixel, in standard deviations."""
         return _z_score(self.surprisal, self.entropy, self.variance)

@@ -67,11 +67,6 @@ class Chain:
         return self.tokenizers[0].config.image if self.tokenizers else self.codes[0].image
 
     @property
-    def has_images(self) -> bool:
-        """True if it makes images: by the model of the pixels, or by the deterministic decoder."""
-        return self.pixels is not None or bool(self.tokenizers)
-
-    @property
     def classes(self) -> tuple[str, ...]:
         """Names of the labels that the coarsest scale takes."""
         return self.codes[-1].config.classes

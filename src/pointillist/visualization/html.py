@@ -94,17 +94,6 @@ def sequential_scale(top: float, over: bool, unit: str = "bits") -> str:
     )
 
 
-def stack_images(images: Iterable[np.ndarray]) -> np.ndarray:
-    """Stack images `h w c` vertically as RGBA, separated by transparent lines of one pixel."""
-    rows: list[np.ndarray] = []
-    for image in images:
-        rgba = np.empty((*image.shape[:2], 4), np.uint8)
-        rgba[..., :3], rgba[..., 3] = image[..., :3], 255
-        rows += [np.zeros((1, image.shape[1], 4), np.uint8)] if rows else []
-        rows.append(rgba)
-    return np.concatenate(rows)
-
-
 def table(rows: Iterable[tuple[str, str]]) -> str:
     """Render a table of names and values."""
     body = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows)
