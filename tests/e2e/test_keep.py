@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
@@ -209,3 +210,48 @@ def test_a_link_is_the_state(browser: Browser, studio: Server, page: Page) -> No
         np.testing.assert_array_equal(pixels(other), second)
     with opened_elsewhere(browser, studio.url + "#model=nosuch&seed=1") as other:
         expect(other.get_by_role("alert")).to_contain_text("a painting of nosuch, which is not open here")
+
+
+def test_the_gallery_is_a_page(page: Page, tmp_path: Path) -> None:
+    """Filters, a search, several at once; a name is in the name of the file; the menu closes by itself."""
+    paint(page, seed=1, count=4)
+    page.get_by_role("button", name="Name", exact=True).click()
+    field = page.get_by_role("dialog").get_by_label("Name")
+    page.keyboard.type("apple")  # what was there is selected
+    expect(field).to_have_value("apple")
+    page.get_by_role("dialog").get_by_role("button", name="Name", exact=True).click()
+    page.get_by_role("button", name="Favourite").click()
+    assert saved(page, "PNG", tmp_path).name.startswith("apple-")
+    page.locator(".menu summary").click()
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu")).not_to_have_attribute("open", "")
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    gallery = page.get_by_role("dialog", name="Gallery")
+    images = gallery.get_by_role("list", name="Images").get_by_role("listitem")
+    expect(images).to_have_count(4)
+    gallery.get_by_label("Search names and prompts").fill("APP")
+    expect(images).to_have_count(1)
+    gallery.get_by_label("Search names and prompts").fill("")
+    gallery.get_by_label("favourites").check()
+    expect(images).to_have_count(1)
+    gallery.get_by_label("favourites").uncheck()
+    for i in (0, 1):
+        images.nth(i).get_by_role("checkbox").check()
+    gallery.get_by_role("button", name="Side by side").click()
+    expect(gallery).to_be_hidden()
+    expect(page.locator(".canvas-view:not([hidden]) canvas.image")).to_have_count(2)
+
+
+def test_a_damaged_manifest_does_not_hide_the_picture(page: Page, tmp_path: Path) -> None:
+    """The picture is opened, and the sentence says why it has no settings."""
+    paint(page, seed=8)
+    path = saved(page, "PNG", tmp_path)
+    expected = pixels(page)
+    damaged = PngInfo()
+    damaged.add_text("pointillist-manifest", "{not JSON")
+    with Image.open(path) as picture:
+        picture.save(tmp_path / "damaged.png", pnginfo=damaged)
+    page.get_by_role("button", name="New", exact=True).click()
+    opened(page, tmp_path / "damaged.png")
+    expect(page.get_by_role("alert")).to_contain_text("Its manifest is damaged")
+    np.testing.assert_array_equal(pixels(page), expected)

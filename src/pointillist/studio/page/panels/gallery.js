@@ -4,6 +4,7 @@ import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js
 import { html, isDark, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { icon } from "../widgets/icons.js";
+import { GalleryPage } from "./gallery_page.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
@@ -49,7 +50,16 @@ export class Gallery {
     this.actions = html("div", { className: "export-actions", role: "group", "aria-label": "Save the active canvas" }, html("h2", {}, "Save"), this.exact, this.large, this.gif, this.manifest, this.menu);
     this.itemTools = html("div", { className: "group item-tools", role: "group", "aria-label": "The shown image of the gallery" }, ...this.tools);
     this.list = html("ul", { className: "thumbnails", "aria-label": "Gallery" });
-    this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.itemTools, this.list);
+    this.page = new GalleryPage(state, exporter, dialogs, (act) => void this.#try(act));
+    this.all = html("button", { type: "button", title: "The gallery as a page: search, filter, choose several", onclick: () => this.page.open() }, "Gallery");
+    this.el = html("section", { className: "gallery", "aria-label": "Save" }, this.actions, this.itemTools, this.list, this.all, this.page.el);
+    this.el.addEventListener("keydown", (event) => { // the menu closes with Esc, which would release a pixel, too
+      if (event.key !== "Escape" || !this.menu.open) return;
+      this.menu.open = false;
+      event.stopPropagation();
+      this.menu.querySelector("summary")?.focus();
+    });
+    document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.menu)) this.menu.open = false; });
     this.serial = new WeakMap();
     this.count = 0;
   }
@@ -66,6 +76,8 @@ export class Gallery {
     offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
     offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");
     offer(this.manifest, manifest, "A small file from which the same image can be reproduced");
+    this.all.hidden = state.gallery.length === 0;
+    this.page.update();
     const item = this.#item;
     this.itemTools.hidden = !item;
     this.favourite.setAttribute("aria-pressed", String(item?.favourite ?? false));
@@ -101,7 +113,7 @@ export class Gallery {
 
   /** @param {GalleryItem} item */
   async #delete(item) {
-    if (!(await this.dialogs.confirm(`Delete “${item.name}” from the gallery?`, "Delete"))) return;
+    if (!(await this.dialogs.confirm(`Delete ${/^“.*”$/.test(item.name) ? item.name : `“${item.name}”`} from the gallery?`, "Delete"))) return;
     this.state.gallery = this.state.gallery.filter((one) => one !== item);
     this.state.changed();
   }

@@ -47,7 +47,7 @@ export class Keeper {
       if (work) this.#unpack(work);
       if (settings) {
         const { modelId, ...rest } = settings;
-        Object.assign(state, rest, { wanted: modelId });
+        Object.assign(state, rest, { wanted: modelId, chosenSpeed: rest.chosenSpeed === null ? null : Number(rest.chosenSpeed) });
         state.restoredRequest = settings.request;
       }
     } catch (error) {
@@ -71,7 +71,7 @@ export class Keeper {
     this.busy = true;
     try {
       const settings = Object.fromEntries(KEPT.map((name) => [name, state[name]]));
-      const text = JSON.stringify(settings);
+      const text = JSON.stringify(settings, (_, value) => (value === Infinity ? "Infinity" : value)); // a speed
       if (text !== this.settings) await storage.set("settings", JSON.parse((this.settings = text)));
       const now = new Set(state.gallery.map((item) => item.id));
       for (const item of state.gallery)

@@ -72,7 +72,7 @@ const inParts = (job) => Array.from({ length: Math.ceil(job.canvases.length / MA
 function optionsOf(by, values, selected, models) {
   const { labels } = /** @type {Api.ModelDetails} */ (selected.details).conditions;
   if (by === "model") return models.map((model) => ({ model, caption: model.name }));
-  if (by === "label") return chosenLabels(labels, values).map((label) => ({ conditions: { label }, caption: labels[label] }));
+  if (by === "label") return chosenLabels(labels, values, /** @type {Api.ModelDetails} */ (selected.details).generation.labels).map((label) => ({ conditions: { label }, caption: labels[label] }));
   if (by === "text") {
     const prompts = [...new Set(values.split(/[;\n]+/).map((prompt) => prompt.trim()).filter(Boolean))];
     if (!prompts.length) throw new Error("There is nothing to compare: give prompts, with a semicolon between them.");
@@ -81,9 +81,10 @@ function optionsOf(by, values, selected, models) {
   return numbersOf(values, /** @type {SettingName} */ (by)).map((value) => ({ settings: { [by]: value }, caption: `${SETTING_NAMES[by]} ${value}` }));
 }
 
-/** Find labels by their names; all of them if none is given. @param {string[]} labels @param {string} values */
-function chosenLabels(labels, values) {
-  const names = values.split(/[,;\n]+/).map((name) => name.trim()).filter(Boolean);
+/** Find labels by their names; without names all of them, or the examples where they are too many. @param {string[]} labels @param {string} values @param {string[]} examples */
+function chosenLabels(labels, values, examples) {
+  const typed = values.split(/[,;\n]+/).map((name) => name.trim()).filter(Boolean);
+  const names = !typed.length && labels.length > MAX_CANVASES ? examples.filter((name) => labels.includes(name)) : typed;
   if (!names.length && labels.length > MAX_CANVASES) throw new Error(`${labels.length} labels are more than ${MAX_CANVASES} canvases: name those to compare.`);
   if (!names.length) return labels.map((_, label) => label);
   return names.map((name) => {

@@ -2,6 +2,8 @@
 
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running, then try again.";
 
+const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g; // letters that reverse the text around them, in names of strangers
+
 /** A response that is not a success. */
 export class RequestError extends Error {
   /** @param {Api.ErrorResponse} response @param {number} status */
@@ -25,8 +27,9 @@ export class Server {
   }
 
   /** @returns {Promise<Api.ServerInfo>} */
-  info() {
-    return this.#json("info", { method: "GET" });
+  async info() {
+    const answer = await this.#request("info", { method: "GET" });
+    return JSON.parse(await answer.text(), (_, value) => (typeof value === "string" ? value.replace(DIRECTIONS, "\ufffd") : value));
   }
 
   /** @returns {Promise<Api.RunState>} */

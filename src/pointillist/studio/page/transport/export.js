@@ -4,6 +4,7 @@ import { encodeArray, decodeLevels } from "./encoded_arrays.js";
 import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
 import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
+import { nameOf } from "./painter.js";
 import { manifestOf, originOf, parseManifest } from "./manifests.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";
@@ -34,7 +35,13 @@ export class Exporter {
 
   /** @param {Canvas} canvas @param {number} scale */
   async png(canvas, scale) {
-    download(await this.#png(canvas, scale), `${fileName(canvas)}${scale > 1 ? `-x${scale}` : ""}.png`);
+    download(await this.#png(canvas, scale), `${this.#fileName(canvas)}${scale > 1 ? `-x${scale}` : ""}.png`);
+  }
+
+  /** Name a file by the name that the user gave in the gallery, and what painted it. @param {Canvas} canvas */
+  #fileName(canvas) {
+    const name = this.state.gallery.find((item) => item.canvas === canvas)?.name;
+    return name && name !== nameOf(canvas) ? safe(`${name}-${fileName(canvas)}`) : fileName(canvas);
   }
 
   /** Make a PNG file, with the manifest in it. @param {Canvas} canvas @param {number} scale */
@@ -93,7 +100,7 @@ export class Exporter {
     const known = encodeArray(canvas.known, [canvas.height, canvas.width]);
     const request = { images: [this.#levels(canvas)], order: canvas.settings.order, dark, palette: this.#palette(canvas) };
     const blob = await this.server.gif(this.#model(canvas), canvas.known.includes(1) ? { ...request, known } : request);
-    download(blob, `${fileName(canvas)}.gif`);
+    download(blob, `${this.#fileName(canvas)}.gif`);
   }
 
   /** @param {Canvas} canvas */

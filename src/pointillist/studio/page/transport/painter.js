@@ -198,7 +198,13 @@ export class Painter {
     const results = await inTurn(groups, (group) => this.#follow(group, work, live ? "live" : "new", show));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
-    if (failed?.status === "rejected") this.#failed(failed.reason);
+    if (failed?.status === "rejected") {
+      if (!live && canvases.every(({ trace }) => trace === null) && state.canvas === canvases[active]) {
+        state.history.undo(); // nothing was painted: what was there comes back
+        state.resetView();
+      }
+      this.#failed(failed.reason);
+    }
     state.changed();
   }
 

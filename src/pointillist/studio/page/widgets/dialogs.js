@@ -72,7 +72,7 @@ export class Dialogs {
 
   /** Ask for a name; return null if the user cancels. @param {string} before @returns {Promise<string | null>} */
   async askName(before) {
-    const input = html("input", { type: "text", value: before, maxLength: 100, required: true, "aria-label": "Name", autofocus: true });
+    const input = html("input", { type: "text", value: before, maxLength: 100, required: true, "aria-label": "Name", autofocus: true, onfocus: () => input.select() });
     const form = html("form", { method: "dialog" }, html("h2", {}, "Name the image"), input, html("div", { className: "row" }, html("button", { className: "strong", value: "name" }, "Name"), html("button", { value: "", formNoValidate: true }, "Cancel")));
     return (await this.#open(form)) === "name" ? input.value.trim() || null : null;
   }

@@ -28,5 +28,5 @@ export function term(word) {
 export function oneIn(bits) {
   if (bits < 0.05) return "as good as certain";
   const chances = 2 ** bits;
-  return chances < 10 ? `1 in ${chances.toFixed(1)}` : `1 in ${chances < 1e7 ? Math.round(chances).toLocaleString("en") : chances.toExponential(0)}`;
+  return chances < 10 ? `1 in ${chances.toFixed(1)}` : `1 in ${chances < 1e15 ? Number(chances.toPrecision(chances < 1e7 ? 15 : 2)).toLocaleString("en", { maximumFractionDigits: 0 }) : `2 to the ${Math.round(bits)}`}`;
 }
