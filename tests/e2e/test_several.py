@@ -71,12 +71,12 @@ def test_variations_of_an_image(page: Page, service: StudioService) -> None:
     page.get_by_text("Variations of the canvas").click()
     page.get_by_label("Strength", exact=True).fill("0")
     page.get_by_role("button", name="Paint variations").click()
-    wait_until_painted(page, 2)
+    wait_until_painted(page, 3)  # with the drawing
     np.testing.assert_array_equal(pixels(page), drawn)
     page.get_by_label("Strength", exact=True).fill("0.2")
     page.get_by_role("group", name="Canvases").get_by_role("radio", name="4", exact=True).check()
     page.get_by_role("button", name="Paint variations").click()
-    wait_until_painted(page, 6)
+    wait_until_painted(page, 7)
     wait_for_frame(page)
     near = [(pixels(page, i)[..., 0] != drawn[..., 0]).mean() for i in range(4)]
     other = grey(pt.sample(service.models[DIGITS].model, 1, seed=77).levels[0, 0].numpy())
