@@ -17,9 +17,9 @@ NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="The module of links is run in Node, which is not here.")
 
 
-def run(expression: str) -> Any:
-    """Evaluate an expression with the functions of the module."""
-    code = f"import * as link from {json.dumps(MODULE.as_uri())};\nconsole.log(JSON.stringify({expression}));"
+def run(expression: str, module: Path = MODULE) -> Any:
+    """Evaluate an expression with the functions of a module, `link`."""
+    code = f"import * as link from {json.dumps(module.as_uri())};\nconsole.log(JSON.stringify({expression}));"
     result = subprocess.run(
         [NODE or "node", "--input-type=module"], input=code, capture_output=True, text=True, check=True, timeout=60
     )

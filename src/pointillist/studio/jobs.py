@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,9 +15,12 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.candidates import open_image_mask
+from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import output_likelihood, resolve_engine
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from pointillist.sampling.loop import ObservedPixels
+from pointillist.sampling.pixel import negative_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
@@ -27,6 +31,9 @@ from pointillist.studio.conversion import (
     decode_mask,
 )
 from pointillist.studio.errors import too_large
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
 
 _SEEDS = 2**31
 
@@ -45,6 +52,9 @@ class SamplingJob:
         start: levels (of one image, or one for each sample) and mask to continue; None for an empty canvas.
         order: the generation order.
         sequence: the pixels to sample, `row * width + column`, in generation order.
+        config: settings of sampling.
+        negative: conditions of the reference distribution of guidance; None for no conditions.
+        mask: with which each map begins, where it obeys rules.
     """
 
     model: PixelModel
@@ -53,6 +63,9 @@ class SamplingJob:
     start: ObservedPixels | None
     order: PixelOrder
     sequence: Int[np.ndarray, " n"]
+    config: SamplingConfig
+    negative: ConditionInputs | None
+    mask: LevelMask | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -130,7 +143,26 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
     conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size) for spec in request.samples])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
-    return SamplingJob(model, filled, conditions, start, order, _sequence(model, size, order, start))
+    config = SamplingConfig(
+        guidance=request.guidance,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        engine=engine,
+        order=order.name,
+        negative_prompt=request.negative_prompt,
+        rules=None if request.rules is None else request.rules.to_dict(),
+    )
+    return SamplingJob(
+        model=model,
+        request=filled,
+        conditions=conditions,
+        start=start,
+        order=order,
+        sequence=_sequence(model, size, order, start),
+        config=config,
+        negative=negative_inputs(model, request.negative_prompt, len(samples), size),
+        mask=open_image_mask(model, config.parsed_rules, size),
+    )
 
 
 def _starts(

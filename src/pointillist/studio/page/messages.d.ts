@@ -186,6 +186,11 @@ declare namespace Api {
     names: string[];
     surprisal: EncodedArray;
   }
+  interface LevelCount {
+    levels: string[];
+    at_least?: number;
+    at_most?: number | null;
+  }
   interface LevelProb {
     level: number;
     prob: number;
@@ -207,6 +212,14 @@ declare namespace Api {
   interface MapRequest {
     levels: EncodedArray;
     format?: "tmj" | "tmx" | "csv" | "txt";
+  }
+  interface MapRules {
+    border?: string[];
+    mirror?: "none" | "x" | "y" | "both";
+    observed?: boolean;
+    counts?: LevelCount[];
+    connected?: string[][];
+    tries?: number;
   }
   interface ModelDetails {
     network: string;
@@ -328,6 +341,8 @@ declare namespace Api {
     start?: StartImage | null;
     engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
     distributions?: boolean;
+    negative_prompt?: string | null;
+    rules?: MapRules | null;
   }
   interface SampleSpec {
     seed?: number | null;

@@ -50,6 +50,7 @@ from pointillist.studio.schemas.results import (
     Queued,
     Started,
 )
+from pointillist.studio.schemas.rules import LevelCount, MapRules
 from pointillist.studio.schemas.runs import CurvePoint, RunState
 from pointillist.studio.schemas.sampling import (
     MAX_SAMPLES,
@@ -91,10 +92,12 @@ __all__ = [
     "ImageKind",
     "ImageQuery",
     "LayerReadings",
+    "LevelCount",
     "LevelProb",
     "Limits",
     "ManifestModel",
     "MapRequest",
+    "MapRules",
     "ModelDetails",
     "ModelInfo",
     "NamedHint",

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pointillist.errors import ConfigError
 from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, EncodedArray, Name, Schema, Side
+from pointillist.studio.schemas.rules import MapRules
 
 MAX_SAMPLES = 16
 
@@ -77,6 +78,8 @@ class SampleRequest(Schema):
         start: an image to continue; null starts from an empty canvas.
         engine: `auto` except in experiments.
         distributions: whether the stream also carries the distribution of every sub-pixel.
+        negative_prompt: text to steer away from, by guidance; null for none.
+        rules: rules of maps; null for none. The stream begins when a map that obeys them is there.
     """
 
     samples: list[SampleSpec] = Field(min_length=1, max_length=MAX_SAMPLES)
@@ -88,11 +91,15 @@ class SampleRequest(Schema):
     start: StartImage | None = None
     engine: Engine = "auto"
     distributions: bool = False
+    negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
+    rules: MapRules | None = None
 
     @model_validator(mode="after")
     def _check_size(self) -> SampleRequest:
         if self.size is not None and self.start is not None and self.start.levels.shape[-2:] != self.size:
             raise ConfigError("`size` must be left out, or be the size of `start`.")
+        if self.rules is not None and self.start is not None:
+            raise ConfigError("`rules` and `start` do not go together: leave one of them out.")
         return self
 
 

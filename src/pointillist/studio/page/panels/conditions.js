@@ -1,6 +1,7 @@
 // Form fields for the conditions that a model supports.
 
 import { html, setText } from "../shared/dom.js";
+import { SWITCHES, noRules, switchesOf } from "../state/map_rules.js";
 import { hintField } from "./hint_field.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
 
@@ -21,19 +22,35 @@ export function conditionFields(state, details, uploader, painter, paint) {
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
+  const switches = switchesOf(details.image);
+  if (switches.length) fields.push(rulesField(request, switches));
   if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
   return fields;
+}
+
+/** @param {State["request"]} request @param {typeof SWITCHES} switches */
+function rulesField(request, switches) {
+  const rules = (request.rules ??= noRules());
+  const boxes = switches.map(({ key, name, title }) => {
+    const box = html("input", { type: "checkbox", checked: rules[key], onchange: () => (rules[key] = box.checked) });
+    return html("label", { className: "check", title }, box, name);
+  });
+  return html("fieldset", { className: "hint-field" }, html("legend", {}, "Rules"), ...boxes);
 }
 
 /** @param {State} state @param {string[]} prompts that suit the model @param {() => void} paint */
 function textField(state, prompts, paint) {
   const { request } = state;
-  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", oninput: () => (request.text = input.value) });
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", list: "known-prompts", oninput: () => (request.text = input.value) });
   const field = html("label", { className: "stacked" }, "Text", input);
-  return examples(field, "Example prompts", prompts, (prompt) => {
+  const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
+  const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
+  const known = html("datalist", { id: "known-prompts" }, ...prompts.map((prompt) => html("option", { value: prompt })));
+  const all = examples(field, "Example prompts", prompts, (prompt) => {
     request.text = input.value = prompt;
     paint();
   });
+  return html("div", { className: "with-examples" }, all, known, negative);
 }
 
 /** @param {State} state @param {string[]} labels @param {string[]} shown labels that show what the model can do @param {() => void} paint */

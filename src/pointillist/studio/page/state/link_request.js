@@ -18,7 +18,7 @@ export function linkOfRequest(request, model, { conditions, image }, canvas) {
   const { guidance, temperature, top_p } = request;
   const hint = conditions.hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), conditions.hint.image.levels) : undefined;
   return {
-    model, text: (conditions.text && request.text.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
+    model, text: (conditions.text && request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
     attributes: attributes.length ? Object.fromEntries(attributes) : undefined, seed, n: request.count, guidance, temperature, top_p,
     order: request.order ?? undefined, size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined, hint,
   };
@@ -32,7 +32,7 @@ export function requestOfLink(link, details, before) {
   const attributes = Object.entries(link.attributes ?? {}).map(([name, value]) => /** @type {const} */ ([name, conditions.attributes[name]?.indexOf(value) ?? -1])).filter(([, index]) => index >= 0);
   const size = link.size && !details.fixed_size ? link.size : null;
   return {
-    ...defaultRequest(), variation: before.variation, text: (conditions.text && link.text) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
+    ...defaultRequest(), variation: before.variation, text: (conditions.text && link.text) || "", not: (conditions.text && link.not) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
     guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
     order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link.hint, details, size),
   };

@@ -1,5 +1,7 @@
 // Paint jobs for the prompt panel's request: one for each model and setting, all with the same random numbers.
 
+import { rulesOf } from "./map_rules.js";
+
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {import("./request.js").Compare} Compare */
@@ -30,8 +32,12 @@ export function conditionsOf(request, supported) {
   return conditions;
 }
 
-/** @param {Request} request @returns {Settings} */
-const settingsOf = ({ guidance, temperature, top_p, order }) => ({ guidance, temperature, top_p, order });
+/** @param {Request} request @param {Api.ModelDetails} details @returns {Settings} */
+function settingsOf({ guidance, temperature, top_p, order, not, rules }, { conditions, image }) {
+  const negative = conditions.text ? (not ?? "").trim() : "";
+  const mapRules = rules ? rulesOf(rules, image) : null;
+  return { guidance, temperature, top_p, order, ...(negative && { negative_prompt: negative }), ...(mapRules && { rules: mapRules }) };
+}
 
 /**
  * List the jobs of a request, one for each model and setting.
@@ -53,7 +59,7 @@ export function createJobs(request, selected, models) {
     for (const column of columns) {
       const option = /** @type {Option} */ ({ ...row, ...column });
       const model = option.model ?? selected;
-      const settings = { ...settingsOf(request), ...row.settings, ...column.settings, ...(option.model ? { order: null } : null) };
+      const settings = { ...settingsOf(request, /** @type {Api.ModelDetails} */ (model.details)), ...row.settings, ...column.settings, ...(option.model ? { order: null } : null) };
       const conditions = { ...conditionsOf(request, /** @type {Api.ModelDetails} */ (model.details).conditions), ...row.conditions, ...column.conditions };
       const key = JSON.stringify([model.id, settings]);
       const job = jobs.get(key) ?? /** @type {Job} */ ({ model, settings, canvases: [] });

@@ -1,0 +1,30 @@
+// Switches for the rules of maps, and the rules that they mean for the levels of a model.
+
+/** @typedef {{walls: boolean, stairs: boolean, reachable: boolean}} RuleSwitches */
+
+const SOLID = ["outside", "wall", "water"];
+
+/** @type {{key: keyof RuleSwitches, name: string, title: string, needs: string[]}[]} */
+export const SWITCHES = [
+  { key: "walls", name: "Walls around", title: "The outermost cells are walls", needs: ["wall"] },
+  { key: "stairs", name: "One way in, one way out", title: "One staircase up, one down", needs: ["stairs up", "stairs down"] },
+  { key: "reachable", name: "Everything reachable", title: "All cells that one can walk on form one piece", needs: ["floor"] },
+];
+
+/** @returns {RuleSwitches} */
+export const noRules = () => ({ walls: false, stairs: false, reachable: false });
+
+/** List the switches that a kind of image can have. @param {Api.ImageKind} image */
+export const switchesOf = ({ level_names: names }) => SWITCHES.filter(({ needs }) => names !== null && needs.every((name) => names.includes(name)));
+
+/** Return the rules of a request; null for none. @param {RuleSwitches} switches @param {Api.ImageKind} image @returns {Api.MapRules | null} */
+export function rulesOf(switches, image) {
+  const names = image.level_names ?? [];
+  const on = switchesOf(image).map(({ key }) => key).filter((key) => switches[key]);
+  if (!on.length) return null;
+  return {
+    border: on.includes("walls") ? ["outside", "wall"].filter((name) => names.includes(name)) : [],
+    counts: on.includes("stairs") ? ["stairs up", "stairs down"].map((name) => ({ levels: [name], at_least: 1, at_most: 1 })) : [],
+    connected: on.includes("reachable") ? [names.filter((name) => !SOLID.includes(name))] : [],
+  };
+}
