@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 import pointillist as pt
-from pointillist.model.vocabulary import CAPTIONS, Vocabulary, describe_unseen_words, split_words
+from pointillist.errors import CheckpointError
+from pointillist.model.folder.prompts import PROMPTS, MeasuredPrompts
+from pointillist.model.vocabulary import (
+    CAPTIONS,
+    Vocabulary,
+    describe_unmeasured_prompts,
+    describe_unseen_words,
+    split_words,
+)
 
 
 def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
@@ -61,3 +69,42 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     assert found == Vocabulary.of_captions(["red heart", "dragons"])
     model.training_record = {"record": {}}
     assert Vocabulary.of_record(model.training_record) is None
+
+
+NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "nearest"),
+    [
+        ("keys", "'key'"),
+        ("batteries", "'battery'"),
+        ("umbrela", "'umbrella'"),
+        ("glass", "'glasses'"),
+        ("shopping carts", "'shopping cart'"),
+    ],
+)
+def test_plurals_and_misspellings_are_named(prompt: str, nearest: str) -> None:
+    """One name, the one that is meant."""
+    (sentence,) = describe_unmeasured_prompts(NAMES, [prompt])
+    assert sentence.startswith(f"This model was not measured to show {prompt!r}: ")
+    assert sentence.endswith(f" the nearest is {nearest}.")
+
+
+def test_names_in_any_form_are_not_named() -> None:
+    """With an article, style words, capitals or another order; and nothing is said without a list."""
+    assert describe_unmeasured_prompts(NAMES, ["a Key", "the heart, outline", "cart shopping", ""]) == []
+    assert describe_unmeasured_prompts([], ["zxcv"]) == []
+    (sentence,) = describe_unmeasured_prompts(NAMES, ["zxcv"])
+    assert "the nearest are 'heart', " in sentence
+
+
+def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:
+    """A missing file is an empty list; a damaged one is an error with its path."""
+    assert MeasuredPrompts.read(tmp_path) == MeasuredPrompts()
+    (tmp_path / PROMPTS).write_text('{"recognised": ["heart"], "missed": ["key"]}')
+    assert MeasuredPrompts.read(tmp_path).recognised == ("heart",)
+    for text in ("{", '{"recognised": "heart"}', '{"names": []}', '{"recognised": [""]}', " " * 300_000):
+        (tmp_path / PROMPTS).write_text(text)
+        with pytest.raises(CheckpointError, match=PROMPTS):
+            MeasuredPrompts.read(tmp_path)

@@ -23,6 +23,7 @@ from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.files.settings_tree import read_toml
+from pointillist.model.folder.prompts import MeasuredPrompts
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.rules.config import parse_rules
@@ -207,6 +208,11 @@ def readers() -> list[Reader]:
             "generation_config.json",
             both([b'{"guidance": 2.0}'], values(["guidance", "temperature", "top_p", "examples"]).map(as_json)),
             model("generation_config.json"),
+        ),
+        Reader(
+            "prompts.json",
+            both([b'{"recognised": ["heart"]}'], values(["measured", "recognised", "missed"]).map(as_json)),
+            lambda data, folder: MeasuredPrompts.read(file("prompts.json", data, folder).parent),
         ),
         *(Reader(name, damaged([content]), map_file(name)) for name, content in maps.items() if name[:3] == "map"),
         Reader("legend.toml", damaged([maps["legend.toml"]]), map_file("legend.toml")),

@@ -15,7 +15,9 @@ EPILOG = """Examples:
 
   pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
 
-  pointillist info gated-pixelcnn:base --program"""
+  pointillist info gated-pixelcnn:base --program
+
+  pointillist info icons --prompts"""
 
 
 def info(settings: InfoSettings) -> None:

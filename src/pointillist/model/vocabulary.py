@@ -21,7 +21,9 @@ CAPTIONS = "captions"  # key in the record of a training
 _CANDIDATES = 300  # most frequent words among which an encoder looks for a meaning
 _NEAR = 0.6  # cosine of vectors from which a word that was never seen is understood all the same
 _LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
+_MISSPELT = 0.84  # ratio of letters from which a prompt is taken for a misspelling of a name
 _SHOWN = 4
+_ARTICLES = frozenset({"an", "the"})  # single letters are no words
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,46 @@ def describe_unseen_words(
         if not near:
             result.append(f"No caption in training is near {word!r}: nearest are {', '.join(words)}.")
     return result
+
+
+def describe_unmeasured_prompts(
+    names: Sequence[str], prompts: Sequence[str], vectors: EmbeddingCache | None = None
+) -> list[str]:
+    """Write a sentence for each prompt that is none of the names that a model shows recognisably, with the nearest.
+
+    What stands behind a comma is style, and is not compared. A prompt is sampled as it was typed.
+
+    Args:
+        names: names that the model was measured to show, the most frequent first.
+        prompts: prompts.
+        vectors: as in `describe_unseen_words`.
+
+    Example:
+        describe_unmeasured_prompts(["heart", "key"], ["keys"])
+        # ["This model was not measured to show 'keys': of the names that it shows, the nearest is 'key'."]
+    """
+    known = {frozenset(split_words(name)) for name in names}
+    result = []
+    for prompt in prompts:
+        subject = " ".join(word for word in split_words(prompt.partition(",")[0]) if word not in _ARTICLES)
+        if not subject or not names or frozenset(subject.split()) in known:
+            continue
+        nearest = _singular_or_misspelt(subject, names) or _nearest(vectors, subject, names)[1]
+        verb = "nearest is" if len(nearest) == 1 else "nearest are"
+        shown = ", ".join(map(repr, nearest))
+        result.append(
+            f"This model was not measured to show {subject!r}: of the names that it shows, the {verb} {shown}."
+        )
+    return result
+
+
+def _singular_or_misspelt(subject: str, names: Sequence[str]) -> list[str]:
+    """Return the one name of which a subject is the plural, the singular or a misspelling; none otherwise."""
+    listed = set(names)
+    stems = [subject.removesuffix("s"), subject.removesuffix("es"), f"{subject.removesuffix('ies')}y"]
+    stems += [f"{subject}s", f"{subject}es"]
+    same = [stem for stem in stems if stem in listed]
+    return same[:1] or difflib.get_close_matches(subject, names, n=1, cutoff=_MISSPELT)
 
 
 def _is_seen(word: str, seen: set[str]) -> bool:

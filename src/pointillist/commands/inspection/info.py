@@ -25,10 +25,12 @@ def info(settings: InfoSettings) -> Report:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
     if is_hierarchy(settings.name):
-        reject_settings(settings, ("program", "receptive_field", "set", "palette", "out", "size", "order"))
+        reject_settings(settings, ("program", "prompts", "receptive_field", "set", "palette", "out", "size", "order"))
         return describe_hierarchy(settings.name)
     if settings.program:
         return _program(settings)
+    if settings.prompts:
+        return _prompts(settings)
     facts = _facts(settings)
     return Report(facts, [(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])
 
@@ -76,6 +78,20 @@ def _program(settings: InfoSettings) -> Report:
         raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
     programs = recorded(settings.name, settings.size, settings.order)
     return Report(program_facts(programs), text=program_text(programs))
+
+
+def _prompts(settings: InfoSettings) -> Report:
+    """List the measured prompts of a model."""
+    from pointillist.model.folder.prompts import MeasuredPrompts
+    from pointillist.zoo import resolve
+
+    measured = MeasuredPrompts.read(resolve(settings.name) or Path(settings.name))
+    if not measured.recognised:
+        raise ConfigError(
+            f"{settings.name} has no list of measured prompts (prompts.json): `pointillist info {settings.name}` "
+            "describes the model."
+        )
+    return Report(measured.model_dump(mode="json"), text="\n".join(measured.recognised))
 
 
 def is_archive(name: str) -> bool:

@@ -32,6 +32,7 @@ class InfoSettings(Settings):
     set: tuple[str, ...] = SETS.field(())
     palette: str | None = option(None, "N|FILE", "Of images: read them in a palette, as train does.")
     program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
+    prompts: bool = option(False, FLAG, "List the names that samples of a text model were recognised by.")
     receptive_field: str | None = option(
         None,
         "ROW,COLUMN",

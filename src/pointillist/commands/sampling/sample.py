@@ -59,7 +59,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     images = PlannedImages.of(opened, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, images.plan.size, tile)
-    for text in (*describe_threads(settings.threads), *notes(model, sheet)):
+    for text in (*describe_threads(settings.threads), *notes(model, sheet, settings.model)):
         note(f"note       {text}")
     if settings.verbose:
         logging.basicConfig(format="%(message)s")

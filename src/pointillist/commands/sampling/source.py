@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.sampling.conditions import parse_hint, read_conditions
@@ -12,7 +13,8 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
-from pointillist.model.vocabulary import describe_unseen_words
+from pointillist.model.folder.prompts import MeasuredPrompts
+from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow
 from pointillist.sampling.plan import SamplePlan
@@ -108,9 +110,14 @@ def plan_sheet(model: GenerativeModel, settings: SampleSettings) -> SheetPlan:
     return SheetPlan.of(labels, prompts, count, model.classes)
 
 
-def notes(model: GenerativeModel, sheet: SheetPlan) -> list[str]:
-    """Name the words of the prompts that no caption of the training had."""
-    return describe_unseen_words(model.training_record, list(dict.fromkeys(sheet.texts or ())), model.prompt_vectors)
+def notes(model: GenerativeModel, sheet: SheetPlan, name: str) -> list[str]:
+    """Name prompts that the model of this name does not show, or words of them that no caption of the training had."""
+    prompts = list(dict.fromkeys(sheet.texts or ()))
+    folder = resolve(name) or Path(name)
+    measured = MeasuredPrompts.read(folder).recognised if prompts else ()
+    if measured:
+        return describe_unmeasured_prompts(measured, prompts, model.prompt_vectors)
+    return describe_unseen_words(model.training_record, prompts, model.prompt_vectors)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, GenerationConfig
+from pointillist.model.folder.prompts import PROMPTS
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
 from pointillist.zoo import list_pretrained, resolve
 
@@ -150,7 +151,7 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        patterns = [CONFIG, WEIGHTS, CARD, GENERATION, TILESET, PROGRAM, PROGRAM_TENSORS]
+        patterns = [CONFIG, WEIGHTS, CARD, GENERATION, PROMPTS, TILESET, PROGRAM, PROGRAM_TENSORS]
         with offline_if_unreachable():
             return Path(snapshot_download(name, allow_patterns=patterns, **hub))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
