@@ -187,7 +187,7 @@ def measure_prompts(
     pixels = to_input(sample_pixels(model, samples.levels))
     ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
     count_of = torch.tensor([counts[name] for name in names])
-    result: dict[str, Any] = {"each": each, "groups": {}}
+    result: dict[str, Any] = {"each": each, "steps": steps, "groups": {}}
     of_form = np.array([form for form, *_ in prompts])
 
     def add(group: str, form: str, low: int, high: float = float("inf")) -> None:

@@ -1,9 +1,10 @@
 """Write `docs/evidence/zoo.md`, the page of the bundled models: `python tools/make_zoo_page.py`.
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
-`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json`
-(`benchmarks/measure_concepts.py`) and `dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`).
-Figures that no command has measured yet are left open.
+`docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json` and `NAME-prompts.json`
+(`benchmarks/measure_concepts.py`, the latter with `--prompts`) and `dungeons.json`
+(`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left
+open. The names of `NAME-prompts.json` are also written to the file `prompts.json` of the model.
 """
 
 from __future__ import annotations
@@ -47,6 +48,17 @@ CONCEPTS = """
 `python benchmarks/measure_concepts.py {name}` ({when}) judges samples by classifiers of real images, as its head
 explains. The rest is on the card, with its command. All samples at once: [concepts](zoo/{name}-concepts.png).
 """
+PROMPTS = """
+What people type: {each} samples of each prompt, judged by a classifier of all {count} names with {least} or more
+training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and {synonyms}
+synonyms stand for names with 40 or more. `python benchmarks/measure_concepts.py {name} {name} {data} --at-least {least}
+--steps {steps} --prompts {name}-prompts.json` ({when}, seed 0). `pointillist info {name} --prompts` lists the {shown}
+names that are among the first five guesses for three of four samples or more.
+
+| prompts | number | first guess right | over real icons | in the first five | real icons |
+|---|---|---|---|---|---|
+"""
+DATA = {"icons": "icons24.npz"}
 RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"
 Row = tuple[str, str, str, str]
 
@@ -237,12 +249,49 @@ TARGETS = {
 }
 
 
+def prompts(name: str) -> str:
+    """Render the table of names by the number of their training images, and of other prompts; empty if not measured."""
+    result = read(MEASURED / f"{name}-prompts.json")
+    if result is None:
+        return ""
+    groups = result["groups"]
+    names = [row for row in result["by_prompt"] if row[0] == "names"]
+    head = PROMPTS.format(
+        each=result["each"],
+        count=len(names),
+        least=min(row[3] for row in names),
+        synonyms=groups["synonyms"]["prompts"],
+        name=name,
+        data=DATA[name],
+        steps=result["steps"],
+        when=when(f"{name}-prompts.json"),
+        shown=len(result["recognised"]),
+    )
+    rows = [
+        f"| {group if not group[0].isdigit() else f'names with {group} training icons'} | {entry['prompts']} "
+        f"| {entry['samples']['top1']:.2f} | {entry['samples_over_real']:.2f} ({entry['interval_95'][0]:.2f} to "
+        f"{entry['interval_95'][1]:.2f}) | {entry['samples']['top5']:.2f} | {entry['real']:.2f} |"
+        for group, entry in groups.items()
+    ]
+    return head + "\n".join(rows) + "\n"
+
+
+def measured_prompts(name: str) -> str:
+    """Return the text of a model's `prompts.json`."""
+    result = read(MEASURED / f"{name}-prompts.json")
+    recognised = set(result["recognised"])
+    names = [row[1] for row in result["by_prompt"] if row[0] == "names"]
+    how = f"benchmarks/measure_concepts.py, {result['date']}: in the first five guesses for 3 of 4 samples or more"
+    lists = {"recognised": [n for n in names if n in recognised], "missed": [n for n in names if n not in recognised]}
+    return json.dumps({"measured": how, **lists}, indent=1) + "\n"
+
+
 def page() -> str:
     """Render the page."""
     parts = [HEAD]
     for name, targets in TARGETS.items():
         parts += [f"## `{name}`\n", table(concepts(name, targets))]
-        parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")))
+        parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")) + prompts(name))
     return "\n".join([*parts, "## The others\n", table(others()), "", programs(), codecs()])
 
 
@@ -269,8 +318,11 @@ def programs() -> str:
 
 
 def write() -> None:
-    """Write the page."""
+    """Write the page, and the names that each model was measured to show."""
     write_text(PAGE, page())
+    for path in MEASURED.glob("*-prompts.json"):
+        name = path.name.removesuffix("-prompts.json")
+        write_text(ZOO / name / "prompts.json", measured_prompts(name))
 
 
 if __name__ == "__main__":
