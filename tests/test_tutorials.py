@@ -119,6 +119,15 @@ def test_notebook_of_odd_images(tmp_path: Path) -> None:
     assert (tmp_path / "runs" / "digits-normal" / "anomaly_detector.json").is_file()
 
 
+@pytest.mark.slow
+def test_notebook_of_known_answers(tmp_path: Path) -> None:
+    """As it stands, on 4x4 sites: its cells compare formula, sum over all states, and importance weights."""
+    make = script("make_notebooks")
+    notebook = json.loads((TUTORIALS / "known_answers.ipynb").read_text(encoding="utf-8"))
+    assert sum("assert" in "".join(cell["source"]) for cell in notebook["cells"]) >= 4
+    make.run(notebook, tmp_path)
+
+
 def test_every_tutorial_is_run() -> None:
     """A new page needs a test of its own here."""
     pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}}
@@ -129,4 +138,5 @@ def test_every_tutorial_is_run() -> None:
         "inside.md",
         "inside.ipynb",
         "odd_images.ipynb",
+        "known_answers.ipynb",
     }
