@@ -23,7 +23,7 @@ _NEAR = 0.6  # cosine of vectors from which a word that was never seen is unders
 _LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
 _MISSPELT = 0.84  # ratio of letters from which a prompt is taken for a misspelling of a name
 _SHOWN = 4
-_ARTICLES = frozenset({"an", "the"})  # single letters are no words
+_ARTICLES = frozenset({"an", "the"})  # single letters do not count as words
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,13 @@ def info(settings: InfoSettings) -> Report:
         PointillistError: naming what is wrong with a setting, or why it cannot be read.
     """
     if is_hierarchy(settings.name):
-        reject_settings(settings, ("program", "prompts", "receptive_field", "set", "palette", "out", "size", "order"))
+        reject_settings(
+            settings, ("program", "list_prompts", "receptive_field", "set", "palette", "out", "size", "order")
+        )
         return describe_hierarchy(settings.name)
     if settings.program:
         return _program(settings)
-    if settings.prompts:
+    if settings.list_prompts:
         return _prompts(settings)
     facts = _facts(settings)
     return Report(facts, [(key.replace("_", " "), text_of(key, value)) for key, value in facts.items()])

@@ -32,7 +32,9 @@ class InfoSettings(Settings):
     set: tuple[str, ...] = SETS.field(())
     palette: str | None = option(None, "N|FILE", "Of images: read them in a palette, as train does.")
     program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
-    prompts: bool = option(False, FLAG, "List the names that samples of a text model were recognised by.")
+    list_prompts: bool = option(
+        False, FLAG, "List the names that samples of a text model were recognised by.", flags=("--prompts",)
+    )
     receptive_field: str | None = option(
         None,
         "ROW,COLUMN",

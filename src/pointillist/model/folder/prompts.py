@@ -40,7 +40,7 @@ class MeasuredPrompts(BaseModel):
         """Read the file of a model folder; empty where there is none.
 
         Raises:
-            CheckpointError: if it is too large, no JSON, or not a list of names.
+            CheckpointError: if it is too large, not JSON, or not lists of names.
         """
         path = folder / PROMPTS
         if not path.is_file():
