@@ -39,7 +39,7 @@ def conditions_of(model: PixelModel, tmp_path: Path) -> dict[str, Any]:
     reader, keywords = model.conditions.hint_reader, {one.keyword for one in model.conditions.encoders.values()}
     out: dict[str, Any] = {}
     if "label" in keywords:
-        out["label"] = model.config.classes[1]
+        out["label"] = model.config.classes[-1]
     if "text" in keywords:
         out["text"] = "a red heart"
     if reader is not None and reader.image is not None:

@@ -214,7 +214,9 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
             encoder = _portable(model.conditions.encoders.get(name))
             if encoder is not None and encoder.any_size:
-                integers = integers[:, :1, :1]  # it computes what is unknown, too
+                # as it computes them; a reader that lacks the encoder knows this size alone
+                nothing = encoder.features(*encoder.read(None, 1, rows.shape[1:3]))
+                integers = quantize_inputs(program, {kind: nothing}, {kind: unit})[kind]
             result.append(IntegerPart(name, kind, integers, names, encoder))
             start += width
     return tuple(result)
