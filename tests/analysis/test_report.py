@@ -40,6 +40,9 @@ OUTSIDE = (
     r"\bimport\s*[({\"']", r"EventSource",
 )  # fmt: skip
 
+ROUNDED = 0.5e-4
+"""A number in the table has four digits."""
+
 
 def page_data(page: str) -> dict[str, Any]:
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
@@ -231,6 +234,28 @@ def test_every_model_has_a_page_of_what_it_has() -> None:
         page = pt.explain(model, x, continuations=0, max_attributions=0).to_html()
         for title in ("Bits saved by the conditions", "Layer by layer", "Calibration"):
             assert (f"<h2>{title}</h2>" in page) == (title in sections), title
+
+
+def test_the_page_opens_with_three_stops_and_ends_with_the_numbers() -> None:
+    """The stops are pixels of the maps; the table has the bits of every sub-pixel; many labels are folded."""
+    model = tiny("grey", labels=True)
+    explanation = pt.explain(model, torch.randint(3, model.image.shape), continuations=0, max_attributions=0)
+    page, maps = explanation.to_html(), explanation.maps
+    width = maps.surprisal.shape[2]
+    for values in (maps.surprisal, maps.entropy):
+        row, column = divmod(int(values.sum(0).argmax()), width)
+        assert f'<a href="#{row},{column}">' in page
+    found = re.search(r'download="bits.csv" href="data:text/csv;base64,([^"]+)"', page)
+    assert found is not None
+    lines = base64.b64decode(found[1]).decode().splitlines()
+    bits = [float(line.split(",")[4]) for line in lines[1:]]
+    np.testing.assert_allclose(sum(bits), maps.bits, atol=len(bits) * ROUNDED)
+    view = explanation.conditions
+    assert view is not None
+    saved = view.unconditional.sum() - view.class_bits
+    shown = re.findall(r">([^<>]+)</text>", view.chart(1).svg())
+    assert model.config.classes[int(saved.argmax())] in shown
+    assert model.config.classes[int(saved.argmin())] not in shown
 
 
 def test_what_being_told_is_worth_in_words() -> None:

@@ -62,14 +62,21 @@ class ConditionGain:
         unit = "bits more with the conditions"
         return heat_map(-self.saved, top=self.color_max, unit=unit, captions=self.names, both=True)
 
-    def chart(self) -> Chart:
-        """Draw the bits that each label saves; without labels, the bits with and without conditions."""
+    def chart(self, most: int | None = None) -> Chart:
+        """Draw the bits that each label saves; without labels, the bits with and without conditions.
+
+        Args:
+            most: number of labels to draw, those that save most first; None for all in their order.
+        """
         if not self.classes:
             rows = [("unconditional", float(self.unconditional.sum())), ("conditional", float(self.conditional.sum()))]
             return bars_chart(rows, "bits of the image", marked=1)
         saved = (self.unconditional.sum() - self.class_bits).tolist()
         rows = list(zip(self.classes, saved, strict=True))
-        return bars_chart(rows, "bits saved by each label", marked=int(self.class_bits.argmin()))
+        if most is None:
+            return bars_chart(rows, "bits saved by each label", marked=int(self.class_bits.argmin()))
+        rows = sorted(rows, key=lambda row: -row[1])[:most]
+        return bars_chart(rows, "bits saved by each label", marked=0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, ready for JSON."""

@@ -131,7 +131,8 @@ def render(views: Views) -> str:
         "k": str(max(1, round(_SMALL / max(height, width)))),
         "bits": f"{maps.bits:,.1f}",
         "lead": _lead(views),
-        "sections": sections.render_sections(views),
+        "stops": sections.render_stops(views),
+        "sections": sections.render_sections(views) + sections.render_next(views),
     }
     explorer = render_explorer(views, PAGE_BYTES - sum(map(len, parts.values())) - len(page))
     parts |= {"explorer": explorer.section, "script": explorer.script}

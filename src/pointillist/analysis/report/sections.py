@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from html import escape
 
@@ -16,6 +17,7 @@ from pointillist.images import to_picture
 from pointillist.visualization import html
 
 CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right
+_MOST_LABELS = 12  # bars of labels that are shown at once
 _CERTAIN = 0.995  # a posterior above this is shown as all but certain
 
 
@@ -23,6 +25,54 @@ def render_sections(views: Views) -> str:
     """Render every section that applies to the model."""
     parts = [_small_maps(views), _cumulative(views), _counterfactuals(views), _conditions(views)]
     return "".join([*parts, _layers(views), _calibration(views)])
+
+
+def render_stops(views: Views) -> str:
+    """Render three places to begin with, each a link that holds its pixel in the explorer."""
+    maps, (_, height, width) = views.maps, views.query.shape
+    surprisal, entropy = maps.surprisal.sum(0), maps.entropy.sum(0)
+    rank = views.query.model.generation_rank(height, width, views.query.order)
+    sequence = np.argsort(rank, axis=None, kind="stable")
+    sums = np.cumsum(surprisal.ravel()[sequence])
+    half = min(int(np.searchsorted(sums, sums[-1] / 2)), len(sums) - 1)
+    worst, unsure = int(surprisal.argmax()), int(entropy.argmax())
+    stops = [
+        (
+            worst,
+            "The greatest surprise",
+            f"{surprisal.ravel()[worst]:.1f} bits: the model held this level least likely.",
+        ),
+        (
+            unsure,
+            "The greatest doubt",
+            f"{entropy.ravel()[unsure]:.1f} bits expected: here the model knew least.",
+        ),
+        (
+            int(sequence[half]),
+            "Half of the bits",
+            f"are spent after {half + 1:,} of {len(sums):,} pixels: most of the image is decided by then.",
+        ),
+    ]
+    items = []
+    for site, title, words in stops:
+        row, column = divmod(site, width)
+        items += [f'<li><a href="#{row},{column}"><b>{title}</b></a> at row {row}, column {column}<br>{words}</li>']
+    return f'<section class="stops"><h2>Three stops</h2><ol>{"".join(items)}</ol></section>'
+
+
+def render_next(views: Views) -> str:
+    """Render what to try next, and the numbers as a file to save."""
+    maps = views.maps
+    rows = ["row,column,channel,level,surprise_bits,entropy_bits"]
+    for (channel, row, column), bits in np.ndenumerate(maps.surprisal):
+        level, entropy = int(views.levels[channel, row, column]), maps.entropy[channel, row, column]
+        rows.append(f"{row},{column},{channel},{level},{bits:.4f},{entropy:.4f}")
+    table = f"data:text/csv;base64,{base64.b64encode(chr(10).join(rows).encode()).decode('ascii')}"
+    name = escape(views.title)
+    commands = f"pointillist studio {name}\npointillist sample {name} -n 8\npointillist evaluate {name} DATA"
+    save = f'<a download="bits.csv" href="{table}">the bits of every sub-pixel as a table</a>'
+    words = f"Paint with this model and change pixels, draw other images, or measure many of them. Save {save}."
+    return f"<section><h2>Try next</h2><p>{words}</p><pre>{commands}</pre></section>"
 
 
 def _section(title: str, words: str, body: str, kind: str = "") -> str:
@@ -169,7 +219,12 @@ def _conditions(views: Views) -> str:
         html.diverging_map(-saved, top, "Bits saved or lost at each pixel"),
         "blue: the conditions save bits; red: they cost bits",
     )
-    body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{view.chart().svg()}</div></div>'
+    few = len(view.classes) <= _MOST_LABELS
+    chart = view.chart().svg() if few else view.chart(_MOST_LABELS).svg()
+    if not few:
+        everything = view.chart(len(view.classes)).svg()
+        chart += f"<details><summary>All {len(view.classes)} labels</summary>{everything}</details>"
+    body = f'<div class="beside"><div class="small">{_figures([figure])}</div><div>{chart}</div></div>'
     return _section("Bits saved by the conditions", words, body, "conditions")
 
 

@@ -134,6 +134,13 @@ async function start() {
     tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
   const address = /^#(\d+),(\d+)$/.exec(location.hash);
   if (address && +address[1] < h && +address[2] < w) state.pinned = +address[1] * w + +address[2];
+  window.addEventListener("hashchange", () => { // a link of the page to a pixel
+    const stop = /^#(\d+),(\d+)$/.exec(location.hash);
+    if (!stop || +stop[1] >= h || +stop[2] >= w) return;
+    state.pinned = +stop[1] * w + +stop[2];
+    show(state.pinned);
+    part("map").scrollIntoView({ block: "center" });
+  });
   document.documentElement.classList.add("live");
   showMap();
   show(state.pinned);

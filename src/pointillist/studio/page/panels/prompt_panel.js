@@ -52,7 +52,8 @@ export class PromptPanel {
     this.newButton.disabled = !details || state.work !== null || !canvas || !holdsAnything(canvas);
     this.paintButton.title = completes ? "Keep what is on the canvas, and paint the rest (P)" : "Paint (P)";
     const seconds = state.work?.filling ? Math.round((Date.now() - state.work.filling) / 1000) : 0;
-    const filling = state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
+    const obeys = state.work && canvas?.settings.rules && canvas.trace === null;
+    const filling = obeys ? "Drawing maps until one obeys the rules …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
     setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 
