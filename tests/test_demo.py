@@ -186,7 +186,7 @@ def test_the_commands_at_the_end_work_as_pasted(
         found = CliRunner().invoke(app, shlex.split(line)[1:])
         assert found.exit_code == 0, f"{line}: {found.output}"
     assert len(served) == 1
-    assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "rocket.png", "rocket.html"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "heart.png", "heart.html"}
 
 
 @pytest.mark.slow
@@ -245,3 +245,17 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_frequency_bits_of_fair_coins() -> None:
     train = np.array([0, 1] * 500).reshape(1000, 1, 1, 1)
     assert frequency_bits(train, train[:2], 2) == pytest.approx(1.0)
+
+
+def test_outlines_are_painted_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row for each example outline, the samples of that outline."""
+    arrays: list[np.ndarray] = []
+    monkeypatch.setattr(tour, "named_grid", lambda array, *a, **k: arrays.append(array) or Image.new("L", (1, 1)))
+    (folder,) = (folder for folder in prompted_models() if folder.name == "outline-to-tile")
+    monkeypatch.setattr(tour, "_INTO", 1)
+    words = shlex.split(tour._draw_prompts(folder, tmp_path, 5))
+    assert words[:4] == ["pointillist", "sample", "outline-to-tile", "--hint"]
+    model = pt.load("outline-to-tile")
+    hints = np.array([[hint.levels] for hint in model.generation_config.hints])
+    assert np.array_equal(arrays[0], pt.sample(model, len(hints), hint=hints, seed=5).array)
+    assert (tmp_path / "outline-to-tile.png").is_file()

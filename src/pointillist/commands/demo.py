@@ -36,13 +36,15 @@ DATA, STEPS = "uci-digits", 1200
 NETWORK: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
 TRAINING = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
 PAGE, RESULTS, _STAMP = "index.html", "results.json", "demo.json"
+_INTO = 6  # samples into an outline
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes whose first test image is analysed; the third has a report
 
 
 def prompted_models() -> list[Path]:
-    """List the folders of the pretrained models that name example prompts; the icons come first."""
+    """List the folders of the pretrained models that name example prompts; the icons come first, then outlines."""
     folders = [model.folder for model in list_pretrained() if GenerationConfig.read(model.folder).prompts]
-    return sorted(folders, key=lambda folder: folder.name != "icons")
+    first = {"icons": 0, "outline-to-tile": 1}
+    return sorted(folders, key=lambda folder: first.get(folder.name, len(first)))
 
 
 def written_files() -> list[str]:
@@ -182,6 +184,8 @@ def _draw_digits(out: Path, model: PixelModel, test: ImageDataset, seed: int) ->
 def _draw_prompts(folder: Path, out: Path, seed: int) -> str:
     """Sample the first example prompts of a pretrained model, in its styles; return the command that samples them."""
     config = GenerationConfig.read(folder)
+    if config.hints:
+        return _draw_hints(folder, config, out, seed)
     styles, prompts = config.labels[:4], config.prompts[: 8 if config.labels else 4]
     columns, count, styled = (prompts, 1, f" --label {','.join(styles)}") if styles else (["", "", "", ""], 4, "")
     labels = [style for style in styles for _ in prompts] or None
@@ -189,6 +193,15 @@ def _draw_prompts(folder: Path, out: Path, seed: int) -> str:
     samples = sample(load(folder), len(texts), label=labels, text=texts, seed=seed)
     save_png(named_grid(samples.array, styles or prompts, columns, columns=len(columns)), out / f"{folder.name}.png")
     return f'pointillist sample {folder.name} --text "{"; ".join(prompts)}"{styled} -n {count} --seed {seed}'
+
+
+def _draw_hints(folder: Path, config: GenerationConfig, out: Path, seed: int) -> str:
+    """Sample into the example outlines of a pretrained model; return the command that does so for one of them."""
+    hints = np.array([[hint.levels] for hint in config.hints for _ in range(_INTO)])
+    array = sample(load(folder), len(hints), hint=hints, seed=seed).array
+    names = [hint.name for hint in config.hints]
+    save_png(named_grid(array, names, [""] * _INTO, columns=_INTO), out / f"{folder.name}.png")
+    return f"pointillist sample {folder.name} --hint outline.png -n {_INTO} --seed {seed}"
 
 
 def _page(out: Path, results: dict[str, Any], commands: dict[str, str]) -> str:
