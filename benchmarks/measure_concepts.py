@@ -3,7 +3,7 @@
     python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
-    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --steps 2500 --prompts prompts.json
+    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
 on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
@@ -16,9 +16,9 @@ pixels. `--at-least N` judges all names with so many training images, in place o
 Samples use the model's own guidance and temperature, unless others are given. Steps of the classifiers were chosen on
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
 
-`--prompts` judges these names by the number of their training images, and other prompts for those with `FREQUENT` of
-them: plurals, two words in the other order, and the synonyms of `concepts.toml`. A name is recognised if it is among
-the first five guesses for `RECOGNISED` of its samples.
+`--prompts` judges these names with a linear discriminant, which takes seconds, by the number of their training images,
+and other prompts for those with `FREQUENT` of them: plurals, two words in the other order, and the synonyms of
+`concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 import pointillist as pt
-from image_classifier import top_classes, train_classifier
+from image_classifier import Discriminant, top_classes, train_classifier
 from pointillist.evaluation.memorization import nearest_training_match
 from pointillist.system import describe_machine, today
 from pointillist.visualization import image_grid, save_png
@@ -127,7 +127,7 @@ def measure_concepts(
 def train_classifiers(
     data: dict[str, np.ndarray], kind: str, names: Sequence[str], steps: int
 ) -> tuple[list[nn.Module], Int[Tensor, "n k"], Int[Tensor, " n"]]:
-    """Train a classifier of names for each fold of unseen sets.
+    """Train a classifier of names for each fold of unseen sets; without steps, a linear discriminant.
 
     Returns:
         the classifiers; its guesses for each real image of an unseen set, less the true class, so that 0 is right; and
@@ -139,7 +139,10 @@ def train_classifiers(
     classifiers, guesses, truths = [], [], []
     for sets in UNSEEN[kind]:
         new = torch.tensor(np.isin(data["set"][known], sets))
-        classifiers.append(train_classifier(x[~new], y[~new], classes=len(names), steps=steps))
+        if steps:
+            classifiers.append(train_classifier(x[~new], y[~new], classes=len(names), steps=steps))
+        else:
+            classifiers.append(Discriminant(x[~new], y[~new], classes=len(names)))
         guesses.append(top_classes(classifiers[-1], x[new]) - y[new, None])
         truths.append(y[new])
     return classifiers, torch.cat(guesses), torch.cat(truths)
@@ -172,7 +175,6 @@ def measure_prompts(
     kind: str,
     names: list[str],
     each: int,
-    steps: int,
     **sampling: Any,
 ) -> dict[str, Any]:
     """Judge samples of names by the number of their training images, and of other prompts for the frequent ones."""
@@ -181,13 +183,13 @@ def measure_prompts(
     forms |= other_prompts(kind, names, [name for name in names if counts[name] >= FREQUENT])
     prompts = [(form, *pair) for form, pairs in forms.items() for pair in pairs for _ in range(each)]
     samples = pt.sample(model, len(prompts), text=[prompt for _, prompt, _ in prompts], **sampling)
-    classifiers, real, real_truth = train_classifiers(data, kind, names, steps)
+    classifiers, real, real_truth = train_classifiers(data, kind, names, steps=0)
     index = {name: i for i, name in enumerate(names)}
     truth = torch.tensor([index[name] for *_, name in prompts])
     pixels = to_input(sample_pixels(model, samples.levels))
     ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
     count_of = torch.tensor([counts[name] for name in names])
-    result: dict[str, Any] = {"each": each, "steps": steps, "groups": {}}
+    result: dict[str, Any] = {"each": each, "groups": {}}
     of_form = np.array([form for form, *_ in prompts])
 
     def add(group: str, form: str, low: int, high: float = float("inf")) -> None:
@@ -289,7 +291,7 @@ def main() -> None:
         **sampling,
     }
     if options.prompts:
-        result |= measure_prompts(model, data, options.kind, concepts, options.each, steps, **sampling)
+        result |= measure_prompts(model, data, options.kind, concepts, options.each, **sampling)
         options.prompts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(result["groups"], indent=2))
         return

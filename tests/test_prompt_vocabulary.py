@@ -95,6 +95,8 @@ def test_names_in_any_form_are_not_named() -> None:
     """With an article, style words, capitals or another order; and nothing is said without a list."""
     assert describe_unmeasured_prompts(NAMES, ["a Key", "the heart, outline", "cart shopping", ""]) == []
     assert describe_unmeasured_prompts([], ["zxcv"]) == []
+    (sentence,) = describe_unmeasured_prompts(NAMES, ["keys"], missed=["keys"])
+    assert sentence.startswith("Samples seldom showed 'keys': ")
     (sentence,) = describe_unmeasured_prompts(NAMES, ["zxcv"])
     assert "the nearest are 'heart', " in sentence
 

@@ -49,11 +49,12 @@ CONCEPTS = """
 explains. The rest is on the card, with its command. All samples at once: [concepts](zoo/{name}-concepts.png).
 """
 PROMPTS = """
-What people type: {each} samples of each prompt, judged by a classifier of all {count} names with {least} or more
-training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and {synonyms}
-synonyms stand for names with 40 or more. `python benchmarks/measure_concepts.py {name} {name} {data} --at-least {least}
---steps {steps} --prompts {name}-prompts.json` ({when}, seed 0). `pointillist info {name} --prompts` lists the {shown}
-names that are among the first five guesses for three of four samples or more.
+What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
+more training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and
+{synonyms} synonyms stand for names with 40 or more. `python benchmarks/measure_concepts.py {name} {name} {data}
+--at-least {least} --each {each} --prompts {name}-prompts.json` ({when}, seed 0). `pointillist info {name} --prompts`
+lists the {shown} names that are among the first five guesses for three of four samples or more. Targets over real
+icons: 0.80 for names with 40 or more, 0.70 for plurals, 0.40 for synonyms; all are missed.
 
 | prompts | number | first guess right | over real icons | in the first five | real icons |
 |---|---|---|---|---|---|
@@ -263,7 +264,6 @@ def prompts(name: str) -> str:
         synonyms=groups["synonyms"]["prompts"],
         name=name,
         data=DATA[name],
-        steps=result["steps"],
         when=when(f"{name}-prompts.json"),
         shown=len(result["recognised"]),
     )

@@ -113,7 +113,7 @@ def describe_unseen_words(
 
 
 def describe_unmeasured_prompts(
-    names: Sequence[str], prompts: Sequence[str], vectors: EmbeddingCache | None = None
+    names: Sequence[str], prompts: Sequence[str], vectors: EmbeddingCache | None = None, missed: Sequence[str] = ()
 ) -> list[str]:
     """Write a sentence for each prompt that is none of the names that a model shows recognisably, with the nearest.
 
@@ -123,6 +123,7 @@ def describe_unmeasured_prompts(
         names: names that the model was measured to show, the most frequent first.
         prompts: prompts.
         vectors: as in `describe_unseen_words`.
+        missed: names that were measured, and that samples seldom showed: they are not misspellings.
 
     Example:
         describe_unmeasured_prompts(["heart", "key"], ["keys"])
@@ -134,12 +135,12 @@ def describe_unmeasured_prompts(
         subject = " ".join(word for word in split_words(prompt.partition(",")[0]) if word not in _ARTICLES)
         if not subject or not names or frozenset(subject.split()) in known:
             continue
-        nearest = _singular_or_misspelt(subject, names) or _nearest(vectors, subject, names)[1]
+        same = [] if subject in missed else _singular_or_misspelt(subject, names)
+        nearest = same or _nearest(vectors, subject, names)[1]
         verb = "nearest is" if len(nearest) == 1 else "nearest are"
         shown = ", ".join(map(repr, nearest))
-        result.append(
-            f"This model was not measured to show {subject!r}: of the names that it shows, the {verb} {shown}."
-        )
+        why = "Samples seldom showed" if subject in missed else "This model was not measured to show"
+        result.append(f"{why} {subject!r}: of the names that it shows, the {verb} {shown}.")
     return result
 
 

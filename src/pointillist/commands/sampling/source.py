@@ -114,9 +114,9 @@ def notes(model: GenerativeModel, sheet: SheetPlan, name: str) -> list[str]:
     """Name prompts that the model of this name does not show, or words of them that no caption of the training had."""
     prompts = list(dict.fromkeys(sheet.texts or ()))
     folder = resolve(name) or Path(name)
-    measured = MeasuredPrompts.read(folder).recognised if prompts else ()
-    if measured:
-        return describe_unmeasured_prompts(measured, prompts, model.prompt_vectors)
+    measured = MeasuredPrompts.read(folder) if prompts else MeasuredPrompts()
+    if measured.recognised:
+        return describe_unmeasured_prompts(measured.recognised, prompts, model.prompt_vectors, measured.missed)
     return describe_unseen_words(model.training_record, prompts, model.prompt_vectors)
 
 
