@@ -269,7 +269,7 @@ class MemoryUse:
     """Bytes of a computation on images, as a function of their number and size.
 
     ```python
-    MemoryUse(fixed=0, per_pixel=400).bytes(16, 28, 28)  # 5017600
+    MemoryUse(fixed=0.0, per_pixel=400.0).bytes(16, 28, 28)  # 5017600
     ```
 
     Attributes:

@@ -141,7 +141,7 @@ def check_batch_memory(needed: int, batch: int, height: int, width: int, device:
     Raises:
         EngineError: naming both numbers, and what would fit.
     """
-    use = MemoryUse(0, max(needed, 1) / (batch * height * width))
+    use = MemoryUse(0.0, max(needed, 1) / (batch * height * width))
     use.check("Sampling", (batch, height, width), device=device, error=EngineError)
 
 
