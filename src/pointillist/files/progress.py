@@ -61,7 +61,7 @@ class Bar:
         if self._alone:
             _busy.release()
 
-    def show(self, done: float) -> None:
+    def show(self, done: int | float) -> None:
         """Show that `done` of the total are finished."""
         self._done = done
         with self._guard:
