@@ -75,3 +75,26 @@ def test_the_notebook_shows_the_recipe(ising: ModuleType) -> None:
     for name in (*names, "log_mean_exp", "log_likelihood"):
         function = getattr(ising, name)
         assert inspect.getsource(getattr(function, "py_func", function)).strip() in text, name
+
+
+def test_the_notebook_has_the_measured_figures() -> None:
+    """Its table is that of `docs/evidence/known_answers.json`, and the exact values are those of the formula."""
+    measured = json.loads((ROOT / "docs" / "evidence" / "known_answers.json").read_text(encoding="utf-8"))
+    notebook = json.loads((ROOT / "docs" / "tutorial" / "known_answers.ipynb").read_text(encoding="utf-8"))
+    text = "".join(notebook["cells"][-1]["source"])
+    for side, run in measured.items():
+        assert f"{run['effective_sample_size']:.3f} of {run['samples']:,} on {side}x{side}" in text
+        for name in ("free energy", "energy", "specific heat", "magnetisation"):
+            row = next(line for line in text.splitlines() if line.startswith(f"| {side}x{side} | {name} |"))
+            assert f"{run[name]['estimate']:+.6f} | {run[name]['error']:.6f} |" in row
+            assert f"{run[name].get('kaufman', run[name].get('wolff')):+.6f}" in row
+
+
+def test_the_measured_figures_stand_beside_the_formula(ising: ModuleType) -> None:
+    """The values in the file are Kaufman's, and the free energy is inside its interval."""
+    measured = json.loads((ROOT / "docs" / "evidence" / "known_answers.json").read_text(encoding="utf-8"))
+    for side, run in measured.items():
+        for name, value in ising.kaufman(int(side)).items():
+            assert run[name]["kaufman"] == pytest.approx(value, rel=DOUBLE)
+        low, high = run["free energy"]["interval_95"]
+        assert low < run["free energy"]["kaufman"] < high
