@@ -28,6 +28,7 @@ GUIDES = [
     "map-files.md",
     "detect.md",
     "maps.md",
+    "worlds.md",
     "larger_images.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),

@@ -1,0 +1,145 @@
+"""Measure worlds: bits at seams and inside, rules, order of visits, speed, memory.
+
+    python benchmarks/measure_worlds.py dungeons --chunks 400 --ruled 64
+
+Bits are those of windows of 32x32 under the model with nothing known, at the rows and columns next to the middle of the
+window: of windows that have a seam there, and of windows whose middle is that of a chunk. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pointillist as pt
+from pointillist.engine.constraints.flood_fill import flood_fill
+from pointillist.rules.adjacency import pairs_from_record
+from pointillist.sampling.worlds import World
+
+SIDE = 32
+RULES = {
+    "adjacency": "observed",
+    "counts": [{"levels": ["monster"], "at_most": 4}],
+    "connected": [
+        {"levels": ["floor", "door", "locked door", "key", "stairs up", "stairs down", "grass", "chest", "monster"]}
+    ],
+}
+
+
+def seams(world: World, chunks: int) -> dict[str, float]:
+    """Compare bits a tile at seams and inside, of as many windows each as there are chunks."""
+    side = round(chunks**0.5)
+    tiles = world.tiles(0, 0, (side + 1) * SIDE, (side + 1) * SIDE).astype(np.int64)
+    integers = world.model.integer_model
+    inputs = integers.inputs(1, (SIDE, SIDE), integers.order(), world.label)
+    middle = np.zeros((SIDE, SIDE), bool)
+    middle[SIDE // 2 - 1 : SIDE // 2 + 1] = middle[:, SIDE // 2 - 1 : SIDE // 2 + 1] = True
+    bits: dict[str, float] = {}
+    for name, offset in (("seams", SIDE // 2), ("inside", 0)):
+        part = tiles[offset : offset + side * SIDE, offset : offset + side * SIDE]
+        windows = part.reshape(side, SIDE, side, SIDE).swapaxes(1, 2).reshape(-1, 1, SIDE, SIDE)
+        nats = np.concatenate([integers.log_prob_map(window[None], inputs)[:, 0] for window in windows])
+        values = -nats[:, middle].mean(1) / np.log(2)
+        bits[name], bits[f"{name}_error"] = float(values.mean()), float(values.std() / len(values) ** 0.5)
+    return {**bits, "ratio": bits["seams"] / bits["inside"]}
+
+
+def orders_of_visits(model: str, orders: int) -> dict[str, Any]:
+    """Visit 64 chunks in random orders, and in another process."""
+    visits = [(x, y) for y in range(-4, 4) for x in range(-4, 4)]
+    first = World(model, 7, remembered=400)
+    expected = {chunk: first.chunk(*chunk).tobytes() for chunk in visits}
+    differing = 0
+    for number in range(orders):
+        world = World(model, 7, remembered=400)
+        for chunk in np.random.default_rng(number).permutation(visits).tolist():
+            differing += world.chunk(*chunk).tobytes() != expected[tuple(chunk)]
+    code = (
+        "import hashlib; from pointillist.sampling.worlds import World; "
+        f"print(hashlib.sha256(World({model!r}, 7, remembered=400).tiles(-128, -128, 256, 256).tobytes()).hexdigest())"
+    )
+    due = hashlib.sha256(first.tiles(-128, -128, 256, 256).tobytes()).hexdigest()
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return {"orders": orders, "differing_chunks": differing, "another_process": other == due}
+
+
+def ruled(model: str, chunks: int) -> dict[str, Any]:
+    """Draw chunks by rules, and count violations and chunks that cannot be reached."""
+    side = max(2, round(chunks**0.5))
+    world = World(model, 7, RULES, remembered=6 * (side + 8))
+    started = time.perf_counter()
+    tiles = world.tiles(0, 0, side * SIDE, side * SIDE)
+    seconds = time.perf_counter() - started
+    pairs = pairs_from_record(world.model.training_record["adjacency"], world.model.image.levels)
+    violations = int((~pairs[0][tiles[:, :-1], tiles[:, 1:]]).sum() + (~pairs[1][tiles[:-1], tiles[1:]]).sum())
+    names = list(world.model.image.level_names or ())
+    walkable = np.isin(tiles, [names.index(level) for level in RULES["connected"][0]["levels"]])  # type: ignore[index]
+    best = np.zeros((side, side), bool)
+    for start in np.argwhere(walkable[:SIDE, :SIDE])[::20]:
+        reached = np.zeros(walkable.size, np.uint8)
+        reached[start[0] * walkable.shape[1] + start[1]] = 1
+        flood_fill(walkable.reshape(-1).astype(np.uint8), reached, np.empty(walkable.size, np.int64), walkable.shape[1])
+        blocks = reached.reshape(side, SIDE, side, SIDE).any((1, 3))
+        best = blocks if blocks.sum() > best.sum() else best
+    return {
+        "chunks": side * side,
+        "violations": violations,
+        "chunks_not_reached": int((~best).sum()),
+        "tiles_a_second": tiles.size / seconds,
+    }
+
+
+def memory(model: str, sizes: tuple[str, ...]) -> dict[str, float]:
+    """Measure the peak memory of the command that writes so many chunks, in MB."""
+    result = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "world.csv"
+            code = (
+                "from pathlib import Path; from pointillist.commands.sampling import world; "
+                "from pointillist.commands.sampling.settings import WorldSettings; "
+                f"world.world(WorldSettings(model={model!r}, out={str(out)!r}, size={size!r}, seed=7)); "
+                "text = Path('/proc/self/status').read_text(); print(int(text.split('VmHWM:')[1].split()[0]) / 1024)"
+            )
+            run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+            result[size] = float(run.stdout.split()[-1])
+    return result
+
+
+def main() -> None:
+    """Run the command above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--chunks", type=int, default=400)
+    parser.add_argument("--ruled", type=int, default=64)
+    parser.add_argument("--orders", type=int, default=100)
+    parser.add_argument("--sizes", nargs="*", default=["1x1", "100x100"])
+    options = parser.parse_args()
+    world = pt.World(options.model, 7, remembered=10_000)
+    started = time.perf_counter()
+    side = round(options.chunks**0.5)
+    world.tiles(0, 0, side * SIDE, side * SIDE)
+    seconds = time.perf_counter() - started
+    result: dict[str, Any] = {"tiles_a_second": (side * SIDE) ** 2 / seconds}
+    for name, measured in (
+        ("seams", lambda: seams(world, options.chunks)),
+        ("orders", lambda: orders_of_visits(options.model, options.orders)),
+        ("rules", lambda: ruled(options.model, options.ruled)),
+        ("memory_mb", lambda: memory(options.model, tuple(options.sizes))),
+    ):
+        result[name] = measured()
+        print(json.dumps({name: result[name]}), file=sys.stderr, flush=True)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()
