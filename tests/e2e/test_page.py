@@ -114,7 +114,7 @@ def test_it_fits_a_phone_in_light_and_dark(browser: Browser, studio: Server, sch
     with opened(browser, studio.url, viewport={"width": 390, "height": 844}, color_scheme=scheme) as page:
         paint(page, count=9)
         assert page.evaluate("() => document.scrollingElement.scrollWidth") == 390
-        paint(page)
+        paint(page, seed=4)
         page.mouse.click(*point(page, 2, 2))
         expect(page.get_by_role("button", name="Repaint from here")).to_be_visible()
         expect(page.get_by_role("group", name="Label")).to_be_hidden()

@@ -41,7 +41,7 @@ function rulesField(request, switches) {
 /** @param {State} state @param {string[]} prompts that suit the model @param {() => void} paint */
 function textField(state, prompts, paint) {
   const { request } = state;
-  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", list: "known-prompts", oninput: () => (request.text = input.value) });
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => (request.text = input.value) });
   const field = html("label", { className: "stacked" }, "Text", input);
   const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
   const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
