@@ -89,6 +89,11 @@ def grid(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def gallery(page: Page) -> None:
+    paint(page, seed=5, count=2)
+    page.get_by_role("button", name="Gallery", exact=True).click()
+
+
 def tour(page: Page) -> None:
     page.get_by_role("button", name="Tour").click()
 
@@ -118,7 +123,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return out / command.PAGE
 
 
-STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, tour, keys, menu, named]
+STATES = [painted, surprise, normal, held, several, drawing, filled, hint, grid, tour, keys, menu, named, gallery]
 
 
 def test_nothing_to_mend_at_first(page: Page) -> None:
