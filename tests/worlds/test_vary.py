@@ -59,7 +59,7 @@ def test_rules_hold_in_every_variation(model: Path, image: torch.Tensor) -> None
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"share": 0}, r"`share` \(=0\)"),
+        ({"share": 0.0}, r"`share` \(=0.0\)"),
         ({"pattern": "waves"}, r"`pattern` \(='waves'\)"),
         ({"keep": np.ones((SIDE, SIDE), bool)}, r"`keep` .* leaves no pixel"),
     ],

@@ -126,7 +126,7 @@ class KnownFeatures(PortableEncoder):
         return bool(self.image.channels * rows * columns * (self.image.levels + 1) * width <= MAX_TABLE)
 
     @cached_property
-    def _tables(self) -> Int[np.ndarray, "c taps k+1 d"]:
+    def _tables(self) -> Int[np.ndarray, "c taps rows d"]:
         """Tables of what each level adds to the first convolution at each place of the kernel; unknown pixels add 0."""
         channels, levels, weight = self.image.channels, self.image.levels, self.weights["first.weight"].astype(float)
         taps = np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)  # [taps, d, inputs]
