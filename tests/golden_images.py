@@ -86,6 +86,7 @@ CASES = {
     "digits-guided": Case("digits", label=(5,), guidance=2.0, temperature=0.9, top_p=0.95),
     "dungeons": Case("dungeons"),
     "dungeons-narrow": Case("dungeons", size=(9, 7), count=3),
+    "dungeons-guided": Case("dungeons", label=(0,), guidance=2.0, temperature=0.9),
     "emoji-text": Case("emoji", text=("red heart",), label=(1,)),
     "emoji-guided": Case("emoji", text=("green apple",), guidance=2.0, temperature=0.9),
     "icons": Case("icons"),

@@ -31,7 +31,7 @@ TASKS = {
     "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
     "Sample": ("sample", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
-    "Complete": ("inpaint", "Completions"),
+    "Complete": ("inpaint", "Completions", "vary", "Variations"),
     "Measure and explain": ("evaluate", "Evaluation", "explain", "Explanation", "receptive_field", "ReceptiveField"),
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
     "Compress": ("compress", "decompress", "Archive"),

@@ -113,7 +113,7 @@ def test_examples_are_written() -> None:
     for name, side in (("tile", 32), ("photo", 64)):
         assert pt.load_data(f"{name}.png").get("all").spec.shape[1:] == (side, side)
     assert len(pt.load_data("digits").get("all")) == 200
-    assert pt.sample(pt.load("dungeons"), 1, size=(9, 12), rules="rules.toml", seed=3).rule_acceptance > 0
+    assert pt.sample(pt.load("dungeons"), 1, size=(16, 24), rules="rules.toml", seed=1).rule_acceptance > 0
     assert "--force" in fails("example", "tile")
     assert "already there" in fails("example", "digits")
     run("example", "tile", "other/mine.png")

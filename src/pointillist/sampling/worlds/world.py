@@ -221,6 +221,6 @@ def open_world_model(model: Any) -> PortableModel:
     if OBSERVED not in parts or parts[OBSERVED].encoder is None:
         raise ConfigError(
             "`model` cannot draw worlds: it was not trained to complete images, or its integer program cannot encode "
-            "known pixels. Train it with `--completion`, and make its program with `pointillist quantize --integer`."
+            "known pixels. Train it with `known` as a condition, and make its integer program."
         )
     return portable

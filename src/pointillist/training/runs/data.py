@@ -92,7 +92,7 @@ def resolve_index(images: ImageDataset, index: int | None) -> int:
     """
     count = len(images)
     if index is None and count > 1:
-        raise ConfigError(f"{images.name} has {count:,} images: choose one with `--index`, 0 to {count - 1}.")
+        raise ConfigError(f"{images.name} has {count:,} images: set `index`, 0 to {count - 1}.")
     if index is not None and index >= count:
-        raise ConfigError(f"`--index` (={index}) must lie in 0 to {count - 1}: {images.name} has {count:,} images.")
+        raise ConfigError(f"`index` (={index}) must lie in 0 to {count - 1}: {images.name} has {count:,} images.")
     return index or 0
