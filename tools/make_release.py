@@ -3,6 +3,9 @@
 The sdist and the wheel are built and checked by twine, their contents are listed with their sizes, and the wheel is
 installed with its dependencies into a new environment. There the integer programs must run by the library in C that is
 part of the wheel, the examples of the README run in an empty folder, and the smoke tests run from another folder.
+
+    python tools/make_release.py --python python3.13             # the newest torch, numpy, numba, Pillow and others
+    python tools/make_release.py --python python3.11 --oldest    # the oldest that `pyproject.toml` allows, by uv
 """
 
 from __future__ import annotations
@@ -31,11 +34,15 @@ NEEDED = (
     *("licenses/LICENSE", "licenses/src/pointillist/data/builtin/LICENSE-uci-digits.md"),
 )
 LIBRARY = """
-import pathlib, pointillist as pt
+import pathlib, sys
+from importlib.metadata import version
+import pointillist as pt
 from pointillist.engine.c.library import available_levels
 assert available_levels(), "the library in C is missing"
 samples = pt.sample("digits", 1, label=3, seed=0)
 assert samples.engine == "integer", samples.engine
+names = ("torch", "numpy", "numba", "Pillow")
+print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in names))
 print("installed in", pathlib.Path(pt.__file__).parent.name, "version", pt.__version__, "kernels", *available_levels())
 """
 
@@ -88,13 +95,18 @@ def examples() -> list[str]:
     return [line for line in lines if line.startswith("pointillist ")]
 
 
-def install(wheel: Path, folder: Path, python: str) -> Path:
+def install(wheel: Path, folder: Path, python: str, *, oldest: bool) -> Path:
     """Install a wheel with its dependencies and what the tests need, and return the folder of the commands."""
     if not folder.exists():
         run([python, "-m", "venv", folder])
     commands = folder / ("Scripts" if os.name == "nt" else "bin")
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    tests = [name for name in wanted["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    tests = [name for name in extras["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
+    if oldest:  # dependencies are named, as those of a wheel are not direct ones
+        names = [*project["dependencies"], *extras["anomaly"], *tests]
+        uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--resolution", "lowest-direct"]
+        run([*uv, "--python", commands / "python", *names])
     pip: list[str | Path] = [commands / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     run([*pip, f"{wheel}[anomaly]", *tests])  # an example of the README needs this extra
     run([*pip, "--no-deps", "--force-reinstall", wheel])
@@ -115,7 +127,7 @@ def try_out(commands: Path, folder: Path) -> None:
     shutil.copy(ROOT / "pyproject.toml", elsewhere)
     tests = [f"tests/{name}.py" for name in SMOKE]
     out = run([commands / "python", "-m", "pytest", "-q", "-o", "addopts=", "-m", "not slow", *tests], elsewhere)
-    print(out.strip().splitlines()[-1])
+    print(next(line for line in reversed(out.splitlines()) if "passed" in line))
 
 
 def main() -> None:
@@ -123,6 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only-build", action="store_true", help="do not install the wheel")
     parser.add_argument("--python", default=sys.executable, help="Python of the new environment")
+    parser.add_argument("--oldest", action="store_true", help="install the oldest dependencies that are allowed")
     parser.add_argument("--environment", type=Path, help="environment to use again, instead of a new one")
     options = parser.parse_args()
     wheel = build()
@@ -130,7 +143,7 @@ def main() -> None:
     if not options.only_build:
         with tempfile.TemporaryDirectory() as folder:
             environment = options.environment or Path(folder) / "venv"
-            try_out(install(wheel, environment, options.python), Path(folder))
+            try_out(install(wheel, environment, options.python, oldest=options.oldest), Path(folder))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Nothing heavy is imported here or at the top of a command's file, so that `--hel
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -154,6 +155,10 @@ def _options(
     """Generative models that paint an image one pixel at a time, with exact likelihood."""
 
 
+_ALLOCATIONS = 10_000  # between two collections: most objects of a command are those of its imports, which stay
+
+
 def main() -> None:
     """Run the `pointillist` script."""
+    gc.set_threshold(_ALLOCATIONS)
     app(prog_name="pointillist")

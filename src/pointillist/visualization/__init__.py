@@ -1,12 +1,33 @@
 """Visualise images: grids, animations of sampling, heat maps with a scale, and charts."""
 
-from pointillist.visualization.animation import MAX_FRAME_PIXELS, animate, gif_bytes
-from pointillist.visualization.chart import Axes, Chart
-from pointillist.visualization.heatmap import heat_map
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pointillist.files.lazy import lazy_names
 from pointillist.visualization.image_grid import image_grid
 from pointillist.visualization.named_grid import named_grid
 from pointillist.visualization.pixels import diverging_colors, png_bytes, save_png, sequential_colors
-from pointillist.visualization.receptive_field import plot_receptive_field
+
+if TYPE_CHECKING:
+    from pointillist.visualization.animation import MAX_FRAME_PIXELS, animate, gif_bytes
+    from pointillist.visualization.chart import Axes, Chart
+    from pointillist.visualization.heatmap import heat_map
+    from pointillist.visualization.receptive_field import plot_receptive_field
+
+_MODULES = {
+    "animation": (
+        "MAX_FRAME_PIXELS",
+        "animate",
+        "gif_bytes",
+    ),
+    "chart": (
+        "Axes",
+        "Chart",
+    ),
+    "heatmap": ("heat_map",),
+    "receptive_field": ("plot_receptive_field",),
+}
 
 __all__ = [
     "MAX_FRAME_PIXELS",
@@ -23,3 +44,5 @@ __all__ = [
     "save_png",
     "sequential_colors",
 ]
+
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
-from pointillist.commands.sampling.atlas import write_atlas
 from pointillist.commands.sampling.maps import write_map
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
@@ -96,6 +95,8 @@ def _write(
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
+            from pointillist.commands.sampling.atlas import write_atlas
+
             write_atlas(path, parts, classes, sheet.columns)
         elif kind in MAP_KINDS:
             write_map(path, parts, kind, settings.force)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
 import numpy as np
 from jaxtyping import Int
@@ -142,6 +141,8 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
 
 
 def _element(head: str, **attributes: object) -> str:
+    from xml.sax.saxutils import quoteattr  # waits for the network modules of Python
+
     return head + "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
 
 
