@@ -51,7 +51,7 @@ def test_sampling_imports_what_it_uses(tmp_path: Path) -> None:
     """No training framework, no compiler of torch, no client of the hub."""
     done = without(_UNUSED, "sample digits -n 1 --label 3 --seed 0 --engine numpy --size 28", folder=tmp_path)
     assert done.returncode == 0, done.stderr
-    unused = f"{_UNUSED},torch,numba,urllib.request,pointillist.visualization.chart"
+    unused = f"{_UNUSED},torch,urllib.request,pointillist.visualization.chart"
     done = without(unused, "sample digits -n 1 --label 3 --seed 0", folder=tmp_path)
     assert done.returncode == 0, done.stderr
 

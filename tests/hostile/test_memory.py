@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist import system
+from pointillist.analysis import ImageQuery, counterfactual
 from pointillist.cli import app
+from pointillist.completion.canvas import extend, make_seamless
 from pointillist.compression.files import open_inputs
 from pointillist.images import ImageSpec, dequantise, quantise
 from pointillist.system import measure_peak_memory
@@ -110,3 +112,19 @@ def test_a_picture_of_a_map_that_no_viewer_opens(size: str, words: str, monkeypa
     else:
         with pytest.raises(pytest.fail.Exception):
             CliRunner().invoke(app, [str(word) for word in command], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("n", [10**9, 10**18])
+def test_images_that_are_held_at_once(n: int) -> None:
+    """Completions and continuations are returned whole; samples of a command are written batch by batch."""
+    model = pt.load("digits")
+    x, known = torch.zeros(1, 28, 28, dtype=torch.long), np.zeros((28, 28), bool)
+    query = ImageQuery.of(model, x)
+    for call in (
+        lambda: pt.inpaint(model, x, known, n=n),
+        lambda: make_seamless(model, x, "x", n=n),
+        lambda: extend(model, x, (40, 40), n=n),
+        lambda: counterfactual(query, {(3, 3, 0): 1}, n=n),
+    ):
+        with pytest.raises(pt.DataError, match=f"{n:,} images at once would take .* ask for fewer"):
+            call()

@@ -21,6 +21,7 @@ from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import resolve_engine
 from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniforms import check_count
 from pointillist.visualization import heat_map, image_grid, png_bytes
 
 SitePosition = tuple[int, int] | tuple[int, int, int]  # row, column and, where there are several, channel
@@ -176,6 +177,7 @@ def _continuations(
     """Sample the rest of an image `n` times."""
     if n <= 0:
         return None
+    check_count(n, query.shape)
     engine = query.engine if engine == "auto" else engine
     engine = resolve_engine(query.model, engine, (query.shape[1], query.shape[2]))
     task = CompletionTask(

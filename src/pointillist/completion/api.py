@@ -89,8 +89,9 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
     model = as_model(model)
-    check_count(n)
-    x = one_image(model, image).cpu().expand(n, -1, -1, -1)
+    x = one_image(model, image).cpu()
+    check_count(n, x.shape[1:])
+    x = x.expand(n, -1, -1, -1)
     return complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
 
 

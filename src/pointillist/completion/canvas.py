@@ -115,10 +115,10 @@ def extend(
     Example:
         extend(pt.load("tiles"), "grass.png", (64, 64), at=(16, 16), n=2, seed=0).images[0]
     """
-    check_count(n)
     x = one_image(model, image)[0].cpu()
     height, width = x.shape[1:]
     (rows, columns), (top, left) = size, at
+    check_count(n, (len(x), rows, columns))
     if min(at) < 0 or top + height > rows or left + width > columns:
         raise ConfigError(
             f"`at` (={top},{left}) puts an image of {height}x{width} beyond a canvas of {rows}x{columns}: choose a "
@@ -193,7 +193,7 @@ def make_seamless(
     """
     _reject_rules(settings, "makes an image tile in bands")
     check_sides(sides)
-    check_count(n)
+    check_count(n, model.image.shape)
     many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
     x = model.check(image).cpu() if many else one_image(model, image).cpu().expand(n, -1, -1, -1)
     height, width = x.shape[2:]

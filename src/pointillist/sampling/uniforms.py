@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
@@ -12,19 +13,28 @@ import numpy as np
 from jaxtyping import Float
 
 from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.system import check_memory
 
 MAX_SEED = 2**53
+_HELD_BYTES = 16  # of a sub-pixel: its level and its uniform
 _SEEDS = 2**31  # so many seeds are drawn from
 
 
-def check_count(n: int) -> None:
-    """Reject a number of images below 1.
+def check_count(n: int, shape: Sequence[int] | None = None) -> None:
+    """Reject a number of images below 1, and more than fit in memory where they are held at once.
+
+    Args:
+        n: the number.
+        shape: `(c, h, w)` of the images that are held; None where they are sampled batch by batch.
 
     Raises:
         ConfigError: naming the number.
+        DataError: if there is too little memory.
     """
     if not isinstance(n, (int, np.integer)) or n < 1:
         raise ConfigError(f"`n` (={quote(n)}) must be a whole number, at least 1.")
+    if shape is not None:
+        check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
 
 def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:

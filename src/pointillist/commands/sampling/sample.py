@@ -134,11 +134,13 @@ def report(
     }
     spread = f", {bits.min():.4f} to {bits.max():.4f}" if len(bits) > 1 else ""
     count = counted(len(bits), "image")
-    lines = [f"sampled    {count} in {seconds:.1f} s, engine {config.engine}, order {config.order}"]
+    order = "" if config.order == plan.model.order().name else f", order {config.order}"
+    lines = [f"sampled    {count} in {seconds:.1f} s{order}"]
     if totals.passes:
         lines.append(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
     mean = "none" if math.isnan(bits.mean()) else f"{bits.mean():.4f}{spread}"
-    lines.append(f"bits/dim   {mean} ({measure})")
+    integer = config.engine == "integer"
+    lines.append(f"bits/dim   {mean} ({'lower is more probable' if integer else measure})")
     if totals.saved is not None:
         saved = totals.saved
         within = f" ({saved.min():.1f} to {saved.max():.1f})" if len(saved) > 1 else ""
@@ -148,6 +150,7 @@ def report(
     changed = [f"{name.replace('_', '-')} {value:g}" for name, value in tuned.items() if value != 1]
     if changed:
         lines.append(f"settings   {', '.join(changed)}")
-    lines += [f"seed       {plan.uniforms.seed}", f"written    {path}"]
+    where = "on every computer (integer program)" if integer else "on this hardware, with the same libraries"
+    lines += [f"seed       {plan.uniforms.seed}: gives the same images {where}", f"written    {path}"]
     lines += [] if animate is None else [f"           {animate}"]
     return Report(facts, text="\n".join(lines))
