@@ -17,8 +17,6 @@ from pointillist.errors import EngineError
 from pointillist.system import MemoryUse
 
 if TYPE_CHECKING:
-    import torch
-
     from pointillist.engine.constraints.masks import LevelMask
 
 
@@ -135,8 +133,8 @@ def _condition(
     return np.ascontiguousarray(np.broadcast_to(sites, (size[0], *sites.shape[1:])), dtype=dtype)
 
 
-def check_batch_memory(needed: int, batch: int, height: int, width: int, device: torch.device | None = None) -> None:
-    """Check that the bytes that an engine needs for a batch are free, on a device or in the memory of the process.
+def check_batch_memory(needed: int, batch: int, height: int, width: int, device: Any = None) -> None:
+    """Check that the bytes of a batch are free, on a torch device or in the memory of the process.
 
     Raises:
         EngineError: naming both numbers, and what would fit.
