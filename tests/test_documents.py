@@ -60,6 +60,18 @@ def test_the_readme_is_short() -> None:
     assert text.count("![") >= 3
 
 
+def test_the_site_lists_every_page_once() -> None:
+    """Each entry of the front page is a page, and each how-to, reference, explanation and figure is an entry."""
+    text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    trees = re.findall(r"```\{toctree\}\n(.*?)```", text, re.S)
+    entries = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    folders = ("how-to", "reference", "explanation", "evidence")
+    pages = {path.relative_to(ROOT / "docs").with_suffix("").as_posix() for path in (ROOT / "docs").glob("*/*.md")}
+    assert len(entries) == len(set(entries))
+    assert set(entries) - {"tutorial/inside"} <= pages
+    assert {page for page in pages if page.startswith(folders)} <= set(entries)
+
+
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 RESULTS = {"static binarised MNIST": "results", "`icons`": "zoo", "8x8 digits": "results", "sampling": "speed"}
 """The page of `docs/evidence` on which a row of the README's table of results stands."""
