@@ -95,6 +95,8 @@ export class PixelPanel {
       this.charts = details.image.channel_names.map((_, c) => new Chart(details.image, c, (level) => this.#choose(c, level)));
       this.channels.replaceChildren(...this.charts.map((chart, c) => this.#channel(details.image, c, chart)));
     }
+    const focused = focusedElement(this.el);
+    if (!info?.channels && !this.channels.hidden && focused && this.channels.contains(focused)) returnFocus(this.el);
     this.channels.hidden = !info?.channels;
     info?.channels?.forEach((sub, c) => {
       const chosen = this.state.heldPixel?.choice[c] ?? null;
