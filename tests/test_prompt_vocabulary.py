@@ -9,7 +9,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.errors import CheckpointError
-from pointillist.model.folder.prompts import PROMPTS, MeasuredPrompts
+from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
 from pointillist.model.vocabulary import (
     CAPTIONS,
     Vocabulary,

@@ -23,7 +23,7 @@ from pointillist.data.palette import read_palette
 from pointillist.data.readers.standard import read_idx
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS
 from pointillist.files.settings_tree import read_toml
-from pointillist.model.folder.prompts import MeasuredPrompts
+from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.rules.config import parse_rules

@@ -84,7 +84,7 @@ def _program(settings: InfoSettings) -> Report:
 
 def _prompts(settings: InfoSettings) -> Report:
     """List the measured prompts of a model."""
-    from pointillist.model.folder.prompts import MeasuredPrompts
+    from pointillist.model.folder.generation import MeasuredPrompts
     from pointillist.zoo import resolve
 
     measured = MeasuredPrompts.read(resolve(settings.name) or Path(settings.name))

@@ -13,7 +13,7 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
-from pointillist.model.folder.prompts import MeasuredPrompts
+from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow

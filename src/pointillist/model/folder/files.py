@@ -25,8 +25,7 @@ from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
-from pointillist.model.folder.generation import GENERATION, GenerationConfig
-from pointillist.model.folder.prompts import PROMPTS
+from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
 from pointillist.zoo import list_pretrained, resolve
 

@@ -1,4 +1,4 @@
-"""Sampling settings that suit a model, in a file of its folder; read without torch."""
+"""Sampling settings that suit a model, and prompts that it was measured to show: files of its folder. No torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pointillist.distributions.transform import Transform
@@ -16,6 +16,8 @@ from pointillist.files.reading import read_json
 
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
+PROMPTS = "prompts.json"
+MAX_PROMPT_BYTES = 262_144
 
 _DIGITS = str.maketrans(".#", "01")
 
@@ -111,3 +113,41 @@ class GenerationConfig(Transform):
     def dumps(self) -> str:
         """Return the text of the file; empty for the defaults, which need none."""
         return json.dumps(self.changed, indent=2) + "\n" if self.changed else ""
+
+
+class MeasuredPrompts(BaseModel):
+    """Names that samples of a model were recognised by, and how that was measured.
+
+    ```python
+    MeasuredPrompts.read(resolve("icons")).recognised[:3]
+    ```
+
+    Attributes:
+        measured: command and criterion, in a sentence.
+        recognised: names that samples show, the most frequent in training first.
+        missed: names that were measured too, and whose samples do not show them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    measured: str = Field("", max_length=2000)
+    recognised: tuple[Example, ...] = Field((), max_length=5000)
+    missed: tuple[Example, ...] = Field((), max_length=5000)
+
+    @classmethod
+    def read(cls, folder: Path) -> MeasuredPrompts:
+        """Read the file of a model folder; empty where there is none.
+
+        Raises:
+            CheckpointError: if it is too large, not JSON, or not lists of names.
+        """
+        path = folder / PROMPTS
+        if not path.is_file():
+            return cls()
+        if path.stat().st_size > MAX_PROMPT_BYTES:
+            raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_PROMPT_BYTES:,}.")
+        result = read_json(path, "copy it again, or delete it", CheckpointError)
+        try:
+            return cls.model_validate(result)
+        except ValidationError as error:
+            raise CheckpointError(f"{path}: {format_validation_error(error, 'an entry')}") from error
