@@ -63,13 +63,21 @@ def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> 
     return path.read_text(encoding=encoding)
 
 
-def read_json(path: Path, remedy: str, error: Error = DataError) -> Any:
+def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int | None = None) -> Any:
     """Read a JSON file; see `read_text` and `parse_json`.
 
+    Args:
+        path: the file.
+        remedy: advice at the end of a message.
+        error: kind of error to raise.
+        max_bytes: the largest size that is read; None for any.
+
     Raises:
-        PointillistError: of the kind `error`, if it cannot be read or is not valid.
+        PointillistError: of the kind `error`, if it is too large, cannot be read, or is not valid.
     """
     try:
+        if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
+            raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
         text = read_text(path, error=error)
     except (OSError, UnicodeDecodeError) as cause:
         raise error(f"{path} cannot be read as UTF-8 text ({cause}): {remedy}.") from cause

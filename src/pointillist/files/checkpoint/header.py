@@ -74,9 +74,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"{folder} is a file: give the model folder that contains {WEIGHTS} and {CONFIG}.")
     if not path.is_file():
         raise CheckpointError(f"{folder} contains no {CONFIG}: give a folder written by `pointillist train --out`.")
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_CONFIG_BYTES:,}.")
-    config = read_json(path, "the folder is damaged; copy it again", CheckpointError)
+    config = read_json(path, "the folder is damaged; copy it again", CheckpointError, MAX_CONFIG_BYTES)
     if not isinstance(config, dict) or config.pop("format", None) != "pointillist":
         raise CheckpointError(f'{path} is not a Pointillist model: its "format" must be "pointillist".')
     version = config.pop("format_version", None)

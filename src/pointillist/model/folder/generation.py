@@ -100,9 +100,7 @@ class GenerationConfig(Transform):
         path = folder / GENERATION
         if not path.is_file():
             return cls()
-        if path.stat().st_size > MAX_BYTES:
-            raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
-        result = read_json(path, "copy it again, or delete it", CheckpointError)
+        result = read_json(path, "copy it again, or delete it", CheckpointError, MAX_BYTES)
         try:
             return TypeAdapter(cls).validate_python(result)
         except ConfigError as error:
@@ -144,9 +142,7 @@ class MeasuredPrompts(BaseModel):
         path = folder / PROMPTS
         if not path.is_file():
             return cls()
-        if path.stat().st_size > MAX_PROMPT_BYTES:
-            raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_PROMPT_BYTES:,}.")
-        result = read_json(path, "copy it again, or delete it", CheckpointError)
+        result = read_json(path, "copy it again, or delete it", CheckpointError, MAX_PROMPT_BYTES)
         try:
             return cls.model_validate(result)
         except ValidationError as error:

@@ -124,9 +124,7 @@ def _compare_weights(folder: Path, checksum: Any) -> None:
 
 def _read_document(folder: Path) -> dict[str, Any]:
     path = folder / PROGRAM
-    if path.stat().st_size > MAX_BYTES:
-        raise CheckpointError(f"{path} has {path.stat().st_size:,} bytes, over the limit of {MAX_BYTES:,}.")
-    document = read_json(path, "copy or make it again", CheckpointError)
+    document = read_json(path, "copy or make it again", CheckpointError, MAX_BYTES)
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise CheckpointError(f'{path} is not an integer program: its "format" must be "{FORMAT}".')
     version = document.get("format_version")
