@@ -109,23 +109,24 @@ def test_notebook(tmp_path: Path) -> None:
         assert old == pytest.approx(new, abs=PRINTED), f"run `python tools/make_notebooks.py`: {words}"
 
 
+def run_checked(name: str, checks: int, folder: Path) -> None:
+    """Run a notebook as it stands, in a folder; at least so many of its cells check what its text says."""
+    notebook = json.loads((TUTORIALS / name).read_text(encoding="utf-8"))
+    assert sum("assert" in "".join(cell["source"]) for cell in notebook["cells"]) >= checks
+    script("make_notebooks").run(notebook, folder)
+
+
 @pytest.mark.slow
 def test_notebook_of_odd_images(tmp_path: Path) -> None:
     """As it stands: its cells check what its text says, and the detector is stored."""
-    make = script("make_notebooks")
-    notebook = json.loads((TUTORIALS / "odd_images.ipynb").read_text(encoding="utf-8"))
-    assert sum("assert" in "".join(cell["source"]) for cell in notebook["cells"]) >= 2
-    make.run(notebook, tmp_path)
+    run_checked("odd_images.ipynb", 2, tmp_path)
     assert (tmp_path / "runs" / "digits-normal" / "anomaly_detector.json").is_file()
 
 
 @pytest.mark.slow
 def test_notebook_of_known_answers(tmp_path: Path) -> None:
     """As it stands, on 4x4 sites: its cells compare formula, sum over all states, and importance weights."""
-    make = script("make_notebooks")
-    notebook = json.loads((TUTORIALS / "known_answers.ipynb").read_text(encoding="utf-8"))
-    assert sum("assert" in "".join(cell["source"]) for cell in notebook["cells"]) >= 4
-    make.run(notebook, tmp_path)
+    run_checked("known_answers.ipynb", 4, tmp_path)
 
 
 def test_every_tutorial_is_run() -> None:
