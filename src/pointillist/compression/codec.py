@@ -19,7 +19,6 @@ from pointillist.compression.tiles import Tiling, tiles_of
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
-from pointillist.images.ordering import PixelOrder
 from pointillist.portable import IntegerModel
 
 TOGETHER = 65_536
@@ -134,8 +133,12 @@ class Codec:
         return self.integer_model.inputs(len(each), tiling.tile, self.order, each if self.labels else None)
 
     def _in_order(self, x: NDArray[np.generic]) -> NDArray[np.generic]:
-        """Return values of sub-pixels `[n, c, h, w]` in generation order, `[c h w, n]`."""
-        return in_generation_order(x, self.order)
+        """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
+        result = self.order.array_to_raster(x).transpose(2, 3, 1, 0)
+        if self.order.s_curve:
+            result = result.copy()
+            result[1::2] = result[1::2, ::-1]
+        return result.reshape(-1, len(x))
 
 
 def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decoded | ArchiveError:
@@ -146,15 +149,6 @@ def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decod
     if check != check_of(levels) or not decoder.is_exhausted:
         return ArchiveError("The check of the decoded pixels is wrong: the archive is damaged.")
     return Decoded(levels, labels)
-
-
-def in_generation_order(x: NDArray[np.generic], order: PixelOrder) -> NDArray[np.generic]:
-    """Return values of sub-pixels `[n, c, h, w]` in generation order, `[h w c, n]`."""
-    result = order.array_to_raster(x).transpose(2, 3, 1, 0)
-    if order.s_curve:
-        result = result.copy()
-        result[1::2] = result[1::2, ::-1]
-    return result.reshape(-1, len(x))
 
 
 def check_of(levels: IntArray) -> int:
