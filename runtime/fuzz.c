@@ -3,8 +3,8 @@
        fuzz CASES SEED FILE...
 
    Each case changes a few numbers of a program, which lies in memory of exactly its size, and checks it. Where the check
-   accepts it, a few pixels are drawn and scored by every kernel of this processor, in a workspace of exactly the size
-   that the library asked for; all of them must give the same levels. */
+   accepts it, a few pixels are drawn, scored, and decoded from words that no encoder wrote, by every kernel of this
+   processor, in a workspace of exactly the size that the library asked for; all of them must give the same levels. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,27 @@ static void damage(uint8_t *program, int64_t size) {
   }
 }
 
-/* Draw and score a few pixels by one level; return a hash of all results, or 0 where they do not fit. */
+/* Decode images from a few words, each with a decoder of its own and then all from the first, and hash levels and flags. */
+static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *const *values, const int64_t *shape) {
+  int64_t batch = shape[0], sites = batch * shape[2] * shape[3], count = sites * shape[1], signal[2] = {0, 0};
+  uint64_t hash = 0;
+  for (int64_t length = 0; length <= 9; length += 9) {
+    uint32_t *words = aligned(length * 4);
+    for (int64_t k = 0; k < length; k++) words[k] = (uint32_t)(k + 1) * 2654435769u ^ (uint32_t)count;
+    pt_decoder *decoders = aligned(batch * (int64_t)sizeof *decoders);
+    int64_t *levels = aligned(count * 8), *owner = aligned(batch * 8);
+    uint8_t *coded = aligned(sites), *workspace = aligned(pt_workspace(program, batch, shape[2], shape[3], 0));
+    for (int64_t k = 0; k < sites; k++) coded[k] = k % 5 != 2;
+    for (int64_t b = 0; b < batch; b++) owner[b] = length ? b : 0, pt_decoder_begin(decoders + b, words, length);
+    pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, values, workspace, level), levels, coded, decoders, owner, signal);
+    for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;
+    for (int64_t b = 0; b < batch; b++) hash = (hash ^ (uint64_t)decoders[b].is_wrong) * 31 + (uint64_t)pt_is_exhausted(decoders + b);
+    free(words), free(decoders), free(levels), free(owner), free(coded), free(workspace);
+  }
+  return hash;
+}
+
+/* Draw, score and decode a few pixels by one level; return a hash of all results, or 0 where they do not fit. */
 static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_t height, int64_t width) {
   const int32_t *header = (const int32_t *)program;
   int64_t channels = header[11], count = batch * channels * height * width, n = header[24] * batch * height * width;
@@ -74,6 +94,7 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
     free(space);
     for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)(levels[k] + 31 * starts[k] + 977 * sizes[k])) * 1099511628211u;
   }
+  hash ^= decode(program, level, values, (int64_t[]){batch, channels, height, width});
   for (int64_t i = 0; i < inputs; i++) free((void *)values[i]);
   free(values), free(levels), free(sizes), free(starts), free(uniforms), free(known), free(workspace), free(params);
   return hash | 1;
