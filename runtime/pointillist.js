@@ -17,7 +17,7 @@
 /** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any, least: number}} Head */
 /** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
-/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, hints: any}} Part */
+/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, hints: any, known: any}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
@@ -26,6 +26,7 @@
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
 import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
+import { knownFeatures } from "./known.js";
 import { LOCAL_GAIN, standardTables } from "./local_gain.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
@@ -507,20 +508,22 @@ export function siteOf(order, row, column, height, width) {
   return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
 }
 /** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `maps` those of a
- *  hint, `[height, width, channels]` (`hints.js`).
+ *  hint, `[height, width, channels]` (`hints.js`), `known` the known pixels that a completing model reads (`known.js`).
  *  @param {Model} model @param {Order} order @param {number} height @param {number} width
- *  @param {{label?: string | number | null, features?: Record<string, number[]>, maps?: Record<string, Float64Array>}} given @returns {Inputs} */
+ *  @param {{label?: string | number | null, features?: Record<string, number[]>, maps?: Record<string, Float64Array>, known?: ArrayLike<number | null> | null}} given @returns {Inputs} */
 export function conditions(model, order, height, width, given = {}) {
   const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
   /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
   const pieces = { vector: [], map: [] };
-  for (const { name, kind, names, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
-    const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name], map = given.maps?.[name];
+  for (const { name, kind, names, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
+    const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
+    const isStored = !given.known && shape[0] === height && shape[1] === width; // nothing known, in the size of its images
+    const map = known && !isStored ? knownFeatures(model.tensor, known, given.known ?? null, height, width) : given.maps?.[name];
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
     check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
-    check(kind === "vector" || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
+    check(kind === "vector" || map !== undefined || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
     const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
     const row = map ? Int32Array.from(map, (f, k) => clamp(Math.floor(f / unit[start + (k % channels)] + 0.5), -128, 127)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
       : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
@@ -542,15 +545,16 @@ export function conditions(model, order, height, width, given = {}) {
  *  @typedef {{at: number, frequencies: Float64Array | null, reference: Float64Array | null, level: number}} Draw */
 /** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
  *    features?: Record<string, number[]>, maps?: Record<string, Float64Array>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
- *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null,
+ *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
- *  has a level or null for each sub-pixel `[channels, height, width]`; `allowed` tells of each level whether it may be drawn;
+ *  has a level or null for each sub-pixel `[channels, height, width]`, which a completing model reads before the first draw; `observed`
+ *  as well, but nothing reads them before their turn; `allowed` tells of each level whether it may be drawn;
  *  `all`: compute the frequencies of known sub-pixels too; `begin` opens a program instead of `Run` (`webassembly.js`).
  *  @param {Model} model @param {Options} options
  *  @returns {Generator<Draw, {levels: Uint16Array, frequencies: Float64Array}>} levels, and the frequency of each under the model */
 export function* draws(model, options = {}) {
-  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, allowed = null, all = false } = options;
+  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, observed = known, allowed = null, all = false } = options;
   const { height = model.image.height, width = model.image.width, begin = (...what) => new Run(...what) } = options;
   const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]], { precision } = program.head;
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
@@ -558,11 +562,11 @@ export function* draws(model, options = {}) {
   const [rows, columns] = order.columns ? [width, height] : [height, width];
   const guided = guidance !== 1 && (options.label ?? options.features ?? options.maps ?? options.inputs) != null;
   const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
-  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width)) : null;
+  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known })) : null;
   const u = options.uniforms ?? uniforms(seed, index, model.image.channels * height * width);
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   while (!run.done) {
-    const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = known?.[at];
+    const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];
     const frequencies = level == null || all ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
     if (level != null) levels[at] = level;
     else if (frequencies) {

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import pointillist as pt
 from pointillist.conditioning.fixed_point import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
@@ -36,9 +38,9 @@ RUNTIME, NODE = Path(__file__).parents[2] / "runtime", shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to compare with JavaScript")
 ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 FOLDERS = {model.name: model.folder for model in list_pretrained()}
-LATER = ("photos", "dungeons-narrow")
-"""Programs of version 2 of the format, which JavaScript rejects, and sizes that need the encoder of known pixels."""
-QUICK = ("dungeons", "icons-guided", "outline-to-tile-hint")
+LATER = ("photos",)
+"""Programs of version 2 of the format, which JavaScript rejects."""
+QUICK = ("dungeons", "dungeons-narrow", "icons-guided", "outline-to-tile-hint")
 
 
 def javascript(*jobs: dict[str, Any]) -> list[Any]:
@@ -177,6 +179,42 @@ def test_a_seed_and_a_prompt_name_a_picture(prompt: str) -> None:
     levels, nats = model.sample(uniforms, "monster", text=prompt, transform=transform)
     assert result["levels"] == levels.reshape(-1).tolist()
     assert np.log(np.array(result["frequencies"]) / 2**16).sum() == pytest.approx(nats[0])
+
+
+@pytest.mark.parametrize(("shape", "levels"), [((1, 5, 4), 4), ((3, 2, 6), 3)])
+def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) -> None:
+    """A completing model reads them before the first draw: its integers, in the size of its images and in another."""
+    torch.manual_seed(0)
+    model = pt.build("gated-pixelcnn", shape=shape, levels=levels, layers=1, channels=6, known=True).eval()
+    rng = np.random.default_rng(3)
+    stored = pt.quantize_integer(model, torch.from_numpy(rng.integers(0, levels, (4, *shape))))
+    save(stored, tmp_path)
+    order, jobs, due = stored.order(), [], []
+    for size in (shape[1:], (7, 3)):
+        x, known = rng.integers(0, levels, (1, shape[0], *size)), rng.random(size) < 0.6
+        inputs = stored.inputs(1, size, order, known=(x, known))
+        _, sizes = stored.intervals(x, inputs, order)
+        due.append(sizes.reshape(-1).tolist())
+        options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True}
+        options["known"] = [level if is_known else None for level, is_known in _flat_known(x, known)]
+        jobs.append({"job": "sample", "folder": str(tmp_path), "options": options})
+    assert [result["frequencies"] for result in javascript(*jobs)] == due
+
+
+def _flat_known(x: np.ndarray, known: np.ndarray) -> list[tuple[int, bool]]:
+    """Return each level with whether it is known, as `[channels, height, width]` in a row."""
+    return list(zip(x.reshape(-1).tolist(), np.broadcast_to(known, x.shape[1:]).reshape(-1).tolist(), strict=True))
+
+
+def test_a_map_is_completed() -> None:
+    """The first draw of `inpaint` from the same seed."""
+    model, rng = pt.load("dungeons"), np.random.default_rng(0)
+    x, known = rng.integers(0, model.image.levels, (1, 9, 11)), rng.random((9, 11)) < 0.3
+    due = pt.inpaint(model, x, known, 1, seed=5).levels
+    options = {"height": 9, "width": 11, "seed": 5}
+    options["known"] = [level if is_known else None for level, is_known in _flat_known(x[None], known)]
+    (result,) = javascript({"job": "sample", "folder": str(FOLDERS["dungeons"]), "options": options})
+    assert result["levels"] == due.reshape(-1).tolist()
 
 
 @pytest.mark.slow

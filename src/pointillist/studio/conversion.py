@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
-from pointillist.conditioning import ConditionInputs, HintConfig
+from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio import schemas
@@ -82,14 +82,24 @@ def decode_mask(encoded: schemas.EncodedArray, height: int, width: int, name: st
     return mask.astype(bool)
 
 
-def decode_conditions(model: PixelModel, values: schemas.ConditionValues, size: tuple[int, int]) -> ConditionInputs:
+def decode_conditions(
+    model: PixelModel,
+    values: schemas.ConditionValues,
+    size: tuple[int, int],
+    known: tuple[Int[Tensor, "c h w"], Bool[Tensor, "h w"]] | None = None,
+) -> ConditionInputs:
     """Decode the conditions of an image of size `height, width`.
+
+    Args:
+        known: levels and the mask of those that are known, which a model that completes images is conditioned on.
 
     Raises:
         ConfigError, ShapeError, DataError: if the model does not support them.
     """
     further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
     further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
+    if OBSERVED in model.conditions.encoders:
+        further["known"] = known
     return model.conditions.inputs(values.label, 1, values.text, size=size, **further)
 
 

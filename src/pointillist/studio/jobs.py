@@ -132,15 +132,19 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
     engine = resolve_engine(model, request.engine, size)
     _check_numbers(model, request, engine, size, limits)
     start = None
+    known: list[tuple[Tensor, Tensor] | None] = [None] * len(request.samples)
     if levels is not None and request.start is not None:
         mask = decode_mask(request.start.known, *size)
         if mask.all():
             raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
         start = ObservedPixels(levels, torch.from_numpy(mask))
+        known = [(each, start.mask) for each in levels.expand(len(request.samples), -1, -1, -1)]
     for spec in request.samples:
         if spec.variation is not None:
             _check_variation(model, spec.variation, size, limits, starts=start is not None)
-    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size) for spec in request.samples])
+    parts = zip(request.samples, known, strict=True)
+    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in parts])
+    negative = negative_inputs(model, request.negative_prompt, len(request.samples), size)
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     config = SamplingConfig(
@@ -160,7 +164,7 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         order=order,
         sequence=_sequence(model, size, order, start),
         config=config,
-        negative=negative_inputs(model, request.negative_prompt, len(samples), size),
+        negative=None if negative is None else negative.with_observed(conditions),
         mask=open_image_mask(model, config.parsed_rules, size),
     )
 

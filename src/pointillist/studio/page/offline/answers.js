@@ -58,8 +58,8 @@ export class Answers {
   #over({ levels, conditions = {}, order }, take, guidance = 1) {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
     opened.compiled?.release();
-    const known = Array.from(decodeLevels(levels));
-    for (const draw of draws(opened.model, { ...opened.conditions(conditions, height, width), known, order: name, height, width, guidance, all: true })) if (take(draw)) return;
+    const observed = Array.from(decodeLevels(levels));
+    for (const draw of draws(opened.model, { ...opened.conditions(conditions, height, width), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
   }
 
   /** @param {Api.ImageQuery} query @returns {Api.SurprisalMaps} */

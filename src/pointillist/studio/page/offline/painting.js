@@ -11,6 +11,9 @@ import { entropyOf, probabilities } from "./numbers.js";
 const INTERVAL = 30; // milliseconds between events
 const SEEDS = 2 ** 31;
 
+/** Whether a model completes images: it reads all known pixels before the first draw, and they cost nothing. @param {import("../runtime/pointillist.js").Model} model */
+const completes = (model) => model.parts[0].some(({ known }) => known);
+
 /** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
 function knownOf(start, index) {
   if (!start) return null;
@@ -92,7 +95,7 @@ export class Painting {
     compiled?.release();
     const batch = new Batch(details, samples.length, sequence, size, distributions);
     const runs = samples.map(({ seed, index, conditions }, n) =>
-      draws(model, { ...opened.conditions(conditions, height, width), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null }));
+      draws(model, { ...opened.conditions(conditions, height, width), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
     const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
     while (results.length < runs.length) {
       for (const [n, run] of runs.entries()) for (let i = 0; i < rowOfDraws; i++) {
@@ -139,10 +142,11 @@ export class Painting {
       const here = regions.filter(({ region }) => region[at % size]);
       return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;
     };
-    const first = pixels.findIndex((pixel) => !mask[pixel]), ignored = pixels.slice(first).filter((pixel) => mask[pixel]).length;
+    const first = pixels.findIndex((pixel) => !mask[pixel]), later = pixels.slice(first).filter((pixel) => mask[pixel]).length;
+    const completing = completes(model), ignored = completing ? 0 : later;
     const drawn = Array.from({ length: count }, (_, number) => {
       compiled?.release();
-      const run = draws(model, { ...opened.conditions(request.conditions ?? {}, height, width), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: true });
+      const run = draws(model, { ...opened.conditions(request.conditions ?? {}, height, width), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing });
       let bits = 0, place = 0, result = run.next();
       for (; !result.done; result = run.next(), place++) {
         const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
@@ -152,10 +156,10 @@ export class Painting {
       return { result: { levels: levels.slice(), frequencies: frequencies.slice() }, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
-    const manifest = this.#manifest({ ...request, candidates: count, seed, order, method: "sequential", engine: "integer" }, all.map((one) => one.image));
-    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => a.bits - b.bits);
-    const message = ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
-    return { candidates, method: ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };
+    const manifest = this.#manifest({ ...request, candidates: count, seed, order, method: completing ? "known" : "sequential", engine: "integer" }, all.map((one) => one.image));
+    const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing ? a.number - b.number : a.bits - b.bits));
+    const message = completing ? "Exact: the model was trained to complete images, and every known pixel counts." : ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
+    return { candidates, method: completing ? "known" : ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };
   }
 
   /** Paint the images of a manifest again. @param {Api.ReproduceRequest} request @returns {Promise<Api.ReproduceResult>} */

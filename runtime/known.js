@@ -1,0 +1,99 @@
+// Encode the known pixels of the image itself, for programs of models that complete images: docs/reference/program_format.md,
+// "Known pixels". In fixed point: the same integers on every processor.
+
+import { check } from "./arithmetic.js";
+
+const UNIT = 2 ** 12, STEP = 2 ** 6, EPSILON = 1e-6 * 4 ** 12;
+const rounded = (/** @type {number} */ x) => Math.floor(x + 0.5);
+
+/** A weight: F32, or I8 with a scale for each row. @param {import("./pointillist.js").TensorReader} tensor
+ *  @param {Record<string, string>} names @param {string} name @param {number} rank */
+function weightOf(tensor, names, name, rank) {
+  const scale = names[`${name}_scale`], { data, shape } = tensor(names[name], scale ? "I8" : "F32", Array(rank).fill(null));
+  const steps = scale ? Float64Array.from(/** @type {any} */ (tensor(scale, "F32", [shape[0]]).data)) : null;
+  return { shape, data: Float64Array.from(/** @type {any} */ (data)), steps, size: shape.slice(1).reduce((a, b) => a * b, 1) };
+}
+/** Its numbers as float32. @param {ReturnType<typeof weightOf>} weight */
+const floats = ({ data, steps, size }) => (steps ? data.map((w, i) => Math.fround(w * steps[Math.floor(i / size)])) : data);
+
+/** Its integers, and the step of each output. @param {ReturnType<typeof weightOf>} weight */
+function integers({ data, shape, steps, size }) {
+  if (steps) return { whole: data, steps };
+  const found = Float64Array.from({ length: shape[0] }, (_, o) => {
+    let largest = 0;
+    for (let i = 0; i < size; i++) largest = Math.max(largest, Math.abs(data[o * size + i]));
+    return (largest || 1) / 32767;
+  });
+  return { whole: data.map((w, i) => rounded(w / found[Math.floor(i / size)])), steps: found };
+}
+/** Divide the features of each pixel by their root mean square. @param {Float64Array} h @param {number} width */
+function normalised(h, width) {
+  const result = new Float64Array(h.length);
+  for (let at = 0; at < h.length; at += width) {
+    let square = 0;
+    for (let k = 0; k < width; k++) square += h[at + k] * h[at + k];
+    const root = Math.sqrt(square / width + EPSILON);
+    for (let k = 0; k < width; k++) result[at + k] = h[at + k] / root;
+  }
+  return result;
+}
+/** Add to `[height, width, outputs]` what each pixel sees through a kernel: `term(o, tap, from)` of the pixel `from`, or -1 beyond
+ *  the border. @param {number} height @param {number} width @param {number} side @param {number} dilation
+ *  @param {(to: number, tap: number, from: number) => void} visit */
+function convolve(height, width, side, dilation, visit) {
+  const reach = (side - 1) / 2;
+  for (let row = 0; row < height; row++) for (let column = 0; column < width; column++)
+    for (let tap = 0; tap < side * side; tap++) {
+      const y = row + (Math.floor(tap / side) - reach) * dilation, x = column + ((tap % side) - reach) * dilation;
+      if (y >= 0 && x >= 0 && y < height && x < width) visit(row * width + column, tap, y * width + x);
+    }
+}
+
+/** Features `[height, width, c]` of known pixels, a level or null for each `[channels, height, width]`.
+ *  @param {import("./pointillist.js").TensorReader} tensor @param {any} encoder @param {ArrayLike<number | null> | null} known
+ *  @param {number} height @param {number} width */
+export function knownFeatures(tensor, { image, weights: names, dilations }, known, height, width) {
+  const size = height * width, { channels, levels } = image;
+  check(!known || known.length === channels * size, "the known pixels");
+  const first = weightOf(tensor, names, "first.weight", 4), [features, inputs, side] = first.shape, w = floats(first);
+  const embedding = image.ordered ? null : weightOf(tensor, names, "embedding.weight", 2), each = embedding ? embedding.shape[1] : 1;
+  const embedded = embedding ? floats(embedding) : Float64Array.from({ length: levels }, (_, level) => level * (2 / (levels - 1)) - 1);
+  const biasOf = (/** @type {string} */ name) => floats(weightOf(tensor, names, name, 1)).map((b) => rounded(b * UNIT));
+  const bias = biasOf("first.bias"), taps = side * side, h = Float64Array.from({ length: size * features }, (_, i) => bias[i % features]);
+  /** @type {Map<number, Float64Array>} */
+  const tables = new Map(); // what a level of a channel adds at a place of the kernel
+  convolve(height, width, side, 1, (to, tap, from) => {
+    for (let c = 0; known && c < channels; c++) {
+      const level = known[c * size + from];
+      if (level == null) continue;
+      const key = (level * channels + c) * taps + tap;
+      let entry = tables.get(key);
+      if (!entry) {
+        const at = (/** @type {number} */ o, /** @type {number} */ i) => w[(o * inputs + i) * taps + tap];
+        entry = new Float64Array(features).map((_, o) => {
+          let sum = at(o, channels * each + c);
+          for (let i = 0; i < each; i++) sum += at(o, c * each + i) * embedded[level * each + i];
+          return rounded(sum * UNIT);
+        });
+        tables.set(key, entry);
+      }
+      for (let o = 0; o < features; o++) h[to * features + o] += entry[o];
+    }
+  });
+  dilations.forEach((/** @type {number} */ dilation, /** @type {number} */ n) => {
+    const weight = weightOf(tensor, names, `layers.${n}.weight`, 4), { whole, steps } = integers(weight), area = weight.shape[2] ** 2;
+    const byTap = new Float64Array(whole.length); // [taps, in, out]
+    for (let o = 0; o < features; o++) for (let i = 0; i < features; i++) for (let tap = 0; tap < area; tap++)
+      byTap[(tap * features + i) * features + o] = whole[(o * features + i) * area + tap];
+    const x = normalised(h, features).map((value) => Math.floor(Math.max(value, 0) * STEP + 0.5)), sums = new Float64Array(h.length);
+    convolve(height, width, weight.shape[2], dilation, (to, tap, from) => {
+      for (let i = 0; i < features; i++) {
+        const value = x[from * features + i], row = (tap * features + i) * features;
+        if (value) for (let o = 0; o < features; o++) sums[to * features + o] += value * byTap[row + o];
+      }
+    });
+    const more = biasOf(`layers.${n}.bias`);
+    for (let i = 0; i < h.length; i++) h[i] += rounded(sums[i] * (steps[i % features] * (UNIT / STEP))) + more[i % features];
+  });
+  return normalised(h, features);
+}
