@@ -134,16 +134,17 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
         started = time.process_time()
         assert np.array_equal(pt.decompress(archive, integer_model)[0], levels), "not lossless"
         decoding += time.process_time() - started
-        floats = None
-        if shrink > 1:  # minutes for whole pictures
-            with torch.no_grad():
-                floats = -float(loaded.log_prob(torch.from_numpy(levels[None])).sum()) / math.log(2) / 8
+        likelihoods = {
+            "floats": bytes_of_floats(loaded, levels[None]),
+            "integers": bytes_of_integers(integer_model, levels[None], None),
+        }
         others = kept.get(number) or {
             **{each: size(codec, picture) for each, codec in CODECS.items()},
             "xz -9e": len(STREAMS["xz -9e"](picture.tobytes())),
         }
         files = {**others, "pointillist": len(archive)}
-        rows.append({"picture": number, "sub_pixels": picture.size, "floats": floats, "bytes": files})
+        rows.append({"picture": number, "sub_pixels": picture.size, **likelihoods, "bytes": files})
+        print(rows[-1], flush=True)
     return {
         "pictures": rows,
         "shrink": shrink,
@@ -155,6 +156,32 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
         "machine": describe_machine(),
         "versions": versions,
     }
+
+
+def bytes_of_floats(model: pt.PixelModel, x: np.ndarray) -> float:
+    """Return -log2 p of levels `[n, c, h, w]` by the float model, in bytes."""
+    with torch.no_grad():
+        parts = [model.log_prob(torch.from_numpy(x[start : start + 64])).sum() for start in range(0, len(x), 64)]
+    return -float(torch.stack(parts).double().sum()) / math.log(2) / 8
+
+
+def bytes_of_integers(integer_model: Any, x: np.ndarray, labels: list[int] | None) -> float:
+    """Return -log2 p of levels `[n, c, h, w]` by the integer program, and of labels, in bytes."""
+    bits = 0.0 if labels is None else len(x) * math.log2(len(integer_model.classes) + 1)
+    for start in range(0, len(x), 256):
+        part = slice(start, start + 256)
+        classes = None if labels is None else labels[part]
+        inputs = integer_model.inputs(len(x[part]), x.shape[2:], integer_model.order(), classes)
+        bits -= float(integer_model.log_prob(x[part], inputs).sum()) / math.log(2)
+    return bits / 8
+
+
+def cost_of_integers(floats: float, integers: float, archive: float) -> str:
+    """Return a sentence about likelihoods and archives, each in bits/dim."""
+    return (
+        f"The likelihood is {floats:.4f} in floats and {integers:.4f} in integers, of the same weights: integers cost "
+        f"{integers - floats:.4f}, coder and container {archive - integers:.4f}."
+    )
 
 
 def shrunk(picture: np.ndarray, times: int) -> np.ndarray:
@@ -173,12 +200,9 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
         for row in rows
     ]
     means = {codec: np.mean([8 * row["bytes"][codec] / row["sub_pixels"] for row in rows]) for codec in codecs}
-    exactness = ""
-    if all(row["floats"] is not None for row in rows):
-        floats = np.mean([8 * row["floats"] / row["sub_pixels"] for row in rows])
-        exactness = (
-            f"The float model needs {floats:.4f}: integers and container cost {means['pointillist'] - floats:.4f}. "
-        )
+    floats, integers = (
+        float(np.mean([8 * row[kind] / row["sub_pixels"] for row in rows])) for kind in ("floats", "integers")
+    )
     worse = [row["picture"] for row in rows if row["bytes"]["pointillist"] > row["bytes"]["JPEG XL e9"]]
     model = 8 * result["model_bytes"] / sum(row["sub_pixels"] for row in rows)
     return [
@@ -193,7 +217,8 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
         *(f"| {' | '.join(line)} |" for line in lines),
         f"| mean | {' | '.join(f'{means[codec]:.3f}' for codec in codecs)} |",
         "",
-        f"{exactness}Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}. A second of one "
+        f"{cost_of_integers(floats, integers, means['pointillist'])} "
+        f"Larger than JPEG XL e9: {', '.join(map(str, worse)) or 'none'}. A second of one "
         f"thread coded {result['coded_per_second']:,.0f} pixels, and decoded {result['decoded_per_second']:,.0f}.",
         "",
     ]
@@ -203,14 +228,7 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
     """Compress the set, some images alone, and time the coding of some."""
     integer_model = model.integer_model().integers
     archive = encode(integer_model, x, labels, per_record=None)
-    inputs = None if labels is None else labels
-    bits = 0.0 if labels is None else len(x) * math.log2(len(integer_model.classes) + 1)
-    for start in range(0, len(x), 256):
-        part = slice(start, start + 256)
-        given = integer_model.inputs(
-            len(x[part]), x.shape[2:], integer_model.order(), None if inputs is None else inputs[part]
-        )
-        bits -= float(integer_model.log_prob(x[part], given).sum()) / math.log(2)
+    floats = bytes_of_floats(model, x) if labels is None else None
     together = encode(integer_model, x, labels, per_record=TOGETHER)
     for opened in (pt.Archive(archive, integer_model), pt.Archive(together, integer_model)):
         assert all(np.array_equal(result, image) for result, image in zip(opened, x, strict=True)), "not lossless"
@@ -231,7 +249,8 @@ def ours(model: pt.PixelModel, x: np.ndarray, labels: list[int] | None) -> dict[
     return {
         "bytes": len(archive),
         "bytes_together": len(together),
-        "bytes_of_likelihood": bits / 8,
+        "bytes_of_likelihood": bytes_of_integers(integer_model, x, labels),
+        "bytes_of_floats": floats,
         "bytes_an_image_alone": float(np.mean(alone)),
         "images_alone": len(alone),
         "encoded_per_second": len(few) / encoding,
@@ -279,6 +298,8 @@ def section(name: str, result: dict[str, Any]) -> list[str]:
     rows.sort(key=lambda row: row[2])
     above, together = (result[key] / result["bytes_of_likelihood"] - 1 for key in ("bytes", "bytes_together"))
     coded = "labels coded too, " if result["labels"] else ""
+    bits = [8 * (result.get(key) or 0) / dims for key in ("bytes_of_floats", "bytes_of_likelihood", "bytes")]
+    integers = [cost_of_integers(*bits), ""] if bits[0] else []
     return [
         f"## {name}",
         "",
@@ -297,6 +318,7 @@ def section(name: str, result: dict[str, Any]) -> list[str]:
         f"{result['encoded_per_second']:.0f} images/s coded, {result['decoded_per_second']:.0f} decoded, "
         f"{result['scored_per_second']:.0f} scored by the float model.",
         "",
+        *integers,
     ]
 
 

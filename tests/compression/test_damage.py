@@ -88,6 +88,10 @@ def test_a_wrong_byte_loses_one_tile(data: st.DataObject) -> None:
     assert all(np.array_equal(opened[number], image) for number, image in enumerate(images))
     read = [part for part in stream(io.BytesIO(archive), "it", integer_model) if isinstance(part, Part)]
     assert [(part.first, part.count) for part in read] == [(0, 1), (1, 1), (2, 1)]
+    shares: list[float] = []
+    list(Archive(archive, integer_model, threads=2).parts(1, shares.append))
+    count = tiles_of(*sizes[1], SIDE).count
+    assert shares == [1 + (tile + 1) / count for tile in range(count)]
     place = data.draw(st.sampled_from([each for each in opened._places if each.entry.tile is not None]))
     damaged = bytearray(archive)
     damaged[place.start + place.entry.length - 9] ^= data.draw(st.integers(1, 255))

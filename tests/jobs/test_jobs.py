@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import pointillist as pt
 from pointillist.cli.app import Commands
@@ -24,6 +25,7 @@ from pointillist.commands.jobs.kinds.sample import SampleJob
 from pointillist.commands.jobs.registry import job_names
 from pointillist.commands.jobs.spec import JobSpec
 from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
+from pointillist.images import dequantise
 
 from ..cli.helpers import fails, run
 
@@ -148,6 +150,13 @@ def test_archives_equal_the_plain_command(model: str) -> None:
     assert pt.jobs.status("job").rejected == 1
     rest, whole = (list(pt.Archive(name, "exact")) for name in ("rest.pxl", "p.pxl"))
     assert np.array_equal(rest, whole[:4] + whole[5:])
+    large = dequantise(np.random.default_rng(0).integers(0, 8, (2, 1030)), 8)
+    for name in ("00002-large", "00009"):
+        Image.fromarray(large).save(f"data/{name}.png")
+    Path("data/00004.png").unlink()
+    compute("compress", "tiles", 3, model="exact", images="data", per_record=3)
+    run("compress", "exact", "data", "--per-record", 3, "--out", "tiles.pxl")
+    assert merged("tiles", "c.pxl") == Path("tiles.pxl").read_bytes()
     with pytest.raises(pt.ConfigError, match="works in integers"):
         compute("compress", "other", 1, model="exact", images="data", quantize="int8")
 

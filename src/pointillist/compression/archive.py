@@ -24,7 +24,15 @@ from pointillist.compression.container import (
 )
 from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.reader import MAX_SUB_PIXELS, Part, RecordOrError, check_size, decode_records, open_codec
+from pointillist.compression.reader import (
+    MAX_SUB_PIXELS,
+    OnShare,
+    Part,
+    RecordOrError,
+    check_size,
+    decode_records,
+    open_codec,
+)
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.reading import check_file
@@ -108,17 +116,18 @@ class Archive:
         if self.damage is not None:
             raise self.damage
 
-    def parts(self, start: int = 0) -> Iterator[Part]:
+    def parts(self, start: int = 0, on_share: OnShare | None = None) -> Iterator[Part]:
         """Yield the pictures record by record; one that is damaged says why, and the others are whole.
 
         Args:
             start: number of the first picture that is needed; records before it are not read.
+            on_share: shows the progress within a large picture.
         """
         places = [place for place in self._places if place.first + place.entry.count > start]
         skipped, first = len(self._places) - len(places), places[0].first if places else 0
         records = ((place.entry, self._read(place)) for place in places)
-        for part in decode_records(self.codec, records, self._threads):
-            yield replace(part, record=part.record + skipped, first=part.first + first)
+        for part in decode_records(self.codec, records, self._threads, on_share, first):
+            yield replace(part, record=part.record + skipped)
 
     @property
     def codec(self) -> Codec:

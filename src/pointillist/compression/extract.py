@@ -14,7 +14,7 @@ from pointillist.compression.container import BinaryFile, Header
 from pointillist.compression.files import as_array, names_of
 from pointillist.compression.models import find_folder, image_of
 from pointillist.compression.pictures import PictureFile, save_picture, to_picture
-from pointillist.compression.reader import Part, stream
+from pointillist.compression.reader import OnShare, Part, stream
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.files.writing import atomic_path
@@ -44,6 +44,7 @@ def extract(
     threads: int = 1,
     start: int = 0,
     on_image: Callable[[int], None] | None = None,
+    on_share: OnShare | None = None,
 ) -> Extraction:
     """Write the pictures of an archive.
 
@@ -55,6 +56,7 @@ def extract(
         threads: threads that share the work.
         start: number of pictures that are written already, of an archive that is a file.
         on_image: called with the number of pictures that are written.
+        on_share: shows the progress within a large picture.
 
     Raises:
         ArchiveError: for a damaged archive, unless it is salvaged, or another model; the pictures before are written.
@@ -68,7 +70,7 @@ def extract(
     result = Extraction(written=start)
     writer: _Writer | None = None
     metadata: dict[str, Any] = {}
-    for event in _events(source, model, threads, start):
+    for event in _events(source, model, threads, start, on_share):
         if isinstance(event, Header):
             writer = _Writer(out, model, event)
         elif isinstance(event, dict):
@@ -127,14 +129,14 @@ class _Writer:
 
 
 def _events(
-    source: Path | BinaryFile, model: str | Path | None, threads: int, start: int
+    source: Path | BinaryFile, model: str | Path | None, threads: int, start: int, on_share: OnShare | None
 ) -> Iterator[Header | dict[str, Any] | Part | ArchiveError]:
     if not isinstance(source, Path):
-        yield from stream(source, "Standard input", model, threads)
+        yield from stream(source, "Standard input", model, threads, on_share)
         return
     archive = Archive(source, model, threads=threads)
     yield archive.header
     yield archive.metadata
-    yield from archive.parts(start)
+    yield from archive.parts(start, on_share)
     if archive.damage is not None:
         yield archive.damage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,8 @@ MAX_SUB_PIXELS = 1 << 28
 
 RecordOrError = Record | ArchiveError
 """A record, or why it cannot be read."""
+OnShare = Callable[[float], None]
+"""Called after each tile of a large picture with the number of pictures so far, a part of one as a fraction."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def open_codec(header: Header, integer_model: IntegerModel) -> Codec:
 
 
 def stream(
-    file: BinaryFile, name: str, model: Any = None, threads: int = 1
+    file: BinaryFile, name: str, model: Any = None, threads: int = 1, on_share: OnShare | None = None
 ) -> Iterator[Header | dict[str, Any] | Part]:
     """Read an archive once, from a pipe too: yield its header, and its pictures and metadata record by record.
 
@@ -90,7 +92,7 @@ def stream(
                 check_size(codec, record)
                 yield entries[-1], record
 
-    for part in decode_records(codec, pictures(), threads):
+    for part in decode_records(codec, pictures(), threads, on_share):
         while waiting:  # read before this part
             yield waiting.pop(0)
         yield part
@@ -98,13 +100,19 @@ def stream(
     read_index(source, prefix, entries)
 
 
-def decode_records(codec: Codec, records: Iterable[tuple[Entry, RecordOrError]], threads: int = 1) -> Iterator[Part]:
+def decode_records(
+    codec: Codec,
+    records: Iterable[tuple[Entry, RecordOrError]],
+    threads: int = 1,
+    on_share: OnShare | None = None,
+    first: int = 0,
+) -> Iterator[Part]:
     """Decode records, several at once in each thread, and join the tiles of a large picture.
 
     Args:
         records: the line of the index, and the record or why it cannot be read.
+        first: number of their first picture.
     """
-    first = 0
     joined: TiledPicture | None = None
     for number, (entry, outcome) in enumerate(_outcomes(codec, records, threads)):
         if joined is not None and (entry.size != joined.size or entry.tile != joined.due):
@@ -113,6 +121,8 @@ def decode_records(codec: Codec, records: Iterable[tuple[Entry, RecordOrError]],
         if entry.tile is not None and entry.size is not None:
             joined = joined or TiledPicture(codec, entry.size, number)
             joined.add(entry.tile, outcome)
+            if on_share is not None:
+                on_share(first + joined.share)
             continue
         lost = outcome if isinstance(outcome, ArchiveError) else None
         yield Part(number, first, entry.count, None if isinstance(outcome, ArchiveError) else outcome, lost)
@@ -136,6 +146,11 @@ class TiledPicture:
         shape = (1, integer_model.channels, *size)
         self._levels = np.zeros(shape, np.min_scalar_type(integer_model.levels - 1))
         self._label, self._lost = -1, dict.fromkeys(range(self._tiling.count), "it is missing")
+
+    @property
+    def share(self) -> float:
+        """Share of the tiles that have been read."""
+        return 1.0 if self.due is None else self.due / self._tiling.count
 
     def add(self, tile: int, outcome: Decoded | ArchiveError) -> None:
         """Add a tile."""

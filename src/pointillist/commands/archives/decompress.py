@@ -37,7 +37,7 @@ def decompress(settings: DecompressSettings) -> Report:
         source = sys.stdin.buffer if from_pipe else Path(settings.archive)
         count = 0 if from_pipe else len(Archive(settings.archive, settings.model))
         with output_lock(path), Bar("decompressing", count) as bar:
-            result = extract(source, path, settings.model, on_image=bar.show, **coding)
+            result = extract(source, path, settings.model, on_image=bar.show, on_share=bar.show, **coding)
     else:
         count = len(Archive(settings.archive, settings.model))
         with batch_output(path, {"archive": _digest(Path(settings.archive))}) as output:
@@ -49,7 +49,8 @@ def decompress(settings: DecompressSettings) -> Report:
                 bar.show(done)
 
             with Bar("decompressing", count) as bar:
-                result = extract(Path(settings.archive), path, settings.model, start=start, on_image=note, **coding)
+                coding |= {"start": start, "on_image": note, "on_share": bar.show}
+                result = extract(Path(settings.archive), path, settings.model, **coding)
             output.discard()
     facts = {
         "images": result.written,

@@ -1,4 +1,7 @@
-"""Compress many pictures: each item is a record of the archive; one with a picture that cannot be coded is rejected."""
+"""Compress many pictures: each item is a record of the archive; one with a picture that cannot be coded is rejected.
+
+A picture that is larger than a tile has an item for each of its tiles, as it has a record for each.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,9 @@ from pointillist.commands.settings import argument, sampling_option
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
+    from pointillist.compression.container import Record
+    from pointillist.compression.pictures import PictureFile
+    from pointillist.engine.program import IntArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +52,7 @@ class CompressJob(JobKind):
         from pointillist.compression.codec import Codec
         from pointillist.compression.files import list_inputs
         from pointillist.compression.models import as_integer_model, image_of
-        from pointillist.compression.writer import header_of
+        from pointillist.compression.writer import SIDE, header_of
         from pointillist.errors import ConfigError
 
         if settings.quantize is not None or settings.device != "cpu":
@@ -55,11 +61,15 @@ class CompressJob(JobKind):
             )
         integer_model, self._image = as_integer_model(settings.model), image_of(settings.model)
         label = resolve_labels(integer_model, settings.label, 1)
-        self._codec = Codec(integer_model, settings.order, labels=label is not None)
         self._label, self._verify = -1 if label is None else label[0], settings.verify
         self._files = list_inputs([Path(settings.images)])
-        self._records = _plan([path for path, _ in self._files], integer_model.channels, settings.per_record)
-        self.count, self.skipped = len(self._records), {}
+        sizes = [_size(path) for path, _ in self._files]
+        largest = max((max(size) for size in sizes if size is not None), default=0)
+        side = SIDE if largest > SIDE and not integer_model.fixed_size else 0
+        self._codec = Codec(integer_model, settings.order, labels=label is not None, side=side)
+        self._items = _plan(sizes, integer_model.channels, settings.per_record, side)
+        self._large: tuple[int, IntArray, PictureFile] | None = None
+        self.count, self.skipped = len(self._items), {}
         self.facts = {
             "fingerprint": integer_model.fingerprint,
             "header": header_of(self._codec).hex(),
@@ -71,22 +81,42 @@ class CompressJob(JobKind):
         """Code some records; their contents are base64, and the files JSON."""
         import numpy as np
 
+        result = [
+            self._record(pictures) if tile is None else self._tile(pictures.start, tile)
+            for pictures, tile in self._items[start:stop]
+        ]
+        shapes = [
+            (coded.kind, coded.count, *(coded.size or (0, 0)), -1 if coded.tile is None else coded.tile)
+            for coded, _ in result
+        ]
+        return {
+            "content": np.array([b64encode(coded.content) for coded, _ in result], np.bytes_),
+            "shape": np.array(shapes),
+            "files": np.array([json.dumps([file.to_json() for file in files]) for _, files in result], np.str_),
+        }
+
+    def _record(self, pictures: slice) -> tuple[Record, list[PictureFile]]:
+        """Code pictures of one size."""
+        import numpy as np
+
         from pointillist.compression.pictures import read_levels
         from pointillist.compression.writer import encode_records
 
-        result = []
-        for record in self._records[start:stop]:
-            read = [read_levels(path, name, self._image) for path, name in self._files[record]]
-            levels = np.stack([levels for levels, _ in read])
-            (coded,) = encode_records(
-                self._codec, levels, np.full(len(levels), self._label), [slice(None)], verify=self._verify
-            )
-            result.append((coded, [file.to_json() for _, file in read]))
-        return {
-            "content": np.array([b64encode(coded.content) for coded, _ in result], np.bytes_),
-            "shape": np.array([(coded.kind, coded.count, *(coded.size or (0, 0))) for coded, _ in result]),
-            "files": np.array([json.dumps(files) for _, files in result], np.str_),
-        }
+        read = [read_levels(path, name, self._image) for path, name in self._files[pictures]]
+        levels, labels = np.stack([levels for levels, _ in read]), np.full(len(read), self._label)
+        (coded,) = encode_records(self._codec, levels, labels, [slice(None)], verify=self._verify)
+        return coded, [file for _, file in read]
+
+    def _tile(self, picture: int, tile: int) -> tuple[Record, list[PictureFile]]:
+        """Code a tile of a large picture, which is read once for consecutive tiles; the first one names its file."""
+        from pointillist.compression.pictures import read_levels
+        from pointillist.compression.writer import encode_tiles
+
+        if self._large is None or self._large[0] != picture:
+            self._large = (picture, *read_levels(*self._files[picture], self._image))
+        _, levels, file = self._large
+        (coded,) = encode_tiles(self._codec, levels, self._label, [tile], verify=self._verify)
+        return coded, [] if tile else [file]
 
     def warm_up(self) -> None:
         """Code an image: the engine compiles."""
@@ -104,7 +134,8 @@ class CompressJob(JobKind):
 
     def name(self, item: int) -> str:
         """Return the first file of a record."""
-        return self._files[self._records[item]][0][1]
+        first: int = self._items[item][0].start
+        return self._files[first][1]
 
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
@@ -121,25 +152,36 @@ class CompressJob(JobKind):
             writer = RecordWriter(file, bytes.fromhex(manifest["facts"]["header"]))
             writer.write(encode_metadata({"model": manifest["facts"]["name"], "files": files}))
             for part in parts:
-                for content, (kind, count, *size) in zip(part["content"], part["shape"].tolist(), strict=True):
-                    given = (size[0], size[1]) if kind == SIZED else None
-                    writer.write(Record(kind, count, b64decode(content), given))
+                for content, (kind, count, *size, tile) in zip(part["content"], part["shape"].tolist(), strict=True):
+                    height_width = (size[0], size[1]) if kind == SIZED else None
+                    record = Record(kind, count, b64decode(content), height_width, None if tile < 0 else tile)
+                    writer.write(record)
             writer.end()
         return [("images", f"{len(files):,}"), ("archive", f"{out.stat().st_size:,} bytes")]
 
 
-def _plan(paths: list[Path], channels: int, per_record: int | None) -> list[slice]:
-    """Divide pictures into records as the plain command does, by their sizes; one that cannot be read is by itself."""
+def _plan(
+    sizes: list[tuple[int, int] | None], channels: int, per_record: int | None, side: int
+) -> list[tuple[slice, int | None]]:
+    """Divide pictures into records as the plain command does, by their sizes; one that cannot be read is by itself.
+
+    Returns:
+        The pictures of each record, and the number of its tile; None for whole pictures.
+    """
+    from pointillist.compression.tiles import tiles_of
     from pointillist.compression.writer import pictures_of
 
-    sizes = [_size(path) for path in paths]
-    result: list[slice] = []
+    result: list[tuple[slice, int | None]] = []
     start = 0
     for number in range(1, len(sizes) + 1):
         size = sizes[start]
+        if size is not None and side and max(size) > side:
+            result += [(slice(start, number), tile) for tile in range(tiles_of(*size, side).count)]
+            start = number
+            continue
         each = 1 if size is None else pictures_of(channels * size[0] * size[1], per_record)
         if number == len(sizes) or sizes[number] != sizes[start] or number - start == each:
-            result.append(slice(start, number))
+            result.append((slice(start, number), None))
             start = number
     return result
 
@@ -150,7 +192,7 @@ def _size(path: Path) -> tuple[int, int] | None:
 
     try:
         with open_picture(path) as picture:
-            return picture.width, picture.height
+            return picture.height, picture.width
     except (DataError, *BROKEN):
         return None
 
