@@ -6,7 +6,9 @@ A server is started like `pointillist studio`, in its own process, with one thre
 - first pixel: from opening the connection until the first event with pixels arrives;
 - whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
 
-- memory: of the server's process before and after `--paintings` more images of the first model.
+- memory: of the server's process before and after `--paintings` more images of the first model;
+- fill: 8 candidates for the middle quarter of an image, at the settings with which the page starts and the model's
+  first example prompt or label, with `--fill` instead of the table of latencies.
 
 Ratios are formed within a round, and the table shows medians. MODEL is a folder, a shipped name, or an untrained
 NAME[:PRESET].
@@ -26,13 +28,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import psutil
 import torch
 
 import pointillist as pt
 from pointillist.networks import names
+from pointillist.studio import schemas
 from pointillist.system import describe_machine, describe_versions, today
 from speed.timing import MedianRange
 
@@ -57,10 +62,8 @@ class Server:
         while any(model["state"] != "ready" for model in self.models()):
             time.sleep(0.2)
 
-    def models(self) -> list[dict[str, str]]:
-        connection = self._connect()
-        connection.request("GET", "/api/info")
-        result: list[dict[str, str]] = json.loads(connection.getresponse().read())["models"]
+    def models(self) -> list[dict[str, Any]]:
+        result: list[dict[str, Any]] = self._get("/api/info")["models"]
         failed = [model["error"] for model in result if model["state"] == "failed"]
         if failed:
             raise SystemExit(failed[0])
@@ -83,9 +86,28 @@ class Server:
         connection.close()
         return Latency(first, whole, self._cpu() - before)
 
+    def fill(self, model: str, body: dict[str, Any]) -> Latency:
+        """Fill a hole, and wait for the candidates."""
+        before, started = self._cpu(), time.perf_counter()
+        connection = self._connect()
+        connection.request("POST", f"/api/models/{model}/fill", json.dumps(body), {"content-type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"The fill failed: {text.decode()}")
+        whole = time.perf_counter() - started
+        connection.close()
+        return Latency(whole, whole, self._cpu() - before)
+
     def megabytes(self) -> float:
         """Return the memory of the process."""
         return float(self.process.memory_info().rss) / 1e6
+
+    def _get(self, path: str) -> dict[str, Any]:
+        connection = self._connect()
+        connection.request("GET", path)
+        result: dict[str, Any] = json.loads(connection.getresponse().read())
+        return result
 
     def _connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection(self.address.hostname or "", self.address.port, timeout=600)
@@ -144,16 +166,52 @@ def row(name: str, count: int, studio: list[Latency], direct: list[Latency]) -> 
     )
 
 
+def fill_request(model: pt.PixelModel, details: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Return a request to fill the middle quarter of a sample, as the page sends it."""
+    start = details["generation"]
+    conditions: dict[str, Any] = {"text": start["prompts"][0]} if start["prompts"] else {}
+    if start["labels"]:
+        conditions = {"label": start["labels"][0]}
+    if start["hints"]:
+        conditions["hint"] = start["hints"][0]["levels"]
+    height, width = model.image.height, model.image.width
+    known = np.ones((height, width), np.uint8)
+    known[height // 4 : height - height // 4, width // 4 : width - width // 4] = 0
+    levels = pt.sample(model, 1, seed=seed).levels[0].numpy().astype(np.uint8)
+    encode = schemas.EncodedArray.of
+    image = {"levels": encode(levels, "uint8").model_dump(), "known": encode(known, "uint8").model_dump()}
+    settings = {name: start[name] for name in ("guidance", "temperature", "top_p")}
+    return {"start": image, "conditions": conditions, "candidates": 8, "seed": seed, **settings}
+
+
+def fills(server: Server, names: list[str], folders: list[str], rounds: int) -> None:
+    """Measure fills, and print a table in Markdown."""
+    print("| model | fill, s | CPU time, s |\n|---|---|---|")
+    for name, folder, shown in zip(names, folders, server.models(), strict=True):
+        model, details = pt.load(folder), shown["details"]
+        server.fill(shown["id"], fill_request(model, details, 0))  # what is compiled once
+        out = [server.fill(shown["id"], fill_request(model, details, seed)) for seed in range(1, rounds + 1)]
+        wall, cpu = (MedianRange.from_values([getattr(each, what) for each in out]) for what in ("whole", "cpu"))
+        print(f"| `{name}` | {wall.median:.2f} ({wall.low:.2f} to {wall.high:.2f}) | {cpu.median:.2f} |", flush=True)
+
+
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*", default=DEFAULT_MODELS, metavar="MODEL")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--paintings", type=int, default=0, help="images after which memory is compared")
+    parser.add_argument("--fill", action="store_true", help="time fills of the middle quarter")
     args = parser.parse_args()
     torch.set_num_threads(1)
     busy = psutil.cpu_percent(interval=1.0)
     print(f"{describe_machine()}; {describe_versions()}; {today()}; {busy:.0f} % busy just before.\n")
+    if args.fill:
+        with tempfile.TemporaryDirectory() as parent:
+            folders = [folder_of(name, parent) for name in args.models]
+            with studio(folders) as server:
+                fills(server, args.models, folders, args.rounds)
+        return
     print(
         "| model | canvases | first pixel, ms | whole, ms | `sample`, ms | whole over `sample` | the same in CPU time |"
     )

@@ -302,8 +302,12 @@ def test_particles_obey_constraints() -> None:
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", names())
 def test_smc_on_every_engine(name: str) -> None:
-    """The same particles, weights and completions; pixels and sub-pixels; under guidance too, where moves are off."""
-    model = random_model(name, ImageSpec.infer((3, 2, 3), 4), labels=True, orders=("raster", "raster-columns-br"))
+    """The same particles, weights and completions; pixels and sub-pixels; under guidance too, where moves are off.
+
+    The model has maps among its conditions, which the particles of the compiled engine share.
+    """
+    orders = ("raster", "raster-columns-br")
+    model = random_model(name, ImageSpec.infer((3, 2, 3), 4), labels=True, known=KNOWN, orders=orders)
     x, rng = random_levels(model, 1), np.random.default_rng(1)
     for shape, guidance in ((model.image.shape[1:], 1.0), (model.image.shape, 2.0)):
         mask = rng.random(shape) < 0.5

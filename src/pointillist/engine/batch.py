@@ -102,8 +102,8 @@ def prepare_inputs(
     }
 
 
-def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, FloatArray]:
-    """Return each condition of a program, recorded for `copies` images, for `count` times as many: copy by copy.
+def shared_inputs(program: Program, copies: int = 1) -> dict[str, FloatArray]:
+    """Return each condition of a program that was recorded for `copies` images: `[copies, c]` or `[copies, h, w, c]`.
 
     Raises:
         EngineError: if the program was recorded for another number of images.
@@ -113,9 +113,8 @@ def repeat_inputs(program: Program, count: int, copies: int = 1) -> dict[str, Fl
         default = condition.default
         if len(default) not in (1, copies):
             raise EngineError(f"The condition `{key}` has a default for a batch of {len(default)}, not of {copies}.")
-        sites = default[:, None] if condition.kind == "vector" else default
-        whole = np.broadcast_to(sites, (copies, *sites.shape[1:]))
-        result[key] = np.ascontiguousarray(np.repeat(whole, count, 0), dtype=program.dtype)
+        sites = default.reshape(len(default), -1) if condition.kind == "vector" else default
+        result[key] = np.broadcast_to(sites, (copies, *sites.shape[1:]))
     return result
 
 

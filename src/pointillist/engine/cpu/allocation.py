@@ -7,7 +7,7 @@ Feature maps, KV caches, inputs and constants are permanent (`BufferPlan`). Valu
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pointillist.engine.program import FeatureMap, FloatArray, Instruction, KeyV
 
 Operands = list[tuple[Operand, int]]
 """Operands and their numbers of channels, one after the other."""
+SHARES = frozenset({"ADD", "COPY", "GATE", "LINEAR", "MULTIPLY", "STORE"})
+"""Opcodes whose rows may read a condition that images share."""
 Moment = tuple[int, int]
 """The number of a part of the program, and of an instruction in it."""
 
@@ -36,10 +38,13 @@ class BufferPlan:
 
     A gathered value, an input or a constant is read where it is, without a copy. A value that a map stores is computed
     in the map.
+
+    Args:
+        groups: groups of consecutive images that share their conditions; 0 where each image has its own.
     """
 
-    def __init__(self, program: Program, batch: int) -> None:
-        self.program, self.batch = program, batch
+    def __init__(self, program: Program, batch: int, groups: int = 0) -> None:
+        self.program, self.batch, self.groups = program, batch, groups
         self.arena = Arena()
         self.constants: list[tuple[int, FloatArray]] = []
         self.states: list[tuple[int, int, int]] = []
@@ -50,6 +55,7 @@ class BufferPlan:
         self.zeros = Operand(self.add_constant(np.zeros(max(widest, sites))), 0, 0)
         self.maps = {feature_map: self._allocate_map(feature_map) for feature_map in program.maps}
         self.kv_caches = {cache: self._allocate_kv_cache(cache) for cache in program.kv_caches}
+        self.shared = self._shared_inputs() if groups else frozenset()
         self.inputs = {key: self._allocate_input(key) for key in program.inputs}
         self.copied: set[Value] = set()
         """Gathered values that are copied, because a reader needs them in one piece."""
@@ -164,15 +170,26 @@ class BufferPlan:
     def _input_operand(self, instruction: Instruction) -> Operand:
         """Return the operand of a vector, or of the current row of a map."""
         condition, start = self.program.inputs[instruction.key], self.inputs[instruction.key]
-        if condition.kind == "vector":
-            return Operand(start, condition.channels, 0)
         height, line = self.program.height, self.program.width * condition.channels
-        return Operand(start, height * line, condition.channels, Ring(1, -instruction.first_row, height, line))
+        if condition.kind == "vector":
+            result, size = Operand(start, condition.channels, 0), condition.channels
+        else:
+            ring, size = Ring(1, -instruction.first_row, height, line), height * line
+            result = Operand(start, size, condition.channels, ring)
+        return replace(result, image_stride=0, group_stride=size) if instruction.key in self.shared else result
+
+    def _shared_inputs(self) -> frozenset[str]:
+        """Return the conditions that groups of images can share: those that rows of few operands alone read."""
+        instructions = [instruction for part in self.parts for instruction in part]
+        keys = {i.output.value: i.key for i in instructions if i.opcode == "INPUT" and i.output is not None}
+        others = {view.value for i in instructions if i.opcode not in SHARES for view in i.inputs}
+        return frozenset(key for value, key in keys.items() if value not in others)
 
     def _allocate_input(self, key: str) -> int:
         condition = self.program.inputs[key]
         sites = 1 if condition.kind == "vector" else self.program.height * self.program.width
-        return self.arena.allocate(self.batch * sites * condition.channels)
+        count = self.groups if key in self.shared else self.batch
+        return self.arena.allocate(count * sites * condition.channels)
 
     def _allocate_state(self, size: int, slots: int = 1) -> int:
         """Allocate `size` numbers for each image, in each of several slots; return the offset."""

@@ -60,12 +60,16 @@ class Ring:
 
 @dataclass(frozen=True)
 class Operand:
-    """Address of the channels of a value: offset of the first image and column, and the stride of each."""
+    """Address of the channels of a value: offset of the first image and column, and the stride of each.
+
+    A condition that images share has the image stride 0, and `group_stride` from one group of images to the next.
+    """
 
     start: int
     image_stride: int
     column_stride: int
     ring: Ring | None = None
+    group_stride: int = 0
 
     def narrow(self, channels: int) -> Operand:
         """Return the operand from a later channel on."""
@@ -112,6 +116,7 @@ class Bytecode:
         size: numbers in the flat array.
         constants: initial contents of the array, with their offsets; everything else is zero.
         inputs: offset of each condition, `[b, channels]` or `[b, height, width, channels]`.
+        shared: conditions that groups of images share; a group has one entry.
         states: blocks that hold the state of the images, `[slots, b, numbers]`: offset, slots, and numbers of an image.
         s_curve: True if odd rows run from right to left.
     """
@@ -124,6 +129,7 @@ class Bytecode:
     size: int
     constants: tuple[tuple[int, FloatArray], ...]
     inputs: dict[str, int]
+    shared: frozenset[str]
     states: tuple[tuple[int, int, int], ...]
     s_curve: bool
 

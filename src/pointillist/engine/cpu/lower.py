@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TypeVar
 
@@ -38,11 +38,14 @@ class BytecodeCompiler:
     """Compile a program to bytecode for one batch size.
 
     bytecode = BytecodeCompiler(program, batch=4, packing=Packing(program)).compile()
+
+    Args:
+        groups: groups of consecutive images that share their conditions; 0 where each image has its own.
     """
 
-    def __init__(self, program: Program, batch: int, packing: Packing) -> None:
+    def __init__(self, program: Program, batch: int, packing: Packing, groups: int = 0) -> None:
         self.program, self.batch, self.packing = program, batch, packing
-        self.buffers = BufferPlan(program, batch)
+        self.buffers = BufferPlan(program, batch, groups)
         self.rows: list[dict[int, int]] = []
         self.patches: list[list[int]] = []
         self.whole_row = False
@@ -83,6 +86,7 @@ class BytecodeCompiler:
             self.buffers.arena.size,
             tuple(self.buffers.constants),
             self.buffers.inputs,
+            self.buffers.shared,
             tuple(self.buffers.states),
             self.program.s_curve,
         )
@@ -113,34 +117,43 @@ class BytecodeCompiler:
         self, instruction: Instruction, name: str, out: Operand, *inputs: Operand, count: int
     ) -> dict[int, int]:
         """Emit `out = f(inputs)`, for all images (and columns) in as few loops as the strides allow."""
-        operands = (out, *inputs)
-        outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
-        steps = [[operand.image_stride, operand.column_stride] for operand in operands]
-        if inner == 1 or all(column == count for _, column in steps):
-            count *= inner
-            outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
-            if all(image == count for _, image in steps):
-                count, inner = count * inner, 1
-        row = self.row(instruction, CODES[name], dict(zip(_OPERANDS, operands, strict=False)), N=count)
-        return self._loops(row, outer, inner, steps)
+        for batch, operands in self._groups(out, *inputs):
+            n, outer, inner = count, batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
+            steps = [[operand.image_stride, operand.column_stride] for operand in operands]
+            if inner == 1 or all(column == n for _, column in steps):
+                n *= inner
+                outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
+                if all(image == n for _, image in steps):
+                    n, inner = n * inner, 1
+            row = self.row(instruction, CODES[name], dict(zip(_OPERANDS, operands, strict=False)), N=n)
+            self._loops(row, outer, inner, steps)
+        return row
 
     def product(
         self, instruction: Instruction, out: Operand, x: Operand, start: Operand, w: Packed, k: int, n: int
     ) -> None:
         """Emit `out = start + x @ matrix`; images and columns are rows of one product where the strides allow."""
-        operands = (out, x, start)
-        outer, inner = self.batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
-        steps = [[operand.image_stride, operand.column_stride] for operand in operands]
-        if inner == 1:
-            outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
-        elif all(image == inner * column for image, column in steps):
-            outer, inner = 1, outer * inner
-        row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w.start)
-        if w.weight_format:
-            row |= {bc.A: w.weight_format, bc.C: self._scratch}
-        if w.scales is not None:
-            row[bc.B] = self.buffers.add_constant(w.scales)
-        self._loops(row, outer, inner, steps)
+        scales = None if w.scales is None else self.buffers.add_constant(w.scales)
+        for batch, operands in self._groups(out, x, start):
+            outer, inner = batch, self.buffers.columns(instruction.scale) if self.whole_row else 1
+            steps = [[operand.image_stride, operand.column_stride] for operand in operands]
+            if inner == 1:
+                outer, inner, steps = 1, outer, [[0, image] for image, _ in steps]
+            elif all(image == inner * column for image, column in steps):
+                outer, inner = 1, outer * inner
+            row = self.row(instruction, Code.PRODUCT, dict(zip(_OPERANDS, operands, strict=True)), N=n, K=k, W=w.start)
+            if w.weight_format:
+                row |= {bc.A: w.weight_format, bc.C: self._scratch}
+            if scales is not None:
+                row[bc.B] = scales
+            self._loops(row, outer, inner, steps)
+
+    def _groups(self, *operands: Operand) -> Iterator[tuple[int, tuple[Operand, ...]]]:
+        """Yield the images of an instruction and its operands: by groups, where the images share a condition."""
+        groups = self.buffers.groups if any(operand.group_stride for operand in operands) else 1
+        batch = self.batch // groups
+        for group in range(groups):
+            yield batch, tuple(o.narrow(group * (o.group_stride or batch * o.image_stride)) for o in operands)
 
     @cached_property
     def _scratch(self) -> int:

@@ -22,7 +22,7 @@ class LoweredProgram:
 
     def __init__(self, program: Program) -> None:
         self._program, self._packing = program, Packing(program)
-        self._bytecodes: dict[int, Bytecode] = {}
+        self._bytecodes: dict[tuple[int, int], Bytecode] = {}
         self._lock = Lock()
 
     @classmethod
@@ -39,14 +39,15 @@ class LoweredProgram:
         names = ("per_image", "per_row", "sub_steps", "post_draw", "canvas", "params")
         return all(getattr(own, name) is getattr(program, name) for name in names)
 
-    def bytecode(self, batch: int) -> Bytecode:
-        """Return the bytecode for a batch, compiled at the first call."""
+    def bytecode(self, batch: int, groups: int = 0) -> Bytecode:
+        """Return the bytecode for a batch, compiled at the first call; `groups` as for `BytecodeCompiler`."""
         with self._lock:
-            if batch not in self._bytecodes:
+            if (batch, groups) not in self._bytecodes:
                 if len(self._bytecodes) >= MOST:  # batches may vary without end
                     self._bytecodes.clear()
-                self._bytecodes[batch] = BytecodeCompiler(self._program, batch, self._packing).compile()
-            return self._bytecodes[batch]
+                compiler = BytecodeCompiler(self._program, batch, self._packing, groups)
+                self._bytecodes[batch, groups] = compiler.compile()
+            return self._bytecodes[batch, groups]
 
     @property
     def weights(self) -> FloatArray:

@@ -7,10 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import check_batch_memory, repeat_inputs
+from pointillist.engine.batch import check_batch_memory, shared_inputs
 from pointillist.engine.cpu.bytecode import Bytecode
-from pointillist.engine.cpu.kernels.weight_packing import Packing
-from pointillist.engine.cpu.lower import BytecodeCompiler
+from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.engine.cpu.particle_loop import ParticleArrays, draw_rows
 from pointillist.engine.cpu.sampler import DrawSpec
 from pointillist.engine.particles import ParticleBatch
@@ -30,7 +29,7 @@ class CpuParticles:
 
     def __init__(self, program: Program, draw: DrawSpec, transform: Transform = IDENTITY) -> None:
         self.program, self.draw, self.transform = program, draw, transform
-        self._packing = Packing(program)
+        self._lowered = LoweredProgram.of(program)
 
     def run(self, batch: ParticleBatch) -> None:
         """Draw the rows of a batch one after the other, in place.
@@ -54,9 +53,11 @@ class CpuParticles:
         """Return the bytecode of a number of particles, and their memory, continued from that of their ancestors."""
         copies = 1 + self.transform.is_guided
         height, width = batch.levels.shape[2:]
-        bytecode = BytecodeCompiler(self.program, copies * count, self._packing).compile()
+        bytecode = self._lowered.bytecode(copies * count, copies)
         check_batch_memory(bytecode.size * self.program.dtype.itemsize, count, height, width)
-        memory = bytecode.initial_memory(self.program.dtype, repeat_inputs(self.program, count, copies))
+        inputs = shared_inputs(self.program, copies)
+        repeated = {key: np.repeat(inputs[key], count, 0) for key in inputs.keys() - bytecode.shared}
+        memory = bytecode.initial_memory(self.program.dtype, inputs | repeated)
         if before is not None:
             indices = np.concatenate([ancestors + copy * (before[0].batch // copies) for copy in range(copies)])
             for old, new in zip(before[0].states, bytecode.states, strict=True):
@@ -66,7 +67,7 @@ class CpuParticles:
     def _draw_rows(self, batch: ParticleBatch, first: int, last: int, bytecode: Bytecode, memory: FloatArray) -> None:
         count = int(batch.counts[first])
         batch.log_evidence += draw_rows(
-            bytecode.instructions(self._packing.array),
+            bytecode.instructions(self._lowered.weights),
             memory,
             (*self.draw.settings(self.transform), self.draw.values),
             ParticleArrays(batch.levels[:count], batch.roles, batch.uniforms[:count], batch.log_weights),

@@ -34,7 +34,7 @@ from pointillist.studio.sampling import sampled_image
 Sign = Callable[[schemas.FillRequest, list[str]], schemas.SampleManifest]
 """Makes the manifest of a completed request and the hashes of its images."""
 
-_PARTICLES = 64
+_PARTICLES = 64  # half as many under guidance, where each is run twice
 _FEW = 4  # effective particles: below that, hardly any history agrees with what is known
 
 
@@ -108,7 +108,7 @@ class FillJob:
             self.method,
             None if self.allowed is None else self.allowed[window],
             seed=seed,
-            particles=_PARTICLES,
+            particles=_num_particles(request),
             on_row=on_row,
             threads=threads,
             order=request.order,
@@ -153,12 +153,13 @@ class FillJob:
         chosen = range(len(levels)) if pick is None else [pick]
         whole = nats  # of the hole alone, where the model has no likelihood for images of this size
         if not self.model.fixed_size or size == (self.model.image.height, self.model.image.width):
+            distinct, which = torch.unique(levels, dim=0, return_inverse=True)
             inputs = ConditionInputs.concat(
-                [decode_conditions(self.model, self.request.conditions, size)] * len(levels)
+                [decode_conditions(self.model, self.request.conditions, size)] * len(distinct)
             )
             scorer, order = self.model.scorer(last.engine), self.model.order(last.order)
-            maps = scorer.unchecked_log_prob_map(levels.to(self.model.device), inputs, order)
-            whole = maps.flatten(1).sum(1).double().cpu()
+            maps = scorer.unchecked_log_prob_map(distinct.to(self.model.device), inputs, order)
+            whole = maps.flatten(1).sum(1).double().cpu()[which]
         return [
             schemas.Candidate(
                 image=sampled_image(self.model, levels[i], float(whole[i])),
@@ -188,12 +189,16 @@ def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.L
     window = job._windows()[0]
     method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
     per_image = known[window].size * (model.likelihood.num_params + 2 * model.image.channels * model.image.levels)
-    if method == "smc" and request.method == "auto" and _PARTICLES * per_image > limits.numbers:
+    if method == "smc" and request.method == "auto" and _num_particles(request) * per_image > limits.numbers:
         method = "sequential"
-    numbers = (_PARTICLES if method == "smc" else request.candidates) * per_image
+    numbers = (_num_particles(request) if method == "smc" else request.candidates) * per_image
     if numbers > limits.numbers:
         raise too_large("The numbers of this job", numbers, limits.numbers, "take fewer candidates or a smaller size")
     return replace(job, method=method if len(job._windows()) == 1 else request.method)
+
+
+def _num_particles(request: schemas.FillRequest) -> int:
+    return _PARTICLES if request.guidance == 1 else _PARTICLES // 2
 
 
 def _channels(known: Bool[np.ndarray, "h w"], channels: int) -> Bool[np.ndarray, "c h w"]:
