@@ -29,6 +29,7 @@ GUIDES = [
     "detect.md",
     "maps.md",
     "worlds.md",
+    "tiled.md",
     "larger_images.md",
     "choose_an_engine.md",
     pytest.param("condition_and_guide.md", marks=SLOW),

@@ -174,6 +174,26 @@ def test_encodings_of_layers(tmp_path: Path, pack: Any) -> None:
     assert np.array_equal(all_of(tmp_path).batch([0]).levels[0, 0].numpy(), maps()[0])
 
 
+def test_infinite_maps_are_read_where_they_have_tiles(tmp_path: Path) -> None:
+    """Chunks in any order, at negative places too, with empty cells around, in JSON and XML."""
+    padded = np.zeros((8, 8), np.int64)
+    padded[3:7, 1:7] = maps()[0] + 1
+    chunks = [(-4, 12, padded[:, :4]), (0, 12, padded[:, 4:])][::-1]
+    entries = [{"x": x, "y": y, "width": 4, "height": 8, "data": part.reshape(-1).tolist()} for x, y, part in chunks]
+    tree = tiled(infinite=True)
+    tree["layers"] = [{"type": "tilelayer", "width": 4, "height": 4, "chunks": entries}]
+    (tmp_path / "a.tmj").write_text(json.dumps(tree))
+    text = MapFiles.of(spec(), tiles()).encode(maps()[0], "tmx").decode().replace('infinite="0"', 'infinite="1"')
+    start, end = text.index("<data"), text.index("</data>")
+    rows = "".join(
+        f'<chunk x="{x}" y="{y}" width="4" height="8">{",".join(map(str, part.reshape(-1)))}</chunk>'
+        for x, y, part in chunks
+    )
+    (tmp_path / "b.tmx").write_text(f'{text[:start]}<data encoding="csv">{rows}{text[end:]}')
+    for name in ("a.tmj", "b.tmx"):
+        assert np.array_equal(all_of(tmp_path / name).batch([0]).levels[0, 0].numpy(), maps()[0])
+
+
 def test_a_tileset_in_its_own_file(tmp_path: Path) -> None:
     """A map in a folder refers to a tileset beside that folder, within the data; its tiles are the model's."""
     tree = tiled()
@@ -194,6 +214,13 @@ def test_a_tileset_in_its_own_file(tmp_path: Path) -> None:
     assert np.array_equal(named.tileset.tiles, tiles().tiles)
 
 
+def endless(*chunks: dict[str, Any]) -> dict[str, Any]:
+    """Return an infinite map of chunks."""
+    chunk = {"x": 0, "y": 0, "width": 1, "height": 2, "data": [1, 1]}
+    layers = [{"type": "tilelayer", "chunks": [{**chunk, **changes} for changes in chunks]}]
+    return tiled(infinite=True, layers=layers)
+
+
 HOSTILE: dict[str, Any] = {
     "huge.tmj": tiled(width=10**6, height=10**6),
     "negative.tmj": tiled(width=-1),
@@ -208,6 +235,10 @@ HOSTILE: dict[str, Any] = {
     "zstd.tmj": tiled(data="AAAA", encoding="base64", compression="zstd"),
     "broken.tmj": tiled(data="AAAA", encoding="base64", compression="zlib"),
     "infinite.tmj": tiled(infinite=True),
+    "far.tmj": endless({"x": 0}, {"x": 2**29}),
+    "overlapping.tmj": endless(*[{"width": 4096, "height": 4096}] * 2),
+    "nowhere.tmj": endless({"x": 10**12}),
+    "chunk.tmj": endless({"data": [1]}),
     "hexagonal.tmj": tiled(orientation="hexagonal"),
     "layers.tmj": tiled(layers=None),
     "layer.tmj": tiled(layers=[1]),

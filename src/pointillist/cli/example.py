@@ -18,7 +18,7 @@ EPILOG = """Examples:
 
 
 def example(settings: ExampleSettings) -> None:
-    """Write an example file to try things with: a tile, a photograph, a folder of digits, or rules for maps."""
+    """Write an example file to try things with: a tile, a photograph, digits, rules for maps, an extension of Tiled."""
     from pointillist.data.examples import EXAMPLES, default_path, write_example
     from pointillist.errors import ConfigError
 

@@ -1,4 +1,4 @@
-"""Example files that come with the package: a tile, a photograph, a folder of digits, rules for maps."""
+"""Example files that come with the package: images to try things with, rules for maps, an extension of Tiled."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ EXAMPLES = {
     "photo": "photo.png: a 64x64 part of a photograph",
     "digits": "digits/: 200 digits of 8x8 pixels as PNG files, in a folder for each class",
     "rules": "rules.toml: rules for maps of the bundled model `dungeons`",
+    "tiled-extension": "pointillist.js: fill, extend and vary maps in Tiled, by calling this command",
 }
 """Name and description of each example; the description begins with the default path."""
 

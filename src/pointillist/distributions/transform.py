@@ -102,6 +102,10 @@ class Transform:
         """Return guidance, temperature and top-p as compiled code takes them, `[3]`."""
         return np.array([self.guidance, self.temperature, self.top_p], np.float64)
 
+    def integer_array(self) -> NDArray[np.int64]:
+        """Return whether there is guidance, and `integers`, as compiled code takes them, `[4]`."""
+        return np.array([self.is_guided, *self.integers], np.int64)
+
     def guide(self, log_probs: Floats) -> Floats:
         """Apply guidance to log-probabilities `[2 n, k]`: those under the conditions, and then those of the reference.
 

@@ -34,7 +34,7 @@ def sample_batch(
             sub-pixels add no nats. A mask has begun the stage.
         transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
-        threads: how many share the batch; the result is the same for any number. Numpy, torch and masks have one.
+        threads: how many share the batch; the result is the same for any number. Numpy and torch have one.
         executor: one of `EXECUTORS`; the result is the same.
 
     Raises:
@@ -57,13 +57,14 @@ def _fill(
 ) -> None:
     """Fill in the levels of a batch and their frequencies."""
     chosen = choose_executor(program, executor)
-    if batch.params is not None or batch.mask is not None or chosen == "numpy":
+    weighted = batch.mask is not None and batch.mask.weighted
+    if batch.params is not None or weighted or chosen == "numpy":
         _step(program, inputs, batch, transform, on_row, executor)
     elif chosen == "compiled":
         from pointillist.engine.c.run import sample_in_c
 
         sample_in_c(program, inputs, batch, transform, on_row, threads)
-    elif not transform.is_identity:
+    elif batch.mask is not None or not transform.is_identity:
         _step(program, inputs, batch, transform, on_row, executor)
     else:
         from pointillist.engine.torch.device import device_of

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Integer
 
-from pointillist.data import DataOptions, ImageDataset, load_data
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.config import Adjacency, Pair
 from pointillist.rules.levels import level_number
+
+if TYPE_CHECKING:
+    from pointillist.data import ImageDataset
 
 Pairs = Bool[np.ndarray, "2 k k"]
 """Whether a level may be on the right of another, and below it."""
@@ -117,6 +119,8 @@ def _observed(rule: Adjacency, image: ImageSpec, record: Any) -> Pairs | None:
     if rule.observed is False:
         return None
     if isinstance(rule.observed, str):
+        from pointillist.data import DataOptions, load_data  # needs torch, as the other cases do not
+
         maps = load_data(rule.observed, DataOptions(mode="codes", levels=image.levels, labels=False)).get("train")
         if maps.spec.channels != 1:
             raise ConfigError(f"`adjacency.observed` (={rule.observed}) must hold grids of one channel.")

@@ -66,7 +66,7 @@ class ModelsSettings(Settings):
 class ExampleSettings(Settings):
     """Settings of `example`."""
 
-    name: str | None = argument("[NAME]", "tile, photo, digits or rules; without it, list them.", None)
+    name: str | None = argument("[NAME]", "tile, photo, digits, rules or tiled-extension; without it, list them.", None)
     path: Path | None = argument("[PATH]", "File or folder to write. Default: its name.", None)
     force: bool = REPLACE_FILE.field(False)
 

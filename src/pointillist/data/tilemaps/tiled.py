@@ -50,33 +50,26 @@ class TiledTileset:
 def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
     """Read a `.tmj` or `.tmx`: the classes of its tiles are the names of levels; without any, their numbers count.
 
+    Of an infinite map it is the smallest rectangle that holds all tiles.
+
     Args:
         root: folder out of which no file is read.
         name: what the map is called in messages.
 
     Raises:
-        DataError: if it is damaged, not orthogonal, endless, or refers to a file outside `root`.
+        DataError: if it is damaged, not orthogonal, without tiles, or refers to a file outside `root`.
     """
     tree = _table(_read(path, name), name)
-    if _whole(tree, "infinite", 0, 1, name, 0):
-        raise DataError(f"{name} is an infinite map: turn off Infinite in Tiled, under Map > Map Properties.")
     if tree.get("orientation", "orthogonal") != "orthogonal":
         raise DataError(f"{name} is {quote(tree['orientation'])}: only orthogonal maps are read.")
-    height, width = (_whole(tree, side, 1, MAX_CELLS, name) for side in ("height", "width"))
-    check_cells(height, width, name)
-    gids = np.zeros(height * width, np.uint32)
     layers = list(_tile_layers(tree.get("layers"), name))
     if not layers:
         raise DataError(f"{name} has no tile layer: draw the map on one in Tiled.")
-    for layer in layers:
-        if (_whole(layer, "height", 1, MAX_CELLS, name), _whole(layer, "width", 1, MAX_CELLS, name)) != (height, width):
-            raise DataError(f"{name} has a layer of another size than the map of {height}x{width}: {_SAVE}.")
-        above = _cells(layer, height * width, name) & ~_FLAGS
-        gids = np.where(above > 0, above, gids)
+    gids = (_of_chunks if _whole(tree, "infinite", 0, 1, name, 0) else _of_layers)(tree, layers, name)
     sets = _list(tree.get("tilesets"), name)
     firsts = [_whole(_table(tile_set, name), "firstgid", 1, 2**28, name) for tile_set in sets]
     result = [_tileset_of(tile_set, path, root, name) for tile_set in sets]
-    return _named(gids.reshape(height, width), firsts, result, name)
+    return _named(gids, firsts, result, name)
 
 
 def read_tiled_tileset(path: Path, root: Path, name: str) -> TiledTileset:
@@ -121,11 +114,56 @@ def _tile_layers(layers: Any, name: str, depth: int = 0) -> Iterator[Table]:
             yield table
 
 
+def _of_layers(tree: Table, layers: list[Table], name: str) -> np.ndarray:
+    """Flatten the layers of a map of a fixed size, uint32 `[h w]`."""
+    size = height, width = _size(tree, name)
+    gids = np.zeros(size, np.uint32)
+    for layer in layers:
+        if _size(layer, name) != size:
+            raise DataError(f"{name} has a layer of another size than the map of {height}x{width}: {_SAVE}.")
+        _cover(gids, _cells(layer, height * width, name).reshape(size))
+    return gids
+
+
+def _of_chunks(tree: Table, layers: list[Table], name: str) -> np.ndarray:
+    """Flatten the chunks of an infinite map, uint32 `[h w]`: of the rectangle that holds its tiles."""
+    chunks = []
+    for layer in layers:
+        keys = {key: layer[key] for key in ("encoding", "compression") if key in layer}
+        for entry in _list(layer.get("chunks", []), name):
+            row, column = (_whole(_table(entry, name), key, -(2**30), 2**30, name) for key in ("y", "x"))
+            chunks.append(((row, column, *_size(entry, name)), {**entry, **keys}))
+    if sum(height * width for (_, _, height, width), _ in chunks) > len(layers) * MAX_CELLS:
+        raise DataError(f"{name} has chunks of over {MAX_CELLS:,} cells in a layer: cut it into parts.")
+    places = np.array([place for place, _ in chunks], np.int64).reshape(-1, 4)
+    first = places[:, :2].min(0, initial=2**31)
+    height, width = ((places[:, :2] + places[:, 2:]).max(0, initial=-(2**31)) - first).tolist() if chunks else (1, 1)
+    check_cells(height, width, name)
+    gids = np.zeros((height, width), np.uint32)
+    for (row, column, *size), table in chunks:
+        top, left = row - int(first[0]), column - int(first[1])
+        _cover(gids[top : top + size[0], left : left + size[1]], _cells(table, size[0] * size[1], name).reshape(size))
+    rows, columns = (np.flatnonzero(gids.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        raise DataError(f"{name} is an infinite map without tiles: draw some in Tiled.")
+    return gids[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _size(table: Table, name: str) -> tuple[int, int]:
+    height, width = (_whole(table, side, 1, MAX_CELLS, name) for side in ("height", "width"))
+    check_cells(height, width, name)
+    return height, width
+
+
+def _cover(gids: np.ndarray, above: np.ndarray) -> None:
+    """Lay a layer over those below."""
+    above = above & ~_FLAGS
+    np.copyto(gids, above, where=above > 0)
+
+
 def _cells(layer: Table, count: int, name: str) -> np.ndarray:
     """Decode the cells of a layer, uint32 `[count]`."""
     data, encoding = layer.get("data"), layer.get("encoding", "csv")
-    if "chunks" in layer:
-        raise DataError(f"{name} is an infinite map: turn off Infinite in Tiled, under Map > Map Properties.")
     try:
         if encoding == "base64" and isinstance(data, str):
             packed = base64.b64decode("".join(data.split()), validate=True)

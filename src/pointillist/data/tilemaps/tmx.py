@@ -13,6 +13,8 @@ from pointillist.files.reading import MAX_DEPTH, check_file
 MAX_BYTES = 256 * 2**20
 _WHOLE = {
     "id",
+    "x",
+    "y",
     "firstgid",
     "width",
     "height",
@@ -110,11 +112,18 @@ def _data(layer: ET.Element, name: str) -> dict[str, Any]:
     if element is None:
         raise DataError(f"{name} has a layer without data: save it again with Tiled.")
     encoding = element.get("encoding")
+    keys = {} if encoding is None else {"encoding": encoding, "compression": element.get("compression", "")}
     if element.find("chunk") is not None:
-        return {"chunks": []}
+        chunks = [{**_attributes(chunk, name), "data": _numbers(chunk, encoding, name)} for chunk in element]
+        return {**keys, "chunks": chunks}
+    return {**keys, "data": _numbers(element, encoding, name)}
+
+
+def _numbers(element: ET.Element, encoding: str | None, name: str) -> Any:
+    """Return the tiles of a layer or a chunk: text, or numbers where each is an element."""
     if encoding is None:
-        return {"data": [_attributes(tile, name).get("gid", 0) for tile in element.iterfind("tile")]}
-    return {"encoding": encoding, "compression": element.get("compression", ""), "data": element.text or ""}
+        return [_attributes(tile, name).get("gid", 0) for tile in element.iterfind("tile")]
+    return element.text or ""
 
 
 def _tileset(element: ET.Element, name: str) -> dict[str, Any]:

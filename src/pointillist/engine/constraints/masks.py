@@ -2,8 +2,8 @@
 
 One mask serves all that restricts a draw: levels that are allowed at a pixel, and rules between pixels. It is given to
 an engine with the batch. Every engine in floating point draws within it by the same compiled code (`masked_draw.py`),
-and integer programs by `head/transform.py`. Compiled code also narrows the domains of the sites that are still open
-(`domains.py`).
+and every executor of integer programs by its counterpart (`integer_draw.py`). Both narrow the domains of the sites that
+are still open (`domains.py`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.constraints import domains as dm
 from pointillist.engine.constraints.constraints import Bits, Check, Constraints, from_bits, to_bits
 from pointillist.engine.constraints.domains import Domains
+from pointillist.engine.constraints.integer_draw import draw_integer_levels
 from pointillist.engine.constraints.propagation import count_domains, restrict
-from pointillist.engine.cpu.kernels.masked_draw import assign_levels, draw_levels, prepare_levels, redraw_uniforms
-from pointillist.engine.head.frequencies import draw, log_probs
-from pointillist.engine.head.transform import transform_frequencies
+from pointillist.engine.cpu.kernels.masked_draw import draw_levels
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 
@@ -211,35 +211,20 @@ class LevelMask:
         uniforms: Float[np.ndarray, " n"],
         transform: Transform,
     ) -> Int[np.ndarray, " n"]:
-        """Draw a level for each image at a sub-pixel of an integer program; a level that fails is drawn again.
+        """Draw a level for each image at a sub-pixel of an integer program.
 
         Args:
             site: `row * width + column` of the image.
             frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
         """
-        count, waiting, tries = len(uniforms), np.arange(len(uniforms)), 0
-        if self.weighted:
-            total = int(frequencies[0].sum()).bit_length() - 1
-            prepare_levels(log_probs(frequencies[:count], total), self.domains, np.array([channel, site], np.int64))
-        levels = np.empty(count, np.int64)
-        while len(waiting):
-            allowed = self._allowed_levels(channel, site, waiting)
-            rows = np.concatenate([waiting, waiting + count]) if transform.is_guided else waiting
-            u, accepted = np.empty(len(waiting)), np.empty(len(waiting), bool)
-            redraw_uniforms(uniforms, waiting, tries, self.domains, u)
-            levels[waiting] = drawn = draw(transform_frequencies(frequencies[rows], transform, allowed), u)
-            assign_levels(drawn, waiting, site, self.domains, accepted)
-            waiting, tries = waiting[~accepted], tries + 1
+        count = len(uniforms)
+        levels, where = np.empty(count, np.int64), np.array([channel, site], np.int64)
+        conditional, reference = frequencies[:count], frequencies[-count:]
+        total = int(frequencies[0].sum()).bit_length() - 1
+        likelihood = log_probs(conditional, total) if self.weighted else np.zeros((count, 0))
+        numbers = transform.integer_array()
+        draw_integer_levels(likelihood, conditional, reference, uniforms, numbers, self.domains, where, levels)
         return levels
-
-    def _allowed_levels(self, channel: int, site: int, images: IntArray) -> Bool[np.ndarray, "m k"]:
-        """Return the levels that some images may have at a sub-pixel; an image that has none left is dead, and free."""
-        allowed = from_bits(self.domains.bits[images, channel, site], int(self.domains.layout[dm.LEVELS]))
-        alive = self.domains.state[images, dm.STATUS] == dm.ALIVE
-        empty = images[alive & ~allowed.any(1)]
-        self.domains.state[empty, dm.STATUS], self.domains.state[empty, dm.DRY] = dm.DEAD, site
-        allowed[~(alive & allowed.any(1))] = True
-        return allowed
 
     def allowed(self, channel: int, rows: IntArray, columns: IntArray) -> Bool[np.ndarray, "n k"]:
         """Return the levels that some sub-pixels of the first image may have."""

@@ -106,7 +106,7 @@ class CpuSampler:
         weights = self._lowered.weights  # packed here once, not in each thread
 
         def run(number: int, part: slice, signal: IntArray) -> None:
-            self._run(bytecodes[number], weights, batch, part, self._slice_inputs(inputs, part, count), signal)
+            self._run(bytecodes[number], weights, batch.part(part), self._slice_inputs(inputs, part, count), signal)
 
         run_slices(run, slices, on_row)
 
@@ -121,16 +121,14 @@ class CpuSampler:
         bytecode: Bytecode,
         weights: FloatArray,
         batch: SampleBatch,
-        part: slice,
         inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:
         distribution = (*self.draw.settings(self.transform, batch.mask is not None), self.draw.values)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
-        nothing = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype)
-        params = nothing if batch.params is None else batch.params
-        nats, mask = batch.nats[part], None if batch.mask is None else batch.mask.part(part)
-        images = ImageArrays(batch.levels[part], batch.known[part], batch.uniforms[part], nats, params[part])
+        params = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype) if batch.params is None else batch.params
+        nats, mask = batch.nats, batch.mask
+        images = ImageArrays(batch.levels, batch.known, batch.uniforms, nats, params)
         program, domains = bytecode.instructions(weights), None if mask is None else mask.domains
 
         def draw_rows(first: int, last: int) -> None:
@@ -144,7 +142,7 @@ class CpuSampler:
         if mask is None:
             draw_rows(0, self.program.height)
             return
-        rows = Backtracking(mask, batch.levels[part, 0], lambda: (bytecode.save(memory), nats.copy()), restore)
+        rows = Backtracking(mask, batch.levels[:, 0], lambda: (bytecode.save(memory), nats.copy()), restore)
         for row in rows:
             signal[DONE] = rows.final_rows
             draw_rows(row, row + 1)

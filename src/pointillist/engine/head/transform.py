@@ -34,10 +34,10 @@ LOG_BITS = 20
 """A logarithm to base 2 counts in steps of 2^-20."""
 DRAW_BITS = TOP_P_BITS
 """Transformed frequencies sum to 2^30."""
-_TABLE_BITS, _MANTISSA_BITS = 8, 24
-_LONGEST = 31
+TABLE_BITS, MANTISSA_BITS = 8, 24
+LONGEST = 31
 """A shift by which any weight is 0."""
-_STEPS = np.arange((1 << _TABLE_BITS) + 1) / (1 << _TABLE_BITS)
+_STEPS = np.arange((1 << TABLE_BITS) + 1) / (1 << TABLE_BITS)
 LOG_TABLE: IntArray = np.floor(2.0**LOG_BITS * np.log2(1 + _STEPS) + 0.5).astype(np.int64)
 EXP_TABLE: IntArray = np.floor(2.0**DRAW_BITS * np.exp2(-_STEPS) + 0.5).astype(np.int64)
 """No entry of either table lies near a half before it is rounded, so that every library of mathematics rounds it so."""
@@ -80,15 +80,15 @@ def transform_frequencies(
 def log2(values: IntArray) -> NDArray[np.int64]:
     """Return logarithms to base 2, in steps of `2 ** -LOG_BITS`, of integers from 1 to 2^24."""
     exponent = np.frexp(values)[1].astype(np.int64) - 1  # of a float64, which holds these integers
-    mantissa = (values << (_MANTISSA_BITS - exponent)) - (1 << _MANTISSA_BITS)
-    result: NDArray[np.int64] = (exponent << LOG_BITS) + _interpolate(LOG_TABLE, mantissa, _MANTISSA_BITS)
+    mantissa = (values << (MANTISSA_BITS - exponent)) - (1 << MANTISSA_BITS)
+    result: NDArray[np.int64] = (exponent << LOG_BITS) + _interpolate(LOG_TABLE, mantissa, MANTISSA_BITS)
     return result
 
 
 def exp2_of_minus(logs: IntArray) -> NDArray[np.int64]:
     """Return 2^30 times 2 to the power of minus a logarithm, which is 0 or more, in steps of `2 ** -LOG_BITS`."""
     fraction = logs & ((1 << LOG_BITS) - 1)
-    result: NDArray[np.int64] = _interpolate(EXP_TABLE, fraction, LOG_BITS) >> (logs >> LOG_BITS).clip(max=_LONGEST)
+    result: NDArray[np.int64] = _interpolate(EXP_TABLE, fraction, LOG_BITS) >> (logs >> LOG_BITS).clip(max=LONGEST)
     return result
 
 
@@ -102,7 +102,7 @@ def normalise_allowed(weights: IntArray, allowed: NDArray[np.bool_] | None = Non
 
 def _interpolate(table: IntArray, x: IntArray, bits: int) -> IntArray:
     """Read a table at x / 2^bits of its length, by linear interpolation, rounding down."""
-    inside = bits - _TABLE_BITS
+    inside = bits - TABLE_BITS
     index, rest = x >> inside, x & ((1 << inside) - 1)
     low = table[index]
     result: IntArray = low + (((table[index + 1] - low) * rest) >> inside)

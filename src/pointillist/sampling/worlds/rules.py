@@ -13,6 +13,7 @@ from pointillist.engine.constraints.constraints import Check, Constraints, to_bi
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
+from pointillist.rules.adjacency import RECORD, adjacency_table
 from pointillist.rules.checks import AtLeast, may_have, must_have, reachable
 from pointillist.rules.config import Rules
 from pointillist.rules.levels import level_number, level_set
@@ -84,8 +85,6 @@ class WorldRules:
         self.rules, self.image = rules, image
         self._adjacency: Bool[np.ndarray, "4 k k"] | None = None
         if rules.adjacency is not None:
-            from pointillist.rules.adjacency import RECORD, adjacency_table  # reads maps, for which it needs torch
-
             self._adjacency = adjacency_table(rules.adjacency, image, training_record.get(RECORD))
         self._fixed = np.array([(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64)
         self._fixed = self._fixed.reshape(-1, 3)

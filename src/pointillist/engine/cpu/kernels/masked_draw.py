@@ -1,6 +1,6 @@
 """Draw a level within the domain of a site: the same compiled code for every engine in floating point.
 
-For integer programs `LevelMask.draw_integers` draws, and compiled code propagates.
+For integer programs `engine/constraints/integer_draw.py` draws.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pointillist.engine.cpu.kernels.inverse_cdf import DrawArrays, apply_tempera
 
 Array = Any  # numba finds the types
 
-_TRIES = 1024  # numbers of uniforms that one attempt may take at a site
+TRIES = 1024  # numbers of uniforms that one attempt may take at a site
 
 
 @inner
@@ -109,7 +109,7 @@ def draw_in_domain(
         for k in range(count):
             work[k] = math.exp(work[k])
             total += work[k]
-        number = domains.state[b, ATTEMPT] * _TRIES + tries
+        number = domains.state[b, ATTEMPT] * TRIES + tries
         level = pick(work, count, total, redraw_uniform(uniform, number))
         if not alive or not propagates(domains) or assign(domains, b, site, level):
             return level
@@ -135,46 +135,3 @@ def draw_levels(
     for b in range(log_probs.shape[0]):
         prepare_domain(domains, b, where[0], where[1], log_probs[b], how.scratch[5])
         levels[b] = draw_in_domain(domains, b, where[0], where[1], guided[b], uniforms[b], how)
-
-
-@entry(typed_by=0)
-def prepare_levels(log_probs: Array, domains: Any, where: Array) -> None:
-    """Where draws are weighted, prepare the domains of one sub-pixel; see `prepare_domain`.
-
-    Args:
-        log_probs: of the levels under the model, float64 `[n, levels]`.
-        where: channel and site.
-    """
-    work = np.empty(log_probs.shape[1])
-    for b in range(log_probs.shape[0]):
-        prepare_domain(domains, b, where[0], where[1], log_probs[b], work)
-
-
-@entry(typed_by=0)
-def redraw_uniforms(uniforms: Array, images: Array, tries: int, domains: Any, result: Array) -> None:
-    """Fill `result` `[m]` with the uniforms of some images for a try at a sub-pixel; see `redraw_uniform`.
-
-    Args:
-        uniforms: of all images, float64 `[n]`.
-        images: numbers of the images, `[m]`.
-        tries: number of levels that these images have tried there.
-    """
-    for i in range(images.shape[0]):
-        b = images[i]
-        result[i] = redraw_uniform(uniforms[b], domains.state[b, ATTEMPT] * _TRIES + tries)
-
-
-@entry(typed_by=0)
-def assign_levels(levels: Array, images: Array, site: int, domains: Any, accepted: Array) -> None:
-    """Give some images a level at a site, and propagate; False in `accepted` `[m]` where a domain ran dry.
-
-    An image that is not alive accepts any level.
-
-    Args:
-        levels: `[m]`.
-        images: numbers of the images, `[m]`.
-    """
-    for i in range(images.shape[0]):
-        b = images[i]
-        free = domains.state[b, STATUS] != ALIVE or not propagates(domains)
-        accepted[i] = free or assign(domains, b, site, levels[i])
