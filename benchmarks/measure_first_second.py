@@ -1,8 +1,9 @@
 """Time from a command to its answer, in fresh processes: `python benchmarks/measure_first_second.py [REPEATS] [JSON]`.
 
-Each command is run once unmeasured, as compiled code, vectors of prompts and files of the system are then cached, and
-then `REPEATS` times. Seconds of the clock depend on what else the machine does: the load is reported, and the seconds
-of the processor, of all threads of the process, do not count the waiting.
+Each command is run once unmeasured, as byte code (also where the environment asks for none), compiled code, vectors of
+prompts and files of the system are then cached, and then `REPEATS` times. Seconds of the clock depend on what else the
+machine does: the load is reported, and the seconds of the processor, of all threads of the process, do not count the
+waiting.
 """
 
 from __future__ import annotations
@@ -26,10 +27,16 @@ COMMANDS = {
     "models": ("models",),
     "info icons": ("info", "icons"),
     "info emoji": ("info", "emoji"),
+    "sample one digit": ("sample", "digits", "-n", "1", "--seed", "1", "--out", "digit.png", "--force"),
     "sample digits": ("sample", "digits", "-n", "8", "--seed", "1", "--out", "digits.png", "--force"),
     "sample icons": ("sample", "icons", "-n", "8", "--text", "heart", "--seed", "1", "--out", "hearts.png", "--force"),
     "sample emoji": ("sample", "emoji", "-n", "8", "--text", "dog", "--seed", "1", "--out", "dogs.png", "--force"),
     "sample one emoji": ("sample", "emoji", "-n", "1", "--text", "dog", "--seed", "1", "--out", "dog.png", "--force"),
+    "example rules": ("example", "rules", "--force"),
+    "sample with rules": (
+        *("sample", "dungeons", "-n", "1", "--size", "28x64", "--rules", "rules.toml", "--seed", "1"),
+        *("--out", "dungeons.png", "--force"),
+    ),
     "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
 }
 FIRST_PIXEL = """
@@ -45,10 +52,10 @@ BASELINES = {"python": "pass", "import torch": "import torch", "import torch, nu
 
 def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:
     """Run a command once unmeasured and then `repeats` times; return medians in seconds."""
-    wall, processor = [], []
+    wall, processor, environment = [], [], os.environ | {"PYTHONDONTWRITEBYTECODE": ""}
     for number in range(repeats + 1):
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
         seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         if number:
             wall.append(seconds)
