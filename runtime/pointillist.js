@@ -465,19 +465,19 @@ function draw(f, uniform, bits) {
   return f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
 }
 
-// ---- uniforms: numpy's default_rng([seed, index]) ----
+// ---- uniforms: numpy's default_rng(numbers), for an image [seed, index] ----
 
-/** @param {number} seed @param {number} index @param {number} count @returns {Float64Array} */
-export function uniforms(seed, index, count) {
-  const entropy = [seed, index].flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
+/** @param {number[]} numbers @param {number} count @returns {Float64Array} */
+export function uniforms(numbers, count) {
+  const entropy = numbers.flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
   let constant = 0x43b0d7e5;
   const hash = (/** @type {number} */ x, /** @type {number} */ multiplier) => {
     x ^= constant; constant = Math.imul(constant, multiplier); x = Math.imul(x, constant);
     return (x ^ (x >>> 16)) >>> 0;
   };
   const pool = [0, 1, 2, 3].map((i) => hash(entropy[i] ?? 0, 0x931e8875));
-  for (let from = 0; from < 4; from++) for (let to = 0; to < 4; to++) if (from !== to) {
-    const mixed = Math.imul(0xca01f9dd, pool[to]) - Math.imul(0x4973f715, hash(pool[from], 0x931e8875));
+  for (let from = 0; from < Math.max(4, entropy.length); from++) for (let to = 0; to < 4; to++) if (from !== to) {
+    const mixed = Math.imul(0xca01f9dd, pool[to]) - Math.imul(0x4973f715, hash(from < 4 ? pool[from] : entropy[from], 0x931e8875));
     pool[to] = (mixed ^ (mixed >>> 16)) >>> 0;
   }
   constant = 0x8b51f9dd;
@@ -563,7 +563,7 @@ export function* draws(model, options = {}) {
   const guided = guidance !== 1 && (options.label ?? options.features ?? options.maps ?? options.inputs) != null;
   const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
   const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known })) : null;
-  const u = options.uniforms ?? uniforms(seed, index, model.image.channels * height * width);
+  const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   while (!run.done) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];

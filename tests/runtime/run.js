@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { decodeArchive } from "../../runtime/archive.js";
 import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
 
 /** @type {Map<string, any>} */
@@ -16,7 +17,11 @@ const open = async (folder) => {
 const floats = (numbers) => (numbers ? Float64Array.from(numbers) : undefined);
 
 const JOBS = {
-  uniforms: ({ seed, index, count }) => [...uniforms(seed, index, count)],
+  uniforms: ({ numbers, count }) => [...uniforms(numbers, count)],
+  world: async ({ folder, seed, chunks, settings }) => {
+    const world = new World(await open(folder), seed, settings);
+    return chunks.map(([x, y]) => [...world.chunk(x, y)]);
+  },
   transform: ({ conditional, reference, guidance, temperature, topP, allowed }) =>
     [...transform(floats(conditional), floats(reference) ?? null, guidance, temperature, topP, allowed)],
   sample: async ({ folder, options }) => {

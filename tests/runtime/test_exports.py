@@ -130,6 +130,19 @@ def test_javascript_reads_hints(tmp_path: Path) -> None:
     assert json.loads(done.stdout) == expected.levels.reshape(-1).tolist()
 
 
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+def test_javascript_walks_the_worlds_of_python(tmp_path: Path) -> None:
+    """The compiled program draws a rectangle over chunks of all phases."""
+    pt.export("dungeons", js=tmp_path)
+    script = """import { open } from "./dungeons.js";
+        const painter = await open(), world = painter.world(7, { chunkSize: 12, margin: 4 });
+        console.log(JSON.stringify([painter.compiled, ...world.tiles(-5, -14, 20, 18)]));"""
+    command = [str(NODE), "--input-type=module", "-e", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    expected = pt.World("dungeons", 7, chunk_size=12, margin=4).tiles(-5, -14, 20, 18)
+    assert json.loads(done.stdout) == [True, *expected.reshape(-1).tolist()]
+
+
 def test_errors_are_sentences(tmp_path: Path) -> None:
     """Nothing to write, a folder that is not empty, a model without a program."""
     (tmp_path / "there").write_text("")

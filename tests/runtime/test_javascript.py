@@ -68,11 +68,12 @@ def test_it_is_small() -> None:
 
 
 def test_uniforms_are_those_of_numpy() -> None:
-    """For seeds of one word and of two."""
-    seeds = [(0, 0), (7, 3), (2**32 - 1, 1), (2**32, 0), (2**53 - 1, 2**31), (123456789, 2**33)]
-    results = javascript(*({"job": "uniforms", "seed": s, "index": i, "count": 50} for s, i in seeds))
-    for (seed, index), result in zip(seeds, results, strict=True):
-        assert result == np.random.default_rng([seed, index]).random(50).tolist()
+    """For numbers of one word and of two; of more than four words together."""
+    seeds = [(0, 0), (7, 3), (2**32 - 1, 1), (2**32, 0), (2**53 - 1, 2**31), (123456789, 2**33), (7, 0, 1, 0)]
+    seeds += [(2**40, 3, 2**33, 0), (2**53 - 1, 2**52, 2**51, 1)]
+    results = javascript(*({"job": "uniforms", "numbers": numbers, "count": 50} for numbers in seeds))
+    for numbers, result in zip(seeds, results, strict=True):
+        assert result == np.random.default_rng(numbers).random(50).tolist()
 
 
 @settings(max_examples=20)
@@ -199,6 +200,17 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
         options["known"] = [level if is_known else None for level, is_known in _flat_known(x, known)]
         jobs.append({"job": "sample", "folder": str(tmp_path), "options": options})
     assert [result["frequencies"] for result in javascript(*jobs)] == due
+
+
+@pytest.mark.parametrize("settings", [{}, {"chunkSize": 6, "margin": 2}], ids=["default", "small"])
+def test_worlds_are_those_of_python(settings: dict[str, int]) -> None:
+    """Chunks of every phase, in another order of visits, at negative coordinates, of a seed of two words."""
+    world = pt.World("dungeons", 2**33 + 5, chunk_size=settings.get("chunkSize", 32), margin=settings.get("margin", 8))
+    chunks = [(1, 1), (-1, -3), (0, 0), (-2, 1)] if settings else [(1, -1)]
+    job = {"job": "world", "folder": str(FOLDERS["dungeons"]), "seed": 2**33 + 5, "chunks": chunks}
+    (results,) = javascript({**job, "settings": settings})
+    for (x, y), result in zip(chunks, results, strict=True):
+        assert result == world.chunk(x, y).reshape(-1).tolist()
 
 
 def _flat_known(x: np.ndarray, known: np.ndarray) -> list[tuple[int, bool]]:

@@ -44,6 +44,15 @@ export interface Model {
   /** Paint sub-pixel by sub-pixel: `at` is its place in `levels`. One painting of a model at a time. */
   steps(request?: Request): Generator<{ at: number; level: number }, Picture>;
   rgba(levels: ArrayLike<number>): Uint8ClampedArray<ArrayBuffer>;
+  /** An endless map by `dungeons` or another model that completes maps: the tiles of `pt.World` without rules. */
+  world(seed: number, settings?: { label?: string; chunkSize?: number; margin?: number; remembered?: number }): World;
+}
+
+export interface World {
+  /** Levels `[32, 32]`, or of another `chunkSize`, of the chunk in column x and row y, in any order of visits. */
+  chunk(x: number, y: number): Uint16Array;
+  /** Levels `[height, width]` of a rectangle. */
+  tiles(row: number, column: number, height: number, width: number): Uint16Array;
 }
 
 /** Open the model, once. */

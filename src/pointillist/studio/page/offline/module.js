@@ -3,6 +3,7 @@
 import { colourOf } from "../shared/colour.js";
 import { hintFeatures } from "../runtime/hints.js";
 import { draws } from "../runtime/pointillist.js";
+import { World } from "../runtime/world.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { OfflineModel } from "./model.js";
 
@@ -63,6 +64,12 @@ export class Model {
     const levels = blankLevels(image, step.value.levels.length);
     levels.set(step.value.levels);
     return { levels, channels: this.channels, height, width, rgba: this.rgba(levels) };
+  }
+
+  /** An endless map, of a model that completes maps of one channel. @param {number} seed @param {{label?: string, chunkSize?: number, margin?: number, remembered?: number}} [settings] */
+  world(seed, settings = {}) {
+    const { model, begin, compiled } = this.opened;
+    return new World(model, seed, { ...settings, begin, ready: () => compiled?.release() });
   }
 
   /** Colours of levels `[channels, height, width]`, for `ImageData`. @param {ArrayLike<number>} levels */
