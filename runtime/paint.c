@@ -27,19 +27,19 @@ static wide plus(wide a, wide b) {
   return result;
 }
 
-void pt_uniforms(uint64_t seed, uint64_t index, double *numbers, int64_t count) {
+void pt_random(const uint64_t *seeds, int32_t num_seeds, double *numbers, int64_t count) {
   const wide multiplier = {0x2360ed051fc65da4u, 0x4385df649fccf645u};
-  u32 entropy[4] = {0, 0, 0, 0}, pool[4], words[8], constant = 0x43b0d7e5u;
-  u64 parts[2] = {seed, index};
-  for (int part = 0, n = 0; part < 2; part++) { /* words without leading zeros; 0 is one word */
-    entropy[n++] = (u32)parts[part];
-    if (parts[part] >> 32) entropy[n++] = (u32)(parts[part] >> 32);
+  u32 entropy[8] = {0, 0, 0, 0}, pool[4], words[8], constant = 0x43b0d7e5u;
+  int length = 0;
+  for (int32_t i = 0; i < num_seeds; i++) { /* words without leading zeros; 0 is one word */
+    entropy[length++] = (u32)seeds[i];
+    if (seeds[i] >> 32) entropy[length++] = (u32)(seeds[i] >> 32);
   }
   for (int j = 0; j < 4; j++) pool[j] = hash(entropy[j], &constant, 0x931e8875u);
-  for (int a = 0; a < 4; a++)
+  for (int a = 0; a < 4 || a < length; a++)
     for (int b = 0; b < 4; b++) {
       if (a == b) continue;
-      u32 z = 0xca01f9ddu * pool[b] - 0x4973f715u * hash(pool[a], &constant, 0x931e8875u);
+      u32 z = 0xca01f9ddu * pool[b] - 0x4973f715u * hash(a < 4 ? pool[a] : entropy[a], &constant, 0x931e8875u);
       pool[b] = z ^ (z >> 16);
     }
   constant = 0x8b51f9ddu;
@@ -69,7 +69,7 @@ static int64_t numbers_of(const pt_model *m, int32_t is_map) {
 }
 
 /* Join the parts of an input: channels of one part after those of another, at every site of a map. */
-static void join(const pt_model *m, int32_t is_map, int32_t label, int32_t prompt, int32_t *to) {
+void pt_conditions(const pt_model *m, int32_t is_map, int32_t label, int32_t prompt, int32_t *to) {
   int64_t sites = is_map ? pixels_of(m) : 1, channels = numbers_of(m, is_map) / sites, start = 0;
   for (int32_t i = 0; i < m->num_parts; i++) {
     const pt_part *part = m->parts + i;
@@ -113,14 +113,14 @@ void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *lev
   for (int32_t i = 0; i < m->num_inputs; i++) {
     int64_t numbers = numbers_of(m, m->input_is_map[i]);
     inputs[i] = (const int32_t *)at;
-    join(m, m->input_is_map[i], q->label, q->prompt, (int32_t *)at);
-    join(m, m->input_is_map[i], -1, -1, (int32_t *)at + numbers); /* the reference of guidance */
+    pt_conditions(m, m->input_is_map[i], q->label, q->prompt, (int32_t *)at);
+    pt_conditions(m, m->input_is_map[i], -1, -1, (int32_t *)at + numbers); /* the reference of guidance */
     at += aligned(8 * numbers);
   }
   double *uniforms = (double *)at;
   int64_t *sizes = (int64_t *)(at + aligned(8 * count));
   uint8_t *known = at + 2 * aligned(8 * count);
-  pt_uniforms(q->seed, q->index, uniforms, count);
+  pt_random((const u64[]){q->seed, q->index}, 2, uniforms, count);
   for (int64_t i = 0; i < count; i++) known[i] = 0, levels[i] = 0;
   pt_transform transform = {is_guided, (int64_t)(q->guidance * 65536 + 0.5), 0, (int64_t)(q->top_p * 1073741824 + 0.5)};
   if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = (int64_t)(65536 / q->temperature + 0.5);

@@ -46,6 +46,9 @@ PT_API void pt_paint(const pt_model *model, const pt_request *request, void *mem
 /* Colours of a picture, RGB [height, width, 3]. */
 PT_API void pt_colours(const pt_model *model, const int64_t *levels, uint8_t *rgb);
 
-/* The numbers in [0, 1) of image `index` of a seed: those of numpy's default_rng([seed, index]). */
-PT_API void pt_uniforms(uint64_t seed, uint64_t index, double *numbers, int64_t count);
+/* Join the parts of an input of an image, of the vector or of the map, under a label and a prompt. */
+PT_API void pt_conditions(const pt_model *model, int32_t is_map, int32_t label, int32_t prompt, int32_t *to);
+
+/* Numbers in [0, 1): those of numpy's default_rng(seeds), of at most four seeds. A picture has [seed, index]. */
+PT_API void pt_random(const uint64_t *seeds, int32_t num_seeds, double *numbers, int64_t count);
 #endif

@@ -73,6 +73,22 @@ def test_c_knows_the_example_prompts(in_c: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture(["./example", "7", "tabler", "heart"], tmp_path), colours(expected))
 
 
+def test_c_walks_the_worlds_of_python(tmp_path: Path) -> None:
+    """Nine chunks and their neighbours, under the address and undefined-behaviour sanitizers."""
+    if compiler() is None or shutil.which("make") is None:
+        pytest.skip("There is no C compiler, or no make, here: install them to build an exported program.")
+    pt.export("dungeons", c=tmp_path)
+    checked = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+    command = ["make", "--silent", f"CC={compiler()}", f"CFLAGS=-O1 {checked}", f"LDFLAGS={checked}", "walk"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    world = pt.World("dungeons", 2**33 + 5)
+    assert world.model.tileset is not None
+    colours_of_levels = world.model.tileset.mean_colours()[:, :3]
+    for column, row in ((0, 0), (-3, -2)):
+        drawn = picture(["./walk", str(world.seed), str(column), str(row)], tmp_path)
+        np.testing.assert_array_equal(drawn, colours_of_levels[world.tiles(32 * row, 32 * column, 96, 96)])
+
+
 @pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
 def test_javascript_paints_the_pictures_of_python(tmp_path: Path) -> None:
     """In Node, by the command line; its types name what it has."""

@@ -126,7 +126,7 @@ class KnownFeatures(PortableEncoder):
         return bool(self.image.channels * rows * columns * (self.image.levels + 1) * width <= MAX_TABLE)
 
     @cached_property
-    def _tables(self) -> Int[np.ndarray, "c taps rows d"]:
+    def tables(self) -> Int[np.ndarray, "c taps rows d"]:
         """Tables of what each level adds to the first convolution at each place of the kernel; unknown pixels add 0."""
         channels, levels, weight = self.image.channels, self.image.levels, self.weights["first.weight"].astype(float)
         taps = np.moveaxis(weight.reshape(*weight.shape[:2], -1), 2, 0)  # [taps, d, inputs]
@@ -143,7 +143,7 @@ class KnownFeatures(PortableEncoder):
         return _rounded(tables * 2.0**_BITS)
 
     @cached_property
-    def _matrices(self) -> list[tuple[NDArray[Any], Float[np.ndarray, " d"], Int[np.ndarray, " d"]]]:
+    def matrices(self) -> list[tuple[NDArray[Any], Float[np.ndarray, " d"], Int[np.ndarray, " d"]]]:
         """Integers of each layer `[taps, in, out]`, the factors of its outputs, and its bias."""
         result = []
         for n in range(len(self.dilations)):
@@ -170,16 +170,16 @@ class KnownFeatures(PortableEncoder):
     ) -> Float[np.ndarray, "n h w d"]:
         index = np.where(known, values, self.image.levels)
         size = index.shape[2:]
-        reach = round(self._tables.shape[1] ** 0.5) // 2
+        reach = round(self.tables.shape[1] ** 0.5) // 2
         padding = ((0, 0), (0, 0), (reach, reach), (reach, reach))
         padded = np.pad(index, padding, constant_values=self.image.levels)
         bias = _rounded(self.weights["first.bias"].astype(np.float64) * 2.0**_BITS)
         h = np.broadcast_to(bias, (len(index), *size, len(bias))).copy()
-        for tap in range(self._tables.shape[1]):
+        for tap in range(self.tables.shape[1]):
             row, column = divmod(tap, 2 * reach + 1)
             for c in range(self.image.channels):
-                h += self._tables[c, tap][padded[:, c, row : row + size[0], column : column + size[1]]]
-        for dilation, (matrix, factors, bias) in zip(self.dilations, self._matrices, strict=True):
+                h += self.tables[c, tap][padded[:, c, row : row + size[0], column : column + size[1]]]
+        for dilation, (matrix, factors, bias) in zip(self.dilations, self.matrices, strict=True):
             x = np.floor(_normalise(h).clip(min=0) * 2.0**_INPUT_BITS + 0.5).astype(matrix.dtype)
             h += _rounded(_convolve(x, matrix, dilation) * factors) + bias
         return _normalise(h)

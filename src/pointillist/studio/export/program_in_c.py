@@ -14,11 +14,12 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, dequantise
 from pointillist.model.folder.portable import PortableModel
+from pointillist.studio.export.arrays_in_c import array_in_c
 from pointillist.studio.export.page import license_of, template
+from pointillist.studio.export.world_in_c import world_files
 
 _SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
-_A_LINE = 32
 
 
 def export_c(name: str, folder: Path, prompts: tuple[str, ...] = ()) -> dict[str, str]:
@@ -39,13 +40,15 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = ()) -> dict[str
     order = model.order().name
     if order not in ("raster", "s-curve"):
         raise ConfigError(f"{folder} paints in the order {order}, and C is written for `raster` and `s-curve` only.")
-    makefile = Template(template("Makefile.txt")).substitute()
+    worlds = world_files(name, symbol, model)
+    makefile = Template(template("Makefile.txt")).substitute(programs="example walk" if worlds else "example")
     return {
         **{file: runtime_text(file) for file in _SOURCES},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
         "model.c": _model_text(symbol, model, prompts),
         "example.c": Template(template("example.c")).substitute(name=name, symbol=symbol),
         "Makefile": makefile,
+        **worlds,
     }
 
 
@@ -66,18 +69,18 @@ def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> 
             rows = np.concatenate([texts["vector"][:, start : start + width], rows]) if names else rows
         start += width if part.kind == "vector" else 0
         flat = rows.reshape(len(rows), -1)
-        arrays.append(_array(f"const int32_t part_{number}", flat))
+        arrays.append(array_in_c(f"const int32_t part_{number}", flat))
         parts.append(f"{{{int(part.kind == 'map')}, {by}, {len(rows)}, {flat.shape[1]}, {width}, part_{number}}}")
     palette = _palette(model)
-    arrays += [] if palette is None else [_array("const uint8_t colours", palette)]
+    arrays += [] if palette is None else [array_in_c("const uint8_t colours", palette)]
     values = dequantise(np.arange(image.levels), image.levels)
     maps = [f"{int(each.kind == 'map')}" for each in program.inputs.values()]
     return "\n".join(
         [
             '#include "model.h"',
-            _array("_Alignas(64) const uint8_t program", lower(program)),
+            array_in_c("_Alignas(64) const uint8_t program", lower(program)),
             *arrays,
-            _array("const uint8_t values", values),
+            array_in_c("const uint8_t values", values),
             f"static const int32_t input_is_map[] = {{{', '.join([*maps, '0'])}}};",
             f"static const pt_part parts[] = {{{', '.join(parts) or '{0}'}}};",
             _names("labels", source.classes),
@@ -101,13 +104,6 @@ def _palette(model: PortableModel) -> IntArray | None:
     alpha = rgba[:, 3:]
     result: IntArray = (rgba[:, :3] * alpha + 255 * (255 - alpha) + 127) // 255
     return result
-
-
-def _array(declaration: str, values: IntArray) -> str:
-    """Return an array in C, some numbers a line."""
-    numbers = np.asarray(values).reshape(-1).tolist()
-    lines = [",".join(map(str, numbers[at : at + _A_LINE])) for at in range(0, len(numbers), _A_LINE)]
-    return f"static {declaration}[] = {{\n" + ",\n".join(lines) + "};"
 
 
 def _names(name: str, texts: tuple[str, ...]) -> str:

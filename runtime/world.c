@@ -1,0 +1,215 @@
+/* Endless maps; see world.h, and "Worlds" and "Known pixels" in the format of programs. No allocation; of libraries `sqrt` alone. */
+#include "world.h"
+
+enum { PHASES = 4 };
+typedef struct { int64_t x, y, used; } slot; /* a remembered chunk; used: when, or 0 */
+typedef struct { int64_t top, left, height, width; } box;
+
+/* What follows a world in its memory. */
+typedef struct {
+  uint8_t *workspace;
+  slot *slots;
+  uint16_t *chunks;
+  int64_t clock, *levels;
+  int16_t *windows[PHASES]; /* known levels of the window of a chunk of each phase; -1: not known */
+  double *uniforms, *norms;
+  int64_t *sizes, *h, *sums;
+  int32_t *x, *map, *vector;
+  uint8_t *fixed;
+} parts;
+
+static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
+static int64_t window_of(int32_t size, int32_t margin) { return (int64_t)(size + 2 * margin) * (size + 2 * margin); }
+static int64_t floored(double x) {
+  int64_t whole = (int64_t)x;
+  return whole - (x < (double)whole);
+}
+/* Twice rounded, as everywhere: a product and a sum must not become one instruction. */
+static int64_t product(double a, double b) {
+  volatile double both = a * b;
+  return floored(both + 0.5);
+}
+static int64_t width_of(const pt_model *m, int32_t is_map) {
+  int64_t channels = 0;
+  for (int32_t i = 0; i < m->num_parts; i++) channels += m->parts[i].is_map == is_map ? m->parts[i].channels : 0;
+  return channels;
+}
+
+/* Lay out the memory of a world from `base` on, and return its end. */
+static int64_t lay_out(const pt_model *m, const pt_known *k, int32_t size, int32_t margin, int32_t remembered, parts *p, uint8_t *base) {
+  int64_t at = aligned(sizeof(pt_world)) + aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
+  for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
+    for (int wide = 0; wide < 3; wide++) {
+      int64_t bytes = pt_workspace(m->program, 1, size + tall * margin, size + wide * margin, 0);
+      if (bytes < 0) return -1;
+      most = bytes > most ? bytes : most;
+    }
+#define TAKE(field, bytes) (p->field = (void *)((uintptr_t)base + (uintptr_t)at), at += aligned(bytes))
+  TAKE(workspace, most);
+  TAKE(slots, (int64_t)sizeof(slot) * remembered);
+  TAKE(chunks, 2 * (int64_t)remembered * size * size);
+  TAKE(levels, 8 * sites);
+  for (int i = 0; i < PHASES; i++) TAKE(windows[i], 2 * sites);
+  TAKE(uniforms, 8 * sites);
+  TAKE(norms, 8 * k->features);
+  TAKE(sizes, 8 * sites);
+  TAKE(h, 8 * sites * k->features);
+  TAKE(sums, 8 * sites * k->features);
+  TAKE(x, 4 * sites * k->features);
+  TAKE(map, 4 * sites * k->features);
+  TAKE(vector, 4 * width_of(m, 0));
+  TAKE(fixed, sites);
+#undef TAKE
+  return at;
+}
+
+int64_t pt_world_memory(const pt_model *m, const pt_known *k, int32_t size, int32_t margin, int32_t remembered) {
+  parts p;
+  if (size < 2 || margin < 1 || margin > size || size > 1024 || remembered < 9 || remembered > 1 << 20) return -1;
+  if (m->channels != 1 || pt_check(m->program, m->size)) return -1;
+  return lay_out(m, k, size, margin, remembered, &p, 0);
+}
+
+static parts *parts_of(pt_world *w) { return (parts *)((uint8_t *)w + aligned(sizeof(pt_world))); }
+
+pt_world *pt_world_begin(const pt_model *m, const pt_known *k, uint64_t seed, int32_t label, int32_t size, int32_t margin,
+                         int32_t remembered, void *memory) {
+  pt_world *w = memory, begun = {m, k, seed, size, margin, remembered, label};
+  *w = begun;
+  parts *p = parts_of(w);
+  lay_out(m, k, size, margin, remembered, p, memory);
+  p->clock = 0;
+  for (int32_t i = 0; i < remembered; i++) p->slots[i].used = 0;
+  return w;
+}
+
+/* ---- the encoder of known pixels, in fixed point ---- */
+
+/* The features of a site over their root mean square. */
+static void normalise(const int64_t *h, int32_t features, double *to) {
+  int64_t square = 0;
+  for (int32_t i = 0; i < features; i++) square += h[i] * h[i];
+  volatile double mean = (double)square / features;
+  double root = __builtin_sqrt(mean + 1e-6 * 16777216.0);
+  for (int32_t i = 0; i < features; i++) to[i] = (double)h[i] / root;
+}
+
+/* Add to each site what it sees through a kernel: the row of `table` for each place and site of `index`, which is -1 for
+   none; or, without an index, the sums of x times whole. */
+static void convolve(const parts *p, const pt_known *k, box b, int32_t side, int64_t dilation, const int16_t *index, const int64_t *table,
+                     int64_t levels, const int32_t *whole, int64_t *to) {
+  int64_t n = k->features, reach = side / 2;
+  for (int64_t row = 0; row < b.height; row++)
+    for (int64_t column = 0; column < b.width; column++)
+      for (int64_t tap = 0; tap < (int64_t)side * side; tap++) {
+        int64_t y = row + (tap / side - reach) * dilation, z = column + (tap % side - reach) * dilation, from = y * b.width + z;
+        if (y < 0 || z < 0 || y >= b.height || z >= b.width || (index && index[from] < 0)) continue;
+        int64_t *sum = to + (row * b.width + column) * n;
+        if (index) {
+          const int64_t *entry = table + (tap * levels + index[from]) * n;
+          for (int64_t o = 0; o < n; o++) sum[o] += entry[o];
+          continue;
+        }
+        for (int64_t i = 0; i < n; i++) {
+          int64_t value = p->x[from * n + i];
+          const int32_t *row_of = whole + (tap * n + i) * n;
+          if (value) for (int64_t o = 0; o < n; o++) sum[o] += value * row_of[o];
+        }
+      }
+}
+
+/* Encode the known levels of a window as the map of the program. */
+static void encode(const parts *p, const pt_known *k, box b, const int16_t *known, int64_t levels) {
+  int64_t n = k->features, sites = b.height * b.width;
+  for (int64_t i = 0; i < sites * n; i++) p->h[i] = k->bias[i % n];
+  convolve(p, k, b, k->side, 1, known, k->first, levels, 0, p->h);
+  for (int32_t number = 0; number < k->num_layers; number++) {
+    const pt_layer *layer = k->layers + number;
+    for (int64_t site = 0; site < sites; site++) {
+      normalise(p->h + site * n, k->features, p->norms);
+      for (int64_t i = 0; i < n; i++) p->x[site * n + i] = p->norms[i] > 0 ? (int32_t)product(p->norms[i], 64) : 0;
+    }
+    for (int64_t i = 0; i < sites * n; i++) p->sums[i] = 0;
+    convolve(p, k, b, layer->side, layer->dilation, 0, 0, 0, layer->whole, p->sums);
+    for (int64_t i = 0; i < sites * n; i++) p->h[i] += product((double)p->sums[i], layer->factors[i % n]) + layer->bias[i % n];
+  }
+  for (int64_t site = 0; site < sites; site++) {
+    normalise(p->h + site * n, k->features, p->norms);
+    for (int64_t i = 0; i < n; i++) {
+      volatile double steps = p->norms[i] / k->units[i];
+      int64_t whole = floored(steps + 0.5);
+      p->map[site * n + i] = (int32_t)(whole < -128 ? -128 : whole > 127 ? 127 : whole);
+    }
+  }
+}
+
+/* ---- chunks ---- */
+
+static int phase(int64_t x, int64_t y) { return (int)((x & 1) + 2 * (y & 1)); }
+static uint64_t natural(int64_t n) { return n >= 0 ? 2 * (uint64_t)n : 2 * (uint64_t)-(n + 1) + 1; }
+
+/* The place of a chunk among those remembered: its own, or that of the one that was used least recently. */
+static slot *find(pt_world *w, int64_t x, int64_t y) {
+  parts *p = parts_of(w);
+  slot *oldest = p->slots;
+  for (int32_t i = 0; i < w->remembered; i++) {
+    slot *each = p->slots + i;
+    if (each->used && each->x == x && each->y == y) return each;
+    if (each->used < oldest->used) oldest = each;
+  }
+  return oldest;
+}
+
+/* Copy the tiles that a window shares with a chunk: to the known levels, or from what was drawn. */
+static void share(const pt_world *w, box b, int64_t x, int64_t y, uint16_t *chunk, int16_t *known, const int64_t *drawn) {
+  int64_t size = w->size, top = y * size, left = x * size;
+  for (int64_t row = 0; row < size; row++)
+    for (int64_t column = 0; column < size; column++) {
+      int64_t r = top + row - b.top, c = left + column - b.left;
+      if (r < 0 || c < 0 || r >= b.height || c >= b.width) continue;
+      if (known) known[r * b.width + c] = (int16_t)chunk[row * size + column];
+      else chunk[row * size + column] = (uint16_t)drawn[r * b.width + c];
+    }
+}
+
+static uint16_t *draw(pt_world *w, int64_t x, int64_t y) {
+  parts *p = parts_of(w);
+  slot *place = find(w, x, y);
+  if (place->used && place->x == x && place->y == y) {
+    place->used = ++p->clock;
+    return p->chunks + (place - p->slots) * w->size * w->size;
+  }
+  int here = phase(x, y), above = 0, below = 0, before = 0, after = 0;
+  for (int side = 0; side < 9; side++) {
+    int64_t dx = side % 3 - 1, dy = side / 3 - 1;
+    if (phase(x + dx, y + dy) >= here) continue;
+    above |= dy < 0, below |= dy > 0, before |= dx < 0, after |= dx > 0;
+  }
+  box b = {y * w->size - above * w->margin, x * w->size - before * w->margin, w->size + (above + below) * w->margin,
+           w->size + (before + after) * w->margin};
+  int16_t *known = p->windows[here];
+  int64_t sites = b.height * b.width, signal[2] = {0, 0};
+  for (int64_t i = 0; i < sites; i++) known[i] = -1;
+  for (int side = 0; side < 9; side++) {
+    int64_t dx = side % 3 - 1, dy = side / 3 - 1;
+    if (phase(x + dx, y + dy) < here) share(w, b, x + dx, y + dy, draw(w, x + dx, y + dy), known, 0);
+  }
+  const pt_model *m = w->model;
+  const uint64_t numbers[4] = {w->seed, natural(x), natural(y), 0};
+  pt_random(numbers, 4, p->uniforms, sites);
+  encode(p, w->known, b, known, m->levels);
+  pt_conditions(m, 0, w->label, -1, p->vector);
+  const int32_t *inputs[2] = {0, 0};
+  for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = m->input_is_map[i] ? p->map : p->vector;
+  for (int64_t i = 0; i < sites; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
+  pt_run *run = pt_begin(m->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
+  pt_sample(run, p->levels, p->fixed, p->uniforms, p->sizes, 0, signal);
+  place = find(w, x, y); /* neighbours have moved into memory since */
+  slot drawn = {x, y, ++p->clock};
+  *place = drawn;
+  uint16_t *chunk = p->chunks + (place - p->slots) * w->size * w->size;
+  share(w, b, x, y, chunk, 0, p->levels);
+  return chunk;
+}
+
+const uint16_t *pt_chunk(pt_world *w, int32_t x, int32_t y) { return draw(w, x, y); }

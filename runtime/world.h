@@ -1,0 +1,41 @@
+/* Walk through an endless map of an exported model: `pt.World` without rules, the same tiles. */
+#ifndef POINTILLIST_WORLD_H
+#define POINTILLIST_WORLD_H
+#include "paint.h"
+
+/* A layer of the encoder of known pixels: whole [taps, features, features], and the factor and the bias of each output. */
+typedef struct {
+  int32_t side, dilation;
+  const int32_t *whole;
+  const double *factors;
+  const int64_t *bias;
+} pt_layer;
+
+/* The encoder: what a level adds at each place of the first kernel, first [taps, levels, features]; units of the features. */
+typedef struct {
+  int32_t side, features, num_layers;
+  const int64_t *first, *bias;
+  const pt_layer *layers;
+  const double *units;
+} pt_known;
+
+/* A world in the caller's memory; the fields are for reading. */
+typedef struct {
+  const pt_model *model;
+  const pt_known *known;
+  uint64_t seed;
+  int32_t size, margin, remembered, label;
+} pt_world;
+
+/* Return the bytes that a world needs; -1 if the program is damaged, does not take such chunks, or a number is wrong.
+   `size`: side of a chunk; `margin`: tiles around it that its draw sees; `remembered`: chunks in memory, 9 or more. */
+PT_API int64_t pt_world_memory(const pt_model *model, const pt_known *known, int32_t size, int32_t margin, int32_t remembered);
+
+/* Begin in such memory, aligned to 64 bytes. `label`: a number, or -1. */
+PT_API pt_world *pt_world_begin(const pt_model *model, const pt_known *known, uint64_t seed, int32_t label, int32_t size,
+                                int32_t margin, int32_t remembered, void *memory);
+
+/* Return the levels [size, size] of the chunk in column x and row y, in any order of visits. They are read-only, and stay
+   until `remembered` other chunks were drawn. */
+PT_API const uint16_t *pt_chunk(pt_world *world, int32_t x, int32_t y);
+#endif

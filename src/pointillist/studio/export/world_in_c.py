@@ -1,0 +1,76 @@
+"""The encoder of known pixels of a model as C, and an example that walks through its worlds."""
+
+from __future__ import annotations
+
+from string import Template
+
+import numpy as np
+
+from pointillist.conditioning.known import KnownFeatures
+from pointillist.engine.c.sources import runtime_text
+from pointillist.model.folder.portable import PortableModel
+from pointillist.studio.export.arrays_in_c import array_in_c
+from pointillist.studio.export.page import template
+
+SOURCES = ("world.c", "world.h")
+
+
+def known_encoder(model: PortableModel) -> KnownFeatures | None:
+    """Return the encoder of known pixels of a model that can draw worlds in C; None for any other.
+
+    Its map must be all of the map of the program, of images of one channel in raster order.
+    """
+    source, order = model.integer_model, model.order()
+    parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
+    if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
+        return None
+    encoder = parts[0].encoder
+    return encoder if isinstance(encoder, KnownFeatures) and "map" in source.program(order).inputs else None
+
+
+def world_files(name: str, symbol: str, model: PortableModel) -> dict[str, str]:
+    """Return the files of worlds in C, by name: none for a model that draws no worlds.
+
+    Args:
+        name: name of the model.
+        symbol: its name in C.
+        model: the model.
+    """
+    encoder = known_encoder(model)
+    if encoder is None:
+        return {}
+    classes = model.integer_model.classes
+    walk = {"name": name, "symbol": symbol, "label": classes.index("window") if "window" in classes else -1}
+    return {
+        **{file: runtime_text(file) for file in SOURCES},
+        "known.c": _encoder_text(symbol, model, encoder),
+        "walk.c": Template(template("walk.c")).substitute(walk),
+    }
+
+
+def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> str:
+    """Return the tables of an encoder in C."""
+    program = model.integer_model.program(model.order())
+    first, known = encoder.tables[0, :, :-1], f"{symbol}_known"  # the last row is that of an unknown pixel, 0
+    bias = np.floor(encoder.weights["first.bias"].astype(np.float64) * 2.0**12 + 0.5).astype(np.int64)
+    arrays = [array_in_c("const int64_t first", first), array_in_c("const int64_t bias", bias)]
+    layers = []
+    for number, (dilation, layer) in enumerate(zip(encoder.dilations, encoder.matrices, strict=True)):
+        whole, factors, more = layer
+        arrays.append(array_in_c(f"const int32_t whole_{number}", whole.astype(np.int32)))
+        arrays.append(array_in_c(f"const double factors_{number}", factors))
+        arrays.append(array_in_c(f"const int64_t bias_{number}", more))
+        side = round(len(whole) ** 0.5)
+        layers.append(f"{{{side}, {dilation}, whole_{number}, factors_{number}, bias_{number}}}")
+    units = program.inputs["map"].unit
+    side = round(len(first) ** 0.5)
+    return "\n".join(
+        [
+            '#include "world.h"',
+            *arrays,
+            array_in_c("const double units", np.broadcast_to(units, first.shape[-1:])),
+            f"static const pt_layer layers[] = {{{', '.join(layers) or '{0}'}}};",
+            f"const pt_known {known} = {{{side}, {first.shape[-1]}, {len(layers)}, first, bias, layers, units}};",
+            "",
+        ]
+    )
