@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from pointillist.cli.app import app
 from pointillist.files.checkpoint.quantization import weight_dtype
 from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.files import meta_init
+from pointillist.model.folder.generation import GenerationConfig
 from pointillist.networks import names
 from pointillist.portable import load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
@@ -120,6 +122,14 @@ def test_opening_a_model_does_not_import_the_compiler(tmp_path: Path) -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("model", pt.list_pretrained(), ids=lambda model: model.name)
+def test_bundling_again_keeps_the_settings(model: zoo.BundledModel) -> None:
+    """The facts that `tools/make_zoo.py` reads give the settings of sampling that the model ships with."""
+    make, bundled = script("make_zoo"), GenerationConfig.read(model.folder)
+    facts = tomllib.loads(make.FACTS.read_text(encoding="utf-8"))[model.name]
+    assert make.settings_of(facts, bundled) == bundled
 
 
 def test_a_run_becomes_a_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,10 +47,10 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     trained = pt.load(run)
     model = quantize_weights(trained, "int8")
     model.training_record = public(trained.training_record)
-    model.generation_config = GenerationConfig(
-        **{name: about[name] for name in GenerationConfig().to_dict() if name in about}
-    )
     folder = zoo / name
+    model.generation_config = settings_of(
+        about, GenerationConfig.read(folder) if folder.is_dir() else GenerationConfig()
+    )
     model.save_pretrained(folder)
     save_png(sheet(model, about, data), folder / SHEET)
     make_program(name, data, zoo)
@@ -59,6 +59,12 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
         lines = list(zip(commands, pool.map(lambda command: measured(folder, data, command), commands), strict=True))
     write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
     return folder
+
+
+def settings_of(about: dict[str, Any], bundled: GenerationConfig) -> GenerationConfig:
+    """Return the settings of sampling of a model: those of its facts, with the drawn hints of its folder."""
+    named = {name: about[name] for name in GenerationConfig().to_dict() if name in about}
+    return GenerationConfig(**{"hints": bundled.hints, **named})
 
 
 def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:
@@ -84,13 +90,14 @@ def public(record: dict[str, Any]) -> dict[str, Any]:
 def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     """Draw a sheet: `EACH` samples of each prompt or label, or of the outlines of test images."""
     how: dict[str, Any] = {"seed": 0}
+    has_hint = "hint" in model.config.conditions
     prompts = about.get("prompts") or about.get("labels")
-    if prompts:
+    if prompts and not has_hint:
         each = [one for one in prompts for _ in range(EACH)]
         condition = {"text" if "prompts" in about else "label": each}
         samples = pt.sample(model, len(each), **condition, **how).array
         return image_grid(samples, captions=each, columns=2 * EACH)
-    if "hint" not in model.config.conditions:
+    if not has_hint:
         return image_grid(pt.sample(model, 2 * EACH, **how).drawn(), columns=EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}
@@ -142,13 +149,9 @@ def card(
     source = record.get("record", {}).get("data", {}).get("source", "DATA")
     usual = f"pointillist train {source} --config recipes/zoo/{name}.toml --out runs/{name}"
     training = "`, then\n`".join(about.get("train", [usual]))
-    asks = (
-        '--text "..."'
-        if "prompts" in about
-        else "--label 3"
-        if "labels" in about
-        else about.get("options", "--hint outline.png")
-    )
+    has_prompts = "prompts" in about and "hint" not in model.config.conditions
+    named = '--text "..."' if has_prompts else "--label 3" if "labels" in about else "--hint outline.png"
+    asks = about.get("options", named)
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
@@ -158,7 +161,7 @@ def card(
     return f"""---
 license: {about["licence"]}
 library_name: pointillist
-pipeline_tag: {"text-to-image" if "prompts" in about else "unconditional-image-generation"}
+pipeline_tag: {"text-to-image" if has_prompts else "unconditional-image-generation"}
 tags: [pointillist, {model.config.model_type}]
 ---
 
