@@ -17,6 +17,9 @@ from pointillist.model.vocabulary import (
     describe_unseen_words,
     split_words,
 )
+from pointillist.sampling.generative import MAX_DESCRIBED, describe_prompts
+
+from .cli.helpers import run
 
 
 def model_of(captions: list[str], text: str = "learned") -> pt.PixelModel:
@@ -71,7 +74,7 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     assert Vocabulary.of_record(model.training_record) is None
 
 
-NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses"]
+NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses", "leaf"]
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,7 @@ NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses"]
     [
         ("keys", "'key'"),
         ("batteries", "'battery'"),
+        ("leaves", "'leaf'"),
         ("umbrela", "'umbrella'"),
         ("glass", "'glasses'"),
         ("shopping carts", "'shopping cart'"),
@@ -106,7 +110,36 @@ def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:
     assert MeasuredPrompts.read(tmp_path) == MeasuredPrompts()
     (tmp_path / PROMPTS).write_text('{"recognised": ["heart"], "missed": ["key"]}')
     assert MeasuredPrompts.read(tmp_path).recognised == ("heart",)
+    model = model_of(NAMES)
+    model.measured_prompts = MeasuredPrompts.read(tmp_path)
+    model.save_pretrained(tmp_path / "saved")
+    assert pt.load(tmp_path / "saved").measured_prompts == model.measured_prompts
+    model.measured_prompts = MeasuredPrompts()
+    model.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved" / PROMPTS).exists()
     for text in ("{", '{"recognised": "heart"}', '{"names": []}', '{"recognised": [""]}', " " * 300_000):
         (tmp_path / PROMPTS).write_text(text)
         with pytest.raises(CheckpointError, match=PROMPTS):
             MeasuredPrompts.read(tmp_path)
+
+
+def test_python_and_command_say_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The sentence of a prompt is that of `describe_prompts`, once for each prompt; the studio sends it as well."""
+    model = model_of(NAMES)
+    model.measured_prompts = MeasuredPrompts(recognised=("heart", "key"), missed=("glasses",))
+    model.save_pretrained(tmp_path / "model")
+    prompts = ["keys", "heart", "keys", "glasses"]
+    sentences = describe_prompts(model, prompts)
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        "This model was not measured to show 'keys'",
+        "Samples seldom showed 'glasses'",
+    ]
+    pt.sample(model, text=prompts, seed=0)
+    assert caplog.messages == sentences
+    model_name, sheet = str(tmp_path / "model"), str(tmp_path / "sheet.png")
+    noted = run("sample", model_name, "-n", "1", "--text", ";".join(prompts), "--out", sheet).output
+    assert all(sentence in " ".join(noted.split()) for sentence in sentences)
+    assert (
+        len(describe_prompts(model, [f"{number} zxcv{number}" for number in range(2 * MAX_DESCRIBED)])) == MAX_DESCRIBED
+    )
+    assert describe_prompts(model, None) == describe_prompts(model, ["", None]) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -19,9 +20,11 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
+from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling, describe_prompts
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
+
+_log = logging.getLogger(__name__)
 
 
 class SampleCallKwargs(SampleKwargs, total=False):
@@ -68,7 +71,8 @@ def sample(
             `SamplingConfig`), and conditions other than `label` and `text` (see `ConditionKwargs`).
 
     Returns:
-        the images, with their log-likelihood in nats; with `seamless`, `Canvases`.
+        the images, with their log-likelihood in nats; with `seamless`, `Canvases`. A prompt that the model was not
+        measured to show is logged as a warning, with the nearest names that it shows.
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -87,7 +91,10 @@ def sample(
         if settings.get("uniforms") is not None:
             raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
         check_sides(seamless)
-    result = Samples.of(SamplePlan.of(model, n, label, text, **settings).sample(on_row))
+    plan = SamplePlan.of(model, n, label, text, **settings)
+    for sentence in describe_prompts(model, plan.texts):
+        _log.warning(sentence)
+    result = Samples.of(plan.sample(on_row))
     if seamless is None or not isinstance(model, PixelModel):
         return result
     sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}

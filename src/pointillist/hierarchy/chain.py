@@ -23,7 +23,7 @@ from pointillist.hierarchy.hints import CodeHint
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.pixel_model import PixelModel, inference_mode
 
 AnyChain = TypeVar("AnyChain", bound="Chain")
@@ -75,6 +75,11 @@ class Chain:
     def generation_config(self) -> GenerationConfig:
         """Sampling settings that suit the coarsest scale."""
         return self.codes[-1].generation_config
+
+    @property
+    def measured_prompts(self) -> MeasuredPrompts:
+        """Names that samples were recognised by, as the coarsest scale states them."""
+        return self.codes[-1].measured_prompts
 
     @property
     def tileset(self) -> Tileset | None:

@@ -30,7 +30,7 @@ from pointillist.model.folder.files import (
     upload_model,
     write_model,
 )
-from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.integer import WithIntegerModel
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
@@ -58,6 +58,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         card: text of the model card (Markdown, with its YAML header); None for a default one.
         training_record: resolved settings of the run that made it; empty for an untrained model.
         generation_config: sampling settings that suit it.
+        measured_prompts: names that its samples were recognised by.
         tileset: pictures of its levels, where it paints maps.
     """
 
@@ -69,6 +70,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         self.training_record: dict[str, Any] = training or {}
         self.card = card
         self.generation_config = GenerationConfig()
+        self.measured_prompts = MeasuredPrompts()
         self.tileset: Tileset | None = None
         self.likelihood = build_likelihood(
             config.likelihood, self.image, config.mixtures, local_gain=bool(config.local_gain)
@@ -99,6 +101,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
         record: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
         others: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
+        others["measured"] = self.measured_prompts
         integer_model = self.current_integer_model()
         if integer_model is None:
             remove_program(folder)
@@ -118,6 +121,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         stored = read_model(folder, cls)
         model = cls(stored.config, training=stored.training, card=stored.card)
         model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
+        model.measured_prompts = stored.measured
         model.load_state_dict(stored.tensors)
         return model.eval()
 

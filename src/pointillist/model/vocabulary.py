@@ -147,7 +147,8 @@ def describe_unmeasured_prompts(
 def _singular_or_misspelt(subject: str, names: Sequence[str]) -> list[str]:
     """Return the one name of which a subject is the plural, the singular or a misspelling; none otherwise."""
     listed = set(names)
-    stems = [subject.removesuffix("s"), subject.removesuffix("es"), f"{subject.removesuffix('ies')}y"]
+    endings = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"))
+    stems = [subject.removesuffix(several) + single for several, single in endings if subject.endswith(several)]
     stems += [f"{subject}s", f"{subject}es"]
     same = [stem for stem in stems if stem in listed]
     return same[:1] or difflib.get_close_matches(subject, names, n=1, cutoff=_MISSPELT)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.uniforms import Uniforms
 
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
     from pointillist.engine.program import IntArray
     from pointillist.images import ImageSpec
     from pointillist.images.ordering import PixelOrder
-    from pointillist.model.folder.generation import GenerationConfig
+    from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 
 OnRow = Callable[[int, Any], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
+MAX_DESCRIBED = 20
+"""Prompts of a request that sentences are written about."""
 
 
 @runtime_checkable
@@ -36,6 +40,7 @@ class GenerativeModel(Protocol):
         image: meaning of the integers of its images.
         classes: names of the labels; empty for none.
         generation_config: sampling settings that suit it.
+        measured_prompts: names that its samples were recognised by.
         tileset: pictures of its levels; None if there are none.
         training_record: how it was trained.
         fingerprint: names what its samples depend on.
@@ -51,6 +56,9 @@ class GenerativeModel(Protocol):
 
     @property
     def generation_config(self) -> GenerationConfig: ...
+
+    @property
+    def measured_prompts(self) -> MeasuredPrompts: ...
 
     @property
     def tileset(self) -> Tileset | None: ...
@@ -75,6 +83,23 @@ class GenerativeModel(Protocol):
 
     def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images."""
+
+
+def describe_prompts(model: GenerativeModel, prompts: Iterable[str | None] | None) -> list[str]:
+    """Write a sentence for each prompt that a model was not measured to show, or for its words that are new to it.
+
+    At most `MAX_DESCRIBED` prompts are looked at, each once.
+
+    Example:
+        describe_prompts(pt.load("icons"), ["keys"])
+    """
+    texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
+    measured = model.measured_prompts
+    if not texts:
+        return []
+    if measured.recognised:
+        return describe_unmeasured_prompts(measured.recognised, texts, model.prompt_vectors, measured.missed)
+    return describe_unseen_words(model.training_record, texts, model.prompt_vectors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from pointillist.engine.batch import check_batch_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.model.vocabulary import describe_unseen_words
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each, output_likelihood
+from pointillist.sampling.generative import describe_prompts
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
 from pointillist.studio import schemas
 from pointillist.studio.conversion import encode_floats, encode_levels
@@ -124,14 +124,8 @@ def _started_event(job: SamplingJob) -> schemas.Started:
         width=width,
         seeds=[spec.seed or 0 for spec in job.request.samples],
         sequence=job.sequence.tolist(),
-        notes=_notes(job),
+        notes=describe_prompts(job.model, [spec.conditions.text for spec in job.request.samples]),
     )
-
-
-def _notes(job: SamplingJob) -> list[str]:
-    """Name the words of the prompts that no caption of the training had."""
-    prompts = dict.fromkeys(spec.conditions.text for spec in job.request.samples if spec.conditions.text)
-    return describe_unseen_words(job.model.training_record, list(prompts), job.model.prompt_vectors) if prompts else []
 
 
 def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:

@@ -17,13 +17,14 @@ from pointillist.commands.sampling.maps import write_map
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED, PlannedImages, notes, open_model, plan_sheet
+from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
 from pointillist.data.palette import read_palette
 from pointillist.errors import counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.rules.config import parse_rules
+from pointillist.sampling.generative import describe_prompts
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     images = PlannedImages.of(opened, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, images.plan.size, tile)
-    for text in (*describe_threads(settings.threads), *notes(model, sheet, settings.model)):
+    for text in (*describe_threads(settings.threads), *describe_prompts(model, sheet.texts)):
         note(f"note       {text}")
     if settings.verbose:
         logging.basicConfig(format="%(message)s")

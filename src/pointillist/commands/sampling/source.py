@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.sampling.conditions import parse_hint, read_conditions
@@ -13,8 +12,6 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
-from pointillist.model.folder.generation import MeasuredPrompts
-from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow
 from pointillist.sampling.plan import SamplePlan
@@ -108,16 +105,6 @@ def plan_sheet(model: GenerativeModel, settings: SampleSettings) -> SheetPlan:
     labels, prompts = parse_labels(settings.label, model.classes), parse_texts(settings.text, settings.texts)
     count = settings.n or (DEFAULT_COUNT if labels is None and not prompts else DEFAULT_OF_EACH)
     return SheetPlan.of(labels, prompts, count, model.classes)
-
-
-def notes(model: GenerativeModel, sheet: SheetPlan, name: str) -> list[str]:
-    """Name prompts that the model of this name does not show, or words of them that no caption of the training had."""
-    prompts = list(dict.fromkeys(sheet.texts or ()))
-    folder = resolve(name) or Path(name)
-    measured = MeasuredPrompts.read(folder) if prompts else MeasuredPrompts()
-    if measured.recognised:
-        return describe_unmeasured_prompts(measured.recognised, prompts, model.prompt_vectors, measured.missed)
-    return describe_unseen_words(model.training_record, prompts, model.prompt_vectors)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, write_text
 from pointillist.model.config import ModelConfig
-from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig
+from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig, MeasuredPrompts
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
 from pointillist.zoo import list_pretrained, resolve
 
@@ -45,6 +45,7 @@ class ModelContents:
         tensors: weights by name, decoded.
         card: text of the model card; None if there is none.
         generation: sampling settings that suit it.
+        measured: names that its samples were recognised by.
         tileset: pictures of its levels; None if there are none.
     """
 
@@ -53,6 +54,7 @@ class ModelContents:
     tensors: Mapping[str, Tensor]
     card: str | None
     generation: GenerationConfig
+    measured: MeasuredPrompts
     tileset: Tileset | None
 
 
@@ -69,11 +71,11 @@ def write_model(folder: Path, model: ModelContents) -> None:
             model.tileset.picture().save(temporary, format="PNG")
     else:
         (folder / TILESET).unlink(missing_ok=True)
-    text = model.generation.dumps()
-    if text:
-        write_text(folder / GENERATION, text)
-    else:
-        (folder / GENERATION).unlink(missing_ok=True)
+    for name, text in ((GENERATION, model.generation.dumps()), (PROMPTS, model.measured.dumps())):
+        if text:
+            write_text(folder / name, text)
+        else:
+            (folder / name).unlink(missing_ok=True)
     record = {"training": model.training} if model.training else {}
     config = model.config.model_dump(mode="json") | record
     write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
@@ -102,6 +104,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=GenerationConfig.read(folder),
+        measured=MeasuredPrompts.read(folder),
         tileset=Tileset.read(folder / TILESET, config.image.levels) if (folder / TILESET).is_file() else None,
     )
 

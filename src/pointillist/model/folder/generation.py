@@ -147,3 +147,7 @@ class MeasuredPrompts(BaseModel):
             return cls.model_validate(result)
         except ValidationError as error:
             raise CheckpointError(f"{path}: {format_validation_error(error, 'an entry')}") from error
+
+    def dumps(self) -> str:
+        """Return the text of the file; empty where nothing was measured."""
+        return json.dumps(self.model_dump(mode="json"), indent=1) + "\n" if self.measured or self.recognised else ""

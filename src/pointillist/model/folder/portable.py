@@ -17,7 +17,7 @@ from pointillist.errors import CheckpointError
 from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
 from pointillist.zoo import resolve
@@ -35,6 +35,7 @@ class PortableModel:
         integer_model: the integer model.
         image: meaning of its integers.
         generation_config: sampling settings that suit it.
+        measured_prompts: names that its samples were recognised by.
         training_record: how it was trained.
         tileset: pictures of its levels; None if there are none.
     """
@@ -42,6 +43,7 @@ class PortableModel:
     integer_model: IntegerModel
     image: ImageSpec
     generation_config: GenerationConfig
+    measured_prompts: MeasuredPrompts
     training_record: dict[str, Any]
     tileset: Tileset | None
 
@@ -71,6 +73,7 @@ class PortableModel:
             integer_model=integer_model,
             image=image,
             generation_config=GenerationConfig.read(folder),
+            measured_prompts=MeasuredPrompts.read(folder),
             training_record=training if isinstance(training, dict) else {},
             tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,
         )
@@ -97,6 +100,7 @@ class PortableModel:
             integer_model=pixel_model.integer_model().integers,
             image=pixel_model.image,
             generation_config=pixel_model.generation_config,
+            measured_prompts=pixel_model.measured_prompts,
             training_record=pixel_model.training_record,
             tileset=pixel_model.tileset,
         )

@@ -46,7 +46,8 @@ def _generation(model: PixelModel) -> schemas.GenerationDefaults:
         for example in config.hints
         if hint is not None
     ]
-    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints})
+    recognised = list(model.measured_prompts.recognised)
+    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints, "recognised": recognised})
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:

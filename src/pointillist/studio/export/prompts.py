@@ -14,12 +14,12 @@ WORDS = 300
 def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
     """Return features in steps of 2^-18, by the part of the condition that reads them, and by prompt.
 
-    The prompts are the examples of a model and the most frequent words of its captions. `pt.sample` computes the same
-    integers from the vectors of the encoder.
+    The prompts are the examples of a model, the names that its samples were recognised by, and the most frequent words
+    of its captions. `pt.sample` computes the same integers from the vectors of the encoder.
     """
     vocabulary = Vocabulary.of_record(model.training_record)
     words = vocabulary.words[:WORDS] if vocabulary is not None else ()
-    prompts = list(dict.fromkeys([*model.generation_config.prompts, *words]))
+    prompts = list(dict.fromkeys([*model.generation_config.prompts, *model.measured_prompts.recognised, *words]))
     table: dict[str, dict[str, list[int]]] = {}
     for part in model.integer_model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:

@@ -147,6 +147,7 @@ declare namespace Api {
     prompts: string[];
     labels: string[];
     hints: NamedHint[];
+    recognised: string[];
   }
   interface GifRequest {
     images: EncodedArray[];

@@ -92,11 +92,12 @@ class NamedHint(Schema):
 
 
 class GenerationDefaults(Schema):
-    """Contents of a model's `generation_config.json`; without the file, the model as it is.
+    """Contents of a model's `generation_config.json` and `prompts.json`; without the files, the model as it is.
 
     Attributes:
         guidance, temperature, top_p: the values with which the page starts.
         prompts, labels, hints: examples of what the model can do.
+        recognised: names that its samples were recognised by.
     """
 
     guidance: float
@@ -105,6 +106,7 @@ class GenerationDefaults(Schema):
     prompts: list[str]
     labels: list[str]
     hints: list[NamedHint]
+    recognised: list[str]
 
 
 class ModelDetails(Schema):

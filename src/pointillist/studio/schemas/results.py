@@ -27,7 +27,7 @@ class Started(Schema):
         height, width: size of the images.
         seeds: the seed of each sample.
         sequence: the pixels to sample in generation order, `row * width + column`. Known pixels are left out.
-        notes: sentences about words of the prompts that no caption in training had.
+        notes: sentences about prompts that the model was not measured to show, or their words that are new to it.
     """
 
     type: Literal["started"] = "started"

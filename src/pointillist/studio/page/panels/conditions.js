@@ -17,8 +17,8 @@ export function conditionFields(state, details, uploader, painter, paint) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
-  const { prompts, labels } = details.generation;
-  if (conditions.text) fields.push(textField(state, prompts, paint));
+  const { prompts, labels, recognised } = details.generation;
+  if (conditions.text) fields.push(textField(state, prompts, recognised, paint));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
@@ -38,14 +38,14 @@ function rulesField(request, switches) {
   return html("fieldset", { className: "hint-field" }, html("legend", {}, "Rules"), ...boxes);
 }
 
-/** @param {State} state @param {string[]} prompts that suit the model @param {() => void} paint */
-function textField(state, prompts, paint) {
+/** @param {State} state @param {string[]} prompts that suit the model @param {string[]} recognised names that its samples were recognised by @param {() => void} paint */
+function textField(state, prompts, recognised, paint) {
   const { request } = state;
   const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => (request.text = input.value) });
   const field = html("label", { className: "stacked" }, "Text", input);
   const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
   const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
-  const known = html("datalist", { id: "known-prompts" }, ...prompts.map((prompt) => html("option", { value: prompt })));
+  const known = html("datalist", { id: "known-prompts" }, ...[...new Set([...prompts, ...recognised])].map((prompt) => html("option", { value: prompt })));
   const all = examples(field, "Example prompts", prompts, (prompt) => {
     request.text = input.value = prompt;
     paint();
