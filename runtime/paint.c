@@ -114,7 +114,7 @@ void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *lev
     int64_t numbers = numbers_of(m, m->input_is_map[i]);
     inputs[i] = (const int32_t *)at;
     pt_conditions(m, m->input_is_map[i], q->label, q->prompt, (int32_t *)at);
-    pt_conditions(m, m->input_is_map[i], -1, -1, (int32_t *)at + numbers); /* the reference of guidance */
+    pt_conditions(m, m->input_is_map[i], q->prompt < 0 ? -1 : q->label, -1, (int32_t *)at + numbers); /* the reference of guidance */
     at += aligned(8 * numbers);
   }
   double *uniforms = (double *)at;

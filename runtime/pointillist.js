@@ -562,7 +562,8 @@ export function* draws(model, options = {}) {
   const [rows, columns] = order.columns ? [width, height] : [height, width];
   const guided = guidance !== 1 && (options.label ?? options.features ?? options.maps ?? options.inputs) != null;
   const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
-  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known })) : null;
+  const label = Object.keys(options.features ?? {}).length ? options.label : null; // of an image with a prompt the label stays
+  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known, label })) : null;
   const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   while (!run.done) {

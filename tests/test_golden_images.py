@@ -189,7 +189,7 @@ def distribution(case: Case, levels: torch.Tensor) -> tuple[torch.Tensor, float]
     inputs = model.conditions.inputs(count=case.count, size=case.shape[2:], **case.conditions)
     order = model.order(case.order)
     with inference_mode(model):
-        both = [inputs, inputs.unconditional()] if case.guided else [inputs]
+        both = [inputs, inputs.guidance_reference()] if case.guided else [inputs]
         x = levels.repeat(len(both), 1, 1, 1)
         params = model.params(x, model.encode(ConditionInputs.concat(both), len(x), case.shape[2:]), order)
         table = model.likelihood.conditional(params, x, 0)

@@ -139,7 +139,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         return levels.repeat(2)
 
     with inference_mode(model), replaced(sampling_transforms, "inverse_cdf", spy):
-        both = ConditionInputs.concat([inputs, inputs.unconditional()])
+        both = ConditionInputs.concat([inputs, inputs.guidance_reference()])
         autoregressive_loop(
             model, model.encode(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
         )
@@ -150,15 +150,19 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:
-    """Check that guidance 1 is the conditional model, image by image, and 0 the unconditional one."""
+    """Check that guidance 1 is the conditional model, image by image, and 0 that of its reference.
+
+    The reference is unconditional; with a prompt it has the label alone.
+    """
     conditions = random_conditions(model, 3, sure=True)
     how: dict[str, Any] = {"uniforms": np.random.default_rng(1).random((3, *model.image.shape))}
+    label = {"label": conditions["label"]} if {"label", "text"} <= conditions.keys() else {}
     for engine in DISTINCT_ENGINES:
         how["engine"] = engine
-        conditional, unconditional = sample(model, 3, **how, **conditions), sample(model, 3, **how)
+        conditional, reference = sample(model, 3, **how, **conditions), sample(model, 3, **how, **label)
         assert torch.equal(sample(model, 3, guidance=1.0, **how, **conditions).levels, conditional.levels)
         zero = sample(model, 3, guidance=0.0, **how, **conditions)
-        assert torch.equal(zero.levels, unconditional.levels), "guidance 0 is not the unconditional model"
+        assert torch.equal(zero.levels, reference.levels), "guidance 0 is not the model of its reference"
         with torch.no_grad():
             scored = model.log_prob(zero.levels, **conditions)
         torch.testing.assert_close(zero.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
@@ -167,7 +171,7 @@ def check_ends_of_guidance(model: PixelModel) -> None:
 def check_negative_prompt(model: PixelModel, guidance: float) -> None:
     """Check every engine's levels against log p_n + g (log p_c - log p_n), from two full passes over the image.
 
-    Without a negative prompt, and with an empty one, the reference is the unconditional model.
+    The reference keeps the label. Without a negative prompt, and with an empty one, it has no prompt.
     """
     count, negative = 3, ["a red dragon", "", "two ships"]
     conditions = random_conditions(model, count, sure=True)
@@ -176,7 +180,7 @@ def check_negative_prompt(model: PixelModel, guidance: float) -> None:
     plain = sample(model, count, **how)
     assert torch.equal(sample(model, count, negative_prompt=["", "", ""], **how).levels, plain.levels)
     inputs = model.conditions.inputs(count=count, **conditions)
-    reference = model.conditions.inputs(count=count, text=negative)
+    reference = model.conditions.inputs(conditions.get("label"), count, negative)
     for engine in DISTINCT_ENGINES:
         found = sample(model, count, negative_prompt=negative, batch_size=2, engine=engine, **how)
         assert torch.equal(found.levels[1], plain.levels[1]), "an empty negative prompt is a condition"

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pointillist.conditioning.fixed_point import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.c.library import KERNELS, available_levels
-from pointillist.portable.model import join_inputs
+from pointillist.portable.model import IntegerModel, join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.golden_images import integer_model
@@ -74,7 +75,7 @@ def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
             texts = [picture.prompt for picture in batch] if model.reader("text") is not None else None
             inputs = model.inputs(len(batch), size, order, labels, texts)
             if transform.is_guided:
-                inputs = join_inputs(inputs, model.inputs(len(batch), size, order))
+                inputs = join_inputs(inputs, model.guidance_reference(len(batch), size, order, labels, texts))
             uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.channels, *size))
             if executor == "wasmtime":
                 levels = _in_wasmtime(name).sample(uniforms, inputs, transform)
@@ -105,11 +106,22 @@ def by_web(pictures: list[Picture], implementation: str) -> dict[int, np.ndarray
             inputs = model.inputs(1, (model.height, model.width), model.order(), picture.label, picture.prompt)
             jobs.append({
                 "seed": SEED, "index": picture.index, "inputs": flat(inputs, 0) if inputs else None,
+                "label": picture.label, "features": features(model, picture.prompt),
                 "guidance": transform.guidance, "temperature": transform.temperature, "topP": transform.top_p,
             })  # fmt: skip
         paint = paint_in_node if implementation == "node" else paint_in_chromium
         drawn = paint(name, FOLDERS[name], jobs)
         result |= {picture.index: np.array(levels) for picture, levels in zip(members, drawn, strict=True)}
+    return result
+
+
+def features(model: IntegerModel, prompt: str | None) -> dict[str, list[int]]:
+    """Return the features of a prompt for each part that reads it, in steps of 2^-18."""
+    result: dict[str, list[int]] = {}
+    for part in model.parts[0]:
+        if part.encoder is not None and part.keyword == "text" and prompt is not None:
+            values, known = part.encoder.read(prompt, 1, (1, 1))
+            result[part.name] = to_fixed(part.encoder.features(values, known))[0].tolist()
     return result
 
 

@@ -118,6 +118,10 @@ class ImageQuery:
             return self
         return replace(self, conditions=self.conditions.unconditional(), prompt=None)
 
+    def guidance_reference(self) -> ImageQuery:
+        """Return the same query under the conditions of the reference of guidance."""
+        return replace(self, conditions=self.conditions.guidance_reference(), prompt=None)
+
     def encode_conditions(self, count: int) -> Condition:
         """Encode the conditions for `count` copies of the image."""
         return self.model.encode(self.conditions[np.zeros(count, np.int64)], count)

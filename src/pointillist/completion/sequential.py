@@ -81,7 +81,7 @@ def draw_unknown(
     model, config = task.model, task.config
     inputs, x, (_, height, width) = task.inputs[rows], task.levels[rows], task.shape
     negative = negative_inputs(model, config.negative_prompt, len(task.inputs), (height, width))
-    reference = None if negative is None else negative[rows].with_observed(inputs)
+    reference = None if negative is None else negative[rows]
     sampler = UniformSampler(torch.from_numpy(np.ascontiguousarray(uniforms)), config.transform, mask)
     batch = sampler.duplicate_for_guidance(inputs, reference)
     # pixels that are known in all channels cost nothing; `ConstrainedSampler` keeps the known channels of the others

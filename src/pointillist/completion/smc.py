@@ -130,7 +130,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     inner = simple and task.config.engine == "cpu"  # the compiled engine weighs and resamples by itself
     inputs = task.inputs[np.full(1 if inner else count, image)]
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
-    reference = None if negative is None else negative[np.full(len(inputs), image)].with_observed(inputs)
+    reference = None if negative is None else negative[np.full(len(inputs), image)]
     mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
     sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config.transform, mask)
     both = sampler.duplicate_for_guidance(inputs, reference)

@@ -10,6 +10,9 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+PROMPT_PARTS = ("text", "words", "tokens")
+"""Encoders that read the prompt of an image; training drops them together."""
+
 
 @dataclass(frozen=True)
 class MaskedValue:
@@ -80,9 +83,26 @@ class ConditionInputs:
             {n: p if p.observed else replace(p, known=torch.zeros_like(p.known)) for n, p in self.parts.items()},
         )
 
-    def with_observed(self, other: ConditionInputs) -> ConditionInputs:
-        """A copy with the observed pixels of other inputs for the same images."""
-        return ConditionInputs(self.count, {**self.parts} | {n: p for n, p in other.parts.items() if p.observed})
+    def guidance_reference(self, negative: ConditionInputs | None = None) -> ConditionInputs:
+        """Return the conditions of the distribution that guidance leads away from.
+
+        The label of an image with a prompt stays, so that guidance strengthens the prompt and not the style; a negative
+        prompt takes the place of the prompt. Of the other conditions only observed pixels stay.
+
+        Args:
+            negative: inputs of the same images, of which only prompts count; None for none.
+
+        Example:
+            inputs = model.conditions.inputs(label="tabler", text="heart")
+            inputs.guidance_reference()  # the label without the prompt
+        """
+        prompted = torch.zeros(self.count, dtype=torch.bool)
+        for inputs in (self, negative):
+            for part in (p for n, p in (inputs.parts if inputs else {}).items() if n in PROMPT_PARTS):
+                prompted |= part.known.reshape(self.count, -1).any(1).cpu()
+        labels = {n: p.dropped(~prompted) for n, p in self.parts.items() if n == "label"}
+        prompts = {n: p for n, p in (negative.parts if negative else {}).items() if n in PROMPT_PARTS}
+        return ConditionInputs(self.count, {**self.unconditional().parts, **labels, **prompts})
 
     @property
     def is_conditional(self) -> bool:

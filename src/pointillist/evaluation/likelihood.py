@@ -264,10 +264,10 @@ def guided_log_probs(
         log_probs = model.unchecked_log_prob_map(x, inputs, order)
         return [log_probs] * len(guidances)
     likelihood, params = model.likelihood, model.params(x, model.encode(inputs, len(x)), order)
-    # one image repeated for several conditions needs a single unconditional pass
-    distinct = x[:1] if len(x) and not x.stride(0) else x
-    dropped = inputs[: len(distinct)].unconditional()
-    unconditional = model.params(distinct, model.encode(dropped, len(distinct)), order)
+    dropped = inputs.guidance_reference()
+    # one image repeated for several conditions needs a single pass without any
+    distinct = x[:1] if len(x) and not x.stride(0) and not dropped.is_conditional else x
+    reference = model.params(distinct, model.encode(dropped[: len(distinct)], len(distinct)), order)
     result = []
     with torch.autocast(x.device.type, enabled=False):
         for guidance in guidances:
@@ -277,7 +277,7 @@ def guided_log_probs(
             maps = []
             for channel in range(x.shape[1]):
                 p_c = likelihood.conditional(params, x, channel)
-                p_u = likelihood.conditional(unconditional, distinct, channel).expand_as(p_c)
+                p_u = likelihood.conditional(reference, distinct, channel).expand_as(p_c)
                 maps.append(apply_guidance(p_c, p_u, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
             result.append(torch.stack(maps, 1))
     return result

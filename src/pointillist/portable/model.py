@@ -127,6 +127,33 @@ class IntegerModel:
         conditions = {"label": label, "text": text, "hint": hint, **further}
         return stored_inputs(self.programs[number], self.parts[number], count, size, order, conditions)
 
+    def guidance_reference(
+        self,
+        count: int,
+        size: tuple[int, int],
+        order: PixelOrder,
+        label: object = None,
+        text: object = None,
+        negative: object = None,
+    ) -> dict[str, IntArray]:
+        """Return the conditions of the reference of guidance as integers; see `ConditionInputs.guidance_reference`.
+
+        Args:
+            count, size, order, label, text: those of `inputs`.
+            negative: negative prompts; None for none.
+        """
+        result = self.inputs(count, size, order)
+        prompted = np.zeros(count, bool)
+        for part in self.parts[self.orders[order.name]]:
+            if part.keyword == "text" and part.encoder is not None:
+                for prompts in (each for each in (text, negative) if each is not None):
+                    prompted |= part.encoder.read(prompts, count, size)[1].reshape(count, -1).any(1)
+        if prompted.any():
+            labelled = self.inputs(count, size, order, label, negative)
+            for name, array in result.items():
+                array[prompted] = labelled[name][prompted]
+        return result
+
     def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
         """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
         return quantize_inputs(self.program(order), features)
@@ -248,7 +275,7 @@ class IntegerModel:
 
         Args:
             label, order: see `inputs`.
-            transform: guidance (against no condition), temperature and top-p.
+            transform: guidance (see `guidance_reference`), temperature and top-p.
             executor, threads: see `sample_batch`.
             conditions: `text`, `hint` and others; see `inputs`.
 
@@ -259,7 +286,7 @@ class IntegerModel:
         count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
         inputs = self.inputs(count, size, chosen, label, **conditions)
         if transform.is_guided:
-            inputs = join_inputs(inputs, self.inputs(count, size, chosen))
+            inputs = join_inputs(inputs, self.guidance_reference(count, size, chosen, label, conditions.get("text")))
         return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
 
     def sample_given(

@@ -322,10 +322,11 @@ class UniformSampler:
     ) -> ConditionInputs:
         """Return the inputs of the engine's batch: under guidance, every image twice.
 
-        The second time it is unconditional, or conditioned on `negative`. Both copies see the same levels. Images
-        without conditions are drawn without guidance. Call it before the first pixel.
+        The second time without its prompt, or else without conditions; see `ConditionInputs.guidance_reference`. Both
+        copies see the same levels. Images without conditions are drawn without guidance. Call it before the first
+        pixel.
         """
-        reference = inputs.unconditional() if negative is None else negative
+        reference = inputs.guidance_reference(negative)
         if not (inputs.is_conditional or reference.is_conditional):
             self.transform = self.transform.unguided()
         return ConditionInputs.concat([inputs, reference]) if self.transform.is_guided else inputs

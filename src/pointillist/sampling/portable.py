@@ -65,7 +65,9 @@ class PortableSampler:
         numbers = np.full(count, NO_LABEL) if labels is None else labels
         conditional = hint is not None or bool((numbers != NO_LABEL).any()) or _is_prompted(texts, negatives)
         transform = self.config.transform if conditional else self.config.transform.unguided()
-        reference = integers.inputs(count, self._size, self._order, None, negatives) if transform.is_guided else None
+        reference = None
+        if transform.is_guided:
+            reference = integers.guidance_reference(count, self._size, self._order, labels, texts, negatives)
         return PortableBatch(self, range(start, stop), numbers, transform, inputs, reference)
 
     def draw(

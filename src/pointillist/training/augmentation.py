@@ -12,11 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.data import Batch
 from pointillist.training.config import CaptionSettings, ConditionDropoutConfig
-
-CAPTION_CONDITIONS = ("text", "words", "tokens")
-"""Conditions that are computed from one caption: they are dropped together."""
 
 
 class RandomStream(IntEnum):
@@ -51,7 +49,7 @@ def drop_conditions(
         keys: index of each image in the data set, `b`.
         seed: seed of the epoch.
     """
-    from_caption = [name for name in inputs.parts if name in CAPTION_CONDITIONS]
+    from_caption = [name for name in inputs.parts if name in PROMPT_PARTS]
     parts = {name: part for name, part in inputs.parts.items() if name not in from_caption[1:] and not part.observed}
     widths = {name: part.known.shape[1] if name == "attributes" else 1 for name, part in parts.items()}
     total = sum(widths.values())

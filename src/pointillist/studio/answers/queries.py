@@ -53,8 +53,8 @@ def _sampling_probs(
         return [None] * len(result)
     log_probs = [torch.from_numpy(view.log_probs)[None] for view in result]
     if query.guidance != 1 and image.conditions.is_conditional:
-        unconditional = pixel_distributions(image.unconditional(), query.row, query.column)
-        pairs = zip(log_probs, unconditional, strict=True)
+        reference = pixel_distributions(image.guidance_reference(), query.row, query.column)
+        pairs = zip(log_probs, reference, strict=True)
         log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
     sharpened = [apply_temperature_top_p(view, query.temperature, query.top_p)[0].exp() for view in log_probs]
     return [(p / p.sum()).tolist() for p in sharpened]
