@@ -4,6 +4,7 @@
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
+    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 1 --label mdi --prompts mdi.json
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
 on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
@@ -55,7 +56,7 @@ STYLES = {
     "emoji": EMOJI_SETS,
 }
 STEPS = {"icons": 600, "emoji": 300}
-EACH, COPY = 8, 0.98
+EACH, STYLED, COPY = 8, 16, 0.98
 BINS, FREQUENT, RECOGNISED = (25, 40, 60, 100), 40, 0.75
 CONCEPTS = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())
 
@@ -194,6 +195,8 @@ def measure_prompts(
 
     def add(group: str, form: str, low: int, high: float = float("inf")) -> None:
         rows = torch.from_numpy(of_form == form) & (count_of[truth] >= low) & (count_of[truth] < high)
+        if not rows.any():
+            return
         of_real = (count_of[real_truth] >= low) & (count_of[real_truth] < high)
         entry = judge(float((real[of_real, 0] == 0).double().mean()), ranks[:, rows], truth[rows])
         result["groups"][group] = {"prompts": len({prompts[i][1] for i in rows.nonzero()[:, 0].tolist()}), **entry}
@@ -232,8 +235,8 @@ def measure_styles(
     classifier = train_classifier(*images("train"), classes=len(styles), steps=2 * STEPS[kind])
     x, y = images("test")
     balanced = [float((top_classes(classifier, x[y == i], 1)[:, 0] == i).double().mean()) for i in y.unique().tolist()]
-    texts = [concept for concept in concepts[:EACH] for _ in styles]
-    labels = styles * len(concepts[:EACH])
+    texts = [concept for concept in concepts[:STYLED] for _ in styles]
+    labels = styles * len(concepts[:STYLED])
     samples = pt.sample(model, len(texts), text=texts, label=labels, **sampling)
     truth = torch.tensor([index[style] for style in labels])
     ranks = top_classes(classifier, to_input(sample_pixels(model, samples.levels)))
@@ -264,6 +267,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--guidance", type=float, help="default: the model's own")
     parser.add_argument("--temperature", type=float, help="default: the model's own")
+    parser.add_argument("--label", help="style of all samples of concepts and prompts; default: none")
     parser.add_argument("--each", type=int, default=EACH, help="samples of each concept")
     parser.add_argument(
         "--concepts", choices=("test", "validation"), default="test", help="validation: to choose settings"
@@ -284,18 +288,22 @@ def main() -> None:
     steps = options.steps or STEPS[options.kind]
     tuned = {"guidance": options.guidance, "temperature": options.temperature}
     sampling = {**model.generation_config.sampling, **{k: v for k, v in tuned.items() if v is not None}, "seed": 0}
+    labelled = {} if options.label is None else {"label": options.label}
     result: dict[str, Any] = {
         "model": Path(options.model).name,
         "date": today(),
         "machine": describe_machine(),
         **sampling,
+        **labelled,
     }
     if options.prompts:
-        result |= measure_prompts(model, data, options.kind, concepts, options.each, **sampling)
+        result |= measure_prompts(model, data, options.kind, concepts, options.each, **sampling, **labelled)
         options.prompts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(result["groups"], indent=2))
         return
-    result["concepts"], samples = measure_concepts(model, data, options.kind, concepts, options.each, steps, **sampling)
+    result["concepts"], samples = measure_concepts(
+        model, data, options.kind, concepts, options.each, steps, **sampling, **labelled
+    )
     if options.sheet:
         texts = [concept for concept in concepts for _ in range(options.each)]
         save_png(image_grid(samples.array, captions=texts, columns=2 * options.each), Path(options.sheet))

@@ -92,6 +92,7 @@ CASES = {
     "icons": Case("icons"),
     "icons-text": Case("icons", text=("heart", "rocket"), label=(0, 2), count=2),
     "icons-guided": Case("icons", text=("umbrella",), guidance=3.0, temperature=0.8),
+    "icons-styled": Case("icons", label=(94,), text=("bell",), guidance=3.0, temperature=0.8),
     "outline-to-tile": Case("outline-to-tile"),
     "outline-to-tile-hint": Case("outline-to-tile", text=("orb spider",), label=(2,), outline=True, order="raster-tr"),
     "outline-to-tile-guided": Case("outline-to-tile", label=(4,), text=("helmet",), guidance=1.5),

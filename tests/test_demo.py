@@ -79,7 +79,7 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_all_files_are_there(demo: Path) -> None:
-    assert {"icons.png", "emoji.png"} <= set(written_files())
+    assert {"icons.png", "outline-to-tile.png"} <= set(written_files())
     assert {path.name for path in demo.iterdir()} == set(written_files())
     for path in demo.iterdir():
         assert path.is_dir() or path.name == "demo.json" or path.stat().st_size > 500

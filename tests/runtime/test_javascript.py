@@ -40,7 +40,7 @@ ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 FOLDERS = {model.name: model.folder for model in list_pretrained()}
 LATER = ("photos",)
 """Programs of version 2 of the format, which JavaScript rejects."""
-QUICK = ("dungeons", "dungeons-narrow", "icons-guided", "outline-to-tile-hint")
+QUICK = ("dungeons", "dungeons-narrow", "icons-styled", "outline-to-tile-hint")
 
 
 def javascript(*jobs: dict[str, Any]) -> list[Any]:
@@ -164,6 +164,7 @@ def test_golden_pictures(name: str) -> None:
         options |= {"order": case.order} if case.order else {}
         options |= {"label": case.label[image]} if case.label else {}
         options |= {"inputs": flat(inputs, image)} if inputs else {}
+        options |= {"text": case.text[image]} if case.text else {}
         jobs.append({"job": "sample", "folder": str(FOLDERS[case.model]), "options": options})
     levels = np.array([result["levels"] for result in javascript(*jobs)]).reshape(case.shape)
     assert digest(levels) == ENTRIES[name]["levels"]

@@ -56,8 +56,8 @@ class SamplingConfig:
         threads: number of threads that share a batch on engines `cpu` and `integer`, at most one a core; None for as
             many as torch.
         batch_size: number of images sampled at once.
-        negative_prompt: text to steer away from, one for all images or one each: the reference distribution of
-            guidance is conditioned on it instead of on nothing.
+        negative_prompt: text to steer away from, one for all images or one each: it takes the place of the prompt in
+            the reference distribution of guidance.
         best_of: candidates sampled for each image; the one that its conditions explain best is kept, by
             log p(x | conditions) - log p(x). See `sampling.candidates`.
         rules: rules that every map obeys: a TOML file, a dictionary, or `Rules`.
