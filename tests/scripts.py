@@ -1,4 +1,4 @@
-"""The scripts of `tools/` and `benchmarks/`, which are not packages, as modules."""
+"""The scripts of `tools/`, `benchmarks/` and `recipes/zoo/`, which are not packages, as modules."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (ROOT / "tools", ROOT / "benchmarks")
+FOLDERS = (ROOT / "tools", ROOT / "benchmarks", ROOT / "recipes" / "zoo")
 
 
 def script(name: str) -> ModuleType:
-    """Run `tools/NAME.py` or `benchmarks/NAME.py` anew and return it as a module."""
+    """Run a script anew and return it as a module."""
     (path,) = [found for folder in FOLDERS if (found := folder / f"{name}.py").is_file()]
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None

@@ -147,3 +147,25 @@ def test_the_page_says_what_was_measured(
 
 def _share(value: float) -> dict[str, Any]:
     return {"value": value, "interval_95": [value - 0.1, value + 0.1], "count": 9}
+
+
+def test_prepared_prompts_hold_nothing_that_is_tested(tmp_path: Path) -> None:
+    """No test name, synonym, plural or order of words that a benchmark tests is in the training split; mirrors are."""
+    maker, measure = script("prepare_prompts"), script("measure_concepts")
+    names = [*["arrow left", "leaf", "trash", "hard drive", "person"] * 30, "arrow right", "people"]
+    images = np.zeros((len(names), 4, 4), np.uint8)
+    images[:, :, 0] = 1
+    split = np.array(["train"] * (len(names) - 1) + ["test"])
+    columns = {"set": np.full(len(names), "a"), "style": np.full(len(names), ""), "split": split}
+    np.savez(tmp_path / "source.npz", x=images, name=np.array(names), **columns)
+    maker.prepare(str(tmp_path / "source.npz"), str(tmp_path / "target.npz"))
+    data = np.load(tmp_path / "target.npz")
+    train = data["split"] == "train"
+    captions = set(data["caption"][train].tolist())
+    assert not captions & {"people", *(other for other, _ in measure.CONCEPTS["synonyms"]["icons"])}
+    assert captions & {"rubbish", "garbage", "dustbin"}
+    for name in {name for name in names if maker.is_tested(name)}:
+        assert not captions & {measure.plural(name), " ".join(reversed(name.split())) if " " in name else ""}
+    mirrored = train & (data["name"] == "arrow right")
+    assert data["x"][mirrored][:, :, -1].any()
+    assert not data["x"][train & (data["name"] == "arrow left")][:, :, -1].any()

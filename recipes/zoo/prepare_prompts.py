@@ -6,7 +6,7 @@ The result is that of `prepare_concepts.py`, but for the training split. A name 
 as many rows as the root of their number, times SCALE; icons of rarer names occur RARE times on the average. Icons whose
 name says `left` or `right` are mirrored in half of their rows, and the words exchanged. Then the caption of a row
 becomes, by the probabilities of FORMS, a synonym, a plural, or words in another order, where the name has such a form.
-`synonyms.toml` holds the synonyms, and which names have no plural.
+`synonyms.json` holds synonyms, written by hand on 2026-11-29, and which of their names have no plural.
 
 What benchmarks test is left out: the synonyms of `benchmarks/concepts.toml` are not in the list, and one name in three
 (`is_tested`) has neither plural nor another order of words. No form of a name, nor its mirror image, is a name of the
@@ -16,7 +16,7 @@ splits `valid` and `test`.
 from __future__ import annotations
 
 import argparse
-import tomllib
+import json
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -28,7 +28,7 @@ from prepare_concepts import caption, held_out_names
 COMMON, SCALE, RARE = 25, 20.0, 0.4
 HELD_OUT = 100
 FORMS = {"synonym": 0.2, "plural": 0.12, "order": 0.12}
-WORDS = tomllib.loads(Path(__file__).with_name("synonyms.toml").read_text(encoding="utf-8"))
+WORDS = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
 MIRRORED = {"left": "right", "right": "left"}
 
 
