@@ -198,7 +198,8 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     saved = [found["bits_saved"]["everything"]["value"] for found in (facts, half, unguided)]
     assert saved[0] != saved[1]
     within = network_rounding(pt.load("m"), facts["nats"]) / math.log(2)
-    assert abs(saved[2]) < within  # at guidance 0 the model is unconditional
+    label = facts["bits_saved"]["label"]["value"]
+    assert abs(saved[2] - label) < within  # at guidance 0 the model has the label alone
     assert unguided["caption_retrieval"]["mrr"]["value"] == pytest.approx(1 / 2)  # nothing to tell captions apart by
     assert "0.5, where 1 is the model itself" in run(*how[:-2], "--guidance", "0.5").output
     assert "`--guidance` (=-1.0) must lie in 0 to 1,000" in fails("evaluate", "m", data, "--guidance", "-1")
