@@ -53,7 +53,7 @@ class SamplingJob:
         order: the generation order.
         sequence: the pixels to sample, `row * width + column`, in generation order.
         config: settings of sampling.
-        negative: conditions of the reference distribution of guidance; None for no conditions.
+        negative: inputs with the negative prompts; None for none.
         mask: with which each map begins, where it obeys rules.
     """
 
@@ -144,7 +144,6 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
             _check_variation(model, spec.variation, size, limits, starts=start is not None)
     parts = zip(request.samples, known, strict=True)
     conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in parts])
-    negative = negative_inputs(model, request.negative_prompt, len(request.samples), size)
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     config = SamplingConfig(
@@ -164,7 +163,7 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         order=order,
         sequence=_sequence(model, size, order, start),
         config=config,
-        negative=None if negative is None else negative.with_observed(conditions),
+        negative=negative_inputs(model, request.negative_prompt, len(samples), size),
         mask=open_image_mask(model, config.parsed_rules, size),
     )
 
