@@ -100,6 +100,25 @@ def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, d
     assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
+def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
+    """By a model that reads all known tiles first: `reproduce` draws the first candidate again."""
+    pt.export("dungeons", html=tmp_path / "dungeons.html")
+    with opened(browser, (tmp_path / "dungeons.html").as_uri() + "#seed=7&temperature=1&guidance=1") as page:
+        painted(page)
+        page.get_by_role("button", name=re.compile("^Eraser")).click()
+        page.mouse.move(*point(page, 8, 4, (32, 32)))
+        page.mouse.down()
+        page.mouse.move(*point(page, 8, 28, (32, 32)), steps=20)
+        page.mouse.up()
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates button").first).to_be_visible()
+        expect(page.locator(".fill-panel .note")).to_contain_text("trained to complete images")
+        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+    assert manifest.request.method == "known"
+    model = pt.load("dungeons")
+    assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+
+
 def test_a_page_without_webassembly_paints_the_same(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
