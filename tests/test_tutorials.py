@@ -101,7 +101,7 @@ def numbers_of(text: str) -> tuple[str, list[float]]:
 def test_notebook(tmp_path: Path) -> None:
     """Cells of the notebook share their names, and print the numbers that are stored."""
     make = script("make_notebooks")
-    stored = json.loads((TUTORIALS / "inside.ipynb").read_text(encoding="utf-8"))
+    stored = json.loads((TUTORIALS / "views.ipynb").read_text(encoding="utf-8"))
     before, after = (list(map(numbers_of, make.texts(one))) for one in (stored, make.run(stored, tmp_path)))
     assert len(before) >= 5
     assert [words for words, _ in before] == [words for words, _ in after], "run `python tools/make_notebooks.py`"
@@ -137,7 +137,7 @@ def test_every_tutorial_is_run() -> None:
         "own_folder.md",
         "text_to_image.md",
         "inside.md",
-        "inside.ipynb",
+        "views.ipynb",
         "odd_images.ipynb",
         "known_answers.ipynb",
     }

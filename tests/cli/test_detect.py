@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,8 @@ def test_table_csv_report_and_heat_maps(own: Path, normal: Path, mixed: Path) ->
         "out.csv",
         "--report",
         "out.html",
+        "--explain",
+        2,
         "--heatmaps",
         "maps",
         "--top",
@@ -86,9 +89,15 @@ def test_table_csv_report_and_heat_maps(own: Path, normal: Path, mixed: Path) ->
     page = Path("out.html").read_text(encoding="utf-8")
     assert "plain0.png" in page
     assert "http" not in page.replace("http-equiv", "")
+    assert re.findall(r'href="(out[^"]*)"', page) == ["out-1.html", "out-2.html"]
+    assert all("One pixel at a time" in Path(f"out-{rank}.html").read_text(encoding="utf-8") for rank in (1, 2))
+    assert "add a report" in fails("detect", own, mixed, "--explain", 1)
     assert {str(path.relative_to("maps")) for path in Path("maps").rglob("*.png")} == {row["file"] for row in rows}
     with Image.open(Path("maps") / "plain0.png") as overlay:
         assert overlay.size == (6, 5)
+    Path("out.html").rename("other.html")
+    assert "already there" in fails("detect", own, mixed, "--report", "out.html", "--explain", 1)
+    Path("other.html").rename("out.html")
     for option, path in (("--csv", "out.csv"), ("--report", "out.html"), ("--heatmaps", "maps")):
         assert "already there" in fails("detect", own, mixed, option, path)
 

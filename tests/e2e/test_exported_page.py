@@ -148,3 +148,18 @@ def test_axe_finds_nothing_to_mend(browser: Browser, digits: str, scheme: str, s
         page.mouse.click(*point(page, 14, 14, (28, 28)))
         expect(canvas(page)).to_be_visible()
         assert violations(page) == []
+
+
+def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> None:
+    """The tiles are those of `World`; one walks from chunk to chunk."""
+    path = tmp_path / "dungeons.html"
+    pt.export("dungeons", html=path)
+    with opened(browser, path.as_uri(), offline=True) as page:
+        page.get_by_role("button", name="Endless map").click()
+        page.keyboard.press("ArrowRight")
+        expect(page.locator(".world-page").get_by_role("status").first).to_have_text("row 0, column 4")
+        page.get_by_role("button", name="Change here").click()
+        levels = pt.World("dungeons", seed=7).tiles(-16, 4 - 16, 32, 32)
+        tileset = pt.load("dungeons").tileset
+        assert tileset is not None
+        np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(levels)[..., :3])

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from string import Template
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -70,11 +72,12 @@ class AnomalyReport:
         """The numbers of each image, the most anomalous first."""
         return sorted(self.rows, key=lambda row: row["score"])
 
-    def to_html(self, facts: Sequence[tuple[str, str]] = ()) -> str:
+    def to_html(self, facts: Sequence[tuple[str, str]] = (), pages: Sequence[str] = ()) -> str:
         """Render the page: one file without any reference to another.
 
         Args:
             facts: names and values for the table at its end, such as the model.
+            pages: addresses of pages that explain the first of the most anomalous images.
         """
         shown = self.most_anomalous
         side = max((max(record.z_map.shape) for record in shown), default=_SIDE)
@@ -93,16 +96,16 @@ class AnomalyReport:
             "lead": escape(self._lead()),
             "histogram": _histogram(self.rows),
             "scale": html.diverging_scale(round(shown[0].top, 1), UNIT) if shown else "",
-            "most_anomalous": "".join(_figure(record) for record in shown),
+            "most_anomalous": "".join(_figure(*pair) for pair in zip_longest(shown, pages[: len(shown)])),
             "statistics": _statistics(shown),
             "table": html.table(numbers),
         }
         page = (files("pointillist.anomaly") / "report.html").read_text(encoding="utf-8")
         return Template(page).substitute(parts)
 
-    def save(self, path: str | Path, facts: Sequence[tuple[str, str]] = ()) -> Path:
+    def save(self, path: str | Path, facts: Sequence[tuple[str, str]] = (), pages: Sequence[str] = ()) -> Path:
         """Write the page; the file appears whole or not at all."""
-        write_text(Path(path), self.to_html(facts))
+        write_text(Path(path), self.to_html(facts, pages))
         return Path(path)
 
     @property
@@ -172,7 +175,7 @@ def _histogram(rows: Sequence[dict[str, Any]]) -> str:
     return f"{head}{''.join(bars)}{line}{ends}</svg>"
 
 
-def _figure(record: AnomalyRecord) -> str:
+def _figure(record: AnomalyRecord, page: str | None) -> str:
     pictures = [
         (html.pixels(record.picture, "The image"), "image"),
         (html.pixels(record.overlay_array, "The map over the image"), "overlay"),
@@ -191,10 +194,11 @@ def _figure(record: AnomalyRecord) -> str:
     )
     verdict = "anomalous" if record.pred_label else "not anomalous"
     masked = "" if record.pred_mask.any() else "; no pixel alone is beyond normal images"
+    link = "" if page is None else f'<br><a href="{quote(page)}">Explain this image, pixel by pixel</a>'
     return (
         f'<div class="anomalous">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}: about '
         f"{record.p_value:.1%} of normal images are as rare (p = {record.p_value:.4f}, score {record.score:.2f})"
-        f"<ul>{words}</ul>most anomalous at row {row}, column {column}{masked}"
+        f"<ul>{words}</ul>most anomalous at row {row}, column {column}{masked}{link}"
         "</div></div>"
     )
 

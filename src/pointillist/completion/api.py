@@ -33,6 +33,7 @@ class InpaintKwargs(SampleKwargs, total=False):
 
     Attributes:
         label, text: conditions, one value for all completions or one for each.
+        first: number of the first completion, from which its uniforms follow; 0.
         particles: mean number, in a row, of the histories that `smc` draws together; 64.
         moves: single-pixel moves of each completion after `smc`; 4.
         on_row: called after each row of a batch and each move, as that of `sample`; an exception that it raises ends
@@ -41,6 +42,7 @@ class InpaintKwargs(SampleKwargs, total=False):
 
     label: Label
     text: Any
+    first: int
     particles: int
     moves: int
     on_row: OnRow | None

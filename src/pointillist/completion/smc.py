@@ -76,7 +76,7 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
         raise ConfigError("`uniforms` cannot be used with the method smc, which draws many histories: give a seed.")
     count = len(task.levels)
     groups = [slice(0, count)] if _all_alike(task) else [slice(i, i + 1) for i in range(count)]
-    parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups)]
+    parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.first)]
     levels = torch.cat([part.levels for part in parts])
     maps = log_prob_maps(task.model, levels, task.inputs, task.order, task.config.engine)
     started = torch.from_numpy(task.started)

@@ -33,8 +33,9 @@ class CompletionTask:
         inputs: conditions of each completion.
         config: how levels are drawn, in a given order.
         mask: levels that each sub-pixel of an image may have, before anything is known; None for all.
-        seed: completion i depends on (seed, i) alone.
+        seed: completion i depends on (seed, `first` + i) alone.
         uniforms: numbers in [0, 1), one for each sub-pixel of each completion, instead of a seed.
+        first: number of the first completion.
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
         moves: single-pixel moves of each completion after Sequential Monte Carlo.
         on_row: called after each row of a batch, and after each move; an exception that it raises ends the work.
@@ -48,6 +49,7 @@ class CompletionTask:
     mask: LevelMask | None = None
     seed: int | None = None
     uniforms: Float[np.ndarray, "n c h w"] | None = None
+    first: int = 0
     particles: int = 64
     moves: int = 4
     on_row: OnRow | None = None
@@ -89,7 +91,7 @@ class CompletionTask:
         """Return the uniforms of candidate k of each completion; see `best_of`."""
         if self.uniforms is not None:
             return self.uniforms
-        return seeded_uniforms(self.seed or 0, range(len(self.levels)), self.shape, candidate)
+        return seeded_uniforms(self.seed or 0, range(self.first, self.first + len(self.levels)), self.shape, candidate)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,10 +84,10 @@ def vary(
         raise ShapeError(f"`keep` ({fixed.dtype}, shape {fixed.shape}) must be boolean, {size}.")
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
-    first = resolve_uniforms(seed, None, ())[0] or 0
+    begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, settings.pop("first", 0)
     masks, results = [], []
-    for number in range(n):
-        rng = np.random.default_rng([first, number, _PURPOSE])
+    for number in range(numbers, numbers + n):
+        rng = np.random.default_rng([begin, number, _PURPOSE])
         masks.append(~draw_hole(rng, size, share, pattern, fixed))
         results.append(complete_images(model, x, masks[-1], seed=int(rng.integers(2**53)), **settings))
     return Variations(
@@ -95,7 +95,7 @@ def vary(
         nats=torch.cat([result.nats for result in results]),
         image=results[0].image,
         labels=torch.cat([result.labels for result in results]),
-        seed=first,
+        seed=begin,
         engine=results[0].engine,
         order=results[0].order,
         tileset=model.tileset,

@@ -15,7 +15,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.candidates import open_image_mask
+from pointillist.sampling.candidates import check_best_of, open_image_mask
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import output_likelihood, resolve_engine
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
@@ -74,14 +74,18 @@ class SamplingJob:
         height, width = self.request.size
         return height, width
 
-    def uniforms(self) -> Float[Tensor, "n c h w"]:
-        """Make the random numbers of every sample, by its seed and index, or near those of another image."""
+    def uniforms(self, candidate: int = 0) -> Float[Tensor, "n c h w"]:
+        """Make the random numbers of every sample, by its seed and index, or near those of another image.
+
+        Args:
+            candidate: number of the candidate of each; see `best_of`.
+        """
         shape = (self.model.image.channels, *self.size)
         recovered: Recovered = {}
         parts = []
         for spec in self.request.samples:
-            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape)
-            if spec.variation is not None:
+            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape, candidate)
+            if spec.variation is not None and spec.variation.kind != "regions":
                 uniforms = self._varied(spec.variation, uniforms, shape, recovered)
             parts.append(uniforms)
         return torch.from_numpy(np.concatenate(parts))
@@ -154,7 +158,9 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         order=order.name,
         negative_prompt=request.negative_prompt,
         rules=None if request.rules is None else request.rules.to_dict(),
+        best_of=request.best_of,
     )
+    check_best_of(config, conditional=conditions.is_conditional, seeded=all(s.variation is None for s in samples))
     return SamplingJob(
         model=model,
         request=filled,
@@ -184,6 +190,8 @@ def _starts(
 def _check_variation(
     model: PixelModel, variation: schemas.Variation, size: tuple[int, int], limits: schemas.Limits, *, starts: bool
 ) -> None:
+    if variation.kind == "regions" and (variation.levels is None or not variation.strength):
+        raise ConfigError("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.")
     if starts:
         raise ConfigError("`variation` and `start` do not go together: leave one of them out.")
     if variation.levels is None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,17 +16,13 @@ from torch import Tensor
 
 from pointillist.engine.batch import check_batch_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.candidates import draw_until_accepted
-from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import encode_each, output_likelihood
 from pointillist.sampling.generative import describe_prompts
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
 from pointillist.studio import schemas
+from pointillist.studio.advance import draw_in_advance
 from pointillist.studio.conversion import encode_floats, encode_levels
 from pointillist.studio.jobs import SamplingJob
-
-if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
 _EVENT_NUMBERS, _BLOCK_NUMBERS = 4_000_000, 100_000  # probabilities per event, and per block of work
@@ -52,10 +47,10 @@ def run_job(
     model, (height, width), request = job.model, job.size, job.request
     count = len(request.samples)
     config = replace(job.config, threads=threads)
-    obeying = None if job.mask is None else _draw_within(job, job.mask, config, check)
+    ready = draw_in_advance(job, config, check) if request.in_advance else None
     chooser = UniformSampler(job.uniforms(), config.transform)
-    carried = job.conditions if obeying is not None else chooser.duplicate_for_guidance(job.conditions, job.negative)
-    choose: ChooseLevel = chooser if obeying is None else partial(_level_at, obeying)
+    carried = job.conditions if ready is not None else chooser.duplicate_for_guidance(job.conditions, job.negative)
+    choose: ChooseLevel = chooser if ready is None else partial(_level_at, ready)
     raster_size = job.order.raster_size(height, width)
     num_params = output_likelihood(model, request.engine).num_params
     check_batch_memory(count * num_params * height * width * 8, count, height, width)
@@ -76,35 +71,13 @@ def run_job(
             outputs=outputs.movedim(-1, 1),
         )[:count]
         batcher.flush(levels)
-        nats = chooser.nats if known is None and obeying is None else _nats(job, levels)
+        nats = chooser.nats if known is None and ready is None else _nats(job, levels)
     return [sampled_image(model, levels[i], float(nats[i])) for i in range(count)]
 
 
 def _level_at(levels: Int[Tensor, "n c h w"], site: Site, log_probs: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
-    """Choose the levels of maps that are there: a chooser of the loop."""
+    """Choose the levels of images that are there: a chooser of the loop."""
     return levels[:, site.channel, site.row, site.column]
-
-
-def _draw_within(
-    job: SamplingJob, mask: LevelMask, config: SamplingConfig, check: Callable[[], None]
-) -> Int[Tensor, "n c h w"]:
-    """Draw maps until each obeys the rules; nothing is reported, as any of them may be drawn anew."""
-    uniforms = job.uniforms()
-
-    def draw(rows: np.ndarray, part: LevelMask) -> tuple[np.ndarray, np.ndarray]:
-        chooser = UniformSampler(uniforms[rows], config.transform, part)
-        negative = None if job.negative is None else job.negative[rows]
-        carried = chooser.duplicate_for_guidance(job.conditions[rows], negative)
-        condition = encode_each(job.model, carried, job.request.engine)
-        shape = (len(carried), *job.size)
-        with inference_mode(job.model):
-            levels = autoregressive_loop(job.model, condition, chooser, shape, config, on_row=lambda done, x: check())
-        return levels[: len(rows)].numpy(), chooser.nats.numpy()
-
-    rules = config.parsed_rules
-    tries = 1 if rules is None else rules.tries
-    (levels, _), _ = draw_until_accepted(mask, len(uniforms), tries, draw)
-    return torch.from_numpy(levels)
 
 
 def sampled_image(model: PixelModel, levels: Int[Tensor, "c h w"], nats: float) -> schemas.SampledImage:

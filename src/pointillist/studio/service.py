@@ -17,6 +17,7 @@ from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.answers.inside import FieldCache
 from pointillist.studio.answers.training_run import TrainingRun
+from pointillist.studio.answers.world import WorldCache
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
 from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Result, Work
@@ -56,6 +57,7 @@ class StudioService:
     Attributes:
         watcher: follows the run; None without one.
         fields: receptive fields that were measured.
+        worlds: endless maps that were looked at.
         detectors: anomaly detectors of the models.
     """
 
@@ -70,6 +72,7 @@ class StudioService:
         self.limits = limits
         self.models = ModelPool(sources, limits)
         self.fields = FieldCache()
+        self.worlds = WorldCache()
         self.detectors = DetectorPool(self.models, detectors)
         self.watcher: RunWatcher | None = None
         if run is not None:

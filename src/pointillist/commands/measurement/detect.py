@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_images
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_model, reject_existing
+from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyReport
@@ -39,7 +40,10 @@ def detect(settings: DetectSettings) -> Detection:
     from pointillist.anomaly.files import own_folder
     from pointillist.anomaly.table import write_csv
 
-    for path, ending in ((settings.report, ".html"), (settings.csv, ".csv")):
+    if settings.explain and settings.report is None:
+        raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
+    pages = [] if settings.report is None else _pages(settings.report, settings.explain)
+    for path, ending in ((settings.report, ".html"), (settings.csv, ".csv"), *((page, ".html") for page in pages)):
         if path is not None:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
@@ -66,7 +70,8 @@ def detect(settings: DetectSettings) -> Detection:
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
     source.append(("engine", {"integer": "integer program", "cpu": "floating point"}[detector.engine_]))
     if settings.report is not None:
-        report.save(settings.report, source)
+        _explain(model, report, pages)
+        report.save(settings.report, source, [page.name for page in pages])
     if settings.csv is not None:
         write_csv(settings.csv, report.sorted_rows)
     facts = _facts(settings, detector, report)
@@ -78,9 +83,20 @@ def detect(settings: DetectSettings) -> Detection:
     return Detection(report, facts, [*source, fitted, _total(report), *(("warning", line) for line in warnings)])
 
 
-def _reject_filled(folder: Path, force: bool) -> None:
-    from pointillist.errors import ConfigError
+def _pages(report: Path, count: int) -> list[Path]:
+    """Name the pages that explain images, next to the report."""
+    return [report.with_name(f"{report.stem}-{rank}.html") for rank in range(1, count + 1)]
 
+
+def _explain(model: Any, report: AnomalyReport, pages: list[Path]) -> None:
+    """Write the pages of the most anomalous images."""
+    from pointillist.analysis import explain
+
+    for record, page in zip(report.most_anomalous, pages, strict=False):
+        explain(model, record.levels).save(page)
+
+
+def _reject_filled(folder: Path, force: bool) -> None:
     if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} is already there: add `--force` to write into it, or give a new folder.")
 

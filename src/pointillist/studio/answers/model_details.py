@@ -12,6 +12,7 @@ from pointillist.model.config import ModelConfig, model_fingerprint
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.engines import resolve_engine
 from pointillist.studio import schemas
+from pointillist.studio.answers.world import draws_worlds
 from pointillist.studio.conversion import level_dtype
 
 _PICTURE_MODES = ("grey", "rgb", "rgba")
@@ -34,6 +35,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         bits_top=color_scale_max(model),
         engine=resolve_engine(model),
         generation=_generation(model),
+        endless=draws_worlds(model),
     )
 
 

@@ -109,7 +109,8 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
             "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,
         }
     )
-    return details.model_copy(update={"conditions": conditions, "orders": list(program.orders), "engine": "integer"})
+    others = {"orders": list(program.orders), "engine": "integer"}
+    return details.model_copy(update={"conditions": conditions, **others})
 
 
 def _is_drawn(hint: schemas.HintKind | None) -> bool:

@@ -143,6 +143,13 @@ def field(model: Model, body: schemas.FieldQuery, request: Request) -> Response:
     return _json(_service(request).field(model, body))
 
 
+@router.post("/models/{model}/world", response_model=schemas.WorldTiles, summary="A part of an endless map")
+def world(model: Model, body: schemas.WorldQuery, request: Request) -> Response:
+    """Draw a rectangle of an endless map, which its seed and its place determine."""
+    service = _service(request)
+    return _json(service.convert(model, service.worlds.tiles, body))
+
+
 @router.post("/models/{model}/layers", response_model=schemas.LayerReadings, summary="An image, layer by layer")
 def layers(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
     """Read the output head after each layer, with the later layers left out."""

@@ -235,6 +235,7 @@ declare namespace Api {
     bits_top: number;
     engine: string;
     generation: GenerationDefaults;
+    endless: boolean;
   }
   interface ModelInfo {
     id: string;
@@ -344,6 +345,8 @@ declare namespace Api {
     distributions?: boolean;
     negative_prompt?: string | null;
     rules?: MapRules | null;
+    best_of?: number;
+    seamless?: "x" | "y" | "both" | null;
   }
   interface SampleSpec {
     seed?: number | null;
@@ -423,6 +426,16 @@ declare namespace Api {
     levels?: EncodedArray | null;
     conditions?: ConditionValues;
     strength: number;
-    kind?: "interpolate" | "replace";
+    kind?: "interpolate" | "replace" | "regions";
+  }
+  interface WorldQuery {
+    seed: number;
+    row: number;
+    column: number;
+    height: number;
+    width: number;
+  }
+  interface WorldTiles {
+    levels: EncodedArray;
   }
 }

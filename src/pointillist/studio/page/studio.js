@@ -27,6 +27,7 @@ import { State } from "./state/state.js";
 import { Tabs } from "./widgets/tabs.js";
 import { Toolbar } from "./drawing/toolbar.js";
 import { Training, adoptReloaded } from "./state/training.js";
+import { WorldPage } from "./panels/world_page.js";
 import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
 import { Tour } from "./widgets/tour.js";
@@ -53,7 +54,8 @@ function render({ model, el }) {
   const pointerTools = new PointerTools(state, playback);
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
-  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler });
+  const worldPage = new WorldPage(state, server, painter);
+  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage });
 
   const over = new AbortController();
   const address = model.get("keep") || model.get("link") ? new Address(state, () => painter.paint(), over.signal) : null;
@@ -75,8 +77,9 @@ function render({ model, el }) {
   /** @type {{update: () => void}[]} */
   const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
-  root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, controls.el);
+  root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el, worldPage.el);
+  canvasGrid.el.append(notifications.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));

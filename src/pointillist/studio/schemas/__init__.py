@@ -60,6 +60,7 @@ from pointillist.studio.schemas.sampling import (
     StartImage,
     Variation,
 )
+from pointillist.studio.schemas.worlds import WorldQuery, WorldTiles
 
 __all__ = [
     "MAX_SAMPLES",
@@ -127,4 +128,6 @@ __all__ = [
     "TextKind",
     "UploadedImage",
     "Variation",
+    "WorldQuery",
+    "WorldTiles",
 ]

@@ -126,6 +126,7 @@ class ModelDetails(Schema):
             all images of a model, so that maps can be compared.
         engine: the engine that `auto` selects on this machine.
         generation: the sampling settings that suit the model, and example prompts and labels.
+        endless: whether the model draws endless maps.
     """
 
     network: str
@@ -140,6 +141,7 @@ class ModelDetails(Schema):
     bits_top: float
     engine: str
     generation: GenerationDefaults
+    endless: bool
 
 
 class ModelInfo(Schema):

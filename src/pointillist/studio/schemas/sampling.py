@@ -37,7 +37,8 @@ class Variation(Schema):
         conditions: conditions under which `levels` are inverted, with the guidance, temperature and top-p of the
             request.
         strength: 0 gives the uniforms of that image, 1 those of the sample's own seed and index.
-        kind: `interpolate` changes every uniform a little, `replace` a share of them entirely.
+        kind: `interpolate` changes every uniform a little, `replace` a share of them entirely; `regions` draws a
+            share of `levels` again, connected regions, given the others (`pointillist.vary`).
     """
 
     seed: Seed = 0
@@ -45,7 +46,7 @@ class Variation(Schema):
     levels: EncodedArray | None = None
     conditions: ConditionValues = ConditionValues()
     strength: float = Field(ge=0, le=1)
-    kind: Literal["interpolate", "replace"] = "interpolate"
+    kind: Literal["interpolate", "replace", "regions"] = "interpolate"
 
 
 class SampleSpec(Schema):
@@ -80,6 +81,8 @@ class SampleRequest(Schema):
         distributions: whether the stream also carries the distribution of every sub-pixel.
         negative_prompt: text to steer away from, by guidance; null for none.
         rules: rules of maps; null for none. The stream begins when a map that obeys them is there.
+        best_of: candidates of each image, of which the one is shown that its conditions explain best.
+        seamless: the sides at which images tile; null for none. As with rules, the stream begins when they are there.
     """
 
     samples: list[SampleSpec] = Field(min_length=1, max_length=MAX_SAMPLES)
@@ -93,13 +96,28 @@ class SampleRequest(Schema):
     distributions: bool = False
     negative_prompt: Annotated[str, Field(max_length=10_000)] | None = None
     rules: MapRules | None = None
+    best_of: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = 1
+    seamless: Literal["x", "y", "both"] | None = None
+
+    @property
+    def in_advance(self) -> bool:
+        """True if images are drawn before the first pixel is shown."""
+        return self.rules is not None or self.best_of > 1 or self.seamless is not None or self.redraws
+
+    @property
+    def redraws(self) -> bool:
+        """True if regions of images are drawn again."""
+        return any(spec.variation is not None and spec.variation.kind == "regions" for spec in self.samples)
 
     @model_validator(mode="after")
     def _check_size(self) -> SampleRequest:
         if self.size is not None and self.start is not None and self.start.levels.shape[-2:] != self.size:
             raise ConfigError("`size` must be left out, or be the size of `start`.")
-        if self.rules is not None and self.start is not None:
-            raise ConfigError("`rules` and `start` do not go together: leave one of them out.")
+        for name, given in (("rules", self.rules), ("seamless", self.seamless), ("best_of", self.best_of > 1 or None)):
+            if given is not None and self.start is not None:
+                raise ConfigError(f"`{name}` and `start` do not go together: leave one of them out.")
+        if self.rules is not None and self.seamless is not None:
+            raise ConfigError("`rules` concern whole maps, and bands make an image tile: leave `seamless` out.")
         return self
 
 

@@ -9,6 +9,8 @@ import { fill } from "./shared/fill.js";
 /** @param {string} id @returns {any} */
 const part = (id) => document.getElementById(id);
 
+const REPLAY = 6000; // milliseconds of a replay
+
 async function start() {
   const page = JSON.parse(part("data").textContent);
   const arrays = await decodeArrays(page.arrays);
@@ -26,16 +28,17 @@ async function start() {
     excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.max_z + 1) / 2),
     conditions: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.color_max * c)) / 2),
   };
-  const state = { view: "image", pinned: page.start, shown: -1 };
+  const state = { view: "image", pinned: page.start, shown: -1, replay: 0 };
 
   const charts = channels.map((channel) => new Chart(page.image, channel, null));
 
   /** @param {HTMLCanvasElement} canvas @param {(site: number) => number[]} colour */
   const drawMap = (canvas, colour) => fill(canvas, h, w, (row, column) => colour(row * w + column));
 
-  function showMap() {
-    const view = /** @type {keyof typeof views} */ (state.view);
-    drawMap(part("map"), views[view]);
+  /** Show the chosen map, or the pixels of it that are painted by then. @param {number} [painted] */
+  function showMap(painted = sites) {
+    const colour = views[/** @type {keyof typeof views} */ (state.view)];
+    drawMap(part("map"), (site) => (arrays.order_index[site] < painted ? colour(site) : [120, 118, 126, 60]));
     for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === state.view));
     for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(state.view));
   }
@@ -90,6 +93,30 @@ async function start() {
     }
   }
 
+  /** Paint the image again, pixel by pixel in its order, with what the model held of each; or stop. */
+  function replay() {
+    const button = part("replay"), running = state.replay !== 0;
+    cancelAnimationFrame(state.replay);
+    state.replay = 0;
+    button.setAttribute("aria-pressed", String(!running));
+    button.textContent = running ? "Replay the painting" : "Stop";
+    part("where").parentElement.setAttribute("aria-live", running ? "polite" : "off"); // a thousand pixels are no news
+    if (running) {
+      showMap();
+      return show(state.pinned);
+    }
+    const order = Array.from({ length: sites }, (_, site) => site).sort((a, b) => arrays.order_index[a] - arrays.order_index[b]);
+    const began = performance.now();
+    const step = (/** @type {number} */ now) => {
+      const painted = Math.min(sites, Math.floor(((now - began) / REPLAY) * sites) + 1);
+      if (painted === sites) return replay();
+      showMap(painted);
+      show(order[painted - 1]);
+      state.replay = requestAnimationFrame(step);
+    };
+    state.replay = requestAnimationFrame(step);
+  }
+
   /** The chart of a sub-pixel, with its words. @param {number} site @param {number} channel */
   function showChannel(site, channel) {
     const d = distributionAt(site, channel), observed = arrays.x[channel * sites + site], at = channel * sites + site;
@@ -97,7 +124,7 @@ async function start() {
     const bits = c > 1 && html("span", {}, `${formatFixed(arrays.surprisal[at])} of ${formatFixed(arrays.entropy[at])} bits expected`);
     const title = page.names[channel] && html("h4", {}, page.names[channel] + (channel ? ", given the channels before" : ""), bits);
     const [low, high] = [d.quantiles?.["0.25"], d.quantiles?.["0.75"]];
-    const half = low === high ? `half of the probability or more at ${low}` : `half of the probability from ${low} to ${high}`;
+    const half = low === high ? `level ${low} holds half of the probability or more` : `half of the probability lies from ${low} to ${high}`;
     const mean = d.mean === null ? "" : `Mean ${formatFixed(d.mean, 1)}; ${half} (thick line above the bars, with the median; thin line: 90 %)`;
     const rest = d.stored === null ? "" : `The ${d.stored.length} most probable levels; all others ${formatPercent(d.rest)}`;
     const words = html("p", { className: "mean" }, "Level ", patch(page.image, channel, observed), `${observed} is there. ${[mean, rest].filter(Boolean).join(". ")}`);
@@ -132,6 +159,7 @@ async function start() {
   });
   for (const tab of document.querySelectorAll("[data-view]"))
     tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
+  part("replay").addEventListener("click", replay);
   const address = /^#(\d+),(\d+)$/.exec(location.hash);
   if (address && +address[1] < h && +address[2] < w) state.pinned = +address[1] * w + +address[2];
   window.addEventListener("hashchange", () => { // a link of the page to a pixel

@@ -16,6 +16,7 @@ import { CanvasView } from "./canvas_view.js";
 const CAPTION = 30;
 const GAP = 20;
 const EDGE = 12;
+const NARROW = 640; // screen pixels of a stage on which the pad of a hint lies above the canvases
 const SMALLEST = 48; // screen pixels of a canvas: beyond that, many of them scroll
 
 export class CanvasGrid {
@@ -30,14 +31,14 @@ export class CanvasGrid {
     this.pointerTools = pointerTools;
     /** @type {CanvasView[]} */
     this.views = [];
-    this.canvases = html("div", { className: "canvases" }, pad.el);
+    this.canvases = html("div", { className: "canvases" });
     this.scale = html("div", { className: "scale" });
     this.normal = new NormalScale(state, queries);
     this.legend = html("div", { className: "legend" }, this.scale, this.normal.label);
     this.words = html("p", { className: "words" });
     /** @type {import("../state/state.js").Work | null} */
     this.work = null;
-    this.viewport = html("div", { className: "viewport" }, this.canvases);
+    this.viewport = html("div", { className: "viewport" }, pad.el, this.canvases);
     this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons), this.normal.words);
     this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
     new ResizeObserver(() => state.changed()).observe(this.viewport);
@@ -48,14 +49,14 @@ export class CanvasGrid {
     while (this.views.length < state.canvases.length) this.#add(this.views.length);
     this.views.forEach((view, i) => (view.el.hidden = i >= state.canvases.length));
     this.gestures.hold();
-    const { columns, scale } = this.#layout();
+    const { columns, scale, pad } = this.#layout();
     this.canvases.style.setProperty("--columns", String(columns));
     const captions = captionsOf(state.canvases, scale);
     state.canvases.forEach((canvas, i) => {
       const overlay = overlayOf(state, this.queries, canvas, i === state.active);
       this.views[i].update(state, canvas, i, scale, overlay, captions[i]);
     });
-    this.pad.update(scale * (state.canvas?.width ?? state.details?.image.width ?? 1));
+    this.pad.update(pad);
     this.gestures.settle();
     if (state.follow) this.views[state.active].marks[1].scrollIntoView({ block: "nearest", inline: "nearest" });
     state.follow = false;
@@ -73,17 +74,21 @@ export class CanvasGrid {
     const view = new CanvasView((pixel, event) => this.pointerTools.pointer(index, pixel, event));
     view.image.addEventListener("focus", () => this.state.activate(index));
     this.views.push(view);
-    this.pad.el.before(view.el);
+    this.canvases.append(view.el);
   }
 
   #layout() {
     const { canvases, zoom, tiled } = this.state;
-    const count = Math.max(1, canvases.length + (this.pad.kind ? 1 : 0));
+    const count = Math.max(1, canvases.length);
     const times = tiled ? 3 : 1;
     const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
     const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
-    const available = { width: this.viewport.clientWidth - 2 * EDGE, height: this.viewport.clientHeight - 2 * EDGE };
-    const caption = count > 1 || canvases.some((canvas) => canvas.verdict) ? CAPTION : 0; // a canvas alone has none
+    const stacked = this.pad.kind !== null && this.viewport.clientWidth < NARROW && window.innerHeight > this.viewport.clientWidth;
+    this.viewport.classList.toggle("stacked", stacked);
+    const whole = { width: this.viewport.clientWidth - 2 * EDGE, height: stacked ? this.viewport.clientWidth : this.viewport.clientHeight - 2 * EDGE };
+    const pad = this.#padWidth(whole, stacked);
+    const available = pad && !stacked ? { ...whole, width: whole.width - pad - GAP } : whole;
+    const caption = count > 1 || this.pad.kind || canvases.some((canvas) => canvas.verdict) ? CAPTION : 0; // a canvas alone has none
     let best = { columns: 1, scale: 0, score: 0 };
     const fixed = this.state.history.now.columns; // of a grid of two settings
     for (let columns = fixed ?? 1; columns <= (fixed ?? count); columns++) {
@@ -91,7 +96,7 @@ export class CanvasGrid {
       const across = (available.width - GAP * (columns - 1)) / columns / width;
       const down = (available.height - GAP * (rows - 1) - caption * rows) / rows / height;
       const scale = Math.min(across, down);
-      const score = scale * Math.sqrt(count / (columns * rows)); // prefer a full grid to slightly larger canvases
+      const score = (scale * count) / (columns * rows); // prefer a full grid to slightly larger canvases
       if (score > best.score) best = { columns, scale, score };
     }
     const steps = window.devicePixelRatio || 1; // whole device pixels, so that all have the same size
@@ -99,7 +104,17 @@ export class CanvasGrid {
     const least = Math.max(0.25, SMALLEST / Math.max(height, width));
     const columns = fit >= least ? best.columns : (fixed ?? Math.max(1, Math.min(count, Math.floor((available.width + GAP) / (least * width + GAP)))));
     const scale = Math.max(fit, least) * zoom;
-    return { columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale };
+    return { columns, scale: zoom > 1 && scale >= 4 ? Math.round(scale * steps) / steps : scale, pad };
+  }
+
+  /** Return the width of the pad of a hint: half of the stage, or all of it above the canvases. @param {{width: number, height: number}} stage @param {boolean} stacked */
+  #padWidth({ width, height }, stacked) {
+    const { kind } = this.pad;
+    if (!kind) return 0;
+    const most = stacked ? width : Math.min((width - GAP) / 2, ((height - CAPTION) * kind.width) / kind.height);
+    const steps = window.devicePixelRatio || 1;
+    const scale = most / kind.width;
+    return kind.width * (scale >= 1 ? Math.floor(scale * steps) / steps : scale);
   }
 
   #legend() {

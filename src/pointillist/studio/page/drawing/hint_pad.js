@@ -28,7 +28,11 @@ export class HintPad {
     this.cursor = html("div", { className: "mark hover", hidden: true });
     this.frame = html("div", { className: "frame pad" }, this.image, this.cursor);
     this.caption = html("p", { className: "caption" });
-    this.el = html("div", { className: "canvas-view hint-view", hidden: true }, this.frame, this.caption);
+    const ink = (/** @type {0 | 1} */ level, /** @type {string} */ name, /** @type {string} */ title) =>
+      html("button", { type: "button", title, onclick: () => this.#take(level) }, html("i", { className: `shade ${name.toLowerCase()}` }), name);
+    this.inks = [ink(1, "Line", "The pencil draws lines"), ink(0, "Ground", "The pencil takes lines away")];
+    this.levels = html("div", { className: "hint-inks", role: "group", "aria-label": "Pencil of the hint" }, ...this.inks);
+    this.el = html("div", { className: "canvas-view hint-view", hidden: true }, this.frame, html("div", { className: "hint-row" }, this.caption, this.levels));
     /** @type {{stroke: Stroke, levels: Levels} | null} */
     this.drag = null;
     this.at = 0; // the pixel under the cursor of the keyboard
@@ -52,7 +56,15 @@ export class HintPad {
     return drawableHint(this.state.details);
   }
 
-  /** @param {number} width of the canvases beside it, in screen pixels */
+  /** Take a pencil of two levels in hand. @param {0 | 1} level */
+  #take(level) {
+    const { state } = this;
+    Object.assign(state, { hintInk: level, padInHand: true });
+    if (!isDrawingTool(state.tool) || state.tool === "eraser") state.tool = "pencil";
+    state.changed();
+  }
+
+  /** @param {number} width in screen pixels */
   update(width) {
     const { kind, state } = this;
     this.el.hidden = !kind;
@@ -66,6 +78,10 @@ export class HintPad {
       const colour = colourOf(kind, Array.from({ length: kind.channels }, (_, c) => levels[c * size + row * kind.width + column]));
       return state.inkOnPaper && kind.levels === 2 ? colour.map((part, k) => (k < 3 ? 255 - part : part)) : colour;
     });
+    this.levels.hidden = kind.levels !== 2;
+    this.levels.classList.toggle("on-paper", state.inkOnPaper);
+    const level = state.tool === "eraser" ? 0 : state.hintInk;
+    this.inks.forEach((button, i) => button.setAttribute("aria-pressed", String(level === 1 - i)));
     const blank = !state.request.hint && !this.drag;
     setText(this.caption, blank ? "Draw the hint here" : "Hint");
     const name = `Hint, ${kind.height} by ${kind.width} pixels. Draw with the pointer, or with the arrow keys and Enter.`;
@@ -96,7 +112,8 @@ export class HintPad {
     if (!kind) return;
     const levels = this.#levels(kind);
     const tool = isDrawingTool(state.tool) ? state.tool : "pencil";
-    const ink = Array(kind.channels).fill(tool === "eraser" ? 0 : kind.levels - 1);
+    state.padInHand = true;
+    const ink = Array(kind.channels).fill(tool === "eraser" || (kind.levels === 2 && !state.hintInk) ? 0 : kind.levels - 1);
     const own = tool !== "eraser" && kind.levels > 2 && state.ink.length === kind.channels && state.ink.every((level) => level < kind.levels) ? state.ink : ink;
     const { brush, mirror, filled } = state;
     const image = { levels, known: new Uint8Array(kind.height * kind.width).fill(1) };

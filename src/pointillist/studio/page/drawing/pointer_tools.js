@@ -129,6 +129,7 @@ export class PointerTools {
 
   /** @param {Canvas} before @param {number} pixel @param {import("./strokes.js").DrawingTool} tool @returns {Drag} */
   #draw(before, pixel, tool) {
+    this.state.padInHand = false;
     const { state } = this;
     const { levels, known } = visibleImage(before, state.at);
     const canvas = withImage(before, levels.slice(), known.slice());

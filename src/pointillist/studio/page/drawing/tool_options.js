@@ -1,6 +1,7 @@
 // Options of the tool in hand, and of the selection.
 
 import { html, setText } from "../shared/dom.js";
+import { drawableHint } from "./hint_pad.js";
 import { InkPicker } from "./ink_picker.js";
 import { isSelectionTool } from "./selecting.js";
 import { isDrawingTool } from "./strokes.js";
@@ -48,7 +49,9 @@ export class ToolOptions {
     this.filledBox.checked = state.filled;
     this.mirrorSelect.hidden = !draws;
     this.mirrorSelect.value = state.mirror;
-    this.ink.el.hidden = !draws || tool === "eraser";
+    // on a pad of two levels its own pencil counts, and not the colours of the canvas
+    const onPad = state.padInHand && drawableHint(state.details)?.levels === 2;
+    this.ink.el.hidden = !draws || tool === "eraser" || onPad;
     if (state.details && !this.ink.el.hidden) this.ink.update(state.details.image);
     const kind = canvas?.details.image;
     this.selecting.hidden = !selects && !selection;

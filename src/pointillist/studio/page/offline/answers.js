@@ -1,7 +1,8 @@
 // Answers of an exported page to the requests of docs/reference/studio_api.md, without a server.
 
 import { draws, transform } from "../runtime/pointillist.js";
-import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
+import { World } from "../runtime/world.js";
+import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, entropyOf, probabilities, subPixel } from "./numbers.js";
 import { Painting } from "./painting.js";
 import { gif, png } from "./picture_files.js";
@@ -15,6 +16,8 @@ export class Answers {
   constructor(opened) {
     this.opened = opened;
     this.painting = new Painting(opened);
+    /** @type {World | null} */
+    this.world = null;
   }
 
   /**
@@ -32,6 +35,7 @@ export class Answers {
       case "score": return this.#score(body);
       case "pixel": return this.#pixel(body);
       case "edit": return this.#edit(body);
+      case "world": return this.#world(body);
       case "png": return png(details.image, body);
       case "gif": return gif(details.image, body, this.opened.sequence(body.order, body.images[0].shape[1], body.images[0].shape[2]).pixels);
       default: throw new Error(ELSEWHERE);
@@ -78,6 +82,15 @@ export class Answers {
     const z = variance > 0 ? (bits - expected) / Math.sqrt(variance) : 0, { pixels } = this.opened.sequence(query.order, height, width);
     const shape = query.levels.shape;
     return { surprisal: encodeArray(surprisal, shape), entropy: encodeArray(entropy, shape), bits, bits_per_dim: bits / size, expected, z, sequence: pixels };
+  }
+
+  /** @param {Api.WorldQuery} query @returns {Api.WorldTiles} */
+  #world({ seed, row, column, height, width }) {
+    const { model, begin, compiled, details } = this.opened;
+    this.world = this.world?.seed === seed ? this.world : new World(model, seed, { begin, ready: () => compiled?.release() });
+    const levels = blankLevels(details.image, height * width);
+    levels.set(this.world.tiles(row, column, height, width));
+    return { levels: encodeArray(levels, [1, height, width]) };
   }
 
   /** @param {Api.PixelQuery} query @returns {Api.PixelDistribution} */

@@ -35,7 +35,7 @@ function rulesField(request, switches) {
     const box = html("input", { type: "checkbox", checked: rules[key], onchange: () => (rules[key] = box.checked) });
     return html("label", { className: "check", title }, box, name);
   });
-  return html("fieldset", { className: "hint-field" }, html("legend", {}, "Rules"), ...boxes);
+  return html("fieldset", { className: "hint-field rules" }, html("legend", {}, "Rules"), ...boxes);
 }
 
 /** @param {State} state @param {string[]} prompts that suit the model @param {string[]} recognised names that its samples were recognised by @param {() => void} paint */

@@ -11,6 +11,12 @@ import { conditionFields } from "./conditions.js";
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/request.js").Request} Request */
 
+/** @type {[Request["seamless"], string][]} */
+const TILES = [["", "no"], ["x", "from left to right"], ["y", "from top to bottom"], ["both", "in both directions"]];
+
+/** Return true if a model takes any condition. @param {Api.SupportedConditions} conditions */
+const isConditional = ({ labels, attributes, text, hint, vector }) => Boolean(labels.length || Object.keys(attributes).length || text || hint || vector);
+
 export class PromptPanel {
   /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader @param {import("../state/commands.js").Commands} commands */
   constructor(state, painter, uploader, commands) {
@@ -52,8 +58,8 @@ export class PromptPanel {
     this.newButton.disabled = !details || state.work !== null || !canvas || !holdsAnything(canvas);
     this.paintButton.title = completes ? "Keep what is on the canvas, and paint the rest (P)" : "Paint (P)";
     const seconds = state.work?.filling ? Math.round((Date.now() - state.work.filling) / 1000) : 0;
-    const obeys = state.work && canvas?.settings.rules && canvas.trace === null;
-    const filling = obeys ? "Drawing maps until one obeys the rules …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
+    const { rules, best_of: bestOf, seamless } = canvas?.trace === null && state.work ? canvas.settings : {};
+    const filling = rules ? "Drawing maps until one obeys the rules …" : bestOf && bestOf > 1 ? `Drawing ${bestOf} candidates of each …` : seamless ? "Drawing, and then the seams …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
     setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 
@@ -85,7 +91,8 @@ export class PromptPanel {
       this.#seed(),
       this.canvases,
       this.#variations(),
-      (details.orders.length > 1 || !details.fixed_size) && this.#more(details),
+      details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
+      this.#more(details),
     ].filter((part) => part !== false);
   }
 
@@ -138,8 +145,7 @@ export class PromptPanel {
   #compare(conditions) {
     const { state } = this;
     const { compare } = state.request;
-    const isConditional = conditions.labels.length || Object.keys(conditions.attributes).length || conditions.text || conditions.hint || conditions.vector;
-    const ways = /** @type {[import("../state/request.js").Axis, string][]} */ ([["", "nothing"], conditions.labels.length > 1 && ["label", "labels"], conditions.text && ["text", "prompts"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]].filter(Boolean));
+    const ways = /** @type {[import("../state/request.js").Axis, string][]} */ ([["", "nothing"], conditions.labels.length > 1 && ["label", "labels"], conditions.text && ["text", "prompts"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional(conditions) && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]].filter(Boolean));
     const axis = (/** @type {"by" | "by2"} */ by, /** @type {"values" | "values2"} */ values, /** @type {string} */ name) => {
       const options = ways.filter(([value]) => by === "by" || value === "" || value !== compare.by).map(([value, text]) => html("option", { value, selected: value === compare[by] }, text));
       const select = html("select", {
@@ -163,8 +169,8 @@ export class PromptPanel {
     const { variation } = this.state.request;
     const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
     const shown = html("output", {}, String(variation.strength));
-    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
-    const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {"interpolate"} */ (kind.value)) }, ...kinds);
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it anew, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {import("../state/request.js").VariationChoice["kind"]} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
     return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),
       html("label", { className: "slider" }, html("span", {}, "Strength"), strength, shown), kind,
@@ -187,7 +193,11 @@ export class PromptPanel {
       });
       return input;
     };
-    return html("details", { className: "more" }, html("summary", {}, "More"),
+    const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
+    const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
+    return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
+      html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
+      isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and that one is shown which its prompt or label explains best" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
   }

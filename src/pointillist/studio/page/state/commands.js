@@ -16,12 +16,12 @@ const MAX_BRUSH = 16;
  * @property {State} state @property {import("../canvas/playback.js").Playback} playback @property {import("../transport/painter.js").Painter} painter
  * @property {import("../drawing/pointer_tools.js").PointerTools} pointerTools @property {import("../transport/queries.js").Queries} queries
  * @property {import("../widgets/dialogs.js").Dialogs} dialogs @property {import("../transport/upload.js").Uploader} uploader
- * @property {import("../transport/filler.js").Filler} filler
+ * @property {import("../transport/filler.js").Filler} filler @property {import("../panels/world_page.js").WorldPage} worldPage
  */
 
 export class Commands {
   /** @param {Context} context */
-  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler }) {
+  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage }) {
     this.state = state;
     this.playback = playback;
     this.painter = painter;
@@ -30,6 +30,7 @@ export class Commands {
     this.dialogs = dialogs;
     this.uploader = uploader;
     this.filler = filler;
+    this.worldPage = worldPage;
   }
 
   /** Complete what is drawn on the canvas; where nothing is, paint new images. */
@@ -43,6 +44,11 @@ export class Commands {
     if (!state.details || state.work) return;
     this.painter.keepDrawings();
     state.show([blankCanvas(state.modelId, state.details, state.request.size ?? undefined)]);
+  }
+
+  /** Walk through an endless map. */
+  walk() {
+    this.worldPage.open();
   }
 
   /** Go on with what was stopped, or fill the hole of the active canvas. */

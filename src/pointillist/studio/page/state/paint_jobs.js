@@ -33,10 +33,11 @@ export function conditionsOf(request, supported) {
 }
 
 /** @param {Request} request @param {Api.ModelDetails} details @returns {Settings} */
-function settingsOf({ guidance, temperature, top_p, order, not, rules }, { conditions, image }) {
+function settingsOf({ guidance, temperature, top_p, order, not, rules, bestOf, seamless }, { conditions, image }) {
   const negative = conditions.text ? (not ?? "").trim() : "";
   const mapRules = rules ? rulesOf(rules, image) : null;
-  return { guidance, temperature, top_p, order, ...(negative && { negative_prompt: negative }), ...(mapRules && { rules: mapRules }) };
+  const further = { ...(negative && { negative_prompt: negative }), ...(mapRules && { rules: mapRules }), ...(bestOf > 1 && { best_of: bestOf }), ...(seamless && !mapRules && { seamless }) };
+  return { guidance, temperature, top_p, order, ...further };
 }
 
 /**

@@ -10,17 +10,18 @@ import { NO_COMPARISON } from "./paint_jobs.js";
  * @property {number} guidance @property {number} temperature @property {number} top_p @property {string | null} order
  * @property {number | null} seed @property {[number, number] | null} size @property {number} count
  * @property {string} not negative prompt @property {import("./map_rules.js").RuleSwitches} rules
+ * @property {number} bestOf candidates of each image @property {"" | "x" | "y" | "both"} seamless sides at which images tile
  * @property {Compare} compare @property {VariationChoice} variation
  */
 /** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: as typed */
 /** @typedef {"" | "label" | "text" | "guidance" | "temperature" | "top_p" | "model"} Axis */
 /** @typedef {{by: Axis, values: string, by2: Axis, values2: string}} Compare rows, and columns of a grid */
-/** @typedef {{strength: number, kind: "interpolate" | "replace"}} VariationChoice */
+/** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions"}} VariationChoice */
 
 /** @returns {Request} */
 export const defaultRequest = () => ({
   label: null, text: "", attributes: {}, vector: null, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
-  not: "", rules: noRules(), seed: null, size: null, count: 1, compare: NO_COMPARISON, variation: { strength: 0.3, kind: "interpolate" },
+  not: "", bestOf: 1, seamless: "", rules: noRules(), seed: null, size: null, count: 1, compare: NO_COMPARISON, variation: { strength: 0.3, kind: "interpolate" },
 });
 
 /** Return the request that shows what a model can do: the settings that suit it, and its first example. @param {Api.ModelDetails} details @returns {Request} */

@@ -85,6 +85,8 @@ export class State {
     /** @type {Request | null} the values of its prompt panel */
     this.restoredRequest = null;
     this.paintWhileDrawing = true; // whether each stroke of a hint paints the image anew
+    this.hintInk = /** @type {0 | 1} */ (1); // level of the pencil on a pad of two levels
+    this.padInHand = true; // whether the last stroke was on the pad of a hint
     this.inkOnPaper = true; // whether a drawn hint is shown black on white
     this.live = false; // whether the painting at work follows the strokes of a hint
     this.singleKeys = true; // whether letters alone are shortcuts

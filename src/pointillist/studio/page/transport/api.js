@@ -98,6 +98,11 @@ export class Server {
     return this.#json(routeOf(model, "field"), postOf(query));
   }
 
+  /** @param {string} model @param {Api.WorldQuery} query @returns {Promise<Api.WorldTiles>} */
+  world(model, query) {
+    return this.#json(routeOf(model, "world"), postOf(query));
+  }
+
   /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.LayerReadings>} */
   layers(model, query) {
     return this.#json(routeOf(model, "layers"), postOf(query));

@@ -154,7 +154,7 @@ export class Exporter {
       const settings = {
         guidance: manifest.request.guidance ?? 1, temperature: manifest.request.temperature ?? 1, top_p: manifest.request.top_p ?? 1,
         order: manifest.request.order ?? null,
-        ...("samples" in manifest.request ? { negative_prompt: manifest.request.negative_prompt, rules: manifest.request.rules } : null),
+        ...("samples" in manifest.request ? { negative_prompt: manifest.request.negative_prompt, rules: manifest.request.rules, best_of: manifest.request.best_of, seamless: manifest.request.seamless } : null),
       };
       const query = { levels: image.levels, conditions, order: settings.order };
       const maps = await this.server.score(model, query);

@@ -46,7 +46,7 @@ export function requestOf(canvases, starts) {
     levels: same ? encodeArray(canvas.levels, shape) : encodeArray(joined(canvases), [canvases.length, ...shape]),
     known: encodeArray(canvas.known, [canvas.height, canvas.width]),
   };
-  return { ...request, rules: null, start };
+  return { ...request, rules: null, best_of: 1, seamless: null, start };
 }
 
 /** Join the levels of canvases of one size. @param {Canvas[]} canvases */

@@ -20,6 +20,7 @@ const MAX_GALLERY = 1000;
 const AT_ONCE = 4; // requests of one painting; the server queues few
 const LONG = 30; // seconds that a note about a prompt stays
 const MAX_LIVE = 4; // canvases that are painted while a hint is drawn
+const PLAIN = /** @type {const} */ ({ bestOf: 1, seamless: "" }); // what is painted from its first pixel on
 
 export class Painter {
   /** @param {State} state @param {import("./api.js").Server} server @param {import("../canvas/playback.js").Playback} playback */
@@ -53,10 +54,10 @@ export class Painter {
     if (!isComplete(image)) return this.state.notify("plain", "The canvas has a hole: fill it before you vary it.");
     const { manifest } = canvas.trace ?? {};
     const sample = manifest && "samples" in manifest.request ? manifest.request.samples[0] : null;
-    const plain = sample && !sample.variation && !manifest?.request.start;
+    const plain = sample && !sample.variation && !manifest?.request.start && request.variation.kind !== "regions" && !advanced(canvas.settings);
     const origin = plain ? { seed: sample.seed ?? 0, index: sample.index ?? 0 } : { levels: encodeArray(image.levels, [canvas.details.image.channels, canvas.height, canvas.width]), conditions: canvas.conditions };
     const { strength, kind } = request.variation;
-    const found = this.#jobs({ ...request, compare: NO_COMPARISON, size: [canvas.height, canvas.width] }, model);
+    const found = this.#jobs({ ...request, ...PLAIN, compare: NO_COMPARISON, size: [canvas.height, canvas.width] }, model);
     for (const job of found?.jobs ?? []) for (const spec of job.canvases) Object.assign(spec, { variation: { ...origin, strength, kind }, index: spec.index + 1 });
     if (found) await this.#run(found.jobs, null, { size: [canvas.height, canvas.width] });
   }
@@ -76,7 +77,7 @@ export class Painter {
     const { state } = this;
     const { model, request } = state;
     if (!model?.details) return;
-    const found = this.#jobs({ ...request, count: Math.min(request.count, MAX_LIVE), compare: NO_COMPARISON }, model);
+    const found = this.#jobs({ ...request, ...PLAIN, count: Math.min(request.count, MAX_LIVE), compare: NO_COMPARISON }, model);
     if (found) await this.#run(found.jobs, null, { live: true });
   }
 
@@ -122,7 +123,7 @@ export class Painter {
     const model = this.#modelOf(canvas);
     if (!model) return;
     const changed = heldPixel.choice.some((level) => level !== null);
-    const jobs = this.#jobs({ ...this.state.request, order: canvas.settings.order }, model)?.jobs ?? [];
+    const jobs = this.#jobs({ ...this.state.request, ...PLAIN, order: canvas.settings.order }, model)?.jobs ?? [];
     // the same random numbers would paint the same image again, unless a level was changed
     const first = changed ? 0 : this.#unusedIndex(this.state.request.seed);
     for (const job of jobs) for (const spec of job.canvases) spec.index += first;
@@ -289,6 +290,9 @@ export class Painter {
     return items;
   }
 }
+
+/** Return true if an image was drawn in advance, and not from its uniforms alone. @param {import("../canvas/canvas_model.js").Settings} settings */
+const advanced = ({ rules, best_of: bestOf, seamless }) => Boolean(rules || (bestOf && bestOf > 1) || seamless);
 
 let serial = 0;
 /** Make an id that sorts by time. */

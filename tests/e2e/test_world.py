@@ -1,0 +1,89 @@
+"""Endless maps: one walks, changes a part on the canvas, and finds it in the map again. Seams, candidates, the pad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+import pointillist as pt
+from pointillist.studio.http.server import Server
+from pointillist.studio.service import StudioService
+from tests.e2e.helpers import choose_model, paint, pixels, wait_for_frame, wait_until_painted
+
+SHOWN = "row {row}, column {column}"
+
+
+@pytest.fixture(scope="module")
+def studio() -> Iterator[Server]:
+    """Bundled models of maps and of digits."""
+    server = Server(StudioService(["dungeons", "digits"]))
+    server.start()
+    server.service.models.wait(600)
+    yield server
+    server.close()
+
+
+def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
+    """By dragging and by keys; what is changed on the canvas is in the map."""
+    choose_model(page, "dungeons")
+    page.get_by_role("button", name="Endless map").click()
+    place, status = page.locator("canvas.world"), page.locator(".world-page").get_by_role("status").first
+    expect(status).to_have_text(SHOWN.format(row=0, column=0))
+    page.keyboard.press("ArrowDown")
+    expect(status).to_contain_text(SHOWN.format(row=4, column=0))
+    box = place.bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] - 160, middle[1], steps=4)
+    page.mouse.up()
+    expect(status).to_contain_text(SHOWN.format(row=4, column=10))
+    expect(status).to_have_text(SHOWN.format(row=4, column=10))
+    page.get_by_role("button", name="Change here").click()
+    expect(page.locator(".world-page")).to_be_hidden()
+    world = pt.World("dungeons", seed=7).tiles(4 - 16, 10 - 16, 32, 32)
+    tileset = pt.load("dungeons").tileset
+    assert tileset is not None
+    np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(world)[..., :3])
+    page.keyboard.press("b")
+    other = int(world[16, 16] != 3) * 3
+    page.get_by_role("button", name=f"Level {other},").click()
+    page.locator(".canvas-view:not([hidden]) canvas.image").first.click()
+    page.get_by_role("button", name="Endless map").click()
+    expect(page.locator(".world-page .note")).to_contain_text("1 cell was changed by hand")
+
+
+def test_an_image_tiles_and_is_the_best_of_several(page: Page, studio: Server) -> None:
+    """Both under More; the images are those of `sample`."""
+    choose_model(page, "digits")
+    model = studio.service.models["digits"].model
+    page.locator(".prompt-panel summary", has_text="More").click()
+    page.get_by_label("Tiles").select_option("x")
+    paint(page, seed=4, label="3")
+    tiles = pt.sample(model, 1, label=3, seed=4, seamless="x").levels.numpy()[0, 0]
+    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(tiles * 17))
+    page.get_by_label("Tiles").select_option("")
+    page.get_by_label("Best of").fill("3")
+    paint(page, seed=4, label="3")
+    best = pt.sample(model, 1, label=3, seed=4, best_of=3).levels.numpy()[0, 0]
+    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(best * 17))
+
+
+def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
+    """As `vary` does."""
+    choose_model(page, "digits")
+    paint(page, seed=4, label="3")
+    page.locator("summary", has_text="Variations of the canvas").click()
+    page.get_by_label("Way to vary").select_option("regions")
+    before = page.locator(".thumbnails canvas").count()
+    page.get_by_role("button", name="Paint variations").click()
+    wait_until_painted(page, before + 1)
+    wait_for_frame(page)
+    model = studio.service.models["digits"].model
+    image = pt.sample(model, 1, label=3, seed=4).levels[0]
+    varied = pt.vary(model, image, 0.3, 2, label=3, seed=4).levels.numpy()[1, 0]
+    np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))

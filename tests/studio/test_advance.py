@@ -1,0 +1,98 @@
+"""Images that are drawn before the first pixel is shown, and endless maps: the same as those of Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.errors import ConfigError
+from pointillist.studio import schemas
+from pointillist.studio.sampling import run_job
+from pointillist.studio.service import StudioService
+from tests.studio.helpers import service as make_service
+
+GUIDANCE = 2.0
+
+
+@pytest.fixture(scope="module")
+def digits() -> StudioService:
+    """A model with labels that completes images, and one without labels."""
+    return make_service(pt.load("digits"))
+
+
+@pytest.fixture(scope="module")
+def dungeons() -> StudioService:
+    """A model that draws endless maps."""
+    return make_service(pt.load("dungeons"))
+
+
+def request_of(**settings: Any) -> schemas.SampleRequest:
+    """Three images of a seed, of which the first is left out."""
+    labels = schemas.ConditionValues(label=3)
+    samples = [schemas.SampleSpec(seed=5, index=i, conditions=labels) for i in (1, 2)]
+    return schemas.SampleRequest(**{"samples": samples, "guidance": GUIDANCE, **settings})
+
+
+@pytest.mark.parametrize("settings", [{"best_of": 3}, {"seamless": "x"}, {"best_of": 2, "seamless": "both"}])
+def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, Any]) -> None:
+    """To the bit; the stream shows them, and their manifest paints them again."""
+    ((name, entry),) = digits.models.entries.items()
+    job = digits.make_job(name, request_of(**settings))
+    events: list[object] = []
+    images = run_job(job, events.append, lambda: None)
+    levels = np.stack([image.levels.array() for image in images])
+    expected = pt.sample(entry.model, 3, label=3, seed=5, guidance=GUIDANCE, **settings)
+    np.testing.assert_array_equal(levels, expected.levels.numpy()[1:])
+    bits = [image.bits for image in images]
+    np.testing.assert_allclose(bits, -expected.nats.numpy()[1:] / np.log(2), rtol=1e-9)
+    shown = [event for event in events if isinstance(event, schemas.Pixels)]
+    assert sum(event.count for event in shown) == 28 * 28
+    manifest = digits._make_manifest(entry.model, job.request, [image.sha256 for image in images])
+    assert all(digits.reproduce(name, manifest).identical)
+
+
+def test_variations_are_those_of_vary(digits: StudioService) -> None:
+    """Regions of an image are drawn again, to the bit."""
+    ((name, entry),) = digits.models.entries.items()
+    image = pt.sample(entry.model, 1, label=3, seed=1).levels[0]
+    variation = schemas.Variation(levels=schemas.EncodedArray.of(image.numpy(), "uint8"), strength=0.3, kind="regions")
+    samples = [spec.model_copy(update={"variation": variation}) for spec in request_of().samples]
+    job = digits.make_job(name, request_of(samples=samples))
+    images = np.stack([one.levels.array() for one in run_job(job, lambda event: None, lambda: None)])
+    expected = pt.vary(entry.model, image, 0.3, 3, label=3, seed=5, guidance=GUIDANCE)
+    np.testing.assert_array_equal(images, expected.levels.numpy()[1:])
+    assert not np.array_equal(images[0], image.numpy())
+    without = variation.model_copy(update={"levels": None})
+    samples = [spec.model_copy(update={"variation": without}) for spec in samples]
+    with pytest.raises(ConfigError, match="needs `levels`"):
+        digits.make_job(name, request_of(samples=samples))
+
+
+def test_what_does_not_go_together_is_said(digits: StudioService, dungeons: StudioService) -> None:
+    """A start, rules, no condition to choose by."""
+    (name,) = digits.models.entries
+    levels, known = np.zeros((1, 28, 28), np.uint8), np.zeros((28, 28), np.uint8)
+    encode = schemas.EncodedArray.of
+    start = schemas.StartImage(levels=encode(levels, "uint8"), known=encode(known, "uint8"))
+    for setting in ({"best_of": 2}, {"seamless": "y"}):
+        with pytest.raises(ConfigError, match=f"`{next(iter(setting))}` and `start` do not go together"):
+            request_of(start=start, **setting)
+    with pytest.raises(ConfigError, match="leave `seamless` out"):
+        request_of(seamless="x", rules=schemas.MapRules())
+    with pytest.raises(ConfigError, match="give a prompt or a label"):
+        digits.make_job(name, schemas.SampleRequest(samples=[schemas.SampleSpec(seed=1)], best_of=2))
+
+
+def test_parts_of_an_endless_map_are_those_of_a_world(dungeons: StudioService, digits: StudioService) -> None:
+    """Whatever was asked for before; other models say that they draw none."""
+    ((_, entry),) = dungeons.models.entries.items()
+    world = pt.World("dungeons", seed=7)
+    for row, column in ((-20, 30), (0, 0)):
+        query = schemas.WorldQuery(seed=7, row=row, column=column, height=9, width=40)
+        tiles = dungeons.worlds.tiles(entry.model, query, dungeons.limits).levels.array()
+        np.testing.assert_array_equal(tiles[0], world.tiles(row, column, 9, 40))
+    assert [info.details.endless for info in dungeons.models.infos() if info.details] == [True]
+    assert [info.details.endless for info in digits.models.infos() if info.details] == [False]
