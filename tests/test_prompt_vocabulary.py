@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pointillist as pt
+import pointillist.studio
 from pointillist.errors import CheckpointError
 from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
 from pointillist.model.vocabulary import (
@@ -143,3 +147,16 @@ def test_python_and_command_say_the_same(tmp_path: Path, caplog: pytest.LogCaptu
         len(describe_prompts(model, [f"{number} zxcv{number}" for number in range(2 * MAX_DESCRIBED)])) == MAX_DESCRIBED
     )
     assert describe_prompts(model, None) == describe_prompts(model, ["", None]) == []
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
+def test_an_exported_page_names_the_same_prompts() -> None:
+    """With the name of a plural; it knows neither misspellings nor meanings."""
+    script = (Path(pointillist.studio.__file__).parent / "page" / "offline" / "prompt_notes.js").as_uri()
+    prompts = ["keys", "a Heart, outline", "cart shopping", "batteries", "leaves", "glass", "zxcv", "", "12 x", "keys"]
+    code = f"import {{ promptNotes }} from {json.dumps(script)};"
+    code += f"console.log(JSON.stringify(promptNotes({json.dumps(NAMES)}, {json.dumps(prompts)})));"
+    done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
+    said = describe_unmeasured_prompts(NAMES, list(dict.fromkeys(prompts)))
+    assert json.loads(done.stdout) == [*said[:-1], "This model was not measured to show 'zxcv'."]
+    assert said[-1].startswith("This model was not measured to show 'zxcv': ")
