@@ -20,10 +20,10 @@ help:
 	@echo "make test-proofs  the slow tests that fail only for a reason: documents and long proofs, under 15 minutes"
 	@echo "make test-slow  all slow tests, timings and fuzzing among them, under 40 minutes"
 	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
-	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600)"
+	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600) of computing"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make runtime    the libraries in C that run integer programs, for every platform"
-	@echo "make release    sdist and wheel in dist, checked, and the wheel tried in a new environment"
+	@echo "make release    sdist and wheel in dist, checked, and the wheel tried with each Python here"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
 
@@ -85,7 +85,7 @@ test-proofs: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	POINTILLIST_EXAMPLES=50 $(PYTEST)
 
-# damaged and structured files for every reader, for so many seconds: `make fuzz FUZZ_SECONDS=3600`
+# damaged and structured files for every reader, for so many seconds of computing: `make fuzz FUZZ_SECONDS=3600`
 FUZZ_SECONDS ?= 600
 fuzz: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.hostile.fuzz --seconds $(FUZZ_SECONDS)
@@ -103,10 +103,10 @@ runtime: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[runtime]'
 	$(BIN)/python tools/make_runtime.py
 
-# sdist and wheel, checked by twine; the wheel is installed elsewhere and tried: PYTHON names the Python of that environment
+# sdist and wheel, checked by twine; the wheel is installed elsewhere and tried, with each Python of 3.11 to 3.13 that is here
 release: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
-	$(BIN)/python tools/make_release.py --python $(PYTHON)
+	$(BIN)/python tools/make_release.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from pointillist.errors import MissingExtraError
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "versions.md"
@@ -91,7 +95,30 @@ def test_without_optional_libraries_each_use_names_its_extra(tmp_path: Path) -> 
     """All others work: sampling, training, evaluation and the page of an image."""
     result = uses(tmp_path, tuple(module for modules in EXTRAS.values() for module in modules))
     for extra, message in result.items():
-        assert f"needs the extra `{extra}`: run `pip install 'pointillist[{extra}]'`." in message
+        assert re.search(rf"needs the extra `{extra}`: run `pip install (-e )?'.*\[{extra}\]'`\.", message), message
+
+
+@pytest.mark.parametrize(
+    ("source", "requirement"),
+    [
+        (None, "'pointillist[studio]'"),
+        ("not JSON", "'pointillist[studio]'"),
+        ('{"url": "https://example.org/pointillist.whl", "archive_info": {}}', "'pointillist[studio]'"),
+        ('{"url": "file:///some%20clone", "dir_info": {"editable": true}}', "-e '/some clone[studio]'"),
+        ('{"url": "file:///some%20clone", "dir_info": {}}', "'/some clone[studio]'"),
+        ("here", "-e '.[studio]'"),
+    ],
+)
+def test_an_extra_is_installed_from_where_the_package_is(
+    source: str | None, requirement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a clone its folder, whatever the folder of the command; from an index the name."""
+    if source == "here":
+        source = json.dumps({"url": Path.cwd().as_uri(), "dir_info": {"editable": True}})
+    metadata = SimpleNamespace(read_text=lambda name: source)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: metadata)
+    message = str(MissingExtraError("The studio", "studio"))
+    assert message == f"The studio needs the extra `studio`: run `pip install {requirement}`."
 
 
 def test_with_optional_libraries_no_use_asks_for_its_extra(tmp_path: Path) -> None:

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sysconfig
+import tomllib
+import venv
 import warnings
 from pathlib import Path
 
@@ -129,10 +135,44 @@ def test_notebook_of_known_answers(tmp_path: Path) -> None:
     run_checked("known_answers.ipynb", 4, tmp_path)
 
 
+@pytest.mark.slow
+def test_install(tmp_path: Path) -> None:
+    """Its lines install a copy of the sources in a new environment, where dependencies are those of the tests."""
+    clone, environment = tmp_path / "clone", tmp_path / "environment"
+    for name in ("src", "runtime"):
+        shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, clone)
+    venv.create(environment)
+    (python,) = environment.glob("*/python" + (".exe" if os.name == "nt" else ""))
+    packages = [sysconfig.get_path("purelib", vars={"base": str(environment)}), sysconfig.get_path("purelib")]
+    settings = {**os.environ, "PYTHONPATH": os.pathsep.join(packages)}
+
+    def typed(*words: str) -> str:
+        done = subprocess.run([str(python), *words], cwd=clone, env=settings, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout
+
+    page = TUTORIALS / "install.md"
+    lines = [line for _, text in blocks_of(page) for line in text.splitlines()]
+    assert len(lines) == 2
+    for line in lines:
+        assert line.startswith("pip install -e ")
+        typed("-m", *shlex.split(line))
+    assert "digits" in typed("-m", "pointillist", "models")
+    shown = typed("-c", "import pointillist.errors as e; print(e.__file__, e.MissingExtraError('X', 'ray'))")
+    assert shown.startswith(str(clone / "src"))
+    assert "run `pip install -e '.[ray]'`" in shown
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    cells = re.findall(r"^\| (`.+?) \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(.+?)`", cell)} <= set(extras)
+
+
 def test_every_tutorial_is_run() -> None:
     """A new page needs a test of its own here."""
-    pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}} - {"install.md"}  # installs
+    pages = {path.name for path in TUTORIALS.iterdir() if path.suffix in {".md", ".ipynb"}}
     assert pages == {
+        "install.md",
         "first_model.md",
         "own_folder.md",
         "text_to_image.md",

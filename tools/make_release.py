@@ -1,11 +1,12 @@
 """Build the release and try it as a user gets it: `python tools/make_release.py`, or `make release`.
 
 The sdist and the wheel are built and checked by twine, their contents are listed with their sizes, and the wheel is
-installed with its dependencies into a new environment. There the integer programs must run by the library in C that is
-part of the wheel, the examples of the README run in an empty folder, and the smoke tests run from another folder.
+installed with its dependencies into new environments, by uv. There the integer programs must run by the library in C
+that is part of the wheel, the examples of the README run in an empty folder, and the smoke tests run from another
+folder.
 
-    python tools/make_release.py --python python3.13             # the newest torch, numpy, numba, Pillow and others
-    python tools/make_release.py --python python3.11 --oldest    # the oldest that `pyproject.toml` allows, by uv
+    python tools/make_release.py                              # on each of Python 3.11 to 3.13 that uv finds, the newest
+    python tools/make_release.py --python 3.11 --oldest       # the oldest dependencies that `pyproject.toml` allows
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
 import zipfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
 LIMIT = 15_000_000
 """Bytes of a wheel above which the bundled models belong in a package of their own."""
+UV = (sys.executable, "-m", "uv")
+PYTHONS = ("3.11", "3.12", "3.13")
 SMOKE = ("test_likelihoods", "test_networks", "test_pixel_model", "test_sampling", "test_factory")
 LIBRARIES = ("linux-x86_64.so", "linux-aarch64.so", "macos-x86_64.dylib", "macos-aarch64.dylib", "windows-x86_64.dll")
 NEEDED = (
@@ -47,7 +52,7 @@ print("installed in", pathlib.Path(pt.__file__).parent.name, "version", pt.__ver
 """
 
 
-def run(command: list[str | Path], folder: Path = ROOT, **environment: str) -> str:
+def run(command: Sequence[str | Path], folder: Path = ROOT, **environment: str) -> str:
     """Run a command, and end with its output where it fails."""
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
@@ -95,21 +100,25 @@ def examples() -> list[str]:
     return [line for line in lines if line.startswith("pointillist ")]
 
 
+def pythons() -> list[str]:
+    """Return the interpreters of `PYTHONS` that uv finds here."""
+    paths = [subprocess.run([*UV, "python", "find", name], capture_output=True, text=True) for name in PYTHONS]
+    return [path.stdout.strip() for path in paths if path.returncode == 0]
+
+
 def install(wheel: Path, folder: Path, python: str, *, oldest: bool) -> Path:
     """Install a wheel with its dependencies and what the tests need, and return the folder of the commands."""
     if not folder.exists():
-        run([python, "-m", "venv", folder])
+        run([*UV, "venv", "--quiet", "--python", python, folder])
     commands = folder / ("Scripts" if os.name == "nt" else "bin")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    tests = [name for name in extras["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
+    names = [name for name in extras["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
     if oldest:  # dependencies are named, as those of a wheel are not direct ones
-        names = [*project["dependencies"], *extras["anomaly"], *tests]
-        uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--resolution", "lowest-direct"]
-        run([*uv, "--python", commands / "python", *names])
-    pip: list[str | Path] = [commands / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*pip, f"{wheel}[anomaly]", *tests])  # an example of the README needs this extra
-    run([*pip, "--no-deps", "--force-reinstall", wheel])
+        names += ["--resolution", "lowest-direct", *project["dependencies"], *extras["anomaly"]]
+    requirement = f"pointillist[anomaly] @ {wheel.resolve().as_uri()}"  # an example of the README needs this extra
+    pip = [*UV, "pip", "install", "--quiet", "--no-build", "--reinstall-package", "pointillist"]
+    run([*pip, "--python", commands / "python", requirement, *names])
     return commands
 
 
@@ -121,8 +130,9 @@ def try_out(commands: Path, folder: Path) -> None:
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     print(run([commands / "python", "-c", LIBRARY], elsewhere).strip())
     for line in examples():
+        started = time.monotonic()
         run(["sh", "-c", line], work, PATH=path)
-        print("ran", line, flush=True)
+        print(f"ran in {time.monotonic() - started:.1f} s: {line}", flush=True)
     shutil.copytree(ROOT / "tests", elsewhere / "tests")
     shutil.copy(ROOT / "pyproject.toml", elsewhere)
     tests = [f"tests/{name}.py" for name in SMOKE]
@@ -132,18 +142,21 @@ def try_out(commands: Path, folder: Path) -> None:
 
 def main() -> None:
     """Build, list, install and try; `--only-build` stops before the installation."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only-build", action="store_true", help="do not install the wheel")
-    parser.add_argument("--python", default=sys.executable, help="Python of the new environment")
+    parser.add_argument("--wheel", type=Path, help="wheel to try, instead of building it")
+    parser.add_argument("--python", nargs="+", help="Pythons of the new environments; without it, those that uv finds")
     parser.add_argument("--oldest", action="store_true", help="install the oldest dependencies that are allowed")
-    parser.add_argument("--environment", type=Path, help="environment to use again, instead of a new one")
+    parser.add_argument("--environment", type=Path, help="environment to use again, instead of new ones")
     options = parser.parse_args()
-    wheel = build()
-    print("\n".join(contents(wheel)))
-    if not options.only_build:
+    wheel = options.wheel or build()
+    print("\n".join(contents(wheel)), flush=True)
+    if options.only_build:
+        return
+    for python in ["-"] if options.environment else options.python or pythons():
         with tempfile.TemporaryDirectory() as folder:
             environment = options.environment or Path(folder) / "venv"
-            try_out(install(wheel, environment, options.python, oldest=options.oldest), Path(folder))
+            try_out(install(wheel, environment, python, oldest=options.oldest), Path(folder))
 
 
 if __name__ == "__main__":

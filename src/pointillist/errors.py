@@ -151,7 +151,26 @@ class MissingExtraError(PointillistError, ImportError):
     """
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs the extra `{extra}`: run `pip install 'pointillist[{extra}]'`.")
+        super().__init__(f"{feature} needs the extra `{extra}`: run `pip install {_requirement(extra)}`.")
+
+
+def _requirement(extra: str) -> str:
+    """Return what pip installs for an extra: from the clone that the package was installed from, or by its name."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from pathlib import Path
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        source = json.loads(distribution("pointillist").read_text("direct_url.json") or "{}")
+    except (PackageNotFoundError, ValueError):
+        source = {}
+    if "dir_info" not in source:
+        return f"'pointillist[{extra}]'"
+    folder = url2pathname(urlsplit(source["url"]).path)
+    editable = "-e " if source["dir_info"].get("editable") else ""
+    return f"{editable}'{'.' if Path(folder) == Path.cwd() else folder}[{extra}]'"
 
 
 def format_validation_error(error: Any, what: str) -> str:

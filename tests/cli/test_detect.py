@@ -180,6 +180,18 @@ def test_the_splits_of_a_folder(own: Path) -> None:
     assert (shown["split"], shown["count"]) == ("valid", 50)
 
 
+def test_the_command_fits_what_python_fits() -> None:
+    """A name with splits that the model was not trained on: validation images are held out, as in a training."""
+    digits = pt.load_data("uci-digits")
+    pt.build("pixelcnn", image=digits.train.spec, channels=4, layers=1).save_pretrained("m")
+    shown = json.loads(run("detect", "m", "uci-digits", "--split", "test", "--fit", "uci-digits", "--json").stdout)[
+        "fit"
+    ]
+    assert (shown["split"], shown["count"], shown["also_scored"]) == ("valid", len(digits.get("valid")), 0)
+    detector = pt.AnomalyDetector(pt.load("m")).fit("uci-digits")
+    assert np.array_equal(detector.calibration_scores_, pt.AnomalyDetector.load("m", "m").calibration_scores_)
+
+
 @pytest.mark.parametrize("option", [["--conditions"], ["--engine", "integer"], ["--fit-split", "valid"]])
 def test_settings_of_fit_without_it(own: Path, normal: Path, option: list[str]) -> None:
     run("detect", own, normal, "--fit", normal)

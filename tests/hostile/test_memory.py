@@ -61,6 +61,13 @@ def test_a_long_map_is_not_explained() -> None:
         pt.explain(model, torch.zeros(1, 400, 400, dtype=torch.long))
 
 
+def test_gradients_of_a_large_image_are_compared_with_memory(little_memory: None) -> None:
+    """Before the first view, where the page itself could show the image."""
+    model = pt.build("gated-pixelcnn", shape=(1, 28, 28), preset="base")
+    with pytest.raises(pt.ShapeError, match=r"The gradients of 1 image of 250x250 would take .* one image of `size="):
+        pt.explain(model, torch.zeros(1, 250, 250, dtype=torch.long))
+
+
 @pytest.mark.parametrize("levels", [2, 16, 17, 256])
 def test_tables_of_levels_are_the_formula(levels: int) -> None:
     """Large arrays of bytes go through a table; small and wide ones do not."""
@@ -116,11 +123,14 @@ def test_a_picture_of_a_map_that_no_viewer_opens(size: str, words: str, monkeypa
 
 @pytest.mark.parametrize("n", [10**9, 10**18])
 def test_images_that_are_held_at_once(n: int) -> None:
-    """Completions and continuations are returned whole; samples of a command are written batch by batch."""
+    """Samples in Python, completions and continuations are returned whole; a command writes batch by batch."""
     model = pt.load("digits")
     x, known = torch.zeros(1, 28, 28, dtype=torch.long), np.zeros((28, 28), bool)
     query = ImageQuery.of(model, x)
     for call in (
+        lambda: pt.sample(model, n),
+        lambda: pt.sample(model, n, engine="numpy", label=3),
+        lambda: pt.vary(model, x, 0.3, n=n),
         lambda: pt.inpaint(model, x, known, n=n),
         lambda: make_seamless(model, x, "x", n=n),
         lambda: extend(model, x, (40, 40), n=n),

@@ -127,7 +127,7 @@ def test_existing_run_is_not_overwritten(tmp_path: Path) -> None:
         pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "a"), resume=True)
 
 
-@pytest.mark.parametrize("damage", ["[]", '{"step": "4"}', "{}", "cut"])
+@pytest.mark.parametrize("damage", ["[]", '{"step": "4"}', "{}", "negative", "cut"])
 def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
     tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +140,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
         if damage == "cut":
             weights = folder / "state.safetensors"
             weights.write_bytes(weights.read_bytes()[:-100])
+        elif damage == "negative":
+            record = json.loads((folder / "state.json").read_text())
+            (folder / "state.json").write_text(json.dumps({**record, "step": -1}))
         else:
             (folder / "state.json").write_text(damage)
 

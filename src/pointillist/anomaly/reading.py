@@ -136,12 +136,30 @@ def normal_images(model: PixelModel, source: Any) -> Any:
     The training images would make unseen normal images look anomalous, and the test images are those to score.
     """
     if isinstance(source, (str, Path)) and not (Path(source).is_dir() or FolderStream.reads(Path(source))):
-        kind: dict[str, Any] = {"spec": model.image, "classes": model.config.classes}
-        splits = load_data(source, valid_fraction=0.0, **kind)
-        source = splits if len(splits.names) == 1 else load_data(source, **kind)
+        return validation_images(model, source, DataOptions(valid_fraction=0.0))[0]
     if isinstance(source, DataSplits):
         return source.get("all" if source.valid is None else "valid")
     return source
+
+
+def validation_images(
+    model: PixelModel, source: str | Path, options: DataOptions, *, hold_out: bool = True
+) -> tuple[ImageDataset, str]:
+    """Return the validation split of a source, and its name; of one without splits all images, and `all`.
+
+    Args:
+        model: the model that reads them.
+        source: a name or a path.
+        options: how they are read.
+        hold_out: whether a source of other splits holds out validation images, as in a training by default.
+    """
+    classes = model.config.classes if options.labels else ()
+    splits = load_data(source, options, spec=model.image, classes=classes)
+    if hold_out and splits.valid is None and len(splits.names) > 1:
+        options = options.changed(valid_fraction=DataOptions().valid_fraction)
+        splits = load_data(source, options, spec=model.image, classes=classes)
+    name = "all" if splits.valid is None else "valid"
+    return splits.get(name), name
 
 
 def _open(model: PixelModel, source: str | Path, conditions: bool) -> Any:

@@ -72,8 +72,8 @@ def vary(
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
     model = as_model(model)
-    check_count(n)
     x = one_image(model, image).cpu()
+    check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
     if not 0 < share <= 1:
         raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")

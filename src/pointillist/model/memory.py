@@ -76,6 +76,17 @@ def check_evaluation_memory(model: PixelModel, count: int, height: int, width: i
         use.check("The likelihood of", (count, height, width), device=model.device, error=ShapeError)
 
 
+def check_gradient_memory(model: PixelModel, height: int, width: int) -> None:
+    """Check that the gradients of an image of a size fit in the free memory.
+
+    Raises:
+        ShapeError: naming the estimate, the free memory, and a size that fits.
+    """
+    if height * width > _SMALL_STEP:
+        use = training_memory(model)
+        use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
+
+
 def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: int) -> str | None:
     """Find the largest of our presets that fits; None if none does, or it is no smaller than the model."""
     config = model.config

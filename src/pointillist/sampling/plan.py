@@ -98,9 +98,9 @@ class SamplePlan:
         """Check the arguments of `sample`.
 
         Raises:
-            ConfigError, ShapeError, EngineError: as `sample`.
+            ConfigError, ShapeError, DataError, EngineError: as `sample`.
         """
-        check_count(n)
+        check_count(n, ())
         config, conditions = SamplingConfig.split(settings, model.generation_config)
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
         request = ImageRequest(n=n, label=label, text=text, conditions=conditions, config=config, size=(height, width))
@@ -138,7 +138,12 @@ class SamplePlan:
             yield self.draw(start, min(self.count, start + self.config.batch_size), on_row)
 
     def sample(self, on_row: OnBatchRow | None = None) -> SampleArrays:
-        """Sample all images; see `draw`."""
+        """Sample all images, which are held at once; see `draw`.
+
+        Raises:
+            DataError: if there is too little memory.
+        """
+        check_count(self.count, (self.model.image.channels, *self.size))
         with Bar("sampling", self.count) as bar:
             parts: list[SampleArrays] = []
             for part in self.stream(on_row=on_row):

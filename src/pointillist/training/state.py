@@ -227,6 +227,8 @@ def _check_record(path: Path, record: Any) -> None:
     valid = isinstance(record, dict) and isinstance(record.get("data"), str)
     if not valid or any(type(record.get(name)) not in (int, kind) for name, kind in _PROGRESS.items()):
         raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): resume from an older one.")
+    if min(record["step"], record["best_step"]) < 0:
+        raise CheckpointError(f"{path} is damaged (a count is negative): resume from an older one.")
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.model.batches import QueryKwargs
 from pointillist.model.folder.pretrained import as_model
+from pointillist.model.memory import check_gradient_memory
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import __version__
 from pointillist.visualization import html
@@ -51,6 +52,7 @@ class Explanation(Views):
                 f"An image of {height}x{width} has more pixels than a page can show one by one, which is "
                 f"{MAX_PIXELS:,}: explain a part of it."
             )
+        check_gradient_memory(self.query.model, height, width)
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""

@@ -137,6 +137,7 @@ def open_images(
     Returns:
         The images, and the name of their split.
     """
+    from pointillist.anomaly.reading import validation_images
     from pointillist.data import load_data
     from pointillist.data.readers.folder_stream import FolderStream
     from pointillist.training.runs.data import is_training_source, resolve_data_options
@@ -149,10 +150,10 @@ def open_images(
         stream = FolderStream(path, options, model.image)
         if split is None or not (stream.has_splits or is_training_source(model, data)):
             return stream, "all"
+    if split == "valid?":
+        return validation_images(model, data, options, hold_out=not is_training_source(model, data))
     classes = model.config.classes if options.labels else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
-    if split == "valid?":
-        split = "valid" if splits.valid is not None else "all"
     return splits.get(split or "all"), split or "all"
 
 
