@@ -157,14 +157,14 @@ class MissingExtraError(PointillistError, ImportError):
 def _requirement(extra: str) -> str:
     """Return what pip installs for an extra: from the clone that the package was installed from, or by its name."""
     import json
-    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib.metadata import distribution
     from pathlib import Path
     from urllib.parse import urlsplit
     from urllib.request import url2pathname
 
     try:
         source = json.loads(distribution("pointillist").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
+    except (ImportError, ValueError):
         source = {}
     if "dir_info" not in source:
         return f"'pointillist[{extra}]'"

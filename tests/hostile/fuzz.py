@@ -116,12 +116,12 @@ def run(
     previous = stop_on_signals(_stop)
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-    found, failures, end = {}, [], time.process_time() + seconds
+    outcomes, failures, end = {}, [], time.process_time() + seconds
     try:
         everything = [reader for reader in readers() if only in (None, reader.name)]
         if not everything:
             raise SystemExit(f"There is no reader {only!r}: it must be one of {[one.name for one in readers()]}.")
-        found = {reader.name: Counter[str]() for reader in everything}
+        outcomes = {reader.name: Counter[str]() for reader in everything}
         broken: set[str] = set()
         for turn in count(start):
             for reader in everything:
@@ -129,7 +129,7 @@ def run(
                     continue
                 with limits():
                     counts, failure = fuzz(reader, cases, turn)
-                found[reader.name] += counts
+                outcomes[reader.name] += counts
                 if failure:
                     broken.add(reader.name)
                     failures.append(f"{reader.name} (seed {turn})\n{failure}")
@@ -137,16 +137,16 @@ def run(
                 break
     finally:
         stop_on_signals(*previous)
-    return found, failures
+    return outcomes, failures
 
 
-def table(found: dict[str, Counter[str]]) -> str:
+def table(outcomes: dict[str, Counter[str]]) -> str:
     """Format the counts by reader."""
     lines = ["| reader | cases | accepted | refused | failed |", "|---|---|---|---|---|"]
-    for name, counts in found.items():
+    for name, counts in outcomes.items():
         cells = (counts.total(), counts["accepted"], counts["refused"], counts["failed"])
         lines.append(f"| {name} | {' | '.join(f'{cell:,}' for cell in cells)} |")
-    return "\n".join([*lines, f"| sum | {sum(counts.total() for counts in found.values()):,} | | | |"])
+    return "\n".join([*lines, f"| sum | {sum(counts.total() for counts in outcomes.values()):,} | | | |"])
 
 
 def main() -> int:
@@ -156,8 +156,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--reader", help="fuzz one of them only")
     options = parser.parse_args()
-    found, failures = run(options.seconds, options.seed, only=options.reader)
-    print(f"{options.seconds:g} seconds of computing from seed {options.seed}\n\n{table(found)}")
+    outcomes, failures = run(options.seconds, options.seed, only=options.reader)
+    print(f"{options.seconds:g} seconds of computing from seed {options.seed}\n\n{table(outcomes)}")
     print("\n\n".join(failures))
     return 1 if failures else 0
 

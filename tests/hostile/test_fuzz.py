@@ -18,10 +18,10 @@ LONG = float(os.environ.get("POINTILLIST_FUZZ", "60"))
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(LONG, marks=pytest.mark.slow)])
 def test_readers_accept_or_refuse(seconds: float) -> None:
-    found, failures = fuzz.run(seconds, start=0, cases=2 if seconds < 60 else 50)
+    outcomes, failures = fuzz.run(seconds, start=0, cases=2 if seconds < 60 else 50)
     assert not failures, "\n\n".join(failures)
-    assert sum(counts.total() for counts in found.values()) > 30
-    print(fuzz.table(found))
+    assert sum(counts.total() for counts in outcomes.values()) > 30
+    print(fuzz.table(outcomes))
 
 
 def test_failures_are_found() -> None:
