@@ -97,6 +97,11 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     wrong = (to_rgba(levels, image) != rgba).any(-1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
+        if image.mode in ("grey", "rgb") and rgba[row, column, 3] < 255:
+            raise DataError(
+                f"{name} is transparent at row {row}, column {column}, which the model of {image} does not hold: use "
+                "one that was trained with `--mode rgba` (or `palette`), or a file format such as WebP."
+            )
         raise DataError(
             f"{name} has the colour {tuple(rgba[row, column].tolist())} at row {row}, column {column}, which the model "
             f"of {image} does not hold exactly: convert the picture first, or use a model of its colours."
