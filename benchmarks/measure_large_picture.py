@@ -82,11 +82,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     threads = ("--threads", str(arguments.threads))
+    report("nothing", run("--version"))  # first: a process starts with the memory of this one
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         picture = mosaic(Path(os.environ["POINTILLIST_DATA"]) / "kodak24.npz", arguments.rows)
         picture.save(root / "large.png")
-        report("nothing", run("--version"))
         coding = ("compress", "photos", root / "large.png", "--out", root / "large.pxl", "--no-verify", *threads)
         report("compress", run(*coding))
         archive = bytearray((root / "large.pxl").read_bytes())

@@ -22,6 +22,8 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""
 MAX_TEXT = 1 << 20
 """Most characters of the texts of a picture that are kept."""
+STRIP = 256
+"""Rows that are turned into levels, and compared, at once: what that takes is small next to a large picture."""
 _BINARY = ("exif", "icc_profile")
 
 
@@ -72,13 +74,12 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
         opened.load()
-        picture = opened.copy()
-    levels = to_levels(picture, str(path), image)
-    texts = {str(key): text for key, text in picture.info.items() if isinstance(text, str)}
-    blocks = {key: base64.b64encode(picture.info[key]).decode() for key in _BINARY if picture.info.get(key)}
+        levels, mode, info = to_levels(opened, str(path), image), opened.mode, dict(opened.info)
+    texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
+    blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)}
     if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
-    return levels, PictureFile(name, picture.mode, texts, blocks)
+    return levels, PictureFile(name, mode, texts, blocks)
 
 
 def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
@@ -89,6 +90,15 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
         raise DataError(
             f"{name} has mode {picture.mode}, not 8 bits a channel: convert it, or give an array of levels."
         )
+    strips = [
+        _strip(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))), name, image, top)
+        for top in range(0, picture.height, STRIP)
+    ]
+    return np.concatenate(strips, 1)
+
+
+def _strip(picture: Image.Image, name: str, image: ImageSpec, top: int) -> IntArray:
+    """Return the levels `[c, h, w]` of some rows of a picture, of which `top` is the first one."""
     rgba = np.asarray(picture.convert("RGBA"))
     if image.mode == "palette":
         levels = nearest_colour(rgba, image.palette or ())[None]
@@ -97,14 +107,15 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     wrong = (to_rgba(levels, image) != rgba).any(-1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
+        place = f"at row {top + row}, column {column}"
         if image.mode in ("grey", "rgb") and rgba[row, column, 3] < 255:
             raise DataError(
-                f"{name} is transparent at row {row}, column {column}, which the model of {image} does not hold: use "
-                "one that was trained with `--mode rgba` (or `palette`), or a file format such as WebP."
+                f"{name} is transparent {place}, which the model of {image} does not hold: use one that was trained "
+                "with `--mode rgba` (or `palette`), or a file format such as WebP."
             )
         raise DataError(
-            f"{name} has the colour {tuple(rgba[row, column].tolist())} at row {row}, column {column}, which the model "
-            f"of {image} does not hold exactly: convert the picture first, or use a model of its colours."
+            f"{name} has the colour {tuple(rgba[row, column].tolist())} {place}, which the model of {image} does not "
+            "hold exactly: convert the picture first, or use a model of its colours."
         )
     return levels
 
