@@ -1,9 +1,10 @@
 """Compress test images by a model and by other codecs: `python benchmarks/compression.py SET [MODEL] [--images N]`.
 
-SET is one of `SETS`, or of `PICTURES`: Kodak's photographs, whole (`kodak`) or shrunk four times (`kodak4`). MODEL is a
-folder with an integer program, or the name of a bundled model (by default that of the set, if there is one). Data are
-found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores figures in `docs/evidence/compression.json`
-and writes the page from all that are stored. 10,000 digits take about ten minutes.
+SET is one of `SETS`, or of `PICTURES`: Kodak's photographs, whole (`kodak`) or shrunk four times (`kodak4`, and
+`kodak4-grey` without colour). MODEL is a folder with an integer program, or the name of a bundled model (by default
+that of the set, if there is one). Data are found in `POINTILLIST_DATA`. The script needs the extra `codecs`. It stores
+figures in `docs/evidence/compression.json` and writes the page from all that are stored. 10,000 digits take about ten
+minutes.
 
 - ours: bytes of the archive of all images (default records, and large ones), and of one archive an image. Everything is
   decoded and compared. Labels are coded too, where the model and the images have them.
@@ -28,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 import pointillist as pt
 from measure_codecs import PICTURES as CODECS
@@ -50,8 +52,8 @@ SETS = {
     "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
 }
 """Data and bundled model of each set."""
-PICTURES = {"kodak": 1, "kodak4": 4}
-"""How many times the pictures of a set are shrunk, by the mean of squares of pixels."""
+PICTURES = {"kodak": (1, "photos"), "kodak4": (4, "photos"), "kodak4-grey": (4, "photos-grey")}
+"""How many times the pictures of a set are shrunk, by the mean of squares of pixels, and the bundled model."""
 ALONE = 216
 """Images that are compressed one archive each."""
 TOGETHER = 1000
@@ -111,13 +113,14 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
 def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any]:
     """Measure the Kodak photographs, one after the other: bytes of a file each, by every codec."""
     torch.set_num_threads(1)
-    loaded, shrink = pt.load(model), PICTURES[name]
+    loaded, (shrink, _) = pt.load(model), PICTURES[name]
     integer_model, folder = loaded.integer_model().integers, resolve(model)
     assert folder is not None
     versions = {each: version(each) for each in ("imagecodecs", "pillow")}
     before = read().get(name, {})
     kept = {row["picture"]: row["bytes"] for row in before.get("pictures", ()) if before["versions"] == versions}
     rows: list[dict[str, Any]] = []
+    pixels = 0
     coding = decoding = 0.0
     with np.load(Path(os.environ["POINTILLIST_DATA"]) / "kodak24.npz") as data:
         numbered = {
@@ -127,7 +130,9 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
         }
     for number in sorted(numbered)[: images or len(numbered)]:
         picture = shrunk(numbered[number], shrink)
-        levels = picture.transpose(2, 0, 1).astype(np.int64)
+        if loaded.image.mode == "grey":
+            picture = np.asarray(Image.fromarray(picture).convert("L"))
+        levels = picture.reshape(*picture.shape[:2], -1).transpose(2, 0, 1).astype(np.int64)
         started = time.process_time()
         archive = compress(integer_model, levels[None], verify=False)
         coding += time.process_time() - started
@@ -143,6 +148,7 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
             "xz -9e": len(STREAMS["xz -9e"](picture.tobytes())),
         }
         files = {**others, "pointillist": len(archive)}
+        pixels += levels[0].size
         rows.append({"picture": number, "sub_pixels": picture.size, **likelihoods, "bytes": files})
         print(rows[-1], flush=True)
     return {
@@ -150,8 +156,8 @@ def measure_pictures(name: str, model: str, images: int | None) -> dict[str, Any
         "shrink": shrink,
         "model": Path(model).name,
         "model_bytes": sum((folder / file).stat().st_size for file in (PROGRAM, PROGRAM_TENSORS)),
-        "coded_per_second": sum(row["sub_pixels"] for row in rows) / 3 / coding,
-        "decoded_per_second": sum(row["sub_pixels"] for row in rows) / 3 / decoding,
+        "coded_per_second": pixels / coding,
+        "decoded_per_second": pixels / decoding,
         "date": today(),
         "machine": describe_machine(),
         "versions": versions,
@@ -203,12 +209,13 @@ def picture_section(name: str, result: dict[str, Any]) -> list[str]:
     floats, integers = (
         float(np.mean([8 * row[kind] / row["sub_pixels"] for row in rows])) for kind in ("floats", "integers")
     )
+    kind = ("whole" if result["shrink"] == 1 else "shrunk 4x") + (", grey" if name.endswith("grey") else "")
     worse = [row["picture"] for row in rows if row["bytes"]["pointillist"] > row["bytes"]["JPEG XL e9"]]
     model = 8 * result["model_bytes"] / sum(row["sub_pixels"] for row in rows)
     return [
         f"## {name}",
         "",
-        f"{len(rows)} Kodak photographs, {'whole' if result['shrink'] == 1 else 'shrunk 4x'}, a file each, bits/dim of "
+        f"{len(rows)} Kodak photographs, {kind}, a file each, bits/dim of "
         f"real files, by `{result['model']}`, whose program of {result['model_bytes']:,} bytes is not counted: over "
         f"all of them it adds {model:.4f}. All were decoded and compared. {result['date']}, {result['machine']}.",
         "",
@@ -335,7 +342,7 @@ def main() -> None:
     parser.add_argument("model", nargs="?")
     parser.add_argument("--images", type=int)
     arguments = parser.parse_args()
-    model = arguments.model or ("photos" if arguments.set in PICTURES else SETS[arguments.set][1])
+    model = arguments.model or (PICTURES if arguments.set in PICTURES else SETS)[arguments.set][1]
     if model is None:
         raise SystemExit(f"No bundled model is one of {arguments.set}: give a folder with an integer program.")
     measured = measure_pictures if arguments.set in PICTURES else measure

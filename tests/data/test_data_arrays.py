@@ -77,6 +77,9 @@ def test_other_integers_are_codes() -> None:
     assert read(noise(2, 3, 3, 2)).spec.mode == "codes"
     assert read(noise(2, 3, 3), mode="codes", levels=300).spec.levels == 300
     assert read(noise(2, 3, 3), mode="codes", ordered=True).spec.ordered
+    colours = noise(2, 3, 3, 3)
+    converted = read(colours, mode="grey", levels=256)  # as a model of grey pictures asks for
+    assert torch.equal(converted.batch([0, 1]).levels, read(colours, mode="grey").batch([0, 1]).levels)
     grey = read(noise(2, 3, 3, dtype=np.int64), mode="grey", levels=256)
     assert (grey.spec.mode, grey.spec.ordered) == ("grey", True)
 

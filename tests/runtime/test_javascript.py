@@ -38,7 +38,7 @@ RUNTIME, NODE = Path(__file__).parents[2] / "runtime", shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to compare with JavaScript")
 ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 FOLDERS = {model.name: model.folder for model in list_pretrained()}
-LATER = ("photos",)
+LATER = ("photos", "photos-grey")
 """Programs of version 2 of the format, which JavaScript rejects."""
 QUICK = ("dungeons", "dungeons-narrow", "icons-styled", "outline-to-tile-hint")
 

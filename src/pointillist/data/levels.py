@@ -199,7 +199,10 @@ def _as_palette(
 
 
 def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: ImageSpec | None) -> QuantisedImages:
-    if _holds_levels(raw, options):
+    as_levels = _holds_levels(raw, options)
+    if as_levels and options.values == "auto" and raw.kind == "integers" and options.levels == 256:
+        as_levels = raw.values.shape[1] == channels  # else they are the colours of 8-bit pictures, to be converted
+    if as_levels:
         result = _kept_levels(raw, options, channels, spec)
     else:
         result = _quantised(raw, options, channels)
