@@ -1,0 +1,196 @@
+"""Make the pictures of the studio in docs/pictures: `python tools/make_studio_pictures.py [NAME ...]`.
+
+A studio of bundled models is started, and Chromium shows it; NAME is that of a picture, without `studio-` and `.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page, sync_playwright
+
+from pointillist.studio.http.server import Server
+from pointillist.studio.service import StudioService
+
+FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
+MODELS = ("icons", "digits", "outline-to-tile", "dungeons")
+CHROMIUM = os.environ.get("POINTILLIST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE = 120_000  # milliseconds
+DESKTOP, PHONE, SIDE = (1280, 800), (390, 844), (844, 390)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture: what is done before it is taken, the size of the window, and its colours."""
+
+    act: Callable[[Page], None]
+    size: tuple[int, int] = DESKTOP
+    scheme: Literal["light", "dark"] = "light"
+
+
+def choose(page: Page, model: str) -> None:
+    """Choose another model."""
+    page.get_by_label("Model", exact=True).select_option(model)
+    page.locator(".header .about", has_text="·").wait_for(state="attached")
+    page.wait_for_timeout(500)
+
+
+def paint(page: Page, seed: int, label: str | None = None, count: int | None = None) -> None:
+    """Paint to the end."""
+    if count is not None:
+        page.get_by_role("group", name="Canvases").get_by_role("radio", name=str(count), exact=True).check()
+    if label is not None:
+        page.get_by_role("group", name="Label", exact=True).get_by_role("radio", name=label, exact=True).check()
+    page.get_by_label("Seed", exact=True).fill(str(seed))
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    done(page)
+
+
+def done(page: Page) -> None:
+    """Wait until nothing is painted any more."""
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Paint", exact=True).wait_for()
+    page.get_by_role("button", name="Play (space)").wait_for()
+    page.wait_for_timeout(400)
+
+
+def point(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Return a place on the canvas, by shares of its sides."""
+    box = page.locator(".canvas-view:not([hidden]) canvas.image").first.bounding_box()
+    assert box is not None
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def watch(page: Page) -> None:
+    """Show a digit half painted."""
+    choose(page, "digits")
+    paint(page, 3, "2")
+    page.locator(".scrub").evaluate("s => { s.value = 430; s.dispatchEvent(new Event('input', {bubbles: true})); }")
+    page.wait_for_timeout(1500)
+
+
+def compare(page: Page) -> None:
+    """Compare all labels."""
+    choose(page, "digits")
+    page.get_by_role("combobox", name="Compare").select_option("label")
+    paint(page, 5)
+
+
+def question(page: Page) -> None:
+    """Hold a pixel and choose another level."""
+    watch_whole(page)
+    page.mouse.click(*point(page, 0.52, 0.3))
+    page.wait_for_timeout(2500)
+    page.get_by_role("button", name="Level 0").first.click()
+    page.wait_for_timeout(3500)
+
+
+def watch_whole(page: Page) -> None:
+    """Paint a digit."""
+    choose(page, "digits")
+    paint(page, 3, "2")
+
+
+def inside(page: Page) -> None:
+    """Look inside the network."""
+    watch_whole(page)
+    page.mouse.click(*point(page, 0.52, 0.3))
+    page.locator("summary", has_text="Look inside the network").click()
+    page.wait_for_timeout(12_000)
+    page.locator(".inside").scroll_into_view_if_needed()
+    page.wait_for_timeout(800)
+
+
+def fill(page: Page) -> None:
+    """Fill a hole of an icon."""
+    paint(page, 7)
+    page.keyboard.press("s")
+    page.mouse.move(*point(page, 0.26, 0.26))
+    page.mouse.down()
+    page.mouse.move(*point(page, 0.74, 0.74), steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Fill", exact=True).click()
+    page.locator(".candidates li").first.wait_for()
+    done(page)
+
+
+def hint(page: Page) -> None:
+    """Paint four tiles into an outline."""
+    choose(page, "outline-to-tile")
+    page.get_by_role("group", name="Canvases").get_by_role("radio", name="4", exact=True).check()
+    page.get_by_label("Seed", exact=True).fill("4")
+    page.get_by_role("button", name="Example:").first.click()
+    page.wait_for_timeout(1500)
+    done(page)
+
+
+def world(page: Page) -> None:
+    """Walk through an endless map."""
+    choose(page, "dungeons")
+    page.get_by_role("button", name="Endless map").click()
+    status = page.locator(".world-page small")
+    status.filter(has_not_text="drawn").filter(has_text="row").wait_for()
+    page.wait_for_timeout(500)
+
+
+def held(page: Page) -> None:
+    """Hold a pixel."""
+    watch_whole(page)
+    page.mouse.click(*point(page, 0.52, 0.3))
+    page.wait_for_timeout(2500)
+
+
+PICTURES = {
+    "watch": Picture(watch),
+    "compare": Picture(compare),
+    "question": Picture(question),
+    "inside": Picture(inside),
+    "fill": Picture(fill),
+    "hint": Picture(hint),
+    "world": Picture(world),
+    "phone": Picture(held, PHONE, "dark"),
+    "side": Picture(held, SIDE),
+}
+
+
+def main() -> None:
+    """Make the pictures that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    names = parser.parse_args().names or list(PICTURES)
+    unknown = set(names) - set(PICTURES)
+    if unknown:
+        parser.error(f"There is no picture {', '.join(sorted(unknown))}: choose from {', '.join(PICTURES)}.")
+    server = Server(StudioService(MODELS))
+    server.start()
+    server.service.models.wait(600)
+    with tempfile.TemporaryDirectory() as parent, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for name in names:
+            picture = PICTURES[name]
+            width, height = picture.size
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=picture.scheme)
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE)
+            page.goto(server.url)
+            page.get_by_role("button", name="Close", exact=False).first.wait_for(state="attached")
+            done(page)
+            picture.act(page)
+            file = Path(parent, f"studio-{name}.png")
+            page.screenshot(path=file)
+            context.close()
+            shutil.move(file, FOLDER / file.name)
+        browser.close()
+    server.close()
+
+
+if __name__ == "__main__":
+    main()
