@@ -89,7 +89,7 @@ def question(page: Page) -> None:
     watch_whole(page)
     page.mouse.click(*point(page, 0.52, 0.3))
     page.wait_for_timeout(2500)
-    page.get_by_role("button", name="Level 0").first.click()
+    page.locator(".likeliest button:not(.observed)").first.click()
     page.wait_for_timeout(3500)
 
 
@@ -103,16 +103,16 @@ def inside(page: Page) -> None:
     """Look inside the network."""
     watch_whole(page)
     page.mouse.click(*point(page, 0.52, 0.3))
-    page.locator("summary", has_text="Look inside the network").click()
+    page.get_by_text("Look inside the network").click()
     page.wait_for_timeout(12_000)
     page.locator(".inside").scroll_into_view_if_needed()
     page.wait_for_timeout(800)
 
 
 def fill(page: Page) -> None:
-    """Fill a hole of an icon."""
-    paint(page, 7)
-    page.keyboard.press("s")
+    """Fill a hole of a digit."""
+    watch_whole(page)
+    page.keyboard.press("m")
     page.mouse.move(*point(page, 0.26, 0.26))
     page.mouse.down()
     page.mouse.move(*point(page, 0.74, 0.74), steps=5)

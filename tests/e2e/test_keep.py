@@ -242,6 +242,38 @@ def test_the_gallery_is_a_page(page: Page, tmp_path: Path) -> None:
     expect(page.locator(".canvas-view:not([hidden]) canvas.image")).to_have_count(2)
 
 
+def test_a_project_is_one_file(browser: Browser, studio: Server, page: Page, tmp_path: Path) -> None:
+    """Names and settings come back elsewhere, to the manifest; an image that was changed in the file is said."""
+    paint(page, seed=8, count=2)
+    page.get_by_role("button", name="Name", exact=True).click()
+    page.keyboard.type("apple")
+    page.get_by_role("dialog").get_by_role("button", name="Name", exact=True).click()
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    with page.expect_download() as found:
+        page.get_by_role("dialog", name="Gallery").get_by_role("button", name="Project", exact=True).click()
+    path = tmp_path / "project.json"
+    found.value.save_as(path)
+    project = json.loads(path.read_text())
+    with opened_elsewhere(browser, studio.url) as other:
+        opened(other, path)
+        expect(other.locator(".notice")).to_contain_text("2 images were added to the gallery.")
+        expect(other.locator(".thumbnails canvas")).to_have_count(2)
+        other.get_by_role("button", name="Gallery", exact=True).click()
+        other.get_by_role("dialog", name="Gallery").get_by_role("button", name="Show apple").click()
+        page.get_by_role("dialog", name="Gallery").get_by_role("button", name="Show apple").click()
+        np.testing.assert_array_equal(pixels(other), pixels(page))
+        assert json.loads(saved(other, "Manifest", tmp_path).read_text())["sha256"] == [
+            image["manifest"]["sha256"][0] for image in project["images"] if image["name"] == "apple"
+        ]
+        project["images"][0]["levels"], project["images"][0]["name"] = project["images"][1]["levels"], "other"
+        project["images"][1]["model"]["sha256"] = "0" * 64
+        path.write_text(json.dumps(project))
+        opened(other, path)
+        expect(other.get_by_role("alert")).to_contain_text("2 were left out")
+        expect(other.get_by_role("alert")).to_contain_text("not that of its manifest")
+        expect(other.get_by_role("alert")).to_contain_text("is not open here")
+
+
 def test_a_damaged_manifest_does_not_hide_the_picture(page: Page, tmp_path: Path) -> None:
     """The picture is opened, and the sentence says why it has no settings."""
     paint(page, seed=8)

@@ -30,7 +30,7 @@ export class GalleryPage {
     this.compare = action("Side by side", `The chosen images as canvases, at most ${MAX_COMPARED}`, (items) => this.#compare(items));
     this.deleteButton = action("Delete", "The chosen images", (items) => this.#delete(items));
     const actions = html("div", { className: "row", role: "group", "aria-label": "With the chosen images, or all that are shown" },
-      action("ZIP", "Exact pictures with their settings, and their names", (items) => exporter.zip(items)), action("Sheet", "One picture with names", (items) => exporter.sheet(items)),
+      action("Project", "All of it in one file, with names and settings: Open brings it back", (items) => exporter.project(items)), action("ZIP", "Exact pictures with their settings, and their names", (items) => exporter.zip(items)), action("Sheet", "One picture with names", (items) => exporter.sheet(items)),
       action("Atlas", "Exact pixels side by side, and their places", (items) => exporter.atlas(items)), this.compare, this.deleteButton);
     const close = html("button", { type: "button", onclick: () => this.el.close() }, "Close");
     this.grid = html("ul", { className: "gallery-grid", "aria-label": "Images" });

@@ -8,6 +8,7 @@ import { nameOf } from "./painter.js";
 import { manifestOf, originOf, parseManifest } from "./manifests.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";
+import { readImage, writeProject } from "./project.js";
 import { zip } from "./zip.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -80,6 +81,31 @@ export class Exporter {
     }
     download(zip(files), "pointillist-gallery.zip");
     if (files.length < items.length) this.state.notify("plain", `${items.length - files.length} images are left out: their models are not open here, or they are grids of codes without a tileset.`);
+  }
+
+  /** Save images with names and settings in one file, to open here again. @param {GalleryItem[]} items */
+  project(items) {
+    if (!items.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
+    download(new Blob([writeProject(items)], { type: "application/json" }), "pointillist-project.json");
+  }
+
+  /** Add the images of a project to the gallery. @param {any[]} images */
+  async openProject(images) {
+    const { state } = this;
+    /** @type {import("./project.js").Entry[]} */
+    const entries = [], /** @type {Set<string>} */ reasons = new Set();
+    for (const image of images.slice().reverse())
+      try {
+        entries.push(await readImage(image, state, this.server));
+      } catch (error) {
+        reasons.add(error instanceof Error ? error.message : String(error));
+      }
+    const items = this.painter.addToGallery(entries.map(({ canvas }) => canvas));
+    const named = new Map(entries.map((entry) => [entry.canvas, entry]));
+    state.gallery = state.gallery.map((item) => ({ ...item, ...named.get(item.canvas) }));
+    const left = images.length - entries.length;
+    const added = `${items.length} ${items.length === 1 ? "image was" : "images were"} added to the gallery.`;
+    state.notify(left ? "error" : "good", left ? `${added} ${left} were left out: ${[...reasons].join("; ")}.` : added);
   }
 
   /** Save images as one sheet with names. @param {GalleryItem[]} items */

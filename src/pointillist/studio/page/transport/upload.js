@@ -4,6 +4,7 @@ import { decodeLevels } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
 import { parseManifest } from "./manifests.js";
 import { pngText } from "./png_text.js";
+import { imagesOf } from "./project.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
 import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
 
@@ -40,13 +41,19 @@ export class Uploader {
     if (!file) return;
     try {
       if (role === "hint" && this.#numbers()) await this.#hint(file, this.#numbers());
-      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.exporter.reproduce(await file.text(), file.name);
+      else if (file.type === "application/json" || file.name.endsWith(".json")) await this.#document(await file.text(), file.name);
       else if (role === "image" && (await this.#reproduced(file))) return;
       else await this.#picture(file, role);
     } catch (error) {
       if (!(error instanceof RequestError)) console.error(error);
       this.state.notify("error", error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** Open a project, or paint the images of a manifest again. @param {string} text @param {string} name of the file */
+  #document(text, name) {
+    const images = imagesOf(text);
+    return images ? this.exporter.openProject(images) : this.exporter.reproduce(text, name);
   }
 
   /** Paint the image of a PNG that carries its manifest again; return false if it carries none, or its model is not open. @param {File} file */

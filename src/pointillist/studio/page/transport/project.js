@@ -1,0 +1,71 @@
+// A project: images of the gallery with their names and settings, in one file that the studio opens again.
+
+import { blankCanvas, traceImage, visibleImage } from "../canvas/canvas_model.js";
+import { RequestError } from "./api.js";
+import { decodeLevels, encodeArray } from "./encoded_arrays.js";
+import { originOf, parseManifest } from "./manifests.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("../state/state.js").GalleryItem} GalleryItem */
+/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
+/** @typedef {{canvas: Canvas, name: string, favourite: boolean}} Entry */
+
+const FORMAT = "pointillist-project";
+const LONGEST_NAME = 100;
+
+/** Write images as the text of a project. @param {GalleryItem[]} items */
+export function writeProject(items) {
+  const images = items.map(({ canvas, name, favourite }) => {
+    const { levels, known } = visibleImage(canvas);
+    const { height, width, conditions, settings, rng, details } = canvas;
+    return {
+      name, favourite, model: { name: canvas.model, sha256: details.sha256 }, conditions, settings, rng,
+      levels: encodeArray(levels, [details.image.channels, height, width]), known: encodeArray(Uint8Array.from(known), [height, width]), manifest: canvas.trace?.manifest ?? null,
+    };
+  });
+  return JSON.stringify({ format: FORMAT, version: "1", images });
+}
+
+/** Return the images of a project; null if the text is none. @param {string} text @returns {any[] | null} */
+export function imagesOf(text) {
+  try {
+    const { format, images } = JSON.parse(text);
+    return format === FORMAT && Array.isArray(images) ? images : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Read an image of a project.
+ * @param {any} image @param {State} state @param {import("./api.js").Server} server @returns {Promise<Entry>}
+ * @throws {Error} if its model is not open, or it does not fit it
+ */
+export async function readImage(image, state, server) {
+  const model = state.models.find(({ details }) => details?.sha256 === image?.model?.sha256);
+  if (!model?.details) throw new Error(`${image?.model?.name ?? "A model"} is not open here`);
+  const { details } = model;
+  const { channels, levels: count } = details.image;
+  const [, height, width] = image.levels.shape;
+  const levels = decodeLevels(image.levels), known = Uint8Array.from(decodeLevels(image.known));
+  const fits = levels.length === channels * height * width && known.length === height * width && levels.every((level) => level < count) && known.every((one) => one < 2);
+  if (!fits) throw new Error("An image does not fit its model");
+  const { guidance, temperature, top_p, order = null, ...others } = image.settings;
+  const settings = { guidance: Number(guidance), temperature: Number(temperature), top_p: Number(top_p), order, ...others };
+  const plain = { ...blankCanvas(model.id, details, [height, width]), levels, known, conditions: image.conditions ?? {}, settings };
+  const entry = { canvas: plain, name: String(image.name).slice(0, LONGEST_NAME), favourite: Boolean(image.favourite) };
+  if (!image.manifest) return entry;
+  const manifest = parseManifest(JSON.stringify(image.manifest));
+  if (manifest.sha256[0] !== (await sha256Of(levels))) throw new RequestError({ error: "An image is not that of its manifest", code: "invalid" }, 0);
+  const { rng, conditions, variation, known: before } = originOf(manifest, 0);
+  const maps = await server.score(model.id, { levels: image.levels, conditions, order });
+  const parts = traceImage(details, levels, maps, before);
+  Object.assign(parts.trace, { manifest, painted: { levels: image.levels, bits: maps.bits, bits_per_dim: maps.bits_per_dim, sha256: manifest.sha256[0] } });
+  return { ...entry, canvas: { ...plain, ...parts, conditions, variation, rng } };
+}
+
+/** Hash levels as the server does. @param {Uint8Array | Uint16Array} levels */
+async function sha256Of(levels) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", /** @type {BufferSource} */ (levels)));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
