@@ -66,7 +66,7 @@ def run(command: Sequence[str | Path], folder: Path = ROOT, **environment: str) 
 def build() -> Path:
     """Build sdist and wheel, check them by twine, and return the wheel."""
     shutil.rmtree(DIST, ignore_errors=True)
-    run([sys.executable, "-m", "build", "--outdir", DIST, ROOT])
+    run([sys.executable, "-m", "build", "--installer", "uv", "--outdir", DIST, ROOT])
     print(run([sys.executable, "-m", "twine", "check", "--strict", *sorted(DIST.iterdir())]).strip())
     return next(DIST.glob("*.whl"))
 

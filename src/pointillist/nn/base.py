@@ -96,7 +96,8 @@ def channel_causal_mask(
     latest, earliest = int(in_groups.max()), int(out_groups.min())
     if latest < earliest or (latest == earliest and not strict):
         return None
-    if torch.get_default_device().type == "meta":  # only shapes are wanted: the mask takes no memory
+    device = torch.empty(0).device  # before torch 2.5, `get_default_device` does not see `with torch.device(...)`
+    if device.type == "meta":  # only shapes are wanted: the mask takes no memory
         return torch.empty(len(out_groups), len(in_groups))
     inputs, outputs = in_groups[None], out_groups[:, None]
-    return (inputs < outputs if strict else inputs <= outputs).float().to(torch.get_default_device())
+    return (inputs < outputs if strict else inputs <= outputs).float().to(device)
