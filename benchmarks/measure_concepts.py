@@ -5,6 +5,7 @@
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 1 --label mdi --prompts mdi.json
+    python benchmarks/measure_concepts.py icons icons icons24.npz --styles-only
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
 on the real training images of these concepts, of all sets but those of a fold of `UNSEEN`; its accuracy on these sets,
@@ -20,6 +21,7 @@ the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.9
 `--prompts` judges these names with a linear discriminant, which takes seconds, by the number of their training images,
 and other prompts for those with `FREQUENT` of them: plurals, two words in the other order, and the synonyms of
 `concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
+`--styles-only` judges styles by a linear discriminant of `FITTED` images.
 """
 
 from __future__ import annotations
@@ -57,7 +59,7 @@ STYLES = {
 }
 STEPS = {"icons": 600, "emoji": 300}
 EACH, STYLED, COPY = 8, 16, 0.98
-BINS, FREQUENT, RECOGNISED = (25, 40, 60, 100), 40, 0.75
+BINS, FREQUENT, RECOGNISED, FITTED = (25, 40, 60, 100), 40, 0.75, 12_000
 CONCEPTS = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())
 
 
@@ -221,9 +223,9 @@ def frequent_names(data: dict[str, np.ndarray], at_least: int) -> list[str]:
 
 
 def measure_styles(
-    model: pt.PixelModel, data: dict[str, np.ndarray], kind: str, concepts: list[str], **sampling: Any
+    model: pt.PixelModel, data: dict[str, np.ndarray], kind: str, concepts: list[str], *, quick: bool, **sampling: Any
 ) -> dict[str, Any]:
-    """Judge samples of the first concepts in each style."""
+    """Judge samples of the first concepts in each style; `quick` by a linear discriminant."""
     styles = list(STYLES[kind])
     index = {style: i for i, style in enumerate(styles)}
     of_style = np.isin(data["set"], styles)
@@ -232,7 +234,13 @@ def measure_styles(
         rows = of_style & (data["split"] == split)
         return to_input(data["x"][rows]), torch.tensor([index[name] for name in data["set"][rows].tolist()])
 
-    classifier = train_classifier(*images("train"), classes=len(styles), steps=2 * STEPS[kind])
+    x, y = images("train")
+    classifier: nn.Module
+    if quick:
+        rows = torch.from_numpy(np.random.default_rng(0).permutation(len(x))[:FITTED])
+        classifier = Discriminant(x[rows], y[rows], classes=len(styles))
+    else:
+        classifier = train_classifier(x, y, classes=len(styles), steps=2 * STEPS[kind])
     x, y = images("test")
     balanced = [float((top_classes(classifier, x[y == i], 1)[:, 0] == i).double().mean()) for i in y.unique().tolist()]
     texts = [concept for concept in concepts[:STYLED] for _ in styles]
@@ -278,6 +286,7 @@ def main() -> None:
     parser.add_argument(
         "--prompts", type=Path, metavar="JSON", help="judge names by their number of images, and others"
     )
+    parser.add_argument("--styles-only", action="store_true", help="judge styles, quickly")
     parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
     options = parser.parse_args()
     model = pt.load(options.model)
@@ -296,6 +305,10 @@ def main() -> None:
         **sampling,
         **labelled,
     }
+    if options.styles_only:
+        result["styles"] = measure_styles(model, data, options.kind, concepts, quick=True, **sampling)
+        print(json.dumps(result, indent=2))
+        return
     if options.prompts:
         result |= measure_prompts(model, data, options.kind, concepts, options.each, **sampling, **labelled)
         options.prompts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -308,7 +321,7 @@ def main() -> None:
         texts = [concept for concept in concepts for _ in range(options.each)]
         save_png(image_grid(samples.array, captions=texts, columns=2 * options.each), Path(options.sheet))
     if not options.concepts_only:
-        result["styles"] = measure_styles(model, data, options.kind, concepts, **sampling)
+        result["styles"] = measure_styles(model, data, options.kind, concepts, quick=False, **sampling)
         result["copies"] = copies(model, samples, data)
     print(json.dumps(result, indent=2))
 

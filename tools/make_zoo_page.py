@@ -47,6 +47,8 @@ Without one: {missing}.
 CONCEPTS = """
 `python benchmarks/measure_concepts.py {name}` ({when}) judges samples by classifiers of real images, as its head
 explains. The rest is on the card, with its command. All samples at once: [concepts](zoo/{name}-concepts.png).
+Artists were measured when guidance strengthened the style as well as the prompt: [decision
+0063](../decisions/0063-guidance-keeps-the-label.md) has what became of it.
 """
 PROMPTS = """
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
