@@ -107,9 +107,10 @@ def test_classifiers_judge_concepts_and_styles(monkeypatch: pytest.MonkeyPatch) 
     assert found["samples_over_real"] == pytest.approx(found["samples"]["top1"] / found["real"])
     assert found["samples"]["top1"] < found["real"]
     assert set(found["by_concept"]) == set(concepts)
-    styles = measure.measure_styles(model, data, "icons", concepts, seed=0)
-    assert styles["real"] > 0.9
-    assert styles["samples"]["count"] == 6
+    for quick in (False, True):
+        styles = measure.measure_styles(model, data, "icons", concepts, quick=quick, seed=0)
+        assert styles["real"] > 0.9
+        assert styles["samples"]["count"] == 6
     copied = measure.copies(model, samples, data)
     assert set(copied) == {"samples", "test"}
     assert measure.copies(model, pt.sample(model, 1, seed=0), {**data, "x": np.zeros_like(data["x"])})["test"] == 1
