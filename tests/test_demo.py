@@ -25,7 +25,14 @@ from pointillist.training import Interrupted, train
 from pointillist.training.trainer import Trainer
 from tests.tolerances import DOUBLE
 
+LARGEST = 1_500_000
+"""Bytes of a page that paints, where it is shown in another."""
 SMALL = {"channels": 8, "layers": 2, "head_channels": 8, "first_kernel": 3}
+
+
+def export_page(model: str, page: Path) -> None:
+    """Write a model as a page, as the command does."""
+    pt.export(model, html=page)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +40,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tour, "NETWORK", SMALL)
         out = tmp_path_factory.mktemp("demo") / "out"
-        run_demo(out, steps=6, threads=1, command="pointillist demo <&>")
+        run_demo(out, steps=6, threads=1, command="pointillist demo <&>", export=export_page)
     return out
 
 
@@ -80,7 +87,7 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 def test_all_files_are_there(demo: Path) -> None:
     assert {"icons.png", "outline-to-tile.png"} <= set(written_files())
-    assert {path.name for path in demo.iterdir()} == set(written_files())
+    assert {path.name for path in demo.iterdir()} == set(written_files(live=True))
     for path in demo.iterdir():
         assert path.is_dir() or path.name == "demo.json" or path.stat().st_size > 500
     with Image.open(demo / "digits.gif") as gif:
@@ -110,12 +117,20 @@ def test_the_model_survives_disk_and_the_samplers_agree(results: dict[str, Any])
     assert results["engines_are_equal"]
 
 
-def test_the_page_needs_nothing_from_elsewhere(page: str, tags: list[tuple[str, dict[str, str | None]]]) -> None:
+def test_the_page_needs_nothing_from_elsewhere(
+    page: str, tags: list[tuple[str, dict[str, str | None]]], demo: Path
+) -> None:
+    """But the report of a digit and the page that paints, which stand next to it."""
     page = page.replace('"http://www.w3.org/2000/svg"', "")  # the name of the SVG standard, which no browser fetches
     assert not re.search(r"https?:|@import|url\(|<script[^>]*\ssrc|\son\w+=", page)
     assert "<script" not in page
     links = [a[name] for _, a in tags for name in ("src", "href", "srcset", "poster", "data") if a.get(name)]
-    assert [link for link in links if not (link or "").startswith("data:")] == ["digit.html"]
+    assert [link for link in links if not (link or "").startswith("data:")] == [
+        "dungeons.html",
+        "dungeons.html",
+        "digit.html",
+    ]
+    assert (demo / "dungeons.html").stat().st_size < LARGEST
     assert "$" not in re.sub(r"base64,[^\"]*|<script.*?</script>", "", page, flags=re.S)
 
 

@@ -25,6 +25,7 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, steps: Steps = None, threads: 
     from pointillist.cli.output import print_facts
     from pointillist.commands.demo import STEPS, run_demo, written_files
     from pointillist.commands.report import console
+    from pointillist.studio.export.api import export
     from pointillist.training import Interrupted
 
     command = "pointillist demo"
@@ -33,12 +34,20 @@ def demo(out: Out = Path("demo"), seed: Seed = 0, steps: Steps = None, threads: 
     command += f" --steps {steps}" if steps else ""
     command += f" --threads {threads}" if threads != 1 else ""
     try:
-        results = run_demo(out, seed=seed, steps=steps or STEPS, threads=threads, console=console(), command=command)
+        results = run_demo(
+            out,
+            seed=seed,
+            steps=steps or STEPS,
+            threads=threads,
+            console=console(),
+            command=command,
+            export=lambda model, page: export(model, html=page),
+        )
     except (Interrupted, KeyboardInterrupt):
         typer.echo(f"stopped: `{command}` goes on from the last checkpoint in {out}.", err=True)
         raise typer.Exit(EXIT_STOPPED) from None
     low, high = results["interval"]
     test = f"{results['bits_per_dim']:.3f} bits/dim (95 % {low:.3f} to {high:.3f}), {results['nats']:.2f} nats an image"
-    page, *others = written_files()
+    page, *others = written_files(live=True)
     facts = [("test", test), ("page", f"{out / page} (open it in a browser)"), ("files", f"{out}: {', '.join(others)}")]
     print_facts([*facts, ("try", f"pointillist sample {out / 'model'} -n 16 --label 3")])

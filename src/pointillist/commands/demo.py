@@ -7,6 +7,7 @@ import math
 import shlex
 import shutil
 import time
+from collections.abc import Callable
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -36,6 +37,7 @@ DATA, STEPS = "uci-digits", 1200
 NETWORK: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
 TRAINING = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
 PAGE, RESULTS, _STAMP = "index.html", "results.json", "demo.json"
+LIVE, _PAINTS = "dungeons.html", "dungeons"  # a page that paints without a server, and its model
 _INTO = 6  # samples into an outline
 _SHOWN = (0, 2, 3, 5, 6, 8)  # classes whose first test image is analysed; the third has a report
 
@@ -46,10 +48,11 @@ def prompted_models() -> list[Path]:
     return [folders[name] for name in ("icons", "outline-to-tile") if name in folders]
 
 
-def written_files() -> list[str]:
-    """Name what a demo writes."""
+def written_files(*, live: bool = False) -> list[str]:
+    """Name what a demo writes; `live` where it writes a page that paints."""
     samples = [f"{folder.name}.png" for folder in prompted_models()]
-    return [PAGE, "digits.png", "digits.gif", "maps.png", "digit.html", *samples, RESULTS, "model", "run", _STAMP]
+    pages = ["digit.html", LIVE] if live else ["digit.html"]
+    return [PAGE, "digits.png", "digits.gif", "maps.png", *pages, *samples, RESULTS, "model", "run", _STAMP]
 
 
 def run_demo(
@@ -60,6 +63,7 @@ def run_demo(
     threads: int = 1,
     console: Console | None = None,
     command: str = "pointillist demo",
+    export: Callable[[str, Path], object] | None = None,
 ) -> dict[str, Any]:
     """Run the whole demo in a folder; an interrupted run with the same settings is resumed.
 
@@ -71,6 +75,7 @@ def run_demo(
         threads: CPU threads; 0 leaves the choice to torch. One gives the same numbers for any number of cores.
         console: where progress is printed; None for nowhere.
         command: the command that reproduces the run, for the page.
+        export: writes a bundled model as a page that paints; None leaves it out.
 
     Returns:
         The numbers, as in `results.json`.
@@ -99,6 +104,9 @@ def run_demo(
     for folder in prompted_models():
         say(f"sample     from prompts: {folder.name}")
         commands[folder.name] = _draw_prompts(folder, out, seed)
+    if export is not None:
+        say(f"export     a page that paints: {_PAINTS}")
+        export(_PAINTS, out / LIVE)
     write_text(out / RESULTS, json.dumps(results, indent=2) + "\n")
     write_text(out / PAGE, _page(out, results, commands))
     return results
@@ -124,7 +132,7 @@ def _open(out: Path, stamp: str) -> bool:
         raise ConfigError(f"`out` (={out}) holds files that no demo has written: choose a new folder.")
     if before == stamp and any((out / "run" / "state").glob("step-*")):
         return True
-    for path in (out / name for name in written_files()):
+    for path in (out / name for name in written_files(live=True)):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -214,6 +222,7 @@ def _page(out: Path, results: dict[str, Any], commands: dict[str, str]) -> str:
         texts | {"style": html.base_style(), "folder": escape(shlex.quote(str(out)))},
         icons=icons,
         prompts="".join(others),
+        live=_live(out / LIVE),
         table=html.table((k.replace("_", " "), _text(v)) for k, v in results.items()),
         animation=html.data_uri(animation, "gif"),
         last_frame=html.last_frame(animation),
@@ -235,6 +244,16 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return " to ".join(map(_text, value))
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+def _live(page: Path) -> str:
+    """Show the page that paints, where there is one."""
+    if not page.exists():
+        return ""
+    words = "The page below paints without a server. Draw on it and press <i>Paint</i>, or walk through an endless map."
+    frame = f'<iframe class="live" src="{page.name}" title="The studio of dungeons, live" loading="lazy"></iframe>'
+    link = f'<p><a href="{page.name}">Open it alone</a></p>'
+    return f"<section><h2>Draw, and let a model complete it</h2><p>{words}</p>{frame}{link}</section>"
 
 
 def _figure(path: Path, alt: str, caption: str) -> str:
