@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import pointillist as pt
+from pointillist.engine import sampler
 from pointillist.errors import ConfigError
 from pointillist.studio import schemas
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import service as make_service
+from tests.tolerances import rounding
 
 GUIDANCE = 2.0
 
@@ -52,6 +55,24 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     assert sum(event.count for event in shown) == 28 * 28
     manifest = digits._make_manifest(entry.model, job.request, [image.sha256 for image in images])
     assert all(digits.reproduce(name, manifest).identical)
+
+
+def test_small_batches_are_those_that_are_stepped_through(
+    digits: StudioService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few pixels are drawn whole and scored, more of them pixel by pixel: the same images, bits and maps."""
+    (name,) = digits.models.entries
+    found = []
+    for small in (sampler.SMALL, 0):
+        monkeypatch.setattr(sampler, "SMALL", small)
+        events: list[object] = []
+        images = run_job(digits.make_job(name, request_of(distributions=True)), events.append, lambda: None)
+        shown = [event for event in events if isinstance(event, schemas.Pixels)]
+        maps = [np.concatenate([getattr(e, part).array() for e in shown], 1) for part in ("surprisal", "entropy")]
+        found.append(([image.sha256 for image in images], [image.bits for image in images], maps))
+    assert found[0][:2] == found[1][:2]
+    for one, other in zip(found[0][2], found[1][2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=rounding(one, terms=16, dtype=torch.float32))
 
 
 def test_variations_are_those_of_vary(digits: StudioService) -> None:
