@@ -15,6 +15,7 @@ from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
+from pointillist.data.options import parse_size
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
@@ -23,6 +24,7 @@ from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling, describe_prompts
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
+from pointillist.sampling.uniforms import check_count
 
 _log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ def sample(
 
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
+        DataError: if the images do not fit in memory.
 
     Example:
         model = pt.load("digits")
@@ -85,6 +88,8 @@ def sample(
     if not isinstance(model, (PortableModel, SelfSampling)):
         model = as_model(model)  # type: ignore[arg-type]
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
+    size = settings.get("size")
+    check_count(n, model.image.shape if size is None else (model.image.channels, *parse_size(size)))
     if seamless is not None:
         if not isinstance(model, PixelModel):
             raise ConfigError(f"`seamless` (={seamless}) needs a pixel model, loaded with torch: leave it out.")

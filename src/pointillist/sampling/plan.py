@@ -98,9 +98,9 @@ class SamplePlan:
         """Check the arguments of `sample`.
 
         Raises:
-            ConfigError, ShapeError, DataError, EngineError: as `sample`.
+            ConfigError, ShapeError, EngineError: as `sample`.
         """
-        check_count(n, ())
+        check_count(n)
         config, conditions = SamplingConfig.split(settings, model.generation_config)
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
         request = ImageRequest(n=n, label=label, text=text, conditions=conditions, config=config, size=(height, width))

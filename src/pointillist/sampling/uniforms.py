@@ -20,13 +20,12 @@ _HELD_BYTES = 16  # of a sub-pixel: its level and its uniform
 _SEEDS = 2**31  # so many seeds are drawn from
 
 
-def check_count(n: int, shape: Sequence[int]) -> None:
+def check_count(n: int, shape: Sequence[int] | None = None) -> None:
     """Reject a number of images below 1, and more than fit in memory.
 
     Args:
         n: the number.
-        shape: `(c, h, w)` of the images that are held at once; `()` where they are sampled batch by batch, so that only
-            the conditions of each are held.
+        shape: `(c, h, w)` of the images that are held at once; None where they are sampled batch by batch.
 
     Raises:
         ConfigError: naming the number.
@@ -34,7 +33,8 @@ def check_count(n: int, shape: Sequence[int]) -> None:
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise ConfigError(f"`n` (={quote(n)}) must be a whole number, at least 1.")
-    check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
+    if shape is not None:
+        check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
 
 def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) -> tuple[int | None, np.ndarray | None]:
