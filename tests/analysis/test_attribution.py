@@ -118,7 +118,7 @@ def test_without_captum_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     model = grey(2, 2)
-    with pytest.raises(MissingExtraError, match=r"pointillist\[explain\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[explain\]'"):
         integrated_gradients(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1)
     assert gradient(ImageQuery.of(model, torch.zeros(1, 2, 2, dtype=torch.int64)), 1, 1).values.shape == (1, 2, 2)
 

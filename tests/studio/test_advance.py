@@ -15,7 +15,7 @@ from pointillist.studio import schemas
 from pointillist.studio.sampling import run_job
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import service as make_service
-from tests.tolerances import rounding
+from tests.tolerances import DOUBLE, rounding
 
 GUIDANCE = 2.0
 
@@ -50,7 +50,7 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     expected = pt.sample(entry.model, 3, label=3, seed=5, guidance=GUIDANCE, **settings)
     np.testing.assert_array_equal(levels, expected.levels.numpy()[1:])
     bits = [image.bits for image in images]
-    np.testing.assert_allclose(bits, -expected.nats.numpy()[1:] / np.log(2), rtol=1e-9)
+    np.testing.assert_allclose(bits, -expected.nats.numpy()[1:] / np.log(2), rtol=DOUBLE)
     shown = [event for event in events if isinstance(event, schemas.Pixels)]
     assert sum(event.count for event in shown) == 28 * 28
     manifest = digits._make_manifest(entry.model, job.request, [image.sha256 for image in images])

@@ -125,7 +125,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         self.model_ = as_model(self.model)
         self.background_ = None if self.background is None else as_model(self.background)
-        result = collect_normals(self._scorer(self.engine).score(normal_images(self.model_, X)))
+        result = collect_normals(self._scorer(self.engine).score(normal_images(self.model_, X, self.conditions)))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
         if len(result) < least:
             raise DataError(

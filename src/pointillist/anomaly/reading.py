@@ -130,30 +130,31 @@ class ImageBatches:
             yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
 
 
-def normal_images(model: PixelModel, source: Any) -> Any:
+def normal_images(model: PixelModel, source: Any, conditions: bool = False) -> Any:
     """Return the validation split of a named source, a file or splits that have one; everything else as it is.
 
     The training images would make unseen normal images look anomalous, and the test images are those to score.
     """
     if isinstance(source, (str, Path)) and not (Path(source).is_dir() or FolderStream.reads(Path(source))):
-        return validation_images(model, source, DataOptions(valid_fraction=0.0))[0]
+        return validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)[0]
     if isinstance(source, DataSplits):
         return source.get("all" if source.valid is None else "valid")
     return source
 
 
 def validation_images(
-    model: PixelModel, source: str | Path, options: DataOptions, *, hold_out: bool = True
+    model: PixelModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
 ) -> tuple[ImageDataset, str]:
     """Return the validation split of a source, and its name; of one without splits all images, and `all`.
 
     Args:
         model: the model that reads them.
         source: a name or a path.
-        options: how they are read.
+        options: how they are read, with labels: what is held out is stratified by them, as in a training.
+        conditions: whether the labels are conditions, so that they must be classes of the model.
         hold_out: whether a source of other splits holds out validation images, as in a training by default.
     """
-    classes = model.config.classes if options.labels else ()
+    classes = model.config.classes if conditions else ()
     splits = load_data(source, options, spec=model.image, classes=classes)
     if hold_out and splits.valid is None and len(splits.names) > 1:
         options = options.changed(valid_fraction=DataOptions().valid_fraction)

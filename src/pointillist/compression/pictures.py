@@ -111,7 +111,7 @@ def _strip(picture: Image.Image, name: str, image: ImageSpec, top: int) -> IntAr
         if image.mode in ("grey", "rgb") and rgba[row, column, 3] < 255:
             raise DataError(
                 f"{name} is transparent {place}, which the model of {image} does not hold: use one that was trained "
-                "with `--mode rgba` (or `palette`), or a file format such as WebP."
+                "on images of mode rgba or palette, or a file format such as WebP."
             )
         raise DataError(
             f"{name} has the colour {tuple(rgba[row, column].tolist())} {place}, which the model of {image} does not "

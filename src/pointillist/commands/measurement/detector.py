@@ -142,7 +142,7 @@ def open_images(
     from pointillist.data.readers.folder_stream import FolderStream
     from pointillist.training.runs.data import is_training_source, resolve_data_options
 
-    options = resolve_data_options(model, data, settings.set, labels=conditions)
+    options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
     if settings.windows:
         options = options.changed(size=None)
     path = Path(data)
@@ -151,7 +151,7 @@ def open_images(
         if split is None or not (stream.has_splits or is_training_source(model, data)):
             return stream, "all"
     if split == "valid?":
-        return validation_images(model, data, options, hold_out=not is_training_source(model, data))
+        return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
     classes = model.config.classes if options.labels else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
     return splits.get(split or "all"), split or "all"
