@@ -16,12 +16,13 @@ from pointillist.errors import CheckpointError
 from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
 from pointillist.model.vocabulary import (
     CAPTIONS,
+    MAX_DESCRIBED,
     Vocabulary,
+    describe_prompts,
     describe_unmeasured_prompts,
     describe_unseen_words,
     split_words,
 )
-from pointillist.sampling.generative import MAX_DESCRIBED, describe_prompts
 
 from .cli.helpers import run
 

@@ -108,7 +108,9 @@ def test_settings_side_by_side_share_their_random_numbers(page: Page, service: S
     for place, temperature in enumerate((0.4, 1.0)):
         expected = pt.sample(service.models[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
         np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
-        expect(page.locator(".caption").nth(place)).to_contain_text(f"temperature {temperature:g}")
+        expect(page.locator(".canvas-view:not([hidden]) .caption").nth(place)).to_contain_text(
+            f"temperature {temperature:g}"
+        )
 
 
 def test_what_is_written_stays_while_its_neighbours_change(page: Page) -> None:

@@ -20,8 +20,9 @@ from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.vocabulary import describe_prompts
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling, describe_prompts
+from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count

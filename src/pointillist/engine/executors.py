@@ -46,7 +46,7 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
         return "torch"
     if executor == "numpy":
         return "numpy"
-    from pointillist.engine.c.workspace import reason_against
+    from pointillist.engine.c.run import reason_against
 
     reason = reason_against(program)
     if reason is None:

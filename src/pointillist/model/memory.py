@@ -82,9 +82,8 @@ def check_gradient_memory(model: PixelModel, height: int, width: int) -> None:
     Raises:
         ShapeError: naming the estimate, the free memory, and a size that fits.
     """
-    if height * width > _SMALL_STEP:
-        use = training_memory(model)
-        use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
+    use = training_memory(model)
+    use.check("The gradients of", (1, height, width), device=model.device, error=ShapeError)
 
 
 def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: int) -> str | None:

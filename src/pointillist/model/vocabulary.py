@@ -10,11 +10,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
+
+if TYPE_CHECKING:
+    from pointillist.model.folder.generation import MeasuredPrompts
 
 MAX_WORDS = 20_000  # about 150 kB
 CAPTIONS = "captions"  # key in the record of a training
@@ -23,6 +27,8 @@ _NEAR = 0.6  # cosine of vectors from which a word that was never seen is unders
 _LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
 _MISSPELT = 0.84  # ratio of letters from which a prompt is taken for a misspelling of a name
 _SHOWN = 4
+MAX_DESCRIBED = 20
+"""Prompts of a request that sentences are written about."""
 _ARTICLES = frozenset({"an", "the"})  # single letters do not count as words
 
 
@@ -171,3 +177,34 @@ def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> 
     cosines = vectors[1:] @ vectors[0]
     order = [frequent[i] for i in np.argsort(-cosines)]
     return bool(cosines.max() >= _NEAR), list(dict.fromkeys([*similar, *order]))[:_SHOWN]
+
+
+@runtime_checkable
+class PromptedModel(Protocol):
+    """Protocol of what is known about the prompts of a model; see `GenerativeModel`."""
+
+    @property
+    def measured_prompts(self) -> MeasuredPrompts: ...
+
+    @property
+    def training_record(self) -> dict[str, Any]: ...
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None: ...
+
+
+def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None) -> list[str]:
+    """Write a sentence for each prompt that a model was not measured to show, or for its words that are new to it.
+
+    At most `MAX_DESCRIBED` prompts are looked at, each once.
+
+    Example:
+        describe_prompts(pt.load("icons"), ["keys"])
+    """
+    texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
+    measured = model.measured_prompts
+    if not texts:
+        return []
+    if measured.recognised:
+        return describe_unmeasured_prompts(measured.recognised, texts, model.prompt_vectors, measured.missed)
+    return describe_unseen_words(model.training_record, texts, model.prompt_vectors)

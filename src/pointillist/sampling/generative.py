@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from pointillist.model.vocabulary import describe_unmeasured_prompts, describe_unseen_words
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.uniforms import Uniforms
 
@@ -28,8 +26,6 @@ OnRow = Callable[[int, Any], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
-MAX_DESCRIBED = 20
-"""Prompts of a request that sentences are written about."""
 
 
 @runtime_checkable
@@ -83,23 +79,6 @@ class GenerativeModel(Protocol):
 
     def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images."""
-
-
-def describe_prompts(model: GenerativeModel, prompts: Iterable[str | None] | None) -> list[str]:
-    """Write a sentence for each prompt that a model was not measured to show, or for its words that are new to it.
-
-    At most `MAX_DESCRIBED` prompts are looked at, each once.
-
-    Example:
-        describe_prompts(pt.load("icons"), ["keys"])
-    """
-    texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
-    measured = model.measured_prompts
-    if not texts:
-        return []
-    if measured.recognised:
-        return describe_unmeasured_prompts(measured.recognised, texts, model.prompt_vectors, measured.missed)
-    return describe_unseen_words(model.training_record, texts, model.prompt_vectors)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from pointillist.engine.batch import check_batch_memory
 from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.vocabulary import describe_prompts
 from pointillist.sampling.engines import encode_each, output_likelihood
-from pointillist.sampling.generative import describe_prompts
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
 from pointillist.studio import schemas
 from pointillist.studio.advance import draw_in_advance

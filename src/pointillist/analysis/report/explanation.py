@@ -22,7 +22,6 @@ from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
 from pointillist.model.batches import QueryKwargs
 from pointillist.model.folder.pretrained import as_model
-from pointillist.model.memory import check_gradient_memory
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import __version__
 from pointillist.visualization import html
@@ -31,6 +30,7 @@ PAGE_BYTES = 2_950_000  # of a page; the description of the distributions comes 
 _SLOW_VIEWS = ("maps", "conditions", "layers", "counterfactuals", "gradient_maps")  # the slowest last
 MAX_PIXELS = 256 * 256
 """Most pixels of an image that is explained: each has its own views."""
+_FITTING = 128 * 128  # pixels of an image whose gradients fit in any memory
 _SMALL = 128  # longer side of a small map, in pixels of the screen
 
 
@@ -52,7 +52,10 @@ class Explanation(Views):
                 f"An image of {height}x{width} has more pixels than a page can show one by one, which is "
                 f"{MAX_PIXELS:,}: explain a part of it."
             )
-        check_gradient_memory(self.query.model, height, width)
+        if height * width > _FITTING:
+            from pointillist.model.memory import check_gradient_memory
+
+            check_gradient_memory(self.query.model, height, width)
 
     def to_html(self) -> str:
         """Return the page: one file without any reference to another."""

@@ -23,8 +23,8 @@ from pointillist.data.palette import read_palette
 from pointillist.errors import counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
+from pointillist.model.vocabulary import describe_prompts
 from pointillist.rules.config import parse_rules
-from pointillist.sampling.generative import describe_prompts
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:

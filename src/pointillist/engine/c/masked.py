@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from pointillist.distributions.transform import Transform
 from pointillist.engine.batch import DONE, STOP, SampleBatch
 from pointillist.engine.c.library import BEST, chosen_level
-from pointillist.engine.c.workspace import Run
 from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.constraints.integer_rows import IntegerImages, sample_rows
 from pointillist.engine.program import Program
@@ -19,12 +19,12 @@ _FUNCTIONS = ("pt_row", "pt_site", "pt_params", "pt_frequencies", "pt_write", "p
 
 
 def sample_in_mask(
-    run: Run, program: Program, batch: SampleBatch, transform: Transform, signal: NDArray[np.int64]
+    run: Any, program: Program, batch: SampleBatch, transform: Transform, signal: NDArray[np.int64]
 ) -> None:
     """Fill in the levels of the unknown sub-pixels of a batch within its mask, and their frequencies.
 
     Args:
-        run: at the first pixel, with each image twice under guidance.
+        run: the `Run` of the images (`run.py`), at the first pixel, with each image twice under guidance.
         batch: a batch with a mask that has begun the stage.
         signal: see `run_slices`.
     """
