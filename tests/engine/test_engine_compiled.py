@@ -155,7 +155,7 @@ def test_changed_weights_are_noticed(model: pt.PixelModel, engine: str) -> None:
 def test_what_does_not_fit_is_refused(model: pt.PixelModel, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a sentence, before memory is taken."""
     monkeypatch.setattr("pointillist.system.FEW_BYTES", 0)
-    monkeypatch.setattr("pointillist.system.available_bytes", lambda: 20_000)
+    monkeypatch.setattr("pointillist.system.available_bytes", lambda: 60_000)  # 64 images and their uniforms fit
     with pytest.raises(
         EngineError, match=r"Sampling 64 images of 6x7 would take 0\.\d\d MiB.*what would fit: `batch_size=\d+`"
     ):

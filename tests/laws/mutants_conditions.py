@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,16 +101,19 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pixel, "negative_inputs", lambda *_: None)
 
 
-@mutant("the reference of guidance keeps the label beside the negative prompt", negative)
+@mutant("the reference of guidance loses the label where there is a negative prompt", negative)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = pixel.UniformSampler.duplicate_for_guidance
+    kept = ConditionInputs.guidance_reference
 
-    def duplicate(self: Any, inputs: ConditionInputs, reference: ConditionInputs | None = None) -> ConditionInputs:
-        if reference is not None:
-            reference = ConditionInputs(inputs.count, {**reference.parts, "label": inputs.parts["label"]})
-        return kept(self, inputs, reference)
+    def reference(self: ConditionInputs, negative: ConditionInputs | None = None) -> ConditionInputs:
+        result = kept(self, negative)
+        if negative is None:
+            return result
+        label = result.parts["label"]
+        unknown = replace(label, known=torch.zeros_like(label.known))
+        return ConditionInputs(result.count, {**result.parts, "label": unknown})
 
-    patch.setattr(pixel.UniformSampler, "duplicate_for_guidance", duplicate)
+    patch.setattr(ConditionInputs, "guidance_reference", reference)
 
 
 @mutant("every batch gets the conditions of the first one", lambda: conditions.check_batches(conditioned()))
