@@ -90,7 +90,8 @@ def sample(
         model = as_model(model)  # type: ignore[arg-type]
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
     size = settings.get("size")
-    check_count(n, model.image.shape if size is None else (model.image.channels, *parse_size(size)))
+    shape = model.image.shape if size is None else (model.image.channels, *parse_size(size))
+    check_count(n, None if n == 1 else shape)  # the engine names a size that fits for one image
     if seamless is not None:
         if not isinstance(model, PixelModel):
             raise ConfigError(f"`seamless` (={seamless}) needs a pixel model, loaded with torch: leave it out.")
