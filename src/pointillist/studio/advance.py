@@ -14,7 +14,6 @@ from torch import Tensor
 from pointillist.completion.canvas import Sides, make_seamless
 from pointillist.completion.vary import vary
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.candidates import best_of, draw_until_accepted
 from pointillist.sampling.config import SamplingConfig
@@ -84,15 +83,11 @@ def _candidates(job: SamplingJob, config: SamplingConfig, candidate: int, check:
 
 
 def _redrawn(job: SamplingJob, number: int, check: Callable[[], None]) -> Int[Tensor, "1 c h w"]:
-    """Draw regions of an image again: variation `index` of `pointillist.vary` with its seed.
-
-    Raises:
-        ConfigError: if another sample of the job is no such variation.
-    """
+    """Draw regions of an image again: variation `index` of `pointillist.vary` with its seed."""
     spec, request = job.request.samples[number], job.request
     variation = spec.variation
-    if variation is None or variation.levels is None or variation.kind != "regions":
-        raise ConfigError("`variation` of the kind regions must be that of all samples of a job: ask for them apart.")
+    assert variation is not None  # all samples of such a job are variations by regions
+    assert variation.levels is not None
     return vary(
         job.model,
         torch.from_numpy(variation.levels.array().astype(np.int64)),

@@ -146,6 +146,9 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
     for spec in request.samples:
         if spec.variation is not None:
             _check_variation(model, spec.variation, size, limits, starts=start is not None)
+    regions = [spec.variation is not None and spec.variation.kind == "regions" for spec in request.samples]
+    if any(regions) and not all(regions):
+        raise ConfigError("`variation` of the kind regions must be that of all samples of a job: ask for them apart.")
     parts = zip(request.samples, known, strict=True)
     conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in parts])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
