@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -84,8 +84,7 @@ def _candidates(job: SamplingJob, config: SamplingConfig, candidate: int, check:
 
 def _redrawn(job: SamplingJob, number: int, check: Callable[[], None]) -> Int[Tensor, "1 c h w"]:
     """Draw regions of an image again: variation `index` of `pointillist.vary` with its seed."""
-    spec, request = job.request.samples[number], job.request
-    variation = spec.variation
+    request, variation = job.request, job.request.samples[number].variation
     assert variation is not None  # all samples of such a job are variations by regions
     assert variation.levels is not None
     return vary(
@@ -93,15 +92,8 @@ def _redrawn(job: SamplingJob, number: int, check: Callable[[], None]) -> Int[Te
         torch.from_numpy(variation.levels.array().astype(np.int64)),
         variation.strength,
         1,
-        seed=spec.seed,
-        first=spec.index,
-        guidance=request.guidance,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        negative_prompt=request.negative_prompt,
         rules=None if request.rules is None else request.rules.to_dict(),
-        on_row=lambda done, x: check(),
-        **condition_keywords(job.model, spec.conditions),
+        **_keywords(job, number, check),
     ).levels
 
 
@@ -109,18 +101,25 @@ def _seamless(
     job: SamplingJob, number: int, levels: Int[Tensor, "1 c h w"], sides: Sides, check: Callable[[], None]
 ) -> Int[Tensor, "1 c h w"]:
     """Make an image tile: image `index` of `pointillist.sample` with its seed."""
-    spec, request = job.request.samples[number], job.request
     return make_seamless(
         job.model,
         levels,
         sides,
         1,
-        seed=spec.seed,
-        first=spec.index,
-        guidance=request.guidance,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        negative_prompt=request.negative_prompt,
-        on_row=lambda done, x: check(),
-        **condition_keywords(job.model, spec.conditions),
+        **_keywords(job, number, check),
     ).levels
+
+
+def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[str, Any]:
+    """Return the keywords of a call that draws the image of a sample alone, as if with those before it."""
+    spec, request = job.request.samples[number], job.request
+    return {
+        "seed": spec.seed,
+        "first": spec.index,
+        "guidance": request.guidance,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "negative_prompt": request.negative_prompt,
+        "on_row": lambda done, x: check(),
+        **condition_keywords(job.model, spec.conditions),
+    }
