@@ -64,9 +64,9 @@ static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *con
 /* Draw, score and decode a few pixels by one level; return a hash of all results, or 0 where they do not fit. */
 static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_t height, int64_t width) {
   const int32_t *header = (const int32_t *)program;
-  int64_t channels = header[11], count = batch * channels * height * width, n = header[24] * batch * height * width;
+  int64_t channels = header[11], count = batch * channels * height * width, wide = count * header[12], n = header[24] * batch * height * width;
   int64_t inputs = header[6], size = pt_workspace(program, batch, height, width, 0);
-  if (size < 0 || size > MOST_BYTES || count > PIXELS || n > MOST_BYTES) return 0;
+  if (size < 0 || size > MOST_BYTES || count > PIXELS || n > MOST_BYTES || wide > MOST_BYTES) return 0;
   const int32_t *table = header + 32 + header[3] * 4 + header[4] * 8 + header[5] * 4;
   const int32_t **values = aligned(inputs * 8);
   for (int64_t i = 0; i < inputs; i++) {
@@ -78,11 +78,11 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
   int64_t *levels = aligned(count * 8), *sizes = aligned(count * 8), *starts = aligned(count * 8), signal[2] = {0, 0};
   double *uniforms = aligned(count * 8);
   uint8_t *known = aligned(count), *workspace = aligned(size);
-  int32_t *params = aligned(n * 4);
+  int32_t *params = aligned(n * 4), *tables = aligned(wide * 4);
   const pt_transform transform = {batch % 2 == 0, 3 << 16, 5 << 14, 9 << 26};
   for (int64_t k = 0; k < count; k++) levels[k] = sizes[k] = 0, uniforms[k] = (double)(k * 611953 % 1000003) / 1000003, known[k] = k % 7 == 3;
   pt_run *r = pt_begin(program, batch, height, width, 0, values, workspace, level);
-  pt_sample(r, levels, known, uniforms, sizes, batch > 1 ? &transform : 0, signal);
+  pt_sample(r, levels, known, uniforms, sizes, tables, batch > 1 ? &transform : 0, signal);
   uint64_t hash = 1469598103934665603u;
   for (int by_rows = 0; by_rows <= pt_by_rows(program); by_rows++) {
     int64_t again = pt_workspace(program, batch, height, width, by_rows);
@@ -96,7 +96,7 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
   }
   hash ^= decode(program, level, values, (int64_t[]){batch, channels, height, width});
   for (int64_t i = 0; i < inputs; i++) free((void *)values[i]);
-  free(values), free(levels), free(sizes), free(starts), free(uniforms), free(known), free(workspace), free(params);
+  free(values), free(levels), free(sizes), free(starts), free(uniforms), free(known), free(workspace), free(params), free(tables);
   return hash | 1;
 }
 

@@ -128,7 +128,7 @@ void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *lev
   if (transform.top_p < 1) transform.top_p = 1;
   int is_plain = !is_guided && q->temperature == 1 && q->top_p == 1;
   pt_run *run = pt_begin(m->program, 1 + is_guided, m->height, m->width, 0, inputs, workspace, PT_BEST);
-  pt_sample(run, levels, known, uniforms, sizes, is_plain ? 0 : &transform, signal);
+  pt_sample(run, levels, known, uniforms, sizes, 0, is_plain ? 0 : &transform, signal);
 }
 
 void pt_colours(const pt_model *m, const int64_t *levels, uint8_t *rgb) {

@@ -1729,8 +1729,9 @@ static i64 draw(const i64 *weights, i64 levels, i64 precision, double uniform) {
   return levels - 1;
 }
 
-/* Draw the level of a sub-pixel, and set its frequency under the model. */
-static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels, const double *uniforms, i64 *sizes, const pt_transform *t) {
+/* Draw the level of a sub-pixel, and set its frequency under the model, and those of all levels where there is a table. */
+static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels, const double *uniforms, i64 *sizes, i32 *tables,
+                       const pt_transform *t) {
   const i32 *h = r->p.header;
   i64 plane = r->height * r->width, pixel = b * h[H_CHANNELS] * plane + row * r->width + column, at = pixel + c * plane;
   r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
@@ -1743,10 +1744,13 @@ static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels
     levels[at] = draw(r->weights, h[H_LEVELS], h[H_PRECISION], uniforms[at]);
   }
   sizes[at] = r->weights[levels[at]];
+  if (!tables) return;
+  tables += ((b * plane + row * r->width + column) * h[H_CHANNELS] + c) * h[H_LEVELS];
+  for (i64 k = 0; k < h[H_LEVELS]; k++) tables[k] = (i32)r->weights[k];
 }
 
 void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *sizes,
-               const pt_transform *t, volatile int64_t *signal) {
+               int32_t *tables, const pt_transform *t, volatile int64_t *signal) {
   const i32 *h = r->p.header;
   i64 channels = h[H_CHANNELS], plane = r->height * r->width, each_step = channels / h[H_SUB_STEPS];
   i64 images = t && t->is_guided ? r->batch / 2 : r->batch;
@@ -1759,7 +1763,8 @@ void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *u
         pt_site(r, row, column);
         for (i64 b = 0; b < images; b++)
           for (i64 c = first; c < first + each_step; c++)
-            if (!known[(b * channels + c) * plane + row * r->width + column]) draw_level(r, b, row, column, c, levels, uniforms, sizes, t);
+            if (!known[(b * channels + c) * plane + row * r->width + column])
+              draw_level(r, b, row, column, c, levels, uniforms, sizes, tables, t);
         write_levels(r, row, column, first, first + each_step, images, levels);
       }
       pt_post(r, row, column);

@@ -6,7 +6,7 @@
        if (pt_check(program, size) != 0) ...              once for a program, which may come from a stranger
        int64_t bytes = pt_workspace(program, batch, height, width, 0);
        pt_run *run = pt_begin(program, batch, height, width, 0, inputs, workspace, PT_BEST);
-       pt_sample(run, levels, known, uniforms, frequencies, signal);
+       pt_sample(run, levels, known, uniforms, frequencies, NULL, NULL, signal);
 
    A program and a workspace are aligned to 64 bytes. A run has one thread; several runs share a program. */
 #ifndef POINTILLIST_H
@@ -49,10 +49,11 @@ typedef struct {
 } pt_transform;
 
 /* Draw whole images by inverse CDF. levels [n, c, h, w] are filled where known is 0; uniforms lie in [0, 1); frequencies
-   of the drawn levels under the model are filled where levels are. `transform`: NULL for the model itself.
+   of the drawn levels under the model are filled where levels are, and so are those of all levels in `tables`
+   [n, h, w, c, k], which may be NULL. `transform`: NULL for the model itself.
    signal[0] is read: stop if it is not 0; signal[1] is the number of finished rows. */
 PT_API void pt_sample(pt_run *run, int64_t *levels, const uint8_t *known, const double *uniforms, int64_t *frequencies,
-                      const pt_transform *transform, volatile int64_t *signal);
+                      int32_t *tables, const pt_transform *transform, volatile int64_t *signal);
 
 /* Compute what an entropy coder needs of the sub-pixels of known images: the start and the frequency of each level;
    and, where `params` is not NULL, the parameters [b, h, w, p] instead. */

@@ -203,7 +203,7 @@ static uint16_t *draw(pt_world *w, int64_t x, int64_t y) {
   for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = m->input_is_map[i] ? p->map : p->vector;
   for (int64_t i = 0; i < sites; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
   pt_run *run = pt_begin(m->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
-  pt_sample(run, p->levels, p->fixed, p->uniforms, p->sizes, 0, signal);
+  pt_sample(run, p->levels, p->fixed, p->uniforms, p->sizes, 0, 0, signal);
   place = find(w, x, y); /* neighbours have moved into memory since */
   slot drawn = {x, y, ++p->clock};
   *place = drawn;

@@ -26,6 +26,6 @@ const levels = take(8 * count), known = take(count), uniforms = take(8 * count),
 new Float64Array(memory.buffer, uniforms, count).set(Array.from({ length: count }, (_, k) => ((k * 611953) % 1000003) / 1000003));
 const run = pt.pt_begin(at, BigInt(batch), BigInt(height), BigInt(width), 0, inputs, space, level);
 if (!run) throw new Error("no such level");
-pt.pt_sample(run, levels, known, uniforms, sizes, 0, signal);
+pt.pt_sample(run, levels, known, uniforms, sizes, 0, 0, signal);
 const bytes = new Uint8Array(memory.buffer, levels, 8 * count);
 console.log(createHash("sha256").update(bytes).digest("hex"));

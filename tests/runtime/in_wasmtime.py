@@ -70,5 +70,5 @@ class WasmtimeProgram:
         places = [self.put(array) for array in (levels, known, uniforms, levels)]
         settings = self.put(np.array([transform.is_guided, *transform.integers], np.int64))
         signal = self.put(np.zeros(2, np.int64))
-        self.call("pt_sample", run, *places, 0 if transform.is_identity else settings, signal)
+        self.call("pt_sample", run, *places, 0, 0 if transform.is_identity else settings, signal)
         return self.get(places[0], levels)

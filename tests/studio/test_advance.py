@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine import sampler
 from pointillist.errors import ConfigError
 from pointillist.studio import schemas
 from pointillist.studio.sampling import run_job
@@ -57,14 +56,13 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     assert all(digits.reproduce(name, manifest).identical)
 
 
-def test_small_batches_are_those_that_are_stepped_through(
-    digits: StudioService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A few pixels are drawn whole and scored, more of them pixel by pixel: the same images, bits and maps."""
+def test_maps_of_a_batch_are_those_of_its_steps(digits: StudioService, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the library in C writes while it draws is what numpy writes step by step: images, bits and maps."""
     (name,) = digits.models.entries
     found = []
-    for small in (sampler.SMALL, 0):
-        monkeypatch.setattr(sampler, "SMALL", small)
+    for kernels in (None, "none"):
+        if kernels is not None:
+            monkeypatch.setenv("POINTILLIST_KERNELS", kernels)
         events: list[object] = []
         images = run_job(digits.make_job(name, request_of(distributions=True)), events.append, lambda: None)
         shown = [event for event in events if isinstance(event, schemas.Pixels)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,11 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
-from pointillist.engine.executors import choose_executor, frequencies_of_sites, open_steps, params_of_images
+from pointillist.engine.executors import choose_executor, open_steps
 from pointillist.engine.head.frequencies import draw, log_probs
 from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray, Program
-
-SMALL = 8_192
-"""Pixels of a batch whose parameters are computed once it is drawn: so few take no longer than a screen needs."""
 
 
 def sample_batch(
@@ -63,43 +59,18 @@ def _fill(
     """Fill in the levels of a batch and their frequencies."""
     chosen = choose_executor(program, executor)
     weighted = batch.mask is not None and batch.mask.weighted
-    if batch.params is not None and chosen == "compiled" and batch.mask is None and batch.known[:, 0].size <= SMALL:
-        from pointillist.engine.c.run import sample_in_c
-
-        sample_in_c(program, inputs, replace(batch, params=None), transform, None, threads)
-        _fill_params(program, inputs, batch, executor)
-        if on_row is not None:
-            for row in range(batch.levels.shape[2]):
-                on_row(row + 1)
-    elif batch.params is not None or weighted or chosen == "numpy":
-        _step(program, inputs, batch, transform, on_row, executor)
-    elif chosen == "compiled":
+    unmasked = batch.mask is None
+    if chosen == "compiled" and not weighted and (unmasked or batch.params is None):
         from pointillist.engine.c.run import sample_in_c
 
         sample_in_c(program, inputs, batch, transform, on_row, threads)
-    elif batch.mask is not None or not transform.is_identity:
-        _step(program, inputs, batch, transform, on_row, executor)
-    else:
+    elif chosen == "torch" and unmasked and batch.params is None and transform.is_identity:
         from pointillist.engine.torch.device import device_of
         from pointillist.engine.torch.integers import sample_integers
 
         sample_integers(program, inputs, batch, device_of(executor), on_row)
-
-
-def _fill_params(program: Program, inputs: Mapping[str, IntArray], batch: SampleBatch, executor: str) -> None:
-    """Fill in the log-probabilities of the levels that were drawable, by scoring what was drawn."""
-    assert batch.params is not None
-    count, channels, height, width = batch.levels.shape
-    conditions = {key: array[:count] if len(array) > 1 else array for key, array in inputs.items()}
-    images: NDArray[np.int64] = np.ascontiguousarray(batch.levels, np.int64)
-    params = params_of_images(program, images, conditions, executor).reshape(count * height * width, -1)
-    pixels: NDArray[np.int64] = np.ascontiguousarray(np.moveaxis(images, 1, -1)).reshape(-1, channels)
-    levels = program.head.levels
-    for channel in range(channels):
-        values = log_probs(frequencies_of_sites(program, params, pixels, channel), program.head.precision)
-        drawn = ~batch.known[:, channel].all(0)
-        columns = slice(channel * levels, (channel + 1) * levels)
-        batch.params[:, drawn, columns] = values.reshape(count, height, width, levels)[:, drawn]
+    else:
+        _step(program, inputs, batch, transform, on_row, executor)
 
 
 def _step(

@@ -16,6 +16,7 @@ from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_in
 from pointillist.engine.c.blob import aligned
 from pointillist.engine.c.library import KERNELS, chosen_level, load_library
 from pointillist.engine.c.lower import lower
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import DecoderState
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
@@ -188,10 +189,13 @@ def sample_in_c(
     threads: int = 1,
 ) -> None:
     """Fill in the levels of the unknown sub-pixels of a batch, and their frequencies; see `engine.sampler`."""
-    count, _, height, width = batch.levels.shape
+    count, channels, height, width = batch.levels.shape
     assert batch.sizes is not None
-    batch.check(program.params.channels)
-    arrays = (batch.levels, batch.known, batch.uniforms, batch.sizes)
+    batch.check(channels * program.head.levels)
+    tables: NDArray[np.int32] | None = None
+    if batch.params is not None:  # known sub-pixels are certain
+        tables = np.full(batch.params.shape, 1 << program.head.precision, np.int32)
+    arrays = (batch.levels, batch.known, batch.uniforms, batch.sizes, tables)
     copies = 1 + transform.is_guided
     inputs = prepare_inputs(program, count * copies, inputs, (height, width))
     numbers = transform.integer_array()
@@ -205,10 +209,16 @@ def sample_in_c(
 
             sample_in_mask(images, program, batch.part(part), transform, signal)
             return
-        pointers = [array[part].ctypes.data for array in arrays]
+        pointers = [None if array is None else array[part].ctypes.data for array in arrays]
         images.library.pt_sample(images.address, *pointers, pointer, signal.ctypes.data)
 
-    run_slices(run, split_batch(count, threads), on_row)
+    def finished(rows: int) -> None:
+        if tables is not None and batch.params is not None:
+            batch.params[:, rows - 1] = log_probs(tables[:, rows - 1], program.head.precision)
+        if on_row is not None:
+            on_row(rows)
+
+    run_slices(run, split_batch(count, threads), finished)
 
 
 def decode_in_c(
