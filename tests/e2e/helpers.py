@@ -54,6 +54,18 @@ def wait_for_frame(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def kept(page: Page) -> None:
+    """Wait until the page has kept what was done."""
+    page.wait_for_timeout(1500)
+
+
+def choose_file(page: Page, path: Path) -> None:
+    """Choose a file in the file dialog."""
+    with page.expect_file_chooser() as found:
+        page.get_by_role("button", name="Open a picture or a manifest").click()
+    found.value.set_files(path)
+
+
 def choose(page: Page, group: str, name: str) -> None:
     """One of several choices side by side."""
     page.get_by_role("group", name=group).get_by_role("radio", name=name, exact=True).check()

@@ -20,8 +20,11 @@ from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
     RGB,
+    choose_file,
     choose_model,
     grey,
+    kept,
+    opened,
     paint,
     pixels,
     point,
@@ -30,19 +33,6 @@ from tests.e2e.helpers import (
     saved_atlas,
     wait_until_painted,
 )
-from tests.e2e.helpers import opened as opened_elsewhere
-
-
-def kept(page: Page) -> None:
-    """Wait until the page has kept what was done."""
-    page.wait_for_timeout(1500)
-
-
-def opened(page: Page, path: Path) -> None:
-    """Choose a file in the file dialog."""
-    with page.expect_file_chooser() as found:
-        page.get_by_role("button", name="Open a picture or a manifest").click()
-    found.value.set_files(path)
 
 
 def test_work_gallery_and_settings_survive_a_reload(page: Page) -> None:
@@ -94,7 +84,7 @@ def test_an_image_gives_its_settings_back(page: Page, service: StudioService, tm
     assert read_manifest(path).request.samples[0].conditions.label == 2
     choose_model(page, RGB)
     page.get_by_label("Seed", exact=True).fill("99")
-    opened(page, path)
+    choose_file(page, path)
     expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")
     np.testing.assert_array_equal(pixels(page), expected)
     expect(page.get_by_label("Model", exact=True)).to_have_value(DIGITS)
@@ -144,10 +134,10 @@ def test_a_manifest_of_another_model_names_it(page: Page, tmp_path: Path) -> Non
     manifest["model"] = {"name": "tiles", "sha256": "0" * 64}
     path = tmp_path / "other.json"
     path.write_text(json.dumps(manifest))
-    opened(page, path)
+    choose_file(page, path)
     expect(page.get_by_role("alert")).to_contain_text("made with tiles, which is not open here")
     path.write_text('{"format": "pointillist-manifest"}')
-    opened(page, path)
+    choose_file(page, path)
     expect(page.get_by_role("alert")).to_contain_text("not a manifest")
 
 
@@ -204,11 +194,11 @@ def test_a_link_is_the_state(browser: Browser, studio: Server, page: Page) -> No
     expect(page.get_by_label("Seed", exact=True)).to_have_value("8")
     page.get_by_role("button", name="Link").click()
     expect(page.get_by_role("alert")).to_contain_text(re.compile("link is copied|The link: http"))
-    with opened_elsewhere(browser, link) as other:
+    with opened(browser, link) as other:
         other.get_by_label("Speed", exact=True).select_option("Infinity")
         wait_until_painted(other, 1)
         np.testing.assert_array_equal(pixels(other), second)
-    with opened_elsewhere(browser, studio.url + "#model=nosuch&seed=1") as other:
+    with opened(browser, studio.url + "#model=nosuch&seed=1") as other:
         expect(other.get_by_role("alert")).to_contain_text("a painting of nosuch, which is not open here")
 
 
@@ -254,8 +244,8 @@ def test_a_project_is_one_file(browser: Browser, studio: Server, page: Page, tmp
     path = tmp_path / "project.json"
     found.value.save_as(path)
     project = json.loads(path.read_text())
-    with opened_elsewhere(browser, studio.url) as other:
-        opened(other, path)
+    with opened(browser, studio.url) as other:
+        choose_file(other, path)
         expect(other.locator(".notice")).to_contain_text("2 images were added to the gallery.")
         expect(other.locator(".thumbnails canvas")).to_have_count(2)
         other.get_by_role("button", name="Gallery", exact=True).click()
@@ -268,7 +258,7 @@ def test_a_project_is_one_file(browser: Browser, studio: Server, page: Page, tmp
         project["images"][0]["levels"], project["images"][0]["name"] = project["images"][1]["levels"], "other"
         project["images"][1]["model"]["sha256"] = "0" * 64
         path.write_text(json.dumps(project))
-        opened(other, path)
+        choose_file(other, path)
         expect(other.get_by_role("alert")).to_contain_text("2 were left out")
         expect(other.get_by_role("alert")).to_contain_text("not that of its manifest")
         expect(other.get_by_role("alert")).to_contain_text("is not open here")
@@ -284,6 +274,6 @@ def test_a_damaged_manifest_does_not_hide_the_picture(page: Page, tmp_path: Path
     with Image.open(path) as picture:
         picture.save(tmp_path / "damaged.png", pnginfo=damaged)
     page.get_by_role("button", name="New", exact=True).click()
-    opened(page, tmp_path / "damaged.png")
+    choose_file(page, tmp_path / "damaged.png")
     expect(page.get_by_role("alert")).to_contain_text("Its manifest is damaged")
     np.testing.assert_array_equal(pixels(page), expected)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from playwright.sync_api import Page, expect
 import pointillist as pt
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import choose_model, paint, pixels, wait_for_frame, wait_until_painted
+from tests.e2e.helpers import choose_file, choose_model, kept, paint, pixels, wait_for_frame, wait_until_painted
 
 SHOWN = "row {row}, column {column}"
 
@@ -54,7 +56,47 @@ def test_an_endless_map_is_walked_and_changed(page: Page) -> None:
     page.get_by_role("button", name=f"Level {other},").click()
     page.locator(".canvas-view:not([hidden]) canvas.image").first.click()
     page.get_by_role("button", name="Endless map").click()
-    expect(page.locator(".world-page .note")).to_contain_text("1 cell was changed by hand")
+    note = page.locator(".world-page .note")
+    expect(note).to_contain_text("1 cell was changed by hand")
+    page.get_by_role("button", name="Close", exact=True).click()
+    kept(page)
+    page.reload()
+    page.get_by_role("button", name="Endless map").click()
+    expect(note).to_contain_text("1 cell was changed by hand")
+
+
+def test_an_endless_map_obeys_rules_and_is_in_a_project(page: Page, studio: Server, tmp_path: Path) -> None:
+    """Rules are those of a world; a project takes the changed cells elsewhere."""
+    choose_model(page, "dungeons")
+    page.get_by_role("button", name="Endless map").click()
+    page.get_by_label("Neighbours as in training").check()
+    note, status = (page.locator(".world-page").get_by_role("status").nth(i) for i in (1, 0))
+    expect(note).to_contain_text("--rules FILE")
+    expect(status).to_have_text(SHOWN.format(row=0, column=0))
+    page.get_by_role("button", name="Change here").click()
+    world = pt.World("dungeons", 7, {"adjacency": "observed"}).tiles(-16, -16, 32, 32)
+    tileset = pt.load("dungeons").tileset
+    assert tileset is not None
+    np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(world)[..., :3])
+    paint(page, seed=4)
+    project = {"format": "pointillist-project", "version": "1", "images": [], "maps": []}
+    (sha256,) = (
+        info.details.sha256 for info in studio.service.models.infos() if info.details and info.id == "dungeons"
+    )
+    project["maps"] = [
+        {"model": {"name": "dungeons", "sha256": sha256}, "seed": 7, "cells": [[0, 0, 1], [-40, 3, 2]]},
+        {"model": {"name": "other", "sha256": "0" * 64}, "seed": 7, "cells": [[0, 0, 1]]},
+    ]
+    path = tmp_path / "project.json"
+    path.write_text(json.dumps(project))
+    choose_file(page, path)
+    expect(page.get_by_role("alert")).to_contain_text("2 cells of endless maps were changed")
+    expect(page.get_by_role("alert")).to_contain_text("1 were left out: other is not open here")
+    page.get_by_role("button", name="Gallery", exact=True).click()
+    with page.expect_download() as found:
+        page.get_by_role("dialog", name="Gallery").get_by_role("button", name="Project", exact=True).click()
+    found.value.save_as(path)
+    assert json.loads(path.read_text())["maps"] == project["maps"][:1]
 
 
 def test_an_image_tiles_and_is_the_best_of_several(page: Page, studio: Server) -> None:

@@ -113,5 +113,13 @@ def test_parts_of_an_endless_map_are_those_of_a_world(dungeons: StudioService, d
         query = schemas.WorldQuery(seed=7, row=row, column=column, height=9, width=40)
         tiles = dungeons.worlds.tiles(entry.model, query, dungeons.limits).levels.array()
         np.testing.assert_array_equal(tiles[0], world.tiles(row, column, 9, 40))
+    place = {"seed": 7, "row": 0, "column": 0, "height": 32, "width": 64}
+    rules = schemas.MapRules(observed=True, connected=[["floor", "door"]])
+    ruled = dungeons.worlds.tiles(entry.model, schemas.WorldQuery(**place, rules=rules), dungeons.limits).levels.array()
+    expected = pt.World("dungeons", 7, {"adjacency": "observed", "connected": [{"levels": ["floor", "door"]}]})
+    np.testing.assert_array_equal(ruled[0], expected.tiles(0, 0, 32, 64))
+    query = schemas.WorldQuery(**place, rules=schemas.MapRules(border=["wall"]))
+    with pytest.raises(ConfigError, match=r"`border` .* is not a rule of worlds"):
+        dungeons.worlds.tiles(entry.model, query, dungeons.limits)
     assert [info.details.endless for info in dungeons.models.infos() if info.details] == [True]
     assert [info.details.endless for info in digits.models.infos() if info.details] == [False]

@@ -23,7 +23,7 @@ class WorldCache:
     """
 
     def __init__(self) -> None:
-        self._worlds: OrderedDict[tuple[int, int], tuple[PixelModel, World]] = OrderedDict()
+        self._worlds: OrderedDict[tuple[int, int, str], tuple[PixelModel, World]] = OrderedDict()
         self._lock = threading.Lock()  # one at a time: a page asks again and again while it is dragged
 
     def tiles(self, model: PixelModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
@@ -31,13 +31,14 @@ class WorldCache:
 
         Raises:
             RequestError: if it is too large.
-            ConfigError: if the model draws no endless maps.
+            ConfigError: if the model draws no endless maps, or a rule is none of worlds or cannot be met.
         """
         check_pixels(query.height, query.width, limits)
-        key = (id(model), query.seed)
+        rules = None if query.rules is None else query.rules.to_dict()
+        key = (id(model), query.seed, repr(rules))
         with self._lock:
             if key not in self._worlds:
-                self._worlds[key] = model, World(model, query.seed)
+                self._worlds[key] = model, World(model, query.seed, rules)
                 while len(self._worlds) > _MOST_WORLDS:
                     self._worlds.popitem(last=False)
             self._worlds.move_to_end(key)

@@ -434,6 +434,7 @@ declare namespace Api {
     column: number;
     height: number;
     width: number;
+    rules?: MapRules | null;
   }
   interface WorldTiles {
     levels: EncodedArray;

@@ -76,7 +76,7 @@ export class Gallery {
     offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
     offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");
     offer(this.manifest, manifest, "A small file from which the same image can be reproduced");
-    this.all.hidden = state.gallery.length === 0;
+    this.all.hidden = state.gallery.length === 0 && state.mapEdits.size === 0;
     this.page.update();
     const item = this.#item;
     this.itemTools.hidden = !item;
@@ -123,7 +123,7 @@ export class Gallery {
     const count = state.gallery.length;
     if (!(await this.dialogs.confirm(`Delete ${count} ${count === 1 ? "image" : "images"}, all canvases and settings from this browser?`, "Delete everything"))) return;
     await this.clear();
-    state.gallery = [];
+    Object.assign(state, { gallery: [], mapEdits: new Map() });
     if (state.details) state.forget([blankCanvas(state.modelId, state.details)]);
   }
 

@@ -1,8 +1,11 @@
 // An endless map to walk through: drag it, or use the arrow keys. A part of it can be taken to the canvas, changed there, and put back.
+// What was changed lies over the map: it stays when rules change, and nothing else of the map depends on it.
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { html, setText } from "../shared/dom.js";
+import { cellOf, countEdits } from "../state/map_edits.js";
+import { walkable } from "../state/map_rules.js";
 import { blankLevels, decodeLevels } from "../transport/encoded_arrays.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -26,18 +29,19 @@ export class WorldPage {
     this.column = 0;
     /** @type {Map<string, {levels: Uint8Array | Uint16Array} | null>} parts by model, seed and place; null while one is drawn */
     this.parts = new Map();
-    /** @type {Map<string, number>} cells that were changed by hand, by model, seed and place */
-    this.changes = new Map();
     /** @type {Taken | null} */
     this.taken = null;
     this.seed = html("input", { type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", value: "7", "aria-label": "Seed of the map", onchange: () => this.#moveTo(0, 0) });
+    const box = (/** @type {string} */ title) => html("input", { type: "checkbox", title, onchange: () => this.#draw() });
+    this.observed = box("Only neighbours that the training maps have");
+    this.entered = box("Each part can be entered from all four sides");
     this.place = html("small", { role: "status" });
     this.note = html("p", { className: "note", role: "status" });
     const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
     this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map" },
       html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), this.place, button("Close", "Back to the canvas", () => this.el.close())),
-      html("div", { className: "row" }, html("button", { type: "button", className: "strong", title: "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", onclick: () => this.#take() }, "Change here"), this.note),
+      html("div", { className: "row" }, html("button", { type: "button", className: "strong", title: "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", onclick: () => this.#take() }, "Change here"), html("span", { className: "rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.note),
       this.picture);
     this.#listen();
   }
@@ -50,9 +54,16 @@ export class WorldPage {
     this.#draw();
   }
 
-  /** The name of a map: its model and its seed. */
+  /** The rules of the map; null for none. @returns {Api.MapRules | null} */
+  get #rules() {
+    const { details } = this.state;
+    const [observed, entered] = [this.observed.checked, this.entered.checked];
+    return details && (observed || entered) ? { observed, connected: entered ? [walkable(details.image)] : [] } : null;
+  }
+
+  /** The name of a map: its model, its seed and its rules. */
   get #name() {
-    return `${this.state.modelId}:${this.seed.value}`;
+    return `${this.state.modelId}:${this.seed.value}:${this.observed.checked}:${this.entered.checked}`;
   }
 
   /** Screen pixels of a cell. */
@@ -113,20 +124,21 @@ export class WorldPage {
         brush.drawImage(this.#pictureOf(part.levels, x, y, details.image), from[0], from[1], to[0] - from[0], to[1] - from[1]);
       }
     setText(this.place, `row ${Math.round(this.row)}, column ${Math.round(this.column)}${waiting ? `; ${waiting} ${waiting === 1 ? "part is" : "parts are"} being drawn …` : ""}`);
-    setText(this.note, `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${this.changes.size ? `; ${this.changes.size} ${this.changes.size === 1 ? "cell was" : "cells were"} changed by hand` : ""}`);
+    const changed = countEdits(this.state.mapEdits, this.state.modelId, Number(this.seed.value));
+    setText(this.note, `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${this.#rules ? " --rules FILE" : ""}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand` : ""}`);
   }
 
   /** A part with its changes as a picture. @param {Uint8Array | Uint16Array} levels @param {number} x @param {number} y @param {Api.ImageKind} image */
   #pictureOf(levels, x, y, image) {
     const picture = document.createElement("canvas");
-    const shown = levels.map((level, at) => this.changes.get(this.#key(y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK))) ?? level);
+    const shown = levels.map((level, at) => this.#changed(y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK)) ?? level);
     drawImage(picture, image, { levels: shown, known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
     return picture;
   }
 
-  /** @param {number} row @param {number} column */
-  #key(row, column) {
-    return `${this.#name}:${row},${column}`;
+  /** The level to which a cell was changed by hand. @param {number} row @param {number} column */
+  #changed(row, column) {
+    return this.state.mapEdits.get(cellOf(this.state.modelId, Number(this.seed.value), row, column));
   }
 
   /** Return a part; where it is not there yet, ask for it. @param {number} x @param {number} y */
@@ -142,7 +154,7 @@ export class WorldPage {
     while (this.parts.size >= MOST) this.parts.delete(/** @type {string} */ (this.parts.keys().next().value));
     this.parts.set(key, null);
     try {
-      const { levels } = await this.server.world(this.state.modelId, { seed: Number(this.seed.value), row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK });
+      const { levels } = await this.server.world(this.state.modelId, { seed: Number(this.seed.value), row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK, rules: this.#rules });
       this.parts.set(key, { levels: decodeLevels(levels) });
     } catch (error) {
       this.el.close();
@@ -163,7 +175,7 @@ export class WorldPage {
       const [y, x] = [Math.floor(r / CHUNK), Math.floor(c / CHUNK)];
       const part = this.#part(x, y);
       if (!part) return setText(this.note, "This part is still being drawn: wait a moment.");
-      levels[at] = this.changes.get(this.#key(r, c)) ?? part.levels[(r - y * CHUNK) * CHUNK + (c - x * CHUNK)];
+      levels[at] = this.#changed(r, c) ?? part.levels[(r - y * CHUNK) * CHUNK + (c - x * CHUNK)];
     }
     this.taken = { row, column, seed: Number(this.seed.value), model: modelId, drawn: levels.slice(), height, width };
     const canvas = { ...blankCanvas(modelId, details), levels, known: new Uint8Array(levels.length).fill(1), caption: `row ${row}, column ${column}` };
@@ -180,9 +192,12 @@ export class WorldPage {
     if (!taken || !canvas || canvas.height !== taken.height || canvas.width !== taken.width || Number(this.seed.value) !== taken.seed) return;
     const image = visibleImage(canvas);
     if (!isComplete(image)) return state.notify("plain", "The part on the canvas has a hole: fill it, then open the map again.");
+    const edits = new Map(state.mapEdits);
     image.levels.forEach((level, at) => {
-      if (level !== taken.drawn[at]) this.changes.set(this.#key(taken.row + Math.floor(at / taken.width), taken.column + (at % taken.width)), level);
+      if (level !== taken.drawn[at]) edits.set(cellOf(taken.model, taken.seed, taken.row + Math.floor(at / taken.width), taken.column + (at % taken.width)), level);
     });
+    state.mapEdits = edits;
+    state.changed();
     Object.assign(this, { row: taken.row + taken.height / 2, column: taken.column + taken.width / 2 });
     taken.drawn = image.levels.slice();
   }

@@ -25,6 +25,8 @@ export class Keeper {
     /** @type {unknown[]} what was kept last: workspace, gallery, number of drafts */
     this.work = [];
     this.settings = "";
+    /** @type {import("./map_edits.js").MapEdits | null} as they are kept */
+    this.mapEdits = null;
     this.timer = 0;
     this.busy = false;
     const flush = () => void this.save();
@@ -40,10 +42,11 @@ export class Keeper {
     this.storage = await Storage.open();
     if (!this.storage) return void (state.kept = false);
     state.kept = true;
-    const [settings, work, items] = await Promise.all([this.storage.get("settings"), this.storage.get("work"), this.storage.items()]);
+    const [settings, work, items, edits] = await Promise.all([this.storage.get("settings"), this.storage.get("work"), this.storage.items(), this.storage.get("map edits")]);
     try {
       state.gallery = items.sort((a, b) => (a.id < b.id ? 1 : -1)).map((item) => ({ ...item, canvas: unpack(item.canvas) }));
       this.items = new Map(state.gallery.map((item) => [item.id, item]));
+      state.mapEdits = this.mapEdits = new Map(edits ?? []);
       if (work) this.#unpack(work);
       if (settings) {
         const { modelId, ...rest } = settings;
@@ -84,6 +87,7 @@ export class Keeper {
           await storage.delete(id);
           this.items.delete(id);
         }
+      if (state.mapEdits !== this.mapEdits) await storage.set("map edits", [...(this.mapEdits = state.mapEdits)]);
       const { history, drafts, gallery } = state;
       const work = [history.now, gallery, drafts.size];
       if (work.some((part, i) => part !== this.work[i])) {
@@ -140,6 +144,7 @@ export class Keeper {
   async clear() {
     this.items.clear();
     this.settings = "";
+    this.mapEdits = null;
     this.work = [];
     await this.storage?.clear();
   }

@@ -2,7 +2,7 @@
 
 /** @typedef {{walls: boolean, stairs: boolean, reachable: boolean}} RuleSwitches */
 
-const SOLID = ["outside", "wall", "water"];
+const SOLID = ["outside", "wall", "water", "tree"];
 
 /** @type {{key: keyof RuleSwitches, name: string, title: string, needs: string[]}[]} */
 export const SWITCHES = [
@@ -17,6 +17,9 @@ export const noRules = () => ({ walls: false, stairs: false, reachable: false })
 /** List the switches that a kind of image can have. @param {Api.ImageKind} image */
 export const switchesOf = ({ level_names: names }) => SWITCHES.filter(({ needs }) => names !== null && needs.every((name) => names.includes(name)));
 
+/** List the levels that one can walk on. @param {Api.ImageKind} image */
+export const walkable = ({ level_names: names }) => (names ?? []).filter((name) => !SOLID.includes(name));
+
 /** Return the rules of a request; null for none. @param {RuleSwitches} switches @param {Api.ImageKind} image @returns {Api.MapRules | null} */
 export function rulesOf(switches, image) {
   const names = image.level_names ?? [];
@@ -25,6 +28,6 @@ export function rulesOf(switches, image) {
   return {
     border: on.includes("walls") ? ["outside", "wall"].filter((name) => names.includes(name)) : [],
     counts: on.includes("stairs") ? ["stairs up", "stairs down"].map((name) => ({ levels: [name], at_least: 1, at_most: 1 })) : [],
-    connected: on.includes("reachable") ? [names.filter((name) => !SOLID.includes(name))] : [],
+    connected: on.includes("reachable") ? [walkable(image)] : [],
   };
 }

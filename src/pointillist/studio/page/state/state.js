@@ -79,6 +79,8 @@ export class State {
     this.kept = null;
     /** @type {Map<string, Draft>} of the models that are not selected: what was on their canvas and in their prompt panel */
     this.drafts = new Map();
+    /** @type {import("./map_edits.js").MapEdits} cells of endless maps that were changed by hand; each change makes a new one */
+    this.mapEdits = new Map();
     this.link = ""; // of the address, when the work was kept
     this.cardClosed = false; // whether the card of the first visit was closed
     this.wanted = ""; // id of the model that was selected before a reload

@@ -9,6 +9,7 @@ import { manifestOf, originOf, parseManifest } from "./manifests.js";
 import { atlas, contactSheet } from "../canvas/sheet.js";
 import { tilesOf } from "../canvas/tiles.js";
 import { readImage, writeProject } from "./project.js";
+import { editedMaps, readEdits } from "../state/map_edits.js";
 import { zip } from "./zip.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -83,14 +84,15 @@ export class Exporter {
     if (files.length < items.length) this.state.notify("plain", `${items.length - files.length} images are left out: their models are not open here, or they are grids of codes without a tileset.`);
   }
 
-  /** Save images with names and settings in one file, to open here again. @param {GalleryItem[]} items */
+  /** Save images with names and settings, and what was changed in endless maps, in one file, to open here again. @param {GalleryItem[]} items */
   project(items) {
-    if (!items.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
-    download(new Blob([writeProject(items)], { type: "application/json" }), "pointillist-project.json");
+    const maps = editedMaps(this.state.mapEdits, this.state.models);
+    if (!items.length && !maps.length) return this.state.notify("plain", "The gallery is empty: paint something first.");
+    download(new Blob([writeProject(items, maps)], { type: "application/json" }), "pointillist-project.json");
   }
 
-  /** Add the images of a project to the gallery. @param {any[]} images */
-  async openProject(images) {
+  /** Add the images of a project to the gallery, and its cells to the endless maps. @param {{images: any[], maps: any[]}} parts */
+  async openProject({ images, maps }) {
     const { state } = this;
     /** @type {import("./project.js").Entry[]} */
     const entries = [], /** @type {Set<string>} */ reasons = new Set();
@@ -103,8 +105,18 @@ export class Exporter {
     const items = this.painter.addToGallery(entries.map(({ canvas }) => canvas));
     const named = new Map(entries.map((entry) => [entry.canvas, entry]));
     state.gallery = state.gallery.map((item) => ({ ...item, ...named.get(item.canvas) }));
-    const left = images.length - entries.length;
-    const added = `${items.length} ${items.length === 1 ? "image was" : "images were"} added to the gallery.`;
+    let left = images.length - entries.length, cells = 0;
+    for (const map of maps)
+      try {
+        const edits = readEdits([map], state.models);
+        state.mapEdits = new Map([...state.mapEdits, ...edits]);
+        cells += edits.size;
+      } catch (error) {
+        left++;
+        reasons.add(error instanceof Error ? error.message : String(error));
+      }
+    const changed = cells ? ` ${cells} ${cells === 1 ? "cell" : "cells"} of endless maps ${cells === 1 ? "was" : "were"} changed.` : "";
+    const added = `${items.length} ${items.length === 1 ? "image was" : "images were"} added to the gallery.${changed}`;
     state.notify(left ? "error" : "good", left ? `${added} ${left} were left out: ${[...reasons].join("; ")}.` : added);
   }
 

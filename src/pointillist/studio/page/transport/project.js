@@ -1,4 +1,4 @@
-// A project: images of the gallery with their names and settings, in one file that the studio opens again.
+// A project: images of the gallery with their names and settings, and what was changed in endless maps, in one file that the studio opens again.
 
 import { blankCanvas, traceImage, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError } from "./api.js";
@@ -13,8 +13,8 @@ import { originOf, parseManifest } from "./manifests.js";
 const FORMAT = "pointillist-project";
 const LONGEST_NAME = 100;
 
-/** Write images as the text of a project. @param {GalleryItem[]} items */
-export function writeProject(items) {
+/** Write images and changed maps as the text of a project. @param {GalleryItem[]} items @param {import("../state/map_edits.js").EditedMap[]} maps */
+export function writeProject(items, maps) {
   const images = items.map(({ canvas, name, favourite }) => {
     const { levels, known } = visibleImage(canvas);
     const { height, width, conditions, settings, rng, details } = canvas;
@@ -23,14 +23,14 @@ export function writeProject(items) {
       levels: encodeArray(levels, [details.image.channels, height, width]), known: encodeArray(Uint8Array.from(known), [height, width]), manifest: canvas.trace?.manifest ?? null,
     };
   });
-  return JSON.stringify({ format: FORMAT, version: "1", images });
+  return JSON.stringify({ format: FORMAT, version: "1", images, maps });
 }
 
-/** Return the images of a project; null if the text is none. @param {string} text @returns {any[] | null} */
-export function imagesOf(text) {
+/** Return the images and the changed maps of a project; null if the text is none. @param {string} text @returns {{images: any[], maps: any[]} | null} */
+export function partsOf(text) {
   try {
-    const { format, images } = JSON.parse(text);
-    return format === FORMAT && Array.isArray(images) ? images : null;
+    const { format, images, maps = [] } = JSON.parse(text);
+    return format === FORMAT && Array.isArray(images) && Array.isArray(maps) ? { images, maps } : null;
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@ import { decodeLevels } from "./encoded_arrays.js";
 import { RequestError } from "./api.js";
 import { parseManifest } from "./manifests.js";
 import { pngText } from "./png_text.js";
-import { imagesOf } from "./project.js";
+import { partsOf } from "./project.js";
 import { blankCanvas, traceImage } from "../canvas/canvas_model.js";
 import { hintOf, isOfNumbers, readNumbers, shapeOf } from "./numeric_hints.js";
 
@@ -52,8 +52,8 @@ export class Uploader {
 
   /** Open a project, or paint the images of a manifest again. @param {string} text @param {string} name of the file */
   #document(text, name) {
-    const images = imagesOf(text);
-    return images ? this.exporter.openProject(images) : this.exporter.reproduce(text, name);
+    const parts = partsOf(text);
+    return parts ? this.exporter.openProject(parts) : this.exporter.reproduce(text, name);
   }
 
   /** Paint the image of a PNG that carries its manifest again; return false if it carries none, or its model is not open. @param {File} file */
