@@ -34,6 +34,18 @@ def picture(pets: Path) -> Path:
     return Path("given.png")
 
 
+def test_a_share_of_a_region_varies(completing: Path, picture: Path) -> None:
+    """The variations are those of `vary` that keep all else."""
+    region = "--region", "1:4,2:5"
+    run("inpaint", completing, picture, *region, "--vary", "0.5", "-n", "3", "--seed", "1", "--out", "x.npz")
+    keep = np.ones((5, 6), bool)
+    keep[1:4, 2:5] = False
+    expected = pt.vary(completing, picture, 0.5, 3, keep=keep, seed=1)
+    with np.load("x.npz") as archive:
+        assert np.array_equal(archive["levels"], expected.levels.numpy())
+    assert (~expected.known).sum(axis=(1, 2)).tolist() == [4, 4, 4]
+
+
 def test_a_completing_model_is_exact(completing: Path, picture: Path) -> None:
     """By its option alone; the sheet, the animation and the archive are those of the library."""
     shown = run("inpaint", completing, picture, "--region", "1:4,2:5", "-n", "3", "--seed", "1", "--animate", "a.gif")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,7 +53,8 @@ def drive(folder: Path, command: list[str]) -> dict[str, Any]:
     environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
     environment |= {"QT_QPA_PLATFORM": "offscreen", "TMPDIR": str(folder)}
     environment |= {"POINTILLIST_TEST_OUT": str(out), "POINTILLIST_TEST_COMMAND": str(script)}
-    with subprocess.Popen(["tiled", str(folder / "map.tmj")], env=environment) as process:
+    start = ["tiled", str(folder / "map.tmj")]
+    with subprocess.Popen(start, env=environment, start_new_session=True) as process:
         rows: list[str] = []
         try:
             until = time.monotonic() + SECONDS
@@ -59,7 +62,8 @@ def drive(folder: Path, command: list[str]) -> dict[str, Any]:
                 time.sleep(0.1)
                 rows = out.read_text().splitlines() if out.exists() else []
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # and the command that it may have started
     return {row["name"]: row for row in map(json.loads, rows)}
 
 
@@ -75,11 +79,11 @@ def write_map(folder: Path) -> pt.PixelModel:
 
 def check_rows(rows: dict[str, Any]) -> None:
     """Each action changes what it should alone, and one undo takes it back."""
-    assert list(rows) == ["start", "fill", "extend", "vary", "obey", "missing", "done"]
+    assert list(rows) == ["start", "fill", "extend", "vary", "vary selection", "obey", "missing", "done"]
     before = grid(rows["start"]["after"])
     selected = np.zeros(before.shape, bool)
     selected[5:11, 4:12] = True
-    for name in ("fill", "extend", "vary", "obey"):
+    for name in ("fill", "extend", "vary", "vary selection", "obey"):
         assert rows[name]["error"] is None
         assert np.array_equal(grid(rows[name]["undone"]), before)
         after = grid(rows[name]["after"])
@@ -87,9 +91,10 @@ def check_rows(rows: dict[str, Any]) -> None:
             assert after.shape == (24, 29)
             assert (after != "None").all()
             after = after[:20, 2:26]
-        same = {"fill": ~selected, "obey": ~selected, "extend": ~np.zeros_like(selected)}.get(name, selected & False)
+        same = {"vary": selected & False, "extend": selected | True}.get(name, ~selected)
         assert np.array_equal(after[same], before[same])
-    assert (grid(rows["vary"]["after"]) != before).any()
+    for name in ("vary", "vary selection"):
+        assert (grid(rows[name]["after"]) != before).any()
     assert "`nowhere-at-all` cannot be started: set the property `pointillist-command`" in rows["missing"]["error"]
 
 

@@ -72,14 +72,14 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     x = one_image(model, settings.image)
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
-    if settings.vary is not None and (canvas is not None or any(holes) or animate is not None):
+    if settings.vary is not None and (canvas is not None or animate is not None):
         raise ConfigError(
-            f"`--vary` (={settings.vary:g}) chooses what to draw again: leave out `--mask`, `--region`, "
-            "`--transparent`, `--canvas`, `--seamless` and `--animate`."
+            f"`--vary` (={settings.vary:g}) draws a share of an image again: leave out `--canvas`, `--seamless` and "
+            "`--animate`."
         )
-    known = np.zeros(0, bool)
-    if canvas is None and settings.vary is None:
-        size = (x.shape[2], x.shape[3])
+    size = (x.shape[2], x.shape[3])
+    known = np.zeros(size, bool)
+    if canvas is None and (settings.vary is None or any(holes)):
         known = parse_known(settings.image, settings.mask, settings.region, settings.transparent, size)
     pictures = settings.n + (kind not in MAP_KINDS)
     writers.check_target(path, kind, pictures, model.image, model.tileset is not None, force)
@@ -94,7 +94,7 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     started = time.perf_counter()
     results: Completions | Canvases | Variations
     if settings.vary is not None:
-        results = vary(model, x[0], settings.vary, pattern=settings.pattern, **how)
+        results = vary(model, x[0], settings.vary, pattern=settings.pattern, keep=known, **how)
     elif canvas is None:
         results = complete(model, x, known, **how)
     elif settings.seamless is not None:

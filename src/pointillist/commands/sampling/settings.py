@@ -117,7 +117,7 @@ class InpaintSettings(Settings):
     transparent: bool = option(
         False, FLAG, "Fill the transparent pixels of IMAGE.", flags=("--transparent",), panel=_HOLE
     )
-    vary: float | None = option(None, "SHARE", "Vary IMAGE: draw this share of its pixels again.", panel=_HOLE)
+    vary: float | None = option(None, "SHARE", "Vary IMAGE, or what is to fill: draw this share again.", panel=_HOLE)
     pattern: str = option("regions", "NAME", "Pixels that --vary draws again: regions or scattered.", panel=_HOLE)
     canvas: str | None = option(None, "HxW", "Extend IMAGE to a larger canvas instead.", panel=_HOLE)
     at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE)

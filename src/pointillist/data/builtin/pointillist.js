@@ -5,7 +5,7 @@
 
      Fill selection   draws the selected tiles, given the tiles around them
      Extend           adds rows and columns, and draws them
-     Vary             draws a share of the tiles of the layer again
+     Vary             draws a share of the selected tiles, or of all, again
      Obey rules       draws the selected tiles, or all, by the rules of the map
 
    A tile is a level of the model if its class is the name of the level. Custom properties of the map choose the model
@@ -131,21 +131,25 @@ var Pointillist = (function () {
   }
 
   /* Draw tiles again: those of the window for which `isOpen(x, y)` holds. Tiles of the map that are not there are open
-     too, but stay empty. `options`: seed, rules (a path), share (of --vary, in place of isOpen). Returns the new tiles. */
+     too, but stay empty. `options`: seed, rules (a path), share (of the open tiles that are there). Returns the new tiles. */
   function draw(map, layer, window, isOpen, options) {
     const levels = levelsOf(map);
     const cells = [];
     const hole = [];
+    const varies = options.share !== undefined;
     for (let y = window.y; y < window.y + window.height; y++) {
       for (let x = window.x; x < window.x + window.width; x++) {
         const tile = layer.tileAt(x, y);
-        cells.push(tile ? levels.number(tile) : -1);
-        hole.push(!tile || isOpen(x, y));
+        const level = tile ? levels.number(tile) : -1;
+        const open = varies ? Boolean(tile) && isOpen(x, y) : !tile || isOpen(x, y);
+        if (tile && level < 0 && (varies || !open)) {
+          throw new Error("A tile of the layer has no class: set it to the name of a level of the model.");
+        }
+        cells.push(level);
+        hole.push(open);
       }
     }
-    if (cells.some((level, i) => level < 0 && !hole[i])) {
-      throw new Error("A tile of the layer has no class: set it to the name of a level of the model.");
-    }
+    if (!hole.includes(true)) throw new Error("There are no tiles to draw again: select some.");
     const size = window.height + "x" + window.width;
     const seed = options.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : options.seed;
     const result = withFolder((folder) => {
@@ -157,21 +161,22 @@ var Pointillist = (function () {
         how.push("--rules", folder + "/rules.toml");
       }
       const [command, model] = [setting(map, "command", "pointillist"), setting(map, "model", "dungeons")];
-      const known = cells.find((level, i) => level >= 0 && !hole[i]);
-      if (options.share === undefined && known === undefined) {
+      const known = cells.find((level, i) => level >= 0 && (varies || !hole[i]));
+      if (known === undefined) {
         run(command, ["sample", model, "--size", size, ...how]);
       } else {
         writeMap(input, window, cells.map((level) => (level < 0 ? known || 0 : level)), levels);
         writeMask(mask, window, hole);
-        const open = options.share === undefined ? ["--mask", mask] : ["--vary", String(options.share)];
-        run(command, ["inpaint", model, input, ...open, ...how]);
+        if (varies) how.push("--vary", String(options.share));
+        if (hole.includes(false)) how.push("--mask", mask);
+        run(command, ["inpaint", model, input, ...how]);
       }
       return readMap(out);
     });
     const changes = [];
     result.cells.forEach((level, i) => {
       const [x, y] = [window.x + (i % window.width), window.y + Math.floor(i / window.width)];
-      const changed = options.share === undefined ? isOpen(x, y) : cells[i] >= 0;
+      const changed = varies ? hole[i] : isOpen(x, y);
       const tile = levels.tile(result.names[level], level);
       if (changed && !tile) {
         const what = result.names[level] === undefined ? "of number " + level : "of class `" + result.names[level] + "`";
@@ -244,9 +249,15 @@ var Pointillist = (function () {
     });
   }
 
-  function vary(map, layer, share, options) {
-    const changes = draw(map, layer, bounds(map, layer), () => false, Object.assign({ share: share }, options));
-    return apply(map, layer, "Vary", changes);
+  function vary(map, layer, region, share, options) {
+    return redraw(map, layer, region, "Vary", Object.assign({ share: share }, options));
+  }
+
+  /* The selected region, or the whole layer where nothing is selected. */
+  function selectedOrAll(map, layer) {
+    const selected = map.selectedArea.get();
+    const all = { boundingRect: bounds(map, layer), contains: () => true };
+    return selected.boundingRect.width > 0 ? selected : all;
   }
 
   /* The numbers of an answer; null where it was given up. */
@@ -282,13 +293,9 @@ var Pointillist = (function () {
     }),
     action("Vary", "vary", (map, layer) => {
       const share = ask("Share of the tiles to draw again", "0.3", 1, (n) => n > 0 && n <= 1);
-      if (share) vary(map, layer, share[0]);
+      if (share) vary(map, layer, selectedOrAll(map, layer), share[0]);
     }),
-    action("Obey", "obey rules", (map, layer) => {
-      const selected = map.selectedArea.get();
-      const all = { boundingRect: bounds(map, layer), contains: () => true };
-      obey(map, layer, selected.boundingRect.width > 0 ? selected : all);
-    }),
+    action("Obey", "obey rules", (map, layer) => obey(map, layer, selectedOrAll(map, layer))),
   ];
   try {
     tiled.extendMenu("Map", [{ separator: true }, ...entries]);
