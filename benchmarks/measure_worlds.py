@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -24,11 +25,16 @@ from typing import Any
 import numpy as np
 
 import pointillist as pt
+from pointillist.engine.c.library import KERNELS
 from pointillist.engine.constraints.flood_fill import flood_fill
 from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import World
 
 SIDE = 32
+PLACES = ("process", "plain", "avx2", "javascript")
+"""Where else 64 chunks are drawn: in another process, there by kernels for other instruction sets, and in Node."""
+PLAIN_NUMPY = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL", "OPENBLAS_CORETYPE": "Nehalem"}
+"""Variables by which numpy, which encodes known tiles, does without AVX2 and AVX-512."""
 LOCAL = {"adjacency": "observed", "counts": [{"levels": ["monster"], "at_most": 4}]}
 RULES = {
     **LOCAL,
@@ -69,7 +75,7 @@ def speed(model: str, chunks: int) -> dict[str, float]:
 
 
 def orders_of_visits(model: str, orders: int) -> dict[str, Any]:
-    """Visit 64 chunks in random orders, and in another process."""
+    """Visit 64 chunks in random orders, and elsewhere: see `PLACES`."""
     visits = [(x, y) for y in range(-4, 4) for x in range(-4, 4)]
     first = World(model, 7, remembered=400)
     expected = {chunk: first.chunk(*chunk).tobytes() for chunk in visits}
@@ -78,13 +84,31 @@ def orders_of_visits(model: str, orders: int) -> dict[str, Any]:
         world = World(model, 7, remembered=400)
         for chunk in np.random.default_rng(number).permutation(visits).tolist():
             differing += world.chunk(*chunk).tobytes() != expected[tuple(chunk)]
+    due = hashlib.sha256(first.tiles(-128, -128, 256, 256).tobytes()).hexdigest()
+    equal = {place: elsewhere(model, place) == due for place in PLACES}
+    return {"orders": orders, "differing_chunks": differing, "equal": equal}
+
+
+def elsewhere(model: str, place: str) -> str:
+    """Hash the tiles of 64 chunks that another process draws."""
+    if place == "javascript":
+        with tempfile.TemporaryDirectory() as folder:
+            pt.export(model, js=folder)
+            script = (
+                f'import {{ open }} from "./{Path(model).name}.js"; import {{ createHash }} from "node:crypto"; '
+                "const world = (await open()).world(7, { remembered: 400 }); "
+                "const tiles = Uint8Array.from(world.tiles(-128, -128, 256, 256)); "
+                'console.log(createHash("sha256").update(tiles).digest("hex"))'
+            )
+            command = ["node", "--input-type=module", "-e", script]
+            return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
     code = (
         "import hashlib; from pointillist.sampling.worlds import World; "
         f"print(hashlib.sha256(World({model!r}, 7, remembered=400).tiles(-128, -128, 256, 256).tobytes()).hexdigest())"
     )
-    due = hashlib.sha256(first.tiles(-128, -128, 256, 256).tobytes()).hexdigest()
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    return {"orders": orders, "differing_chunks": differing, "another_process": other == due}
+    environment = {**os.environ, **({} if place == "process" else {KERNELS: place, **PLAIN_NUMPY})}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.strip()
 
 
 def ruled(model: str, chunks: int) -> dict[str, Any]:
