@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -109,6 +110,21 @@ def test_actions_are_taken_back(tmp_path: Path) -> None:
     rows = drive(tmp_path, [sys.executable, str(tmp_path / "walls.py")])
     check_rows(rows)
     assert (grid(rows["fill"]["after"])[5:11, 4:12] == "wall").all()
+
+
+def test_a_map_becomes_a_scene_of_godot(tmp_path: Path) -> None:
+    """By Tiled: every tile of the map is in the scene, at its row and column."""
+    write_map(tmp_path)
+    (tmp_path / "project.godot").touch()
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen"}
+    command = ["tiled", "--export-map", "tscn", str(tmp_path / "map.tmj"), str(tmp_path / "map.tscn")]
+    subprocess.run(command, env=environment, check=True, timeout=SECONDS)
+    (numbers,) = re.findall(r"layer_0/tile_data = PackedInt32Array\((.*?)\)", (tmp_path / "map.tscn").read_text())
+    places, tiles, rows = np.array(list(map(int, numbers.split(",")))).reshape(-1, 3).T
+    levels = np.array(json.loads((tmp_path / "map.tmj").read_text())["layers"][0]["data"]).reshape(20, 24) - 1
+    columns = 4  # of tileset.png
+    assert np.array_equal((tiles >> 16) + columns * rows, levels[places >> 16, places & 0xFFFF])
+    assert len(places) == levels.size
 
 
 @pytest.mark.slow
