@@ -3,8 +3,8 @@
     python benchmarks/studio_page.py MODEL [--exported] [--times 11]
 
 The page runs in Chromium at live speed; the same image is sampled by `pointillist.sample` in this process, which opens
-its engine anew each time, like the command line. Of an exported page, which is a file without a server, the time until it can
-paint is measured too, in a browser that has not seen it. Times are medians in milliseconds.
+its engine anew each time, like the command line. Of an exported page, which is a file without a server, the time until
+it can paint is measured too, in a browser that has not seen it. Times are medians in milliseconds.
 """
 
 from __future__ import annotations
