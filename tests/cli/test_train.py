@@ -107,6 +107,7 @@ def test_resume_refuses_what_would_make_it_another_run(model: Path) -> None:
     assert "`--config`" in fails("train", "--resume", "--out", model, "--config", "x.toml")
     assert "--out" in fails("train", "--resume")
     assert "nowhere holds no run" in fails("train", "--resume", "--out", "nowhere")
+    assert "nowhere holds no run" in fails("train", "--resume", "--preset", "tiny", "--out", "nowhere")
     assert (model / "run.toml").read_bytes() == before
 
 

@@ -111,7 +111,8 @@ def run(
 ) -> tuple[dict[str, Counter[str]], list[str]]:
     """Fuzz all readers in turn, or one, once and then for a time; return the counts by reader, and the failures.
 
-    Seconds are those of computing: processors that are taken by others do not shorten a run.
+    Seconds are those of computing: processors that are taken by others do not shorten a run. Ctrl-C ends it with what
+    was done until then.
     """
     previous = stop_on_signals(_stop)
     transformers.utils.logging.disable_progress_bar()
@@ -135,6 +136,8 @@ def run(
                     failures.append(f"{reader.name} (seed {turn})\n{failure}")
             if time.process_time() >= end:
                 break
+    except KeyboardInterrupt:
+        pass
     finally:
         stop_on_signals(*previous)
     return outcomes, failures
@@ -157,7 +160,7 @@ def main() -> int:
     parser.add_argument("--reader", help="fuzz one of them only")
     options = parser.parse_args()
     outcomes, failures = run(options.seconds, options.seed, only=options.reader)
-    print(f"{options.seconds:g} seconds of computing from seed {options.seed}\n\n{table(outcomes)}")
+    print(f"{time.process_time():.0f} seconds of computing from seed {options.seed}\n\n{table(outcomes)}")
     print("\n\n".join(failures))
     return 1 if failures else 0
 

@@ -130,6 +130,7 @@ def test_images_that_are_held_at_once(n: int) -> None:
     for call in (
         lambda: pt.sample(model, n),
         lambda: pt.sample(model, n, engine="numpy", label=3),
+        lambda: pt.sample(model, n, size=(40, 40)),
         lambda: pt.vary(model, x, 0.3, n=n),
         lambda: pt.inpaint(model, x, known, n=n),
         lambda: make_seamless(model, x, "x", n=n),

@@ -154,5 +154,8 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
     assert f"resumed at step {int(older.name.removeprefix('step-')):,}" in shown
     for folder in (tmp_path / "a" / "state").glob("step-*"):
         damaged(folder)
-    with pytest.raises(pt.TrainingError, match="no training state to resume"):
+    with pytest.raises(pt.TrainingError) as info:
         pt.train(tiny_model(data.train), data, config, resume=True)
+    assert str(info.value).endswith(", and no older checkpoint can be read: start the run again, without `resume`.")
+    assert f"{newest.name}/state" in str(info.value)
+    assert "resume from" not in str(info.value)

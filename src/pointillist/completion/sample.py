@@ -15,7 +15,6 @@ from pointillist.completion.api import InpaintKwargs
 from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
-from pointillist.data.options import parse_size
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
@@ -25,7 +24,6 @@ from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.uniforms import check_count
 
 _log = logging.getLogger(__name__)
 
@@ -89,16 +87,13 @@ def sample(
     if not isinstance(model, (PortableModel, SelfSampling)):
         model = as_model(model)  # type: ignore[arg-type]
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
-    size = settings.get("size")
-    shape = model.image.shape if size is None else (model.image.channels, *parse_size(size))
-    check_count(n, None if n == 1 else shape)  # the engine names a size that fits for one image
     if seamless is not None:
         if not isinstance(model, PixelModel):
             raise ConfigError(f"`seamless` (={seamless}) needs a pixel model, loaded with torch: leave it out.")
         if settings.get("uniforms") is not None:
             raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
         check_sides(seamless)
-    plan = SamplePlan.of(model, n, label, text, **settings)
+    plan = SamplePlan.of(model, n, label, text, at_once=True, **settings)
     for sentence in describe_prompts(model, plan.texts):
         _log.warning(sentence)
     result = Samples.of(plan.sample(on_row))

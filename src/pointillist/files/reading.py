@@ -79,7 +79,9 @@ def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int 
         if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
             raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
         text = read_text(path, error=error)
-    except (OSError, UnicodeDecodeError) as cause:
+    except OSError as cause:
+        raise error(f"{path} cannot be read ({cause.strerror}): {remedy}.") from cause
+    except UnicodeDecodeError as cause:
         raise error(f"{path} cannot be read as UTF-8 text ({cause}): {remedy}.") from cause
     return parse_json(text, str(path), remedy, error)
 

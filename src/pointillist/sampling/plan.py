@@ -93,16 +93,22 @@ class SamplePlan:
         seed: int | None = None,
         uniforms: Any = None,
         size: int | str | tuple[int, int] | None = None,
+        at_once: bool = False,
         **settings: Unpack[SampleKwargs],
     ) -> SamplePlan:
-        """Check the arguments of `sample`.
+        """Check the arguments of `sample`, before anything is computed for so many images.
+
+        Args:
+            at_once: whether all images are held at once, as `SamplePlan.sample` does.
 
         Raises:
             ConfigError, ShapeError, EngineError: as `sample`.
+            DataError: if there is too little memory.
         """
-        check_count(n)
-        config, conditions = SamplingConfig.split(settings, model.generation_config)
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
+        several = at_once and n != 1  # for one image, `check_batch_memory` names a size that fits
+        check_count(n, (model.image.channels, height, width) if several else None)
+        config, conditions = SamplingConfig.split(settings, model.generation_config)
         request = ImageRequest(n=n, label=label, text=text, conditions=conditions, config=config, size=(height, width))
         sampler = open_sampler(model, request)
         texts = parse_prompts(text, n)
@@ -138,12 +144,7 @@ class SamplePlan:
             yield self.draw(start, min(self.count, start + self.config.batch_size), on_row)
 
     def sample(self, on_row: OnBatchRow | None = None) -> SampleArrays:
-        """Sample all images, which are held at once; see `draw`.
-
-        Raises:
-            DataError: if there is too little memory.
-        """
-        check_count(self.count, (self.model.image.channels, *self.size))
+        """Sample all images, which are held at once; see `draw`."""
         with Bar("sampling", self.count) as bar:
             parts: list[SampleArrays] = []
             for part in self.stream(on_row=on_row):

@@ -196,6 +196,7 @@ class SavedState(NamedTuple):
         return TrainerState(**{name: self.record[name] for name in _PROGRESS})
 
 
+_OLDER = "resume from an older one"  # the remedy for a checkpoint that cannot be read
 _PROGRESS = {"step": int, "best": float, "best_step": int, "last": float}
 
 
@@ -208,7 +209,7 @@ def load_state(folder: Path) -> SavedState:
     damaged: list[str] = []
     for path in reversed(_steps(folder)):
         try:
-            record = read_json(path / "state.json", "resume from an older one", CheckpointError)
+            record = read_json(path / "state.json", _OLDER, CheckpointError)
             _check_record(path / "state.json", record)
             flat = read_tensors(path / "state.safetensors")
         except (OSError, ValueError, CheckpointError) as error:
@@ -219,16 +220,18 @@ def load_state(folder: Path) -> SavedState:
             kind, _, name = key.partition("/")
             tensors.setdefault(kind, {})[name] = value
         return SavedState(tensors, record, tuple(damaged))
-    why = f" ({damaged[0].rstrip('.')})" if damaged else ""
-    raise TrainingError(f"{folder.parent} holds no training state to resume{why}: start it without `resume`.")
+    if damaged:
+        why = damaged[0].removesuffix(".").removesuffix(f": {_OLDER}")
+        raise TrainingError(f"{why}, and no older checkpoint can be read: start the run again, without `resume`.")
+    raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `resume`.")
 
 
 def _check_record(path: Path, record: Any) -> None:
     valid = isinstance(record, dict) and isinstance(record.get("data"), str)
     if not valid or any(type(record.get(name)) not in (int, kind) for name, kind in _PROGRESS.items()):
-        raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): resume from an older one.")
+        raise CheckpointError(f"{path} is damaged (an entry is missing or of another type): {_OLDER}.")
     if min(record["step"], record["best_step"]) < 0:
-        raise CheckpointError(f"{path} is damaged (a count is negative): resume from an older one.")
+        raise CheckpointError(f"{path} is damaged (a count is negative): {_OLDER}.")
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], tensors: dict[str, Any]) -> None:

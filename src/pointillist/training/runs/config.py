@@ -184,6 +184,8 @@ def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
         ConfigError: if an override would make it another run.
         TrainingError: if the folder holds no run.
     """
+    if not (out / RUN_FILE).is_file():
+        raise TrainingError(f"{out} holds no run to resume (no {RUN_FILE}): check `out`, or start without `resume`.")
     changes = dict(flatten(overrides))
     for key, value in changes.items():
         if key not in RESUMABLE:
@@ -191,8 +193,6 @@ def resumed_run(out: Path, overrides: Mapping[str, Any]) -> RunConfig:
                 f"`{key}` (={value}) cannot change when a run is resumed: leave it out, or start another run, "
                 f"for example from these weights with `init_from={out}`."
             )
-    if not (out / RUN_FILE).is_file():
-        raise TrainingError(f"{out} holds no run to resume (no {RUN_FILE}): check `out`, or start without `resume`.")
     tree = read_toml(out / RUN_FILE)
     if "train.epochs" in changes:
         tree.get("train", {}).pop("steps", None)
