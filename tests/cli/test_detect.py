@@ -165,10 +165,12 @@ def test_fit_takes_the_validation_split_and_warns_of_others(pets: Path, model: P
     shown = json.loads(run("detect", "many-run", images, "--fit", images, "--force", "--json").stdout)["fit"]
     assert (shown["split"], shown["count"], shown["in_training"]) == ("valid", 96, 0)
     assert shown["also_scored"] == 96  # without --split all images are scored
+    shown = run("detect", "many-run", images, "--fit", images, "--force")
+    assert "fitted on 96 of the images that are scored here" in " ".join(shown.output.split())
     shown = run("detect", "many-run", images, "--split", "valid", "--fit", images, "--fit-split", "train", "--force")
     assert "144 training images of this model" in " ".join(shown.output.split())
     assert "144 images of many, split train" in shown.output
-    assert "were also fitted" not in " ".join(shown.output.split())
+    assert "that are scored here" not in " ".join(shown.output.split())
     assert "unknown" in fails("detect", "many-run", images, "--fit", images, "--fit-split", "bla", "--force")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import struct
 import zlib
 from pathlib import Path
@@ -77,3 +79,20 @@ def write_picture(path: Path, size: int = 8) -> Path:
     """Write a small grey picture."""
     Image.fromarray(np.arange(size * size, dtype=np.uint8).reshape(size, size)).save(path)
     return path
+
+
+def damage(folder: Path, seed: int) -> list[str]:
+    """Copy what commands read, each copy with a file whose bytes are cut or changed; return the names of the copies."""
+    rng, names = random.Random(seed), []
+    for number in range(40):
+        source = folder / rng.choice(("model", "detector", "job", "a.pxl", "a.png", "manifest.json", "five.npz"))
+        target = folder / f"damaged-{number}{source.suffix}"
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+        paths = sorted(path for path in target.rglob("*") if path.is_file()) or [target]
+        path = rng.choice(paths)
+        content = bytearray(path.read_bytes())
+        for _ in range(rng.choice((0, 1, 3))):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        path.write_bytes(content[: rng.randrange(len(content))] if rng.random() < 0.3 else content)
+        names.append(target.name)
+    return names

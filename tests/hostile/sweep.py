@@ -3,6 +3,7 @@
     python -m tests.hostile.sweep                 # all cases, about a quarter of an hour
     python -m tests.hostile.sweep --cases 300     # so many of them, spread evenly
     python -m tests.hostile.sweep --only detect   # those whose command line has a word
+    python -m tests.hostile.sweep --mixed 1500 --seed 1   # several hostile values and damaged folders in a line
 
 Options come from the settings that each command declares, so a new option is swept without a change here. A case fails
 by a traceback, an exit code other than 0, 1 and 2, a message that is not a sentence, more than `SECONDS` without
@@ -15,6 +16,8 @@ import argparse
 import gc
 import json
 import os
+import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -22,6 +25,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_args
@@ -41,6 +45,8 @@ from pointillist.commands.sampling.settings import InpaintSettings, SampleSettin
 from pointillist.commands.settings import Argument, Setting, Settings, settings_of
 from pointillist.commands.training.settings import QuantizeSettings
 from pointillist.errors import MAX_MESSAGE
+
+from .files import damage
 
 SECONDS, LONGEST = 20, 120
 """Longest time of a case, but for those that ask for many images: of the processor, and on the clock."""
@@ -83,6 +89,11 @@ SETTINGS: dict[str, type[Settings]] = {
     "example": ExampleSettings,
 }
 
+ARGUMENTS = {
+    "train": 1, "evaluate": 2, "detect": 2, "explain": 2, "inpaint": 2, "compress": 2, "decompress": 1, "info": 1,
+    "reproduce": 2, "quantize": 1, "jobs status": 2, "jobs merge": 2, "sample": 1,
+}  # fmt: skip
+"""Place of the file or folder in the words of a command."""
 NUMBERS = ("-1", "0", "1000000007", "1000000000000000000", "nan", "inf", "-1e308", "1e-320", "0x10", "1_0", "٣", "")
 TEXTS = ("", " ", "-", "x" * 5000, "../../x", "caf\udcff", "🦎\u202e\x1b[31m", "None", "%s{0}", "a,b;c:d=e", "0,0")
 COUNTS = {"n", "particles", "moves", "best_of", "continuations", "calibration_images", "threads", "memorization"}
@@ -207,11 +218,19 @@ def value_cases() -> Iterator[Case]:
         for setting in settings_of(config):
             if isinstance(setting.option, Argument) or setting.name in ("as_json", "force", "device"):
                 continue
-            kinds = {setting.type, *get_args(setting.type)}
-            values = NUMBERS if kinds & {int, float} else () if bool in kinds else TEXTS
-            for value in values:
-                words = (*without(base, setting), max(setting.flags, key=len).split("/")[0], value)
-                yield Case(words, setting.name in COUNTS)
+            for value in values_of(setting):
+                yield Case((*without(base, setting), flag_of(setting), value), setting.name in COUNTS)
+
+
+def values_of(setting: Setting) -> tuple[str, ...]:
+    """Hostile values of an option; none for a switch."""
+    kinds = {setting.type, *get_args(setting.type)}
+    return NUMBERS if kinds & {int, float} else () if bool in kinds else TEXTS
+
+
+def flag_of(setting: Setting) -> str:
+    """The long name of an option; of a switch, that which turns it on."""
+    return max(setting.flags, key=len).split("/")[0]
 
 
 def without(base: list[str], setting: Setting) -> list[str]:
@@ -236,20 +255,34 @@ def file_cases(names: list[str]) -> Iterator[Case]:
                 continue
             if Path in kinds or setting.name in ("fit", "background", "palette", "rules", "config", "data", "mask"):
                 places.append((name, [*without(base, setting), max(setting.flags, key=len)]))
-    arguments = {
-        "train": 1, "evaluate": 2, "detect": 2, "explain": 2, "inpaint": 2, "compress": 2, "decompress": 1, "info": 1,
-        "reproduce": 2, "quantize": 1, "jobs status": 2, "jobs merge": 2, "sample": 1,
-    }  # fmt: skip
     for file in names:
         for _, words in places:
             yield Case((*words, file))
-        for name, at in arguments.items():
+        for name, at in ARGUMENTS.items():
             base = BASES[name]
             yield Case((*base[:at], file, *base[at + 1 :]))
     hint = ("sample", "outline-to-tile", "-n", "1", "--engine", "numpy", "--out", "out.png", "--hint")
     yield from (Case((*hint, file)) for file in names)
     yield from (Case(("train", "--config", file, "--dry-run")) for file in names)
     yield from (Case(("train", "pictures", "--init-from", file, "--steps", "1", "--out", "out")) for file in names)
+
+
+def mixed_cases(names: list[str], seed: int) -> Iterator[Case]:
+    """Command lines with up to three hostile values, switches and files, without end."""
+    rng = random.Random(seed)
+    while True:
+        name = rng.choice(list(SETTINGS))
+        words, at = list(BASES[name]), ARGUMENTS.get(name)
+        if at is not None and rng.random() < 0.5:
+            words[at] = rng.choice(names)
+        settings = settings_of(SETTINGS[name])
+        options = [s for s in settings if not isinstance(s.option, Argument) and s.name not in ("device", "force")]
+        chosen = rng.sample(options, min(len(options), rng.randint(1, 3)))
+        for setting in chosen:
+            words = [*without(words, setting), flag_of(setting)]
+            if values := values_of(setting):
+                words.append(rng.choice([*values, *rng.sample(names, 4)] if values is TEXTS else values))
+        yield Case(tuple(words), any(setting.name in COUNTS for setting in chosen))
 
 
 class Late(BaseException):
@@ -309,8 +342,6 @@ def fault(case: Case, result: Any, spent: int, seconds: float, left: list[str]) 
 
 def clean(folder: Path, left: list[str]) -> None:
     """Remove what a case has written."""
-    import shutil
-
     for name in left:
         path = folder / name
         if path.is_dir() and not path.is_symlink():
@@ -325,11 +356,13 @@ def all_cases(names: list[str]) -> list[Case]:
     return [*value_cases(), *file_cases(names)]
 
 
-def prepare(folder: Path) -> list[Case]:
-    """Write all files, and return all cases."""
+def prepare(folder: Path, seed: int = 0, mixed: int | None = None) -> list[Case]:
+    """Write all files, and return all cases; or so many mixed ones."""
     write_bases(folder)
-    names = write_files(folder)
-    return all_cases([name for name in names if name not in ("model", "detector", "job", "pictures")])
+    names = [name for name in write_files(folder) if name not in ("model", "detector", "job", "pictures")]
+    if mixed is not None:
+        return list(islice(mixed_cases([*names, *damage(folder, seed)], seed), mixed))
+    return all_cases(names)
 
 
 def main() -> None:
@@ -338,14 +371,19 @@ def main() -> None:
     parser.add_argument("--cases", type=int, help="run so many cases, spread evenly")
     parser.add_argument("--only", help="run those whose command line has a word")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
+    parser.add_argument("--mixed", type=int, help="instead, run so many cases with several hostile values each")
+    parser.add_argument("--seed", type=int, default=0, help="of the mixed cases")
     options = parser.parse_args()
     failures = 0
     with tempfile.TemporaryDirectory() as name:
-        cases = [case for case in prepare(Path(name)) if options.only is None or options.only in case.words]
+        folder = Path(name, "a", "b")  # so that `../../x` lies within
+        folder.mkdir(parents=True)
+        cases = prepare(folder, options.seed, options.mixed)
+        cases = [case for case in cases if options.only is None or options.only in case.words]
         step = max(1, len(cases) // (options.cases or len(cases)))
         chosen = list(enumerate(cases))[options.first :: step]
         for done, (number, case) in enumerate(chosen):
-            why = run_case(case, Path(name))
+            why = run_case(case, folder)
             if why is not None:
                 failures += 1
                 print(f"{number}: {str(case).encode('ascii', 'backslashreplace').decode()}\n    {why}", flush=True)

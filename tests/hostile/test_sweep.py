@@ -16,7 +16,8 @@ QUICK = 24
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Case]]:
-    folder = tmp_path_factory.mktemp("sweep")
+    folder = tmp_path_factory.mktemp("sweep") / "a" / "b"  # so that `../../x` lies within
+    folder.mkdir(parents=True)
     return folder, prepare(folder)
 
 

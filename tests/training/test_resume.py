@@ -156,6 +156,6 @@ def test_a_damaged_newest_checkpoint_is_passed_over_aloud(
         damaged(folder)
     with pytest.raises(pt.TrainingError) as info:
         pt.train(tiny_model(data.train), data, config, resume=True)
-    assert str(info.value).endswith(", and no older checkpoint can be read: start the run again, without `resume`.")
+    assert str(info.value).endswith(", and no older checkpoint can be read: start another run, without `resume`.")
     assert f"{newest.name}/state" in str(info.value)
     assert "resume from" not in str(info.value)

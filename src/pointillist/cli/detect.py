@@ -54,7 +54,5 @@ def _print(result: Detection, settings: DetectSettings) -> None:
     print_table(("file", "p", "score", "top statistic (sd)", "row, column", ""), lines, right=(1, 2))
     if len(rows) > settings.top:
         typer.echo(f"and {len(rows) - settings.top:,} more images, less anomalous\n")
-    print_facts(result.lines)
-    for path in (settings.heatmaps, settings.report, settings.csv):
-        if path is not None:
-            typer.echo(f"written   {path}")
+    written = [path for path in (settings.heatmaps, settings.report, settings.csv) if path is not None]
+    print_facts([*result.lines, *(("written", str(path)) for path in written)])

@@ -60,7 +60,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: Sequ
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, head in enumerate(heads):
         table.add_column(
             head, justify="right" if index in right else "left", no_wrap=index in (0, *right), overflow="fold"

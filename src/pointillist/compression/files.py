@@ -98,7 +98,7 @@ def list_inputs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
     names = [name for _, name in result]
     unnamed = next((name for name in names if not is_utf8(name)), None)
     if unnamed is not None:
-        raise DataError(f"The name of the file {quote(unnamed)} is not UTF-8, and an archive holds such: rename it.")
+        raise DataError(f"The name of the file {quote(unnamed)} is not UTF-8, and those in an archive are: rename it.")
     double = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
     if double is not None:
         raise DataError(

@@ -23,7 +23,8 @@ def find_folder(prefix: bytes, model: str | Path | None = None, hint: str = "") 
         if fingerprint is not None and fingerprint.startswith(prefix.hex()):
             return bundled.folder
     raise ArchiveError(
-        f"No bundled model is {_name(prefix, hint)}, which the archive was written with: give its folder as `model`."
+        f"No bundled model is {_name(prefix, hint)}, which the archive was written with: decompress it with the folder "
+        "of that model as `model`."
     )
 
 

@@ -222,7 +222,7 @@ def load_state(folder: Path) -> SavedState:
         return SavedState(tensors, record, tuple(damaged))
     if damaged:
         why = damaged[0].removesuffix(".").removesuffix(f": {_OLDER}")
-        raise TrainingError(f"{why}, and no older checkpoint can be read: start the run again, without `resume`.")
+        raise TrainingError(f"{why}, and no older checkpoint can be read: start another run, without `resume`.")
     raise TrainingError(f"{folder.parent} holds no training state to resume: start it without `resume`.")
 
 

@@ -56,8 +56,8 @@ class NormalImages:
             )
         if judged:
             lines.append(
-                f"{counted(judged, 'image')} scored here were also fitted, so their p-values are too large: "
-                "give other normal images with --fit or --fit-split"
+                f"the detector was fitted on {judged:,} of the images that are scored here, which makes p-values too "
+                "large: give other normal images with --fit or --fit-split"
             )
         return lines
 
