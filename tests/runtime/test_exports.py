@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,25 @@ def test_c_is_small(in_c: Path) -> None:
     assert int(sections.splitlines()[1].split()[3]) < 0.1 * MEGABYTE
     assert (in_c / "example").stat().st_size < 1.1 * MEGABYTE
     assert len((in_c / "example.c").read_text().splitlines()) <= 45
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("processor", "options"), [("aarch64", ["-cpu", "max"]), ("aarch64", ["-cpu", "cortex-a72"]), ("riscv64", [])]
+)
+def test_c_paints_the_same_on_other_processors(processor: str, options: list[str], tmp_path: Path) -> None:
+    """Emulated: ARM with products of bytes in vectors and without, and RISC-V."""
+    emulator = shutil.which(f"qemu-{processor}")
+    if emulator is None or find_spec("ziglang") is None:
+        pytest.skip(f"qemu-{processor} or ziglang is not installed: install both to run programs of that processor.")
+    pt.export("digits", c=tmp_path)
+    sources = sorted(path.name for path in tmp_path.glob("*.c"))
+    target = ["-target", f"{processor}-linux-musl", "-static", "-O2", "-std=gnu11", "-Wno-psabi"]
+    command = [sys.executable, "-m", "ziglang", "cc", *target, *sources, "-o", "example"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    for seed, label in ((7, "3"), (2**40 + 1, "8")):
+        drawn = picture([emulator, *options, "./example", str(seed), label], tmp_path)
+        np.testing.assert_array_equal(drawn, colours(pt.sample("digits", 1, seed=seed, label=label)))
 
 
 @pytest.mark.one_in(2)
