@@ -6,7 +6,8 @@ A server is started like `pointillist studio`, in its own process, with one thre
 - first pixel: from opening the connection until the first event with pixels arrives;
 - whole image: until the last event arrives, compared with `sample`, in wall and CPU time of the process that works.
 
-- memory: of the server's process before and after `--paintings` more images of the first model;
+- memory: of the server's process before and after `--paintings` more images of the first model, and half as many
+  fills of them, with `--paintings` instead of the table of latencies;
 - fill: 8 candidates for the middle quarter of an image, at the settings with which the page starts and the model's
   first example prompt or label, with `--fill` instead of the table of latencies.
 
@@ -195,6 +196,24 @@ def fills(server: Server, names: list[str], folders: list[str], rounds: int) -> 
         print(f"| `{name}` | {wall.median:.2f} ({wall.low:.2f} to {wall.high:.2f}) | {cpu.median:.2f} |", flush=True)
 
 
+def memory(server: Server, folder: str, paintings: int) -> None:
+    """Measure the memory of the server while it paints and fills, and print it in quarters of the work."""
+    shown = server.models()[0]
+    request = fill_request(pt.load(folder), shown["details"], 0)
+    server.sample(shown["id"], 1, 0)
+    server.fill(shown["id"], request)
+    for name, count, act in (
+        ("paintings", paintings, lambda seed: server.sample(shown["id"], 1, seed)),
+        ("fills", paintings // 2, lambda seed: server.fill(shown["id"], {**request, "seed": seed})),
+    ):
+        sizes = [server.megabytes()]
+        for seed in range(1, count + 1):
+            act(seed)
+            if seed % max(1, count // 4) == 0:
+                sizes.append(server.megabytes())
+        print(f"{count} {name}, MB: {', '.join(f'{size:.0f}' for size in sizes)}", flush=True)
+
+
 def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -206,11 +225,14 @@ def main() -> None:
     torch.set_num_threads(1)
     busy = psutil.cpu_percent(interval=1.0)
     print(f"{describe_machine()}; {describe_versions()}; {today()}; {busy:.0f} % busy just before.\n")
-    if args.fill:
+    if args.fill or args.paintings:
         with tempfile.TemporaryDirectory() as parent:
             folders = [folder_of(name, parent) for name in args.models]
             with studio(folders) as server:
-                fills(server, args.models, folders, args.rounds)
+                if args.fill:
+                    fills(server, args.models, folders, args.rounds)
+                if args.paintings:
+                    memory(server, folders[0], args.paintings)
         return
     print(
         "| model | canvases | first pixel, ms | whole, ms | `sample`, ms | whole over `sample` | the same in CPU time |"
@@ -228,12 +250,6 @@ def main() -> None:
                         for seed in range(args.rounds)
                     ]
                     print(row(name, count, *map(list, zip(*rounds, strict=True))), flush=True)
-            if args.paintings:
-                before, first = server.megabytes(), server.models()[0]["id"]
-                for seed in range(args.paintings):
-                    server.sample(first, 1, seed)
-                after = server.megabytes()
-                print(f"\n{args.paintings} paintings: {before:.0f} MB before, {after:.0f} MB after")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -31,6 +32,14 @@ def test_without_any_model_it_ends() -> None:
     assert "failed nosuch: " in said
     assert "failed neither: " in said
     assert "No model could be loaded" in said
+    assert "http://" not in said
+
+
+def test_a_port_that_is_taken_is_said_in_words() -> None:
+    """Without the number that the system has for it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = apart(lambda: fails("studio", "nosuch", "--port", str(taken.getsockname()[1])))
+    assert "(address already in use)" in said
 
 
 def test_one_model_is_enough(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,3 +30,18 @@ def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
             assert connection.recv(15).startswith(b"HTTP/1.1 200")
     finally:
         server.close()
+
+
+def test_a_web_socket_is_answered_like_any_request(capfd: pytest.CaptureFixture[str]) -> None:
+    """And nothing is printed about libraries to install."""
+    server = Server(StudioService([]))
+    server.start()
+    address = ("127.0.0.1", int(server.url.rstrip("/").rpartition(":")[2]))
+    headers = "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    try:
+        with socket.create_connection(address, timeout=30) as connection:
+            connection.sendall(f"GET /socket HTTP/1.1\r\n{headers}\r\n".encode())
+            assert connection.recv(12) == b"HTTP/1.1 404"
+    finally:
+        server.close()
+    assert "WebSocket" not in "".join(capfd.readouterr())

@@ -25,7 +25,19 @@ def check_error(answer: Any, status: int, code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:80", "localhost.evil.example", "", "[::2]", "127.0.0.1.evil"]
+    "host",
+    [
+        "evil.example",
+        "evil.example:80",
+        "localhost.evil.example",
+        "",
+        "[::2]",
+        "127.0.0.1.evil",
+        "127.0.0.1:80, evil.example",
+        "localhost evil.example",
+        "localhost:evil",
+        "[::1]evil.example",
+    ],
 )
 def test_a_foreign_host_is_refused(client: TestClient, host: str) -> None:
     """DNS rebinding: a page points a name of its own at this machine."""
@@ -81,10 +93,24 @@ def test_a_body_that_is_too_large_is_refused(client: TestClient) -> None:
         (b"{", "JSON"),
         (b"\xff\xfe", "JSON"),
         (b"[" * 100_000, "JSON"),
-        (b"[]", "body"),
+        (b"[]", "The body (0 items) must be an object."),
         (b"null", "body"),
-        (b'{"levels": 1}', "levels"),
-        (b'{"\\ud800": 1}', "is not valid"),
+        (b"{}", "`levels` is missing: the address needs it."),
+        (b'{"levels": 1}', "`levels` (=1) must be an object."),
+        (b'{"\\ud800": 1}', "body"),
+        (
+            b'{"levels": {"dtype": "uint8", "shape": [1, 2, 3, 4, 5], "data": ""}}',
+            "`levels.shape` (5 items) must have at most 4 items.",
+        ),
+        (
+            b'{"levels": {"dtype": "uint8", "shape": [1, 2.5], "data": ""}}',
+            "`levels.shape.1` (=2.5) must be an integer.",
+        ),
+        (b'{"levels": {"dtype": "uint8", "shape": [-1], "data": ""}}', "`levels.shape.0` (=-1) must be at least 0."),
+        (
+            b'{"levels": {"dtype": "uint8", "shape": [1], "data": ""}, "conditions": {"label": 0.5}}',
+            "`conditions.label` (=0.5) must be an integer or text.",
+        ),
         (b'{"levels": {"dtype": "uint8", "shape": [1, 6, 6]}}', "levels.data"),
         (b'{"levels": {"dtype": "int8", "shape": [1, 6, 6], "data": ""}}', "levels.dtype"),
         (b'{"levels": {"dtype": "uint8", "shape": [1e400], "data": ""}}', "levels.shape"),

@@ -70,11 +70,12 @@ def studio(settings: StudioSettings) -> None:
 
 
 def _started(server: Server, service: StudioService, *, browser: bool) -> None:
-    """Print the address, open the browser, and report the models as they are loaded."""
-    typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
+    """Print the address and open the browser once there is something to show; report the models as they are loaded."""
+    if service.watcher or any(entry.wait_for_weights() for entry in service.models.entries.values()):
+        typer.echo(f"studio     {server.url}   (Ctrl-C ends it)")
+        if browser:
+            open_browser(server.url)
     threading.Thread(target=_report_models, args=[server, service], daemon=True).start()
-    if browser and (service.watcher or any(entry.wait_for_weights() for entry in service.models.entries.values())):
-        open_browser(server.url)
 
 
 def _report_models(server: Server, service: StudioService) -> None:

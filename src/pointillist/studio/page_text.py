@@ -1,4 +1,4 @@
-"""The files of the page, joined: for a notebook, and for an exported page."""
+"""The files of the page, joined: for the server, for a notebook, and for an exported page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pointillist.engine.c.sources import runtime_text
 from pointillist.visualization.scripts import bundle
 
 PAGE = files("pointillist.studio").joinpath("page")
-_STYLES = ("tools.css", "studio.css", "layouts.css")  # in the order of index.html
+_STYLES = ("tools.css", "studio.css", "layouts.css")  # later ones override earlier ones
 
 
 def page_text(path: str) -> str:

@@ -15,7 +15,7 @@ from importlib.resources import files
 SHARED = files("pointillist.visualization") / "page" / "shared"
 _IMPORT = re.compile(r'^import (\{[^}]*\}|\w+) from "(\.{1,2}/[\w./-]+\.js)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function\*?|class|const) (\w+))", re.MULTILINE)
-_TYPES = re.compile(r"[ \t]*/\*\*.*?\*/\n?", re.DOTALL)
+_COMMENTS = re.compile(r"[ \t]*/\*\*.*?\*/\n?|^[ \t]*//[^\n]*\n", re.DOTALL | re.MULTILINE)
 _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 
 
@@ -51,14 +51,14 @@ def _resolve(path: str, target: str) -> str:
 
 
 def _function(path: str, text: str) -> str:
-    """Return the statement that runs a module, without its comments on types, and keeps its exports."""
+    """Return the statement that runs a module and keeps its exports, without types and comments."""
 
     def constant(match: re.Match[str]) -> str:
         names, source = match[1].replace(" as ", ": "), f'modules["{_resolve(path, match[2])}"]'
         return f"const {names} = {source};" if names.startswith("{") else f"const {names} = {source}.default;"
 
     exports = _EXPORT.findall(text)
-    text = _EXPORT.sub("", _IMPORT.sub(constant, _TYPES.sub("", text)))
+    text = _EXPORT.sub("", _IMPORT.sub(constant, _COMMENTS.sub("", text)))
     if _DEFAULT.search(text):
         text, exports = _DEFAULT.sub("const $default = ", text), [*exports, "default: $default"]
     return f'modules["{path}"] = (() => {{\n{text}\nreturn {{ {", ".join(exports)} }};\n}})();'

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
 from starlette.exceptions import HTTPException
 
 from pointillist.errors import PointillistError
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
-from pointillist.studio.http.page_files import PageFiles
+from pointillist.studio.http.page_files import page_router
 from pointillist.studio.http.routes import router
 from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
 from pointillist.studio.http.streaming import MEDIA_TYPE
+from pointillist.studio.http.validation import NOT_JSON, sentence
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
-from pointillist.visualization.scripts import SHARED
 
-PAGE = files("pointillist.studio").joinpath("page")
 _CODES = {404: "not_found", 405: "method"}
-_NOT_JSON = "The body is not valid JSON: send one object, as UTF-8."
 
 
 def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_address: bool = False) -> FastAPI:
@@ -53,14 +50,7 @@ def create_app(service: StudioService, hosts: frozenset[str] = LOOPBACK, *, any_
     )
     app.state.service = service
     app.include_router(router)
-    page = str(PAGE)
-
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    def index() -> FileResponse:
-        return FileResponse(f"{page}/index.html")
-
-    app.mount("/page/shared", PageFiles(directory=str(SHARED)), name="shared")
-    app.mount("/page", PageFiles(directory=page), name="page")
+    app.include_router(page_router())
     _handle_errors(app)
     app.add_middleware(SecurityMiddleware, hosts=hosts, body_bytes=service.limits.body_bytes, any_address=any_address)
     _describe_events(app)
@@ -79,12 +69,12 @@ def _handle_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid_body(request: Request, error: RequestValidationError) -> Response:
-        return _error(422, "validation", _sentence(error))
+        return _error(422, "validation", sentence(error.errors(), error.body))
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
         if error.status_code == 400:  # FastAPI's own, for a body that broke its reader
-            return _error(422, "validation", _NOT_JSON)
+            return _error(422, "validation", NOT_JSON)
         target = f"{request.method} {request.url.path[:200]}"
         sentences = {
             404: f"There is nothing at {target}.",
@@ -100,17 +90,6 @@ def _handle_errors(app: FastAPI) -> None:
 
 def _error(status: int, code: str, sentence: str, headers: Any = None) -> Response:
     return JSONResponse(schemas.ErrorResponse(error=sentence, code=code).body(), status, headers=headers)
-
-
-def _sentence(error: RequestValidationError) -> str:
-    """Name the first invalid field and its error."""
-    first = error.errors()[0]
-    if first["type"] == "json_invalid":
-        return _NOT_JSON
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path")) or "the body"
-    message = str(first["msg"])
-    message = message.removeprefix("Value error, ")
-    return f"`{where}` is not valid: {message[0].lower()}{message[1:]}."
 
 
 def _describe_events(app: FastAPI) -> None:

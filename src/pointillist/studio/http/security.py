@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -16,6 +17,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _SELF = "'self'"
+_HOST = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?")
 
 
 class SecurityMiddleware:
@@ -90,7 +92,10 @@ class SecurityMiddleware:
             raise RequestError(403, "origin", "The request comes from another page, which may not use this server.")
 
     def _is_own_host(self, host: str) -> bool:
-        name = host.removeprefix("[").partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+        match = _HOST.fullmatch(host)
+        if match is None:
+            return False
+        name = match["address"] or match["name"]
         if name in self._hosts:
             return True
         try:

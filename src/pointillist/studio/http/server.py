@@ -39,9 +39,15 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         bound.close()
         raise ConfigError(
-            f"The server cannot listen at {host}, port {port} ({error}): leave `port` out to use a free one."
+            f"The server cannot listen at {host}, port {port} ({_reason(error)}): leave `port` out to use a free one."
         ) from error
     return bound
+
+
+def _reason(error: Exception) -> str:
+    """Return the words of the system for an error, without its number."""
+    text = getattr(error, "strerror", None) or str(error)
+    return f"{text[:1].lower()}{text[1:]}"
 
 
 def usual_port(host: str) -> int:
@@ -76,11 +82,14 @@ def application(service: StudioService, host: str) -> FastAPI:
 
 
 class IdleTimeoutProtocol(H11Protocol):
-    """HTTP/1.1 that closes connections on which no request arrives."""
+    """HTTP/1.1 that closes connections on which no request arrives, and has no WebSockets."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop.call_later(_REQUEST_TIMEOUT, self._close_unused)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answer a request for a WebSocket like any other; uvicorn would print which libraries to install."""
 
     def _close_unused(self) -> None:
         if self.cycle is None and not self.transport.is_closing():
