@@ -22,7 +22,7 @@ def outliner() -> pt.PixelModel:
     palette = ((0, 0, 0, 0), (200, 30, 30, 255), (30, 200, 30, 255), (250, 250, 250, 255))
     image = ImageSpec(channels=1, height=8, width=8, levels=4, ordered=False, mode="palette", palette=palette)
     settings = {"channels": 4, "layers": 1, "text": "learned", "hint": "outline"}
-    model = randomise_weights(pt.build("pixelcnn", image=image, classes=[f"style {i}" for i in range(20)], **settings))
+    model = randomise_weights(pt.build("pixelcnn", image=image, classes=[f"style {i}" for i in range(40)], **settings))
     model.generation_config = GenerationConfig(
         guidance=2.0, temperature=0.7, prompts=("red heart", "green apple"), labels=("style 3",)
     )

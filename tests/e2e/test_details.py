@@ -9,10 +9,12 @@ from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.http.server import Server
+from pointillist.studio.page_text import script_text
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
+    OUTLINE,
     RGB,
     SLOW,
     choose,
@@ -159,8 +161,14 @@ def test_the_prompt_comes_before_the_canvas(page: Page) -> None:
 
 
 def test_long_and_many_names_of_classes(browser: Browser) -> None:
-    """Long ones wrap. More than there are canvases are not cut in silence, if none is named to compare."""
-    long = ["a class with a name that goes on and on, and on", "b", "anotherclasswithoutanyspaceinitsendlessname"]
+    """Long ones wrap, and none reverses the text around it. More than there are canvases are not cut in silence."""
+    reversing = "\u202eevil"
+    long = [
+        reversing,
+        "a class with a name that goes on and on, and on",
+        "b",
+        "anotherclasswithoutanyspaceinitsendlessname",
+    ]
     settings = {"shape": (1, 6, 6), "levels": 4, "channels": 4, "layers": 1}
     models = [
         randomise_weights(pt.build("pixelcnn", classes=classes, **settings))
@@ -177,9 +185,31 @@ def test_long_and_many_names_of_classes(browser: Browser) -> None:
                 " && el.getBoundingClientRect().right > column.getBoundingClientRect().right).map((el) => el.outerHTML)"
             )
             assert found == []
+            choose(page, "Label", "\ufffdevil")
+            assert reversing not in page.locator(".studio").inner_text()
             choose_model(page, "pixelcnn-2")
             compare(page, "label", "Names of labels", "")
             expect(page.get_by_role("alert")).to_contain_text("40 labels are more than 36 canvases: name those")
     finally:
         server.close()
         service.close()
+
+
+def test_a_comparison_begins_with_examples(page: Page) -> None:
+    """Labels and prompts of the model, as many as fit, and not all of its labels."""
+    choose_model(page, OUTLINE)
+    page.get_by_role("combobox", name="Compare").select_option("text")
+    expect(page.get_by_label("Prompts, with a semicolon between them")).to_have_value("red heart; green apple")
+    page.get_by_role("combobox", name="and, in columns").select_option("label")
+    expect(page.get_by_label("Names of labels")).to_have_value("style 3")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    wait_until_painted(page, images=2)
+
+
+def test_chances_are_numbers_that_one_can_read(page: Page) -> None:
+    """Without exponents, in the studio and in reports."""
+    shown = page.evaluate(
+        f"() => {{ {script_text('shared/dom.js')}; "
+        "return [0.01, 1, 10, 24.3, 60].map(modules['shared/dom.js'].oneIn) }"
+    )
+    assert shown == ["as good as certain", "1 in 2.0", "1 in 1,024", "1 in 21,000,000", "1 in 2 to the 60"]

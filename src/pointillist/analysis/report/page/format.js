@@ -3,9 +3,6 @@
 import { css, levelName, swatch } from "./shared/colour.js";
 import { formatPercent, html } from "./shared/dom.js";
 
-/** How likely something of so many bits was. @param {number} bits */
-export const oneIn = (bits) => (bits < 0.05 ? "all but certain" : `1 in ${bits < 3.4 ? (2 ** bits).toFixed(1) : bits < 24 ? Math.round(2 ** bits).toLocaleString("en") : (2 ** bits).toExponential(0)}`);
-
 /** Colour of a value on a scale of 256. @param {number[][]} scale @param {number} share from 0 to 1 */
 export const onScale = (scale, share) => scale[Math.max(0, Math.min(255, Math.round(255 * share)))];
 

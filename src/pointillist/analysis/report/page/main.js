@@ -1,9 +1,9 @@
 // Behaviour of the page: the chosen pixel, and everything that is shown of it.
 
 import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
-import { onScale, oneIn, patch, topList } from "./format.js";
+import { onScale, patch, topList } from "./format.js";
 import { Chart } from "./shared/chart.js";
-import { formatFixed, formatPercent, html } from "./shared/dom.js";
+import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";
 import { fill } from "./shared/fill.js";
 
 /** @param {string} id @returns {any} */

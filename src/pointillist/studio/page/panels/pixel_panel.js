@@ -2,8 +2,8 @@
 
 import { Chart } from "../shared/chart.js";
 import { levelName, swatch } from "../shared/colour.js";
-import { focusedElement, formatBits, formatFixed, html, formatPercent, returnFocus, updateChildren, setText } from "../shared/dom.js";
-import { oneIn, term } from "../widgets/glossary.js";
+import { focusedElement, formatBits, formatFixed, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
+import { term } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "../shared/fill.js";
 import { ImageSummary } from "./image_summary.js";

@@ -1,6 +1,6 @@
 // The prompt panel: conditions, sampling settings, seed, number of canvases.
 
-import { MAX_COMPARED, SETTING_NAMES, EXAMPLE_VALUES } from "../state/paint_jobs.js";
+import { MAX_COMPARED, SETTING_NAMES, exampleValues } from "../state/paint_jobs.js";
 import { html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { icon } from "../widgets/icons.js";
@@ -98,7 +98,7 @@ export class PromptPanel {
 
   /** Fields for the number of canvases, or for a comparison. @param {Api.ModelDetails} details */
   #canvases(details) {
-    const compare = this.#compare(details.conditions);
+    const compare = this.#compare(details);
     return this.state.request.compare.by === "" ? [...compare, this.#count()] : compare;
   }
 
@@ -141,9 +141,10 @@ export class PromptPanel {
     return html("fieldset", { className: "choices" }, html("legend", {}, "Canvases"), ...options);
   }
 
-  /** @param {Api.SupportedConditions} conditions */
-  #compare(conditions) {
+  /** @param {Api.ModelDetails} details */
+  #compare(details) {
     const { state } = this;
+    const { conditions } = details;
     const { compare } = state.request;
     const ways = /** @type {[import("../state/request.js").Axis, string][]} */ ([["", "nothing"], conditions.labels.length > 1 && ["label", "labels"], conditions.text && ["text", "prompts"], this.painter.comparableModels().length > 1 && ["model", "all models"], isConditional(conditions) && ["guidance", "guidance"], ["temperature", "temperature"], ["top_p", "top-p"]].filter(Boolean));
     const axis = (/** @type {"by" | "by2"} */ by, /** @type {"values" | "values2"} */ values, /** @type {string} */ name) => {
@@ -151,12 +152,12 @@ export class PromptPanel {
       const select = html("select", {
         onchange: () => {
           const chosen = /** @type {import("../state/request.js").Axis} */ (select.value);
-          state.request.compare = { ...compare, [by]: chosen, [values]: EXAMPLE_VALUES[chosen] ?? "", ...(by === "by" ? { by2: "", values2: "" } : null) };
+          state.request.compare = { ...compare, [by]: chosen, [values]: exampleValues(chosen, details), ...(by === "by" ? { by2: "", values2: "" } : null) };
           state.changed();
         },
       }, ...options);
       const what = SETTING_NAMES[compare[by]] ? `Values of ${SETTING_NAMES[compare[by]]}, at most ${MAX_COMPARED}` : compare[by] === "text" ? "Prompts, with a semicolon between them" : "Names of labels, or nothing for all";
-      const field = compare[by] in EXAMPLE_VALUES
+      const field = compare[by] && compare[by] !== "model"
         ? html("input", { type: "text", value: compare[values], placeholder: compare[by] === "label" ? "all" : compare[by] === "text" ? "red heart; green apple" : "", "aria-label": what, title: what, oninput: (/** @type {any} */ event) => (compare[values] = event.target.value) })
         : false;
       return html("div", { className: "field" }, html("label", { className: "name", title: "Side by side, with the same random numbers" }, name, select), field);

@@ -1,5 +1,6 @@
 // Paint jobs for the prompt panel's request: one for each model and setting, all with the same random numbers.
 
+import { inOneDirection } from "../shared/dom.js";
 import { rulesOf } from "./map_rules.js";
 
 /** @typedef {import("./request.js").Request} Request */
@@ -14,6 +15,7 @@ export const NO_COMPARISON = { by: "", values: "", by2: "", values2: "" };
 export const MAX_COMPARED = 8; // values
 export const MAX_CANVASES = 36;
 const MAX_SAMPLES = 16; // of one request
+const EXAMPLES = 6; // to begin a comparison with, so that a grid of two has a place for each
 
 /**
  * Return the conditions of a request. Unsupported conditions are left out, so that models can be compared.
@@ -79,7 +81,7 @@ const inParts = (job) => Array.from({ length: Math.ceil(job.canvases.length / MA
 function optionsOf(by, values, selected, models) {
   const { labels } = /** @type {Api.ModelDetails} */ (selected.details).conditions;
   if (by === "model") return models.map((model) => ({ model, caption: model.name }));
-  if (by === "label") return chosenLabels(labels, values, /** @type {Api.ModelDetails} */ (selected.details).generation.labels).map((label) => ({ conditions: { label }, caption: labels[label] }));
+  if (by === "label") return chosenLabels(labels, values).map((label) => ({ conditions: { label }, caption: labels[label] }));
   if (by === "text") {
     const prompts = [...new Set(values.split(/[;\n]+/).map((prompt) => prompt.trim()).filter(Boolean))];
     if (!prompts.length) throw new Error("There is nothing to compare: give prompts, with a semicolon between them.");
@@ -88,10 +90,9 @@ function optionsOf(by, values, selected, models) {
   return numbersOf(values, /** @type {SettingName} */ (by)).map((value) => ({ settings: { [by]: value }, caption: `${SETTING_NAMES[by]} ${value}` }));
 }
 
-/** Find labels by their names; without names all of them, or the examples where they are too many. @param {string[]} labels @param {string} values @param {string[]} examples */
-function chosenLabels(labels, values, examples) {
-  const typed = values.split(/[,;\n]+/).map((name) => name.trim()).filter(Boolean);
-  const names = !typed.length && labels.length > MAX_CANVASES ? examples.filter((name) => labels.includes(name)) : typed;
+/** Find labels by their names; without names all of them. @param {string[]} labels @param {string} values */
+function chosenLabels(labels, values) {
+  const names = values.split(/[,;\n]+/).map((name) => name.trim()).filter(Boolean);
   if (!names.length && labels.length > MAX_CANVASES) throw new Error(`${labels.length} labels are more than ${MAX_CANVASES} canvases: name those to compare.`);
   if (!names.length) return labels.map((_, label) => label);
   return names.map((name) => {
@@ -105,7 +106,13 @@ function chosenLabels(labels, values, examples) {
 export const SETTING_NAMES = { guidance: "guidance", temperature: "temperature", top_p: "top-p" };
 
 /** @type {Record<string, string>} values to begin with */
-export const EXAMPLE_VALUES = { label: "", text: "", guidance: "0, 1, 2, 4", temperature: "0.5, 0.8, 1, 1.2", top_p: "0.5, 0.8, 0.95, 1" };
+const EXAMPLE_VALUES = { guidance: "0, 1, 2, 4", temperature: "0.5, 0.8, 1, 1.2", top_p: "0.5, 0.8, 0.95, 1" };
+
+/** Return values to begin a comparison with: examples of the model, and of labels all where there are not too many. @param {Compare["by"]} by @param {Api.ModelDetails} details */
+export function exampleValues(by, { conditions, generation }) {
+  if (by === "label") return conditions.labels.length > MAX_CANVASES ? generation.labels.slice(0, EXAMPLES).join(", ") : "";
+  return by === "text" ? generation.prompts.slice(0, EXAMPLES).join("; ") : (EXAMPLE_VALUES[by] ?? "");
+}
 
 /** @typedef {"guidance" | "temperature" | "top_p"} SettingName */
 
@@ -128,5 +135,6 @@ export function describeConditions(conditions, supported) {
   const label = typeof conditions.label === "number" ? supported.labels[conditions.label] : conditions.label;
   return [label, conditions.text && `“${conditions.text}”`, ...attributes, conditions.hint && "hint", conditions.vector && "vector"]
     .filter((part) => part !== null && part !== undefined && part !== "")
+    .map((part) => inOneDirection(String(part)))
     .join(", ");
 }

@@ -1,8 +1,8 @@
 // Client of the studio's HTTP interface. Every error is one sentence that people can read.
 
-const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running, then try again.";
+import { inOneDirection } from "../shared/dom.js";
 
-const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g; // letters that reverse the text around them, in names of strangers
+const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running, then try again.";
 
 /** A response that is not a success. */
 export class RequestError extends Error {
@@ -29,7 +29,7 @@ export class Server {
   /** @returns {Promise<Api.ServerInfo>} */
   async info() {
     const answer = await this.#request("info", { method: "GET" });
-    return JSON.parse(await answer.text(), (_, value) => (typeof value === "string" ? value.replace(DIRECTIONS, "\ufffd") : value));
+    return JSON.parse(await answer.text(), (_, value) => (typeof value === "string" ? inOneDirection(value) : value));
   }
 
   /** @returns {Promise<Api.RunState>} */

@@ -1,7 +1,7 @@
 // Painting: sends requests to the server, collects their events in traces, and adds finished images to the gallery.
 
 import { encodeArray } from "./encoded_arrays.js";
-import { MAX_CANVASES, NO_COMPARISON, createJobs, describeConditions } from "../state/paint_jobs.js";
+import { NO_COMPARISON, createJobs, describeConditions } from "../state/paint_jobs.js";
 import { isComplete, isStopped, sameGrid, visibleImage } from "../canvas/canvas_model.js";
 import { RequestError, isAbort } from "./api.js";
 import { begin, newCanvas, requestOf } from "./paint_request.js";
@@ -39,10 +39,7 @@ export class Painter {
     if (!model?.details) return;
     const found = this.#jobs(request, model);
     if (!found) return;
-    const { labels } = model.details.conditions;
     await this.#run(found.jobs, null, { columns: found.columns, seed });
-    if (request.compare.by === "label" && !request.compare.values.trim() && labels.length > MAX_CANVASES)
-      this.state.notify("plain", `These are the first ${MAX_CANVASES} of ${labels.length} labels: name those that you want to compare.`);
   }
 
   /** Paint variations of the active canvas. */

@@ -23,10 +23,3 @@ export function term(word) {
   if (!meaning) return html("span", {}, word);
   return html("span", { className: "term", tabIndex: 0, "aria-description": meaning, "data-meaning": meaning }, word);
 }
-
-/** Say how likely something of so many bits was. @param {number} bits */
-export function oneIn(bits) {
-  if (bits < 0.05) return "as good as certain";
-  const chances = 2 ** bits;
-  return chances < 10 ? `1 in ${chances.toFixed(1)}` : `1 in ${chances < 1e15 ? Number(chances.toPrecision(chances < 1e7 ? 15 : 2)).toLocaleString("en", { maximumFractionDigits: 0 }) : `2 to the ${Math.round(bits)}`}`;
-}

@@ -61,6 +61,20 @@ export const formatInteger = (n) => n.toLocaleString("en");
 /** Format a number of bits. @param {number} bits */
 export const formatBits = (bits) => `${formatFixed(bits, Math.abs(bits) < 10 ? 2 : 1)} bits`;
 
+/** Say how likely something of so many bits was. @param {number} bits */
+export function oneIn(bits) {
+  if (bits < 0.05) return "as good as certain";
+  const chances = 2 ** bits;
+  if (chances < 10) return `1 in ${chances.toFixed(1)}`;
+  if (chances >= 1e15) return `1 in 2 to the ${Math.round(bits)}`;
+  return `1 in ${formatInteger(Math.round(chances < 1e7 ? chances : Number(chances.toPrecision(2))))}`;
+}
+
+const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g; // letters that reverse the text around them
+
+/** Replace letters that reverse the text around them, in names of strangers. @param {string} text */
+export const inOneDirection = (text) => text.replace(DIRECTIONS, "\ufffd");
+
 /** Return true if an element is shown in dark colours: by its own setting, else by the system's. @param {Element} el */
 export function isDark(el) {
   const scheme = getComputedStyle(el).colorScheme;
