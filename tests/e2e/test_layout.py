@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pointillist.studio.http.server import Server
-from tests.e2e.helpers import DIGITS, canvas, choose, choose_model, opened, paint, point, wait_for_frame
+from tests.e2e.helpers import DIGITS, OUTLINE, canvas, choose, choose_model, opened, paint, point, wait_for_frame
 
 SIDES = [(667, 375), (844, 390), (932, 430)]  # of phones
 IN_VIEW = ("Paint", "Image", "Pencil (B)", "Move the selection (X)", "Undo (Ctrl+Z)", "Zoom in (+)", "Play (space)")
@@ -143,3 +143,62 @@ def test_the_focus_ring_of_the_chart_covers_nothing(page: Page) -> None:
     assert above
     assert below
     assert 0 < ring < below["y"] - (above["y"] + above["height"])
+
+
+SCREENS = [(1440, 900), (1280, 720), (390, 844), (844, 390)]
+PLACES = """() => Object.fromEntries(
+  [...document.querySelectorAll(".middle, .middle *, .header *, .tabs, .tabs button, .go *, .export-actions *")]
+    .filter((el) => el.checkVisibility() && !el.closest("svg"))
+    .map((el, i) => {
+      const { x, y, width, height } = el.getBoundingClientRect();
+      const top = el.closest(".go") ? y : y + scrollY; // the button for painting stays where it is on the screen
+      return [`${i} ${el.className || el.tagName}`, [x, top, width, height].map(Math.round).join()];
+    }),
+)"""
+UNDER_ANOTHER = """(all) => all.filter((el) => {
+  const box = el.getBoundingClientRect();
+  const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  return top !== el && !el.contains(top) && !el.closest("label")?.contains(top);
+}).map((el) => el.outerHTML)"""
+
+
+@pytest.mark.parametrize("size", SCREENS, ids=name_of)
+def test_a_notice_moves_neither_stage_nor_control(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """It has a place in view, at the cost of a panel that scrolls."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        paint(page, seed=3)
+        page.get_by_role("combobox", name="Compare").select_option("temperature")
+        values = page.get_by_label("Values of temperature")
+        values.fill("abc")
+        wait_for_frame(page)
+        before = page.evaluate(PLACES)
+        values.press("Enter")
+        expect(page.locator(".notice")).to_be_in_viewport(ratio=1)
+        wait_for_frame(page)
+        after = page.evaluate(PLACES)
+        assert {name: (before.get(name), place) for name, place in after.items() if place != before.get(name)} == {}
+        page.get_by_role("button", name="Close the message").click()
+        expect(page.locator(".notice")).to_be_hidden()
+
+
+def test_what_is_changed_most_is_in_view_at_1280x720(page: Page) -> None:
+    """Seed, comparison and number of canvases, also of a model with text, labels and a hint; nothing lies over them."""
+    choose_model(page, OUTLINE)
+    compare, counts = page.get_by_role("combobox", name="Compare"), page.get_by_role("group", name="Canvases")
+    for part in (page.get_by_label("Seed", exact=True), compare, counts.get_by_text("16", exact=True)):
+        expect(part).to_be_in_viewport(ratio=1)
+        assert part.evaluate_all(UNDER_ANOTHER) == []
+
+
+def test_a_phone_shows_the_prompt_and_candidates_next_to_the_canvas(browser: Browser, studio: Server) -> None:
+    """Text, examples and Paint are in view without scrolling; so are canvas, candidates and player after a fill."""
+    with opened(browser, studio.url, viewport={"width": 390, "height": 844}) as page:
+        paint(page, seed=3)
+        page.evaluate("() => scrollTo(0, 0)")
+        for part in (page.get_by_role("group", name="Label"), page.get_by_role("button", name="Paint", exact=True)):
+            expect(part).to_be_in_viewport(ratio=1)
+        assert page.get_by_role("group", name="Label").locator("span").first.evaluate_all(UNDER_ANOTHER) == []
+        select_a_rectangle(page)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        for part in (page.locator(".candidates button").first, canvas(page), page.get_by_label("Speed", exact=True)):
+            expect(part).to_be_in_viewport(ratio=1)

@@ -77,8 +77,8 @@ function render({ model, el }) {
   /** @type {{update: () => void}[]} */
   const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
-  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.el, controls.el);
-  root.append(header.el, promptPanel.el, middle, tabs.el, pixelPanel.el, gallery.el, worldPage.el);
+  const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
+  root.append(header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));

@@ -88,8 +88,7 @@ export class PromptPanel {
         hasConditions && this.#slider("guidance", "Guidance", 0, 6, 0.1, "How strongly the conditions count: 0 ignores them, 1 is the model, more strengthens them"),
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
-      this.#seed(),
-      this.canvases,
+      html("div", { className: "batch" }, this.#seed(), this.canvases),
       this.#variations(),
       details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
       this.#more(details),
@@ -129,7 +128,7 @@ export class PromptPanel {
       state.request.seed = seed;
       input.value = seed === null ? "" : String(seed);
     };
-    const reuse = html("button", { type: "button", title: "Use the seed of the active canvas again", onclick: () => set(state.canvas?.rng?.seed ?? null) }, "Reuse");
+    const reuse = html("button", { type: "button", className: "icon-only", title: "Use the seed of the active canvas again", "aria-label": "Use the seed of the active canvas again", onclick: () => set(state.canvas?.rng?.seed ?? null) }, icon("reuse"));
     const dice = html("button", { type: "button", className: "icon-only", title: "A new seed each time", "aria-label": "A new seed each time", onclick: () => set(null) }, icon("dice"));
     return html("div", { className: "field" }, html("label", { className: "name" }, "Seed", input), html("div", { className: "side" }, reuse, dice));
   }

@@ -12,8 +12,8 @@ export class Notifications {
     this.text = html("p", { role: "alert" });
     this.notice = html("div", { className: "notice" }, this.text, closeButton(() => this.#close()));
     this.closedFor = ""; // ids of failed models whose message was closed
-    this.loading = html("div", { className: "loading", role: "status" });
-    this.el = html("div", { className: "notices" }, this.loading, this.notice);
+    this.loading = html("div", { className: "loading", role: "status" }); // on the stage, which is empty meanwhile
+    this.el = html("div", { className: "notices" }, this.notice); // in a place of its own, at whose cost only a panel is lower
   }
 
   update() {
