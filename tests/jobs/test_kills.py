@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ import psutil
 import pytest
 
 import pointillist as pt
+from pointillist.commands.jobs.executors.local import _Processes
 from pointillist.commands.jobs.spec import JobSpec
 from pointillist.commands.jobs.worker import Worker
 
@@ -103,6 +106,21 @@ def test_processes_that_never_get_on_end_the_job(model: str, monkeypatch: pytest
     with pytest.raises(pt.JobError, match="without any progress"):
         pt.jobs.run("sample", out="job", tasks=4, model=model, n=16, batch_size=4, engine="numpy")
     assert pt.jobs.status("job").rejected == 0
+
+
+def test_an_error_right_after_the_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first line and the error of a process that ends at once may be read in one piece."""
+    error = {"error": "OSError", "errno": 28, "strerror": "No space left on device", "file": None}
+    end = f"import sys; print('ready'); print({json.dumps(error)!r}); sys.exit(2)"
+    with _Processes(JobSpec(job="sample", settings={}, out=Path("job"), tasks=1), 1) as processes:
+        process = subprocess.Popen(
+            [sys.executable, "-c", end], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        process.wait()
+        processes._running[0] = process
+        processes.wait_for_first()
+        with pytest.raises(OSError, match="No space left"):
+            processes.are_done()
 
 
 @pytest.mark.skipif(find_spec("ray") is None, reason="the extra `ray` is not installed")

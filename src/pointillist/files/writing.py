@@ -21,7 +21,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,6 +76,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
         with suppress(OSError):
             os.close(handle)
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for what the block writes; if the block fails, remove what it has added.
+
+    ```python
+    with whole_folder(Path("model")):
+        write_text(Path("model/config.json"), "{}")
+    ```
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    before = set(folder.iterdir())
+    try:
+        yield
+    except BaseException:
+        for path in set(folder.iterdir()) - before:
+            path.unlink()
+        raise
 
 
 def is_stream(path: Path) -> bool:
@@ -161,9 +180,17 @@ def open_table(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
 
 
-def folder_lock(folder: Path) -> AbstractContextManager[None]:
-    """Lock a folder that a command fills: the run of a training, a model; see `exclusive`."""
-    return exclusive(folder / LOCK, folder)
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock a folder that a command fills, such as a run or a model; see `exclusive`. A new one is not left empty."""
+    is_new = not folder.exists()
+    try:
+        with exclusive(folder / LOCK, folder):
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()  # unless something was written
 
 
 @contextmanager
@@ -202,9 +229,12 @@ def exclusive(lock: Path, out: Path) -> Iterator[None]:
 
 
 def _acquire(lock: Path, out: Path) -> int:
-    lock.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # its last owner removed the empty folder in between
+            continue
         try:
             owner = _owner(handle)
             if not _is_free(handle, owner):

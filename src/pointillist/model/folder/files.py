@@ -23,7 +23,7 @@ from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.hub import offline_if_unreachable
-from pointillist.files.writing import atomic_path, write_text
+from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig, MeasuredPrompts
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
@@ -59,26 +59,26 @@ class ModelContents:
 
 
 def write_model(folder: Path, model: ModelContents) -> None:
-    """Write a model folder; each file appears whole or not at all.
+    """Write a model folder; each file appears whole or not at all, and a new folder with all files or not at all.
 
     Raises:
         CheckpointError: for weights that `read_model` would reject, such as NaN.
     """
     check_values(model.tensors, folder / WEIGHTS)
-    folder.mkdir(parents=True, exist_ok=True)
-    if model.tileset is not None:
-        with atomic_path(folder / TILESET) as temporary:
-            model.tileset.picture().save(temporary, format="PNG")
-    else:
-        (folder / TILESET).unlink(missing_ok=True)
-    for name, text in ((GENERATION, model.generation.dumps()), (PROMPTS, model.measured.dumps())):
-        if text:
-            write_text(folder / name, text)
+    with whole_folder(folder):
+        if model.tileset is not None:
+            with atomic_path(folder / TILESET) as temporary:
+                model.tileset.picture().save(temporary, format="PNG")
         else:
-            (folder / name).unlink(missing_ok=True)
-    record = {"training": model.training} if model.training else {}
-    config = model.config.model_dump(mode="json") | record
-    write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
+            (folder / TILESET).unlink(missing_ok=True)
+        for name, text in ((GENERATION, model.generation.dumps()), (PROMPTS, model.measured.dumps())):
+            if text:
+                write_text(folder / name, text)
+            else:
+                (folder / name).unlink(missing_ok=True)
+        record = {"training": model.training} if model.training else {}
+        config = model.config.model_dump(mode="json") | record
+        write_folder(folder, encode_tensors(model.tensors), config, model.card or "")
 
 
 def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> ModelContents:

@@ -133,7 +133,9 @@ class _Processes:
     def _end(self, rank: int, process: subprocess.Popen[str], line: str = "") -> None:
         """Take note of the end of a process, and start it again where it was stopped."""
         del self._running[rank]
-        output = line + (process.communicate()[0] or "")
+        assert process.stdout is not None
+        output = line + process.stdout.read()  # `communicate` leaves out what `readline` has read ahead
+        process.communicate()
         if process.returncode == 0:
             return
         if process.returncode == EXIT_REJECTED:
