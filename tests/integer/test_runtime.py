@@ -6,17 +6,20 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from pointillist.engine.batch import SampleBatch
+from pointillist.engine.c import run as c_run
 from pointillist.engine.c.blob import Code, Pool, pack
 from pointillist.engine.c.library import FOLDER, WEBASSEMBLY, library_name
 from pointillist.engine.c.lower import lower
-from pointillist.engine.c.run import sample_in_c
+from pointillist.engine.c.run import intervals_in_c, sample_in_c
 from tests.hostile import fuzz_runtime
 from tests.scripts import script
 
@@ -107,3 +110,32 @@ def test_a_constant_is_stored_once() -> None:
     table, parts = pool.write(10)
     assert table == [2, 64, 3, 0, 2, 128, 3, 0]
     assert [start for start, _ in parts] == [64, 128]
+
+
+def test_scores_in_parts_are_those_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, integer_model, x = integer_case("gated-binary")
+    (program,), levels = integer_model.programs, np.tile(x.numpy(), (3, 1, 1, 1))
+    due = intervals_in_c(program, levels, {})
+    monkeypatch.setattr(c_run, "_SCORED_AT_ONCE", levels[0].size)
+    for part, whole in zip(intervals_in_c(program, levels, {}, threads=2), due, strict=True):
+        assert np.array_equal(part, whole)
+
+
+def test_an_interrupt_does_not_wait_for_all_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parts that have not begun are left out."""
+    _, integer_model, x = integer_case("gated-binary")
+    (program,), levels = integer_model.programs, np.tile(x.numpy()[:1], (60, 1, 1, 1))
+    begun: list[int] = []
+
+    def run(*arguments: Any, **keywords: Any) -> None:
+        begun.append(len(begun))
+        if len(begun) == 1:
+            raise KeyboardInterrupt
+        time.sleep(0.02)
+        raise ValueError("another part")
+
+    monkeypatch.setattr(c_run, "_SCORED_AT_ONCE", levels[0].size)
+    monkeypatch.setattr(c_run, "Run", run)
+    with pytest.raises(KeyboardInterrupt):
+        intervals_in_c(program, levels, {})
+    assert len(begun) < len(levels) / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 
+_SCORED_AT_ONCE = 2**16
+"""Sub-pixels that the library scores in a call, so that an interrupt is not waited for longer than a second or so."""
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
 
@@ -282,9 +285,13 @@ def _score(
         pointers = [None if array is None else array[part].ctypes.data for array in outputs]
         images.library.pt_score(images.address, levels[part].ctypes.data, *pointers)
 
-    slices = split_batch(len(levels), threads)
-    with ThreadPoolExecutor(len(slices)) as pool:
-        list(pool.map(run, slices))
+    slices = split_batch(len(levels), max(threads, math.ceil(levels.size / _SCORED_AT_ONCE)))
+    with ThreadPoolExecutor(max(1, min(threads, len(slices)))) as pool:
+        try:
+            list(pool.map(run, slices))
+        except BaseException:  # such as Ctrl-C
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def frequencies_in_c(
