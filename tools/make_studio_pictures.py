@@ -1,6 +1,7 @@
 """Make the pictures of the studio in docs/pictures: `python tools/make_studio_pictures.py [NAME ...]`.
 
-A studio of bundled models is started, and Chromium shows it; NAME is that of a picture, without `studio-` and `.png`.
+A studio of bundled models is started, and Chromium shows it; for `training`, a studio of a model that is trained
+meanwhile. NAME is that of a picture, without `studio-` and `.png`.
 """
 
 from __future__ import annotations
@@ -8,13 +9,17 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
@@ -28,11 +33,12 @@ DESKTOP, PHONE, SIDE = (1280, 800), (390, 844), (844, 390)
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture: what is done before it is taken, the size of the window, and its colours."""
+    """A picture: what is done before it is taken, the size of the window, its colours, and a studio of its own."""
 
     act: Callable[[Page], None]
     size: tuple[int, int] = DESKTOP
     scheme: Literal["light", "dark"] = "light"
+    studio: Callable[[], AbstractContextManager[str]] | None = None
 
 
 def choose(page: Page, model: str) -> None:
@@ -148,6 +154,33 @@ def held(page: Page) -> None:
     page.wait_for_timeout(2500)
 
 
+@contextmanager
+def watched() -> Iterator[str]:
+    """Train a small model, and give the address of a studio that watches it."""
+    with tempfile.TemporaryDirectory() as parent:
+        run = Path(parent, "digits")
+        options = ["uci-digits", "--preset", "tiny", "--steps", "500", "--out", str(run)]
+        training = subprocess.Popen([sys.executable, "-m", "pointillist", "train", *options], stdout=subprocess.DEVNULL)
+        try:
+            while not (run / "metrics.jsonl").exists() and training.poll() is None:
+                time.sleep(0.2)
+            server = Server(StudioService([], run=run))
+            server.start()
+            yield server.url
+            server.close()
+        finally:
+            training.terminate()
+            training.wait()
+
+
+def training(page: Page) -> None:
+    """Follow a training for some checkpoints."""
+    page.get_by_role("group", name="Label", exact=True).get_by_role("radio", name="3", exact=True).check()
+    page.get_by_label("Seed", exact=True).fill("3")
+    page.locator(".repaints button").nth(3).wait_for(timeout=5 * PATIENCE)
+    page.wait_for_timeout(1500)
+
+
 PICTURES = {
     "watch": Picture(watch),
     "compare": Picture(compare),
@@ -156,6 +189,7 @@ PICTURES = {
     "fill": Picture(fill),
     "hint": Picture(hint),
     "world": Picture(world),
+    "training": Picture(training, studio=watched),
     "phone": Picture(held, PHONE, "dark"),
     "side": Picture(held, SIDE),
 }
@@ -171,25 +205,32 @@ def main() -> None:
         parser.error(f"There is no picture {', '.join(sorted(unknown))}: choose from {', '.join(PICTURES)}.")
     server = Server(StudioService(MODELS))
     server.start()
-    server.service.models.wait(600)
+    if any(PICTURES[name].studio is None for name in names):
+        server.service.models.wait(600)
     with tempfile.TemporaryDirectory() as parent, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         for name in names:
-            picture = PICTURES[name]
-            width, height = picture.size
-            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=picture.scheme)
-            page = context.new_page()
-            page.set_default_timeout(PATIENCE)
-            page.goto(server.url)
-            page.get_by_role("button", name="Close", exact=False).first.wait_for(state="attached")
-            done(page)
-            picture.act(page)
             file = Path(parent, f"studio-{name}.png")
-            page.screenshot(path=file)
-            context.close()
+            picture = PICTURES[name]
+            with nullcontext(server.url) if picture.studio is None else picture.studio() as url:
+                take(picture, browser, url, file)
             shutil.move(file, FOLDER / file.name)
         browser.close()
     server.close()
+
+
+def take(picture: Picture, browser: Browser, url: str, file: Path) -> None:
+    """Take a picture of the studio at an address."""
+    width, height = picture.size
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=picture.scheme)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(url)
+    page.get_by_role("button", name="Close", exact=False).first.wait_for(state="attached")
+    done(page)
+    picture.act(page)
+    page.screenshot(path=file)
+    context.close()
 
 
 if __name__ == "__main__":

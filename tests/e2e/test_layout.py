@@ -120,6 +120,28 @@ def test_many_canvases_keep_a_size_at_which_one_can_see_something(browser: Brows
         assert page.locator(".viewport").evaluate("(el) => el.scrollWidth - el.clientWidth") == 0
 
 
+def test_sixteen_canvases_use_the_stage(page: Page) -> None:
+    """At 1280x720 each is more than 80 pixels wide, and all are in view."""
+    paint(page, count=16)
+    box = canvas(page).bounding_box()
+    assert box
+    assert box["width"] >= 80
+    expect(canvas(page, 15)).to_be_in_viewport(ratio=1)
+
+
+def test_a_menu_closes_with_escape_and_a_click_elsewhere(page: Page) -> None:
+    """Without releasing the pixel that is held."""
+    paint(page, seed=3)
+    page.mouse.click(*point(page, 2, 2))
+    entry = page.get_by_role("button", name="Contact sheet")
+    for close in (lambda: page.keyboard.press("Escape"), lambda: page.locator(".header h1").click()):
+        page.locator(".menu summary").click()
+        expect(entry).to_be_visible()
+        close()
+        expect(entry).to_be_hidden()
+    expect(page.locator(".mark.held")).to_be_visible()
+
+
 def test_a_panel_writes_into_the_request_that_is_painted(page: Page) -> None:
     """Also after its model was chosen once more, which begins a request."""
     choose_model(page, DIGITS)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
@@ -14,7 +15,7 @@ from pointillist.studio.http.server import Server
 from pointillist.studio.page_text import script_text
 from pointillist.studio.service import StudioService
 from pointillist.visualization.scripts import SHARED
-from tests.e2e.helpers import opened, paint, point
+from tests.e2e.helpers import opened, paint, pixels, point
 from tests.e2e.models import digits
 
 from ..scripts import script
@@ -97,12 +98,24 @@ def test_without_a_model_nothing_can_be_painted(browser: Browser, tmp_path: Path
 
 
 def test_a_studio_that_went_away_is_said(page: Page) -> None:
-    """In a sentence, and the page works again when it is back."""
+    """In a sentence; the stage stays as it was, and the page works again when the studio is back."""
+    paint(page, seed=8)
+    before = pixels(page)
     page.context.set_offline(True)
+    page.get_by_label("Seed", exact=True).fill("9")
     page.get_by_role("button", name="Paint", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("The studio does not answer")
+    np.testing.assert_array_equal(pixels(page), before)
     page.context.set_offline(False)
     paint(page)
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_studio_that_hangs_is_said(page: Page) -> None:
+    """After some seconds; the sentence goes when it answers again."""
+    page.route("**/api/info", lambda route: None)
+    expect(page.get_by_role("alert")).to_contain_text("has not answered for some seconds")
+    page.unroute("**/api/info")
     expect(page.get_by_role("alert")).to_be_hidden()
 
 

@@ -38,6 +38,7 @@ import { PlayerControls } from "./canvas/player_controls.js";
 /** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
+const PATIENCE = 6000; // until a server that does not answer is mentioned
 const CALM_INTERVAL = 5000; // and afterwards, to notice that the studio was started again
 
 /** @param {{model: Host, el: HTMLElement}} where */
@@ -92,7 +93,7 @@ function render({ model, el }) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && showsExample(state)));
-    await follow(state, server, training, over.signal, { address, first: () => paintsFirst() && void painter.paint(FIRST_SEED) });
+    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => paintsFirst() && void painter.paint(FIRST_SEED) });
   };
   void begin();
   return () => {
@@ -121,15 +122,18 @@ async function refresh(state, server) {
 /**
  * Poll the state of the models until all are ready or failed.
  * @param {State} state @param {Server} server @param {Training} training @param {AbortSignal} over
- * @param {{address: Address | null, first: () => void}} opening `first`: called with the first model */
-async function follow(state, server, training, over, { address, first: begin }) {
+ * @param {{address: Address | null, served: boolean, first: () => void}} opening `served`: by a server, which answers at once unless it hangs; `first`: called with the first model */
+async function follow(state, server, training, over, { address, served, first: begin }) {
   while (!over.aborted) {
+    const late = served ? setTimeout(() => state.notify("error", LATE), PATIENCE) : 0;
     try {
       const info = await refresh(state, server);
       if (info.run !== null) training.watch();
-      if (state.notice?.text === NO_ANSWER) state.notice = null;
+      if (state.notice?.text === NO_ANSWER || state.notice?.text === LATE) state.notice = null;
     } catch {
       state.notify("error", NO_ANSWER);
+    } finally {
+      clearTimeout(late);
     }
     const ready = state.models.filter((one) => one.state === "ready");
     const wanted = state.models.find((one) => one.id === state.wanted && one.state !== "failed");
@@ -151,6 +155,7 @@ const FIRST_SEED = 7; // of the picture with which the studio opens
 /** Return true if the model has an example to show at once. @param {State} state */
 const showsExample = ({ details }) => Boolean(details && ((details.conditions.text && details.generation.prompts.length) || details.generation.hints.length));
 
+const LATE = "The studio has not answered for some seconds: it is busy, or its command was suspended. Your work is kept on this page.";
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";
 
 /** Handle files that are dropped or pasted anywhere, and pasted pixels. @param {HTMLElement} el @param {Uploader} uploader @param {() => void} paste @param {AbortSignal} over */

@@ -94,7 +94,7 @@ export class CanvasGrid {
     for (let columns = fixed ?? 1; columns <= (fixed ?? count); columns++) {
       const rows = Math.ceil(count / columns);
       const across = (available.width - GAP * (columns - 1)) / columns / width;
-      const down = (available.height - GAP * (rows - 1) - caption * rows) / rows / height;
+      const down = (available.height - caption * rows) / rows / height; // a caption is the gap between rows
       const scale = Math.min(across, down);
       const score = (scale * count) / (columns * rows); // prefer a full grid to slightly larger canvases
       if (score > best.score) best = { columns, scale, score };
