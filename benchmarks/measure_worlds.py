@@ -2,10 +2,15 @@
 
     python benchmarks/measure_worlds.py dungeons --chunks 400 --ruled 1024
     python benchmarks/measure_worlds.py dungeons --only speed
+    python recipes/zoo/dungeons/generate.py real.npz --side 48 --train 1 --valid 1 --test 1 --windows 60 --first 400000
+    python benchmarks/measure_worlds.py dungeons --only control --maps real.npz
 
 Speeds count the processor time of one thread, so that other programs do not change them, without the start.
 Bits are those of windows of 32x32 under the model with nothing known, at the rows and columns next to the middle of the
-window: of windows that have a seam there, and of windows whose middle is that of a chunk. Prints one JSON object.
+window: of windows that have a seam there, and of windows whose middle is that of a chunk. The control draws the middle
+of real maps between their real sides: bits of the first known lines, with the real middle and the drawn one.
+
+Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from pointillist.engine.c.library import KERNELS
 from pointillist.engine.constraints.flood_fill import flood_fill
 from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import World
+from pointillist.sampling.worlds.world import WINDOW
 
 SIDE = 32
 PLACES = ("process", "plain", "avx2", "javascript")
@@ -60,6 +66,34 @@ def seams(world: World, chunks: int) -> dict[str, float]:
         values = -nats[:, middle].mean(1) / np.log(2)
         bits[name], bits[f"{name}_error"] = float(values.mean()), float(values.std() / len(values) ** 0.5)
     return {**bits, "ratio": bits["seams"] / bits["inside"]}
+
+
+def control(model: str, path: Path) -> dict[str, dict[str, float]]:
+    """Compare real middles of windows with drawn ones, all four sides known, as a chunk of the last phase is drawn."""
+    archive, opened = np.load(path), pt.load(model)
+    maps = archive["x"][archive["extent"] == WINDOW].astype(np.int64)
+    size = maps.shape[1:]
+    known, margin = np.ones(size, bool), (size[0] - SIDE) // 2
+    middle = slice(margin, margin + SIDE)
+    known[middle, middle] = False
+    drawn = [
+        pt.inpaint(opened, image[None], known, 1, label=WINDOW, seed=i).levels[0, 0] for i, image in enumerate(maps)
+    ]
+    integers = World(model, 7).model.integer_model
+    inputs = integers.inputs(1, size, integers.order(), WINDOW)
+    result = {}
+    for name, images in (("real", maps), ("drawn", np.stack([levels.numpy() for levels in drawn]))):
+        nats = np.concatenate([integers.log_prob_map(image[None, None], inputs)[:, 0] for image in images])
+        bits = -nats.mean(0) / np.log(2)
+        lines = {
+            "above": bits[margin, middle],
+            "left": bits[middle, margin],
+            "below": bits[margin + SIDE, middle],
+            "right": bits[middle, margin + SIDE],
+            "inside": bits[middle, middle],
+        }
+        result[name] = {line: float(values.mean()) for line, values in lines.items()}
+    return {**result, "maps": {"count": len(maps)}}
 
 
 def speed(model: str, chunks: int) -> dict[str, float]:
@@ -159,11 +193,13 @@ def main() -> None:
     parser.add_argument("--ruled", type=int, default=64)
     parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--sizes", nargs="*", default=["1x1", "100x100"])
+    parser.add_argument("--maps", type=Path, help="windows of real maps for the control")
     parser.add_argument("--only", nargs="*", default=["speed", "seams", "orders", "rules", "memory_mb"])
     options = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
         "speed": lambda: speed(options.model, min(options.chunks, 64)),
         "seams": lambda: seams(pt.World(options.model, 7, remembered=10_000), options.chunks),
+        "control": lambda: control(options.model, options.maps),
         "orders": lambda: orders_of_visits(options.model, options.orders),
         "rules": lambda: ruled(options.model, options.ruled),
         "memory_mb": lambda: memory(options.model, tuple(options.sizes)),

@@ -99,6 +99,15 @@ NEIGHBOURS = (
 """Known cells around one that is drawn, as the chunks of a world are: see `pointillist.sampling.worlds`."""
 
 
+def patches(rng: np.random.Generator, height: int, width: int) -> Hole:
+    """Open cells of a grid of random lines, each with one probability: most pixels lie near an edge of a known part."""
+    rows, columns = (
+        np.searchsorted(np.cumsum(rng.integers(3, 11, size)), np.arange(size), "right") for size in (height, width)
+    )
+    result: Hole = (rng.random((height, width)) < 0.3 + 0.4 * rng.random())[rows][:, columns]
+    return result
+
+
 def strokes(rng: np.random.Generator, height: int, width: int) -> Hole:
     """Open one to four straight strokes of a brush."""
     hole = np.zeros((height, width), bool)
@@ -131,15 +140,16 @@ def few_known(rng: np.random.Generator, height: int, width: int) -> Hole:
 
 
 HOLES: tuple[tuple[Callable[[np.random.Generator, int, int], Hole], float], ...] = (
-    (nothing_known, 0.2),
-    (neighbours, 0.2),
-    (rectangle, 0.15),
-    (half, 0.1),
-    (frame, 0.1),
-    (strokes, 0.1),
-    (scattered, 0.07),
-    (few_open, 0.04),
-    (few_known, 0.04),
+    (neighbours, 0.25),
+    (patches, 0.25),
+    (nothing_known, 0.17),
+    (rectangle, 0.1),
+    (half, 0.06),
+    (frame, 0.05),
+    (strokes, 0.05),
+    (scattered, 0.04),
+    (few_open, 0.015),
+    (few_known, 0.015),
 )
 """Kinds of holes with their probabilities."""
 
