@@ -84,6 +84,8 @@ def check_rows(rows: dict[str, Any]) -> None:
     before = grid(rows["start"]["after"])
     selected = np.zeros(before.shape, bool)
     selected[5:11, 4:12] = True
+    left = np.zeros(before.shape, bool)
+    left[:, :12] = True
     for name in ("fill", "extend", "vary", "vary selection", "obey"):
         assert rows[name]["error"] is None
         assert np.array_equal(grid(rows[name]["undone"]), before)
@@ -92,7 +94,7 @@ def check_rows(rows: dict[str, Any]) -> None:
             assert after.shape == (24, 29)
             assert (after != "None").all()
             after = after[:20, 2:26]
-        same = {"vary": selected & False, "extend": selected | True}.get(name, ~selected)
+        same = {"vary": left & False, "vary selection": ~left, "extend": left | True}.get(name, ~selected)
         assert np.array_equal(after[same], before[same])
     for name in ("vary", "vary selection"):
         assert (grid(rows[name]["after"]) != before).any()

@@ -41,7 +41,8 @@
     check(map, "extend", (layer) => Pointillist.extend(map, layer, [2, 0, 3, 4], { seed: 1 }));
     const all = { boundingRect: Qt.rect(0, 0, map.width, map.height), contains: () => true };
     check(map, "vary", (layer) => Pointillist.vary(map, layer, all, 0.5, { seed: 1 }));
-    check(map, "vary selection", (layer) => Pointillist.vary(map, layer, selected, 0.9, { seed: 2 }));
+    const left = { boundingRect: Qt.rect(0, 0, 12, map.height), contains: (x) => x < 12 };
+    check(map, "vary selection", (layer) => Pointillist.vary(map, layer, left, 0.9, { seed: 2 }));
     check(map, "obey", (layer) => Pointillist.obey(map, layer, selected, { seed: 1 }));
     map.setProperty("pointillist-command", "nowhere-at-all");
     check(map, "missing", (layer) => Pointillist.fill(map, layer, selected));
