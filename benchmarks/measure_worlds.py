@@ -52,17 +52,18 @@ RULES = {
 
 def seams(world: World, chunks: int) -> dict[str, float]:
     """Compare bits a tile at seams and inside, of as many windows each as there are chunks."""
-    side = round(chunks**0.5)
-    tiles = world.tiles(0, 0, (side + 1) * SIDE, (side + 1) * SIDE).astype(np.int64)
+    side, step = round(chunks**0.5), world.chunk_size
+    tiles = world.tiles(0, 0, side * step + SIDE, side * step + SIDE).astype(np.int64)
     integers = world.model.integer_model
     inputs = integers.inputs(1, (SIDE, SIDE), integers.order(), world.label)
     middle = np.zeros((SIDE, SIDE), bool)
     middle[SIDE // 2 - 1 : SIDE // 2 + 1] = middle[:, SIDE // 2 - 1 : SIDE // 2 + 1] = True
     bits: dict[str, float] = {}
-    for name, offset in (("seams", SIDE // 2), ("inside", 0)):
-        part = tiles[offset : offset + side * SIDE, offset : offset + side * SIDE]
-        windows = part.reshape(side, SIDE, side, SIDE).swapaxes(1, 2).reshape(-1, 1, SIDE, SIDE)
-        nats = np.concatenate([integers.log_prob_map(window[None], inputs)[:, 0] for window in windows])
+    for name, centre in (("seams", 0), ("inside", step // 2)):
+        first = (centre - SIDE // 2) % step
+        starts = range(first, first + side * step, step)
+        windows = [tiles[row : row + SIDE, column : column + SIDE] for row in starts for column in starts]
+        nats = np.concatenate([integers.log_prob_map(window[None, None], inputs)[:, 0] for window in windows])
         values = -nats[:, middle].mean(1) / np.log(2)
         bits[name], bits[f"{name}_error"] = float(values.mean()), float(values.std() / len(values) ** 0.5)
     return {**bits, "ratio": bits["seams"] / bits["inside"]}
@@ -108,17 +109,18 @@ def speed(model: str, chunks: int) -> dict[str, float]:
     return result
 
 
-def orders_of_visits(model: str, orders: int) -> dict[str, Any]:
+def orders_of_visits(model: str, orders: int, chunk: int) -> dict[str, Any]:
     """Visit 64 chunks in random orders, and elsewhere: see `PLACES`."""
     visits = [(x, y) for y in range(-4, 4) for x in range(-4, 4)]
-    first = World(model, 7, remembered=400)
+    how: dict[str, Any] = {"chunk_size": chunk, "margin": min(8, chunk // 2), "remembered": 400}
+    first = World(model, 7, **how)
     expected = {chunk: first.chunk(*chunk).tobytes() for chunk in visits}
     differing = 0
     for number in range(orders):
-        world = World(model, 7, remembered=400)
-        for chunk in np.random.default_rng(number).permutation(visits).tolist():
-            differing += world.chunk(*chunk).tobytes() != expected[tuple(chunk)]
-    due = hashlib.sha256(first.tiles(-128, -128, 256, 256).tobytes()).hexdigest()
+        world = World(model, 7, **how)
+        for x, y in np.random.default_rng(number).permutation(visits).tolist():
+            differing += world.chunk(x, y).tobytes() != expected[x, y]
+    due = hashlib.sha256(World(model, 7, remembered=400).tiles(-128, -128, 256, 256).tobytes()).hexdigest()
     equal = {place: elsewhere(model, place) == due for place in PLACES}
     return {"orders": orders, "differing_chunks": differing, "equal": equal}
 
@@ -190,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--chunks", type=int, default=400)
+    parser.add_argument("--chunk", type=int, default=SIDE, help="side of the chunks of `seams` and `orders`")
     parser.add_argument("--ruled", type=int, default=64)
     parser.add_argument("--orders", type=int, default=100)
     parser.add_argument("--sizes", nargs="*", default=["1x1", "100x100"])
@@ -198,9 +201,10 @@ def main() -> None:
     options = parser.parse_args()
     parts: dict[str, Callable[[], Any]] = {
         "speed": lambda: speed(options.model, min(options.chunks, 64)),
-        "seams": lambda: seams(pt.World(options.model, 7, remembered=10_000), options.chunks),
+        "seams": lambda: seams(World(options.model, 7, chunk_size=options.chunk, remembered=10_000), options.chunks),
+        "ruled_seams": lambda: seams(World(options.model, 7, LOCAL, remembered=10_000), options.chunks),
         "control": lambda: control(options.model, options.maps),
-        "orders": lambda: orders_of_visits(options.model, options.orders),
+        "orders": lambda: orders_of_visits(options.model, options.orders, options.chunk),
         "rules": lambda: ruled(options.model, options.ruled),
         "memory_mb": lambda: memory(options.model, tuple(options.sizes)),
     }
