@@ -88,7 +88,7 @@ def damage(folder: Path, seed: int) -> list[str]:
         source = folder / rng.choice(("model", "detector", "job", "a.pxl", "a.png", "manifest.json", "five.npz"))
         target = folder / f"damaged-{number}{source.suffix}"
         (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
-        paths = sorted(path for path in target.rglob("*") if path.is_file()) or [target]
+        paths = sorted(path for path in target.rglob("*") if path.is_file() and path.stat().st_size) or [target]
         path = rng.choice(paths)
         content = bytearray(path.read_bytes())
         for _ in range(rng.choice((0, 1, 3))):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from .sweep import Case, fault, prepare, run_case
+from .files import damage
+from .sweep import Case, fault, mixed_cases, prepare, run_case
 
 QUICK = 24
 """Cases of `make test`."""
@@ -29,6 +31,14 @@ def test_every_end_is_a_sentence(cases: tuple[Path, list[Case]], part: int) -> N
     step = len(chosen) // (QUICK // 2)
     failures = {str(case): why for case in chosen[part * step // 2 :: step] if (why := run_case(case, folder))}
     assert not failures
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_several_hostile_values_end_in_a_sentence(cases: tuple[Path, list[Case]]) -> None:
+    """Options together, and damaged copies of models, detectors, jobs and archives."""
+    folder = cases[0]
+    chosen = islice(mixed_cases([*damage(folder, 0), "noise.png", "list.json", "floats.npz"], 0), QUICK)
+    assert not {str(case): why for case in chosen if (why := run_case(case, folder))}
 
 
 @pytest.mark.slow
