@@ -90,6 +90,13 @@ def test_a_palette_model(sprites: Path, pets: Path) -> None:
     assert Path("report.html").stat().st_size < 200_000
 
 
+def test_a_page_that_paints_is_embedded_where_it_is_small(pets: Path) -> None:
+    """One that is too large is named before anything is computed, with the command that writes it."""
+    said = fails("explain", "icons", pets / "cat" / "0.png", "--live")
+    assert "`--live` needs a page below 1.5 MB, and that of icons has 3.0 MB" in said
+    assert "pointillist export icons --html" in said
+
+
 def test_faults_are_sentences(model: Path, sprites: Path, pets: Path) -> None:
     picture = pets / "cat" / "0.png"
     before = files_in(Path())

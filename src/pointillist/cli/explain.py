@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pointillist.cli.output import print_report
 from pointillist.commands.measurement.settings import ExplainSettings
 
@@ -20,4 +22,11 @@ def explain(settings: ExplainSettings) -> None:
     """Report on one image, pixel by pixel: surprisal, distributions, attribution, what-ifs. Writes one HTML page."""
     from pointillist.commands.measurement import explain as work
 
-    print_report(work.explain(settings), settings.as_json)
+    print_report(work.explain(settings, _export), settings.as_json)
+
+
+def _export(model: str, page: Path) -> None:
+    """Write a page that paints with a model."""
+    from pointillist.studio.export.api import export
+
+    export(model, html=page)

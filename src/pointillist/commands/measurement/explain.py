@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +23,19 @@ if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
 
 _CALIBRATION_IMAGES = 200  # by default
+LIVE_BYTES = 1_500_000  # of a page that is embedded
 _NOT_OF_HIERARCHIES = (
     *("label", "text", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
-    *("max_attributions", "maps", "order", "engine"),
+    *("max_attributions", "live", "maps", "order", "engine"),
 )
 
 
-def explain(settings: ExplainSettings) -> Report:
+def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> Report:
     """Write the report on one image: a page, or a picture for a hierarchy.
+
+    Args:
+        settings: those of the command.
+        export: writes a page that paints with a model.
 
     Raises:
         PointillistError: naming what is wrong with a setting, the model or the image.
@@ -36,14 +43,14 @@ def explain(settings: ExplainSettings) -> Report:
     hierarchy = is_hierarchy(settings.model)
     if hierarchy:
         reject_settings(settings, _NOT_OF_HIERARCHIES)
-    write = explain_hierarchy if hierarchy else _explain
+    write = explain_hierarchy if hierarchy else partial(_explain, export=export)
     if settings.out is not None:
         return write(settings, settings.out)
     with fresh_output(Path("report.png" if hierarchy else "report.html"), settings.force) as path:
         return write(settings, path)
 
 
-def _explain(settings: ExplainSettings, out: Path) -> Report:
+def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path], None]) -> Report:
     from pointillist.analysis import Explanation
     from pointillist.training.runs.data import resolve_index
 
@@ -51,6 +58,7 @@ def _explain(settings: ExplainSettings, out: Path) -> Report:
     edits = tuple(map(parse_edit, settings.what_if)) or None
     model = open_model(settings.model, settings.device)
     model.scoring_engine(settings.engine)  # an error before images are read
+    live = _live_page(settings.model, export) if settings.live else ""
     name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
     number = resolve_index(images, settings.index)
     explanation = Explanation(
@@ -62,10 +70,30 @@ def _explain(settings: ExplainSettings, out: Path) -> Report:
         seed=settings.seed,
         max_attributions=settings.max_attributions,
     )
-    explanation.save(out)
+    explanation.save(out, live)
     pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
     facts = {"page": str(out), "pictures": pictures, "index": number, "split": name, **explanation.to_dict()}
     return Report(facts, _lines(explanation, out, pictures))
+
+
+def _live_page(model: str, export: Callable[[str, Path], None]) -> str:
+    """Return a page that paints with a model.
+
+    Raises:
+        ConfigError: if it is too large to embed.
+    """
+    from pointillist.errors import ConfigError
+
+    with tempfile.TemporaryDirectory() as parent:
+        file = Path(parent, "live.html")
+        export(model, file)
+        page = file.read_text(encoding="utf-8")
+    if len(page) > LIVE_BYTES:
+        raise ConfigError(
+            f"`--live` needs a page below {size_text(LIVE_BYTES)}, and that of {model} has {size_text(len(page))}: "
+            f"leave it out, and write that page by `pointillist export {model} --html`."
+        )
+    return page
 
 
 def parse_edit(text: str) -> dict[SitePosition, int]:
