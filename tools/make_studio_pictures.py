@@ -159,7 +159,8 @@ def watched() -> Iterator[str]:
     """Train a small model, and give the address of a studio that watches it."""
     with tempfile.TemporaryDirectory() as parent:
         run = Path(parent, "digits")
-        options = ["uci-digits", "--preset", "tiny", "--steps", "500", "--out", str(run)]
+        intervals = ["--set", "train.intervals.save=60", "--set", "train.intervals.evaluate=60"]
+        options = ["uci-digits", "--preset", "tiny", "--steps", "500", *intervals, "--out", str(run)]
         training = subprocess.Popen([sys.executable, "-m", "pointillist", "train", *options], stdout=subprocess.DEVNULL)
         try:
             while not (run / "metrics.jsonl").exists() and training.poll() is None:
