@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from schemathesis import Case, GenerationMode
-from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.config import ChecksConfig, GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
 from schemathesis.python.asgi import HOST
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
@@ -63,7 +63,11 @@ def application(service: StudioService) -> Any:
     return always_up(create_app(service, frozenset({HOST})))
 
 
-CONFIG = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED)))
+# 413 rejects too: a body may be wrong and too large
+REJECTED = ChecksConfig.from_dict({"negative_data_rejection": {"expected-statuses": ["4xx"]}})
+CONFIG = SchemathesisConfig(
+    projects=ProjectsConfig(default=ProjectConfig(generation=SEEDED, checks=REJECTED)),
+)
 SCHEMA = schemathesis.openapi.from_asgi("/api/openapi.json", application(StudioService([], LIMITS)), config=CONFIG)
 ADDRESSES = [(path, method) for path, ways in SCHEMA.raw_schema["paths"].items() for method in ways]
 every_address = pytest.mark.parametrize(("path", "method"), ADDRESSES, ids=lambda part: part)

@@ -182,15 +182,15 @@ def open_table(path: Path) -> TextIO:
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Lock a folder that a command fills, such as a run or a model; see `exclusive`. A new one is not left empty."""
-    is_new = not folder.exists()
+    """Lock a folder that a command fills, such as a run or a model; see `exclusive`. New folders are not left empty."""
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         with exclusive(folder / LOCK, folder):
             yield
     finally:
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()  # unless something was written
+        with suppress(OSError):  # the first in which something was written ends it
+            for path in new:
+                path.rmdir()
 
 
 @contextmanager

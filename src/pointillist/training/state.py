@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -287,20 +287,13 @@ def run_folder(run: RunConfig, header: str, resume: bool) -> Iterator[None]:
     if out is None or not is_main_process():
         yield
         return
-    made = [p for p in (out, *out.parents) if not p.exists()]
-    try:
-        with run_lock(out):
-            if not resume:
-                check_new_folder(out)  # again: another process may have made a run since
-            write_text(out / RUN_FILE, run.to_toml(header))
-            try:
-                yield
-            except BaseException:
-                if not resume and not (out / "state").exists():
-                    (out / RUN_FILE).unlink(missing_ok=True)
-                raise
-    except BaseException:
-        with suppress(OSError):  # the first that is not empty ends it
-            for folder in made:
-                folder.rmdir()
-        raise
+    with run_lock(out):
+        if not resume:
+            check_new_folder(out)  # again: another process may have made a run since
+        write_text(out / RUN_FILE, run.to_toml(header))
+        try:
+            yield
+        except BaseException:
+            if not resume and not (out / "state").exists():
+                (out / RUN_FILE).unlink(missing_ok=True)
+            raise
