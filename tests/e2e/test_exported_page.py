@@ -163,3 +163,23 @@ def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> No
         tileset = pt.load("dungeons").tileset
         assert tileset is not None
         np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(levels)[..., :3])
+
+
+@pytest.mark.parametrize("width", [360, 1000])
+def test_a_page_in_a_frame_leaves_the_page_around_it_in_place(
+    browser: Browser, digits: str, tmp_path: Path, width: int
+) -> None:
+    """The studio shows its canvas while it paints: on a narrow screen within the frame, whose upper edge alone is on the screen."""
+    frame = f'<div style="height: 560px"></div><iframe src="{digits}" style="width: {width}px; height: 600px"></iframe>'
+    around = tmp_path / "around.html"
+    around.write_text(f"<!doctype html><title>Around</title>{frame}", encoding="utf-8")
+    page = browser.new_page()
+    page.goto(around.as_uri())
+    inside = page.frames[1]
+    expect(inside.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    inside.evaluate("() => [...document.querySelectorAll('button')].find((b) => b.textContent === 'Paint').click()")
+    expect(inside.locator(".player .count")).to_have_text("784 / 784")
+    assert page.evaluate("scrollY") == 0
+    grid = "document.querySelector('.canvas-grid').getBoundingClientRect()"
+    assert inside.evaluate(f"{grid}.top < innerHeight && {grid}.bottom > 0")
+    page.close()

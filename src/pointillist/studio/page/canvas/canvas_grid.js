@@ -4,7 +4,7 @@ import { gradient } from "../shared/colour.js";
 import { NormalScale, verdictOf } from "./normal_scale.js";
 import { SETTING_NAMES, describeConditions } from "../state/paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
-import { formatFixed, html, updateChildren, setText } from "../shared/dom.js";
+import { formatFixed, html, reveal, setText, updateChildren } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 import { Gestures } from "../drawing/gestures.js";
 import { overlayOf } from "./overlays.js";
@@ -58,14 +58,14 @@ export class CanvasGrid {
     });
     this.pad.update(pad);
     this.gestures.settle();
-    if (state.follow) this.views[state.active].marks[1].scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (state.follow) reveal(this.views[state.active].marks[1]);
     state.follow = false;
     this.el.classList.toggle("drawing", state.tool !== "inspect");
     this.#legend();
     this.normal.update();
     this.words.hidden = state.view !== "image";
     setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
-    if (state.work && state.work !== this.work) this.el.scrollIntoView({ block: "nearest" }); // needed on a narrow screen
+    if (state.work && state.work !== this.work) reveal(this.el); // needed on a narrow screen
     this.work = state.work;
   }
 

@@ -1,6 +1,6 @@
 // The candidates of a fill below the canvases: thumbnails as they were drawn, identical ones once, and how they were drawn.
 
-import { formatFixed, html, setText, updateChildren } from "../shared/dom.js";
+import { formatFixed, html, reveal, setText, updateChildren } from "../shared/dom.js";
 import { visibleImage } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
 
@@ -40,7 +40,7 @@ export class FillPanel {
     const key = [fill.result.seed, fill.result.method, fill.result.seconds, chosen].join();
     const focused = this.list.contains(document.activeElement);
     updateChildren(this.list, key, () => fill.canvases.map((canvas, i) => this.#candidate(canvas, i, i === chosen, fill.counts[i], drawn)));
-    if (appears) this.el.scrollIntoView({ block: "nearest" }); // needed in a low window
+    if (appears) reveal(this.el); // needed in a low window
     if (focused) /** @type {HTMLElement} */ (this.list.children[chosen]?.firstElementChild)?.focus();
   }
 

@@ -2,7 +2,7 @@
 
 import { holdsAnything, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { drawableHint } from "../drawing/hint_pad.js";
-import { html, setText } from "../shared/dom.js";
+import { html, reveal, setText } from "../shared/dom.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {{text: string, at: string, done: (state: State) => boolean, when?: (state: State) => boolean}} Step `at`: selector of the control; `done`: whether the user has done it; `when`: whether a model of the studio can do it */
@@ -74,7 +74,7 @@ export class Tour {
     if (target === this.target) return;
     this.target?.classList.remove("pointed");
     target?.classList.add("pointed");
-    target?.scrollIntoView({ block: "nearest" });
+    if (target) reveal(target);
     this.target = target;
   }
 

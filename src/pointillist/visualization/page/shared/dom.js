@@ -87,6 +87,28 @@ export const focusedElement = (el) => /** @type {Document | ShadowRoot} */ (el.g
 /** Move the focus from an element to the studio around it. @param {Element} el */
 export const returnFocus = (el) => /** @type {HTMLElement | null} */ (el.closest(".studio"))?.focus({ preventScroll: true });
 
+/**
+ * Scroll what contains an element as little as shows it: within the document or shadow root of the element, never the page
+ * around a frame or the notebook around a widget, which `scrollIntoView` scrolls too.
+ * @param {Element} el
+ */
+export function reveal(el) {
+  for (let area = el.parentElement; area; area = area.parentElement) {
+    const whole = area === document.scrollingElement;
+    if (!whole && !/auto|scroll/.test(getComputedStyle(area).overflow)) continue;
+    const box = el.getBoundingClientRect();
+    const { left, top } = whole ? { left: 0, top: 0 } : area.getBoundingClientRect();
+    area.scrollBy({ left: shortest(box.left - left - area.clientLeft, box.width, area.clientWidth), top: shortest(box.top - top - area.clientTop, box.height, area.clientHeight), behavior: "instant" });
+  }
+}
+
+/** Return the least distance to scroll so that a range is in view. @param {number} start @param {number} length @param {number} view */
+function shortest(start, length, view) {
+  const after = start + length - view; // how far the range ends after the view
+  if ((start < 0 && after > 0) || (start >= 0 && after <= 0)) return 0;
+  return Math.abs(start) < Math.abs(after) ? start : after;
+}
+
 /** Download a file. @param {Blob} blob @param {string} name */
 export function download(blob, name) {
   const url = URL.createObjectURL(blob);
