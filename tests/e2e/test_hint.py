@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import OUTLINE, choose_model, pixels_of, wait_until_painted
+from tests.e2e.helpers import OUTLINE, choose_model, opened, pixels_of, wait_until_painted
 
 
 def pad_point(page: Page, row: int, column: int) -> None:
@@ -118,3 +118,16 @@ def test_presets_and_examples_are_a_click(page: Page) -> None:
     presets.get_by_role("button", name="Reset").click()
     expect(page.get_by_label("Text", exact=True)).to_have_value("")
     expect(guidance).to_have_value("2")
+
+
+def test_example_hints_look_as_a_person_draws_them(browser: Browser, tmp_path: Path) -> None:
+    """Black lines on white, as on the pad; white on black where the pad is switched to that."""
+    pt.export("outline-to-tile", html=tmp_path / "tiles.html")
+    hints = pt.load("outline-to-tile").generation_config.hints
+    assert hints
+    with opened(browser, (tmp_path / "tiles.html").as_uri()) as page:
+        for paper in (255, 0):
+            for hint in hints:
+                drawn = pixels_of(page.get_by_role("button", name=f"Example: {hint.name}").locator("canvas"))
+                np.testing.assert_array_equal(drawn[..., 0], np.where(np.array(hint.levels) == 1, 255 - paper, paper))
+            page.get_by_label("Show black on white").set_checked(paper == 0)

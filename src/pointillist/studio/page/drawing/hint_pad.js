@@ -19,6 +19,19 @@ export function drawableHint(details) {
   return hint?.image && !isOfNumbers(hint) ? hint.image : null;
 }
 
+/**
+ * Draw a hint on an HTML canvas.
+ * @param {HTMLCanvasElement} element @param {Api.ImageKind} kind @param {Levels} levels
+ * @param {boolean} inkOnPaper whether lines, which are level 1 of 2, are shown black on white
+ */
+export function drawHint(element, kind, levels, inkOnPaper) {
+  const size = kind.height * kind.width;
+  fill(element, kind.height, kind.width, (row, column) => {
+    const colour = colourOf(kind, Array.from({ length: kind.channels }, (_, c) => levels[c * size + row * kind.width + column]));
+    return inkOnPaper && kind.levels === 2 ? colour.map((part, k) => (k < 3 ? 255 - part : part)) : colour;
+  });
+}
+
 export class HintPad {
   /** @param {State} state @param {import("../transport/painter.js").Painter} painter */
   constructor(state, painter) {
@@ -73,11 +86,7 @@ export class HintPad {
     Object.assign(this.frame.style, { width: `${width}px`, height: `${height}px` });
     this.frame.style.setProperty("--scale", `${width / kind.width}px`);
     const levels = this.drag?.levels ?? this.#levels(kind);
-    const size = kind.height * kind.width;
-    fill(this.image, kind.height, kind.width, (row, column) => {
-      const colour = colourOf(kind, Array.from({ length: kind.channels }, (_, c) => levels[c * size + row * kind.width + column]));
-      return state.inkOnPaper && kind.levels === 2 ? colour.map((part, k) => (k < 3 ? 255 - part : part)) : colour;
-    });
+    drawHint(this.image, kind, levels, state.inkOnPaper);
     this.levels.hidden = kind.levels !== 2;
     this.levels.classList.toggle("on-paper", state.inkOnPaper);
     const level = state.tool === "eraser" ? 0 : state.hintInk;

@@ -1,9 +1,8 @@
 // The field of a hint that is a picture: draw it, or take it from a file.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { drawImage } from "../canvas/draw_image.js";
 import { html } from "../shared/dom.js";
-import { drawableHint } from "../drawing/hint_pad.js";
+import { drawHint, drawableHint } from "../drawing/hint_pad.js";
 
 /** @typedef {import("../state/state.js").State} State */
 
@@ -25,7 +24,7 @@ export function hintField(state, details, hint, uploader, paint) {
   };
   const examples = details.generation.hints.map(({ name, levels }) => {
     const picture = html("canvas", {});
-    if (hint.image) drawImage(picture, hint.image, { levels: decodeLevels(levels), known: new Uint8Array(levels.shape[1] * levels.shape[2]).fill(1) }, levels.shape[1], levels.shape[2]);
+    if (hint.image) drawHint(picture, { ...hint.image, height: levels.shape[1], width: levels.shape[2] }, decodeLevels(levels), state.inkOnPaper);
     return html("button", { type: "button", title: `Paint into the ${hint.derive ?? "hint"} “${name}”`, "aria-label": `Example: ${name}`, onclick: () => { state.setHint({ levels, name }); paint(); } }, picture);
   });
   const title = hint.derive ? `Hint (${hint.derive})` : "Hint";
