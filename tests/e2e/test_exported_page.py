@@ -169,7 +169,7 @@ def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> No
 def test_a_page_in_a_frame_leaves_the_page_around_it_in_place(
     browser: Browser, digits: str, tmp_path: Path, width: int
 ) -> None:
-    """The studio shows its canvas while it paints: on a narrow screen within the frame, whose upper edge alone is on the screen."""
+    """The studio shows its canvas while it paints, within the frame; only the upper edge of that is on the screen."""
     frame = f'<div style="height: 560px"></div><iframe src="{digits}" style="width: {width}px; height: 600px"></iframe>'
     around = tmp_path / "around.html"
     around.write_text(f"<!doctype html><title>Around</title>{frame}", encoding="utf-8")
