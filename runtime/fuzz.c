@@ -11,7 +11,7 @@
 
 #include "pointillist.h"
 
-enum { MOST_FILES = 64, PIXELS = 4096, MOST_BYTES = 1 << 24 };
+enum { MOST_FILES = 64, PIXELS = 4096, PASSES = 512, MOST_BYTES = 1 << 24 };
 static uint64_t state;
 
 static uint64_t draw(uint64_t below) {
@@ -66,7 +66,7 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
   const int32_t *header = (const int32_t *)program;
   int64_t channels = header[11], count = batch * channels * height * width, wide = count * header[12], n = header[24] * batch * height * width;
   int64_t inputs = header[6], size = pt_workspace(program, batch, height, width, 0);
-  if (size < 0 || size > MOST_BYTES || count > PIXELS || n > MOST_BYTES || wide > MOST_BYTES) return 0;
+  if (size < 0 || size > MOST_BYTES || count > PIXELS || batch * height * width * header[15] > PASSES || n > MOST_BYTES || wide > MOST_BYTES) return 0;
   const int32_t *table = header + 32 + header[3] * 4 + header[4] * 8 + header[5] * 4;
   const int32_t **values = aligned(inputs * 8);
   for (int64_t i = 0; i < inputs; i++) {

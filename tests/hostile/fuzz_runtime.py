@@ -23,6 +23,7 @@ from pointillist.engine.c.lower import lower
 from pointillist.portable import load
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
+SLICE = 10_000
 OPTIONS = ("-O1", "-g", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-psabi")
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "gated": ("gated-pixelcnn", {"shape": (1, 2, 3), "levels": 2, "layers": 2, "classes": ("a", "b")}),
@@ -71,15 +72,31 @@ def run(cases: int, seed: int) -> subprocess.CompletedProcess[str]:
     """Run so many cases; the exit code is 0 if nothing was found."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        command = [str(build(folder)), str(cases), str(seed), *map(str, write_programs(folder))]
-        return subprocess.run(command, capture_output=True, text=True)
+        return run_built(build(folder), write_programs(folder), cases, seed)
 
 
-if __name__ == "__main__":
+def run_built(fuzzer: Path, programs: list[Path], cases: int, seed: int) -> subprocess.CompletedProcess[str]:
+    """Run cases by a fuzzer that is compiled."""
+    command = [str(fuzzer), str(cases), str(seed), *map(str, programs)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def main() -> int:
+    """Run cases in slices, each of the next seed, so that a finding is soon run again."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    result = run(options.cases, options.seed)
-    print(result.stdout, result.stderr, sep="\n")
-    sys.exit(result.returncode)
+    with tempfile.TemporaryDirectory() as temporary:
+        fuzzer, programs = build(Path(temporary)), write_programs(Path(temporary))
+        for number, start in enumerate(range(0, options.cases, SLICE)):
+            cases, seed = min(SLICE, options.cases - start), options.seed + number
+            result = run_built(fuzzer, programs, cases, seed)
+            print(f"seed {seed}: {result.stdout.strip()}{result.stderr}", flush=True)
+            if result.returncode:
+                return result.returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

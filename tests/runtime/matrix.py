@@ -2,14 +2,17 @@
 
 Picture i is of the i-th bundled model in turn, from seed 7 and index i. Every second round has guidance 3,
 temperature 0.8 and top-p 0.95; labels and prompts go round. What is printed for each implementation is the SHA-256 of
-all levels. The vectors of the frozen sentence encoder are computed by Python, and given to JavaScript; wasmtime, Node
-and Chromium, which run the library for pages, get the integers of conditions.
+all levels. With `--record FOLDER` it is that of the SHA-256 of each hundred pictures of a model, which are kept in a
+file for each implementation, so that a long run goes on where it was stopped. The vectors of the frozen sentence
+encoder are computed by Python, and given to JavaScript; wasmtime, Node and Chromium, which run the library for pages,
+get the integers of conditions.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +28,7 @@ import numpy as np
 from pointillist.conditioning.fixed_point import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.c.library import KERNELS, available_levels
+from pointillist.files.writing import write_text
 from pointillist.portable.model import IntegerModel, join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
@@ -33,7 +37,7 @@ from tests.golden_images import integer_model
 if TYPE_CHECKING:
     from .in_wasmtime import WasmtimeProgram
 
-SEED, TOGETHER = 7, 64
+SEED, TOGETHER, SLICE = 7, 64, 100
 PROMPTS = ("heart", "red apple", "orb spider", "umbrella", "rocket", "green dragon")
 GUIDED = Transform(3.0, 0.8, 0.95)
 WEB = ("wasmtime", "node", "chromium")
@@ -154,7 +158,10 @@ def by_javascript(pictures: list[Picture]) -> dict[int, np.ndarray]:
 
 def digest_of(implementation: str, count: int) -> str:
     """Draw the first pictures by an implementation, and hash them."""
-    pictures = [Picture.of(index) for index in range(count)]
+    return _digest(implementation, [Picture.of(index) for index in range(count)])
+
+
+def _digest(implementation: str, pictures: list[Picture]) -> str:
     if implementation == "javascript":
         levels = by_javascript(pictures)
     elif implementation in ("node", "chromium"):
@@ -162,9 +169,56 @@ def digest_of(implementation: str, count: int) -> str:
     else:
         levels = by_python(pictures, "compiled" if implementation.startswith("c-") else implementation)
     digest = hashlib.sha256()
-    for index in range(count):
-        digest.update(levels[index].reshape(-1).astype("<u2").tobytes())
+    for picture in pictures:
+        digest.update(levels[picture.index].reshape(-1).astype("<u2").tobytes())
     return digest.hexdigest()
+
+
+def slices(count: int) -> dict[str, list[list[Picture]]]:
+    """Split the first pictures: for each model, its pictures in slices of `SLICE`."""
+    models: defaultdict[str, list[Picture]] = defaultdict(list)
+    for index in range(count):
+        picture = Picture.of(index)
+        models[picture.model].append(picture)
+    return {
+        name: [members[start : start + SLICE] for start in range(0, len(members), SLICE)]
+        for name, members in models.items()
+    }
+
+
+def record(implementation: str, count: int, path: Path) -> None:
+    """Draw what the record of an implementation lacks, or has by another program; write it after each slice."""
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    for part in range(-(-count // SLICE)):
+        for name, members in slices(count).items():
+            program = integer_model(name).fingerprint
+            if stored.get(name, {}).get("program") != program:
+                stored[name] = {"program": program, "seconds": 0.0, "pictures": {}}
+            if part >= len(members) or (key := _key(members[part])) in stored[name]["pictures"]:
+                continue
+            begin = time.process_time() + sum(os.times()[2:4])
+            stored[name]["pictures"][key] = _digest(implementation, members[part])
+            passed = time.process_time() + sum(os.times()[2:4]) - begin
+            stored[name]["seconds"] = round(stored[name]["seconds"] + passed, 1)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(path, json.dumps(stored, indent=1) + "\n")
+
+
+def _key(pictures: list[Picture]) -> str:
+    return f"{pictures[0].index} to {pictures[-1].index}"
+
+
+def recorded(count: int, path: Path) -> tuple[int, str]:
+    """Count the pictures of a record by the programs that are bundled now, and hash their hashes."""
+    stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    total, digest = 0, hashlib.sha256()
+    for name, members in slices(count).items():
+        entry = stored.get(name, {})
+        for pictures in members if entry.get("program") == integer_model(name).fingerprint else ():
+            if _key(pictures) in entry["pictures"]:
+                total += len(pictures)
+                digest.update(f"{name} {_key(pictures)} {entry['pictures'][_key(pictures)]}\n".encode())
+    return total, digest.hexdigest()
 
 
 def main() -> None:
@@ -172,19 +226,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The same pictures by every implementation.")
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--implementation", choices=IMPLEMENTATIONS, action="append")
+    parser.add_argument("--record", type=Path, help="a folder of records: draw what they lack, and go on after a stop")
     parser.add_argument("--here", action="store_true", help="in this process")
     arguments = parser.parse_args()
     for name in arguments.implementation or IMPLEMENTATIONS:
-        if arguments.here:
+        if not arguments.here:
+            kernels = {KERNELS: name.removeprefix("c-")} if name.startswith("c-") else {}
+            command = [sys.executable, "-m", "tests.runtime.matrix", "--here", "--count", str(arguments.count)]
+            command += ["--record", str(arguments.record.resolve())] if arguments.record else []
+            command += ["--implementation", name]
+            subprocess.run(command, check=True, env=os.environ | kernels, cwd=Path(__file__).parents[2])
+        elif arguments.record:
+            path = arguments.record / f"{name}.json"
+            record(name, arguments.count, path)
+            pictures, digest = recorded(arguments.count, path)
+            print(f"{name:12} {pictures:6} {digest}", flush=True)
+        else:
             begin = time.monotonic()
             digest = digest_of(name, arguments.count)
-            print(f"{name:12} {arguments.count:6} {digest} {time.monotonic() - begin:.1f} s")
-            continue
-        kernels = {KERNELS: name.removeprefix("c-")} if name.startswith("c-") else {}
-        command = [sys.executable, "-m", "tests.runtime.matrix", "--here", "--count", str(arguments.count)]
-        subprocess.run(
-            [*command, "--implementation", name], check=True, env=os.environ | kernels, cwd=Path(__file__).parents[2]
-        )
+            print(f"{name:12} {arguments.count:6} {digest} {time.monotonic() - begin:.1f} s", flush=True)
 
 
 if __name__ == "__main__":
