@@ -4,6 +4,7 @@
     python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
+    python benchmarks/measure_concepts.py emoji emoji emoji_sets32.npz --at-least 6 --steps 600 --prompts prompts.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 1 --label mdi --prompts mdi.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --styles-only
 
@@ -18,9 +19,10 @@ pixels. `--at-least N` judges all names with so many training images, in place o
 Samples use the model's own guidance and temperature, unless others are given. Steps of the classifiers were chosen on
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
 
-`--prompts` judges these names with a linear discriminant, which takes seconds, by the number of their training images,
-and other prompts for those with `FREQUENT` of them: plurals, two words in the other order, and the synonyms of
-`concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
+`--prompts` judges these names by the number of their training images, with a linear discriminant, which takes seconds,
+or with `--steps` by a network.
+For icons it also judges other prompts for names with `FREQUENT` of them: plurals, two words in the other order, and the
+synonyms of `concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
 `--styles-only` judges styles by a linear discriminant of `FITTED` images.
 """
 
@@ -59,7 +61,9 @@ STYLES = {
 }
 STEPS = {"icons": 600, "emoji": 300}
 EACH, STYLED, COPY = 8, 16, 0.98
-BINS, FREQUENT, RECOGNISED, FITTED = (25, 40, 60, 100), 40, 0.75, 12_000
+BINS = {"icons": (25, 40, 60, 100), "emoji": (5, 6)}
+FREQUENT = {"icons": 40, "emoji": 6}
+RECOGNISED, FITTED = 0.75, 12_000
 CONCEPTS = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())
 
 
@@ -169,7 +173,8 @@ def other_prompts(kind: str, names: Sequence[str], frequent: Sequence[str]) -> d
     plurals = [(other, name) for name in frequent if (other := plural(name)) and other not in names]
     pairs = [(" ".join(reversed(name.split())), name) for name in frequent if name.count(" ") == 1]
     turned = [(other, name) for other, name in pairs if other not in names]
-    return {"plurals": plurals, "other word order": turned, "synonyms": list(map(tuple, CONCEPTS["synonyms"][kind]))}
+    synonyms = [(other, name) for other, name in CONCEPTS["synonyms"].get(kind, [])]
+    return {"plurals": plurals, "other word order": turned, "synonyms": synonyms}
 
 
 def measure_prompts(
@@ -178,15 +183,18 @@ def measure_prompts(
     kind: str,
     names: list[str],
     each: int,
+    steps: int,
     **sampling: Any,
 ) -> dict[str, Any]:
     """Judge samples of names by the number of their training images, and of other prompts for the frequent ones."""
     counts = Counter(data["name"][data["split"] == "train"].tolist())
     forms = {"names": [(name, name) for name in names]}
-    forms |= other_prompts(kind, names, [name for name in names if counts[name] >= FREQUENT])
+    frequent = [name for name in names if counts[name] >= FREQUENT[kind]]
+    if kind in CONCEPTS["synonyms"]:
+        forms |= other_prompts(kind, names, frequent)
     prompts = [(form, *pair) for form, pairs in forms.items() for pair in pairs for _ in range(each)]
     samples = pt.sample(model, len(prompts), text=[prompt for _, prompt, _ in prompts], **sampling)
-    classifiers, real, real_truth = train_classifiers(data, kind, names, steps=0)
+    classifiers, real, real_truth = train_classifiers(data, kind, names, steps)
     index = {name: i for i, name in enumerate(names)}
     truth = torch.tensor([index[name] for *_, name in prompts])
     pixels = to_input(sample_pixels(model, samples.levels))
@@ -203,11 +211,12 @@ def measure_prompts(
         entry = judge(float((real[of_real, 0] == 0).double().mean()), ranks[:, rows], truth[rows])
         result["groups"][group] = {"prompts": len({prompts[i][1] for i in rows.nonzero()[:, 0].tolist()}), **entry}
 
-    for low, high in zip(BINS, [*BINS[1:], float("inf")], strict=True):
+    for low, high in zip(BINS[kind], [*BINS[kind][1:], float("inf")], strict=True):
         add(f"{low} or more" if high == float("inf") else f"{low} to {int(high) - 1}", "names", low, high)
-    add(f"all with {FREQUENT} or more", "names", FREQUENT)
+    if len(BINS[kind]) > 2:
+        add(f"all with {FREQUENT[kind]} or more", "names", FREQUENT[kind])
     for form in list(forms)[1:]:
-        add(form, form, FREQUENT)
+        add(form, form, FREQUENT[kind])
     hits = (ranks == truth[None, :, None]).double().mean(0).view(-1, each, ranks.shape[2])
     by_prompt = zip(prompts[::each], hits[..., 0].mean(1).tolist(), hits.sum(2).mean(1).tolist(), strict=True)
     result["by_prompt"] = [[*prompt, counts[prompt[2]], first, five] for prompt, first, five in by_prompt]
@@ -267,6 +276,12 @@ def copies(
     return shares
 
 
+def to_json(result: dict[str, Any]) -> str:
+    """Write JSON with one line for each prompt."""
+    rows = ",\n  ".join(json.dumps(row) for row in result["by_prompt"])
+    return json.dumps(result | {"by_prompt": ["ROWS"]}, indent=1).replace('"ROWS"', rows) + "\n"
+
+
 def main() -> None:
     """Measure one model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -310,8 +325,10 @@ def main() -> None:
         print(json.dumps(result, indent=2))
         return
     if options.prompts:
-        result |= measure_prompts(model, data, options.kind, concepts, options.each, **sampling, **labelled)
-        options.prompts.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        result |= measure_prompts(
+            model, data, options.kind, concepts, options.each, options.steps or 0, **sampling, **labelled
+        )
+        options.prompts.write_text(to_json(result), encoding="utf-8")
         print(json.dumps(result["groups"], indent=2))
         return
     result["concepts"], samples = measure_concepts(
