@@ -5,14 +5,12 @@ of torch rounds the operands of these functions, in the forward pass alone: grad
 al. 2013, arXiv 1308.3432), and layers, parameters and their names are untouched.
 
 As in the integer program, weights have 8 bits and a power of two for each output, features 8 bits and a power of two
-for
-each channel. Its units of features come from the images of the calibration; here they come from the batch at hand, so
-that a step still depends on nothing but its seed, its number and the weights before it.
+for each channel. Its units of features come from the images of the calibration; here they come from the batch at hand,
+so that a step still depends on nothing but its seed, its number and the weights before it.
 
 Not rounded: the products of vector conditions, which have 16 bits and more in the integer program, residuals, tables,
-and
-the queries, keys and values of attention. A kernel over finished rows and the current row has one unit for each output
-here, and two in the integer program, which splits it.
+and the queries, keys and values of attention. A kernel over finished rows and the current row has one unit for each
+output here, and two in the integer program, which splits it.
 """
 
 from __future__ import annotations
@@ -93,8 +91,7 @@ class RoundedProducts(TorchFunctionMode):
     Args:
         canvas: the input of the network.
         unit: of its levels, which the integer program holds as they are; None where a level is a learned vector, which
-            is
-            rounded as any feature.
+            is rounded as any feature.
     """
 
     def __init__(self, canvas: Tensor | None, unit: float | None) -> None:
