@@ -26,7 +26,7 @@
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
 import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
-import { knownFeatures } from "./known.js";
+import { gridFeatures } from "./grid.js";
 import { LOCAL_GAIN, standardTables } from "./local_gain.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
@@ -507,18 +507,19 @@ export function siteOf(order, row, column, height, width) {
   if (order.columns) [row, column] = [column, row];
   return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
 }
-/** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `maps` those of a
- *  hint, `[height, width, channels]` (`hints.js`), `known` the known pixels that a completing model reads (`known.js`).
+/** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `hint` the
+ *  levels of a hint, null where it is unknown, `known` the known pixels that a completing model reads (`grid.js`).
  *  @param {Model} model @param {Order} order @param {number} height @param {number} width
- *  @param {{label?: string | number | null, features?: Record<string, number[]>, maps?: Record<string, Float64Array>, known?: ArrayLike<number | null> | null}} given @returns {Inputs} */
+ *  @param {{label?: string | number | null, features?: Record<string, number[]>, hint?: ArrayLike<number | null> | null, known?: ArrayLike<number | null> | null}} given @returns {Inputs} */
 export function conditions(model, order, height, width, given = {}) {
   const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
   /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
   const pieces = { vector: [], map: [] };
-  for (const { name, kind, names, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
+  for (const { name, kind, names, hints, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
     const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
     const isStored = !given.known && shape[0] === height && shape[1] === width; // nothing known, in the size of its images
-    const map = known && !isStored ? knownFeatures(model.tensor, known, given.known ?? null, height, width) : given.maps?.[name];
+    const encoder = known && !isStored ? known : hints && given.hint ? hints : null;
+    const map = encoder ? gridFeatures(model.tensor, encoder, (known ? given.known : given.hint) ?? null, height, width) : undefined;
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
@@ -544,7 +545,7 @@ export function conditions(model, order, height, width, given = {}) {
 /** What one draw is told: the place of a sub-pixel, its frequencies under the conditions and without them, its level.
  *  @typedef {{at: number, frequencies: Float64Array | null, reference: Float64Array | null, level: number}} Draw */
 /** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
- *    features?: Record<string, number[]>, maps?: Record<string, Float64Array>, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
+ *    features?: Record<string, number[]>, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
@@ -560,7 +561,7 @@ export function* draws(model, options = {}) {
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];
-  const guided = guidance !== 1 && (options.label ?? options.features ?? options.maps ?? options.inputs) != null;
+  const guided = guidance !== 1 && (options.label ?? options.features ?? options.hint ?? options.inputs) != null;
   const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
   const label = Object.keys(options.features ?? {}).length ? options.label : null; // of an image with a prompt the label stays
   const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known, label })) : null;

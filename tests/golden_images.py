@@ -6,8 +6,8 @@ writes `tests/golden_images.json` again, for a bundled model that was trained or
 a level. The stored hashes were computed at commit 587fdd52, before the engines were rearranged; those of prompts again
 when their encoders computed in integers (decision 0057).
 
-The vectors of the frozen sentence encoder and hints become integers by floating point, which another processor may
-round to other integers. So the file holds those integers, and the hashes are of what is drawn under them. Hashes of
+The vectors of the frozen sentence encoder become integers by floating point, which another processor may round to other
+integers. So the file holds those integers, and of hints too, and the hashes are of what is drawn under them. Hashes of
 engines in floating point are not stored, because they belong to one processor.
 """
 

@@ -31,6 +31,10 @@ nearly zero becomes a share of a step, 1e-3."""
 BF16 = 2e-3
 """Relative, for the loss of a network in bfloat16: a factor keeps 8 bits, 4e-3, of which a mean keeps half."""
 
+FIXED_POINT = 0.05
+"""For features of a hint or of known pixels in fixed point, whose mean square is 1. Up to six layers round their inputs
+to steps of 2^-6, and weights to 15 bits."""
+
 
 def rounding(*operands: Any, terms: float, dtype: torch.dtype | None = None) -> float:
     """Bound the difference of two values of one formula whose sums are taken in different orders, as an `atol`.

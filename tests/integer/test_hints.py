@@ -20,7 +20,7 @@ from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.plan import SamplePlan
 from tests.integer.test_without_torch import run
-from tests.tolerances import network_terms, rounding
+from tests.tolerances import FIXED_POINT
 
 SIZE = (5, 7)
 CODES = ImageSpec(channels=2, height=5, width=7, levels=5, mode="codes", ordered=False)
@@ -55,7 +55,7 @@ def hints_for(model: pt.PixelModel, count: int) -> np.ndarray:
     ("kind", "weights"), [*((kind, "float32") for kind in KINDS), ("codes", "int8"), ("outline", "int8")]
 )
 def test_features_are_those_of_torch(kind: str, weights: str, tmp_path: Path) -> None:
-    """Stored and loaded, within the rounding of float32; unknown hints are the rows that are stored."""
+    """Stored and loaded, within the steps of fixed point; unknown hints are the rows that are stored."""
     model = model_with(kind, weights)
     integer_model = save(model.integer_model().integers, tmp_path)
     stored = load(tmp_path)
@@ -66,8 +66,9 @@ def test_features_are_those_of_torch(kind: str, weights: str, tmp_path: Path) ->
         inputs = model.conditions.inputs([0, None, 1], 3, hint=hint)
         features = model.encode(inputs, 3, SIZE).map.detach().numpy().transpose(0, 2, 3, 1)
         encoder = next(part.encoder for part in stored.parts[0] if part.encoder is not None)
-        within = rounding(features, terms=network_terms(model.conditions.encoders["hint"]), dtype=torch.float32)
-        np.testing.assert_allclose(encoder.features(*encoder.read(hint, 3, SIZE)), features, rtol=0, atol=within)
+        found = encoder.features(*encoder.read(hint, 3, SIZE))
+        np.testing.assert_allclose(found, features, rtol=0, atol=FIXED_POINT)
+        assert np.array_equal(encoder.features(*encoder.read(hint[1], 1, SIZE))[0], found[1])
         found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
         due = model.integer_model().inputs(inputs, 3, SIZE, order)
         assert found.keys() == due.keys() == {"vector", "map"}

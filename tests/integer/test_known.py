@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist.conditioning import grid
 from pointillist.conditioning.known import KnownFeatures
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
+from tests.tolerances import FIXED_POINT
 
-STEP = 0.05
-"""Features have a mean square of 1. Six layers round their inputs to steps of 2^-6 and weights to int8."""
 IMAGES = {
     "map": ImageSpec(channels=1, height=8, width=8, levels=5, ordered=False, mode="codes"),
     "rgb": ImageSpec.infer((3, 8, 8), 16),
@@ -43,12 +44,26 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
     with torch.no_grad():
         inputs = model.conditions.inputs(count=4, size=size, known=(levels, known))
         expected = model.conditions.encoders["known"](inputs.parts["known"]).numpy()
-    assert np.abs(np.moveaxis(features, -1, 1) - expected).max() < STEP
+    assert np.abs(np.moveaxis(features, -1, 1) - expected).max() < FIXED_POINT
     for image in range(4):
         alone = encoder.features(levels[image : image + 1], known[image : image + 1])
         assert np.array_equal(alone[0], features[image])
     nothing = encoder.features(*encoder.read(None, 3, size))
     assert np.array_equal(nothing[2], features[0])
+
+
+@pytest.mark.parametrize("kind", list(IMAGES))
+def test_terms_of_each_pixel_are_those_of_the_tables(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of levels that are too many for tables."""
+    model, rng = completing(kind), np.random.default_rng(3)
+    encoder = model.conditions.encoders["known"]
+    portable = encoder.portable(StoredWeights({name: t.numpy() for name, t in encoder.state_dict().items()}))
+    value = (rng.integers(0, model.image.levels, (3, *model.image.shape)), rng.random((3, *model.image.shape)) < 0.5)
+    read = portable.read(value, 3, (8, 8))
+    by_tables = portable.features(*read)
+    monkeypatch.setattr(grid, "MAX_TABLE", 0)
+    assert not portable.has_tables(model.image.channels)
+    assert np.array_equal(portable.features(*read), by_tables)
 
 
 def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_path: Path) -> None:
@@ -72,9 +87,6 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
 def test_known_pixels_that_do_not_fit_are_rejected(value: tuple[np.ndarray, np.ndarray]) -> None:
     model = completing("map")
     encoder = model.conditions.encoders["known"]
-    from pointillist.conditioning.portable import StoredWeights
-
     portable = encoder.portable(StoredWeights({n: t.numpy() for n, t in encoder.state_dict().items()}))
-    assert portable is not None
     with pytest.raises(pt.ShapeError, match="`known`"):
         portable.read(value, 2, (8, 8))

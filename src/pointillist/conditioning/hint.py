@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Shaped
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
+from pointillist.conditioning.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
-from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable import Name, PortableEncoder
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.arrays import ArrayReader, ArrayWriter
@@ -116,44 +117,36 @@ def hint_rule(reader: HintReader | None) -> HintPreprocessor:
     return reader.preprocessor
 
 
-class StoredHints(StoredEncoder):
+class StoredHints(StoredGrid):
     """JSON values of an encoder of hints."""
 
     channels: Annotated[int, Field(ge=1, le=4096)]
     image: ImageSpec | None
     rule: Name | None
-    dilations: list[Annotated[int, Field(ge=1, le=4096, strict=True)]] = Field(max_length=64)
 
 
 @dataclass(frozen=True, eq=False)
-class HintFeatures(PortableEncoder):
-    """The encoder of hints in numpy, float64: that of `encoders/grid.py`.
+class HintFeatures(GridFeatures):
+    """The encoder of hints in numpy, in fixed point: see `GridFeatures`.
 
     Attributes:
         reader: what it takes as a hint.
-        weights: `first.weight`, `first.bias`, `layers.N.weight`, `layers.N.bias`, and the `embedding.weight` of
-            unordered levels.
-        dilations: of the layers.
     """
 
     key: ClassVar[str] = "hints"
     keyword: ClassVar[str] = "hint"
 
     reader: HintReader
-    weights: StoredWeights
-    dilations: tuple[int, ...]
+
+    @property
+    def spec(self) -> ImageSpec | None:
+        """Meaning of the integers of a hint; None for floats."""
+        return self.reader.image
 
     def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[np.ndarray, NDArray[np.bool_]]:
         """Read hints, one for all images or one each; see `HintReader.read`."""
         known = np.broadcast_to(self.reader.known(size), (count, 1, *size))
         return self.reader.read(value, count, size), known
-
-    def features(self, values: np.ndarray, known: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Compute features `[n, h, w, width]`; one hint for all images is encoded once."""
-        if values.strides[0] == known.strides[0] == 0:
-            result = self._encode(values[0], known[0])
-            return np.broadcast_to(result, (len(values), *result.shape))
-        return np.stack([self._encode(value, mask) for value, mask in zip(values, known, strict=True)])
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the weights and what the reader needs."""
@@ -170,64 +163,16 @@ class HintFeatures(PortableEncoder):
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> HintFeatures:
         """Read an encoder: square kernels of odd size, from the hint and its mask to the width of the part."""
         stored = StoredHints.parse(document, arrays)
-        weights: dict[str, np.ndarray] = {}
-        inputs = stored.channels
         if part != "map":
             raise arrays.damaged("an encoder of hints has no map")
-        if stored.image is not None:
-            if stored.image.channels != stored.channels:
-                raise arrays.damaged("an encoder of hints has other channels than its image")
-            if not stored.image.ordered:
-                weights |= stored.weight("embedding.weight", (stored.image.levels, None), arrays)
-                inputs *= weights["embedding.weight"].shape[1]
-        for n, name in enumerate(("first", *(f"layers.{n}" for n in range(len(stored.dilations))))):
-            weights |= stored.weight(f"{name}.weight", (width, width if n else inputs + 1, None, None), arrays)
-            weights |= stored.weight(f"{name}.bias", (width,), arrays)
-            rows, columns = weights[f"{name}.weight"].shape[2:]
-            if rows != columns or rows % 2 == 0 or rows > 15:
-                raise arrays.damaged(f"an encoder of hints has a kernel of {rows}x{columns}")
+        if stored.image is not None and stored.image.channels != stored.channels:
+            raise arrays.damaged("an encoder of hints has other channels than its image")
+        weights = stored.grid_weights(stored.channels, 1, stored.image, width, arrays)
         try:
             rule = None if stored.rule is None else HintPreprocessor.parse(stored.rule)
         except ConfigError as error:
             raise arrays.damaged(f"{stored.rule!r} is not a rule") from error
-        return cls(HintReader(stored.channels, stored.image, rule), StoredWeights(weights), tuple(stored.dilations))
-
-    def _encode(self, value: Shaped[np.ndarray, "c h w"], known: Bool[np.ndarray, "1 h w"]) -> NDArray[np.float64]:
-        mask = np.moveaxis(known, 0, -1).astype(np.float64)
-        h = self._convolve("first", np.concatenate([self._embed(np.moveaxis(value, 0, -1)) * mask, mask], -1), 1)
-        for n, dilation in enumerate(self.dilations):
-            h = h + self._convolve(f"layers.{n}", np.maximum(_normalise(h), 0), dilation)
-        return _normalise(h)
-
-    def _embed(self, value: Shaped[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w i"]:
-        """Values as network inputs: ordered levels in [-1, 1], unordered ones embedded, floats as they are."""
-        image = self.reader.image
-        if image is None:
-            return value.astype(np.float64)
-        if image.ordered:
-            return np.asarray(value * (2 / (image.levels - 1)) - 1, np.float64)
-        result: NDArray[np.float64] = (
-            self.weights["embedding.weight"][value].reshape(*value.shape[:2], -1).astype(np.float64)
-        )
-        return result
-
-    def _convolve(self, name: str, x: Float[np.ndarray, "h w i"], dilation: int) -> Float[np.ndarray, "h w o"]:
-        """Convolve with zeros beyond the border."""
-        weight, (height, width) = self.weights[f"{name}.weight"].astype(np.float64), x.shape[:2]
-        reach = weight.shape[-1] // 2 * dilation
-        padded = np.pad(x, ((reach, reach), (reach, reach), (0, 0)))
-        result = np.broadcast_to(self.weights[f"{name}.bias"].astype(np.float64), (height, width, len(weight)))
-        for row in range(weight.shape[2]):
-            for column in range(weight.shape[3]):
-                y, z = row * dilation, column * dilation
-                result = result + padded[y : y + height, z : z + width] @ weight[:, :, row, column].T
-        return result
-
-
-def _normalise(h: Float[np.ndarray, "h w d"]) -> Float[np.ndarray, "h w d"]:
-    """Divide by the root mean square over the features; see `encoders/grid.py`."""
-    result: NDArray[np.float64] = h / np.sqrt((h**2).mean(-1, keepdims=True) + 1e-6)
-    return result
+        return cls(weights, tuple(stored.dilations), HintReader(stored.channels, stored.image, rule))
 
 
 class HintConfig(ConditionConfig):

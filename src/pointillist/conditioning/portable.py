@@ -1,8 +1,8 @@
 """Encoders of conditions without torch: stored weights, and features in numpy.
 
-Features are computed before the first pixel, each image by itself, so that they do not depend on the batch: those of
-prompts in integers, those of hints in floating point. They become integers (`quantize_inputs`), which are the input of
-the integer program.
+Features are computed before the first pixel, each image by itself, so that they do not depend on the batch, and in
+fixed point, so that they do not depend on the processor. They become integers (`quantize_inputs`), which are the input
+of the integer program.
 """
 
 from __future__ import annotations

@@ -114,8 +114,7 @@ class IntegerModel:
             label: class of each image, one for all or one each, by number or name; None for none.
             text: prompt of each image, one for all or one each; None for none.
             hint: condition image, one for all or one each: levels or floats `[c, h, w]` or `[n, c, h, w]`, or pictures;
-                None for none. Features of prompts and hints are computed in floating point, so another machine may
-                round them to other integers: a decoder is given the integers.
+                None for none.
             further: a condition of another kind whose encoder has a portable half; all others are unknown.
 
         Raises:

@@ -84,5 +84,5 @@ class HintEncoder(GridEncoder):
         return MaskedValue(values, known.repeat(len(values), 1, 1, 1))
 
     def portable(self, weights: StoredWeights) -> HintFeatures:
-        """The same convolutions in numpy."""
-        return HintFeatures(self.reader, weights, self.dilations)
+        """The same convolutions in numpy, in fixed point."""
+        return HintFeatures(weights, self.dilations, self.reader)

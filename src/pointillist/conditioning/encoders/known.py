@@ -46,10 +46,9 @@ class KnownPixelsEncoder(GridEncoder):
         )
         self.channels, self.image = image.channels, image
 
-    def portable(self, weights: StoredWeights) -> KnownFeatures | None:
-        """The same convolutions in numpy, in fixed point; None for more levels than tables can hold."""
-        result = KnownFeatures(self.image, weights, self.dilations)
-        return result if result.is_small else None
+    def portable(self, weights: StoredWeights) -> KnownFeatures:
+        """The same convolutions in numpy, in fixed point."""
+        return KnownFeatures(weights, self.dilations, self.image)
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Parse a pair: levels `[c h w]` or `[n c h w]`, and a mask (see `parse_mask`)."""

@@ -63,7 +63,7 @@ export class Answers {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
     opened.compiled?.release();
     const observed = Array.from(decodeLevels(levels));
-    for (const draw of draws(opened.model, { ...opened.conditions(conditions, height, width), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
+    for (const draw of draws(opened.model, { ...opened.conditions(conditions), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
   }
 
   /** @param {Api.ImageQuery} query @returns {Api.SurprisalMaps} */

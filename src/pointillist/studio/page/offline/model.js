@@ -1,6 +1,5 @@
 // The model of an exported page: its program, the library that runs it, and what the page says of it.
 
-import { hintFeatures } from "../runtime/hints.js";
 import { openProgram } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
@@ -57,12 +56,12 @@ export class OfflineModel {
     return new OfflineModel(contents, model, compiled);
   }
 
-  /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @param {number} height @param {number} width @returns {import("../runtime/pointillist.js").Options} */
-  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }, height, width) {
+  /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
+  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }) {
     if (vector || Object.values(attributes ?? {}).some((value) => value !== null))
       throw new Error("An exported page takes labels, prompts and hints: use `pointillist studio` for other conditions.");
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
-    const maps = hint ? hintFeatures(this.model, decodeLevels(hint), height, width) : undefined, options = { label: number, maps, begin: this.begin };
+    const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin };
     if (!text?.trim()) return options;
     return { ...options, features: { ...promptFeatures(this.model, text), ...this.tabled(text) } };
   }

@@ -1,7 +1,6 @@
 // What an exported module for JavaScript offers: a model that paints, in a browser or in Node.
 
 import { colourOf } from "../shared/colour.js";
-import { hintFeatures } from "../runtime/hints.js";
 import { draws } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
@@ -37,12 +36,11 @@ export class Model {
   }
 
   /** Options of `draws`. @param {Request} request @returns {Options} */
-  #options({ label = null, text = null, hint = null, topP, guidance, temperature, ...rest }) {
+  #options({ label = null, text = null, topP, guidance, temperature, ...rest }) {
     const { generation } = this.opened.details;
     if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
     const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
-    const { height = this.height, width = this.width, order } = rest, conditions = this.opened.conditions({ label, text }, height, width);
-    return { ...conditions, ...(hint ? { maps: hintFeatures(this.opened.model, hint, height, width, order) } : null), ...settings, ...rest };
+    return { ...this.opened.conditions({ label, text }), ...settings, ...rest };
   }
 
   /** Paint a picture. @param {Request} [request] */

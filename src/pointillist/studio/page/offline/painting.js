@@ -96,7 +96,7 @@ export class Painting {
     compiled?.release();
     const batch = new Batch(details, samples.length, sequence, size, distributions);
     const runs = samples.map(({ seed, index, conditions }, n) =>
-      draws(model, { ...opened.conditions(conditions, height, width), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
+      draws(model, { ...opened.conditions(conditions), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
     const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
     while (results.length < runs.length) {
       for (const [n, run] of runs.entries()) for (let i = 0; i < rowOfDraws; i++) {
@@ -147,7 +147,7 @@ export class Painting {
     const completing = completes(model), ignored = completing ? 0 : later;
     const drawn = Array.from({ length: count }, (_, number) => {
       compiled?.release();
-      const run = draws(model, { ...opened.conditions(request.conditions ?? {}, height, width), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing });
+      const run = draws(model, { ...opened.conditions(request.conditions ?? {}), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing });
       let bits = 0, place = 0, result = run.next();
       for (; !result.done; result = run.next(), place++) {
         const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;

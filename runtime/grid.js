@@ -1,9 +1,9 @@
-// Encode the known pixels of the image itself, for programs of models that complete images: docs/reference/program_format.md,
-// "Known pixels". In fixed point: the same integers on every processor.
+// Encode an image on the grid of the picture: the known pixels of a model that completes images, or a hint.
+// docs/reference/program_format.md, "Known pixels" and "Hints". In fixed point: the same integers on every processor.
 
-import { check } from "./arithmetic.js";
+import { check, clamp } from "./arithmetic.js";
 
-const UNIT = 2 ** 12, STEP = 2 ** 6, EPSILON = 1e-6 * 4 ** 12;
+const UNIT = 2 ** 12, STEP = 2 ** 6, LIMIT = 2 ** 20, EPSILON = 1e-6 * 4 ** 12;
 const rounded = (/** @type {number} */ x) => Math.floor(x + 0.5);
 
 /** A weight: F32, or I8 with a scale for each row. @param {import("./pointillist.js").TensorReader} tensor
@@ -49,12 +49,13 @@ function convolve(height, width, side, dilation, visit) {
     }
 }
 
-/** Features `[height, width, c]` of known pixels, a level or null for each `[channels, height, width]`.
+/** Features `[height, width, c]` of an image, a level or null (unknown) for each `[channels, height, width]`.
  *  @param {import("./pointillist.js").TensorReader} tensor @param {any} encoder @param {ArrayLike<number | null> | null} known
  *  @param {number} height @param {number} width */
-export function knownFeatures(tensor, { image, weights: names, dilations }, known, height, width) {
+export function gridFeatures(tensor, { image, weights: names, dilations }, known, height, width) {
+  check(image !== null, "a hint of floats");
   const size = height * width, { channels, levels } = image;
-  check(!known || known.length === channels * size, "the known pixels");
+  check(!known || known.length === channels * size, "the size of a hint, or of known pixels");
   const first = weightOf(tensor, names, "first.weight", 4), [features, inputs, side] = first.shape, w = floats(first);
   const embedding = image.ordered ? null : weightOf(tensor, names, "embedding.weight", 2), each = embedding ? embedding.shape[1] : 1;
   const embedded = embedding ? floats(embedding) : Float64Array.from({ length: levels }, (_, level) => level * (2 / (levels - 1)) - 1);
@@ -71,9 +72,9 @@ export function knownFeatures(tensor, { image, weights: names, dilations }, know
       if (!entry) {
         const at = (/** @type {number} */ o, /** @type {number} */ i) => w[(o * inputs + i) * taps + tap];
         entry = new Float64Array(features).map((_, o) => {
-          let sum = at(o, channels * each + c);
+          let sum = channels * each + c < inputs ? at(o, channels * each + c) : 0; // the mask of a hint goes with its first channel
           for (let i = 0; i < each; i++) sum += at(o, c * each + i) * embedded[level * each + i];
-          return rounded(sum * UNIT);
+          return rounded(clamp(sum * UNIT, -LIMIT, LIMIT));
         });
         tables.set(key, entry);
       }
