@@ -25,8 +25,9 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
     encoder = parts[0].encoder
-    is_small = isinstance(encoder, KnownFeatures) and encoder.has_tables(1)
-    return encoder if is_small and "map" in source.program(order).inputs else None
+    if not isinstance(encoder, KnownFeatures) or not encoder.has_tables(1):
+        return None
+    return encoder if "map" in source.program(order).inputs else None
 
 
 def world_files(name: str, symbol: str, model: PortableModel) -> dict[str, str]:
