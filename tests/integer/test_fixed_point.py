@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.conditioning.fixed_point import BITS, LIMIT, SIGMOID, WEIGHT_BITS, from_fixed, linear, silu, to_fixed
+from pointillist.conditioning.portable.fixed_point import (
+    BITS,
+    LIMIT,
+    SIGMOID,
+    WEIGHT_BITS,
+    from_fixed,
+    linear,
+    silu,
+    to_fixed,
+)
 from tests.tolerances import FORMULA
 
 HALF = 2.0 ** -(BITS + 1)

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import grid
 from pointillist.conditioning.known import KnownFeatures
-from pointillist.conditioning.portable import StoredWeights
+from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
-from pointillist.conditioning.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.portable import Name, PortableEncoder
+from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.arrays import ArrayReader, ArrayWriter

@@ -20,8 +20,8 @@ from jaxtyping import Shaped
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pointillist.conditioning.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.portable import PortableEncoder
+from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.files.arrays import ArrayReader, ArrayWriter

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pointillist.conditioning.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pointillist.conditioning.fixed_point import to_fixed
+from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.vocabulary import Vocabulary
