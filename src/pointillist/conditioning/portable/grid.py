@@ -131,7 +131,7 @@ class GridFeatures(PortableEncoder):
         return result
 
     def _terms(self, values: Shaped[np.ndarray, ...], channel: int, channels: int, tap: int) -> NDArray[np.int64]:
-        """What values of a channel add to the first convolution at a place of its kernel, `[..., d]`."""
+        """Compute what values of a channel add to the first convolution at a place of its kernel, `[..., d]`."""
         weights, spec = self._taps[tap], self.spec
         if spec is None:
             embedded = values.astype(np.float64)[..., None]
