@@ -186,11 +186,13 @@ def slices(count: int) -> dict[str, list[list[Picture]]]:
     }
 
 
-def record(implementation: str, count: int, path: Path) -> None:
+def record(implementation: str, count: int, path: Path, models: list[str] | None = None) -> None:
     """Draw what the record of an implementation lacks, or has by another program; write it after each slice."""
     stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     for part in range(-(-count // SLICE)):
         for name, members in slices(count).items():
+            if models and name not in models:
+                continue
             program = integer_model(name).fingerprint
             if stored.get(name, {}).get("program") != program:
                 stored[name] = {"program": program, "seconds": 0.0, "pictures": {}}
@@ -227,6 +229,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--implementation", choices=IMPLEMENTATIONS, action="append")
     parser.add_argument("--record", type=Path, help="a folder of records: draw what they lack, and go on after a stop")
+    parser.add_argument("--model", action="append", help="add pictures of this model to the records, and of no other")
     parser.add_argument("--here", action="store_true", help="in this process")
     arguments = parser.parse_args()
     for name in arguments.implementation or IMPLEMENTATIONS:
@@ -234,11 +237,11 @@ def main() -> None:
             kernels = {KERNELS: name.removeprefix("c-")} if name.startswith("c-") else {}
             command = [sys.executable, "-m", "tests.runtime.matrix", "--here", "--count", str(arguments.count)]
             command += ["--record", str(arguments.record.resolve())] if arguments.record else []
-            command += ["--implementation", name]
+            command += ["--implementation", name, *(f"--model={model}" for model in arguments.model or ())]
             subprocess.run(command, check=True, env=os.environ | kernels, cwd=Path(__file__).parents[2])
         elif arguments.record:
             path = arguments.record / f"{name}.json"
-            record(name, arguments.count, path)
+            record(name, arguments.count, path, arguments.model)
             pictures, digest = recorded(arguments.count, path)
             print(f"{name:12} {pictures:6} {digest}", flush=True)
         else:
