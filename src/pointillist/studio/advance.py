@@ -120,6 +120,8 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         "temperature": request.temperature,
         "top_p": request.top_p,
         "negative_prompt": request.negative_prompt,
+        # what completes chooses its engine as in Python, unless floating point is asked for
+        "engine": "cpu" if request.engine == "cpu" else "auto",
         "on_row": lambda done, x: check(),
         **condition_keywords(job.model, spec.conditions),
     }
