@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from pointillist.analysis import ImageQuery, counterfactual
 from pointillist.studio.service import StudioService
-from tests.e2e.helpers import DIGITS, canvas, paint, pixels
+from tests.e2e.helpers import DIGITS, canvas, paint, pixels, wait_until_painted
 
 
 def test_pixels_are_chosen_and_keys_are_listed(page: Page) -> None:
@@ -76,6 +79,47 @@ def test_the_view_follows_the_cursor_and_canvases_take_turns(page: Page) -> None
     for key, place in (("n", 1), ("n", 2), ("Shift+N", 1), ("Shift+N", 0), ("Shift+N", 3)):
         page.keyboard.press(key)
         expect(page.locator(".canvas-view:not(.hint-view)").nth(place)).to_have_class("canvas-view active")
+
+
+def test_a_picture_is_painted_filled_and_saved_by_keys_alone(page: Page, tmp_path: Path) -> None:
+    """The first key leads past the panels to the canvas; all that has the focus shows it, on the screen."""
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("button", name="Skip to the canvas")
+    expect(skip).to_be_focused()
+    assert_focus_shows(page)
+    page.keyboard.press("Enter")
+    expect(canvas(page)).to_be_focused()
+    assert_focus_shows(page)
+    page.keyboard.press("p")
+    wait_until_painted(page, 1)
+    whole = pixels(page)
+    page.keyboard.press("e")
+    for key in ("ArrowRight", "Enter", "Shift+ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    hole = pixels(page)[..., 3] == 0
+    assert hole.sum() >= 3
+    page.keyboard.press("c")
+    expect(page.locator(".candidates button").first).to_be_visible()
+    np.testing.assert_array_equal(pixels(page)[~hole], whole[~hole])
+    assert (pixels(page)[..., 3] == 255).all()
+    button = page.get_by_role("button", name="PNG", exact=True)
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        assert_focus_shows(page)
+        if button.evaluate("el => el === document.activeElement"):
+            break
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    download.value.save_as(tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as picture:
+        np.testing.assert_array_equal(np.array(picture.convert("RGB")), pixels(page)[..., :3])
+
+
+def assert_focus_shows(page: Page) -> None:
+    """What has the focus has an outline, and is on the screen."""
+    focused = page.locator(":focus")
+    expect(focused).to_be_in_viewport()
+    assert focused.evaluate("el => getComputedStyle(el).outlineStyle") == "solid", focused.evaluate("el => el.outerHTML")
 
 
 def test_a_picture_is_opened(page: Page) -> None:

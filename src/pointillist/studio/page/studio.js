@@ -79,7 +79,7 @@ function render({ model, el }) {
   const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
   const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
-  root.append(header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el);
+  root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));
@@ -150,7 +150,7 @@ async function follow(state, server, training, over, { address, served, first: b
     while (document.hidden && !over.aborted) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
-const FIRST_SEED = 7; // of the picture with which the studio opens
+const FIRST_SEED = 6; // of the picture with which the studio opens
 
 /** Return true if the model has an example to show at once. @param {State} state */
 const showsExample = ({ details }) => Boolean(details && ((details.conditions.text && details.generation.prompts.length) || details.generation.hints.length));

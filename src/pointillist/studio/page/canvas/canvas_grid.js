@@ -40,6 +40,7 @@ export class CanvasGrid {
     this.work = null;
     this.viewport = html("div", { className: "viewport" }, pad.el, this.canvases);
     this.el = html("section", { className: "canvas-grid", "aria-label": "Canvases" }, this.viewport, html("div", { className: "status" }, this.legend, this.words, buttons), this.normal.words);
+    this.skip = html("button", { type: "button", className: "skip", onclick: () => this.views[state.active]?.image.focus() }, "Skip to the canvas"); // shown while it has the focus
     this.gestures = new Gestures(this.viewport, this.canvases, state, pointerTools);
     new ResizeObserver(() => state.changed()).observe(this.viewport);
   }
