@@ -120,15 +120,15 @@ export class CanvasGrid {
 
   #legend() {
     const { state } = this;
-    const { view, canvas } = state;
-    this.legend.hidden = view === "image";
-    if (!canvas || view === "image") return;
+    const { canvas } = state;
+    this.legend.hidden = state.view === "image";
+    if (!canvas || state.view === "image") return;
+    const verdict = state.view === "normal" ? verdictOf(state, this.queries, canvas) : null;
+    const view = state.view === "normal" && (!verdict || verdict instanceof Error) ? "surprisal" : state.view; // until there is one
     const saliency = view === "saliency" && state.heldPixel ? this.queries.saliency(canvas, state.heldPixel.pixel) : null;
     const found = saliency && !(saliency instanceof Error) ? saliency : null;
-    const verdict = view === "normal" ? verdictOf(state, this.queries, canvas) : null;
     const top = verdict && !(verdict instanceof Error) ? formatFixed(verdict.top, 1) : found ? found.top.toPrecision(2) : view === "differences" ? "1" : String(canvas.details.bits_top);
     const signed = view === "normal" || (view === "saliency" && found?.signed !== false);
-    this.scale.hidden = view === "normal" && (!verdict || verdict instanceof Error);
     updateChildren(this.scale, [view, top, found?.unit, signed].join(), () => {
       const bar = html("i", { className: "ramp" });
       bar.style.background = gradient(signed);

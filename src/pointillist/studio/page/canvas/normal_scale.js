@@ -39,8 +39,6 @@ export class NormalScale {
     this.queries = queries;
     this.box = html("input", { type: "checkbox", onchange: () => this.#switch() });
     this.label = html("label", { className: "check normal-scale", title: "Compare with normal images, by the anomaly detector of the model" }, this.box, "normal scale");
-    /** @type {Set<string>} models that have no detector */
-    this.missing = new Set();
     this.words = html("p", { className: "verdict-words", "aria-live": "polite" });
   }
 
@@ -52,19 +50,18 @@ export class NormalScale {
   update() {
     const { view, canvas } = this.state;
     this.box.checked = view === "normal";
-    this.label.hidden = (view !== "surprisal" && view !== "normal") || this.missing.has(canvas?.model ?? "");
+    this.label.hidden = (view !== "surprisal" && view !== "normal") || this.queries.withoutDetector.has(canvas?.model ?? "");
     this.words.hidden = view !== "normal";
     if (view !== "normal" || !canvas) return;
     const found = verdictOf(this.state, this.queries, canvas);
-    if (found instanceof RequestError && found.status === 404) return this.#without(canvas.model, found.message);
+    if (found instanceof RequestError && found.status === 404) return this.#without(found.message);
     if (!isComplete(visibleImage(canvas))) this.#say("A whole image is compared with normal ones, and this one has unpainted pixels.");
-    else this.#say(found instanceof Error ? found.message : found ? describe(found) : "\u2026");
+    else this.#say(found instanceof Error ? found.message : found ? describe(found) : "Comparing with normal images \u2026");
   }
 
-  /** Show the surprise map again, and say why there is no other scale. @param {string} model @param {string} message */
-  #without(model, message) {
-    this.missing.add(model);
-    if (this.state.view === "normal") this.state.view = "surprisal";
+  /** Show the surprise map again, and say why there is no other scale. @param {string} message */
+  #without(message) {
+    this.state.view = "surprisal";
     this.state.notify("plain", message.replaceAll("`", ""), LONG);
   }
 

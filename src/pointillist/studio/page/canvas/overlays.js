@@ -26,7 +26,7 @@ function meanOf(values, size, of = (value) => value) {
 export function overlayOf(state, queries, canvas, isActive) {
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
-  if (state.view === "normal") return normalOverlay(state, queries, canvas);
+  if (state.view === "normal") return normalOverlay(state, queries, canvas) ?? bitsOverlay(state, queries, canvas, "surprisal");
   if (state.view === "differences") return isActive ? differencesOverlay(state, canvas) : null;
   return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
 }

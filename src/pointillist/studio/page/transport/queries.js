@@ -1,6 +1,7 @@
 // Queries about pixels, one at a time: while the pointer moves on, only the latest query is sent.
 
 import { encodeArray } from "./encoded_arrays.js";
+import { RequestError } from "./api.js";
 import { imageQueryOf, visibleImage } from "../canvas/canvas_model.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -33,7 +34,8 @@ class QueryCache {
 class LatestOnlyQueue {
   /** @type {QueryCache<T>} */
   #cache = new QueryCache();
-  #busy = false;
+  /** @type {{about: object, key: string} | null} the query that runs */
+  #running = null;
   /** @type {(() => void) | null} */
   #next = null;
 
@@ -51,18 +53,18 @@ class LatestOnlyQueue {
     const known = this.#cache.get(about, key);
     if (known !== undefined) return known;
     const go = () => this.#go(about, key, send);
-    if (this.#busy) this.#next = go;
-    else go();
+    if (!this.#running) go();
+    else if (this.#running.about !== about || this.#running.key !== key) this.#next = go;
     return null;
   }
 
   /** @param {object} about @param {string} key @param {() => Promise<T>} send */
   async #go(about, key, send) {
-    this.#busy = true;
+    this.#running = { about, key };
     this.#next = null;
     const result = await send().catch((/** @type {unknown} */ error) => (error instanceof Error ? error : new Error(String(error))));
     this.#cache.set(about, key, result);
-    this.#busy = false;
+    this.#running = null;
     const next = /** @type {(() => void) | null} */ (this.#next);
     if (next) next();
     this.changed();
@@ -91,6 +93,8 @@ export class Queries {
     this.activations = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.AnomalyMap>} */
     this.anomalies = new LatestOnlyQueue(changed);
+    /** @type {Map<string, RequestError>} by model: it is asked for once, as a detector is not fitted while one paints */
+    this.withoutDetector = new Map();
   }
 
   /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
@@ -153,9 +157,20 @@ export class Queries {
     return this.activations.get(canvas, name ?? "", async () => this.server.activation(this.#model(canvas), { ...this.#imageQuery(canvas), name }));
   }
 
-  /** Query the verdict of the model's anomaly detector on an image. @param {Canvas} canvas */
+  /** Query the verdict of the model's anomaly detector on an image; the error 404 is that there is none. @param {Canvas} canvas */
   anomaly(canvas) {
-    return this.anomalies.get(canvas, "", async () => this.server.anomaly(this.#model(canvas), { levels: this.#imageQuery(canvas).levels }));
+    const { withoutDetector } = this;
+    const send = async () => {
+      const missing = withoutDetector.get(canvas.model);
+      if (missing) throw missing;
+      try {
+        return await this.server.anomaly(this.#model(canvas), { levels: this.#imageQuery(canvas).levels });
+      } catch (error) {
+        if (error instanceof RequestError && error.status === 404) withoutDetector.set(canvas.model, error);
+        throw error;
+      }
+    };
+    return withoutDetector.get(canvas.model) ?? this.anomalies.get(canvas, "", send);
   }
 
   /** @param {Canvas} canvas */
