@@ -32,3 +32,9 @@ def outliner() -> pt.PixelModel:
 def slow() -> pt.PixelModel:
     """So large that painting sixteen takes a while."""
     return randomise_weights(pt.build("gated-pixelcnn", shape=(3, 96, 96), levels=8, channels=64, layers=6))
+
+
+def colours() -> pt.PixelModel:
+    """8x8 RGB of 256 levels, whose distributions are mixtures: weights as at the beginning of a training."""
+    image = ImageSpec(channels=3, height=8, width=8, levels=256, mode="rgb")
+    return pt.build("pixelcnn", image=image, likelihood="mixture", channels=4, layers=1)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
 from tests.e2e.helpers import SECONDS
-from tests.e2e.models import digits
+from tests.e2e.models import colours, digits
 
 PAINTED = """c => Array.from(c.getContext('2d').getImageData(0, 0, 8, 8).data)
   .filter((v, i) => i % 4 === 3 && v === 255).length"""
@@ -36,6 +37,43 @@ def test_the_painting_is_replayed(browser: Browser, tmp_path: Path) -> None:
     expect(button).to_have_text("Replay the painting")
     assert picture.evaluate(PAINTED) == 64
     page.close()
+
+
+OVERLAPS = """() => [...document.querySelectorAll('#numbers dd')].filter((dd) => {
+  const range = document.createRange();
+  range.selectNodeContents(dd);
+  const text = range.getBoundingClientRect(), box = dd.parentElement.getBoundingClientRect();
+  return text.right > box.right + 0.5;
+}).map((dd) => dd.textContent)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_both_likelihoods_have_the_same_page(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Story, distributions of each channel, bits, what-if; nothing of labels where there is none; all numbers fit."""
+    pages = {}
+    for model, name in ((digits(), "categorical"), (colours(), "mixture")):
+        assert model.likelihood.name == name
+        channels, height, width_of_image = model.image.shape
+        image = torch.arange(channels * height * width_of_image).reshape(model.image.shape) * 67 % model.image.levels
+        file = pt.explain(model, image, continuations=1).save(tmp_path / f"{name}.html")
+        page = browser.new_page(viewport={"width": width, "height": 844})
+        page.set_default_timeout(SECONDS)
+        page.goto(file.as_uri())
+        expect(page.locator("html.live")).to_be_visible()
+        expect(page.locator("#bars svg")).to_have_count(channels)
+        for stop in page.locator(".stops a").all():
+            stop.click()
+            expect(page.locator("#where")).to_have_text(
+                f"Row {', column '.join(stop.get_attribute('href')[1:].split(','))}"
+            )
+            assert page.evaluate(OVERLAPS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        pages[name] = page.locator("h2").all_inner_texts()
+        if name == "mixture":
+            assert "label" not in page.locator("body").inner_text().lower()
+        page.close()
+    for part in ("Three stops", "Every map", "Where the bits go", "What if", "Try next", "The numbers"):
+        assert all(part in headings for headings in pages.values()), part
 
 
 def test_a_report_paints_with_its_model(browser: Browser, tmp_path: Path) -> None:

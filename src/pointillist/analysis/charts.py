@@ -61,7 +61,7 @@ def cumulative_axes(count: int, high: float) -> Axes:
 
 
 def cumulative_chart(
-    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], std: Float[np.ndarray, " n"]
+    bits: Float[np.ndarray, " n"], expected: Float[np.ndarray, " n"], std: Float[np.ndarray, " n"], unit: str
 ) -> Chart:
     """Draw cumulative surprisal against cumulative entropy, with the 95 % band of their difference."""
     count = len(bits) - 1
@@ -72,11 +72,11 @@ def cumulative_chart(
     lower = [(int(k), max(0.0, float(expected[k] - 1.96 * std[k]))) for k in indices]
     marks: list[Mark] = [axes.path([*upper, *lower[::-1]], "band", closed=True)]
     marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, high)], "bits so far")
-    marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], "sub-pixels, in generation order")
+    marks += axes.x_ticks([(t, f"{t:,.0f}") for t in round_steps(0, count)], f"{unit}, in generation order")
     marks += [axes.path([(int(k), float(expected[k])) for k in indices], "thin")]
     marks += [axes.path([(int(k), float(bits[k])) for k in indices], "strong")]
     label = (
-        f"Cumulative bits along the generation order: {bits[-1]:.1f} after {count:,} sub-pixels, where "
+        f"Cumulative bits along the generation order: {bits[-1]:.1f} after {count:,} {unit}, where "
         f"{expected[-1]:.1f} were expected"
     )
     return Chart(_WIDTH, 264, label, tuple(marks))

@@ -116,7 +116,7 @@ class SurprisalMaps:
         order = self.sequence
         maps = (self.surprisal, self.entropy, self.variance)
         sums = [np.concatenate([[0.0], each.ravel()[order].cumsum()]) for each in maps]
-        return CumulativeBits(sums[0], sums[1], np.sqrt(sums[2]))
+        return CumulativeBits(sums[0], sums[1], np.sqrt(sums[2]), "pixels" if len(self.names) == 1 else "sub-pixels")
 
     def image(self) -> Image.Image:
         """Draw entropy and surprisal of each channel, on the model's colour scale."""
@@ -157,15 +157,17 @@ class CumulativeBits:
         bits: cumulative surprisal.
         expected: cumulative entropy.
         std: standard deviation of the difference of the two, under the model.
+        unit: name of what is counted: pixels, where each has one channel.
     """
 
     bits: Float[np.ndarray, " n"]
     expected: Float[np.ndarray, " n"]
     std: Float[np.ndarray, " n"]
+    unit: str = "sub-pixels"
 
     def chart(self) -> Chart:
         """Draw cumulative surprisal against cumulative entropy."""
-        return cumulative_chart(self.bits, self.expected, self.std)
+        return cumulative_chart(self.bits, self.expected, self.std, self.unit)
 
 
 def surprisal_maps(query: ImageQuery) -> SurprisalMaps:

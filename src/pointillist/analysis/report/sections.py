@@ -18,6 +18,7 @@ from pointillist.visualization import html
 
 CUMULATIVE_ENDS = cumulative_axes(1, 1.0).left, cumulative_axes(1, 1.0).right
 _MOST_LABELS = 12  # bars of labels that are shown at once
+_LATE = 0.55  # share of the pixels that take half of the bits where the later ones cost more
 _CERTAIN = 0.995  # a posterior above this is shown as all but certain
 
 
@@ -35,6 +36,9 @@ def render_stops(views: Views) -> str:
     sequence = np.argsort(rank, axis=None, kind="stable")
     sums = np.cumsum(surprisal.ravel()[sequence])
     half = min(int(np.searchsorted(sums, sums[-1] / 2)), len(sums) - 1)
+    share = (half + 1) / len(sums)
+    dear = "the later pixels cost more" if share > _LATE else "the earlier pixels cost more"
+    spread = "the bits are spread evenly" if 1 - _LATE <= share <= _LATE else dear
     worst, unsure = int(surprisal.argmax()), int(entropy.argmax())
     stops = [
         (
@@ -50,7 +54,7 @@ def render_stops(views: Views) -> str:
         (
             int(sequence[half]),
             "Half of the bits",
-            f"are spent after {half + 1:,} of {len(sums):,} pixels: most of the image is decided by then.",
+            f"are spent after {half + 1:,} of {len(sums):,} pixels: {spread}.",
         ),
     ]
     items = []
