@@ -8,7 +8,7 @@ budgie-backgrounds and lomiri-wallpapers-16.04 (`apt-get download`, `dpkg-deb -x
 
 Every photograph is shrunk at least 1.5 times, which removes most traces of JPEG, to many scales. A quarter of the
 copies is soft, as scanned film is: enlarged again. Half of the copies get grain. A third has half of the chroma, as
-Photo CD, video and most JPEG files have. A third has other colours: more or less chroma, and channels in another order.
+Photo CD, video and most JPEG files have.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 PHOTOS = {
     "CC0-1.0": (
@@ -38,11 +38,8 @@ SCALES = (1.5, 5.0)
 FILTERS = (Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX)
 SIDE, COPIES, WINDOW = 24, 24, 512
 """Pixels of a crop; copies of a photograph; pixels of a copy, before it is made soft."""
-SOFT, GRAINY, GRAIN, HALF_CHROMA, RECOLOURED = 0.25, 0.5, 3.0, 0.33, 0.33
-"""Shares of soft and of grainy copies, the largest grain, in levels, the shares with half of the chroma and with other
-colours."""
-SATURATION = (0.5, 2.0)
-"""Least and largest factor of the chroma of a copy with other colours."""
+SOFT, GRAINY, GRAIN, HALF_CHROMA = 0.25, 0.5, 3.0, 0.33
+"""Shares of soft and of grainy copies, the largest grain, in levels, and the share with half of the chroma."""
 Pixels = NDArray[np.uint8]
 
 
@@ -58,8 +55,6 @@ def copy_of(photo: Image.Image, rng: np.random.Generator) -> Pixels:
     left, top = rng.integers(photo.width - width + 1), rng.integers(photo.height - height + 1)
     window = photo.crop((left, top, left + width, top + height))
     image = shrunk(window, scale, FILTERS[rng.integers(len(FILTERS))])
-    if rng.random() < RECOLOURED:
-        image = recoloured(image, float(rng.uniform(*SATURATION)), rng.permutation(3))
     if rng.random() < SOFT:
         image = shrunk(image, rng.uniform(0.5, 0.8), Image.Resampling.BICUBIC)
     if rng.random() < GRAINY:
@@ -68,12 +63,6 @@ def copy_of(photo: Image.Image, rng: np.random.Generator) -> Pixels:
         noisy = pixels + rng.uniform(0, GRAIN) * grain
         image = Image.fromarray(np.floor(noisy.clip(0, 255) + 0.5).clip(0, 255).astype(np.uint8))
     return np.asarray(half_chroma(image) if rng.random() < HALF_CHROMA else image)
-
-
-def recoloured(image: Image.Image, saturation: float, order: NDArray[np.int64]) -> Image.Image:
-    """Return an image with its chroma times a factor, and its channels in another order."""
-    channels = ImageEnhance.Color(image).enhance(saturation).split()
-    return Image.merge("RGB", [channels[k] for k in order])
 
 
 def half_chroma(image: Image.Image) -> Image.Image:
