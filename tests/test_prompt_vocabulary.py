@@ -13,7 +13,7 @@ import pytest
 import pointillist as pt
 import pointillist.studio
 from pointillist.errors import CheckpointError
-from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
+from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
 from pointillist.model.vocabulary import (
     CAPTIONS,
     MAX_DESCRIBED,
@@ -108,6 +108,15 @@ def test_names_in_any_form_are_not_named() -> None:
     assert sentence.startswith("Samples seldom showed 'keys': ")
     (sentence,) = describe_unmeasured_prompts(NAMES, ["zxcv"])
     assert "the nearest are 'heart', " in sentence
+
+
+def test_example_prompts_are_those_that_the_model_shows() -> None:
+    """Of a bundled model whose prompts were measured: what the studio offers first was recognised."""
+    measured = [model for model in pt.list_pretrained() if (model.folder / PROMPTS).is_file()]
+    assert measured
+    for model in measured:
+        shown = MeasuredPrompts.read(model.folder).recognised
+        assert set(GenerationConfig.read(model.folder).prompts) <= set(shown), model.name
 
 
 def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Write the numbers of `docs/tutorial/inside.md`: `python tools/make_inside.py`, after `digits` or its report changed.
+"""Write the numbers of `docs/tutorial/inside.md` and take the picture `docs/pictures/explain.png` of its report.
+
+`python tools/make_inside.py`, after `digits` or its report changed; the picture needs Chromium.
 
 The commands of the page run in an empty folder, and each number is replaced where its sentence stands. A sentence that
 is no longer true is an error: then the page needs another image, or other words.
@@ -6,8 +8,10 @@ is no longer true is an error: then the page needs another image, or other words
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +20,9 @@ from pathlib import Path
 import pointillist as pt
 from pointillist.analysis.report.explanation import Explanation
 
-PAGE = Path(__file__).parents[1] / "docs" / "tutorial" / "inside.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE, PICTURE = DOCS / "tutorial" / "inside.md", DOCS / "pictures" / "explain.png"
+SIZE = {"width": 1000, "height": 1600}  # of the window of the picture
 LABEL = "3"
 WHITE = 15
 
@@ -85,12 +91,28 @@ def fill(page: str, passage: str, values: tuple[object, ...]) -> str:
     return page[: found.start()] + new + page[found.end() :]
 
 
+def take(report: Path, row: int, column: int) -> None:
+    """Take the picture of a report at a pixel."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = os.environ.get("POINTILLIST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport=SIZE)
+        page.goto(f"{report.as_uri()}#{row},{column}")
+        page.locator("html.live").wait_for()
+        page.screenshot(path=PICTURE)
+        browser.close()
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the page, and take the picture."""
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        for passage, values in facts(run(page, Path(folder))).items():
+        report = run(page, Path(folder))
+        for passage, values in facts(report).items():
             page = fill(page, passage, values)
+        take(Path(folder) / "report.html", *likely_pixel(report))
     PAGE.write_text(page, encoding="utf-8")
 
 

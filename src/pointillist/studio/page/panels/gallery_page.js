@@ -32,7 +32,7 @@ export class GalleryPage {
     const actions = html("div", { className: "row", role: "group", "aria-label": "With the chosen images, or all that are shown" },
       action("Project", "All of it in one file, with names and settings: Open brings it back", (items) => exporter.project(items)), action("ZIP", "Exact pictures with their settings, and their names", (items) => exporter.zip(items)), action("Sheet", "One picture with names", (items) => exporter.sheet(items)),
       action("Atlas", "Exact pixels side by side, and their places", (items) => exporter.atlas(items)), this.compare, this.deleteButton);
-    const close = html("button", { type: "button", onclick: () => this.el.close() }, "Close");
+    const close = html("button", { type: "button", className: "close", onclick: () => this.el.close() }, "Close");
     this.grid = html("ul", { className: "gallery-grid", "aria-label": "Images" });
     this.el = html("dialog", { className: "gallery-page", "aria-label": "Gallery" },
       html("div", { className: "row" }, html("h2", {}, "Gallery"), this.search, this.model, html("label", { className: "check" }, this.favourites, "favourites"), this.count, close), actions, this.grid);

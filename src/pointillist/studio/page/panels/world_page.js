@@ -40,7 +40,7 @@ export class WorldPage {
     const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
     this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map" },
-      html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), this.place, button("Close", "Back to the canvas", () => this.el.close())),
+      html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), this.place, html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
       html("div", { className: "row" }, html("button", { type: "button", className: "strong", title: "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", onclick: () => this.#take() }, "Change here"), html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.note),
       this.picture);
     this.#listen();
