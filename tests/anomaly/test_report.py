@@ -31,6 +31,14 @@ def test_the_headline_is_the_finding() -> None:
     for record in detector.records(np.random.default_rng(0).integers(0, 17, (20, 1, 8, 8))):
         noisy.add(record)
     assert usual.finding.startswith("Nothing unusual")
+    few = AnomalyReport(detector.contamination)
+    few.rows = [*usual.rows, max(noisy.rows, key=lambda row: abs(row["statistics"][row["top_statistic"]]))]
+    for row in few.rows[-1:]:
+        row |= {"score": -1e4, "statistics": {**row["statistics"], row["top_statistic"]: 111.0}}
+    assert few.finding.startswith("Few, but far from normal: ")
+    page = few.to_html()
+    assert f"The farthest, {few.rows[-1]['file']}, lies 111.0 standard deviations" in page
+    assert "1 beyond the edge" in page  # the others are not squeezed into one bar
     assert noisy.finding == "More than chance: 20 of 20 images are below p = 0.05, 1 expected"
     page = usual.to_html()
     assert f"<h1>{usual.finding}</h1>" in page

@@ -25,6 +25,7 @@ from pointillist.visualization import html
 MAX_SHOWN = 24
 """Number of images that the page shows."""
 _CHANCE = 0.05  # probability below which a number of rare images is more than chance
+_FAR = 10.0  # standard deviations from normal images that no count of images explains
 _BARS, _LEAST = 48, 10  # bars of the histogram, and images from which on there is one
 _SIDE = 128  # longer side of a picture, in pixels of the screen
 
@@ -112,12 +113,23 @@ class AnomalyReport:
     def finding(self) -> str:
         """The result in one line: whether more images are rare than the false-alarm rate explains."""
         count, rate = len(self.rows), self.false_alarms
-        words = "More than chance" if _binomial_tail(self.anomalous, count, rate) < _CHANCE else "Nothing unusual"
+        few = "Few, but far from normal" if self._farthest >= _FAR else "Nothing unusual"
+        words = "More than chance" if _binomial_tail(self.anomalous, count, rate) < _CHANCE else few
         return f"{words}: {self.anomalous:,} of {count:,} images are below p = {rate:g}, {rate * count:.3g} expected"
+
+    @property
+    def _farthest(self) -> float:
+        """Standard deviations between normal images and the most anomalous image, in its top statistic."""
+        top = self.sorted_rows[0] if self.rows else None
+        return 0.0 if top is None else abs(top["statistics"][top["top_statistic"]])
 
     def _lead(self) -> str:
         chance = _binomial_tail(self.anomalous, len(self.rows), self.false_alarms)
-        return (
+        far = ""
+        if self._farthest >= _FAR:
+            name = self.sorted_rows[0]["file"]
+            far = f"The farthest, {name}, lies {self._farthest:.1f} standard deviations from normal images. "
+        return far + (
             f"A p-value says how rare an image is among normal ones. If all of these were normal, a share of "
             f"{self.false_alarms:g} would be below {self.false_alarms:g} by chance; so many or more would be so in "
             f"about {chance:.2g} of such collections. The rarest images are shown first, anomalous or not."
@@ -146,6 +158,9 @@ def _histogram(rows: Sequence[dict[str, Any]]) -> str:
     if len(scores) < _LEAST or not np.isfinite(scores).all() or np.ptp(scores) == 0:
         return ""
     low = float(np.quantile(scores, 0.005))  # a few far outliers would squeeze the others into one bar
+    if not rare.all() and np.ptp(scores[~rare]) > 0:
+        low = max(low, float(2 * scores[~rare].min() - scores.max()))
+    beyond = int((scores < low).sum())
     edges = np.linspace(low, float(scores.max()), _BARS + 1)
     clipped = np.maximum(scores, low)
     counts = [np.histogram(clipped[part], edges)[0] for part in (rare, ~rare)]
@@ -160,14 +175,14 @@ def _histogram(rows: Sequence[dict[str, Any]]) -> str:
             bars += [f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}">{title}</rect>']
     line = ""
     if rare.any() and not rare.all():
-        threshold = (scores[rare].max() + scores[~rare].min()) / 2
+        threshold = (clipped[rare].max() + scores[~rare].min()) / 2
         x = 10 + (max(threshold, low) - low) / (scores.max() - low) * (width - 20)
         line = (
             f'<path class="threshold" d="M{x:.1f} 4V{height - 20}"/>'
             f'<text x="{x + 5:.1f}" y="14">threshold: score {threshold:.1f}</text>'
         )
     ends = (
-        f'<text x="10" y="{height - 4}">rarer</text>'
+        f'<text x="10" y="{height - 4}">rarer{f", {beyond:,} beyond the edge" if beyond else ""}</text>'
         f'<text x="{width - 10}" y="{height - 4}" text-anchor="end">more usual</text>'
     )
     label = f"Histogram of the scores of {len(scores)} images, {int(rare.sum())} below the threshold"
