@@ -151,9 +151,8 @@ def by_javascript(pictures: list[Picture]) -> dict[int, np.ndarray]:
             "guidance": transform.guidance, "temperature": transform.temperature, "topP": transform.top_p,
         }  # fmt: skip
         jobs.append({"job": "sample", "folder": str(FOLDERS[picture.model]), "options": options})
-    return {
-        picture.index: np.array(result["levels"]) for picture, result in zip(pictures, javascript(*jobs), strict=True)
-    }
+    results = javascript(*jobs, seconds=None)
+    return {picture.index: np.array(each["levels"]) for picture, each in zip(pictures, results, strict=True)}
 
 
 def digest_of(implementation: str, count: int) -> str:

@@ -38,16 +38,14 @@ RUNTIME, NODE = Path(__file__).parents[2] / "runtime", shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not here: install it to compare with JavaScript")
 ENTRIES: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 FOLDERS = {model.name: model.folder for model in list_pretrained()}
-LATER = ("photos", "photos-grey")
-"""Programs of version 2 of the format, which JavaScript rejects."""
 QUICK = ("dungeons", "dungeons-narrow", "icons-styled", "outline-to-tile-hint")
 
 
-def javascript(*jobs: dict[str, Any]) -> list[Any]:
-    """Run jobs in Node."""
+def javascript(*jobs: dict[str, Any], seconds: float | None = 600) -> list[Any]:
+    """Run jobs in Node, for so many seconds at most."""
     assert NODE is not None
     command = [NODE, str(Path(__file__).parent / "run.js")]
-    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, input=json.dumps(jobs), capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stderr
     result: list[Any] = json.loads(done.stdout)
     return result
@@ -145,11 +143,7 @@ def test_golden_programs(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [
-        pytest.param(n, marks=() if n in QUICK else (pytest.mark.slow, pytest.mark.proof))
-        for n in CASES
-        if n not in LATER
-    ],
+    [pytest.param(n, marks=() if n in QUICK else (pytest.mark.slow, pytest.mark.proof)) for n in CASES],
 )
 def test_golden_pictures(name: str) -> None:
     """Every bundled model, under guidance, temperature and top-p too, has the stored hash."""
