@@ -61,7 +61,7 @@ def test_terms_of_each_pixel_are_those_of_the_tables(kind: str, monkeypatch: pyt
     read = portable.read(value, 3, (8, 8))
     by_tables = portable.features(*read)
     monkeypatch.setattr(grid, "MAX_TABLE", 0)
-    assert not portable.has_tables(model.image.channels)
+    assert not portable.has_tables
     assert np.array_equal(portable.features(*read), by_tables)
 
 

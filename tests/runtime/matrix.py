@@ -188,10 +188,9 @@ def slices(count: int) -> dict[str, list[list[Picture]]]:
 def record(implementation: str, count: int, path: Path, models: list[str] | None = None) -> None:
     """Draw what the record of an implementation lacks, or has by another program; write it after each slice."""
     stored: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
-    for part in range(-(-count // SLICE)):
-        for name, members in slices(count).items():
-            if models and name not in models:
-                continue
+    chosen = {name: members for name, members in slices(count).items() if not models or name in models}
+    for part in range(max(map(len, chosen.values()), default=0)):
+        for name, members in chosen.items():
             program = integer_model(name).fingerprint
             if stored.get(name, {}).get("program") != program:
                 stored[name] = {"program": program, "seconds": 0.0, "pictures": {}}

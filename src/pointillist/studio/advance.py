@@ -120,7 +120,7 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         "temperature": request.temperature,
         "top_p": request.top_p,
         "negative_prompt": request.negative_prompt,
-        # what completes chooses its engine as in Python, unless floating point is asked for
+        # completions choose their engine as in Python, unless floating point is requested
         "engine": "cpu" if request.engine == "cpu" else "auto",
         "on_row": lambda done, x: check(),
         **condition_keywords(job.model, spec.conditions),

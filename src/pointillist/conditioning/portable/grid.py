@@ -84,10 +84,13 @@ class GridFeatures(PortableEncoder):
             return np.broadcast_to(result, (len(values), *result.shape[1:]))
         return self._encode(values, known)
 
-    def has_tables(self, channels: int) -> bool:
-        """True if the terms of the first convolution are few enough for tables, of so many channels of levels."""
+    @property
+    def has_tables(self) -> bool:
+        """True if the terms of the first convolution are few enough for tables."""
         width, _, rows, columns = self.weights["first.weight"].shape
-        return self.spec is not None and channels * rows * columns * (self.spec.levels + 1) * width <= MAX_TABLE
+        if self.spec is None:
+            return False
+        return self.spec.channels * rows * columns * (self.spec.levels + 1) * width <= MAX_TABLE
 
     @cached_property
     def tables(self) -> Int[np.ndarray, "c taps rows d"]:
@@ -154,7 +157,7 @@ class GridFeatures(PortableEncoder):
         side = round(taps**0.5)
         padding = ((0, 0), (0, 0), (side // 2, side // 2), (side // 2, side // 2))
         values, known = np.pad(values, padding), np.pad(np.broadcast_to(known, values.shape), padding)
-        channels, in_tables = values.shape[1], self.has_tables(values.shape[1])
+        channels, in_tables = values.shape[1], self.has_tables
         if in_tables:
             values = np.where(known, values, self.tables.shape[2] - 1)
         bias = _rounded(self.weights["first.bias"].astype(np.float64) * 2.0**_BITS)

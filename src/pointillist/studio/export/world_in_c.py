@@ -25,7 +25,7 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
         return None
     encoder = parts[0].encoder
-    if not isinstance(encoder, KnownFeatures) or not encoder.has_tables(1):
+    if not isinstance(encoder, KnownFeatures) or not encoder.has_tables:
         return None
     return encoder if "map" in source.program(order).inputs else None
 
