@@ -90,7 +90,7 @@ class GridFeatures(PortableEncoder):
         width, _, rows, columns = self.weights["first.weight"].shape
         if self.spec is None:
             return False
-        return self.spec.channels * rows * columns * (self.spec.levels + 1) * width <= MAX_TABLE
+        return bool(self.spec.channels * rows * columns * (self.spec.levels + 1) * width <= MAX_TABLE)
 
     @cached_property
     def tables(self) -> Int[np.ndarray, "c taps rows d"]:
