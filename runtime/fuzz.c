@@ -84,7 +84,7 @@ static uint64_t run(const uint8_t *program, int32_t level, int64_t batch, int64_
   pt_run *r = pt_begin(program, batch, height, width, 0, values, workspace, level);
   pt_sample(r, levels, known, uniforms, sizes, tables, batch > 1 ? &transform : 0, signal);
   uint64_t hash = 1469598103934665603u;
-  for (int by_rows = 0; by_rows <= pt_by_rows(program); by_rows++) {
+  for (int by_rows = 0; by_rows <= (pt_by_rows(program) != 0); by_rows++) {
     int64_t again = pt_workspace(program, batch, height, width, by_rows);
     uint8_t *space = aligned(again);
     r = pt_begin(program, batch, height, width, by_rows, values, space, level);
