@@ -14,6 +14,7 @@ from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
+from pointillist.sampling.engines import encode_each
 from tests.tolerances import FIXED_POINT
 
 IMAGES = {
@@ -49,6 +50,24 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
         assert np.array_equal(alone[0], features[image])
     nothing = encoder.features(*encoder.read(None, 3, size))
     assert np.array_equal(nothing[2], features[0])
+
+
+def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a batch and where each is encoded by itself, and not in torch as well."""
+    model, rng = completing("map"), np.random.default_rng(4)
+    pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (4, *model.image.shape))), images=4)
+    levels = torch.from_numpy(rng.integers(0, 5, (2, *model.image.shape)))[[0, 1, 0, 0]]
+    inputs = model.conditions.inputs(count=4, known=(levels, torch.ones(4, *model.image.shape, dtype=torch.bool)))
+    integer_model = model.integer_model()
+    expected = torch.cat([integer_model.encode(inputs[i : i + 1], 1).map for i in range(4)])
+    encoded, encode = [], grid.GridFeatures._encode
+    monkeypatch.setattr(
+        grid.GridFeatures, "_encode", lambda self, x, known: encoded.append(len(x)) or encode(self, x, known)
+    )
+    monkeypatch.setattr(model.conditions.encoders["known"], "forward", lambda value: pytest.fail("torch encodes"))
+    assert torch.equal(integer_model.encode(inputs, 4).map, expected)
+    assert torch.equal(encode_each(model, inputs, "integer").map, expected)
+    assert encoded == [2, 1, 1]
 
 
 @pytest.mark.parametrize("kind", list(IMAGES))

@@ -114,6 +114,12 @@ class ConditionInputs:
         """Mask of the observed sub-pixels; None for a model that does not complete images."""
         return next((p.known for p in self.parts.values() if p.observed), None)
 
+    @property
+    def key(self) -> bytes:
+        """Bytes that are equal for batches with the same values and masks, of one model."""
+        tensors = (tensor for part in self.parts.values() for tensor in (part.values, part.known))
+        return b"".join(tensor.cpu().numpy().tobytes() for tensor in tensors)
+
     @classmethod
     def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
         """Concatenate batches with the same conditions."""

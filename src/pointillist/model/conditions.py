@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
@@ -16,6 +16,7 @@ from pointillist.conditioning import (
     ConditionKwargs,
     HintReader,
     Label,
+    MaskedValue,
     unsupported_condition,
 )
 from pointillist.conditioning.text_encoders import EmbeddingCache
@@ -190,8 +191,13 @@ class ModelConditions(nn.Module):
         count: int,
         size: tuple[int, int] | None = None,
         device: torch.device | None = None,
+        encoders: Mapping[str, Callable[[MaskedValue], Tensor]] | None = None,
     ) -> Condition:
-        """Encode the conditions of `count` images; None is unconditional, for images of `size`."""
+        """Encode the conditions of `count` images; None is unconditional, for images of `size`.
+
+        Args:
+            encoders: functions that take the place of the encoders of these names.
+        """
         if inputs is None:
             inputs = self.inputs(None, count, size=size)
         if device is not None:
@@ -199,7 +205,8 @@ class ModelConditions(nn.Module):
         features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
         for name, encoder in self.encoders.items():
             kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"
-            features[kind].append(encoder(inputs.parts[name]))
+            encode = (encoders or {}).get(name, encoder)
+            features[kind].append(encode(inputs.parts[name]))
         if self.position is not None:
             features["map"].append(self.position(count))
         vector, map = (torch.cat(features[kind], 1) if features[kind] else None for kind in ("vector", "map"))

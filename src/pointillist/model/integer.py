@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, Unpack, runtime_checkable
 
@@ -11,7 +12,14 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label, MaskedValue, PortableEncoder
+from pointillist.conditioning import (
+    ConditionEncoder,
+    ConditionInputs,
+    ConditionKwargs,
+    Label,
+    MaskedValue,
+    PortableEncoder,
+)
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.batch import sum_images
 from pointillist.engine.program import IntArray
@@ -164,22 +172,13 @@ class IntegerPixelModel:
         """
         if inputs is None:
             inputs = self.model.conditions.inputs(count=count, size=size)
-        condition = self.model.encode(inputs, count, size)
-        return replace(
-            condition,
-            vector=None if condition.vector is None else self._portable(condition.vector, "vector", inputs),
-            map=None if condition.map is None else self._portable(condition.map, "map", inputs),
-        )
-
-    def _portable(self, features: Float[Tensor, "b d h w"], kind: str, inputs: ConditionInputs) -> Tensor:
-        """Replace the features of the encoders that have a portable half by those that it computes."""
-        encoders = {part.name: part.encoder for part in self.integers.parts[0] if part.kind == kind}
-        result, start = features, 0
-        for name, width in self.model.conditions.widths(kind).items():
-            encoder = encoders.get(name)
-            if encoder is not None:
-                result = _with_features(result, slice(start, start + width), encoder, inputs.parts[name])
-            start += width
+        conditions = self.model.conditions
+        encoders = {
+            part.name: partial(_features, conditions.encoders[part.name], part.encoder)
+            for part in self.integers.parts[0]
+            if part.encoder is not None
+        }
+        result: Condition = conditions(inputs, count, size, self.model.device, encoders)
         return result
 
 
@@ -299,17 +298,20 @@ class WithIntegerModel:
         return self._integers
 
 
-def _with_features(
-    features: Float[Tensor, "b d h w"], channels: slice, encoder: PortableEncoder, value: MaskedValue
-) -> Float[Tensor, "n d h w"]:
-    """Replace channels by what an encoder computes of the images of which it knows something, or of all."""
-    known = value.known.reshape(len(value.known), -1).any(1).cpu() | encoder.any_size
+def _features(encoder: ConditionEncoder, portable: PortableEncoder, value: MaskedValue) -> Tensor:
+    """Encode without torch the images of which the portable encoder knows something, or all; the others as before."""
+    known = value.known.reshape(len(value.known), -1).any(1).cpu() | portable.any_size
     if not known.any():
+        features: Tensor = encoder(value)
         return features
-    encoded = encoder.features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
-    computed = torch.from_numpy(encoded if encoded.ndim == 4 else encoded[:, None, None]).permute(0, 3, 1, 2)
-    result = features.to(torch.promote_types(features.dtype, computed.dtype)).expand(len(known), -1, -1, -1).clone()
-    result[known, channels] = computed.to(result)
+    encoded = portable.features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
+    sites = encoded if encoded.ndim == 4 else encoded[:, None, None]
+    computed = torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
+    if known.all():
+        return computed
+    result: Tensor = encoder(value)
+    result = result.to(torch.promote_types(result.dtype, computed.dtype))
+    result[known] = computed.to(result)
     return result
 
 

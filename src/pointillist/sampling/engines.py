@@ -168,12 +168,18 @@ def create_stepper(
 def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> Condition:
     """Encode the conditions of a batch for an engine, image by image: torch may round differently in another batch.
 
+    Images with the same conditions are encoded once.
+
     ```python
     encode_each(model, model.conditions.inputs("cat", 4), "integer")
     ```
     """
-    encoder = model.scorer(engine)
-    return Condition.concat([encoder.encode(conditions[i : i + 1], 1) for i in range(len(conditions))])
+    encoder, encoded = model.scorer(engine), {}
+    images = [conditions[i : i + 1] for i in range(len(conditions))]
+    for image in images:
+        if image.key not in encoded:
+            encoded[image.key] = encoder.encode(image, 1)
+    return Condition.concat([encoded[image.key] for image in images])
 
 
 def output_likelihood(model: PixelModel, engine: str) -> Likelihood:

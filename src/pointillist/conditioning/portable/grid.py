@@ -78,11 +78,13 @@ class GridFeatures(PortableEncoder):
         """Meaning of the integers of the image; None for floats."""
 
     def features(self, values: Shaped[np.ndarray, "n c h w"], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Compute features `[n, h, w, width]`; what is the same for all images is encoded once."""
-        if values.strides[0] == known.strides[0] == 0:
-            result = self._encode(values[:1], known[:1])
-            return np.broadcast_to(result, (len(values), *result.shape[1:]))
-        return self._encode(values, known)
+        """Compute features `[n, h, w, width]`; images that are the same are encoded once."""
+        numbers: dict[bytes, int] = {}
+        keys = [image.tobytes() + mask.tobytes() for image, mask in zip(values, known, strict=True)]
+        index = [numbers.setdefault(key, len(numbers)) for key in keys]
+        first = [index.index(number) for number in range(len(numbers))]
+        result: NDArray[np.float64] = self._encode(values[first], known[first])[index]
+        return result
 
     @property
     def has_tables(self) -> bool:
