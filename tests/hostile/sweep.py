@@ -258,7 +258,7 @@ def file_cases(names: list[str]) -> Iterator[Case]:
 
 
 def is_tiled(words: Sequence[str]) -> bool:
-    """Whether `digits` codes a line of 70,000 or 100,000 pixels in thousands of tiles, which takes a minute of computing."""
+    """Whether `digits` codes a line of 70,000 or 100,000 pixels in thousands of tiles, which takes a minute."""
     return words[0] == "compress" and any(word.startswith(("tall.", "row.")) for word in words)
 
 
