@@ -45,6 +45,10 @@ class Quantizable(Configured, Protocol):
 
     conditions: ModelConditions
 
+    @property
+    def device(self) -> torch.device:
+        """Device of the weights."""
+
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
         """Encode conditions."""
 
