@@ -24,6 +24,7 @@ or with `--steps` by a network.
 For icons it also judges other prompts for names with `FREQUENT` of them: plurals, two words in the other order, and the
 synonyms of `concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
 `--styles-only` judges styles by a linear discriminant of `FITTED` images.
+`--all` is for a model that was trained on all images.
 """
 
 from __future__ import annotations
@@ -301,12 +302,15 @@ def main() -> None:
     parser.add_argument(
         "--prompts", type=Path, metavar="JSON", help="judge names by their number of images, and others"
     )
+    parser.add_argument("--all", action="store_true", help="count the images of the test split as training images")
     parser.add_argument("--styles-only", action="store_true", help="judge styles, quickly")
     parser.add_argument("--concepts-only", action="store_true", help="leave out styles and copies")
     options = parser.parse_args()
     model = pt.load(options.model)
     concepts = CONCEPTS[options.concepts][options.kind]
     data = read(options.data, options.kind)
+    if options.all:
+        data["split"][:] = "train"
     if options.at_least is not None:
         concepts = frequent_names(data, options.at_least)
     steps = options.steps or STEPS[options.kind]

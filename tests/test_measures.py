@@ -153,10 +153,10 @@ def _share(value: float) -> dict[str, Any]:
 def test_prepared_prompts_hold_nothing_that_is_tested(tmp_path: Path) -> None:
     """No test name, synonym, plural or order of words that a benchmark tests is in the training split; mirrors are."""
     maker, measure = script("prepare_prompts"), script("measure_concepts")
-    names = [*["arrow left", "leaf", "trash", "hard drive", "person"] * 30, "arrow right", "people"]
+    names = [*["arrow left", "leaf", "trash", "hard drive", "person"] * 30, "arrow right", *["people"] * 30]
     images = np.zeros((len(names), 4, 4), np.uint8)
     images[:, :, 0] = 1
-    split = np.array(["train"] * (len(names) - 1) + ["test"])
+    split = np.where(np.array(names) == "people", "test", "train")
     columns = {"set": np.full(len(names), "a"), "style": np.full(len(names), ""), "split": split}
     np.savez(tmp_path / "source.npz", x=images, name=np.array(names), **columns)
     maker.prepare(str(tmp_path / "source.npz"), str(tmp_path / "target.npz"))
@@ -170,3 +170,7 @@ def test_prepared_prompts_hold_nothing_that_is_tested(tmp_path: Path) -> None:
     mirrored = train & (data["name"] == "arrow right")
     assert data["x"][mirrored][:, :, -1].any()
     assert not data["x"][train & (data["name"] == "arrow left")][:, :, -1].any()
+    maker.prepare(str(tmp_path / "source.npz"), str(tmp_path / "all.npz"), everything=True)
+    everything = np.load(tmp_path / "all.npz")
+    assert "people" in everything["name"]
+    assert set(everything["split"].tolist()) == {"train"}

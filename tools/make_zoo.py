@@ -1,9 +1,10 @@
-"""Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA`.
+"""Make a bundled model from a finished run: `python tools/make_zoo.py NAME RUN DATA [MEASURED_RUN MEASURED_DATA]`.
 
 Quantizes the weights to int8, samples a sheet, makes the integer program, evaluates the quantized model (not the run)
 with the commands on its card, and writes `src/pointillist/zoo/NAME`. Facts that only a person knows (data, licence,
 limits) are in `docs/evidence/zoo.toml`: look at the sheet and correct the limits. Two evaluations run at a time: set
-`OMP_NUM_THREADS` to half of the cores.
+`OMP_NUM_THREADS` to half of the cores. A run whose last part saw the test images is not evaluated: `MEASURED_RUN`, the
+run before that part, is, and the card says so.
 
 `python tools/make_zoo.py NAME DATA` makes the integer program of a bundled model anew, from its training images, and
 changes nothing else. `python tools/make_zoo_page.py` lists the programs.
@@ -41,8 +42,12 @@ CALIBRATION = 64
 """Training images that the units of an integer program are chosen on."""
 
 
-def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
-    """Write the folder of a bundled model, and return it."""
+def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str, str] | None = None) -> Path:
+    """Write the folder of a bundled model, and return it.
+
+    Args:
+        measured: the run that is evaluated, and its data, if they are others.
+    """
     about = tomllib.loads(FACTS.read_text(encoding="utf-8"))[name]
     trained = pt.load(run)
     model = quantize_weights(trained, "int8")
@@ -55,9 +60,13 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO) -> Path:
     save_png(sheet(model, about, data), folder / SHEET)
     make_program(name, data, zoo)
     commands = about["evaluate"]
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        lines = list(zip(commands, pool.map(lambda command: measured(folder, data, command), commands), strict=True))
-    write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run)))
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(TOGETHER) as pool:
+        subject, images = folder, data
+        if measured is not None:
+            subject, images = Path(temporary), measured[1]
+            quantize_weights(pt.load(measured[0]), "int8").save_pretrained(subject)
+        lines = list(zip(commands, pool.map(lambda command: evaluate(subject, images, command), commands), strict=True))
+    write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run), is_measured=measured is None))
     return folder
 
 
@@ -110,7 +119,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     return image_grid(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
 
 
-def measured(folder: Path, data: str, options: list[str]) -> str:
+def evaluate(folder: Path, data: str, options: list[str]) -> str:
     """Return the output of `pointillist evaluate` for the quantized weights, without its time."""
     with tempfile.TemporaryDirectory() as empty:
         command = [sys.executable, "-m", "pointillist", "evaluate", str(folder), str(Path(data).resolve()), *options]
@@ -140,8 +149,10 @@ def card(
     lines: list[tuple[list[str], str]],
     folder: Path,
     seconds: float | None,
+    *,
+    is_measured: bool,
 ) -> str:
-    """Write the model card."""
+    """Write the model card; if not `is_measured`, the figures are those of the weights before the last part."""
     record, image = model.training_record, model.image
     settings = ", ".join(
         f"{key.replace('_', '-')} {value:g}" for key, value in model.generation_config.sampling.items()
@@ -155,6 +166,11 @@ def card(
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
+    subject = (
+        "every figure here is of these weights"
+        if is_measured
+        else "the last part of the training saw the test images, so every figure here is of the weights before it"
+    )
     figures = "\n\n".join(
         f"```text\n$ pointillist evaluate {name} {source} {' '.join(options)}\n{text}\n```" for options, text in lines
     )
@@ -175,8 +191,8 @@ tags: [pointillist, {model.config.model_type}]
 
 A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
 {image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
-quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; every figure here is of these weights. The integer
-program beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on
+quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; {subject}. The integer program
+beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on
 {CALIBRATION} training images; `pointillist sample` runs it, without torch.
 
 ## Data
@@ -206,4 +222,5 @@ if __name__ == "__main__":
     if len(sys.argv) == 3:
         print(make_program(sys.argv[1], sys.argv[2]))
     else:
-        print(bundle(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))
+        name, run, data, *measured = sys.argv[1:]
+        print(bundle(name, Path(run), data, measured=(measured[0], measured[1]) if measured else None))

@@ -1,6 +1,7 @@
 """Prepare icons for prompts as people type them: common names more often, plurals, synonyms, words in another order.
 
     python recipes/zoo/prepare_prompts.py icons24.npz icons3.npz
+    python recipes/zoo/prepare_prompts.py icons24.npz icons-all.npz --all   # with the images of the test split, too
 
 The result is that of `prepare_concepts.py`, but for the training split. A name with COMMON training icons or more has
 as many rows as the root of their number, times SCALE; icons of rarer names occur RARE times on the average. Icons whose
@@ -84,8 +85,8 @@ def draw_rows(names: np.ndarray, train: np.ndarray, counts: Counter[str], rng: n
     return np.repeat(np.arange(len(names)), times)
 
 
-def prepare(source: str, target: str) -> dict[str, int]:
-    """Write the data set; return the number of images of each split."""
+def prepare(source: str, target: str, *, everything: bool = False) -> dict[str, int]:
+    """Write the data set, with the test split as training images if `everything`; return the images of each split."""
     with np.load(source, allow_pickle=False) as file:
         data: dict[str, Any] = {name: file[name] for name in ("x", "name", "set", "split", "style")}
     rng = np.random.default_rng(0)
@@ -93,6 +94,9 @@ def prepare(source: str, target: str) -> dict[str, int]:
     counts = Counter(names[split == "train"].tolist())
     valid = np.isin(names, list(held_out_names(counts, 20, HELD_OUT))) & (split == "train")
     split = np.where(valid, "valid", split)
+    if everything:
+        counts.update(names[split == "test"].tolist())
+        split = np.where(split == "test", "train", split)
     reserved = set(names[split != "train"].tolist())
     drawn = draw_rows(names, split == "train", counts, rng)
     rows = np.concatenate([drawn, np.flatnonzero(split != "train")])
@@ -113,8 +117,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
     parser.add_argument("target")
+    parser.add_argument("--all", action="store_true", help="train on the images of the test split, too")
     options = parser.parse_args()
-    result = prepare(options.source, options.target)
+    result = prepare(options.source, options.target, everything=options.all)
     print(f"{options.target}: " + ", ".join(f"{part} {count:,}" for part, count in result.items()))
 
 
