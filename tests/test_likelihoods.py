@@ -143,3 +143,15 @@ def test_log_scales_have_a_floor() -> None:
     x = torch.full((1, 1, 1, 1), 100)
     at_floor, below = (likelihood.log_prob(torch.tensor([0.0, -0.2, s]).view(1, 3, 1, 1), x) for s in (-7.0, -70.0))
     assert torch.equal(at_floor, below)
+
+
+@pytest.mark.parametrize("log_scale", [-70.0, 0.0, 60.0, 80.0, 1000.0])
+def test_gradients_are_finite_at_any_scale(log_scale: float) -> None:
+    """Also where a bin is narrower than the smallest number: of a network that is not trained."""
+    likelihood = DiscretizedLogisticMixture(1, 256, 1)
+    params = torch.tensor([0.0, 0.3, log_scale]).view(1, 3, 1, 1).requires_grad_()
+    for level in (0, 100, 255):
+        nats = likelihood.log_prob(params, torch.full((1, 1, 1, 1), level))
+        assert nats.isfinite().all()
+        (gradient,) = torch.autograd.grad(nats.sum(), params)
+        assert gradient.isfinite().all()

@@ -99,6 +99,20 @@ def test_a_mixture_of_the_largest_kind_has_room() -> None:
     assert len(packed.data) <= explorer.TABLE_BYTES
 
 
+def test_a_mixture_that_is_not_trained_has_finite_numbers() -> None:
+    """However large the outputs of its network are."""
+    model = make_model("pixelcnn", KINDS["mixture"][0], {"layers": 1}, mixtures=2, likelihood="mixture").float()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1000)
+    explanation = pt.explain(model, torch.randint(3, model.image.shape))
+    assert np.isfinite(explanation.gradient_maps).all()
+    data = page_data(explanation.to_html())
+    json.dumps(data, allow_nan=False)
+    views = [explanation.distribution(row, column, 0).to_dict() for row, column in explanation.sites]
+    json.dumps(views, allow_nan=False)
+
+
 def large(likelihood: LikelihoodName) -> pt.PixelModel:
     settings = {"channels": 6, "layers": 1, "head_channels": 6}
     image = pt.ImageSpec.infer((3, 64, 64), 256)

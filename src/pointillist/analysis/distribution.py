@@ -19,6 +19,7 @@ from pointillist.model.pixel_model import inference_mode
 from pointillist.visualization import Chart, png_bytes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_WIDEST = 80.0  # log-scale of a component that is drawn: the scale of an untrained one may be too large for a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,5 +195,6 @@ def _distribution(
         assert isinstance(likelihood, (DiscretizedLogisticMixture, IntegerLikelihood))
         parts = [t[0, :, 0, 0].double().cpu().numpy() for t in likelihood.components(params, x, channel)]
         half = (likelihood.levels - 1) / 2  # levels lie on [-1, 1]
-        components = MixtureComponents(np.exp(parts[0]), (parts[1] + 1) * half, np.exp(parts[2]) * half)
+        scale = np.exp(parts[2].clip(max=_WIDEST)) * half
+        components = MixtureComponents(np.exp(parts[0]), (parts[1] + 1) * half, scale)
     return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), query.model.image.ordered, components)

@@ -19,6 +19,7 @@ from pointillist.errors import ConfigError, ShapeError
 
 Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
+_NARROWEST = 1e-30  # bins in units of the scale: the logarithm of 0, and its gradient, would not be finite
 MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction, flat areas of photographs are known better than that
 
 
@@ -236,7 +237,8 @@ class DiscretizedLogisticMixture(Likelihood):
         half = inverse * (bin_width / 2)
         upper, lower = distance + half, distance - half
         # sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(b - a)), exactly: no fallback for far or narrow bins
-        inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-2 * half))
+        width = (2 * half).clamp(min=_NARROWEST)
+        inner = F.logsigmoid(upper) + F.logsigmoid(-lower) + torch.log(-torch.expm1(-width))
         level = values.unsqueeze(1)
         with_lowest = torch.where(level == 0, F.logsigmoid(upper), inner)
         return torch.where(level == self.levels - 1, F.logsigmoid(-lower), with_lowest)
