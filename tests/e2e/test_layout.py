@@ -6,7 +6,18 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from pointillist.studio.http.server import Server
-from tests.e2e.helpers import DIGITS, OUTLINE, canvas, choose, choose_model, opened, paint, point, wait_for_frame
+from tests.e2e.helpers import (
+    COLOURS,
+    DIGITS,
+    OUTLINE,
+    canvas,
+    choose,
+    choose_model,
+    opened,
+    paint,
+    point,
+    wait_for_frame,
+)
 
 SIDES = [(667, 375), (844, 390), (932, 430)]  # of phones
 IN_VIEW = ("Paint", "Image", "Pencil (B)", "Move the selection (X)", "Undo (Ctrl+Z)", "Zoom in (+)", "Play (space)")
@@ -224,3 +235,46 @@ def test_a_phone_shows_the_prompt_and_candidates_next_to_the_canvas(browser: Bro
         page.get_by_role("button", name="Fill", exact=True).click()
         for part in (page.locator(".candidates button").first, canvas(page), page.get_by_label("Speed", exact=True)):
             expect(part).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("width", [961, 1080, 1280])
+def test_the_numbers_of_canvases_take_one_row(browser: Browser, studio: Server, width: int) -> None:
+    """Also in a page that is embedded, and next to the first steps, which take two lines at most."""
+    with opened(browser, studio.url, viewport={"width": width, "height": 800}) as page:
+        labels = page.get_by_role("group", name="Canvases").locator("label")
+        assert (
+            len({round(y) for y in labels.evaluate_all("(all) => all.map((el) => el.getBoundingClientRect().y)")}) == 1
+        )
+        steps = page.get_by_role("region", name="First steps").bounding_box()
+        assert steps
+        assert steps["height"] <= TWO_LINES
+
+
+FINGER, MAIN, SMALL, TWO_LINES = 44, 64, 36, 60
+"""Pixels of what fingers press: all day, the button for painting, and on a phone on its side what has little room."""
+TARGETS = """(smallest) => [...document.querySelectorAll(
+  ":is(.toolbar, .options, .below, .player, .tabs, .go) :is(button, select), .batch label:has([type=radio])",
+)]
+  .filter((el) => el.checkVisibility())
+  .map((el) => [el.ariaLabel || el.textContent, el.getBoundingClientRect()])
+  .filter(([, { width, height }]) => Math.min(width, height) < smallest)
+  .map(([name, { width, height }]) => `${name}: ${width} x ${height}`)"""
+
+
+@pytest.mark.parametrize(
+    ("size", "smallest", "main"), [((390, 844), FINGER, MAIN), ((844, 390), SMALL, FINGER)], ids=["upright", "side"]
+)
+def test_fingers_find_their_targets(
+    browser: Browser, studio: Server, size: tuple[int, int], smallest: int, main: int
+) -> None:
+    """Tools, colours, views, player, tabs and numbers of canvases; the button for painting is larger."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}, has_touch=True) as page:
+        choose_model(page, COLOURS)
+        paint(page, seed=3)
+        page.get_by_role("button", name="Pencil (B)").click()
+        box = page.get_by_role("button", name="Paint", exact=True).bounding_box()
+        assert box
+        assert box["height"] >= main
+        assert page.evaluate(TARGETS, smallest) == []
+        tools = page.locator(".toolbar .tools button").evaluate_all("(all) => all.map((el) => el.offsetWidth)")
+        assert min(tools) >= FINGER

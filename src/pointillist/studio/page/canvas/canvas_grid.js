@@ -16,7 +16,7 @@ import { CanvasView } from "./canvas_view.js";
 const CAPTION = 30;
 const GAP = 20;
 const EDGE = 12;
-const NARROW = 640; // screen pixels of a stage on which the pad of a hint lies above the canvases
+const [NARROW, LOW] = [640, 500]; // screen pixels: on a narrow stage the pad of a hint lies above the canvases, but not in a low window
 const SMALLEST = 48; // screen pixels of a canvas: beyond that, many of them scroll
 
 export class CanvasGrid {
@@ -84,7 +84,7 @@ export class CanvasGrid {
     const times = tiled ? 3 : 1;
     const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
     const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
-    const stacked = this.pad.kind !== null && this.viewport.clientWidth < NARROW && window.innerHeight > this.viewport.clientWidth;
+    const stacked = this.pad.kind !== null && this.viewport.clientWidth < NARROW && window.innerHeight > Math.max(this.viewport.clientWidth, LOW);
     this.viewport.classList.toggle("stacked", stacked);
     const whole = { width: this.viewport.clientWidth - 2 * EDGE, height: stacked ? this.viewport.clientWidth : this.viewport.clientHeight - 2 * EDGE };
     const pad = this.#padWidth(whole, stacked);
