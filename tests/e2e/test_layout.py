@@ -262,7 +262,9 @@ TARGETS = """(smallest) => [...document.querySelectorAll(
 
 
 @pytest.mark.parametrize(
-    ("size", "smallest", "main"), [((390, 844), FINGER, MAIN), ((844, 390), SMALL, FINGER)], ids=["upright", "side"]
+    ("size", "smallest", "main"),
+    [((390, 844), FINGER, MAIN), ((360, 640), SMALL, MAIN), ((844, 390), SMALL, FINGER)],
+    ids=["upright", "small", "side"],
 )
 def test_fingers_find_their_targets(
     browser: Browser, studio: Server, size: tuple[int, int], smallest: int, main: int
