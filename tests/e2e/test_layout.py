@@ -280,3 +280,16 @@ def test_fingers_find_their_targets(
         assert page.evaluate(TARGETS, smallest) == []
         tools = page.locator(".toolbar .tools button").evaluate_all("(all) => all.map((el) => el.offsetWidth)")
         assert min(tools) >= FINGER
+
+
+def test_nothing_lies_over_the_button_for_painting(browser: Browser, studio: Server) -> None:
+    """On a phone, wherever the page is scrolled to."""
+    with opened(browser, studio.url, viewport={"width": 390, "height": 844}, has_touch=True) as page:
+        choose_model(page, OUTLINE)
+        paint = page.get_by_role("button", name="Paint", exact=True)
+        for y in range(0, page.evaluate("() => document.scrollingElement.scrollHeight"), 50):
+            page.evaluate("(y) => scrollTo(0, y)", y)
+            box = paint.bounding_box()
+            assert box
+            if box["y"] + box["height"] <= 844:
+                assert paint.evaluate_all(UNDER_ANOTHER) == [], y
