@@ -4,7 +4,9 @@ Every figure is read from a file that a command has written: the card of a bundl
 `docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json` and `NAME-prompts.json`
 (`benchmarks/measure_concepts.py`, the latter with `--prompts`) and `dungeons.json`
 (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left
-open. The names of `NAME-prompts.json` are also written to the file `prompts.json` of the model.
+open. The names that a model is recognised by are also written to its file `prompts.json`: those of `NAME-bundled.json`
+(`--prompts` with `--all`) where the last part of the training saw the test images, and `NAME-prompts.json` is of the
+weights before it; otherwise those of `NAME-prompts.json`.
 """
 
 from __future__ import annotations
@@ -55,10 +57,14 @@ PROMPTS = """
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
 more training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and
 {synonyms} synonyms stand for names with 40 or more. `python benchmarks/measure_concepts.py {name} {name} {data}
---at-least {least} --each {each} --prompts {name}-prompts.json` ({when}, seed 0). `pointillist info {name} --prompts`
-lists the {shown} names that are among the first five guesses for three of four samples or more. Targets over real
-icons: {targets}. No sample has a style here; names in a style are measured in [decision
+--at-least {least} --each {each} --prompts {name}-prompts.json` ({when}, seed 0). Targets over real icons: {targets}.
+No sample has a style here; names in a style are measured in [decision
 0063](../decisions/0063-guidance-keeps-the-label.md).
+
+These figures, those of concepts and those on the card are of the weights before the last part of the training, which
+saw the test icons, too. `pointillist info {name} --prompts` lists what the bundled weights show: {shown} of {bundled}
+names are among the first five guesses for three of four samples or more (the same command with `--all --prompts
+{name}-bundled.json`).
 
 | prompts | number | first guess right | over real icons | in the first five | real icons |
 |---|---|---|---|---|---|
@@ -258,9 +264,9 @@ PROMPT_TARGETS = {"all with 40 or more": 0.8, "plurals": 0.7, "synonyms": 0.4}
 def prompts(name: str) -> str:
     """Render the table of names by the number of their training images, and of other prompts; empty if not measured."""
     result = read(MEASURED / f"{name}-prompts.json")
-    if result is None:
+    if result is None or name not in DATA:
         return ""
-    groups = result["groups"]
+    groups, bundled = result["groups"], json.loads(measured_prompts(name))
     names = [row for row in result["by_prompt"] if row[0] == "names"]
     head = PROMPTS.format(
         each=result["each"],
@@ -270,7 +276,8 @@ def prompts(name: str) -> str:
         name=name,
         data=DATA[name],
         when=when(f"{name}-prompts.json"),
-        shown=len(result["recognised"]),
+        shown=len(bundled["recognised"]),
+        bundled=len(bundled["recognised"]) + len(bundled["missed"]),
         targets=prompt_targets(groups),
     )
     rows = [
@@ -293,7 +300,7 @@ def prompt_targets(groups: Mapping[str, Any]) -> str:
 
 def measured_prompts(name: str) -> str:
     """Return the text of a model's `prompts.json`."""
-    result = read(MEASURED / f"{name}-prompts.json")
+    result = read(MEASURED / f"{name}-bundled.json") or read(MEASURED / f"{name}-prompts.json")
     recognised = set(result["recognised"])
     names = [row[1] for row in result["by_prompt"] if row[0] == "names"]
     how = f"benchmarks/measure_concepts.py, {result['date']}: in the first five guesses for 3 of 4 samples or more"
