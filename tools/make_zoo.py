@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import pointillist as pt
 from pointillist.commands.training.quantize import add_integer_program
@@ -57,7 +58,7 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
         about, GenerationConfig.read(folder) if folder.is_dir() else GenerationConfig()
     )
     model.save_pretrained(folder)
-    save_png(sheet(model, about, data), folder / SHEET)
+    save_png(indexed(sheet(model, about, data)), folder / SHEET)
     make_program(name, data, zoo)
     commands = about["evaluate"]
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(TOGETHER) as pool:
@@ -107,7 +108,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
         samples = pt.sample(model, len(each), **condition, **how).array
         return image_grid(samples, captions=each, columns=2 * EACH)
     if not has_hint:
-        return image_grid(pt.sample(model, 2 * EACH, **how).drawn(), columns=EACH)
+        return image_grid(pt.sample(model, EACH, **how).drawn(), columns=EACH)
     settings = model.training_record["record"]["data"]
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
@@ -117,6 +118,12 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     rows = [np.concatenate([model.to_images(x[i : i + 1]), samples[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
     captions = ["real", *["sample"] * EACH] * len(x)
     return image_grid(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
+
+
+def indexed(image: Image.Image) -> Image.Image:
+    """Return the same picture as indices of its colours, if they are few: a smaller file."""
+    colours = image.convert("RGB").getcolors(256)
+    return image if colours is None else image.convert("P", palette=Image.Palette.ADAPTIVE, colors=len(colours))
 
 
 def evaluate(folder: Path, data: str, options: list[str]) -> str:
