@@ -67,7 +67,7 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
             subject, images = Path(temporary), measured[1]
             quantize_weights(pt.load(measured[0]), "int8").save_pretrained(subject)
         lines = list(zip(commands, pool.map(lambda command: evaluate(subject, images, command), commands), strict=True))
-    write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run), is_measured=measured is None))
+    write_text(folder / CARD, card(name, about, model, lines, folder, seconds_of(run), measured))
     return folder
 
 
@@ -156,10 +156,9 @@ def card(
     lines: list[tuple[list[str], str]],
     folder: Path,
     seconds: float | None,
-    *,
-    is_measured: bool,
+    measured: tuple[str, str] | None,
 ) -> str:
-    """Write the model card; if not `is_measured`, the figures are those of the weights before the last part."""
+    """Write the model card; the figures are those of another run, before the last part, if one was measured."""
     record, image = model.training_record, model.image
     settings = ", ".join(
         f"{key.replace('_', '-')} {value:g}" for key, value in model.generation_config.sampling.items()
@@ -175,11 +174,12 @@ def card(
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
     subject = (
         "every figure here is of these weights"
-        if is_measured
+        if measured is None
         else "the last part of the training saw the test images, so every figure here is of the weights before it"
     )
+    evaluated = f"{name} {source}" if measured is None else f"runs/{Path(measured[0]).name} {Path(measured[1]).name}"
     figures = "\n\n".join(
-        f"```text\n$ pointillist evaluate {name} {source} {' '.join(options)}\n{text}\n```" for options, text in lines
+        f"```text\n$ pointillist evaluate {evaluated} {' '.join(options)}\n{text}\n```" for options, text in lines
     )
     return f"""---
 license: {about["licence"]}
