@@ -31,7 +31,7 @@ from pointillist.system import describe_machine, today
 
 BETA = math.log(1 + math.sqrt(2)) / 2  # the critical temperature (Onsager 1944), J = 1
 CLUSTERS = 5  # flipped between two images
-IMAGES = {16: {"train": 320_000, "valid": 5_000, "test": 5_000}, 32: {"train": 32_000, "valid": 1_000, "test": 1_000}}
+IMAGES = {16: {"train": 320_000, "valid": 5_000, "test": 5_000}, 32: {"train": 224_000, "valid": 1_000, "test": 1_000}}
 
 
 @numba.njit
