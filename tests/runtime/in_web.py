@@ -59,8 +59,8 @@ def paint_in_chromium(name: str, folder: Path, jobs: Jobs) -> list[list[int]]:
         page = browser.new_page()
         page.set_default_timeout(0)
         page.goto(page_file.as_uri())
-        result: list[list[int]] = page.evaluate(
-            "([packed, jobs]) => paintAll(packed, jobs)", [pack_model(name, folder)[0], jobs]
-        )
+        message = json.dumps([pack_model(name, folder)[0], jobs])  # as text: millions of numbers take seconds otherwise
+        painted = page.evaluate("async (message) => JSON.stringify(await paintAll(...JSON.parse(message)))", message)
         browser.close()
+    result: list[list[int]] = json.loads(painted)
     return result
