@@ -127,7 +127,7 @@ def test_outlines_come_with_an_example(page: Page) -> None:
 
 def test_a_fill_shows_each_candidate_once(page: Page) -> None:
     """With how many of the eight agree; the canvas says that it works."""
-    paint(page, seed=3)
+    paint(page, seed=5)
     page.keyboard.press("m")
     page.mouse.move(*point(page, 6, 6, (24, 24)))
     page.mouse.down()
@@ -147,7 +147,7 @@ def test_a_fill_shows_each_candidate_once(page: Page) -> None:
 def test_repainting_goes_on_from_the_held_pixel(page: Page) -> None:
     """R, R, R paints three times, and each of them something else."""
     choose(page, "Canvases", "1")
-    paint(page, seed=3)
+    paint(page, seed=5)
     page.mouse.click(*point(page, 8, 8, (24, 24)))
     seen = {pixels(page).tobytes()}
     before = page.locator(".thumbnails canvas").count()
