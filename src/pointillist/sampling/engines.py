@@ -174,12 +174,10 @@ def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> 
     encode_each(model, model.conditions.inputs("cat", 4), "integer")
     ```
     """
-    encoder, encoded = model.scorer(engine), {}
-    images = [conditions[i : i + 1] for i in range(len(conditions))]
-    for image in images:
-        if image.key not in encoded:
-            encoded[image.key] = encoder.encode(image, 1)
-    return Condition.concat([encoded[image.key] for image in images])
+    encoder, images = model.scorer(engine), [conditions[i : i + 1] for i in range(len(conditions))]
+    keys = [image.key for image in images]
+    encoded = {key: encoder.encode(image, 1) for key, image in dict(zip(keys, images, strict=True)).items()}
+    return Condition.concat([encoded[key] for key in keys])
 
 
 def output_likelihood(model: PixelModel, engine: str) -> Likelihood:
