@@ -35,7 +35,6 @@ export const MASK = (1n << 64n) - 1n;
 const RANGES = { I8: [-128, 127], U8: [0, 255], I32: [-LIMIT, LIMIT] };
 
 // ---- files ----
-
 /** CRC-32C, or CRC-32 by its polynomial. @param {Uint8Array} bytes @param {number} polynomial */
 export function crc32(bytes, polynomial = 0x82f63b78) {
   let crc = 0xffffffff;
@@ -46,11 +45,7 @@ export function crc32(bytes, polynomial = 0x82f63b78) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 /** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
-export const joined = (...parts) => {
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  parts.reduce((start, part) => (result.set(part, start), start + part.length), 0);
-  return result;
-};
+export const joined = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
 /** @param {Uint8Array} bytes */
 export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 /** Write JSON with sorted keys, as the fingerprint needs it. @param {any} value @returns {string} */
@@ -165,9 +160,14 @@ function readProgram(one, tensor) {
     check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
     check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);
+    const half = Math.ceil(m / 2);
+    if (raw.op === "LINEAR") c.pairs = new Float64Array(Math.ceil(n / 4) * 4 * half); // two columns in a number, low + 2^26 high
     for (let column = 0; raw.op === "LINEAR" && column < m; column++) {
       let bound = Math.abs(c.bias[column]);
-      for (let row = 0; row < n; row++) bound += 255 * Math.abs(c.matrix[row * m + column]);
+      for (let row = 0, by = column % 2 ? 2 ** 26 : 1; row < n; row++) {
+        bound += 255 * Math.abs(c.matrix[row * m + column]);
+        c.pairs[row * half + (column >> 1)] += c.matrix[row * m + column] * by;
+      }
       check(bound < 2 ** 31, "a sum could overflow");
     }
     return { op: raw.op, out, inputs, c, map: raw.map ?? 0, taps: raw.taps ?? [], key: raw.key ?? "", parity: raw.row_parity ?? null };
@@ -184,7 +184,6 @@ function readProgram(one, tensor) {
 }
 
 // ---- opcodes ----
-
 /** Opcodes that treat each channel alone: channel k of constants c and inputs x, y, before it is clamped.
  *  @type {Record<string, (c: any, k: number, x: number, y: number) => number>} */
 const ELEMENTWISE = {
@@ -203,15 +202,17 @@ const ELEMENTWISE = {
   CONSTANT: (c, k) => c.constant[k],
 };
 
-/** Add x @ matrix to sums. @param {Int32Array} x @param {number} from @param {number} count @param {Int8Array} matrix
- *  @param {Int32Array} sums @param {number} m */
-function product(x, from, count, matrix, sums, m) {
-  for (let n = 0, begin = 0; n < count; n += 4, begin += 4 * m) { // four rows at once: the sums are read and written less often
-    const rest = count - n, a = x[from + n], b = rest > 1 ? x[from + n + 1] : 0, c = rest > 2 ? x[from + n + 2] : 0;
-    const d = rest > 3 ? x[from + n + 3] : 0, [second, third, fourth] = [1, 2, 3].map((row) => begin + (row < rest ? row * m : 0));
-    if (a | b | c | d) for (let k = 0; k < m; k++)
-      sums[k] += Math.imul(a, matrix[begin + k]) + Math.imul(b, matrix[second + k])
-        + Math.imul(c, matrix[third + k]) + Math.imul(d, matrix[fourth + k]);
+/** x @ matrix of packed columns into sums: one multiplication for two, which can be told apart while each is below 2^25.
+ *  @param {Int32Array} x @param {number} from @param {number} count @param {Float64Array} pairs @param {Float64Array} sums @param {number} m */
+function product(x, from, count, pairs, sums, m) {
+  const half = Math.ceil(m / 2), both = sums.fill(0).subarray(sums.length - half);
+  for (let n = 0, p = 0; n < count; n += 4, p += 3 * half) { // four rows at once: the sums are read and written less often
+    const a = x[from + n], b = x[from + n + 1] | 0, c = x[from + n + 2] | 0, d = x[from + n + 3] | 0;
+    for (let k = 0; k < half; k++, p++) both[k] += a * pairs[p] + b * pairs[p + half] + c * pairs[p + 2 * half] + d * pairs[p + 3 * half];
+    if (n % 1024 === 1020 || n + 4 >= count) for (let k = 0; k < half; k++) {
+      const high = Math.floor(both[k] / 2 ** 26 + 0.5);
+      sums[2 * k] += both[k] - high * 2 ** 26; sums[2 * k + 1] += high; both[k] = 0;
+    }
   }
   return sums;
 }
@@ -227,7 +228,7 @@ export class Run {
     this.row = this.column = this.step = 0;
     this.rowBegun = this.hasRun = false;
     this.pixel = new Int32Array(head.channels);
-    this.sums = new Int32Array(Math.max(1, ...values.map(({ channels }) => channels)));
+    this.sums = new Float64Array(2 * Math.max(1, ...values.map(({ channels }) => channels)) + 4);
     for (const i of code[IMAGE]) this.run(i, 0, 0);
   }
   get done() { return this.row === this.height; }
@@ -259,7 +260,7 @@ export class Run {
     const { dtype, depth, scale, phase } = program.values[i.out.value], [low, high] = RANGES[dtype];
     const start = y ? this.at(y, column) : from, other = y ? values[y.value] : source;
     if (i.op === "LINEAR") {
-      const sums = product(source, from, x.channels, c.matrix, this.sums.fill(0, 0, m), m);
+      const sums = product(source, from, x.channels, c.pairs, this.sums, m);
       for (let k = 0; k < m; k++) out[to + k] = clamp(shift(sums[k] + c.bias[k], c.shift[k]) + (y ? other[start + k] : 0), low, high);
     } else if (i.op === "PROJECT") {
       for (let k = 0; k < m; k++) {
@@ -367,7 +368,6 @@ export class Run {
 }
 
 // ---- the head: from parameters to frequencies, to a level ----
-
 /** In proportion to weights: at least 1 each where allowed, and 2^bits in all.
  *  @param {Float64Array} weights @param {number} bits @param {boolean[] | null} allowed */
 function normalise(weights, bits, allowed = null) {
@@ -460,13 +460,9 @@ export function transform(conditional, reference, guidance, temperature, topP, a
   return normalise(result, 30, nucleus);
 }
 /** The first level whose cumulative sum exceeds floor(uniform 2^bits). @param {Float64Array} f @param {number} uniform @param {number} bits */
-function draw(f, uniform, bits) {
-  let sum = 0;
-  return f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
-}
+const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
 
 // ---- uniforms: numpy's default_rng(numbers), for an image [seed, index] ----
-
 /** @param {number[]} numbers @param {number} count @returns {Float64Array} */
 export function uniforms(numbers, count) {
   const entropy = numbers.flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
@@ -494,7 +490,6 @@ export function uniforms(numbers, count) {
 }
 
 // ---- orders, conditions, samples ----
-
 /** @param {Model} model @param {string} [name] @returns {Order} */
 export function orderOf(model, name = Object.keys(model.orders)[0]) {
   const match = /^(?:raster|s-curve)(-columns)?(?:-(tr|bl|br))?$/.exec(name), corner = match?.[2] ?? "";

@@ -27,7 +27,7 @@ import numpy as np
 from prepare_concepts import caption, held_out_names
 
 COMMON, SCALE, RARE = 25, 20.0, 0.4
-HELD_OUT = 100
+HELD_OUT, UNSEEN = 100, 4.0
 FORMS = {"synonym": 0.2, "plural": 0.12, "order": 0.12}
 WORDS = json.loads(Path(__file__).with_name("synonyms.json").read_text(encoding="utf-8"))
 MIRRORED = {"left": "right", "right": "left"}
@@ -77,10 +77,10 @@ def mirror(name: str) -> str:
     return " ".join(MIRRORED.get(word, word) for word in name.split())
 
 
-def draw_rows(names: np.ndarray, train: np.ndarray, counts: Counter[str], rng: np.random.Generator) -> np.ndarray:
+def draw_rows(names: np.ndarray, weights: np.ndarray, counts: Counter[str], rng: np.random.Generator) -> np.ndarray:
     """Draw the rows of the training split: the whole part of what each icon is due, and the rest by chance."""
     count = np.array([counts[name] for name in names.tolist()])
-    due = np.where(count >= COMMON, SCALE / np.sqrt(np.maximum(count, 1)), RARE) * train
+    due = np.where(count >= COMMON, SCALE / np.sqrt(np.maximum(count, 1)), RARE) * weights
     times = np.floor(due + rng.random(len(names))).astype(int)
     return np.repeat(np.arange(len(names)), times)
 
@@ -94,11 +94,13 @@ def prepare(source: str, target: str, *, everything: bool = False) -> dict[str, 
     counts = Counter(names[split == "train"].tolist())
     valid = np.isin(names, list(held_out_names(counts, 20, HELD_OUT))) & (split == "train")
     split = np.where(valid, "valid", split)
+    weights = np.where(split == "train", 1.0, 0.0)
     if everything:
         counts.update(names[split == "test"].tolist())
+        weights[split == "test"] = UNSEEN
         split = np.where(split == "test", "train", split)
     reserved = set(names[split != "train"].tolist())
-    drawn = draw_rows(names, split == "train", counts, rng)
+    drawn = draw_rows(names, weights, counts, rng)
     rows = np.concatenate([drawn, np.flatnonzero(split != "train")])
     images, words = data["x"][rows], names[rows].tolist()
     for i in range(len(drawn)):
