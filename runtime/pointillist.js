@@ -45,7 +45,11 @@ export function crc32(bytes, polynomial = 0x82f63b78) {
   return (crc ^ 0xffffffff) >>> 0;
 }
 /** @param {Uint8Array[]} parts @returns {Uint8Array<ArrayBuffer>} */
-export const joined = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
+export const joined = (...parts) => {
+  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((start, part) => (result.set(part, start), start + part.length), 0);
+  return result;
+};
 /** @param {Uint8Array} bytes */
 export const hex = (bytes) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 /** Write JSON with sorted keys, as the fingerprint needs it. @param {any} value @returns {string} */
@@ -160,13 +164,13 @@ function readProgram(one, tensor) {
     check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
     check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);
-    const half = Math.ceil(m / 2);
-    if (raw.op === "LINEAR") c.pairs = new Float64Array(Math.ceil(n / 4) * 4 * half); // two columns in a number, low + 2^26 high
+    // Two columns of a matrix are packed in a number, low + 2^26 high; its rows are filled up to a multiple of four.
+    const half = Math.ceil(m / 2), pairs = c.pairs = new Float64Array(raw.op === "LINEAR" ? Math.ceil(n / 4) * 4 * half : 0);
     for (let column = 0; raw.op === "LINEAR" && column < m; column++) {
       let bound = Math.abs(c.bias[column]);
       for (let row = 0, by = column % 2 ? 2 ** 26 : 1; row < n; row++) {
         bound += 255 * Math.abs(c.matrix[row * m + column]);
-        c.pairs[row * half + (column >> 1)] += c.matrix[row * m + column] * by;
+        pairs[row * half + (column >> 1)] += c.matrix[row * m + column] * by;
       }
       check(bound < 2 ** 31, "a sum could overflow");
     }
@@ -429,10 +433,7 @@ function read(table, x, bits) {
   return table[i] + Math.floor(((table[i + 1] - table[i]) * (x - i * POWERS[bits - 8])) / POWERS[bits - 8]);
 }
 /** log2 in steps of 2^-20. @param {number} f */
-function log2(f) {
-  const e = 31 - Math.clz32(f);
-  return e * 2 ** 20 + read(LOG, f * POWERS[24 - e] - 2 ** 24, 24);
-}
+const log2 = (f, e = 31 - Math.clz32(f)) => e * 2 ** 20 + read(LOG, f * POWERS[24 - e] - 2 ** 24, 24);
 /** Frequencies after guidance, temperature, top-p and allowed levels; they sum to 2^30.
  *  @param {Float64Array} conditional @param {Float64Array | null} reference @param {number} guidance @param {number} temperature
  *  @param {number} topP @param {boolean[] | null} allowed */
@@ -476,7 +477,7 @@ export function uniforms(numbers, count) {
     const mixed = Math.imul(0xca01f9dd, pool[to]) - Math.imul(0x4973f715, hash(from < 4 ? pool[from] : entropy[from], 0x931e8875));
     pool[to] = (mixed ^ (mixed >>> 16)) >>> 0;
   }
-  constant = 0x8b51f9dd;
+  constant = 0x8b51f9dd; // for the words of the state
   const words = Array.from({ length: 8 }, (_, i) => BigInt(hash(pool[i % 4], 0x58f38ded)));
   const [a, b, c, d] = [0, 2, 4, 6].map((i) => words[i] | (words[i + 1] << 32n)), mask = (1n << 128n) - 1n;
   const increment = ((((c << 64n) | d) << 1n) | 1n) & mask;
