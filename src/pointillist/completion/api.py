@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -20,12 +21,15 @@ from pointillist.model.batches import one_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.vocabulary import describe_prompts, resolve_prompts
 from pointillist.sampling.candidates import best_of, check_best_of
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.engines import choose_engine, resolve_engine
-from pointillist.sampling.generative import OnRow
+from pointillist.sampling.generative import GenerativeModel, OnRow
 from pointillist.sampling.pixel import unconditional_nats
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
+
+_log = logging.getLogger(__name__)
 
 
 class InpaintKwargs(SampleKwargs, total=False):
@@ -94,7 +98,14 @@ def inpaint(
     x = one_image(model, image).cpu()
     check_count(n, x.shape[1:])
     x = x.expand(n, -1, -1, -1)
+    log_prompts(model, settings.get("text"), n)
     return complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
+
+
+def log_prompts(model: GenerativeModel, text: Any, n: int) -> None:
+    """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
+    for sentence in describe_prompts(model, parse_prompts(text, n)):
+        _log.warning(sentence)
 
 
 def complete_images(
@@ -125,8 +136,8 @@ def complete_images(
     mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
     chosen, order = choose_method(model, mask, method, config.order)
     observed = (levels, torch.from_numpy(mask)) if chosen.uses_observed else None
-    label, text = inpainting.pop("label", None), inpainting.pop("text", None)
-    inputs = model.conditions.inputs(label, n, text, size=shape[1:], known=observed, **conditions)
+    label, texts = inpainting.pop("label", None), resolve_prompts(model, inpainting.pop("text", None), n)
+    inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
     seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
     check_best_of(config, conditional=inputs.is_conditional, seeded=numbers is None)
     task = CompletionTask(
@@ -140,8 +151,7 @@ def complete_images(
         uniforms=numbers,
         **inpainting,
     )
-    prompts = parse_prompts(text, n)
-    return replace(run_task(task, chosen), texts=None if prompts is None else tuple(prompts))
+    return replace(run_task(task, chosen), texts=None if texts is None else tuple(texts))
 
 
 def run_task(task: CompletionTask, method: Method) -> Completions:

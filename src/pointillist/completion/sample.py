@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -11,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from pointillist.completion.api import InpaintKwargs
+from pointillist.completion.api import InpaintKwargs, log_prompts
 from pointillist.completion.canvas import Sides, check_sides, make_seamless
 from pointillist.completion.sequential import log_prob_maps
 from pointillist.conditioning import Label, count_images
@@ -19,13 +18,10 @@ from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.vocabulary import describe_prompts
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
-
-_log = logging.getLogger(__name__)
 
 
 class SampleCallKwargs(SampleKwargs, total=False):
@@ -58,7 +54,7 @@ def sample(
         model: a model, or the name or folder of one; a hierarchy is sampled scale by scale.
         n: number of images; None for one image for each value of the conditions, or a single one.
         label, text: conditions, one value for all images or one for each; None samples without. See
-            `ModelConditions.inputs`.
+            `ModelConditions.inputs`. A prompt may mean a name that the model shows: see `resolve_prompts`.
         seamless: `x`, `y` or `both` for images that tile from left to right, from top to bottom, or both. An image is
             sampled and rolled by half, so that its edges meet in the middle; the band of a quarter of the side across
             this seam is drawn again, from the distribution of its pixels given all others. With `both`, rows follow
@@ -94,8 +90,7 @@ def sample(
             raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
         check_sides(seamless)
     plan = SamplePlan.of(model, n, label, text, at_once=True, **settings)
-    for sentence in describe_prompts(model, plan.texts):
-        _log.warning(sentence)
+    log_prompts(model, text, n)
     result = Samples.of(plan.sample(on_row))
     if seamless is None or not isinstance(model, PixelModel):
         return result
@@ -103,6 +98,6 @@ def sample(
     keywords = {**model.generation_config.sampling, **sampling, "label": label, "text": text}
     tiles = make_seamless(model, result.levels, seamless, n, seed=result.seed, **cast(InpaintKwargs, keywords))
     config, conditions = SamplingConfig.split(cast(SampleKwargs, sampling), model.generation_config)
-    inputs = model.conditions.inputs(label, n, text, size=result.image.shape[1:], **conditions)
+    inputs = model.conditions.inputs(label, n, plan.texts, size=result.image.shape[1:], **conditions)
     maps = log_prob_maps(model, tiles.levels, inputs, model.order(config.order), result.engine)
     return replace(tiles, nats=maps.flatten(1).sum(1), order=result.order, texts=result.texts)

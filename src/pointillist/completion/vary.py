@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.api import InpaintKwargs, complete_images, log_prompts
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.model.batches import one_image
 from pointillist.model.folder.pretrained import as_model
@@ -84,6 +84,7 @@ def vary(
         raise ShapeError(f"`keep` ({fixed.dtype}, shape {fixed.shape}) must be boolean, {size}.")
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
+    log_prompts(model, settings.get("text"), n)
     begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, settings.pop("first", 0)
     masks, results = [], []
     for number in range(numbers, numbers + n):

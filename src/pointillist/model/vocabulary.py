@@ -1,6 +1,8 @@
-"""Words of the captions that a model was trained on: which words of a prompt it has never seen, and what is near them.
+"""Words of the captions that a model was trained on, and names that it was measured to show: what prompts are read by.
 
-The words are part of the record of the training, `training.captions` in `config.json`. Needs no torch.
+A plural or a misspelling of a name is sampled as that name, and a sentence says so; of other prompts and of words that
+are new, a sentence tells what is near them. Likelihoods are of prompts as they are. The words are part of the record of
+the training, `training.captions` in `config.json`, the names of `prompts.json`. Needs no torch.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pointillist.conditioning.prompts import parse_prompts
 from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
 
 if TYPE_CHECKING:
@@ -25,11 +28,13 @@ CAPTIONS = "captions"  # key in the record of a training
 _CANDIDATES = 300  # most frequent words among which an encoder looks for a meaning
 _NEAR = 0.6  # cosine of vectors from which a word that was never seen is understood all the same
 _LIKE = 0.7  # ratio of letters from which a word may be a misspelling of another
-_MISSPELT = 0.84  # ratio of letters from which a prompt is taken for a misspelling of a name
 _SHOWN = 4
 MAX_DESCRIBED = 20
 """Prompts of a request that sentences are written about."""
 _ARTICLES = frozenset({"an", "the"})  # single letters do not count as words
+_ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"))  # of a plural, and of its singular
+_SHORTEST = 5  # letters of a name of which misspellings are known
+_QUOTE = '"'
 
 
 @dataclass(frozen=True)
@@ -118,48 +123,6 @@ def describe_unseen_words(
     return result
 
 
-def describe_unmeasured_prompts(
-    names: Sequence[str], prompts: Sequence[str], vectors: EmbeddingCache | None = None, missed: Sequence[str] = ()
-) -> list[str]:
-    """Write a sentence for each prompt that is none of the names that a model shows recognisably, with the nearest.
-
-    What stands behind a comma is style, and is not compared. A prompt is sampled as it was typed.
-
-    Args:
-        names: names that the model was measured to show, the most frequent first.
-        prompts: prompts.
-        vectors: as in `describe_unseen_words`.
-        missed: names that were measured, and that samples seldom showed: they are not misspellings.
-
-    Example:
-        describe_unmeasured_prompts(["heart", "key"], ["keys"])
-        # ["This model was not measured to show 'keys': of the names that it shows, the nearest is 'key'."]
-    """
-    known = {frozenset(split_words(name)) for name in names}
-    result = []
-    for prompt in prompts:
-        subject = " ".join(word for word in split_words(prompt.partition(",")[0]) if word not in _ARTICLES)
-        if not subject or not names or frozenset(subject.split()) in known:
-            continue
-        same = [] if subject in missed else _singular_or_misspelt(subject, names)
-        nearest = same or _nearest(vectors, subject, names)[1]
-        verb = "nearest is" if len(nearest) == 1 else "nearest are"
-        shown = ", ".join(map(repr, nearest))
-        why = "Samples seldom showed" if subject in missed else "This model was not measured to show"
-        result.append(f"{why} {subject!r}: of the names that it shows, the {verb} {shown}.")
-    return result
-
-
-def _singular_or_misspelt(subject: str, names: Sequence[str]) -> list[str]:
-    """Return the one name of which a subject is the plural, the singular or a misspelling; none otherwise."""
-    listed = set(names)
-    endings = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"))
-    stems = [subject.removesuffix(several) + single for several, single in endings if subject.endswith(several)]
-    stems += [f"{subject}s", f"{subject}es"]
-    same = [stem for stem in stems if stem in listed]
-    return same[:1] or difflib.get_close_matches(subject, names, n=1, cutoff=_MISSPELT)
-
-
 def _is_seen(word: str, seen: set[str]) -> bool:
     """Return whether a word is known, or differs in a plural only."""
     return bool({word, f"{word}s", word.removesuffix("s"), word.removesuffix("es")} & seen)
@@ -193,18 +156,140 @@ class PromptedModel(Protocol):
     def prompt_vectors(self) -> EmbeddingCache | None: ...
 
 
+def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] | None:
+    """Parse prompts of `count` images, and return those that are sampled for them.
+
+    A prompt whose subject, what stands before a comma, is the plural of a name that the model was measured to show is
+    sampled as that name. So is one that differs in a letter from one name of at least five, if no caption in training
+    had its words. A prompt in double quotes is sampled as it is, without them.
+
+    Raises:
+        ConfigError, ShapeError: as `parse_prompts`.
+
+    Example:
+        resolve_prompts(pt.load("icons"), ["hearts, outline", '"hearts"'], 2)  # ["heart, outline", "hearts"]
+    """
+    prompts = parse_prompts(value, count)
+    if prompts is None:
+        return None
+    names = _Names(model)
+    resolved = {prompt: names.resolve(prompt) for prompt in dict.fromkeys(prompts)}
+    return [resolved[prompt] for prompt in prompts]
+
+
+class _Names:
+    """The names of a model, and the words of its captions, which are read when they are needed."""
+
+    def __init__(self, model: PromptedModel) -> None:
+        measured = model.measured_prompts
+        self.model, self.listed, self.missed = model, frozenset(measured.recognised), frozenset(measured.missed)
+        self.known = {frozenset(split_words(name)) for name in measured.recognised}
+        self._words: frozenset[str] | None = None
+
+    def resolve(self, prompt: str) -> str:
+        """Return the prompt that is sampled for one."""
+        stripped = prompt.strip()
+        if len(stripped) > 2 and stripped[0] == stripped[-1] == _QUOTE:
+            return stripped[1:-1]
+        subject, comma, style = prompt.partition(",")
+        name = self._meant(_subject(subject))
+        return prompt if name is None else f"{name}{comma}{style}"
+
+    def _meant(self, subject: str) -> str | None:
+        """Return the name that a subject is another form of; None where there is none, or it is a name itself."""
+        if not subject or not self.listed or frozenset(subject.split()) in self.known or subject in self.missed:
+            return None
+        stems = [subject.removesuffix(several) + single for several, single in _ENDINGS if subject.endswith(several)]
+        singular = next((stem for stem in stems if stem in self.listed), None)
+        if singular is not None or not self._seen() or self._seen().issuperset(subject.split()):
+            return singular
+        meant = [name for name in self.listed if len(name) >= _SHORTEST and is_single_edit(subject, name)]
+        return meant[0] if len(meant) == 1 else None
+
+    def _seen(self) -> frozenset[str]:
+        """Return the words of all captions; none where they are not known."""
+        if self._words is None:
+            vocabulary = Vocabulary.of_record(self.model.training_record)
+            self._words = frozenset(vocabulary.words if vocabulary is not None and vocabulary.complete else ())
+        return self._words
+
+
+def _subject(text: str) -> str:
+    """Return the words of a subject, without articles."""
+    return " ".join(word for word in split_words(text) if word not in _ARTICLES)
+
+
+def is_single_edit(text: str, other: str) -> bool:
+    """Return whether one letter was left out, added or replaced, or two neighbours were exchanged.
+
+    ```python
+    is_single_edit("umbrela", "umbrella")  # True
+    ```
+    """
+    short, long = sorted((text, other), key=len)
+    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(long) != len(short):
+        return len(long) - len(short) == 1 and short[start:] == long[start + 1 :]
+    a, b = short[start:], long[start:]
+    return bool(a) and (a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:]))
+
+
+def describe_unmeasured_prompts(
+    names: Sequence[str], prompts: Sequence[str], vectors: EmbeddingCache | None = None, missed: Sequence[str] = ()
+) -> list[str]:
+    """Write a sentence for each prompt that is none of the names that a model shows recognisably, with the nearest.
+
+    What stands behind a comma is style, and is not compared.
+
+    Args:
+        names: names that the model was measured to show, the most frequent first.
+        prompts: prompts as they are sampled.
+        vectors: as in `describe_unseen_words`.
+        missed: names that were measured, and that samples seldom showed.
+
+    Example:
+        describe_unmeasured_prompts(["heart", "key"], ["zebra"])
+        # ["This model was not measured to show 'zebra': of the names that it shows, the nearest are 'heart', 'key'."]
+    """
+    known = {frozenset(split_words(name)) for name in names}
+    result = []
+    for prompt in prompts:
+        subject = _subject(prompt.partition(",")[0])
+        if not subject or not names or frozenset(subject.split()) in known:
+            continue
+        nearest = _nearest(vectors, subject, names)[1]
+        verb = "nearest is" if len(nearest) == 1 else "nearest are"
+        shown = ", ".join(map(repr, nearest))
+        why = "Samples seldom showed" if subject in missed else "This model was not measured to show"
+        result.append(f"{why} {subject!r}: of the names that it shows, the {verb} {shown}.")
+    return result
+
+
 def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None) -> list[str]:
-    """Write a sentence for each prompt that a model was not measured to show, or for its words that are new to it.
+    """Write a sentence for each prompt that is sampled as a name, that is none, or that has words new to a model.
 
     At most `MAX_DESCRIBED` prompts are looked at, each once.
 
+    Args:
+        model: the model.
+        prompts: prompts as they were typed.
+
     Example:
-        describe_prompts(pt.load("icons"), ["keys"])
+        describe_prompts(pt.load("icons"), ["hearts"])
+        # ["'hearts' is sampled as 'heart', a name that this model shows: quote it to sample it as typed."]
     """
     texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
     measured = model.measured_prompts
-    if not texts:
-        return []
-    if measured.recognised:
-        return describe_unmeasured_prompts(measured.recognised, texts, model.prompt_vectors, measured.missed)
-    return describe_unseen_words(model.training_record, texts, model.prompt_vectors)
+    sampled = resolve_prompts(model, texts, len(texts)) or []
+    if not measured.recognised:
+        return describe_unseen_words(model.training_record, sampled, model.prompt_vectors) if texts else []
+    result = []
+    for pair in zip(texts, sampled, strict=True):
+        typed, prompt = (text.partition(",")[0].strip() for text in pair)
+        if _subject(typed) == _subject(prompt):
+            result += describe_unmeasured_prompts(measured.recognised, [prompt], model.prompt_vectors, measured.missed)
+        else:
+            result.append(
+                f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it as typed."
+            )
+    return list(dict.fromkeys(result))

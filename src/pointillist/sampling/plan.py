@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from pointillist.conditioning.prompts import parse_prompts
 from pointillist.data.options import parse_size
 from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.program import IntArray
 from pointillist.files.progress import Bar
 from pointillist.model.folder.portable import PortableModel
+from pointillist.model.vocabulary import resolve_prompts
 from pointillist.sampling.arrays import SampleArrays
 from pointillist.sampling.candidates import best_of, check_best_of, draw_until_accepted, open_image_mask
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
@@ -66,7 +66,7 @@ class SamplePlan:
         count: number of images.
         size: height and width.
         uniforms: of a seed, or given.
-        texts: prompt of each image; None where there is none.
+        texts: prompt of each image, as it is sampled; see `resolve_prompts`. None where there is none.
         mask: with which each image begins, where it obeys rules.
 
     Example:
@@ -109,9 +109,9 @@ class SamplePlan:
         several = at_once and n != 1  # for one image, `check_batch_memory` names a size that fits
         check_count(n, (model.image.channels, height, width) if several else None)
         config, conditions = SamplingConfig.split(settings, model.generation_config)
-        request = ImageRequest(n=n, label=label, text=text, conditions=conditions, config=config, size=(height, width))
+        texts = None if text is None else resolve_prompts(model, text, n)
+        request = ImageRequest(n=n, label=label, text=texts, conditions=conditions, config=config, size=(height, width))
         sampler = open_sampler(model, request)
-        texts = parse_prompts(text, n)
         numbers = Uniforms.resolve(seed, uniforms, (n, model.image.channels, height, width))
         prompted = any(prompt.strip() for prompt in texts or ())
         conditional = prompted or sampler.is_conditional

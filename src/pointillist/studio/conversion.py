@@ -14,6 +14,7 @@ from pointillist.completion.canvas import windows
 from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.vocabulary import resolve_prompts
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
@@ -90,6 +91,8 @@ def decode_conditions(
 ) -> ConditionInputs:
     """Decode the conditions of an image of size `height, width`.
 
+    A prompt is that which is sampled; see `resolve_prompts`.
+
     Args:
         known: levels and the mask of those that are known, which a model that completes images is conditioned on.
 
@@ -100,7 +103,8 @@ def decode_conditions(
     further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
     if OBSERVED in model.conditions.encoders:
         further["known"] = known
-    return model.conditions.inputs(values.label, 1, values.text, size=size, **further)
+    text = resolve_prompts(model, values.text, 1)
+    return model.conditions.inputs(values.label, 1, text, size=size, **further)
 
 
 def condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.model.folder.portable import PortableModel
@@ -9,6 +11,14 @@ from pointillist.model.vocabulary import Vocabulary
 
 WORDS = 300
 """Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
+
+
+def caption_words(model: PortableModel) -> dict[str, Any]:
+    """Return names that samples seldom showed, and the words of all captions of a model whose prompts were measured."""
+    vocabulary = Vocabulary.of_record(model.training_record)
+    if vocabulary is None or not vocabulary.complete or not model.measured_prompts.recognised:
+        return {"missed": [], "words": ""}
+    return {"missed": list(model.measured_prompts.missed), "words": " ".join(vocabulary.words)}
 
 
 def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:

@@ -4,12 +4,14 @@ import { openProgram } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
+import { PromptNames } from "./prompt_names.js";
 
 /**
  * @typedef {object} Contents what `pointillist export` writes into a page
  * @property {string} version of Pointillist @property {string} title @property {string} license @property {Api.ModelInfo} model
  * @property {Api.Limits} limits @property {{places: import("../runtime/webassembly.js").Place[]}[]} programs
  * @property {Record<string, Record<string, number[]>>} prompts features of prompts that only a frozen encoder can read
+ * @property {{missed: string[], words: string}} captions names that samples seldom showed, and the words of all captions
  * @property {number[]} lengths of the files that follow: `program.json`, its arrays, the library, the lowered programs
  */
 
@@ -39,6 +41,7 @@ export class OfflineModel {
     this.model = model;
     this.compiled = compiled;
     this.details = /** @type {Api.ModelDetails} */ (contents.model.details);
+    this.names = new PromptNames(this.details.generation.recognised, contents.captions.missed, contents.captions.words);
     this.begin = compiled?.begin(model);
   }
 
@@ -63,7 +66,8 @@ export class OfflineModel {
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
     const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin };
     if (!text?.trim()) return options;
-    return { ...options, features: { ...promptFeatures(this.model, text), ...this.tabled(text) } };
+    const prompt = this.names.resolve(text);
+    return { ...options, features: { ...promptFeatures(this.model, prompt), ...this.tabled(prompt) } };
   }
 
   /** Features of a prompt that a frozen encoder has read. @param {string} text */

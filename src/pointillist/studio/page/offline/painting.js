@@ -4,7 +4,6 @@ import { POWERS } from "../runtime/arithmetic.js";
 import { draws, hex } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { entropyOf, probabilities } from "./numbers.js";
-import { promptNotes } from "./prompt_notes.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -91,7 +90,7 @@ export class Painting {
     if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
     const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: spec.conditions ?? {} }));
     emit({ type: "queued", job: "", ahead: 0 });
-    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: promptNotes(details.generation.recognised, samples.map(({ conditions }) => conditions.text)) });
+    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.names.notes(samples.map(({ conditions }) => conditions.text)) });
     const began = performance.now(), size = height * width;
     compiled?.release();
     const batch = new Batch(details, samples.length, sequence, size, distributions);
