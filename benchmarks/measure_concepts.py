@@ -20,9 +20,9 @@ Samples use the model's own guidance and temperature, unless others are given. S
 the training sets, by holding out other sets than `UNSEEN` (icons: 600 steps 0.961 right, 1,500 steps 0.967).
 
 `--prompts` judges these names by the number of their training images, with a linear discriminant, which takes seconds,
-or with `--steps` by a network.
-For icons it also judges other prompts for names with `FREQUENT` of them: plurals, two words in the other order, and the
-synonyms of `concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
+or with `--steps` by a network. For icons it also judges other prompts for names with `FREQUENT` of them: plurals, read
+by the names that were just recognised, and in quotes, as they are; two words in the other order; and the synonyms of
+`concepts.toml`. A name is recognised if it is among the first five guesses for `RECOGNISED` of its samples.
 `--styles-only` judges styles by a linear discriminant of `FITTED` images.
 `--all` is for a model that was trained on all images.
 """
@@ -45,6 +45,7 @@ from torch import Tensor, nn
 import pointillist as pt
 from image_classifier import Discriminant, top_classes, train_classifier
 from pointillist.evaluation.memorization import nearest_training_match
+from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.system import describe_machine, today
 from pointillist.visualization import image_grid, save_png
 
@@ -172,10 +173,11 @@ def plural(name: str) -> str | None:
 def other_prompts(kind: str, names: Sequence[str], frequent: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """List pairs of another prompt and the frequent name that it means."""
     plurals = [(other, name) for name in frequent if (other := plural(name)) and other not in names]
+    quoted = [(f'"{other}"', name) for other, name in plurals]  # sampled as they are
     pairs = [(" ".join(reversed(name.split())), name) for name in frequent if name.count(" ") == 1]
     turned = [(other, name) for other, name in pairs if other not in names]
     synonyms = [(other, name) for other, name in CONCEPTS["synonyms"].get(kind, [])]
-    return {"plurals": plurals, "other word order": turned, "synonyms": synonyms}
+    return {"plurals": plurals, "plurals in quotes": quoted, "other word order": turned, "synonyms": synonyms}
 
 
 def measure_prompts(
@@ -189,28 +191,37 @@ def measure_prompts(
 ) -> dict[str, Any]:
     """Judge samples of names by the number of their training images, and of other prompts for the frequent ones."""
     counts = Counter(data["name"][data["split"] == "train"].tolist())
-    forms = {"names": [(name, name) for name in names]}
-    frequent = [name for name in names if counts[name] >= FREQUENT[kind]]
-    if kind in CONCEPTS["synonyms"]:
-        forms |= other_prompts(kind, names, frequent)
-    prompts = [(form, *pair) for form, pairs in forms.items() for pair in pairs for _ in range(each)]
-    samples = pt.sample(model, len(prompts), text=[prompt for _, prompt, _ in prompts], **sampling)
     classifiers, real, real_truth = train_classifiers(data, kind, names, steps)
     index = {name: i for i, name in enumerate(names)}
-    truth = torch.tensor([index[name] for *_, name in prompts])
-    pixels = to_input(sample_pixels(model, samples.levels))
-    ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
-    count_of = torch.tensor([counts[name] for name in names])
+
+    def judged(pairs: Sequence[tuple[str, str]]) -> tuple[Tensor, Tensor]:
+        """Return the guesses for samples of prompts, and the names that are meant."""
+        typed = [prompt for prompt, _ in pairs for _ in range(each)]
+        pixels = to_input(sample_pixels(model, pt.sample(model, len(typed), text=typed, **sampling).levels))
+        ranks = torch.stack([top_classes(classifier, pixels) for classifier in classifiers])
+        return ranks, torch.tensor([index[name] for _, name in pairs]).repeat_interleave(each)
+
+    forms = {"names": [(name, name) for name in names]}
+    guesses = {"names": judged(forms["names"])}
+    recognised = [
+        name for name, (_, five) in zip(names, shares(*guesses["names"], each), strict=True) if five >= RECOGNISED
+    ]
+    missed = tuple(name for name in names if name not in recognised)
+    model.measured_prompts = MeasuredPrompts(recognised=tuple(recognised), missed=missed)  # by which prompts are read
+    if kind in CONCEPTS["synonyms"]:
+        forms |= other_prompts(kind, names, [name for name in names if counts[name] >= FREQUENT[kind]])
+        guesses |= {form: judged(pairs) for form, pairs in forms.items() if form != "names"}
     result: dict[str, Any] = {"each": each, "groups": {}}
-    of_form = np.array([form for form, *_ in prompts])
+    count_of = torch.tensor([counts[name] for name in names])
 
     def add(group: str, form: str, low: int, high: float = float("inf")) -> None:
-        rows = torch.from_numpy(of_form == form) & (count_of[truth] >= low) & (count_of[truth] < high)
+        ranks, truth = guesses[form]
+        rows = (count_of[truth] >= low) & (count_of[truth] < high)
         if not rows.any():
             return
         of_real = (count_of[real_truth] >= low) & (count_of[real_truth] < high)
         entry = judge(float((real[of_real, 0] == 0).double().mean()), ranks[:, rows], truth[rows])
-        result["groups"][group] = {"prompts": len({prompts[i][1] for i in rows.nonzero()[:, 0].tolist()}), **entry}
+        result["groups"][group] = {"prompts": int(rows.sum()) // each, **entry}
 
     for low, high in zip(BINS[kind], [*BINS[kind][1:], float("inf")], strict=True):
         add(f"{low} or more" if high == float("inf") else f"{low} to {int(high) - 1}", "names", low, high)
@@ -218,11 +229,18 @@ def measure_prompts(
         add(f"all with {FREQUENT[kind]} or more", "names", FREQUENT[kind])
     for form in list(forms)[1:]:
         add(form, form, FREQUENT[kind])
-    hits = (ranks == truth[None, :, None]).double().mean(0).view(-1, each, ranks.shape[2])
-    by_prompt = zip(prompts[::each], hits[..., 0].mean(1).tolist(), hits.sum(2).mean(1).tolist(), strict=True)
-    result["by_prompt"] = [[*prompt, counts[prompt[2]], first, five] for prompt, first, five in by_prompt]
-    result["recognised"] = [row[1] for row in result["by_prompt"] if row[0] == "names" and row[5] >= RECOGNISED]
-    return result
+    result["by_prompt"] = [
+        [form, *pair, counts[pair[1]], first, five]
+        for form, pairs in forms.items()
+        for pair, (first, five) in zip(pairs, shares(*guesses[form], each), strict=True)
+    ]
+    return result | {"recognised": recognised}
+
+
+def shares(ranks: Int[Tensor, "folds n k"], truth: Int[Tensor, " n"], each: int) -> list[tuple[float, float]]:
+    """Return how often the name of each prompt is the first guess, and how often it is among all."""
+    hits = (ranks == truth[None, :, None]).double().mean(0).unflatten(0, (-1, each))
+    return list(zip(hits[..., 0].mean(1).tolist(), hits.sum(2).mean(1).tolist(), strict=True))
 
 
 def frequent_names(data: dict[str, np.ndarray], at_least: int) -> list[str]:

@@ -56,7 +56,8 @@ Artists were measured when guidance strengthened the style as well as the prompt
 PROMPTS = """
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
 more training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and
-{synonyms} synonyms stand for names with 40 or more. `python benchmarks/measure_concepts.py {name} {name} {data}
+{synonyms} synonyms stand for names with 40 or more. The plural of a name that is recognised is sampled as the name;
+in quotes it is sampled as it is. `python benchmarks/measure_concepts.py {name} {name} {data}
 --at-least {least} --each {each} --prompts {name}-prompts.json` ({when}, seed 0). Targets over real icons: {targets}.
 No sample has a style here; names in a style are measured in [decision
 0063](../decisions/0063-guidance-keeps-the-label.md).
