@@ -760,8 +760,10 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
     for (i64 i = 0; i < count; i++) {
       const u8 *in = pieces[i].at + x + r * x_row;
       for (i64 g = 0; g < pieces[i].groups; g++, at += stride)
-        for (int j = 0; j < vectors * COLUMNS; j++)
-          row[j] += in[4 * g] * at[4 * j] + in[4 * g + 1] * at[4 * j + 1] + in[4 * g + 2] * at[4 * j + 2] + in[4 * g + 3] * at[4 * j + 3];
+        for (int j = 0; j < vectors * COLUMNS; j++) { /* a compiler takes words apart in vectors, bytes it does not */
+          i32 four = four_bytes((const u8 *)at + 4 * j);
+          row[j] += in[4 * g] * (i8)four + in[4 * g + 1] * (i8)(four >> 8) + in[4 * g + 2] * (i8)(four >> 16) + in[4 * g + 3] * (four >> 24);
+        }
     }
   }
 }
