@@ -24,7 +24,7 @@ from tests.e2e.helpers import (
     wait_until_painted,
 )
 
-FIRST_SEED = 3
+FIRST_SEED = 1
 """Of the picture with which the studio opens."""
 WATCH = """() => {
   const frame = document.querySelector(".canvas-view:not([hidden]) .frame");
@@ -75,6 +75,17 @@ def test_unknown_words_and_prompts_to_avoid(page: Page) -> None:
     paint(page, seed=3)
     expected = pt.sample("icons", 1, text="heart", negative_prompt="broken", seed=3).levels.numpy()[0, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
+
+
+def test_a_plural_is_painted_as_the_name(page: Page) -> None:
+    """The picture of the name, and a sentence; what is quoted is painted as it is."""
+    for typed, read in (("hearts", "heart"), ('"hearts"', '"hearts"')):
+        page.get_by_label("Text", exact=True).fill(typed)
+        paint(page, seed=4)
+        expected = pt.sample("icons", 1, text=read, seed=4).levels.numpy()[0, 0]
+        np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
+        if typed != read:
+            expect(page.locator(".notice")).to_contain_text("is sampled as 'heart'")
 
 
 def test_rules_of_maps_are_switches(page: Page) -> None:
