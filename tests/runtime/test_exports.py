@@ -94,12 +94,13 @@ def test_c_knows_the_example_prompts(in_c: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture(["./example", "7", "tabler", "heart"], tmp_path), colours(expected))
 
 
-def test_c_walks_the_worlds_of_python(tmp_path: Path) -> None:
-    """Nine chunks and their neighbours, under the address and undefined-behaviour sanitizers."""
+@pytest.mark.parametrize("sanitizers", ["", pytest.param("address,undefined", marks=pytest.mark.slow)])
+def test_c_walks_the_worlds_of_python(sanitizers: str, tmp_path: Path) -> None:
+    """Nine chunks and their neighbours; also under the address and undefined-behaviour sanitizers."""
     if compiler() is None or shutil.which("make") is None:
         pytest.skip("There is no C compiler, or no make, here: install them to build an exported program.")
     pt.export("dungeons", c=tmp_path)
-    checked = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+    checked = f"-fsanitize={sanitizers} -fno-sanitize-recover=all" if sanitizers else ""
     command = ["make", "--silent", f"CC={compiler()}", f"CFLAGS=-O1 {checked}", f"LDFLAGS={checked}", "walk"]
     subprocess.run(command, cwd=tmp_path, check=True)
     world = pt.World("dungeons", 2**33 + 5)
