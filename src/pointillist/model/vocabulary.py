@@ -1,8 +1,9 @@
-"""Words of the captions that a model was trained on, and names that it was measured to show: what prompts are read by.
+"""Vocabulary of a text model: the words of its captions, and the names that it was measured to show.
 
-A plural or a misspelling of a name is sampled as that name, and a sentence says so; of other prompts and of words that
-are new, a sentence tells what is near them. Likelihoods are of prompts as they are. The words are part of the record of
-the training, `training.captions` in `config.json`, the names of `prompts.json`. Needs no torch.
+A prompt that is the plural or a misspelling of such a name is sampled as that name, and a sentence says so. Other
+sentences name what is nearest to a prompt or a word that is new to the model. Likelihoods use each prompt as given.
+The words are stored in the record of the training, `training.captions` in `config.json`, the names in `prompts.json`.
+Needs no torch.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -172,46 +174,49 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
     prompts = parse_prompts(value, count)
     if prompts is None:
         return None
-    names = _Names(model)
-    resolved = {prompt: names.resolve(prompt) for prompt in dict.fromkeys(prompts)}
+    seen = cache(lambda: frozenset(caption_words(model)))
+    resolved = {prompt: _resolve(prompt, model.measured_prompts, seen) for prompt in dict.fromkeys(prompts)}
     return [resolved[prompt] for prompt in prompts]
 
 
-class _Names:
-    """The names of a model, and the words of its captions, which are read when they are needed."""
+def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str:
+    """Return the prompt that is sampled for one; `seen` returns the words of all captions."""
+    stripped = prompt.strip()
+    if len(stripped) > 2 and stripped[0] == stripped[-1] == _QUOTE:
+        return stripped[1:-1]
+    subject, comma, style = prompt.partition(",")
+    name = _meant(_subject(subject), measured, seen)
+    return prompt if name is None else f"{name}{comma}{style}"
 
-    def __init__(self, model: PromptedModel) -> None:
-        measured = model.measured_prompts
-        self.model, self.listed, self.missed = model, frozenset(measured.recognised), frozenset(measured.missed)
-        self.known = {frozenset(split_words(name)) for name in measured.recognised}
-        self._words: frozenset[str] | None = None
 
-    def resolve(self, prompt: str) -> str:
-        """Return the prompt that is sampled for one."""
-        stripped = prompt.strip()
-        if len(stripped) > 2 and stripped[0] == stripped[-1] == _QUOTE:
-            return stripped[1:-1]
-        subject, comma, style = prompt.partition(",")
-        name = self._meant(_subject(subject))
-        return prompt if name is None else f"{name}{comma}{style}"
+def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str | None:
+    """Return the name that a subject is another form of; None where there is none, or it is a name itself."""
+    names = measured.recognised
+    if not subject or not names or frozenset(subject.split()) in _word_sets(names) or subject in measured.missed:
+        return None
+    stems = [subject.removesuffix(several) + single for several, single in _ENDINGS if subject.endswith(several)]
+    singular = next((stem for stem in stems if stem in names), None)
+    if singular is not None or not seen() or seen().issuperset(subject.split()):
+        return singular
+    meant = [name for name in names if len(name) >= _SHORTEST and is_single_edit(subject, name)]
+    return meant[0] if len(meant) == 1 else None
 
-    def _meant(self, subject: str) -> str | None:
-        """Return the name that a subject is another form of; None where there is none, or it is a name itself."""
-        if not subject or not self.listed or frozenset(subject.split()) in self.known or subject in self.missed:
-            return None
-        stems = [subject.removesuffix(several) + single for several, single in _ENDINGS if subject.endswith(several)]
-        singular = next((stem for stem in stems if stem in self.listed), None)
-        if singular is not None or not self._seen() or self._seen().issuperset(subject.split()):
-            return singular
-        meant = [name for name in self.listed if len(name) >= _SHORTEST and is_single_edit(subject, name)]
-        return meant[0] if len(meant) == 1 else None
 
-    def _seen(self) -> frozenset[str]:
-        """Return the words of all captions; none where they are not known."""
-        if self._words is None:
-            vocabulary = Vocabulary.of_record(self.model.training_record)
-            self._words = frozenset(vocabulary.words if vocabulary is not None and vocabulary.complete else ())
-        return self._words
+def caption_words(model: PromptedModel) -> tuple[str, ...]:
+    """Return the words of all captions, the most frequent first; none where they are not all known.
+
+    ```python
+    caption_words(pt.load("icons"))[0]  # "outline"
+    ```
+    """
+    vocabulary = Vocabulary.of_record(model.training_record)
+    return vocabulary.words if vocabulary is not None and vocabulary.complete else ()
+
+
+@lru_cache(maxsize=8)
+def _word_sets(names: tuple[str, ...]) -> frozenset[frozenset[str]]:
+    """Return the words of each name, in no order."""
+    return frozenset(frozenset(split_words(name)) for name in names)
 
 
 def _subject(text: str) -> str:
@@ -251,7 +256,7 @@ def describe_unmeasured_prompts(
         describe_unmeasured_prompts(["heart", "key"], ["zebra"])
         # ["This model was not measured to show 'zebra': of the names that it shows, the nearest are 'heart', 'key'."]
     """
-    known = {frozenset(split_words(name)) for name in names}
+    known = _word_sets(tuple(names))
     result = []
     for prompt in prompts:
         subject = _subject(prompt.partition(",")[0])

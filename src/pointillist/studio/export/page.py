@@ -20,7 +20,7 @@ from pointillist.model.folder.pretrained import load
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.export.lowered import PackedProgram
-from pointillist.studio.export.prompts import caption_words, prompt_table
+from pointillist.studio.export.prompts import caption_table, prompt_table
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.service import LIMITS
 from pointillist.system import __version__
@@ -84,7 +84,7 @@ def pack_model(name: str, folder: Path) -> tuple[str, str]:
         "limits": LIMITS.model_dump(mode="json"),
         "programs": [{"places": program.arrays} for program in packed],
         "prompts": prompt_table(opened),
-        "captions": caption_words(opened),
+        "captions": caption_table(opened),
         "lengths": [len(section) for section in sections],
     }
     return _packed(contents, sections), source.fingerprint

@@ -7,18 +7,16 @@ from typing import Any
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.vocabulary import Vocabulary
+from pointillist.model.vocabulary import Vocabulary, caption_words
 
 WORDS = 300
 """Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
 
 
-def caption_words(model: PortableModel) -> dict[str, Any]:
+def caption_table(model: PortableModel) -> dict[str, Any]:
     """Return names that samples seldom showed, and the words of all captions of a model whose prompts were measured."""
-    vocabulary = Vocabulary.of_record(model.training_record)
-    if vocabulary is None or not vocabulary.complete or not model.measured_prompts.recognised:
-        return {"missed": [], "words": ""}
-    return {"missed": list(model.measured_prompts.missed), "words": " ".join(vocabulary.words)}
+    words = caption_words(model) if model.measured_prompts.recognised else ()
+    return {"missed": list(model.measured_prompts.missed), "words": " ".join(words)}
 
 
 def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
