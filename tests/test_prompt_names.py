@@ -53,6 +53,8 @@ def measured_model() -> pt.PixelModel:
         ("shoping cart", "shopping cart"),
         ('"keys"', "keys"),
         (' "keys, outline" ', "keys, outline"),
+        ('"keys", outline', "keys, outline"),
+        ('"keys" and "locks"', '"keys" and "locks"'),
     ],
 )
 def test_other_forms_of_a_name_are_sampled_as_it(typed: str, sampled: str) -> None:
@@ -193,7 +195,20 @@ def test_an_exported_page_reads_prompts_alike() -> None:
         "",
         "12 x",
     ]
-    prompts += ["umbrela", "haert", "hart", "rouse", "kee", "trees", '"keys"', ' "keys, outline" ', '""', "two keys"]
+    prompts += [
+        "umbrela",
+        "haert",
+        "hart",
+        "rouse",
+        "kee",
+        "trees",
+        '"keys"',
+        ' "keys, outline" ',
+        '"keys", outline',
+        '"a" "b"',
+        '""',
+        "two keys",
+    ]
     model = measured_model()
     captions = " ".join(model.training_record["captions"]["words"].split())
     given_names = ", ".join(json.dumps(each) for each in (NAMES, list(model.measured_prompts.missed), captions))

@@ -163,7 +163,7 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
 
     A prompt whose subject, what stands before a comma, is the plural of a name that the model was measured to show is
     sampled as that name. So is one that differs in a letter from one name of at least five, if no caption in training
-    had its words. A prompt in double quotes is sampled as it is, without them.
+    had its words. A prompt or a subject in double quotes is sampled as it is, without them.
 
     Raises:
         ConfigError, ShapeError: as `parse_prompts`.
@@ -181,10 +181,10 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
 
 def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str:
     """Return the prompt that is sampled for one; `seen` returns the words of all captions."""
-    stripped = prompt.strip()
-    if len(stripped) > 2 and stripped[0] == stripped[-1] == _QUOTE:
-        return stripped[1:-1]
     subject, comma, style = prompt.partition(",")
+    for text, rest in ((prompt.strip(), ""), (subject.strip(), comma + style)):
+        if len(text) > 2 and text[0] == text[-1] == _QUOTE and _QUOTE not in text[1:-1]:
+            return text[1:-1] + rest
     name = _meant(_subject(subject), measured, seen)
     return prompt if name is None else f"{name}{comma}{style}"
 

@@ -32,10 +32,13 @@ export class PromptNames {
 
   /** The prompt that is sampled for one. @param {string} prompt */
   resolve(prompt) {
-    const stripped = prompt.trim(), [subject] = prompt.split(",", 1);
-    if (stripped.length > 2 && stripped.startsWith('"') && stripped.endsWith('"')) return stripped.slice(1, -1);
+    const [subject] = prompt.split(",", 1), style = prompt.slice(subject.length);
+    for (const [text, rest] of [[prompt.trim(), ""], [subject.trim(), style]]) {
+      const quoted = /^"([^"]+)"$/s.exec(text);
+      if (quoted) return quoted[1] + rest;
+    }
     const name = this.#meant(wordsOf(subject));
-    return name === undefined ? prompt : name + prompt.slice(subject.length);
+    return name === undefined ? prompt : name + style;
   }
 
   /** The name that a subject is another form of. @param {string[]} words @returns {string | undefined} */
