@@ -78,3 +78,23 @@ def test_a_compiled_network_with_dropout_is_one_graph() -> None:
     compiled = torch.compile(layers, fullgraph=True, backend="eager")
     x = torch.ones(2, 2, 5, 3)
     assert compiled(x).shape == layers(x).shape
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch itself
+def test_a_compiled_network_drops_the_same_elements() -> None:
+    """Compiled, the masks come from torch's generator as well, another one for each layer, for the same input too."""
+
+    def two(x: Tensor) -> tuple[Tensor, Tensor]:
+        return layer(x), layer(x)
+
+    layer = Dropout(0.3)
+    x = (torch.rand(2, 6, 5, 4) + 1).requires_grad_()
+    results = []
+    for call in (two, torch.compile(two, fullgraph=True)):
+        torch.manual_seed(0)
+        first, second = call(x)
+        assert not torch.equal(first, second)
+        results.append((first, second, *torch.autograd.grad(first.sum() + second.sum(), x)))
+    for eager, compiled in zip(*results, strict=True):
+        torch.testing.assert_close(eager, compiled, rtol=1e-6, atol=0)

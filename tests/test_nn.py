@@ -160,3 +160,19 @@ def test_gate_is_its_formula(layout: torch.memory_format) -> None:
     assert found.is_contiguous(memory_format=layout)
     half = x.detach().bfloat16()
     assert torch.equal(gate(half), torch.tanh(half[:, :3]) * torch.sigmoid(half[:, 3:]))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch itself
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_compiled_gate_is_its_formula(dtype: torch.dtype) -> None:
+    """Value and gradient, to the rounding of the numbers that it is given and returns."""
+    x = (4 * torch.randn(2, 6, 3, 4, dtype=torch.float64)).to(dtype).requires_grad_()
+    values, gates = x.double().chunk(2, 1)
+    expected = torch.tanh(values) * torch.sigmoid(gates)
+    found = torch.compile(gate, fullgraph=True)(x)
+    eps = 4 * torch.finfo(dtype).eps  # tanh, sigmoid and their product are rounded; the largest value is 1
+    assert found.dtype == dtype
+    assert torch.allclose(found.double(), expected, rtol=0, atol=eps)
+    gradient, exact = (torch.autograd.grad(y.sum(), x)[0].double() for y in (found, expected))
+    assert torch.allclose(gradient, exact, rtol=0, atol=2 * eps)

@@ -20,9 +20,13 @@ def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
         gate(torch.randn(2, 8, 5, 5)).shape  # (2, 4, 5, 5)
         ```
     """
-    if has_torch_function_unary(x) or torch.compiler.is_compiling():  # a recorder and a compiler read the formula
-        values, gates = x.chunk(2, 1)
+    values, gates = x.chunk(2, 1)
+    if has_torch_function_unary(x):  # a recorder reads the formula
         return torch.tanh(values) * torch.sigmoid(gates)
+    if torch.compiler.is_compiling():  # fuses what it reads
+        wide = values if values.dtype == torch.float64 else values.float()
+        tanh = (2 * torch.sigmoid(2 * wide) - 1).to(x.dtype) if x.device.type == "cpu" else torch.tanh(values)
+        return tanh * torch.sigmoid(gates)
     out: Tensor = _Gate.apply(x)  # type: ignore[no-untyped-call, unused-ignore]
     return out
 
@@ -54,16 +58,32 @@ class _Gate(torch.autograd.Function):
 
 
 def _tanh(x: Tensor) -> Tensor:
-    """2 sigmoid(2x) - 1: on a CPU torch's tanh takes four times as long. Half precision would lose values near 0."""
+    """Compute 2 sigmoid(2x) - 1: on a CPU torch's tanh takes four times as long. Half precision loses values near 0."""
     if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
         return torch.tanh(x)
     return torch.sigmoid(2 * x).mul_(2).sub_(1)
 
 
+def _random_bits(like: Tensor, _: Tensor) -> Tensor:
+    """Draw an integer of `_BITS` bits for each element; a compiler merges calls with the same two arguments."""
+    dense = torch.empty_like(like, dtype=torch.int16)  # strides of the result: without gaps, which `like` may have
+    numbers = torch.empty(-(-like.numel() // 4), dtype=torch.int64).random_()
+    bits = numbers.view(torch.int16)[: like.numel()].bitwise_and_(2**_BITS - 1)
+    return bits.as_strided(dense.shape, dense.stride())
+
+
+_library: Any = torch.library  # it has no types
+_OPERATORS = _library.Library("pointillist", "FRAGMENT")  # a compiler calls them, and draws no numbers of its own
+_OPERATORS.define("random_bits(Tensor like, Tensor call) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
+_OPERATORS.impl("random_bits", _random_bits, "CPU")
+_OPERATORS.impl("random_bits", lambda like, _: torch.empty_like(like, dtype=torch.int16), "Meta")
+
+
 class Dropout(nn.Dropout):
     """Dropout like `nn.Dropout`, with probabilities in steps of 2^-15 and a cheaper random mask on CPUs.
 
-    On a CPU torch draws one random number at a time. Each 64-bit number decides about four elements here.
+    On a CPU torch draws one random number at a time, compiled or not. Each 64-bit number decides about four elements
+    here.
 
     Example:
         ```python
@@ -74,13 +94,9 @@ class Dropout(nn.Dropout):
     def forward(self, input: Tensor) -> Tensor:
         """In training, set each element to 0 with probability p and divide the others by 1 - p."""
         threshold = round((1 - self.p) * 2**_BITS)
-        plain = self.inplace or torch.compiler.is_compiling()  # a compiler draws the mask where it is used
-        if not self.training or input.device.type != "cpu" or plain or not 0 < threshold < 2**_BITS:
+        if not self.training or input.device.type != "cpu" or self.inplace or not 0 < threshold < 2**_BITS:
             dropped: Tensor = super().forward(input)
             return dropped
-        numbers = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_()
-        random = numbers.view(torch.int16)[: input.numel()].bitwise_and_(2**_BITS - 1)
-        scale = (random < threshold).to(input.dtype).mul_(2**_BITS / threshold)
-        dense = torch.empty_like(input)  # has the strides of the result: without gaps, which the input may have
-        scaled: Tensor = input * scale.as_strided(dense.shape, dense.stride())
+        bits = torch.ops.pointillist.random_bits(input.detach(), torch.empty(0))
+        scaled: Tensor = input * (bits < threshold).to(input.dtype).mul_(2**_BITS / threshold)
         return scaled
