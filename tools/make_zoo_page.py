@@ -53,24 +53,32 @@ explains. The rest is on the card, with its command. All samples at once: [conce
 Artists were measured when guidance strengthened the style as well as the prompt: [decision
 0063](../decisions/0063-guidance-keeps-the-label.md) has what became of it.
 """
-PROMPTS = """
+PROMPTS = {
+    "icons": """
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
 more training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and
 {synonyms} synonyms stand for names with 40 or more. The plural of a name that is recognised is sampled as the name;
-in quotes it is sampled as it is. `python benchmarks/measure_concepts.py {name} {name} {data}
---at-least {least} --each {each} --prompts {name}-prompts.json` ({when}, seed 0). Targets over real icons: {targets}.
-No sample has a style here; names in a style are measured in [decision
-0063](../decisions/0063-guidance-keeps-the-label.md).
+in quotes it is sampled as it is. `python benchmarks/measure_concepts.py icons icons icons24.npz --at-least {least}
+--each {each} --prompts icons-prompts.json` ({when}, seed 0). Targets over real icons: {targets}. No sample has a style
+here; names in a style are measured in [decision 0063](../decisions/0063-guidance-keeps-the-label.md).
 
 These figures, those of concepts and those on the card are of the weights before the last part of the training, which
-saw the test icons, too. `pointillist info {name} --prompts` lists what the bundled weights show: {shown} of {bundled}
+saw the test icons, too. `pointillist info icons --prompts` lists what the bundled weights show: {shown} of {bundled}
 names are among the first five guesses for three of four samples or more (the same command with `--all --prompts
-{name}-bundled.json`).
-
-| prompts | number | first guess right | over real icons | in the first five | real icons |
+icons-bundled.json`).
+""",
+    "emoji": """
+What people type: {each} samples of each of the {count} names that five or all six sets have, judged by classifiers of
+these names, one for each set, which has not seen it. `python benchmarks/measure_concepts.py emoji emoji
+emoji_sets32.npz --at-least {least} --each {each} --steps 1500 --prompts emoji-prompts.json` ({when}, seed 0).
+`pointillist info emoji --prompts` lists the names that are among the first five guesses for three of four samples or
+more: {shown} of {bundled}.
+""",
+}
+PROMPT_TABLE = """
+| prompts | number | first guess right | over real images | in the first five | real images |
 |---|---|---|---|---|---|
 """
-DATA = {"icons": "icons24.npz"}
 RANKED = r"^(\w+) ranked\s+first ([\d.]+).*?in five ([\d.]+).*?mean reciprocal rank ([\d.]+)"
 Row = tuple[str, str, str, str]
 
@@ -265,29 +273,27 @@ PROMPT_TARGETS = {"all with 40 or more": 0.8, "plurals": 0.7, "synonyms": 0.4}
 def prompts(name: str) -> str:
     """Render the table of names by the number of their training images, and of other prompts; empty if not measured."""
     result = read(MEASURED / f"{name}-prompts.json")
-    if result is None or name not in DATA:
+    if result is None:
         return ""
     groups, bundled = result["groups"], json.loads(measured_prompts(name))
     names = [row for row in result["by_prompt"] if row[0] == "names"]
-    head = PROMPTS.format(
+    head = PROMPTS[name].format(
         each=result["each"],
         count=len(names),
         least=min(row[3] for row in names),
-        synonyms=groups["synonyms"]["prompts"],
-        name=name,
-        data=DATA[name],
+        synonyms=look_up(groups, "synonyms", "prompts"),
         when=when(f"{name}-prompts.json"),
         shown=len(bundled["recognised"]),
         bundled=len(bundled["recognised"]) + len(bundled["missed"]),
         targets=prompt_targets(groups),
     )
     rows = [
-        f"| {group if not group[0].isdigit() else f'names with {group} training icons'} | {entry['prompts']} "
+        f"| {group if not group[0].isdigit() else f'names with {group} training images'} | {entry['prompts']} "
         f"| {entry['samples']['top1']:.2f} | {entry['samples_over_real']:.2f} ({entry['interval_95'][0]:.2f} to "
         f"{entry['interval_95'][1]:.2f}) | {entry['samples']['top5']:.2f} | {entry['real']:.2f} |"
         for group, entry in groups.items()
     ]
-    return head + "\n".join(rows) + "\n"
+    return head + PROMPT_TABLE + "\n".join(rows) + "\n"
 
 
 def prompt_targets(groups: Mapping[str, Any]) -> str:
@@ -295,6 +301,7 @@ def prompt_targets(groups: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{target:.2f} for {group.replace('all', 'names')} ({'met' if met else 'missed'})"
         for group, target in PROMPT_TARGETS.items()
+        if group in groups
         for met in [groups[group]["samples_over_real"] >= target]
     )
 

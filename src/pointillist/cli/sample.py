@@ -15,7 +15,7 @@ EPILOG = """Examples:
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
-  pointillist sample emoji -n 8 --text "a red heart" --guidance 2 --not "blue"
+  pointillist sample emoji -n 8 --text "a blue heart" --guidance 2 --not "green"
 
   pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
 
