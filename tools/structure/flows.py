@@ -92,7 +92,7 @@ def flows(folder: Path) -> dict[str, Callable[[], None]]:
 
     return {
         "evaluate": lambda: command("evaluate", "digits", str(pictures)),
-        "sample": writing(".png", "sample", "emoji", "--text", "red heart", "--seed", "0"),
+        "sample": writing(".png", "sample", "emoji", "--text", "blue heart", "--seed", "0"),
         "train": writing("", "train", "uci-digits", "--steps", "1"),
         "explain": writing(".html", "explain", "digits", str(pictures / "a.png")),
     }
