@@ -73,7 +73,7 @@ def _random_bits(like: Tensor, _: Tensor) -> Tensor:
 
 
 _library: Any = torch.library  # it has no types
-_OPERATORS = _library.Library("pointillist", "FRAGMENT")  # a compiler calls them, and draws no numbers of its own
+_OPERATORS = _library.Library("pointillist", "FRAGMENT")  # a compiler calls them as they are
 _OPERATORS.define("random_bits(Tensor like, Tensor call) -> Tensor", tags=(torch.Tag.nondeterministic_seeded,))
 _OPERATORS.impl("random_bits", _random_bits, "CPU")
 _OPERATORS.impl("random_bits", lambda like, _: torch.empty_like(like, dtype=torch.int16), "Meta")
