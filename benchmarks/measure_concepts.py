@@ -224,7 +224,9 @@ def measure_prompts(
         result["groups"][group] = {"prompts": int(rows.sum()) // each, **entry}
 
     for low, high in zip(BINS[kind], [*BINS[kind][1:], float("inf")], strict=True):
-        add(f"{low} or more" if high == float("inf") else f"{low} to {int(high) - 1}", "names", low, high)
+        last = high - 1
+        group = f"{low} or more" if high == float("inf") else f"{low} to {last:.0f}" if last > low else f"{low}"
+        add(group, "names", low, high)
     if len(BINS[kind]) > 2:
         add(f"all with {FREQUENT[kind]} or more", "names", FREQUENT[kind])
     for form in list(forms)[1:]:

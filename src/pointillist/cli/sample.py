@@ -19,7 +19,7 @@ EPILOG = """Examples:
 
   pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
 
-  pointillist sample emoji -n 1 --text "a smiling face" --best-of 8 --out face.png
+  pointillist sample emoji -n 1 --text "a strawberry" --best-of 8 --out strawberry.png
 
   pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
 

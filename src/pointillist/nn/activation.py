@@ -20,10 +20,11 @@ def gate(x: Float[Tensor, "b _ h w"]) -> Float[Tensor, "b d h w"]:
         gate(torch.randn(2, 8, 5, 5)).shape  # (2, 4, 5, 5)
         ```
     """
-    values, gates = x.chunk(2, 1)
     if has_torch_function_unary(x):  # a recorder reads the formula
+        values, gates = x.chunk(2, 1)
         return torch.tanh(values) * torch.sigmoid(gates)
     if torch.compiler.is_compiling():  # fuses what it reads
+        values, gates = x.chunk(2, 1)
         wide = values if values.dtype == torch.float64 else values.float()
         tanh = (2 * torch.sigmoid(2 * wide) - 1).to(x.dtype) if x.device.type == "cpu" else torch.tanh(values)
         return tanh * torch.sigmoid(gates)
