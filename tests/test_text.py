@@ -28,6 +28,7 @@ from pointillist.conditioning.text_encoders import (
     hash_ngrams_per_word,
     open_encoder,
 )
+from tests.laws.text_encoder import random_text_encoder
 from tests.tolerances import network_rounding, network_terms, rounding
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
@@ -69,7 +70,7 @@ def test_each_prompt_is_encoded_once(cache: Path) -> None:
     assert asked[1] == ["new"]
     assert np.array_equal(second(captions), first(captions))
     assert asked[1] == ["new"]
-    (file,) = (cache / "prompts").iterdir()
+    (file,) = (cache / "embeddings").iterdir()
     file.write_bytes(b"no database" * 50)
     assert np.array_equal(third(captions), first(captions))
     assert len(asked[2]) == 700
@@ -95,6 +96,17 @@ def test_vectors_of_another_size_are_encoded_again(cache: Path) -> None:
         patch.setattr("pointillist.conditioning.text_encoders.cache.MAX_STORED", 2)
         store.write({"late": np.ones(3, np.float32)})
     assert set(store.read(["good", "late"])) == {"good"}
+
+
+def test_vectors_of_a_stand_in_are_not_kept(cache: Path) -> None:
+    """It has the fingerprint of an encoder whose vectors they are not, so they go to a folder of their own."""
+    with random_text_encoder(TextConfig(encoder="use", fingerprint="f" * 64, size=3)):
+        prompts = embedding_cache("use", "f" * 64)
+        prompts.keep(["a red dragon"])
+        assert prompts(["a red dragon"]).shape == (1, 3)
+        assert prompts._store.path.is_file()
+    assert not prompts._store.path.exists()
+    assert not cache.exists()
 
 
 def test_a_single_prompt_is_kept(cache: Path) -> None:

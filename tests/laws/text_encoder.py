@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from pointillist.conditioning import TextConfig, embedding_cache
-from pointillist.conditioning.text_encoders import base
+from pointillist.conditioning.text_encoders import base, cache
 
 from .strategies import replaced
 
@@ -37,12 +39,19 @@ class RandomTextEncoder:
 
 @contextmanager
 def random_text_encoder(config: TextConfig | None) -> Iterator[None]:
-    """Use `RandomTextEncoder` for models with this text condition, for the length of a block."""
+    """Use `RandomTextEncoder` for models with this text condition, for the length of a block.
+
+    Its vectors are kept in a folder of their own: it has the fingerprint of the real encoder, whose they are not.
+    """
     if config is None or not config.encoder:
         yield
         return
     encoder = RandomTextEncoder(config)
-    with replaced(base, "_use", lambda: encoder):
+    with (
+        TemporaryDirectory() as folder,
+        replaced(cache, "cache_folder", lambda: Path(folder)),
+        replaced(base, "_use", lambda: encoder),
+    ):
         _forget()
         try:
             yield

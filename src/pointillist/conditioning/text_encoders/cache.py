@@ -38,7 +38,7 @@ class EmbeddingCache:
         self._known: dict[str, np.ndarray] = {}
         self._tokens: dict[str, np.ndarray] = {}
         self._kept: set[str] = set()
-        self._store = EmbeddingStore(cache_folder() / "prompts" / f"{encoder.fingerprint[:32]}.sqlite", encoder.size)
+        self._store = EmbeddingStore(cache_folder() / "embeddings" / f"{encoder.fingerprint[:32]}.sqlite", encoder.size)
 
     def __call__(self, texts: Iterable[str]) -> np.ndarray:
         """Encode texts as vectors `float32 [n size]`, or look them up."""
