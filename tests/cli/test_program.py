@@ -57,6 +57,16 @@ def test_version() -> None:
     assert run("--version").output.strip() == f"pointillist {__version__}"
 
 
+def test_warnings_of_the_package_are_notes() -> None:
+    """They begin with a word in the column of words, as all lines that commands print."""
+    code = (
+        "import logging\nfrom pointillist.cli import app\napp(['models'], standalone_mode=False)\n"
+        "logging.getLogger('pointillist.engine').warning('Slow.')"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stderr == "note       Slow.\n"
+
+
 def test_misspelt_command_names_the_right_one() -> None:
     assert "Did you mean 'train'?" in fails("trian")
 

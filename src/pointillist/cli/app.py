@@ -6,6 +6,7 @@ Nothing heavy is imported here or at the top of a command's file, so that `--hel
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from importlib import import_module
@@ -97,6 +98,8 @@ class Commands(TyperGroup):
         for stream in (sys.stdout, sys.stderr):  # a name of a file may hold bytes that are not text
             if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
+        if logging.lastResort is not None:  # what prints warnings of the package, on the stderr of the moment
+            logging.lastResort.setFormatter(logging.Formatter("note       %(message)s"))
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
