@@ -11,7 +11,7 @@ SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu test-proofs test-cpus test-slow fuzz smoke docs runtime release format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -68,7 +68,7 @@ NUMERIC := tests/laws tests/engine tests/integer tests/analysis tests/anomaly te
   tests/test_pixel_model.py tests/test_sampling.py tests/test_scoring.py
 test-cpus: $(VENV)/.dev
 	@$(BIN)/python tools/instruction_sets.py | while read -r cpu; do \
-	  echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow" $(NUMERIC) < /dev/null || exit 1; done
+	  echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow or long" $(NUMERIC) < /dev/null || exit 1; done
 
 # the part of test-cpus that is part of test: a few files under the oldest set
 LOWEST := tests/test_fidelity.py tests/test_likelihoods.py tests/test_mixture_values.py tests/test_nn.py \
@@ -76,7 +76,11 @@ LOWEST := tests/test_fidelity.py tests/test_likelihoods.py tests/test_mixture_va
   tests/laws/test_law_causal.py tests/laws/test_law_textbook.py tests/analysis/test_attribution.py \
   tests/anomaly/test_statistics.py
 lowest-cpu: $(VENV)/.dev
-	env $$($(BIN)/python tools/instruction_sets.py --lowest) $(PYTEST) -m "not slow" $(LOWEST)
+	env $$($(BIN)/python tools/instruction_sets.py --lowest) $(PYTEST) -m "not slow or long" $(LOWEST)
+
+# which tests of `unit` take long, on an idle computer: they run with the proofs
+long-tests: $(VENV)/.dev
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tools/make_long_tests.py $(SHAPES:%=--ignore=%)
 
 # slow tests that fail only for a reason: no timings, nothing random without a seed
 test-proofs: $(VENV)/.dev

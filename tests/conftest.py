@@ -4,6 +4,8 @@
 
 `@pytest.mark.one_in(n)` is for a test of many long cases, such as all networks in all engines: of each n cases in a row
 one is part of `make test`, at another position in each row, and the rest is slow.
+
+Tests that were measured to take long are listed in `long_tests.txt`, by `make long-tests`: they are slow, and proofs.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import gc
 import os
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from zlib import crc32
 
 import numpy as np
@@ -27,13 +30,15 @@ _EXAMPLES = int(os.environ.get("POINTILLIST_EXAMPLES", "5"))
 settings.register_profile("pointillist", max_examples=_EXAMPLES, derandomize=True, **_QUIET)
 settings.load_profile("pointillist")
 
+_LONG = frozenset(Path(__file__).with_name("long_tests.txt").read_text(encoding="utf-8").splitlines())
+
 torch.set_num_threads(1)
 pytest.register_assert_rewrite("tests.laws")  # so that a property that fails shows its values
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m "not slow"` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all but one in n cases of the tests with `one_in` as slow: of each n in a row, any one."""
+    """Mark as slow: of each n cases in a row of a test with `one_in`, all but any one; and tests that take long."""
     cases: defaultdict[tuple[str, int], list[pytest.Item]] = defaultdict(list)
     for item in items:
         mark = item.get_closest_marker("one_in")
@@ -45,6 +50,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             kept = crc32(f"{test} {start}".encode()) % len(row)
             for item in row[:kept] + row[kept + 1 :]:
                 item.add_marker(pytest.mark.slow)
+    for item in items:
+        if item.nodeid in _LONG and not item.get_closest_marker("slow"):
+            for name in ("long", "slow", "proof"):
+                item.add_marker(name)
 
 
 @pytest.fixture(autouse=True, scope="module")

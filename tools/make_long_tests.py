@@ -1,0 +1,49 @@
+"""Write `tests/long_tests.txt`: `make long-tests` times every test of `make test` and lists those that take long.
+
+They become slow and proofs, so that `make test` stays quick and `make test-proofs` runs what it leaves out. The list is
+made on an idle computer, with the compiled code of the engine in the cache: after one `make test`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pointillist.system import describe_machine, today
+
+LIST = Path(__file__).parents[1] / "tests" / "long_tests.txt"
+LONG = 0.5
+"""Seconds; the tests above it were a thirteenth of all, and three quarters of the time, on 2026-11-30."""
+
+
+class Durations:
+    """A plugin that adds up the seconds of each test, without its fixtures, which others share."""
+
+    def __init__(self) -> None:
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the call of a test."""
+        if report.when == "call":
+            self.seconds[report.nodeid] += report.duration
+
+
+def write(seconds: Mapping[str, float]) -> None:
+    """Write the list, sorted, with its machine and date."""
+    names = sorted(name for name, duration in seconds.items() if duration >= LONG)
+    head = f"# Tests of {LONG} s or more, by `make long-tests`: {describe_machine()}, {today()}."
+    LIST.write_text("\n".join([head, *names, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    durations = Durations()
+    jobs = os.environ.get("JOBS", "2")
+    done = pytest.main(["-m", "not slow or long", "-n", jobs, "--dist", "worksteal", *sys.argv[1:]], [durations])
+    if done == pytest.ExitCode.OK:
+        write(durations.seconds)
+    sys.exit(done)
