@@ -15,9 +15,10 @@ NPM := $(shell command -v npm)
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
-	@echo "make test       lint, types, tests, the page in Chromium where there is one"
+	@echo "make test       lint, types, quick tests, the page in Chromium where there is one (under 5 minutes)"
 	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-proofs  the slow tests that fail only for a reason: documents and long proofs, under 15 minutes"
+	@echo "make long-tests  which tests take long: they run with the proofs"
 	@echo "make test-slow  all slow tests, timings and fuzzing among them, under 40 minutes"
 	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600) of computing"
