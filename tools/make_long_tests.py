@@ -18,7 +18,7 @@ from pointillist.system import describe_machine, today
 
 LIST = Path(__file__).parents[1] / "tests" / "long_tests.txt"
 LONG = 0.5
-"""Seconds; the tests above it were a thirteenth of all, and three quarters of the time, on 2026-11-30."""
+"""Seconds; on 2026-11-30 the tests above it were 335 of 5,176, and about three quarters of the time."""
 
 
 class Durations:
