@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
-# one computing thread a process: two processes share the machine better than two threads share a small convolution;
+# ALONE has one computing thread: two processes share the machine better than two threads share a small convolution;
 # byte code is kept, or each process that a test starts would compile the package again
-PYTEST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+ALONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python
+SHARED := -n $(JOBS) --dist worksteal
+PYTEST := $(ALONE) -m pytest $(SHARED)
 # tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
 SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
 
@@ -19,7 +21,7 @@ help:
 	@echo "make docs       the documentation site, in docs/_build"
 	@echo "make test-proofs  the slow tests that fail only for a reason: documents and long proofs, under 15 minutes"
 	@echo "make long-tests  which tests take long: they run with the proofs"
-	@echo "make test-slow  all slow tests, timings and fuzzing among them, under 40 minutes"
+	@echo "make test-slow  all tests, timings and fuzzing among them"
 	@echo "make test-cpus  the numeric tests under several instruction sets of this processor"
 	@echo "make fuzz       damaged files for every reader, for FUZZ_SECONDS (600) of computing"
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
@@ -81,7 +83,7 @@ lowest-cpu: $(VENV)/.dev
 
 # which tests of `unit` take long, on an idle computer: they run with the proofs
 long-tests: $(VENV)/.dev
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python tools/make_long_tests.py $(SHAPES:%=--ignore=%)
+	$(ALONE) tools/make_long_tests.py $(SHARED) $(SHAPES:%=--ignore=%)
 
 # slow tests that fail only for a reason: no timings, nothing random without a seed
 test-proofs: $(VENV)/.dev

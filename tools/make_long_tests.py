@@ -6,7 +6,6 @@ made on an idle computer, with the compiled code of the engine in the cache: aft
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
@@ -42,8 +41,7 @@ def write(seconds: Mapping[str, float]) -> None:
 
 if __name__ == "__main__":
     durations = Durations()
-    jobs = os.environ.get("JOBS", "2")
-    done = pytest.main(["-m", "not slow or long", "-n", jobs, "--dist", "worksteal", *sys.argv[1:]], [durations])
+    done = pytest.main(["-m", "not slow or long", *sys.argv[1:]], [durations])
     if done == pytest.ExitCode.OK:
         write(durations.seconds)
     sys.exit(done)

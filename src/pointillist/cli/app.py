@@ -98,8 +98,9 @@ class Commands(TyperGroup):
         for stream in (sys.stdout, sys.stderr):  # a name of a file may hold bytes that are not text
             if getattr(stream, "errors", None) == "strict" and hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")
-        if logging.lastResort is not None:  # what prints warnings of the package, on the stderr of the moment
+        if logging.lastResort is not None:  # prints what the package logs, on the stderr of the moment
             logging.lastResort.setFormatter(logging.Formatter("note       %(message)s"))
+            logging.lastResort.setLevel(logging.NOTSET)  # loggers have levels: by default that of warnings
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:

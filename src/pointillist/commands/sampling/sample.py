@@ -62,7 +62,6 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     for text in (*describe_threads(settings.threads), *describe_prompts(model, sheet.texts)):
         note(f"note       {text}")
     if settings.verbose:
-        logging.basicConfig(format="note       %(message)s")
         logging.getLogger("pointillist").setLevel(logging.INFO)
         line = f"engine     {opened.engine.engine}: {opened.engine.reason}"
         print(line, file=sys.stderr if settings.as_json else sys.stdout)
