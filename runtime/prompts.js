@@ -34,10 +34,11 @@ function silu(z) {
   z = clamp(z, -LIMIT, LIMIT);
   return Math.floor((z * interpolate(SIGMOID, z, 1024) + 2 ** 23) / 2 ** 24);
 }
-/** Words and n-grams of a text, each once. @param {string} text @param {number} length */
-export function ngrams(text, length) {
+/** Words and n-grams of a text, each once. @param {string} text @param {number} length @param {string} [of] characters or words */
+export function ngrams(text, length, of = "characters") {
   const words = text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? [], features = new Set(words);
-  for (const word of words) {
+  if (of === "words") words.slice(1).forEach((word, i) => features.add(`${words[i]} ${word}`));
+  else for (const word of words) {
     const marked = [...`<${word}>`];
     for (const n of [3, 4, 5]) for (let i = 0; i + n <= marked.length; i++) features.add(`#${marked.slice(i, i + n).join("")}`);
   }
@@ -54,7 +55,7 @@ export function promptFeatures(model, text, sentence = null, order = undefined) 
       const x = Array.from(sentence, (v) => fixed(v * Math.sqrt(sentence.length), 18));
       result[name] = linear(model, prompts, "second", linear(model, prompts, "first", x).map(silu));
     } else if (prompts?.kind === "ngrams") {
-      const { rows, width, data } = weightOf(model, prompts, "embedding.weight"), chosen = ngrams(text, prompts.length);
+      const { rows, width, data } = weightOf(model, prompts, "embedding.weight"), chosen = ngrams(text, prompts.length, prompts.ngrams);
       if (!chosen.length) continue;
       const buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows), root = fixed(1 / Math.sqrt(buckets.length), 20);
       const mean = Array.from({ length: width }, (_, j) => {

@@ -249,6 +249,22 @@ def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
     assert torch.equal(painted[0], painted[2])
 
 
+def test_pairs_of_words_tell_whose_colour_it_is() -> None:
+    """Two things that exchange their colours are another prompt, which the bag of their words is not."""
+    texts = ("a red cat on a blue sofa", "a blue cat on a red sofa")
+    by_words, by_pairs = (
+        [set(hash_ngrams(text, 2**31, 40, of=of)) for text in texts] for of in ("characters", "words")
+    )
+    assert by_words[0] == by_words[1]
+    assert {zlib.crc32(pair) % 2**31 for pair in (b"red cat", b"blue sofa")} <= by_pairs[0] - by_pairs[1]
+    torch.manual_seed(0)
+    text = TextConfig(encoder="learned", ngrams="words")
+    model = pt.build("gated-pixelcnn", **SMALL, text=text).eval()  # type: ignore[arg-type]
+    with torch.no_grad():
+        scores = model.log_prob(torch.ones(2, 1, 3, 4, dtype=torch.long), text=list(texts))
+    assert float(scores[0]) != float(scores[1])
+
+
 def test_words_have_places_and_pieces() -> None:
     """A row of buckets for each word, in its order; the bag of all is that of `features`."""
     found = hash_ngrams_per_word("Red red-dragon", 1000, 2, 30)

@@ -40,7 +40,7 @@ VECTOR = VectorConfig(size=4, width=3)
 # words learned with the model; and a frozen encoder, for which `random_text_encoder` stands in
 TEXTS = (
     TextConfig(encoder="learned", width=3, buckets=7, length=9),
-    TextConfig(encoder="use+learned", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9),
+    TextConfig(encoder="use+learned", fingerprint="0" * 64, size=5, width=3, buckets=7, length=9, ngrams="words"),
     TextConfig(encoder="learned+tokens", width=3, buckets=7, length=9, num_tokens=4, pieces=3),
     TextConfig(encoder="use+tokens", fingerprint="0" * 64, size=5, width=3, num_tokens=3, token_size=6),
 )

@@ -243,13 +243,13 @@ def test_features_of_prompts() -> None:
         assert np.array_equal(np.array(result[name]) / 2.0**BITS, due)
 
 
-@given(text=st.text(max_size=30))
-@settings(max_examples=10)
-def test_ngrams(text: str) -> None:
+@given(text=st.text(max_size=30), of=st.sampled_from(["characters", "words"]))
+@settings(max_examples=20)
+def test_ngrams(text: str, of: Any) -> None:
     """Python's words and lower case: letters, digits and _ of any script that both know."""
     assume(all(ord(c) < 0x3000 and (c.isascii() or c.isalpha() or c.isspace()) for c in text))
-    buckets = hash_ngrams(text, 2**31, 64)
-    assert len(javascript({"job": "ngrams", "text": text, "length": 64})[0]) == (buckets != PAD).sum()
+    buckets = hash_ngrams(text, 2**31, 64, of=of)
+    assert len(javascript({"job": "ngrams", "text": text, "length": 64, "of": of})[0]) == (buckets != PAD).sum()
 
 
 @pytest.mark.one_in(3)

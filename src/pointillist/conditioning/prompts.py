@@ -16,7 +16,7 @@ from pydantic import Field
 
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
-from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams
+from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, NgramKind, embedding_cache, hash_ngrams
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import check_texts
@@ -94,16 +94,18 @@ class NgramReader:
     Attributes:
         buckets: number of buckets.
         length: number of n-grams that are read of a prompt.
+        ngrams: n-grams of characters or of words.
         vectors: None: there is no frozen encoder.
     """
 
     buckets: int
     length: int
+    ngrams: NgramKind = "characters"
     vectors: ClassVar[None] = None
 
     def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
         """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
-        values = np.stack([hash_ngrams(text, self.buckets, self.length) for text in prompts])
+        values = np.stack([hash_ngrams(text, self.buckets, self.length, of=self.ngrams) for text in prompts])
         return values, (values != PAD).any(1)
 
 
@@ -114,6 +116,7 @@ class StoredPrompts(StoredEncoder):
     encoder: Name
     fingerprint: Name
     length: Annotated[int, Field(ge=0, le=4096)]
+    ngrams: NgramKind = "characters"
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +179,7 @@ class PromptFeatures(PortableEncoder):
         return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
 
 
-_READER: Mapping[str, Any] = {"encoder": "", "fingerprint": "", "length": 0}
+_READER: Mapping[str, Any] = {"encoder": "", "fingerprint": "", "length": 0, "ngrams": "characters"}
 """Settings of readers that are stored, and what stands where a reader has none."""
 
 
@@ -208,7 +211,7 @@ class NgramFeatures(PromptFeatures):
     @classmethod
     def of(cls, weights: StoredWeights, stored: StoredPrompts) -> NgramFeatures:
         """Make it of stored values."""
-        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length), weights)
+        return cls(NgramReader(len(weights.arrays["embedding.weight"]), stored.length, stored.ngrams), weights)
 
     def _features(self, value: Array) -> Integers:
         buckets = value[value != PAD]

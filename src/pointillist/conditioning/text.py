@@ -12,7 +12,7 @@ from pydantic import Field
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.prompts import PromptFeatures
 from pointillist.conditioning.settings import ConditionConfig, missing
-from pointillist.conditioning.text_encoders import TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders import NgramKind, TokenEncoder, open_encoder
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ class TextConfig(ConditionConfig):
     Attributes:
         encoder: Text encoder: use, learned, use+learned, minilm:FOLDER, clip:FOLDER, each also with +tokens
             (cross-attention), or off; use where the images have captions. Learned are embeddings of words and
-            character n-grams.
+            n-grams.
         fingerprint: SHA-256 of the weights of the frozen encoder; filled in.
         size: numbers in a vector of the frozen encoder; filled in.
         width: features of each encoding.
         buckets, length: number of embeddings of words and n-grams; number that are read of a prompt.
+        ngrams: characters (of 3 to 5, for spelling) or words (pairs of neighbours, for which colour is that of which
+            thing).
         feature_dropout: dropout on the features, against learning captions by heart.
         num_tokens: tokens of a prompt that cross-attention reads; filled in where `+tokens` is given.
         token_size: numbers of the token states of the frozen encoder; 0 where tokens are learned words. Filled in.
@@ -50,6 +52,7 @@ class TextConfig(ConditionConfig):
     width: int = Field(64, ge=1, le=8192)
     buckets: int = Field(4096, ge=1, le=1_048_576)
     length: int = Field(96, ge=1, le=4096)
+    ngrams: NgramKind = "characters"
     feature_dropout: float = Field(0.1, ge=0, lt=1)
     num_tokens: int = Field(0, ge=0, le=1024)
     token_size: int = Field(0, ge=0, le=65_536)

@@ -91,7 +91,7 @@ class SentenceEncoder(PromptEncoder):
 
 
 class HashedNgramEncoder(PromptEncoder):
-    """Mean of learned embeddings of words and character n-grams (Bojanowski et al. 2017), hashed into buckets.
+    """Mean of learned embeddings of words and n-grams (Bojanowski et al. 2017, Joulin et al. 2016), hashed.
 
     It learns the jargon of its captions, and pieces of unknown words.
     """
@@ -100,7 +100,7 @@ class HashedNgramEncoder(PromptEncoder):
         super().__init__()
         self.config = config
         self.vector_width = config.width
-        self.reader = NgramReader(config.buckets, config.length)
+        self.reader = NgramReader(config.buckets, config.length, config.ngrams)
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.out = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)

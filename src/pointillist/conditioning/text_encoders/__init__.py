@@ -7,12 +7,13 @@ from pointillist.conditioning.text_encoders.cache import (
     embedding_cache,
     normalize_text,
 )
-from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams, hash_ngrams_per_word
+from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, NgramKind, hash_ngrams, hash_ngrams_per_word
 
 __all__ = [
     "PAD",
     "EmbeddingCache",
     "EmbeddingStore",
+    "NgramKind",
     "TextEncoder",
     "TokenEncoder",
     "embedding_cache",

@@ -1,4 +1,4 @@
-"""Hashed words and character n-grams (Bojanowski et al. 2017), for text learned with the model.
+"""Hashed words and n-grams of characters (Bojanowski et al. 2017) or words (Joulin et al. 2016), for learned text.
 
 There is no vocabulary, so no word is unknown.
 """
@@ -8,25 +8,33 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
 from pointillist.conditioning.text_encoders.cache import normalize_text
 
 PAD = -1
+NgramKind = Literal["characters", "words"]
 
 
-def hash_ngrams(text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5)) -> np.ndarray:
-    """Hash each word and its character n-grams into buckets, `int64 [length]`; `PAD` fills the rest.
+def hash_ngrams(
+    text: str, buckets: int, length: int, grams: Sequence[int] = (3, 4, 5), *, of: NgramKind = "characters"
+) -> np.ndarray:
+    """Hash each word and the n-grams of its characters into buckets, `int64 [length]`; `PAD` fills the rest.
 
-    A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. CRC-32 puts a feature
-    into its bucket on every computer.
+    A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. In place of the n-grams
+    of characters, pairs of neighbouring words are features `of="words"`: they say which colour is that of which thing,
+    which a bag of words does not. CRC-32 puts a feature into its bucket on every computer.
 
     ```python
     hash_ngrams("a red dragon", buckets=4096, length=96).shape  # (96,)
     ```
     """
     words = re.findall(r"\w+", normalize_text(text))  # first, as the end is cut off
+    if of == "words":
+        return _buckets([*words, *(f"{a} {b}" for a, b in pairwise(words))], buckets, length)
     return _buckets([*words, *(piece for word in words for piece in _pieces(word, grams))], buckets, length)
 
 
