@@ -38,6 +38,7 @@
 #error "programs are little-endian"
 #endif
 
+#define UNROLL _Pragma("GCC unroll 32") /* else sums live in memory: a store for each instruction of a product */
 #define INLINE static inline __attribute__((always_inline))
 typedef int8_t i8;
 typedef uint8_t u8;
@@ -781,14 +782,14 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
 AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums, const finish *f, int row) {
   const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
   __m512i sum[ROWS * PANEL]; /* part by part, row by row */
-  for (int p = 0; p < S; p++)
-    for (int r = 0; r < R; r++)
-      for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_setzero_si512();
+  UNROLL for (int p = 0; p < S; p++)
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_setzero_si512();
 #define STEP(p)                                                                                 \
-  for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                       \
-  for (int r = 0; r < R; r++) {                                                                  \
+  UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                       \
+  UNROLL for (int r = 0; r < R; r++) {                                                           \
     __m512i number = _mm512_set1_epi32(four_bytes(in + r * x_row));                              \
-    for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(p * R + r) * V + v], number, weights[v]); \
+    UNROLL for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(p * R + r) * V + v], number, weights[v]); \
   }                                                                                              \
   w += stride, in += 4;
   for (i64 i = 0; i < count; i++) {
@@ -801,7 +802,7 @@ AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 co
   }
 #undef STEP
   const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1), limit = _mm512_set1_epi32(LIMIT);
-  for (int v = 0; v < V; v++) {
+  UNROLL for (int v = 0; v < V; v++) {
     i64 columns = f ? smaller(f->columns - v * COLUMNS, COLUMNS) : COLUMNS;
     __mmask16 mask = (__mmask16)((1u << columns) - 1);
     __m512i bias = zero, left = zero, right = zero;
@@ -811,9 +812,9 @@ AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 co
       left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero), right = _mm512_max_epi32(by, zero);
     }
     __m512i half = _mm512_srli_epi32(_mm512_sllv_epi32(one, right), 1);
-    for (int r = 0; r < R; r++) {
+    UNROLL for (int r = 0; r < R; r++) {
       __m512i all = sum[r * V + v];
-      for (int p = 1; p < S; p++) all = _mm512_add_epi32(all, sum[(p * R + r) * V + v]);
+      UNROLL for (int p = 1; p < S; p++) all = _mm512_add_epi32(all, sum[(p * R + r) * V + v]);
       if (!f) {
         _mm512_storeu_si512(sums + r * WIDTH + v * COLUMNS, all);
         continue;
