@@ -81,7 +81,7 @@ function readTensors(file) {
 /** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
 export async function openProgram(json, file) {
   const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
-  check(format === "pointillist-program" && [1, 2].includes(version), `format ${format}, version ${version}`);
+  check(format === "pointillist-program" && [1, 2, 3].includes(version), `format ${format}, version ${version}`);
   const tensors = readTensors(file), encoder = new TextEncoder();
   /** @type {Uint8Array[]} */
   const hashed = [encoder.encode(canonical(document))];
@@ -513,8 +513,8 @@ export function conditions(model, order, height, width, given = {}) {
   const pieces = { vector: [], map: [] };
   for (const { name, kind, names, hints, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
     const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
-    const isStored = !given.known && shape[0] === height && shape[1] === width; // nothing known, in the size of its images
-    const encoder = known && !isStored ? known : hints && given.hint ? hints : null;
+    const other = shape[0] !== height || shape[1] !== width; // than the size of the stored row, of which nothing is known
+    const encoder = known && (given.known || other) ? known : hints && (given.hint || other) ? hints : null;
     const map = encoder ? gridFeatures(model.tensor, encoder, (known ? given.known : given.hint) ?? null, height, width) : undefined;
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);

@@ -8,12 +8,14 @@
 import { check, clamp, interpolate } from "./arithmetic.js";
 import { crc32, orderOf } from "./pointillist.js";
 
-const LIMIT = 2 ** 24, SIGMOID = Float64Array.from({ length: 8193 }, (_, i) => Math.floor(2 ** 24 / (1 + Math.exp(16 - i / 256)) + 0.5));
+const LIMIT = 2 ** 24;
+/** 2^24 / (1 + exp(-i / 256)), i = -4096 .. 4096. */
+export const SIGMOID = Float64Array.from({ length: 8193 }, (_, i) => Math.floor(2 ** 24 / (1 + Math.exp(16 - i / 256)) + 0.5));
 
 /** Round x 2^bits to an integer of at most `limit`. @param {number} x @param {number} bits @param {number} limit */
 const fixed = (x, bits, limit = LIMIT) => clamp(Math.floor(x * 2 ** bits + 0.5), -limit, limit);
 /** Read a weight as float32 numbers. @param {import("./pointillist.js").Model} model @param {any} prompts @param {string} name */
-function weightOf(model, prompts, name) {
+export function weightOf(model, prompts, name) {
   const shape = name.endsWith("weight") ? [null, null] : [null], scale = prompts.weights[`${name}_scale`];
   const { data, shape: [rows, width = 1] } = model.tensor(prompts.weights[name], scale ? "I8" : "F32", shape);
   const scales = scale ? model.tensor(scale, "F32", [rows]).data : null;

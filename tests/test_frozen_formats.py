@@ -35,7 +35,7 @@ def test_no_golden_file_changes() -> None:
 def test_the_page_is_about_these_versions() -> None:
     """A new version of either format is written down on the page."""
     text = PAGE.read_text(encoding="utf-8")
-    assert f"# Program format, versions {' and '.join(map(str, VERSIONS))}" in text
+    assert f"# Program format, versions {VERSIONS[0]} to {VERSIONS[-1]}\n" in text
     assert all(f"## Version {version}" in text for version in VERSIONS[1:])
     assert (ARCHIVE_VERSION, VERSION_OF_TILES) == (1, 2)
 

@@ -5,6 +5,7 @@ import { decodeArchive } from "../../runtime/archive.js";
 import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
 import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
+import { attributeFeatures, vectorFeatures } from "../../runtime/values.js";
 
 /** @type {Map<string, any>} */
 const models = new Map();
@@ -25,9 +26,10 @@ const JOBS = {
   transform: ({ conditional, reference, guidance, temperature, topP, allowed }) =>
     [...transform(floats(conditional), floats(reference) ?? null, guidance, temperature, topP, allowed)],
   sample: async ({ folder, options }) => {
-    const model = await open(folder), { inputs, uniforms: u, text, sentence, ...rest } = options;
+    const model = await open(folder), { inputs, uniforms: u, text, sentence, attributes, vector, ...rest } = options;
     const converted = inputs && Object.fromEntries(Object.entries(inputs).map(([name, x]) => [name, Int32Array.from(x)]));
-    const features = text ? promptFeatures(model, text, sentence && Float32Array.from(sentence), rest.order) : undefined;
+    const features = text ? promptFeatures(model, text, sentence && Float32Array.from(sentence), rest.order)
+      : attributes ? attributeFeatures(model, attributes, rest.order) : vector ? vectorFeatures(model, vector, rest.order) : undefined;
     const { levels, frequencies } = sample(model, { ...rest, inputs: converted, uniforms: floats(u), features });
     return { levels: [...levels], frequencies: [...frequencies] };
   },

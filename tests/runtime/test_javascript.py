@@ -28,6 +28,7 @@ from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
 from tests.integer.golden.make import EXPECTED, MODELS
 from tests.integer.golden.make import HERE as GOLDEN_MODELS
+from tests.integer.test_condition_kinds import VALUES, model_with
 from tests.integer.test_integer_properties import EXACT, integer_model_of
 from tests.integer.test_transform import SETTINGS, frequencies
 from tests.laws.strategies import models, random_inputs
@@ -195,6 +196,26 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
         options["known"] = [level if is_known else None for level, is_known in _flat_known(x, known)]
         jobs.append({"job": "sample", "folder": str(tmp_path), "options": options})
     assert [result["frequencies"] for result in javascript(*jobs)] == due
+
+
+@pytest.mark.parametrize("kind", ["attributes", "vector", "hint"])
+def test_values_of_conditions(kind: str, tmp_path: Path) -> None:
+    """Named values, a vector of large numbers, and a hint in another size: the frequencies of Python."""
+    model = model_with(kind)
+    stored = save(model.integer_model().integers, tmp_path)
+    order, size, jobs, expected = stored.order("raster-tr"), (5, 6), [], []
+    values: list[Any] = [VALUES[kind], None]
+    if kind == "hint":
+        size, values = (4, 9), [np.arange(36).reshape(1, 4, 9) % 2, None]
+    x = np.random.default_rng(3).integers(0, 4, (1, 1, *size))
+    for value in values:
+        inputs = stored.inputs(1, size, order, **{kind: value})
+        expected.append(stored.intervals(x, inputs, order)[1].reshape(-1).tolist())
+        given = value.reshape(-1).tolist() if isinstance(value, np.ndarray) else value
+        options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True, kind: given}
+        jobs.append({"job": "sample", "folder": str(tmp_path), "options": {**options, "order": "raster-tr"}})
+    assert [result["frequencies"] for result in javascript(*jobs)] == expected
+    assert expected[0] != expected[1]
 
 
 @pytest.mark.parametrize("settings", [{}, {"chunkSize": 6, "margin": 2}], ids=["default", "small"])

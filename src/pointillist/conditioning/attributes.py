@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int
+from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pointillist.conditioning.label import label_numbers, value_names
+from pointillist.conditioning.label import NO_LABEL, label_numbers, value_names
+from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, quote
+from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
 
 if TYPE_CHECKING:
@@ -19,6 +23,60 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
 
 MAX_ATTRIBUTES = 256
+
+
+class StoredAttributes(StoredEncoder):
+    """JSON values of embeddings of attributes: the names of the values of each."""
+
+    values: dict[Name, Annotated[list[Name], Field(min_length=1, max_length=2**20)]] = Field(
+        min_length=1, max_length=MAX_ATTRIBUTES
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AttributeFeatures(PortableEncoder):
+    """Embeddings of attributes in numpy: a row for each value of each, and the last for "unknown".
+
+    Attributes:
+        weights: `embeddings.N.weight` of the attribute N.
+        values: names of the values of each attribute.
+    """
+
+    key: ClassVar[str] = "attributes"
+    keyword: ClassVar[str] = "attributes"
+    any_size: ClassVar[bool] = True
+
+    weights: StoredWeights
+    values: Mapping[str, tuple[str, ...]]
+    reader: Any = field(default=None, init=False)
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
+        """Read values by attribute; see `attribute_numbers`."""
+        numbers = attribute_numbers(value, self.values, count)
+        return numbers, numbers != NO_LABEL
+
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Look up the features `[n, width]`."""
+        tables = [self.weights[f"embeddings.{n}.weight"] for n in range(len(self.values))]
+        rows = [table[np.where(known[:, n], values[:, n], len(table) - 1)] for n, table in enumerate(tables)]
+        return np.concatenate(rows, 1).astype(np.float64)
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the names of values and weights."""
+        values = {name: list(names) for name, names in self.values.items()}
+        return {"values": values, "weights": self.weights.encode(arrays)}
+
+    @classmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> AttributeFeatures:
+        """Read embeddings whose widths add up to that of the part."""
+        stored = StoredAttributes.parse(document, arrays)
+        weights: dict[str, Array] = {}
+        for n, names in enumerate(stored.values.values()):
+            weights |= stored.weight(f"embeddings.{n}.weight", (len(names) + 1, None), arrays)
+        total = sum(weights[f"embeddings.{n}.weight"].shape[1] for n in range(len(stored.values)))
+        if part != "vector" or total != width:
+            raise arrays.damaged("embeddings of attributes have another width")
+        return cls(StoredWeights(weights), {name: tuple(names) for name, names in stored.values.items()})
 
 
 class AttributesConfig(ConditionConfig):
@@ -35,6 +93,7 @@ class AttributesConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "attributes"
+    portable: ClassVar[type[PortableEncoder]] = AttributeFeatures
 
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     width: int = Field(16, ge=1, le=8192)

@@ -144,7 +144,11 @@ class HintFeatures(GridFeatures):
         return self.reader.image
 
     def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[np.ndarray, NDArray[np.bool_]]:
-        """Read hints, one for all images or one each; see `HintReader.read`."""
+        """Read hints, one for all images or one each (see `HintReader.read`); None for none."""
+        if value is None:
+            kind = np.float32(0) if self.reader.image is None else np.int64(0)
+            shape = (count, self.reader.channels, *size)
+            return np.broadcast_to(kind, shape), np.broadcast_to(np.False_, (count, 1, *size))
         known = np.broadcast_to(self.reader.known(size), (count, 1, *size))
         return self.reader.read(value, count, size), known
 

@@ -70,7 +70,7 @@ def portable_encoders() -> dict[str, type[PortableEncoder]]:
     """Return the classes of encoders that work without torch, by their key in `program.json`.
 
     ```python
-    list(portable_encoders())  # ["hints", "prompts", "known"]
+    list(portable_encoders())  # ["attributes", "vectors", "hints", "prompts", "known"]
     ```
     """
     return {config.portable.key: config.portable for config in _KINDS.values() if config.portable is not None}

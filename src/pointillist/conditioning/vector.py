@@ -2,16 +2,104 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from pydantic import Field
 
+from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable.fixed_point import SIGMOID
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 
 if TYPE_CHECKING:
     from pointillist.data import ImageDataset
     from pointillist.images import ImageSpec
+
+
+def read_vectors(value: Any, size: int, count: int) -> tuple[Float[np.ndarray, "n d"], Bool[np.ndarray, " n"]]:
+    """Read finite floats `[d]` or `[n d]`, one vector for all images or one each; None for none.
+
+    ```python
+    read_vectors([0.5, 1.0], 2, 4)[0].shape  # (4, 2)
+    ```
+
+    Raises:
+        ShapeError, DataError: if they are of another size or count, or not finite.
+    """
+    if value is None:
+        return np.zeros((count, size), np.float32), np.zeros(count, bool)
+    values = np.asarray(value, np.float32)
+    values = values[None] if values.ndim == 1 else values
+    if values.ndim != 2 or values.shape[1] != size or len(values) not in (1, count):
+        raise ShapeError(
+            f"`vector` of shape {list(values.shape)} must be [{size}], or [{count}, {size}] for {count} images."
+        )
+    if not np.isfinite(values).all():
+        raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
+    return np.broadcast_to(values, (count, size)), np.ones(count, bool)
+
+
+@dataclass(frozen=True, eq=False)
+class VectorFeatures(PortableEncoder):
+    """Two linear layers over a vector, in double precision: the same bits on every platform.
+
+    A sum begins with the bias, and takes one product after the other, each rounded once as IEEE 754 prescribes. The
+    sigmoid is read from the table of `fixed_point` by linear interpolation. A vector may hold numbers of any size,
+    which integers in fixed point could not.
+
+    Attributes:
+        weights: `first.weight`, `first.bias`, `second.weight`, `second.bias`.
+    """
+
+    key: ClassVar[str] = "vectors"
+    keyword: ClassVar[str] = "vector"
+
+    weights: StoredWeights
+    reader: Any = field(default=None, init=False)
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
+        """Read vectors, one for all images or one each; see `read_vectors`."""
+        return read_vectors(value, self.weights["first.weight"].shape[1], count)
+
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Compute features `[n, width]`."""
+        return self._linear("second", _silu(self._linear("first", values.astype(np.float64))))
+
+    def _linear(self, name: str, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        weight, bias = (self.weights[f"{name}.{kind}"].astype(np.float64) for kind in ("weight", "bias"))
+        result = np.broadcast_to(bias, (len(x), len(bias)))
+        for i in range(x.shape[1]):  # in this order, and without a fused product and sum
+            result = result + x[:, i, None] * weight[:, i]
+        return result
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the names of the weights."""
+        return {"weights": self.weights.encode(arrays)}
+
+    @classmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> VectorFeatures:
+        """Read an encoder whose matrices go together."""
+        stored = StoredEncoder.parse(document, arrays)
+        if part != "vector":
+            raise arrays.damaged("an encoder of vectors has a map")
+        weights = stored.weight("first.weight", (width, None), arrays)
+        for name, shape in (("first.bias", (width,)), ("second.weight", (width, width)), ("second.bias", (width,))):
+            weights |= stored.weight(name, shape, arrays)
+        return cls(StoredWeights(weights))
+
+
+def _silu(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compute x sigmoid(x): the entries of the table are 1/256 apart, from -16 to 16."""
+    place = (x * 256).clip(-4096, 4096) + 4096
+    index = np.floor(place).clip(max=8191).astype(np.int64)
+    low = SIGMOID[index]
+    result: NDArray[np.float64] = x * ((low + (SIGMOID[index + 1] - low) * (place - index)) / 2.0**24)
+    return result
 
 
 class VectorConfig(ConditionConfig):
@@ -28,6 +116,7 @@ class VectorConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "vector"
+    portable: ClassVar[type[PortableEncoder]] = VectorFeatures
 
     size: int = Field(0, ge=0, le=65_536)
     width: int = Field(64, ge=1, le=8192)

@@ -13,12 +13,10 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import (
-    ConditionEncoder,
     ConditionInputs,
     ConditionKwargs,
     Label,
     MaskedValue,
-    PortableEncoder,
 )
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.batch import sum_images
@@ -31,7 +29,7 @@ from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import Configured, model_fingerprint
 from pointillist.model.integer_likelihood import IntegerLikelihood
 from pointillist.nn import Condition
-from pointillist.portable import IntegerModel, load
+from pointillist.portable import IntegerModel, IntegerPart, load
 from pointillist.portable.storage import has_program
 from pointillist.system import available_cores
 
@@ -170,18 +168,22 @@ class IntegerPixelModel:
 
     @torch.no_grad()
     def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
-        """Encode conditions as the pixel model does, but prompts and hints as the stored model does without torch.
+        """Encode conditions as the stored model does without torch, wherever it has an encoder; the others as before.
 
-        So the same prompt or hint becomes the same integers with and without torch, in any batch.
+        So the same prompt, hint or known pixels become the same integers with and without torch, in any batch: all
+        images of a batch are encoded by one encoder.
         """
-        if inputs is None:
-            inputs = self.model.conditions.inputs(count=count, size=size)
         conditions = self.model.conditions
-        encoders = {
-            part.name: partial(_features, conditions.encoders[part.name], part.encoder)
-            for part in self.integers.parts[0]
-            if part.encoder is not None
-        }
+        if inputs is None:
+            inputs = conditions.inputs(count=count, size=size)
+        encoders, starts = {}, {"vector": 0, "map": 0}
+        for part in self.integers.parts[0]:
+            channels = slice(starts[part.kind], starts[part.kind] + part.rows.shape[-1])
+            starts[part.kind] = channels.stop
+            if part.encoder is not None:
+                # the same units in the programs of all orders: see `rewrite_input`
+                unit = self.integers.programs[0].inputs[part.kind].unit[channels]
+                encoders[part.name] = partial(_features, part, unit)
         result: Condition = conditions(inputs, count, size, self.model.device, encoders)
         return result
 
@@ -302,21 +304,11 @@ class WithIntegerModel:
         return self._integers
 
 
-def _features(encoder: ConditionEncoder, portable: PortableEncoder, value: MaskedValue) -> Tensor:
-    """Encode without torch the images of which the portable encoder knows something, or all; the others as before."""
-    known = value.known.reshape(len(value.known), -1).any(1).cpu() | portable.any_size
-    if not known.any():
-        features: Tensor = encoder(value)
-        return features
-    encoded = portable.features(value.values[known].cpu().numpy(), value.known[known].cpu().numpy())
-    sites = encoded if encoded.ndim == 4 else encoded[:, None, None]
-    computed = torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
-    if known.all():
-        return computed
-    result: Tensor = encoder(value)
-    result = result.to(torch.promote_types(result.dtype, computed.dtype))
-    result[known] = computed.to(result)
-    return result
+def _features(part: IntegerPart, unit: Float[np.ndarray, " c"], value: MaskedValue) -> Tensor:
+    """Encode a batch by the stored encoder of a part; its integers times their units, which round to them again."""
+    integers = part.encoded(unit, value.values.cpu().numpy(), value.known.cpu().numpy()) * unit
+    sites = integers if integers.ndim == 4 else integers[:, None, None]
+    return torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:

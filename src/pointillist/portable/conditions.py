@@ -8,15 +8,33 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 from pointillist.conditioning.label import label_numbers
 from pointillist.conditioning.portable import PortableEncoder
-from pointillist.engine.program import INT8, LIMIT, RANGES, IntArray, Program
+from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder
 
 ORDER = "order"
 """Name of the part that holds the generation order."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownValues:
+    """Values of a condition as `PortableEncoder.read` returns them, in place of what a user gives.
+
+    Attributes:
+        values: of each image, `[n, ...]`.
+        known: mask of what is known of them.
+    """
+
+    values: Array
+    known: NDArray[np.bool_]
+
+    def __getitem__(self, images: slice) -> KnownValues:
+        """Return the values of some images."""
+        return KnownValues(self.values[images], self.known[images])
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +57,8 @@ class IntegerPart:
 
     @property
     def any_size(self) -> bool:
-        """True unless it stores a map of one size."""
-        return self.kind == "vector" or (self.encoder is not None and self.encoder.any_size)
+        """True unless it stores a map of one size, and nothing that makes another."""
+        return self.kind == "vector" or self.encoder is not None
 
     @property
     def keyword(self) -> str | None:
@@ -59,6 +77,26 @@ class IntegerPart:
         result: IntArray = self.rows[numbers]
         return result
 
+    def encoded(self, unit: Float[np.ndarray, " c"], values: Array, known: NDArray[np.bool_]) -> IntArray:
+        """Return the integers of images from values that are known in parts, all by the stored encoder.
+
+        An image of which nothing is known has the stored row; a map of another size, and what an encoder of `any_size`
+        makes, is computed for it as well.
+
+        Args:
+            unit: the number that an integer of each channel stands for.
+            values, known: of each image, as `PortableEncoder.read` returns them.
+        """
+        assert self.encoder is not None
+        other_size = self.kind == "map" and values.shape[2:] != self.rows.shape[1:3]
+        chosen = known.reshape(len(known), -1).any(1) | (self.encoder.any_size or other_size)
+        if chosen.all():
+            return round_features(self.kind, self.encoder.features(values, known), unit)
+        result: IntArray = self.rows[np.full(len(known), -1)]
+        if chosen.any():
+            result[chosen] = round_features(self.kind, self.encoder.features(values[chosen], known[chosen]), unit)
+        return result
+
 
 def stored_inputs(
     program: Program,
@@ -72,11 +110,7 @@ def stored_inputs(
     keywords = {part.keyword for part in parts}
     for keyword, value in conditions.items():
         if value is not None and keyword not in keywords:
-            shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
-            raise ConfigError(
-                f"`{keyword}`{shown} is given, and this model takes none, or its program cannot encode it: leave it "
-                "out."
-            )
+            raise not_taken(keyword, value)
     result: dict[str, list[IntArray]] = {}
     starts = {"vector": 0, "map": 0}
     for part in parts:
@@ -89,26 +123,26 @@ def stored_inputs(
         start = starts[part.kind]
         starts[part.kind] += part.rows.shape[-1]
         encoder = part.encoder if part.kind in program.inputs else None
-        if encoder is not None and encoder.any_size:
-            units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
-            features = encoder.features(*encoder.read(value, count, size))
-            result.setdefault(part.kind, []).append(quantize_inputs(program, {part.kind: features}, units)[part.kind])
-            continue
-        rows = part.stored(value, count, order)
-        if encoder is not None and value is not None:
-            read, known = encoder.read(value, count, size)
-            images = known.reshape(count, -1).any(1)
-            if images.any():
-                chosen = slice(None) if images.all() else images  # one value for all stays one
-                features = encoder.features(read[chosen], known[chosen])
-                units = {part.kind: program.inputs[part.kind].unit[start : starts[part.kind]]}
-                rows[chosen] = quantize_inputs(program, {part.kind: features}, units)[part.kind]
-        result.setdefault(part.kind, []).append(rows)
+        other_size = part.kind == "map" and part.rows.shape[1:3] != size
+        if encoder is not None and (value is not None or encoder.any_size or other_size):
+            read = value if isinstance(value, KnownValues) else KnownValues(*encoder.read(value, count, size))
+            unit = program.inputs[part.kind].unit[start : starts[part.kind]]
+            result.setdefault(part.kind, []).append(part.encoded(unit, read.values, read.known))
+        else:
+            result.setdefault(part.kind, []).append(part.stored(value, count, order))
     joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in result.items()}
     if "map" in joined:
         turned = order.array_to_raster(np.moveaxis(joined["map"], -1, 1))
         joined["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
     return {kind: array for kind, array in joined.items() if kind in program.inputs}
+
+
+def not_taken(keyword: str, value: object) -> ConfigError:
+    """Return the error for a condition that a program does not take."""
+    shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
+    return ConfigError(
+        f"`{keyword}`{shown} is given, and this model takes none, or its program cannot encode it: leave it out."
+    )
 
 
 def quantize_inputs(
@@ -123,10 +157,13 @@ def quantize_inputs(
         units: units of these channels; None for all of the program's.
     """
     units = {name: taken.unit for name, taken in program.inputs.items()} if units is None else units
-    result = {}
-    for name, unit in units.items():
-        array, (low, high) = features[name].astype(np.float64), RANGES[INT8]
-        if program.inputs[name].kind == "vector":
-            array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
-        result[name] = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)
+    return {name: round_features(program.inputs[name].kind, features[name], unit) for name, unit in units.items()}
+
+
+def round_features(kind: str, features: Float[np.ndarray, ...], unit: Float[np.ndarray, " c"]) -> IntArray:
+    """Return the features of a vector or of a map as integers, in units of each channel."""
+    array, (low, high) = features.astype(np.float64), RANGES[INT8]
+    if kind == "vector":
+        array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
+    result: IntArray = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)
     return result

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning.label import label_number
+from pointillist.conditioning.portable import PortableEncoder
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.executors import decode_images, intervals_of_images, open_steps, params_of_images
@@ -24,7 +25,7 @@ from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
-from pointillist.portable.conditions import IntegerPart, quantize_inputs, stored_inputs
+from pointillist.portable.conditions import IntegerPart, not_taken, quantize_inputs, stored_inputs
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -86,6 +87,17 @@ class IntegerModel:
         return next(
             (encoder.reader for encoder in encoders if encoder is not None and encoder.keyword == keyword), None
         )
+
+    def encoder(self, keyword: str, value: object) -> PortableEncoder:
+        """Return the encoder of a value that is given under a keyword.
+
+        Raises:
+            ConfigError: if the model takes none, or its program cannot encode it.
+        """
+        encoders = [part.encoder for part in self.parts[0] if part.encoder is not None and part.keyword == keyword]
+        if not encoders:
+            raise not_taken(keyword, value)
+        return encoders[0]
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""

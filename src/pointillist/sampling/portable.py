@@ -16,6 +16,7 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
+from pointillist.portable.conditions import KnownValues
 from pointillist.portable.model import Inputs, join_inputs
 from pointillist.portable.storage import has_program
 from pointillist.sampling.config import SamplingConfig
@@ -39,10 +40,11 @@ class PortableSampler:
         order = integers.order(request.config.order)
         self._model, self._order, self._size = model, order, request.size
         self.config: SamplingConfig = replace(request.config, engine="integer", order=order.name)
+        integers.check_size(*request.size)
+        self._further: dict[str, KnownValues] = {}
         for name, value in request.conditions.items():
             if name != "hint" and value is not None:
-                raise ConfigError(f"`{name}` is not stored with integer programs: sample with `engine='cpu'`.")
-        integers.check_size(*request.size)
+                self._further[name] = KnownValues(*integers.encoder(name, value).read(value, n, request.size))
         hint, reader = request.conditions.get("hint"), model.hint_reader
         if hint is not None and reader is None:
             raise ConfigError("`hint` is given, and this model takes none: leave it out.")
@@ -52,8 +54,12 @@ class PortableSampler:
 
     @property
     def is_conditional(self) -> bool:
-        """True if any image has a label or a hint."""
-        return self._hint is not None or (self._labels is not None and bool((self._labels != NO_LABEL).any()))
+        """True if any image has a label, or another condition that is not a prompt."""
+        return (
+            self._hint is not None
+            or bool(self._further)
+            or (self._labels is not None and bool((self._labels != NO_LABEL).any()))
+        )
 
     def batch(self, start: int, stop: int) -> PortableBatch:
         """Prepare the images `start .. stop`."""
@@ -61,9 +67,12 @@ class PortableSampler:
         values: list[Any] = [self._labels, self._texts, self._negatives, self._hint]
         labels, texts, negatives, hint = (None if value is None else value[start:stop] for value in values)
         count = stop - start
-        inputs = integers.inputs(count, self._size, self._order, labels, texts, hint)
+        further = {name: values[start:stop] for name, values in self._further.items()}
+        inputs = integers.inputs(count, self._size, self._order, labels, texts, hint, **further)
         numbers = np.full(count, NO_LABEL) if labels is None else labels
-        conditional = hint is not None or bool((numbers != NO_LABEL).any()) or _is_prompted(texts, negatives)
+        conditional = (
+            hint is not None or bool(further) or bool((numbers != NO_LABEL).any()) or _is_prompted(texts, negatives)
+        )
         transform = self.config.transform if conditional else self.config.transform.unguided()
         reference = None
         if transform.is_guided:
@@ -134,7 +143,7 @@ def _is_prompted(*prompts: Sequence[str] | None) -> bool:
 
 
 def open_portable(
-    folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, hint: bool = False
+    folder: Path | None, engine: str, size: tuple[int, int] | None = None, *, conditions: Sequence[str] = ()
 ) -> PortableModel | None:
     """Open the integer program of a model folder if a command samples from it by default; None if it does not.
 
@@ -144,9 +153,11 @@ def open_portable(
         folder: of the model; None for a model that is in memory only.
         engine: as given; `auto` and `integer` permit it.
         size: height and width of the images; None for the model's own.
-        hint: whether a hint is given, which the stored program must be able to encode.
+        conditions: keywords of the conditions that are given, which the stored program must be able to encode.
     """
     if engine not in ("auto", "integer") or folder is None or not has_program(folder):
         return None
     model = PortableModel.open(folder)
-    return model if model.has_size(size) and (model.hint_reader is not None or not hint) else None
+    encoders = [part.encoder for part in model.integer_model.parts[0]]
+    keywords = {encoder.keyword for encoder in encoders if encoder is not None}
+    return model if model.has_size(size) and keywords.issuperset(conditions) else None

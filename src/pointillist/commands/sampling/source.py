@@ -55,8 +55,13 @@ def open_model(settings: SampleSettings) -> OpenedModel:
     size = None if settings.size is None else parse_size(settings.size)
     first = choose_engine(engine)  # an error before the model is read
     if not _needs_torch(settings):
-        has_hint = settings.hint is not None or settings.hint_from_image is not None
-        portable = open_portable(resolve(name), engine, size, hint=has_hint)
+        settings_of = {
+            "hint": settings.hint is not None or settings.hint_from_image is not None,
+            "attributes": bool(settings.attribute),
+            "vector": settings.vector is not None,
+        }
+        conditions = [name for name, is_set in settings_of.items() if is_set]
+        portable = open_portable(resolve(name), engine, size, conditions=conditions)
         if portable is not None:
             choice = EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason)
             return OpenedModel(portable, choice, "integer program", needs_torch=False)
@@ -77,7 +82,7 @@ def open_model(settings: SampleSettings) -> OpenedModel:
 def _needs_torch(settings: SampleSettings) -> bool:
     """Return whether a setting is for a model that torch runs; stored integer programs do not have it."""
     in_memory = settings.device != "cpu" or settings.quantize is not None
-    return in_memory or bool(settings.attribute) or settings.vector is not None or settings.seamless is not None
+    return in_memory or settings.seamless is not None
 
 
 def _open_hierarchy(settings: SampleSettings) -> OpenedModel:

@@ -9,11 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pointillist.conditioning.attributes import AttributesConfig, attribute_numbers
+from pointillist.conditioning.attributes import AttributeFeatures, AttributesConfig, attribute_numbers
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.encoders.label import label_input, match_names
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import Batch
 from pointillist.images import ImageSpec
 
@@ -66,3 +67,7 @@ class AttributeEncoder(ConditionEncoder):
         """The embeddings of each attribute."""
         tables = [table.weight for table in self.embeddings if isinstance(table, nn.Embedding)]
         return {name: (table, names) for table, (name, names) in zip(tables, self.values.items(), strict=True)}
+
+    def portable(self, weights: StoredWeights) -> AttributeFeatures:
+        """The same embeddings in numpy."""
+        return AttributeFeatures(weights, self.values)

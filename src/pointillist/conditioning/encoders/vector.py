@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.vector import VectorConfig
+from pointillist.conditioning.portable import StoredWeights
+from pointillist.conditioning.vector import VectorConfig, VectorFeatures, read_vectors
 from pointillist.data import Batch
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 
 
@@ -43,19 +44,8 @@ class VectorEncoder(ConditionEncoder):
 
     def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
         """Parse finite floats `[d]` or `[n d]`."""
-        count = batch_size
-        if value is None:
-            return MaskedValue(torch.zeros(count, self.size), torch.zeros(count, dtype=torch.bool))
-        values = torch.as_tensor(value, dtype=torch.float32)
-        values = values[None] if values.ndim == 1 else values
-        if values.ndim != 2 or values.shape[1] != self.size or len(values) not in (1, count):
-            raise ShapeError(
-                f"`vector` of shape {list(values.shape)} must be [{self.size}], or [{count}, {self.size}] for "
-                f"{count} images."
-            )
-        if not bool(values.isfinite().all()):
-            raise DataError("`vector` holds a number that is not finite: leave such images out, or replace it.")
-        return MaskedValue(values.expand(count, -1), torch.ones(count, dtype=torch.bool))
+        values, known = read_vectors(value.cpu() if isinstance(value, Tensor) else value, self.size, batch_size)
+        return MaskedValue(torch.from_numpy(values.copy()), torch.from_numpy(known))
 
     def from_batch(self, batch: Batch) -> MaskedValue:
         """Take the vectors of a batch."""
@@ -73,3 +63,7 @@ class VectorEncoder(ConditionEncoder):
         values = torch.where(known, value.values.to(self.absent.dtype), 0.0)
         features = self.second(F.silu(self.first(values)))
         return torch.where(known, features, self.absent)[:, :, None, None]
+
+    def portable(self, weights: StoredWeights) -> VectorFeatures:
+        """The same layers in numpy."""
+        return VectorFeatures(weights)

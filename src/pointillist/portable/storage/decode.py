@@ -255,6 +255,13 @@ def has_local_gain(program: Program) -> bool:
     return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
 
 
+ENCODERS_OF_3 = ("attributes", "vectors")
+"""Keys of encoders of version 3."""
+
+
 def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
+    encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders):
+        return 3
     return 2 if any(has_local_gain(program) for program in model.programs) else 1
