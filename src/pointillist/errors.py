@@ -101,7 +101,7 @@ class CausalityError(PointillistError):
     """A layer reads a pixel that is not sampled yet, or contains an operation that cannot run pixel by pixel.
 
     ```python
-    pt.sample(model, 1, engine="cpu")  # CausalityError, if a layer of the network averages over all pixels
+    pt.sample(model, 1, engine="torch")  # CausalityError, if a layer of the network averages over all pixels
     ```
     """
 

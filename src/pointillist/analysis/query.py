@@ -81,7 +81,7 @@ class ImageQuery:
             image: levels `[c h w]` or `[1 c h w]`, a PIL image or the path of an image file.
             label, text, conditions: conditions on the image, as for `PixelModel.log_prob`.
             order: one of the model's orders; None for its first.
-            engine: `auto`, `integer` or `cpu`, as for `evaluate`.
+            engine: `auto`, `integer` or `torch`, as for `evaluate`.
 
         Raises:
             ShapeError, DataError, ConfigError, EngineError: if the model does not take this image or these conditions.
@@ -138,7 +138,7 @@ class ImageQuery:
         64 gradients of the model `emoji` took minutes with two threads, and 4 s with one.
         """
         weights = sum(weight.numel() for weight in self.model.backbone.parameters())
-        short = self.model.device.type == "cpu" and weights * self.shape[1] * self.shape[2] < _SHORT_PASS
+        short = self.model.device.type == "torch" and weights * self.shape[1] * self.shape[2] < _SHORT_PASS
         return single_threaded() if short else nullcontext()
 
     def run_network(self) -> Float[Tensor, "1 p h w"]:

@@ -131,7 +131,7 @@ class Views:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers of the whole image, of every view, ready for JSON."""
         views = {"layers": self.layers, "conditions": self.conditions, "calibration": self.calibration}
-        engine = "integer" if self.query.in_integers else "cpu"
+        engine = "integer" if self.query.in_integers else "torch"
         result: dict[str, Any] = {"model": self.title, "engine": engine, "shape": list(self.query.shape)}
         result |= self.maps.to_dict()
         result |= {name: view.to_dict() for name, view in views.items() if view is not None}

@@ -56,7 +56,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         model_: the model.
-        engine_: what gives the distributions: `integer` or `cpu`.
+        engine_: what gives the distributions: `integer` or `torch`.
         statistic_names_: names of the statistics.
         density_: density of the statistics of normal images.
         calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
@@ -89,7 +89,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
             conditions: also score the images of a data set with their labels and captions.
             batch_size: images, or windows of them, at once; the result does not change.
-            engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `cpu` is
+            engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `torch` is
                 floating point; a detector keeps to the one that it was fitted with.
         """
         self.model = model

@@ -40,7 +40,7 @@ class StoredDetector:
         parameters: parameters of the detector, without the models.
         statistic_names: names of the statistics.
         image_size: height and width of the images.
-        engine: what gave the distributions: `integer` or `cpu`.
+        engine: what gave the distributions: `integer` or `torch`.
         density: density of the statistics of normal images.
         calibration_scores: scores of the held-out normal images, sorted.
         heat_scale: scale of heat maps.
@@ -102,7 +102,7 @@ def read_detector(folder: Path, model: PixelModel, background: PixelModel | None
         parameters=settings["parameters"],
         statistic_names=tuple(settings["statistic_names"]),
         image_size=(height, width),
-        engine=settings.get("engine", "cpu"),  # before there was a choice, a detector was fitted in floating point
+        engine=settings.get("engine", "torch"),  # before there was a choice, a detector was fitted in floating point
         density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
         calibration_scores=tensors["calibration_scores"],
         heat_scale=HeatScale(mean, deviation, tensors["heat_peaks"]),

@@ -123,7 +123,7 @@ class Scorer:
 
     def _background_bits(self, background: PixelModel, x: Int[Tensor, "n c i j"]) -> Float[Tensor, " n"]:
         size = (x.shape[2], x.shape[3])
-        scorer = background.scorer("cpu" if self.engine == "cpu" else "auto", size)
+        scorer = background.scorer("torch" if self.engine == "torch" else "auto", size)
         inputs = background.conditions.inputs(None, len(x), size=size)
         with inference_mode(background):
             return _bits(scorer, background.check(x), inputs).to(x.device)

@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", metavar=FLAG, help="Print the time
 
 def bench(
     model: Model = "digits",
-    engines: Engines = "integer,cpu,numpy",
+    engines: Engines = "integer,numpy,torch",
     batch_sizes: BatchSizes = "1,16",
     rounds: Rounds = 5,
     as_json: Json = False,

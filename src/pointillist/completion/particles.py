@@ -7,7 +7,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.nn import Condition
-from pointillist.sampling.engines import InverseCdfSampler, draw_spec
+from pointillist.sampling.engines import InverseCdfSampler
 from pointillist.system import single_threaded
 
 
@@ -23,11 +23,14 @@ def draw_particles(
         CausalityError: if the model cannot be recorded.
         EngineError: if the memory does not suffice.
     """
-    from pointillist.engine.cpu import CpuParticles
+    from pointillist.engine.cpu import CpuParticles, DrawSpec
 
     height, width = batch.roles.shape[1:]
     (stage,) = model.stages(height, width)
     condition = stage.condition(None, model.conditions.to_raster_frame(condition, order))
     program = record_stage(model, stage, condition, height, width, order)
+    likelihood = model.likelihood
+    mixture = {name: int(getattr(likelihood, name, 0)) for name in ("mixtures", "min_log_scale")}
+    draw = DrawSpec(likelihood.name, program.canvas_values, likelihood.channels, **mixture)
     with single_threaded():
-        CpuParticles(program, draw_spec(model), sampler.transform).run(batch)
+        CpuParticles(program, draw, sampler.transform).run(batch)

@@ -7,11 +7,11 @@ site into sub-steps. The result is a `Program`: plain data that any engine can r
 
 A new torch function is a handler, a new opcode a class in `opcodes`, and a new primitive a method of `RecordPass`.
 
-    program = record(network, num_sub_steps=1, canvas_width=1, height=8, width=8)
+    program = record(network, num_sub_steps=1, canvas_width=1, height=8, width=8, canvas_values=values)
     stepper = Interpreter(program, batch=4)
     while not stepper.done:
         params = stepper.params()  # [4, p]
-        stepper.observe(choose(params))  # [4, canvas_width]
+        stepper.observe(choose(params))  # levels [4]
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from pointillist.engine.head.frequencies import frequencies, intervals
 from pointillist.engine.head.range_decoder import RangeDecoder
-from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.numpy.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
@@ -65,27 +64,25 @@ def _say(reason: str) -> None:
 
 def open_steps(
     program: Program, batch: int, height: int, width: int, inputs: Inputs, executor: str = "auto"
-) -> IntegerSteps:
-    """Open the frequencies of images at the first sub-pixel, in the raster frame.
+) -> ProgramStepper:
+    """Open an integer program at the first sub-pixel of images, in the raster frame.
 
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.
     """
     size = (height, width)
-    stepper: ProgramStepper
     match choose_executor(program, executor):
         case "numpy":
-            stepper = Interpreter(program, batch, inputs, size)
+            return Interpreter(program, batch, inputs, size)
         case "compiled":
-            from pointillist.engine.c.run import CStepper, frequencies_in_c
+            from pointillist.engine.c.run import CStepper
 
-            return IntegerSteps(CStepper(program, batch, inputs, size), partial(frequencies_in_c, program))
+            return CStepper(program, batch, inputs, size)
         case "torch":
             from pointillist.engine.torch.device import device_of
             from pointillist.engine.torch.stepper import TorchStepper
 
-            stepper = TorchStepper(program, batch, inputs, size, device=device_of(executor))
-    return IntegerSteps(stepper, partial(frequencies, program.head))
+            return TorchStepper(program, batch, inputs, size, device=device_of(executor))
 
 
 def decode_images(

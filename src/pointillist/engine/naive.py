@@ -13,30 +13,30 @@ from pointillist.nn.passes import FullPass, Pass, is_channels_last
 
 
 class NaiveStepper:
-    """Step through the sites in their order, `num_sub_steps` times each, with the methods of `ProgramStepper`.
+    """Step through the sites in their order, channel by channel, with the methods of `ProgramStepper`.
 
     Args:
         forward: from a canvas `b i h w` and a pass to parameters `b p h w`.
         canvas: a canvas of zeros in the raster frame of the order. Its shape, dtype and device are used.
-        num_sub_steps: sub-pixels of a site.
+        values: what each level writes to the canvas, `[levels, e]`.
         order: the generation order.
     """
 
     def __init__(
-        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, num_sub_steps: int, order: PixelOrder = RASTER
+        self, forward: Callable[[Tensor, Pass], Tensor], canvas: Tensor, values: Tensor, order: PixelOrder = RASTER
     ) -> None:
         self._forward = forward
         self._canvas = canvas.clone()
         self._pass = FullPass(order, channels_last=is_channels_last(canvas))
-        self._width = canvas.shape[1] // num_sub_steps
-        self._order = order
+        self._values, self._order = values.detach().to(canvas), order
+        channels = canvas.shape[1] // values.shape[1]
         height, width = canvas.shape[2:]
-        self._sites = [(y, x, k) for y in range(height) for x in order.row(y, width) for k in range(num_sub_steps)]
+        self._sites = [(y, x, k) for y in range(height) for x in order.row(y, width) for k in range(channels)]
         self._number = 0
 
     @property
     def site(self) -> tuple[int, int, int]:
-        """The current row, column and sub-step; after the last one, the last."""
+        """The current row, column and channel; after the last one, the last."""
         return self._sites[min(self._number, len(self._sites) - 1)]
 
     @property
@@ -50,11 +50,11 @@ class NaiveStepper:
         with torch.inference_mode():
             return self._forward(self._canvas, self._pass)[:, :, row, column].cpu().numpy()
 
-    def observe(self, values: np.ndarray) -> None:
-        """Write the canvas values `[b, i / num_sub_steps]` of the sub-pixel just chosen, and move to the next one."""
-        row, column, sub = self.site
-        part = slice(sub * self._width, (sub + 1) * self._width)
-        self._canvas[:, part, row, column] = torch.from_numpy(values).to(self._canvas)
+    def observe(self, levels: np.ndarray) -> None:
+        """Take the level `[b]` of the current sub-pixel of each image, and move to the next one."""
+        (row, column, channel), width = self.site, self._values.shape[1]
+        values = self._values[torch.from_numpy(levels).to(self._canvas.device)]
+        self._canvas[:, channel * width : (channel + 1) * width, row, column] = values
         self._number += 1
 
     def select(self, indices: np.ndarray) -> None:

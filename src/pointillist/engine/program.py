@@ -233,7 +233,6 @@ class IntegerHead:
         mixtures: components of a mixture, else 0.
         precision: frequencies of the levels of a sub-pixel sum to `2 ** precision`.
         tables: its integer tables by name.
-        canvas_values: what a level writes to the canvas, int8 `[levels, c]`.
     """
 
     kind: Literal["bernoulli", "categorical", "mixture"]
@@ -242,7 +241,6 @@ class IntegerHead:
     mixtures: int
     precision: int
     tables: dict[str, IntArray]
-    canvas_values: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,6 +278,8 @@ class Program:
     params: View
     size: tuple[int, int] | None = None
     """Height and width of its images; None for any size."""
+    canvas_values: Array = field(default_factory=lambda: np.zeros((0, 1)))
+    """What each level writes to the canvas, `[levels, e]`; in integers int8. Empty if it was recorded without."""
     s_curve: bool = False
     """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
     integer_head: IntegerHead | None = None

@@ -11,9 +11,9 @@ from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.executors import choose_executor, open_steps
 from pointillist.engine.head.frequencies import draw, log_probs
-from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray, Program
+from pointillist.engine.stepper import ProgramStepper
 
 
 def sample_batch(
@@ -63,11 +63,6 @@ def _fill(
         from pointillist.engine.c.run import sample_in_c
 
         sample_in_c(program, inputs, batch, transform, on_row, threads)
-    elif chosen == "torch" and unmasked and batch.params is None and transform.is_identity:
-        from pointillist.engine.torch.device import device_of
-        from pointillist.engine.torch.integers import sample_integers
-
-        sample_integers(program, inputs, batch, device_of(executor), on_row)
     else:
         _step(program, inputs, batch, transform, on_row, executor)
 
@@ -106,7 +101,7 @@ def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], 
     yield height, height
 
 
-def _draw_sub_pixel(program: Program, steps: IntegerSteps, batch: SampleBatch, transform: Transform) -> None:
+def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch, transform: Transform) -> None:
     """Draw the current sub-pixel of every image where it is not known, and observe it."""
     (row, column, channel), count, precision = steps.site, len(batch.levels), program.head.precision
     known, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]

@@ -1,13 +1,12 @@
-"""Select an engine: the measured rules behind `auto`, in one place. The measurements are in docs/decisions, 0023.
+"""Select an engine: the rules behind `auto`, in one place. The measurements are in docs/decisions, 0070.
 
-The choice depends on what is installed, not on the size of the job or on whether code is compiled already. So the same
-seed gives the same image every time; two engines promise that only up to rounding.
+The choice depends on the model alone, not on the size of the job or on what is installed. So the same seed gives the
+same image every time; two engines of floating point promise that only up to rounding.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from pointillist.errors import EngineError
@@ -15,9 +14,7 @@ from pointillist.errors import EngineError
 if TYPE_CHECKING:
     import torch
 
-DEVICE_ENGINES = ("cuda", "jacobi")
-"""Engines of torch, which run where the model is; `jacobi` also on the processor."""
-ENGINES = ("auto", "cpu", "integer", *DEVICE_ENGINES, "numpy", "naive")
+ENGINES = ("auto", "integer", "torch", "numpy", "naive")
 INTEGER_REASON = "the integer program of the model gives the same image on every machine"
 
 
@@ -27,7 +24,7 @@ class EngineChoice:
 
     Attributes:
         engine: one of `ENGINES`, but not `auto`.
-        reason: a clause that completes "cpu: ...".
+        reason: a clause that completes "numpy: ...".
         without_program: a clause that says why `auto` did not take an integer program; empty where it did, or was not
             the name.
     """
@@ -37,56 +34,27 @@ class EngineChoice:
     without_program: str = ""
 
 
-def choose_engine(name: str, device: torch.device | None = None) -> EngineChoice:
-    """Resolve the name of an engine.
+def choose_engine(name: str, device: torch.device | None = None, *, independent: bool = False) -> EngineChoice:
+    """Resolve the name of an engine that computes in floating point.
 
     ```python
-    choose_engine("auto").engine  # "cpu" where numba is installed
+    choose_engine("auto").engine  # "numpy"
     ```
 
     Args:
         name: one of `ENGINES`.
         device: the device of the model; None for main memory.
+        independent: True if some stage of the model draws all its pixels in one pass.
 
     Raises:
-        EngineError: if there is no such engine, or something that it needs is missing.
+        EngineError: if there is no such engine.
     """
     if name not in ENGINES:
         raise EngineError(f"Unknown `engine` {name!r}: choose one of {', '.join(ENGINES)}.")
-    compiler = find_spec("numba") is not None
-    if name == "cpu" and not compiler:
-        raise EngineError(
-            "`engine` 'cpu' needs numba, which is not installed: run `pip install numba`, or use 'numpy'."
-        )
-    if name in DEVICE_ENGINES:
-        select_device(name, device)
     if name != "auto":
         return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":
-        return EngineChoice("cuda", "the model is on a GPU; its speed there is not measured yet")
-    if not compiler:
-        return EngineChoice(
-            "numpy", "numba is not installed, without which nothing can be compiled; 'cpu' would be faster"
-        )
-    return EngineChoice("cpu", "compiled code was the fastest for every model and batch size that was measured")
-
-
-def select_device(name: str, device: torch.device | None = None) -> torch.device:
-    """Select the device of an engine of torch: the model's own; `cuda` takes the first GPU for a model on none.
-
-    Args:
-        name: one of `DEVICE_ENGINES`.
-        device: the device of the model; None for main memory.
-
-    Raises:
-        EngineError: if `cuda` finds no GPU.
-    """
-    import torch
-
-    if device is not None and device.type == "cuda":
-        return device
-    if name == "jacobi":
-        return torch.device("cpu")
-    if not torch.cuda.is_available():
-        raise EngineError(f"`engine` (={name!r}) needs a GPU that torch can use, and finds none: use 'cpu' or 'auto'.")
-    return torch.device("cuda", torch.cuda.current_device())
+        return EngineChoice("torch", "the model is on a GPU; its speed there is not measured yet")
+    if independent:
+        return EngineChoice("torch", "it draws groups of independent pixels in one pass")
+    return EngineChoice("numpy", "pixel by pixel it is faster than torch on a processor")

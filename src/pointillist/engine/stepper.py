@@ -1,69 +1,105 @@
-"""Base class of the steppers of programs: the current site, and which parts have run there."""
+"""Base class of the steppers of programs: the current sub-pixel, its parameters, and its frequencies in integers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.head.frequencies import frequencies
 from pointillist.engine.program import IntArray, Program
 from pointillist.errors import EngineError
 
 
 class ProgramStepper(ABC):
-    """Give the parameters at one site after the other, row by row, sub-pixel by sub-pixel.
+    """Give the parameters at one sub-pixel after the other, row by row, channel by channel.
 
-    Call `params()`, choose a level of the sub-pixel, pass its canvas values to `observe()`, until `done`. A second call
-    of `params()` gives the same bits. A known sub-pixel may be observed without a call of `params()`.
+    Call `params()`, or `frequencies()` of an integer program, choose a level of the sub-pixel, and pass it to
+    `observe()`, until `done`. A second call gives the same bits. A known sub-pixel may be observed without a call.
+    Where channels are coupled, the network reads a pixel when all its levels are chosen.
 
         while not stepper.done:
             stepper.observe(choose(stepper.params()))
 
+    Args:
+        program: in floating point or in integers, with `canvas_values`.
+        batch: number of images that are sampled together.
+        size: height and width of the images; None for the program's own.
+
     Attributes:
-        program: in floating point or in integers.
-        batch, height, width: number and size of the images that are sampled together.
-        site: the current row, column and sub-step.
+        height, width: size of the images.
+        site: the current row, column and channel.
         done: True after the last sub-pixel.
+        check: called at each new row before anything runs, such as `WeightVersionCheck.check`; None for nothing.
+
+    Raises:
+        EngineError: if the program was recorded without `canvas_values`.
     """
 
+    check: Callable[[], None] | None = None
+
     def __init__(self, program: Program, batch: int, size: tuple[int, int] | None = None) -> None:
+        if not program.canvas_values.size:
+            raise EngineError("The program does not know what levels write: record it with `canvas_values`.")
         self.program, self.batch = program, batch
         self.height, self.width = size or (program.height, program.width)
         self.site = (0, 0, 0)
         self.done = False
+        self._channels = program.canvas.channels // program.canvas_values.shape[1]
+        self._coupled = program.num_sub_steps != self._channels
+        self._pixel = np.zeros((batch, self._channels), np.int64)
         self._stride = 1
         self._row_begun = False
         self._has_run = False
 
+    @property
+    def sub_step(self) -> int:
+        """The current part of the site: its channel, or 0 where channels are coupled."""
+        return 0 if self._coupled else self.site[2]
+
     def params(self) -> NDArray[Any]:
-        """Compute the parameters `[b, p]` at the current site. Only the slice of the current sub-step is meaningful.
+        """Compute the parameters `[b, p]` at the current site; only the share of its channel is meaningful.
 
         Raises:
             EngineError: if the image is complete.
         """
         if self.done:
             raise EngineError("The image is complete: there is no site left to ask about.")
-        self._run()
+        if not (self._has_run and self._coupled and self.site[2]):  # a coupled pixel has one set of parameters
+            self._run()
         return self._read_params()
 
-    def observe(self, values: NDArray[Any]) -> None:
-        """Write the canvas values `[b, canvas_width]` of the sub-pixel just chosen, and move to the next one.
+    def frequencies(self) -> NDArray[np.int64]:
+        """Compute the frequencies of the levels `[b, levels]` of an integer program: they sum to `2 ** precision`.
 
         Raises:
-            EngineError: if the image is complete, or the values have another shape.
+            EngineError: if the image is complete.
+        """
+        return self._frequencies(self.params(), self._pixel, self.site[2])
+
+    def observe(self, levels: IntArray) -> None:
+        """Take the level `[b]` of the current sub-pixel of each image, and move to the next one.
+
+        Raises:
+            EngineError: if the image is complete, or there is not one level for each image.
         """
         if self.done:
             raise EngineError("The image is complete: there is no site left to observe.")
-        if values.shape != (self.batch, self.program.canvas_width):
-            raise EngineError(
-                f"`values` has shape {list(values.shape)}, but a sub-pixel takes "
-                f"[batch, canvas_width] = [{self.batch}, {self.program.canvas_width}]."
-            )
-        if not self._has_run:
+        if levels.shape != (self.batch,):
+            raise EngineError(f"`levels` has shape {list(levels.shape)}, but there are {self.batch} images.")
+        channel, last = self.site[2], self.site[2] == self._channels - 1
+        self._pixel[:, channel] = levels
+        if not self._has_run and (last or not self._coupled):
             self._run()
-        self._write(values, self.site[2] * self.program.canvas_width)
-        if self.site[2] == self.program.num_sub_steps - 1:
+        values = self.program.canvas_values
+        if not self._coupled:
+            self._write(values[levels], channel * self.program.canvas_width)
+        elif last:
+            self._write(values[self._pixel].reshape(self.batch, -1), 0)
+        if last:
             self._run_post_draw()
         self._advance()
 
@@ -80,6 +116,7 @@ class ProgramStepper(ABC):
         if indices.shape != (self.batch,) or not ((indices >= 0) & (indices < self.batch)).all():
             raise EngineError(f"`indices` of shape {list(indices.shape)} must hold {self.batch} numbers of images.")
         self._select(indices)
+        self._pixel = self._pixel[indices]
 
     def save(self) -> Any:
         """Save the state at the beginning of a row, for `restore`.
@@ -99,24 +136,32 @@ class ProgramStepper(ABC):
 
     def _run(self) -> None:
         if not self._row_begun:
+            if self.check is not None:
+                self.check()
             self._run_row()
             self._row_begun = True
         self._run_sub_step()
         self._has_run = True
 
     def _advance(self) -> None:
-        row, column, sub_step = self.site
-        self._has_run = False
-        sub_step += 1
-        if sub_step == self.program.num_sub_steps:
-            column, sub_step = column + self._stride, 0
+        row, column, channel = self.site
+        channel += 1
+        if not self._coupled or channel == self._channels:
+            self._has_run = False
+        if channel == self._channels:
+            column, channel = column + self._stride, 0
         if not 0 <= column < self.width:
             row += 1
             self._stride = -1 if self.program.s_curve and row % 2 else 1
             column = 0 if self._stride > 0 else self.width - 1
             self._row_begun = False
-        self.site = (row, column, sub_step)
+        self.site = (row, column, channel)
         self.done = row == self.height
+
+    def _frequencies(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
+        """Compute the frequencies of a channel from the parameters `[b, p]` and the levels so far `[b, c]`."""
+        computed: NDArray[np.int64] = frequencies(self.program.head, params, pixels, channel)
+        return computed
 
     @abstractmethod
     def _run_row(self) -> None:

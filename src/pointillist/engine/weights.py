@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.program import IntArray
-from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
 
 
@@ -60,43 +56,3 @@ class WeightSnapshot:
             a.dtype == b.dtype and a.device == b.device and torch.equal(a, b)
             for a, b in zip(result, self._copies, strict=True)
         )
-
-
-class GuardedStepper:
-    """A stepper of a recorded program that raises an error at a new row when the weights have changed.
-
-        stepper = GuardedStepper(Interpreter(program, batch=2), model.parameters())
-
-    Args:
-        engine: stepper to guard.
-        tensors: parameters and buffers of the model that was recorded.
-    """
-
-    def __init__(self, engine: ProgramStepper, tensors: Iterable[Tensor]) -> None:
-        self.engine = engine
-        self._weights = WeightVersionCheck(tensors)
-        self._row = -1
-
-    def params(self) -> NDArray[Any]:
-        """See `ProgramStepper`."""
-        row = self.engine.site[0]
-        if row != self._row:
-            self._weights.check()
-            self._row = row
-        return self.engine.params()
-
-    def observe(self, values: NDArray[Any]) -> None:
-        """See `ProgramStepper`."""
-        self.engine.observe(values)
-
-    def select(self, indices: IntArray) -> None:
-        """See `ProgramStepper`."""
-        self.engine.select(indices)
-
-    def save(self) -> Any:
-        """See `ProgramStepper`."""
-        return self.engine.save()
-
-    def restore(self, state: Any) -> None:
-        """See `ProgramStepper`."""
-        self.engine.restore(state)

@@ -66,7 +66,7 @@ class Evaluation(AnsweredNames):
         nats_by_model: that of each model of a mixture, in nats; empty for one model.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
-        engine: `integer` for the likelihood of the integer program, `cpu` for that of the model in floating point.
+        engine: `integer` for the likelihood of the integer program, `torch` for that of the model in floating point.
     """
 
     usual_variable: ClassVar[str] = "evaluation"
@@ -83,7 +83,7 @@ class Evaluation(AnsweredNames):
     nats_by_model: tuple[float, ...] = ()
     guidance: float = 1.0
     split: str | None = None
-    engine: str = "cpu"
+    engine: str = "torch"
 
     @classmethod
     def of(cls, nats_per_image: Float[np.ndarray, " n"], dims: int, **facts: Any) -> Evaluation:
@@ -138,7 +138,7 @@ def evaluate(
     """Compute the likelihood of images, independent of `batch_size`.
 
     A model with an integer program is scored by it, as it samples by default. Any other, and every model with
-    `engine="cpu"`, is scored in float32, whatever it was trained in.
+    `engine="torch"`, is scored in float32, whatever it was trained in.
 
     Args:
         model: a model, or the name or folder of one; or a list of them for the likelihood of their mixture, which draws
@@ -198,7 +198,7 @@ def evaluate(
         nats_by_order=by_order,
         guidance=guidance,
         split=split,
-        engine="cpu" if scorer is model else "integer",
+        engine="torch" if scorer is model else "integer",
     )
 
 
@@ -213,7 +213,7 @@ def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
         nats_by_model=tuple(result.nats for result in results),
         guidance=first.guidance,
         split=first.split,
-        engine="integer" if all(result.engine == "integer" for result in results) else "cpu",
+        engine="integer" if all(result.engine == "integer" for result in results) else "torch",
     )
 
 

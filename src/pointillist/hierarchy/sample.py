@@ -170,7 +170,7 @@ class HierarchyBatch:
         assert len(rows) == len(self._images)
         assert mask is None
         samples = self._sampler.samples(self._images, uniforms, on_row)
-        return Drawn(samples.levels.numpy(), samples.nats.numpy(), samples.passes or 0)
+        return Drawn(samples.levels.numpy(), samples.nats.numpy())
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Raise: without `best_of` it is not asked for."""

@@ -85,13 +85,13 @@ class QueryKwargs(ConditionKwargs, total=False):
     """Conditions besides `label` and `text`, the order and the engine: keywords of `evaluate`, `explain` and views.
 
     ```python
-    ImageQuery.of(model, x, label="6", order="raster", engine="cpu")
+    ImageQuery.of(model, x, label="6", order="raster", engine="torch")
     ```
 
     Attributes:
         order: one of the model's orders; None for its first.
         engine: `auto` takes the integer program where the model has one for images of this size (`quantize_integer`),
-            `integer` needs one, `cpu` computes in floating point, where the model is.
+            `integer` needs one, `torch` computes in floating point, where the model is.
     """
 
     order: str | None
@@ -161,7 +161,7 @@ class BatchReader:
             ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
         """
         engine = self._model.scoring_engine(self._engine, (self.height, self.width))
-        if engine == "cpu":  # a program holds a few rows of the images
+        if engine == "torch":  # a program holds a few rows of the images
             check_evaluation_memory(self._model, min(batch_size, self.count), self.height, self.width)
         return self._model.scorer(engine)
 

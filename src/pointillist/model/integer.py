@@ -33,8 +33,8 @@ from pointillist.portable import IntegerModel, IntegerPart, load
 from pointillist.portable.storage import has_program
 from pointillist.system import available_cores
 
-SCORING_ENGINES = ("auto", "integer", "cpu")
-"""Engines that score images; `cpu` is floating point on any device, `auto` takes the integer program where it can."""
+SCORING_ENGINES = ("auto", "integer", "torch")
+"""Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
 
 
 @runtime_checkable
@@ -246,7 +246,7 @@ class WithIntegerModel:
         return result
 
     def scoring_engine(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-        """Return the name of the engine that scores images of a size: `integer`, or `cpu` for floating point.
+        """Return the name of the engine that scores images of a size: `integer`, or `torch` for floating point.
 
         ```python
         pt.load("digits").scoring_engine()  # "integer"
@@ -261,8 +261,8 @@ class WithIntegerModel:
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
         if engine not in SCORING_ENGINES:
-            raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or cpu.")
-        return "cpu" if self.scorer(engine, size) is self else "integer"
+            raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or torch.")
+        return "torch" if self.scorer(engine, size) is self else "integer"
 
     def integer_model(self: Any, size: tuple[int, int] | None = None) -> IntegerPixelModel:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.

@@ -126,7 +126,8 @@ def record_stage(
                 order=order,
             )
 
-    return recorded_program(stage.network, condition, (rows, columns), order, new)
+    program = recorded_program(stage.network, condition, (rows, columns), order, new)
+    return with_inputs(program, {}, model.level_embeddings())
 
 
 def record_model(model: PixelModel, size: tuple[int, int], order: str | None = None) -> list[Program]:

@@ -20,9 +20,9 @@ from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.executors import decode_images, intervals_of_images, open_steps, params_of_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
-from pointillist.engine.head.steps import IntegerSteps
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
+from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.portable.conditions import IntegerPart, not_taken, quantize_inputs, stored_inputs
@@ -237,7 +237,7 @@ class IntegerModel:
         order: PixelOrder | None = None,
         *,
         executor: str | None = None,
-    ) -> IntegerSteps:
+    ) -> ProgramStepper:
         """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
 
         steps = integer_model.steps(batch=1)

@@ -28,7 +28,7 @@ class SampleArrays:
     Attributes:
         levels: integers `[n c h w]`.
         nats: log-likelihood of each image in nats, `[n]`.
-        image, labels, seed, engine, order, texts, passes, gain, tileset, tries: see `Samples`.
+        image, labels, seed, engine, order, texts, gain, tileset, tries: see `Samples`.
     """
 
     levels: Int[np.ndarray, "n c h w"]
@@ -39,7 +39,6 @@ class SampleArrays:
     engine: str
     order: str
     texts: tuple[str, ...] | None = None
-    passes: int | None = None
     gain: Float[np.ndarray, " n"] | None = None
     tileset: Tileset | None = None
     tries: Int[np.ndarray, " n"] | None = None
@@ -73,7 +72,6 @@ class SampleArrays:
     def concat(cls, parts: Sequence[SampleArrays]) -> SampleArrays:
         """Join batches of one model, sampled with the same settings."""
         texts = [text for part in parts for text in part.texts or ()]
-        passes = [part.passes for part in parts if part.passes is not None]
         gains = [part.gain for part in parts if part.gain is not None]
         tries = [part.tries for part in parts if part.tries is not None]
         return replace(
@@ -82,7 +80,6 @@ class SampleArrays:
             nats=np.concatenate([part.nats for part in parts]),
             labels=np.concatenate([part.labels for part in parts]),
             texts=tuple(texts) if parts[0].texts is not None else None,
-            passes=sum(passes) if passes else None,
             gain=np.concatenate(gains) if gains else None,
             tries=np.concatenate(tries) if tries else None,
         )

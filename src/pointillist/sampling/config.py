@@ -50,11 +50,11 @@ class SamplingConfig:
 
     Attributes:
         guidance, temperature, top_p: see `Transform`.
-        engine: `auto`, `cpu`, `integer`, `cuda`, `jacobi`, `numpy` or `naive`; see `create_stepper`.
+        engine: `auto`, `integer`, `torch`, `numpy` or `naive`; see `create_stepper`.
         order: name of one of the model's generation orders; None for its first. Uniforms belong to pixel positions,
             whatever the order.
-        threads: number of threads that share a batch on engines `cpu` and `integer`, at most one a core; None for as
-            many as torch.
+        threads: number of threads that share a batch on engine `integer`, at most one a core; None for as many as
+            torch.
         batch_size: number of images sampled at once.
         negative_prompt: text to steer away from, one for all images or one each: it takes the place of the prompt in
             the reference distribution of guidance.

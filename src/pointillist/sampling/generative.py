@@ -103,15 +103,10 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class Drawn:
-    """Levels of some images, `[n c h w]`, and their log-likelihood in nats, `[n]`.
-
-    Attributes:
-        passes: computations of a row of the batch by engine `jacobi`; 0 for the others.
-    """
+    """Levels of some images, `[n c h w]`, and their log-likelihood in nats, `[n]`."""
 
     levels: Int[np.ndarray, "n c h w"]
     nats: Float[np.ndarray, " n"]
-    passes: int = 0
 
 
 @runtime_checkable

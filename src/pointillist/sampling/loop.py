@@ -20,15 +20,17 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.distributions.transform import IDENTITY, Transform
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
+from pointillist.engine.recording.independence import prove_independent
+from pointillist.engine.stepper import ProgramStepper
 from pointillist.model.pixel_model import PixelModel
+from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.engines import (
     ENGINES,
-    MASKING_ENGINES,
-    WHOLE_IMAGE_ENGINES,
     InverseCdfSampler,
     Stepper,
     create_stepper,
@@ -37,6 +39,7 @@ from pointillist.sampling.engines import (
     sample_stage,
 )
 from pointillist.sampling.generative import OnRow
+from pointillist.sampling.group_pass import sample_group
 from pointillist.sampling.state import MaskedChooser, SamplingState
 from pointillist.system import available_cores, single_threaded
 
@@ -199,11 +202,14 @@ def _run_stage(
         mask.begin_stage(
             order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
         )
-    masks = mask is None or config.engine in MASKING_ENGINES
-    if masks and isinstance(choose, InverseCdfSampler) and config.engine in WHOLE_IMAGE_ENGINES:
-        sample_stage(model, stage, condition, choose, state, config)
-        return
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
+    if isinstance(choose, InverseCdfSampler) and config.engine == "integer":
+        sample_stage(model, stage, condition, choose, state, config.threads or 1)
+        return
+    if isinstance(choose, InverseCdfSampler) and config.engine == "torch" and stage.independent and mask is None:
+        prove_independent(record_stage(model, stage, condition, rows, columns, order))
+        sample_group(model, stage, condition, choose, state)
+        return
     stepper = create_stepper(model, condition, batch, rows, columns, config.engine, stage=stage, order=order)
     height, width = order.raster_size(rows, columns)
 
@@ -224,12 +230,12 @@ def _step_stage(
     model: PixelModel, stepper: Stepper, choose: ChooseLevel, state: SamplingState, step: tuple[int, int]
 ) -> None:
     """Run one stage pixel by pixel, in the raster frame; `state` is filled in place."""
-    values = model.level_embeddings().detach().cpu().numpy()
     width = state.known.shape[1]
     for row in _rows(stepper, state, step):
         for column in state.order.row(row, width)[:: step[1]]:
             if state.known[row, column]:
-                _observe_pixel(state, stepper, values, row, column)
+                for channel in range(state.likelihood.channels):
+                    stepper.observe(state.levels[:, channel, row, column].numpy())
             else:
                 indices = None if state.resample is None else state.resample(row, column)
                 if indices is not None:
@@ -237,9 +243,7 @@ def _step_stage(
                     state.levels.copy_(state.levels[torch.from_numpy(indices)])
                 outputs = None if state.outputs is None else state.outputs[:, :, row, column]
                 site = Site(row, column, 0)
-                state.levels[:, :, row, column] = _choose_pixel(
-                    state.likelihood, stepper, values, choose, site, outputs
-                )
+                state.levels[:, :, row, column] = _choose_pixel(state.likelihood, stepper, choose, site, outputs)
                 state.known[row, column] = True
         state.report()
 
@@ -265,37 +269,37 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
         yield row
 
 
-def _observe_pixel(state: SamplingState, stepper: Stepper, values: np.ndarray, row: int, column: int) -> None:
-    """Pass a known pixel to the stepper."""
-    embedded = values[state.levels[:, :, row, column].numpy()]  # [b, c, e]
-    for part in [embedded.reshape(len(embedded), -1)] if state.likelihood.coupled else embedded.swapaxes(0, 1):
-        stepper.observe(part)
-
-
 def _choose_pixel(
     likelihood: Likelihood,
     stepper: Stepper,
-    values: np.ndarray,
     choose: ChooseLevel,
     site: Site,
     outputs: Float[Tensor, "n p"] | None = None,
 ) -> Int[Tensor, "b c"]:
-    """Choose the levels of a pixel, channel by channel; a likelihood that couples channels observes them at once."""
-    params = torch.from_numpy(stepper.params())[:, :, None, None]
-    pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
+    """Choose and observe the levels of a pixel, channel by channel."""
+    levels: list[Int[Tensor, " b"]] = []
     for channel in range(likelihood.channels):
-        if channel and not likelihood.coupled:
-            params = torch.from_numpy(stepper.params())[:, :, None, None]
+        params, log_probs = _distribution(likelihood, stepper, levels, channel)
         if outputs is not None:
-            share = likelihood.own_params(channel)
-            outputs[:, share] = params[: len(outputs), share, 0, 0]
-        log_probs = likelihood.conditional(params, pixel, channel)[:, :, 0, 0]
-        pixel[:, channel, 0, 0] = choose(replace(site, channel=channel), log_probs)
-        if not likelihood.coupled:
-            stepper.observe(values[pixel[:, channel, 0, 0].numpy()])
-    if likelihood.coupled:
-        stepper.observe(values[pixel[:, :, 0, 0].numpy()].reshape(len(pixel), -1))
-    return pixel[:, :, 0, 0]
+            outputs[:, likelihood.own_params(channel)] = params[: len(outputs)]
+        levels.append(choose(replace(site, channel=channel), log_probs))
+        stepper.observe(levels[-1].numpy())
+    return torch.stack(levels, 1)
+
+
+def _distribution(
+    likelihood: Likelihood, stepper: Stepper, levels: list[Int[Tensor, " b"]], channel: int
+) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b k"]]:
+    """Compute a channel's parameters, and the log-probabilities of its levels given the channels before it."""
+    if isinstance(stepper, ProgramStepper) and stepper.program.is_integer:  # its parameters are log-probabilities
+        exact = torch.from_numpy(log_probs(stepper.frequencies(), stepper.program.head.precision))
+        return exact, exact
+    params = torch.from_numpy(stepper.params())
+    pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
+    for before, chosen in enumerate(levels):
+        pixel[:, before, 0, 0] = chosen
+    conditional = likelihood.conditional(params[:, :, None, None], pixel, channel)[:, :, 0, 0]
+    return params[:, likelihood.own_params(channel)], conditional
 
 
 class UniformSampler:
@@ -304,7 +308,6 @@ class UniformSampler:
     Attributes:
         uniforms: numbers in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
-        passes: computations of a row of the batch by engine `jacobi`; 0 for the others.
         transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice,
             conditional and then the reference of guidance.
         mask: levels that each sub-pixel may have; None for all.
@@ -315,7 +318,6 @@ class UniformSampler:
     ) -> None:
         self.uniforms, self.transform, self.mask = uniforms, transform, mask
         self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
-        self.passes = 0
 
     def duplicate_for_guidance(
         self, inputs: ConditionInputs, negative: ConditionInputs | None = None

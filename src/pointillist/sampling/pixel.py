@@ -95,7 +95,7 @@ class PixelBatch:
             condition = model.scorer(config.engine).encode(batch, len(batch))
             levels = autoregressive_loop(model, condition, sampler, (len(batch), *self._size), config, on_row=on_row)
         check_likelihood(sampler.nats)
-        return Drawn(levels[: len(inputs)].numpy(), sampler.nats.numpy(), sampler.passes)
+        return Drawn(levels[: len(inputs)].numpy(), sampler.nats.numpy())
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Compute the log-likelihood of an image each without its conditions, in nats."""

@@ -170,14 +170,11 @@ class SamplePlan:
 
     def _draw(self, batch: BatchSampler, images: range, uniforms: Uniforms, on_row: OnRow | None) -> SampleArrays:
         """Sample one candidate of each image; where there are rules, until it obeys them."""
-        rules, tries, passes = self.config.parsed_rules, None, 0
+        rules, tries = self.config.parsed_rules, None
 
         def draw(rows: IntArray, mask: LevelMask | None = None) -> Drawn:
-            nonlocal passes
             # an image that is drawn again is not reported again
-            drawn = batch.draw(rows, uniforms, mask, on_row if len(rows) == len(images) else None)
-            passes += drawn.passes
-            return drawn
+            return batch.draw(rows, uniforms, mask, on_row if len(rows) == len(images) else None)
 
         def draw_within(rows: IntArray, mask: LevelMask) -> tuple[IntArray, np.ndarray]:
             drawn = draw(rows, mask)
@@ -197,7 +194,6 @@ class SamplePlan:
             engine=self.config.engine,
             order=self.config.order or "",
             texts=None if self.texts is None else tuple(self.texts[images.start : images.stop]),
-            passes=passes or None,
             tileset=self.model.tileset,
             tries=tries,
         )

@@ -45,7 +45,6 @@ class Samples(AnsweredNames):
         engine: engine that sampled them.
         order: generation order.
         texts: prompt of each image; None where there was none.
-        passes: computations of a row that engine `jacobi` took, of all batches together; None for other engines.
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
         tileset: pictures of the levels of maps, with which they are shown; None where there are none.
@@ -62,7 +61,6 @@ class Samples(AnsweredNames):
     engine: str
     order: str
     texts: tuple[str, ...] | None = None
-    passes: int | None = None
     gain: Float[Tensor, " n"] | None = None
     tileset: Tileset | None = None
     tries: Int[Tensor, " n"] | None = None

@@ -27,8 +27,8 @@ class Stepper(Protocol):
     def params(self) -> np.ndarray:
         """Return parameters `[b, p]` at the current sub-pixel; only its own channel's share is defined."""
 
-    def observe(self, values: np.ndarray) -> None:
-        """Take the embedded level `[b, e]` of the sub-pixel just chosen, and advance."""
+    def observe(self, levels: np.ndarray) -> None:
+        """Take the level `[b]` of the current sub-pixel of each image, and advance."""
 
     def select(self, indices: np.ndarray) -> None:
         """Copy states: image i continues from the history of image `indices[i]`, under the same condition."""
@@ -47,14 +47,12 @@ class InverseCdfSampler(Protocol):
     Attributes:
         uniforms: in [0, 1), `[n c h w]`.
         nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
-        passes: computations of a row of the batch, to which `jacobi` adds its own.
         transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice.
         mask: levels that each sub-pixel may have; None for all.
     """
 
     uniforms: Float[Tensor, "n c h w"]
     nats: Float[Tensor, " n"]
-    passes: int
     transform: Transform
     mask: LevelMask | None
 

@@ -121,7 +121,7 @@ def _keywords(job: SamplingJob, number: int, check: Callable[[], None]) -> dict[
         "top_p": request.top_p,
         "negative_prompt": request.negative_prompt,
         # completions choose their engine as in Python, unless floating point is requested
-        "engine": "cpu" if request.engine == "cpu" else "auto",
+        "engine": "auto" if request.engine == "integer" else request.engine,
         "on_row": lambda done, x: check(),
         **condition_keywords(job.model, spec.conditions),
     }

@@ -165,7 +165,7 @@ def _time_evaluation(trainer: Trainer) -> float:
     if not len(images):
         return 0.0
     part = images.subset(np.arange(min(TIMED_IMAGES, len(images))))
-    return _seconds(lambda: evaluate(trainer.model, part, engine="cpu")) * len(images) / len(part)
+    return _seconds(lambda: evaluate(trainer.model, part, engine="torch")) * len(images) / len(part)
 
 
 def _time_sheet(model: PixelModel, write_samples: SampleWriter) -> float:

@@ -177,7 +177,7 @@ class Trainer:
         """Evaluate the averaged weights on validation images, distributed over the processes."""
         accelerator, images = self.accelerator, self.validation_images()
         with self.average.applied():
-            nats = evaluate(self.model, images, engine="cpu").nats_per_image if len(images) else np.zeros(0)
+            nats = evaluate(self.model, images, engine="torch").nats_per_image if len(images) else np.zeros(0)
         sums = torch.tensor([nats.sum(), len(nats)], dtype=torch.float64, device=accelerator.device)
         total, count = accelerator.reduce(sums, "sum").tolist()
         bits = bits_per_dim(total / count, self.model.image.dims)

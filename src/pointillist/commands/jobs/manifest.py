@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
@@ -108,14 +109,7 @@ def _write_first(folder: JobFolder, text: str) -> dict[str, Any] | None:
 
 def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
     """Describe what rounding depends on apart from the settings: versions, and the instructions of the processor."""
-    try:
-        from llvmlite.binding import get_host_cpu_name
-        from numba import __version__ as numba
-    except ImportError:  # only the compiled engines need it
-        numba, processor = "none", system.processor()
-    else:
-        processor = get_host_cpu_name()
-    result = {"pointillist": __version__, "numba": numba, "processor": processor}
+    result = {"pointillist": __version__, "numpy": np.__version__, "processor": system.processor()}
     if not needs_torch:
         return result
     import torch

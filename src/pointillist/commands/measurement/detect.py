@@ -68,7 +68,7 @@ def detect(settings: DetectSettings) -> Detection:
         if settings.heatmaps is not None:
             _write_overlay(settings.heatmaps, record)
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
-    source.append(("engine", {"integer": "integer program", "cpu": "floating point"}[detector.engine_]))
+    source.append(("engine", {"integer": "integer program", "torch": "floating point"}[detector.engine_]))
     if settings.report is not None:
         _explain(model, report, pages)
         report.save(settings.report, source, [page.name for page in pages])

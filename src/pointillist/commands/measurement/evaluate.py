@@ -114,10 +114,10 @@ def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> 
     facts: dict[str, Any] = {}
     if settings.condition_metrics:
         half = settings.precision == "bf16"  # a speed that only floats have
-        engine = "cpu" if half else settings.engine
+        engine = "torch" if half else settings.engine
         with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
             facts |= condition_metrics(model, source.images, settings.changed(engine=engine))
-        facts["metrics_precision"] = settings.precision if engine == "cpu" else "integer"
+        facts["metrics_precision"] = settings.precision if engine == "torch" else "integer"
     if settings.code_length:
         order = None if settings.order in ("average", "each") else settings.order
         facts["code_length"] = code_length(model, source.images, order)
@@ -261,7 +261,7 @@ def report_lines(
         *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
-        ("engine", {"integer": "integer program", "cpu": "floating point"}[result.engine]),
+        ("engine", {"integer": "integer program", "torch": "floating point"}[result.engine]),
         *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),

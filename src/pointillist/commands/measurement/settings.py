@@ -21,7 +21,7 @@ from pointillist.commands.settings import (
     sampling_option,
 )
 
-_ENGINE = Option("NAME", "integer or cpu (floats). Default: the integer program, where there is one.")
+_ENGINE = Option("NAME", "integer or torch (floating point). Default: the integer program, where there is one.")
 _METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
 
 
@@ -122,7 +122,7 @@ class DetectSettings(Settings):
     detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
     background: str | None = option(None, "MODEL", "Model of noise-mutated images: adds a ratio.", panel=_FITTING)
     conditions: bool = option(False, FLAG, "With --fit: also score with labels, captions.", panel=_FITTING)
-    engine = sampling_option("auto", "NAME", "With --fit: auto, integer or cpu, as for evaluate.", panel=_FITTING)
+    engine = sampling_option("auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.", panel=_FITTING)
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)

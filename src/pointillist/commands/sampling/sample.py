@@ -127,7 +127,6 @@ def report(
         "bits_saved": None if totals.saved is None else float(totals.saved.mean()),
         "engine": config.engine,
         "order": config.order,
-        "passes": totals.passes or None,
         "seconds": round(seconds, 3),
         "out": str(path),
         "animation": None if animate is None else str(animate),
@@ -136,8 +135,6 @@ def report(
     count = counted(len(bits), "image")
     order = "" if config.order == plan.model.order().name else f", order {config.order}"
     lines = [f"sampled    {count} in {seconds:.1f} s{order}"]
-    if totals.passes:
-        lines.append(f"passes     {totals.passes:,} over a row of a batch, until nothing changed")
     mean = "none" if math.isnan(bits.mean()) else f"{bits.mean():.4f}{spread}"
     integer = config.engine == "integer"
     lines.append(f"bits/dim   {mean} ({'lower is more probable' if integer else measure})")

@@ -65,10 +65,6 @@ def open_model(settings: SampleSettings) -> OpenedModel:
         if portable is not None:
             choice = EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason)
             return OpenedModel(portable, choice, "integer program", needs_torch=False)
-    if first.engine == "cpu" and settings.device == "cpu":
-        from pointillist.engine.cpu.precompile import precompile_in_background
-
-        precompile_in_background()  # takes seconds at the first use ever
     from pointillist.commands import paths
     from pointillist.sampling.engines import choose_model_engine
 

@@ -30,7 +30,6 @@ class Totals:
 
     def __init__(self) -> None:
         self.bits: list[np.ndarray] = []
-        self.passes = 0
         self._gains: list[np.ndarray] = []
         self.sampled, self.tries = 0, 0  # images of this command, and how many were drawn until these obeyed the rules
 
@@ -38,7 +37,6 @@ class Totals:
         """Yield the same parts, and record their bits/dim."""
         for part in parts:
             self.bits.append(part.bits_per_dim)
-            self.passes += part.passes or 0
             if part.gain is not None:
                 self._gains.append(part.gain)
             self.sampled += len(part)

@@ -97,8 +97,8 @@ class Lowering:
         params = self.operand(program.params)
         tables = [self.pool.add(head.tables[name]) if name in head.tables else -1 for name in TABLES]
         header = [KINDS.index(head.kind), head.channels, head.levels, head.mixtures, head.precision]
-        header += [program.num_sub_steps, head.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
-        header += [runs_by_rows(program), *params, *tables, self.pool.add(head.canvas_values)]
+        header += [program.num_sub_steps, program.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
+        header += [runs_by_rows(program), *params, *tables, self.pool.add(program.canvas_values)]
         header += [self.pool.add(table.astype(np.int32)) for table in (LOG_TABLE, EXP_TABLE)]
         inputs = [number for entry in program.inputs.values() for number in (entry.kind == "map", entry.channels)]
         maps = [number for each in program.maps for number in self._map(each)]

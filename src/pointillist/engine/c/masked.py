@@ -43,7 +43,7 @@ def sample_in_mask(
         pixels=np.zeros((copies, head.channels), np.int64),
         frequencies=np.empty((copies, head.levels), np.int64),
         canvas=np.empty((copies, program.canvas_width), np.int8),
-        values=np.ascontiguousarray(head.canvas_values, np.int8),
+        values=np.ascontiguousarray(program.canvas_values, np.int8),
         scratch=np.empty(3 * max(1, head.mixtures), np.int64),
     )
     numbers = transform.integer_array()

@@ -172,6 +172,9 @@ class CStepper(ProgramStepper):
         stored = np.ascontiguousarray(values, np.int8)
         self._library.pt_write(self._address, self.site[1], first, values.shape[1], stored.ctypes.data)
 
+    def _frequencies(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
+        return frequencies_in_c(self.program, params, pixels, channel)
+
     def _select(self, indices: IntArray) -> None:
         for block in self._run_of.blocks():
             block[...] = block[:, indices]

@@ -41,7 +41,7 @@ class CpuStepper(ProgramStepper):
         self._run_part(1, column=0, begin=True)
 
     def _run_sub_step(self) -> None:
-        self._run_part(2 + self.site[2])
+        self._run_part(2 + self.sub_step)
 
     def _run_post_draw(self) -> None:
         self._run_part(len(self.bytecode.parts) - 1)

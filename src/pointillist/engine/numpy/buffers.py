@@ -1,9 +1,8 @@
 """Arrays of one run: every value and feature map, read and written a region at a time.
 
 A region is the whole image, a row, or a site. An instruction means the same over any region, so a run over whole maps
-and a run site by site differ only in the order of the regions. `Buffers` hold whole images, or the current row alone
-(or site) with the rows above that are still read; then their addresses never change, so that work on them can be
-repeated.
+and a run site by site differ only in the order of the regions. `Buffers` hold whole images, or the current site alone
+with the rows above that are still read; then their addresses never change, so that a call is bound once.
 
 Another array library replaces `zeros`, `constant`, `constants` and `copy`.
 """
@@ -62,9 +61,9 @@ class Buffers:
         program: in floating point or in integers.
         batch, height, width: number and size of the images.
         inputs: conditions by name, `[b, 1, 1, c]` or `[b, h, w, c]`; see `prepare_inputs`.
-        held: what there is of a value: the whole `image`; the current `row`; or the current `site`, and the current row
-            of what is known with the row above. Maps have the rows above that are read. Regions name rows and columns
-            of the image all the same. `begin` and `shift` go from row to row.
+        held: what there is of a value: the whole `image`; or the current `site`, and the current row of what is known
+            with the row above. Maps have the rows above that are read. Regions name rows and columns of the image all
+            the same. `begin` and `shift` go from row to row.
 
     Attributes:
         row: the current row, unless whole images are held.
@@ -79,7 +78,7 @@ class Buffers:
         width: int,
         inputs: Mapping[str, Array],
         *,
-        held: Literal["image", "row", "site"] = "image",
+        held: Literal["image", "site"] = "image",
     ) -> None:
         self.program, self.batch, self.height, self.width = program, batch, height, width
         self.inputs, self.held, self.row = inputs, held, 0
@@ -208,7 +207,7 @@ class Buffers:
         return self.held == "site" and value.phase >= Phase.SITE
 
 
-def bytes_of_image(program: Program, height: int, width: int, held: Literal["image", "row", "site"] = "image") -> int:
+def bytes_of_image(program: Program, height: int, width: int, held: Literal["image", "site"] = "image") -> int:
     """Return the bytes of all arrays of an image."""
     rows = height if held == "image" else 1
     numbers = sum(cache.channels * height * width for cache in program.kv_caches)

@@ -8,14 +8,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.arrays import Array
 from pointillist.engine.batch import check_batch_memory, prepare_inputs
 from pointillist.engine.numpy.buffers import Buffers, Region, bytes_of_image
-from pointillist.engine.numpy.schedule import RowCalls, run_part, run_whole
+from pointillist.engine.numpy.schedule import Operations, RowCalls, run_part, run_whole
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 
-OPERATIONS = {name: opcode.bind for name, opcode in OPCODES.items()}
+OPERATIONS: Operations[Any] = {name: opcode.bind for name, opcode in OPCODES.items()}
 
 
 class Interpreter(ProgramStepper):
@@ -33,6 +34,8 @@ class Interpreter(ProgramStepper):
         EngineError: if the memory does not suffice, or an input does not fit.
     """
 
+    _operations: Operations[Any] = OPERATIONS
+
     def __init__(
         self,
         program: Program,
@@ -41,9 +44,12 @@ class Interpreter(ProgramStepper):
         size: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(program, batch, size)
-        self._buffers = allocate(program, batch, (self.height, self.width), inputs, "site")
-        self._calls = RowCalls(self._buffers, OPERATIONS)
-        run_part(self._buffers, OPERATIONS, program.per_image, 0, 1)
+        self._buffers = self._allocate(inputs or {})
+        self._calls = RowCalls(self._buffers, self._operations)
+        run_part(self._buffers, self._operations, program.per_image, 0, 1)
+
+    def _allocate(self, inputs: Mapping[str, NDArray[Any]]) -> Buffers:
+        return allocate(self.program, self.batch, (self.height, self.width), inputs, "site")
 
     def _run_row(self) -> None:
         row = self.site[0]
@@ -52,16 +58,20 @@ class Interpreter(ProgramStepper):
         self._calls.run(self.program.per_row, row, None)
 
     def _run_sub_step(self) -> None:
-        row, column, number = self.site
-        self._calls.run(self.program.sub_steps[number], row, column)
+        row, column, _ = self.site
+        self._calls.run(self.program.sub_steps[self.sub_step], row, column)
 
     def _run_post_draw(self) -> None:
         row, column, _ = self.site
         self._calls.run(self.program.post_draw, row, column)
 
     def _read_params(self) -> NDArray[Any]:
+        return np.array(self._params())
+
+    def _params(self) -> Array:
+        """Return the parameters `[b, p]` at the current site, as an array of the buffers."""
         params = self._buffers.read(self.program.params, Region.of_site(0, self.site[1]))
-        return np.array(params.reshape(self.batch, -1))
+        return params.reshape(self.batch, -1)
 
     def _write(self, values: NDArray[Any], first: int) -> None:
         site = self._buffers.sites(self.program.canvas, Region.of_site(0, self.site[1]))
@@ -103,6 +113,6 @@ def whole_params(program: Program, levels: IntArray, inputs: Mapping[str, IntArr
     """
     batch, _, height, width = levels.shape
     buffers = allocate(program, batch, (height, width), inputs)
-    canvas = program.head.canvas_values[levels.transpose(0, 2, 3, 1)].reshape(batch, height, width, -1)
+    canvas = program.canvas_values[levels.transpose(0, 2, 3, 1)].reshape(batch, height, width, -1)
     params = run_whole(buffers, OPERATIONS, canvas)
     return np.array(np.broadcast_to(params, (batch, height, width, program.params.channels)))

@@ -212,6 +212,7 @@ def record(
     width: int,
     dtype: torch.dtype = torch.float32,
     order: PixelOrder = RASTER,
+    canvas_values: Tensor | None = None,
 ) -> Program:
     """Run `forward(canvas, ctx)` once on symbols and return its program.
 
@@ -225,6 +226,7 @@ def record(
         height, width: size of the image in the raster frame. It is fixed here, so that an engine can allocate its maps.
         dtype: float32, or float64 for proofs.
         order: the generation order.
+        canvas_values: what each level writes to the canvas, `[levels, e]`: steppers need it.
 
     Raises:
         CausalityError: if the forward reads a site that is not known yet, or cannot be run site by site.
@@ -248,7 +250,8 @@ def record(
             f"forward returned {params.channels} parameters for {num_sub_steps} sub-steps", "Return a multiple of them."
         )
     optimize_program(builder, params)
-    return _assemble(builder, params)
+    program = _assemble(builder, params)
+    return program if canvas_values is None else with_inputs(program, {}, canvas_values)
 
 
 def _assemble(builder: Builder, params: View) -> Program:
@@ -276,12 +279,14 @@ def _assemble(builder: Builder, params: View) -> Program:
     )
 
 
-def with_inputs(program: Program, tensors: Mapping[str, Tensor]) -> Program:
-    """Return the program as if it had been recorded with these tensors for some of its inputs, by key."""
+def with_inputs(program: Program, tensors: Mapping[str, Tensor], canvas_values: Tensor | None = None) -> Program:
+    """Return the program as if recorded with these tensors for some of its inputs, by key, and these canvas values."""
     inputs = dict(program.inputs)
     for key, t in tensors.items():
         inputs[key] = replace(inputs[key], default=_to_channels_last(t, program.dtype))
-    return replace(program, inputs=inputs)
+    if canvas_values is None:
+        return replace(program, inputs=inputs)
+    return replace(program, inputs=inputs, canvas_values=to_numpy(canvas_values).astype(program.dtype))
 
 
 def _to_channels_last(t: Tensor, dtype: np.dtype[Any]) -> FloatArray:

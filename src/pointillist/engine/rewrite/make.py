@@ -82,7 +82,8 @@ def rewrite_to_integers(
         post_draw=code[Phase.POST_DRAW],
         params=params,
         size=size_of(*code.values()),
-        integer_head=IntegerHead(kind, channels, levels, mixtures, precision, tables, values),
+        integer_head=IntegerHead(kind, channels, levels, mixtures, precision, tables),
+        canvas_values=values,
         s_curve=program.s_curve,
     )
 

@@ -1,6 +1,5 @@
-"""Run programs in torch, in floating point or in integers, on any device; on a GPU as CUDA graphs."""
+"""Run programs in torch, in floating point or in integers, on any device."""
 
-from pointillist.engine.torch.sampler import TorchSampler
 from pointillist.engine.torch.stepper import TorchStepper
 
-__all__ = ["TorchSampler", "TorchStepper"]
+__all__ = ["TorchStepper"]

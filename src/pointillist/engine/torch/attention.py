@@ -1,4 +1,4 @@
-"""Attention in static shapes: from all sites of a row at once, with later ones masked; and to the tokens of a prompt.
+"""Attention from all sites of a row at once, with later ones masked; and to the tokens of a prompt.
 
 The meaning of the opcodes is in `engine/opcodes/attention.py`.
 """

@@ -70,8 +70,7 @@ class TorchBuffers(Buffers):
     """The tensors of one run.
 
     A KV cache is `[b, heads, 1 + sites, key and value]`. Its first slot holds zeros: the first site, which has no site
-    before it, attends to it. Where rows are held, what differs from row to row is set by `begin`, so that all other
-    work can be captured and replayed.
+    before it, attends to it.
 
     Args:
         program: in floating point or in integers.
@@ -89,16 +88,12 @@ class TorchBuffers(Buffers):
         width: int,
         inputs: Mapping[str, NDArray[Any]],
         device: torch.device,
-        held: Literal["image", "row"] = "image",
+        held: Literal["image", "site"] = "image",
     ) -> None:
         self.device_constants, self.device = DeviceConstants.of(program, device), device
         self.dtype = torch.from_numpy(np.zeros(0, program.dtype)).dtype
         tensors = {name: upload(array, device) for name, array in inputs.items()}
         super().__init__(program, batch, height, width, tensors, held=held)
-        entries = 1 + height * width if program.kv_caches and held == "row" else 0
-        self._every_slot = torch.arange(entries, device=device)
-        self._slots = torch.zeros(width, dtype=torch.int64, device=device)
-        self._masked_slots = torch.zeros(width, entries, dtype=torch.bool, device=device)
 
     def zeros(self, *shape: int) -> Tensor:
         """Allocate a tensor."""
@@ -122,23 +117,12 @@ class TorchBuffers(Buffers):
         return self.zeros(self.batch, cache.num_heads, sites, cache.key_width + cache.value_width)
 
     def slots(self, row: int) -> Tensor:
-        """Return the slots of a KV cache for the sites of a row, `[width]`; of the current row where rows are held."""
-        if self.held == "row":
-            return self._slots
+        """Return the slots of a KV cache for the sites of a row, `[width]`."""
         return torch.arange(row * self.width + 1, (row + 1) * self.width + 1, device=self.device)
 
     def masked_slots(self, row: int) -> Tensor:
-        """Return which slots a site of a row may not attend to, `[width, slots]`; all slots where rows are held."""
-        if self.held == "row":
-            return self._masked_slots
+        """Return which slots up to the end of a row each of its sites may not attend to, `[width, slots]`."""
         return mask_slots(self.slots(row), torch.arange((row + 1) * self.width, device=self.device))
-
-    def begin(self, row: int) -> None:
-        """Make a row the current one."""
-        super().begin(row)
-        torch.arange(row * self.width + 1, (row + 1) * self.width + 1, out=self._slots)
-        if len(self._every_slot):
-            self._masked_slots.copy_(mask_slots(self._slots, self._every_slot))
 
 
 def mask_slots(sites: Tensor, slots: Tensor) -> Tensor:

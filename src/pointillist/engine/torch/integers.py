@@ -1,8 +1,8 @@
-"""Sample and score images by an integer program in torch, with the bits of the numpy reference."""
+"""Score images by an integer program in torch, with the bits of the numpy reference."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pointillist.engine.batch import SampleBatch, prepare_inputs
-from pointillist.engine.head.frequencies import draw, frequencies, intervals
+from pointillist.engine.batch import prepare_inputs
+from pointillist.engine.head.frequencies import frequencies, intervals
 from pointillist.engine.numpy.buffers import bytes_of_image
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
 from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
 from pointillist.engine.torch.operations import INTEGER
-from pointillist.engine.torch.sampler import Draw, TorchSampler
 
 BYTES = 2**30
 """Memory of the values of images that are scored together."""
@@ -31,29 +30,6 @@ def head_of(program: Program, device: torch.device) -> IntegerHead:
     constants = DeviceConstants.of(program, device)
     tables: dict[str, Any] = {name: constants.array(table) for name, table in program.head.tables.items()}
     return replace(program.head, tables=tables)
-
-
-def sample_integers(
-    program: Program,
-    inputs: Mapping[str, IntArray],
-    batch: SampleBatch,
-    device: torch.device,
-    on_row: Callable[[int], None] | None = None,
-) -> None:
-    """Fill in the unknown sub-pixels of a batch; see `engine.sampler.sample_batch`."""
-    TorchSampler(program, integer_draw(program, device), device, inputs=inputs).sample(batch, on_row)
-
-
-def integer_draw(program: Program, device: torch.device) -> Draw:
-    """Return draws from the frequencies themselves, whose likelihoods are frequencies."""
-    head = head_of(program, device)
-
-    def choose(params: Tensor, levels: Tensor, channel: int, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-        result = frequencies(head, params.transpose(1, 2), levels.transpose(1, 2), channel)  # [n, sites, k]
-        drawn = draw(result, uniforms)
-        return drawn, result.gather(2, drawn[..., None])[..., 0]
-
-    return Draw(choose, program.head.canvas_values)
 
 
 def score_integers(
@@ -93,7 +69,7 @@ def whole_params(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray
     batch, height, width, _ = pixels.shape
     inputs = prepare_inputs(program, batch, inputs, (height, width))
     buffers = TorchBuffers(program, batch, height, width, inputs, pixels.device)
-    result: Tensor = run_whole(buffers, INTEGER, buffers.constant(program.head.canvas_values)[pixels].flatten(3))
+    result: Tensor = run_whole(buffers, INTEGER, buffers.constant(program.canvas_values)[pixels].flatten(3))
     return result.expand(batch, height, width, -1)
 
 

@@ -1,30 +1,33 @@
-"""Step through images in torch, with the parameters copied to main memory."""
+"""Step through images in torch on any device, with the parameters copied to main memory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pointillist.engine.batch import check_batch_memory, prepare_inputs
+from pointillist.engine.numpy.buffers import bytes_of_image
+from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import IntArray, Program
-from pointillist.engine.stepper import ProgramStepper
-from pointillist.engine.torch.capture import Capture, GraphCache
-from pointillist.engine.torch.rows import ProgramRows
+from pointillist.engine.torch.buffers import TorchBuffers
+from pointillist.engine.torch.device import full_float32
+from pointillist.engine.torch.operations import operations_of
 
 
-class TorchStepper(ProgramStepper):
-    """Step through images in torch on a device. Each part is a piece of work of the row's kind.
+class TorchStepper(Interpreter):
+    """Step through images by the operations of torch; see `Interpreter`.
 
     Args:
         program: in floating point, from `record`, or in integers.
         batch: number of images that are sampled together.
         inputs: conditions by key; see `prepare_inputs`.
-        size: height and width of the images; None for those of the program.
-        device: the device; a GPU captures, and any other computes the same.
-        capture: see `GraphCache`.
+        size: height and width of the images; None for the program's own.
+        device: the device of all tensors.
 
     Raises:
         EngineError: if the memory of the device does not suffice, or an input does not fit.
@@ -38,46 +41,48 @@ class TorchStepper(ProgramStepper):
         size: tuple[int, int] | None = None,
         *,
         device: torch.device,
-        capture: Capture | None = None,
     ) -> None:
-        super().__init__(program, batch, size)
-        self._graphs = GraphCache(device, capture)
-        with self._graphs.active():
-            self._rows = ProgramRows(program, batch, self.height, self.width, inputs, device)
+        self.device = device
+        self._operations = operations_of(program)
+        with _exact():
+            super().__init__(program, batch, inputs, size)
+
+    def _allocate(self, inputs: Mapping[str, NDArray[Any]]) -> TorchBuffers:
+        size, batch = (self.height, self.width), self.batch
+        check_batch_memory(batch * bytes_of_image(self.program, *size, "site"), batch, *size, self.device)
+        prepared = prepare_inputs(self.program, batch, inputs, size)
+        return TorchBuffers(self.program, batch, *size, prepared, self.device, "site")
 
     def _run_row(self) -> None:
-        row = self.site[0]
-        with self._graphs.active():
-            self._rows.begin(row)
-            self._graphs.run(("row", self._rows.kind(row)), lambda: self._rows.run_row(row))
+        with _exact():
+            super()._run_row()
 
     def _run_sub_step(self) -> None:
-        row, column, number = self.site
-        with self._graphs.active():
-            key = ("site", self._rows.kind(row), column, number)
-            self._graphs.run(key, lambda: self._rows.run_sub_step(row, column, number))
+        with _exact():
+            super()._run_sub_step()
 
     def _run_post_draw(self) -> None:
-        row, column, _ = self.site
-        with self._graphs.active():
-            key = ("post-draw", self._rows.kind(row), column)
-            self._graphs.run(key, lambda: self._rows.run_post_draw(row, column))
+        with _exact():
+            super()._run_post_draw()
 
     def _read_params(self) -> NDArray[Any]:
-        with self._graphs.active():
-            return np.array(self._rows.params(*self.site[:2])[:, 0].cpu().numpy())
+        return np.array(self._params().cpu().numpy())
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        with self._graphs.active():
-            self._rows.write(*self.site[:2], torch.as_tensor(values).to(self._rows.buffers.device)[:, None], first)
+        with _exact():
+            super()._write(torch.as_tensor(values).to(self.device), first)  # type: ignore[arg-type]
 
     def _select(self, indices: IntArray) -> None:
-        with self._graphs.active():
-            self._rows.buffers.select(torch.as_tensor(indices, device=self._rows.buffers.device))
-
-    def _save(self) -> Any:
-        return self._rows.buffers.save()
+        with _exact():
+            super()._select(torch.as_tensor(indices, device=self.device))  # type: ignore[arg-type]
 
     def _restore(self, arrays: Any) -> None:
-        with self._graphs.active():
-            self._rows.buffers.restore(arrays)
+        with _exact():
+            super()._restore(arrays)
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """Compute without gradients and in full float32 within the block."""
+    with torch.inference_mode(), full_float32():
+        yield

@@ -118,9 +118,8 @@ class ProgramDecoder:
             post_draw=code[3],
             params=self._view(result.params),
             size=size_of(*code),
-            integer_head=IntegerHead(
-                head.kind, head.channels, head.levels, head.mixtures, head.precision, tables, values
-            ),
+            integer_head=IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables),
+            canvas_values=values,
             s_curve=result.s_curve,
         )
 

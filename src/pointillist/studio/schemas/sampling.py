@@ -13,7 +13,7 @@ from pointillist.studio.schemas.rules import MapRules
 MAX_SAMPLES = 16
 
 Seed = Annotated[int, Field(ge=0, le=MAX_SAFE)]
-Engine = Literal["auto", "cpu", "integer", "cuda", "jacobi", "numpy"]
+Engine = Literal["auto", "integer", "torch", "numpy"]
 
 
 class StartImage(Schema):

@@ -68,7 +68,7 @@ class EvaluateJob(JobKind):
             "model": model_facts(model),
             "images": fingerprint(images),
             "split": split,
-            "engine": "cpu" if self._scorer is model else "integer",
+            "engine": "torch" if self._scorer is model else "integer",
             "orders": [order.name for order in self._orders],
             "order": settings.order or self._orders[0].name,
             "dims": model.image.channels * self._reader.height * self._reader.width,
@@ -129,7 +129,7 @@ class EvaluateJob(JobKind):
         return [
             ("images", f"{result.count:,}, split {facts['split']}"),
             ("bits/dim", f"{result.bits_per_dim:.4f} (95 % interval {low:.4f} to {high:.4f})"),
-            ("engine", {"integer": "integer program", "cpu": "floating point"}[result.engine]),
+            ("engine", {"integer": "integer program", "torch": "floating point"}[result.engine]),
             ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         ]
 
