@@ -96,7 +96,7 @@ def enumeration(every: int) -> None:
             joint = torch.cat([plain.log_prob(part, order="raster") for part in batches])
             task = CompletionTask(
                 model=plain, levels=x, known=known, inputs=plain.conditions.inputs(count=1), seed=number,
-                config=SamplingConfig(engine="cpu", order="raster", threads=1), particles=PARTICLES,
+                config=SamplingConfig(engine="numpy", order="raster", threads=1), particles=PARTICLES,
             )  # fmt: skip
             particles = run_particles(task)
             exact = joint.log_softmax(0)
@@ -160,7 +160,7 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
     def particle_bits(number: int, label: int | None) -> float:
         task = CompletionTask(
             model=model, levels=real[number : number + 1], known=known[None].repeat(model.image.channels, 0),
-            inputs=model.conditions.inputs(label, 1), config=SamplingConfig(engine="cpu", order="raster", threads=1),
+            inputs=model.conditions.inputs(label, 1), config=SamplingConfig(engine="numpy", order="raster", threads=1),
             seed=number, particles=particles,
         )  # fmt: skip
         result = run_particles(task)

@@ -63,7 +63,7 @@ def main() -> None:
     model = pt.load(options.model) if options.model else untrained(options.levels, options.preset, options.density)
     pairs = pairs_from_record(model.training_record[RECORD], model.image.levels)
     rules = options.rules or {"adjacency": "observed"}
-    how = {"size": (options.size, options.size), "threads": 1, "batch_size": options.batch_size, "engine": "cpu"}
+    how = {"size": (options.size, options.size), "threads": 1, "batch_size": options.batch_size, "engine": "integer"}
     print(f"{model}\n{int(pairs.sum()):,} of {pairs.size:,} pairs of neighbours")
     for name, settings in (("rules", {"rules": rules}), ("no rules", {})):
         pt.sample(model, 1, seed=0, **{**how, "size": (4, 4)})  # compiled, before the clock runs

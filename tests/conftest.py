@@ -77,10 +77,3 @@ def seed() -> int:
     torch.manual_seed(0)
     np.random.seed(0)
     return 0
-
-
-@pytest.fixture(autouse=True)
-def no_gpu_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run engine `cuda` on the processor where there is no GPU: the same functions, and nothing is captured."""
-    if not torch.cuda.is_available():
-        monkeypatch.setattr("pointillist.engine.selection.select_device", lambda name, device=None: torch.device("cpu"))

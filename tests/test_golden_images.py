@@ -121,16 +121,10 @@ def slow(*names: str) -> list[Any]:
 QUICK = ("digits-labels", "dungeons", "dungeons-narrow", "outline-to-tile-hint")
 
 
-@EVERY_CASE
-def test_compiled_floats_draw_from_the_distribution(name: str) -> None:
-    """Engine `cpu`."""
-    check_engine(replace(CASES[name], top_p=1.0), "cpu")
-
-
-@pytest.mark.parametrize("engine", ["numpy", "jacobi"])
+@pytest.mark.parametrize("engine", ["numpy", "torch"])
 @pytest.mark.parametrize("name", slow(*(name for name in CASES if name not in QUICK)))
-def test_interpreted_floats_draw_from_the_distribution(name: str, engine: str) -> None:
-    """Engines `numpy` and `jacobi`."""
+def test_floats_draw_from_the_distribution(name: str, engine: str) -> None:
+    """Engines `numpy` and `torch`."""
     check_engine(replace(CASES[name], top_p=1.0), engine)
 
 

@@ -21,9 +21,7 @@ import torch
 from typer.testing import CliRunner
 from pointillist.cli import app
 import pointillist as pt
-from pointillist.engine.cpu import precompile
 
-precompile.precompile_in_background = lambda: None
 resource.setrlimit(resource.RLIMIT_AS, (7 * 2**30, 7 * 2**30))
 for arguments in (
     "train photos --size 3200 --dry-run --preset tiny --threads 1",

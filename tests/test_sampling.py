@@ -41,7 +41,7 @@ def model() -> pt.PixelModel:
         ({"top_p": 0}, pt.ConfigError, "`top_p`"),
         ({"top_p": 1.1}, pt.ConfigError, "`top_p`"),
         ({"seed": -1}, pt.ConfigError, r"`seed` \(=-1\)"),
-        ({"engine": "fast"}, pt.EngineError, "`engine`.*auto, cpu, integer, cuda, jacobi, numpy, naive"),
+        ({"engine": "fast"}, pt.EngineError, "`engine`.*auto, integer, torch, numpy, naive"),
         ({"label": "cow"}, pt.ConfigError, "no class 'cow'"),
         ({"label": [0, 1, 2]}, pt.ShapeError, "3 labels do not fit 2 images"),
         ({"text": "a red dragon"}, pt.ConfigError, "`text`"),
@@ -145,7 +145,7 @@ def test_other_sizes_where_the_model_allows_them() -> None:
         pt.sample(fixed, 1, size=(4, 5))
 
 
-@pytest.mark.parametrize("engine", ["cpu", "numpy", "naive"])
+@pytest.mark.parametrize("engine", ["torch", "numpy", "naive"])
 def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str) -> None:
     """Also the random numbers, which come before any engine."""
     free = pt.build("pixelcnn", shape=(1, 4, 4), levels=2, channels=3, layers=1)

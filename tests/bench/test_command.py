@@ -20,7 +20,7 @@ from ..scripts import script
 
 TINY = ["--set", "model.network.channels=4", "--set", "model.network.layers=2", "--size", "4x3", "--repeats", "1"]
 # half of the speedups that issue and design require for 64 channels, 12 layers, 28x28, 256 levels, batch 1
-COLLAPSED = {"numpy": 70 / 2, "cpu": 300 / 2}
+COLLAPSED = {"numpy": 70 / 2, "torch": 300 / 2}
 
 
 @pytest.fixture(autouse=True)

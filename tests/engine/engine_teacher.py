@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from engine_tape import Tapes
 from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine import Interpreter, Program
-from pointillist.engine.cpu import CpuStepper
 from pointillist.engine.recording.record import record
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.torch import TorchStepper
@@ -21,12 +20,19 @@ from pointillist.nn.passes import FullPass
 Engine = Callable[[Program, int, Mapping[str, NDArray[Any]] | None], ProgramStepper]
 
 
-def cuda_on_cpu(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
-    """The CUDA engine on tensors of this processor; what is done again is repeated from a tape, as from a graph."""
-    return TorchStepper(program, batch, inputs, device=torch.device("cpu"), capture=Tapes())
+def torch_on_cpu(program: Program, batch: int, inputs: Mapping[str, NDArray[Any]] | None = None) -> ProgramStepper:
+    """The executor of torch on this processor."""
+    return TorchStepper(program, batch, inputs, device=torch.device("cpu"))
 
 
-ENGINES: dict[str, Engine] = {"numpy": Interpreter, "cpu": CpuStepper, "cuda": cuda_on_cpu}
+ENGINES: dict[str, Engine] = {"numpy": Interpreter, "torch": torch_on_cpu}
+
+
+def with_levels(program: Program, canvas: Tensor) -> tuple[Program, NDArray[np.int64]]:
+    """Give each sub-pixel of a canvas a level of its own: the program that writes it, and the levels `[b, c, h, w]`."""
+    parts = canvas.unflatten(1, (program.num_sub_steps, program.canvas_width)).movedim(2, -1)  # [b, c, h, w, e]
+    levels = np.arange(parts[..., 0].numel()).reshape(parts.shape[:-1])
+    return replace(program, canvas_values=parts.reshape(-1, program.canvas_width).numpy()), levels
 
 
 def teacher_forced(
@@ -40,14 +46,15 @@ def teacher_forced(
     """Return the parameters `[b p h w]` at each site of `canvas`, computed `repeats` times at each."""
     batch, _, height, width = canvas.shape
     result = np.full((batch, program.params.channels, height, width), np.nan)
-    group, size = program.params.channels // program.num_sub_steps, program.canvas_width
+    group = program.params.channels // program.num_sub_steps
+    program, levels = with_levels(program, canvas)
     stepper = engine(program, batch, inputs)
     while not stepper.done:
         row, column, sub = stepper.site
         for _ in range(repeats):
             params = stepper.params()
         result[:, sub * group : (sub + 1) * group, row, column] = params[:, sub * group : (sub + 1) * group]
-        stepper.observe(canvas[:, sub * size : (sub + 1) * size, row, column].numpy())
+        stepper.observe(levels[:, sub, row, column])
     return result
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from engine_networks import allowed, groups
-from engine_teacher import check_equal, teacher_forced
+from engine_teacher import check_equal, teacher_forced, with_levels
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -150,14 +150,14 @@ def test_a_site_may_be_observed_without_being_asked_about() -> None:
     """A pixel that is known already is stored all the same."""
     torch.manual_seed(0)
     model, canvas = Attentive(num_sub_steps=2).double().eval(), picture(1, 2, (2, 3))
-    program = recorded(model, 2, 3)
+    program, levels = with_levels(recorded(model, 2, 3), canvas)
     computed, observed = Interpreter(program, 1), Interpreter(program, 1)
     for row, column, sub in np.ndindex(2, 3, 2):
         expected = computed.params()
         if (row, column, sub) == (1, 2, 1):
             assert (observed.params() == expected).all()
         for engine in (computed, observed):
-            engine.observe(canvas[:, sub : sub + 1, row, column].numpy())
+            engine.observe(levels[:, sub, row, column])
 
 
 def test_the_part_after_the_draw() -> None:

@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from engine_teacher import check_equal
 from torch import Tensor, nn
 
-from pointillist.engine.cpu.lower import LOWERINGS
 from pointillist.engine.opcodes import OPCODES
 from pointillist.nn.functional.local_gain import place
 from pointillist.nn.functional.recurrence import LSTMCellParams
@@ -87,7 +86,7 @@ ON_THE_CANVAS: dict[str, Callable[[Tensor, Tensor, Any], Tensor]] = {
 
 def test_every_opcode_has_a_case() -> None:
     cases = ON_A_VALUE.keys() | ON_THE_CANVAS.keys()
-    assert cases == {name for name, opcode in OPCODES.items() if opcode.has_floats} == set(LOWERINGS)
+    assert cases == {name for name, opcode in OPCODES.items() if opcode.has_floats}
 
 
 @pytest.mark.parametrize("start", [row, pixel])

@@ -24,7 +24,7 @@ from tests.tolerances import printed
 
 from ..cli.helpers import TINY, fails, files_in, run
 
-SAMPLE = ["sample", "digits", "-n", 12, "--batch-size", 4, "--engine", "cpu", "--label", "3"]
+SAMPLE = ["sample", "digits", "-n", 12, "--batch-size", 4, "--engine", "numpy", "--label", "3"]
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_an_archive_goes_on(monkeypatch: pytest.MonkeyPatch, seeded: bool) -> No
     record = json.loads(shown[shown.index("{") :])
     run(*SAMPLE, "--seed", record["seed"], "--out", "b.npz")
     assert Path("a.npz").read_bytes() == Path("b.npz").read_bytes()
-    samples = pt.sample("digits", 12, 3, seed=record["seed"], batch_size=4, engine="cpu")
+    samples = pt.sample("digits", 12, 3, seed=record["seed"], batch_size=4, engine="numpy")
     found = archive("a.npz")
     assert found["levels"] == samples.levels.tolist()
     assert found["nats"] == samples.nats.tolist()

@@ -34,7 +34,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(system, "available_bytes", lambda: FREE)
 
 
-@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("engine", ["integer", "numpy"])
 def test_particles(little_memory: None, engine: str) -> None:
     """A thousand million of them, of any engine."""
     pt.sample("digits", 1, seed=0, engine="numpy").images[0].save("a.png")

@@ -233,7 +233,7 @@ def test_samples_carry_the_likelihood_of_the_exact_model() -> None:
 
 
 def test_stored_programs_run_without_torch(tmp_path: Path) -> None:
-    """Loading, scoring and sampling import neither torch nor numba."""
+    """Loading, scoring and sampling import no torch."""
     model, _, x = integer_case("gated-pixelcnn")
     expected = float(model.integer_model().integers.log_prob(x.numpy()).sum())
     model.integer_model().integers.sample(np.full(x.shape, 0.5), label=1)
@@ -247,7 +247,7 @@ integer_model = pointillist.portable.load({str(tmp_path)!r})
 x = np.load({str(tmp_path / "x.npy")!r})
 print(repr(float(integer_model.log_prob(x).sum())))
 integer_model.sample(np.full(x.shape, 0.5), label=1)
-assert not {{"torch", "numba", "llvmlite"}} & set(sys.modules)
+assert "torch" not in sys.modules
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert float(found.stdout) == expected
@@ -276,7 +276,7 @@ def test_the_scorer_is_the_integer_model_where_there_is_one() -> None:
     size = (model.image.height, model.image.width)
     for engine in ("auto", "integer"):
         assert isinstance(model.scorer(engine, size), IntegerPixelModel)
-    assert all(model.scorer(engine, size) is model for engine in ("cpu", "numpy", "naive", "jacobi"))
+    assert all(model.scorer(engine, size) is model for engine in ("torch", "numpy", "naive"))
     assert model.scorer("auto", (9, 9)) is model
     with pytest.raises(pt.ShapeError, match="9x9"):
         model.scorer("integer", (9, 9))

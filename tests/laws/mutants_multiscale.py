@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -46,9 +45,6 @@ def paper(size: tuple[int, int] = (4, 5), factor: int = 2, **how: Any) -> Proper
 
 def scored_as_sampled(engine: str = "numpy") -> Property:
     return lambda: samplers.check_scored_as_sampled(pair(), 4, 5, engine)
-
-
-compiled = scored_as_sampled("cpu") if find_spec("numba") else None
 
 
 def _next(t: Tensor) -> Tensor:
@@ -119,36 +115,15 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("copied pixels are kept, but the engine gets zeros", scored_as_sampled())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = loop._observe_pixel
+    kept = loop._step_stage
 
-    def observe_zeros(state: Any, *further: Any) -> None:
-        kept(replace(state, levels=torch.zeros_like(state.levels)), *further)
+    def observe_zeros(model: Any, stepper: Any, choose: Any, state: Any, step: tuple[int, int]) -> None:
+        before, mask = state.levels.clone(), state.known.clone()
+        state.levels[:, :, mask] = 0
+        kept(model, stepper, choose, state, step)
+        state.levels[:, :, mask] = before[:, :, mask]
 
-    patch.setattr(loop, "_observe_pixel", observe_zeros)
-
-
-if compiled is not None:
-
-    @mutant("copied pixels are drawn again in the large pass (compiled)", compiled)
-    def _(patch: pytest.MonkeyPatch) -> None:
-        kept = loop.sample_stage
-
-        def forgetful(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
-            kept(model, stage, condition, sampler, replace(state, known=torch.zeros_like(state.known)), config)
-
-        patch.setattr(loop, "sample_stage", forgetful)
-
-    @mutant("copied pixels are kept, but the compiled engine gets zeros", compiled)
-    def _(patch: pytest.MonkeyPatch) -> None:
-        kept = loop.sample_stage
-
-        def observe_zeros(model: Any, stage: Any, condition: Any, sampler: Any, state: Any, config: Any) -> None:
-            before, mask = state.levels.clone(), state.known.clone()
-            state.levels[:, :, mask] = 0
-            kept(model, stage, condition, sampler, state, config)
-            state.levels[:, :, mask] = before[:, :, mask]
-
-        patch.setattr(loop, "sample_stage", observe_zeros)
+    patch.setattr(loop, "_step_stage", observe_zeros)
 
 
 @mutant("the map is laid against the end of sides that the factor does not divide", paper((4, 5), 3))

@@ -43,7 +43,7 @@ def sampled_by_full_forwards() -> None:
 
 
 def scored_as_sampled() -> None:
-    samplers.check_scored_as_sampled(groups((3, 4), 3), 3, 4, "jacobi")
+    samplers.check_scored_as_sampled(groups((3, 4), 3), 3, 4, "torch")
 
 
 @mutant("the map of a group is computed from its own grid, which holds its pixels", no_leak)

@@ -93,7 +93,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("P12: what was drawn is not rounded to a level before it is fed back", lambda: _scored(engine="naive"))
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = NaiveStepper.observe
-    patch.setattr(NaiveStepper, "observe", lambda self, values: kept(self, values + 0.1))
+
+    def unrounded(self: Any, levels: np.ndarray) -> None:
+        self._values = self._values + 0.1
+        kept(self, levels)
+
+    patch.setattr(NaiveStepper, "observe", unrounded)
 
 
 def _scored(engine: str, **how: Any) -> None:

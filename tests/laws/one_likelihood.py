@@ -47,9 +47,9 @@ def check_one_likelihood(
     for order in model.config.orders:
         how = {**conditions, "order": order}
         check_scores_agree(model, random_levels(model, count), how, rtol)
-        samples = sample(model, count, seed=1, engine="cpu", **how)
+        samples = sample(model, count, seed=1, engine="numpy", **how)
         _same("`log_prob_map` of samples", check_scores_agree(model, samples.levels, how, rtol), samples.nats, rtol)
-        samples = sample(model, count, seed=2, engine="cpu", **TRANSFORMED, **how)
+        samples = sample(model, count, seed=2, engine="numpy", **TRANSFORMED, **how)
         _same("`sample` with guidance", _log_prob(model, samples.levels, how), samples.nats, rtol)
 
 
@@ -59,11 +59,11 @@ def check_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any], rto
     with torch.no_grad():
         maps = model.log_prob_map(x, **how)
     _same("`log_prob_map`", nats, maps.double().flatten(1).sum(1), rtol)
-    found = evaluate(model, x, batch_size=max(1, len(x) - 1), engine="cpu", **how)
+    found = evaluate(model, x, batch_size=max(1, len(x) - 1), engine="torch", **how)
     _same("`evaluate`", nats, -found.nats_per_image, rtol)
     _same("the mean of `evaluate`", nats.mean(), -found.nats, rtol)
     _same("bits per dimension of `evaluate`", nats.mean() / math.log(2), -found.bits_per_dim * x[0].numel(), rtol)
-    explained = [explain(model, x[i], engine="cpu", **_of_image(how, i)).maps.bits for i in range(len(x))]
+    explained = [explain(model, x[i], engine="torch", **_of_image(how, i)).maps.bits for i in range(len(x))]
     _same("`explain`", nats, -np.array(explained) * math.log(2), rtol)
     return nats
 

@@ -24,8 +24,6 @@ from .teacher_forcing import engine, teacher_forced
 
 # the integer engine has a distribution of its own: tests/integer
 DISTINCT_ENGINES = tuple(e for e in ENGINES if e not in ("auto", "integer"))
-STEPPING_ENGINES = tuple(e for e in DISTINCT_ENGINES if e != "jacobi")
-"""Engines with a loop of their own that stops at each sub-pixel."""
 
 
 def check_engine_equals_full(
@@ -37,7 +35,7 @@ def check_engine_equals_full(
     with inference_mode(model):
         condition = model.encode(inputs, count, (height, width))
         full = model.params(x, condition).unflatten(1, (groups, -1)).numpy()
-        for name in STEPPING_ENGINES:
+        for name in DISTINCT_ENGINES:
             sites = []
             for (row, column, group), found in teacher_forced(model, condition, x, engine(name)):
                 where = f"{name} at {(row, column, group)} of {height}x{width}"
@@ -113,7 +111,7 @@ def check_loop_gets_conditionals(model: PixelModel, height: int, width: int) -> 
 
     with inference_mode(model):
         condition = model.encode(None, 2, (height, width))
-        for name in STEPPING_ENGINES:
+        for name in DISTINCT_ENGINES:
             assert torch.equal(
                 autoregressive_loop(model, condition, choose, (2, height, width), SamplingConfig(engine=name)), x
             )
@@ -124,7 +122,7 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
     """Check that known sites are kept, and the others chosen once each, in order, from their conditionals."""
     x, mask = random_levels(model, 2, height, width), torch.rand(height, width) < 0.5
     noise = torch.where(mask, x, random_levels(model, 2, height, width))  # what lies at unknown sites is not read
-    for name in STEPPING_ENGINES:
+    for name in DISTINCT_ENGINES:
         found = torch.zeros(x.shape, dtype=torch.float64)
         visited: list[tuple[int, int, int]] = []
 

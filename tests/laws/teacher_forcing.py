@@ -31,7 +31,7 @@ def naive_engine_filled_by(fill: Callable[[Tensor], Tensor]) -> StepperFactory:
     def opened(model: PixelModel, stage: Stage, condition: Condition, canvas: Tensor) -> Stepper:
         filled = fill(stage.grid(canvas))
         network = stage.network
-        return NaiveStepper(lambda x, ctx: network(x, ctx, condition), filled, model.dims.groups, model.order())
+        return NaiveStepper(lambda x, ctx: network(x, ctx, condition), filled, model.level_embeddings(), model.order())
 
     return opened
 
@@ -48,6 +48,7 @@ def teacher_forced(
     share = model.dims.params // groups
     order = model.order()
     canvas, condition = order.to_raster(model.canvas(x).detach()), model.conditions.to_raster_frame(condition, order)
+    levels, channels = order.to_raster(x).numpy(), x.shape[1] // groups  # of a group: all where they are coupled
     height, width = canvas.shape[2:]
     known = np.zeros((height, width), bool)
     coarse: Tensor | None = None
@@ -62,7 +63,8 @@ def teacher_forced(
                 params = stepper.params()[:, own]
                 assert np.array_equal(params, stepper.params()[:, own]), f"{site}: a repeated step gives other bits"
                 yield site, params
-            stepper.observe(canvas.unflatten(1, (groups, -1))[:, group, :, row, column].numpy())
+            for channel in range(group * channels, (group + 1) * channels):
+                stepper.observe(levels[:, channel, row, column])
         known[:: stage.step[0], :: stage.step[1]] = True
         coarse = stage.grid(canvas)
     assert known.all()

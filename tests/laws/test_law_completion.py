@@ -48,7 +48,7 @@ MORE_ROWS = ([[1, 1], [0, 0]], [[0, 0], [1, 1]])
 
 
 def completion_task(
-    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "cpu", n: int = 1, **settings: Any
+    model: PixelModel, x: torch.Tensor, mask: np.ndarray, engine: str = "numpy", n: int = 1, **settings: Any
 ) -> CompletionTask:
     """Build a task without conditions, in the model's first order."""
     known = np.broadcast_to(mask, model.image.shape).copy()
@@ -203,7 +203,7 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
     particles = run_particles(task)
     assert total_variation(particles.levels, particles.log_weights, images, exact) < 0.02
     started = torch.from_numpy(task.started)
-    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), "cpu")
+    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), "torch")
     assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
 

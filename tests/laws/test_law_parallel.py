@@ -98,7 +98,7 @@ def test_a_context_within_the_group_is_seen_by_the_recording_and_rejected() -> N
     assert all(map(reads_other_sites, record_model(model, (8, 8))))
     model.backbone.stages = lambda *size: (base, *(replace(g, independent=True) for g in groups))  # type: ignore[method-assign]
     with pytest.raises(CausalityError, match=r"takes a window, but .* declared independent: read"):
-        sample(model, 1, engine="jacobi")
+        sample(model, 1, engine="torch")
 
 
 CELL = LSTMCellParams("diagonals", torch.zeros(2, 2, 8), torch.zeros(2), torch.zeros(2))
@@ -146,7 +146,7 @@ def test_passes_grow_with_the_logarithm_of_the_pixels(side: int, scales: int) ->
     assert sampling_passes(raster.stages(side, side), side, side) == side**2
 
 
-@pytest.mark.parametrize("engine", ["jacobi", "cpu", "numpy"])
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
 def test_a_group_takes_one_pass_for_each_sub_pixel(engine: str) -> None:
     """The network of a group runs once for each channel of each image; the other engines run its program."""
     model, calls = parallel((3, 6, 6), 4, scales=1), 0
@@ -159,7 +159,7 @@ def test_a_group_takes_one_pass_for_each_sub_pixel(engine: str) -> None:
 
         group.network.register_forward_hook(count)  # type: ignore[union-attr, operator]
     sample(model, 5, engine=engine)
-    assert calls == (2 * 3 * 5 if engine == "jacobi" else 0)
+    assert calls == (2 * 3 * 5 if engine == "torch" else 0)
 
 
 @pytest.mark.parametrize("context", [1, 3])
@@ -176,10 +176,10 @@ def test_many_levels_are_drawn_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
     """The limit on numbers in memory changes nothing."""
     model = make_model(NAME, ImageSpec.infer((2, 5, 4), 7), {"scales": 1}, labels=True)
     randomise_weights(model)
-    whole = sample(model, 3, "cat", seed=1, guidance=2.0, engine="jacobi")
+    whole = sample(model, 3, "cat", seed=1, guidance=2.0, engine="torch")
     for numbers in (1, 2 * 3 * 7 * 4):
         monkeypatch.setattr(group_pass, "MAX_NUMBERS", numbers)
-        parts = sample(model, 3, "cat", seed=1, guidance=2.0, engine="jacobi")
+        parts = sample(model, 3, "cat", seed=1, guidance=2.0, engine="torch")
         assert torch.equal(parts.levels, whole.levels)
         torch.testing.assert_close(parts.nats, whole.nats)
 
@@ -187,8 +187,8 @@ def test_many_levels_are_drawn_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_image_does_not_depend_on_its_batch() -> None:
     """In single precision, where rounding would show."""
     model = randomise_weights(make_model(NAME, ImageSpec.infer((3, 7, 9), 256), {"scales": 2})).float()
-    whole = sample(model, 5, seed=3, engine="jacobi", batch_size=5)
-    parts = sample(model, 5, seed=3, engine="jacobi", batch_size=2)
+    whole = sample(model, 5, seed=3, engine="torch", batch_size=5)
+    parts = sample(model, 5, seed=3, engine="torch", batch_size=2)
     assert torch.equal(whole.levels, parts.levels)
 
 
@@ -200,14 +200,14 @@ def test_outputs_of_a_group_pass_are_those_of_the_full_pass() -> None:
         sampler = UniformSampler(torch.rand(2, 3, 4, 5, dtype=torch.float64))
         with inference_mode(model):
             condition = model.encode(None, 2)
-            how = SamplingConfig(engine="jacobi")
+            how = SamplingConfig(engine="torch")
             levels = autoregressive_loop(model, condition, sampler, (2, 4, 5), how, outputs=outputs)
             torch.testing.assert_close(outputs, model.params(levels, condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
 
 
 def test_rows_are_reported_after_each_group() -> None:
     rows: list[int] = []
-    sample(parallel((1, 4, 4), scales=1), 1, engine="jacobi", on_row=lambda first, done, levels: rows.append(done))
+    sample(parallel((1, 4, 4), scales=1), 1, engine="torch", on_row=lambda first, done, levels: rows.append(done))
     assert rows == [0, 1, 2, 4]
 
 

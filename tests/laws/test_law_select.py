@@ -26,7 +26,6 @@ def check_select(model: pt.PixelModel, engine: str, order: str = "raster") -> No
     height, width = model.image.height, model.image.width
     pixel_order = get_order(order)
     rows, columns = pixel_order.raster_size(height, width)
-    values = model.level_embeddings().detach().numpy()
     channels, coupled = model.image.channels, model.likelihood.coupled
     for stage in model.stages(rows, columns)[:1]:
         x = stage.grid(random_levels(model, count, rows, columns))
@@ -44,8 +43,8 @@ def check_select(model: pt.PixelModel, engine: str, order: str = "raster") -> No
                     x[:, :, r:] = _redrawn(x[:, :, r:], model, rng, keep=(c, k, r % 2 and pixel_order.s_curve))
                     stepper.select(indices)
                 _compare(model, stage, condition, stepper, x, pixel_order, (r, c, k))
-                part = x[:, :, r, c] if coupled else x[:, k : k + 1, r, c]
-                stepper.observe(values[part.numpy()].reshape(count, -1))
+                for channel in range(channels) if coupled else (k,):
+                    stepper.observe(x[:, channel, r, c].numpy())
 
 
 def _redrawn(

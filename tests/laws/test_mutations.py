@@ -7,7 +7,6 @@ import pytest
 from . import (  # noqa: F401 (they fill MUTANTS)
     mutants_attention,
     mutants_conditions,
-    mutants_cuda,
     mutants_grids,
     mutants_likelihood,
     mutants_multiscale,

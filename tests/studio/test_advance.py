@@ -40,7 +40,7 @@ def request_of(**settings: Any) -> schemas.SampleRequest:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"best_of": 3}, {"seamless": "x"}, {"seamless": "x", "engine": "cpu"}, {"best_of": 2, "seamless": "both"}],
+    [{"best_of": 3}, {"seamless": "x"}, {"seamless": "x", "engine": "numpy"}, {"best_of": 2, "seamless": "both"}],
 )
 def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, Any]) -> None:
     """To the bit; the stream shows them, and their manifest paints them again."""
@@ -52,7 +52,7 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     expected = pt.sample(entry.model, 3, label=3, seed=5, guidance=GUIDANCE, **settings)
     np.testing.assert_array_equal(levels, expected.levels.numpy()[1:])
     bits, due = [image.bits for image in images], -expected.nats.numpy()[1:] / np.log(2)
-    within = network_rounding(entry.model, due) if settings.get("engine") == "cpu" else 0.0
+    within = network_rounding(entry.model, due) if settings.get("engine") == "numpy" else 0.0
     np.testing.assert_allclose(bits, due, rtol=DOUBLE, atol=within)
     shown = [event for event in events if isinstance(event, schemas.Pixels)]
     assert sum(event.count for event in shown) == 28 * 28

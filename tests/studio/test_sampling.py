@@ -62,7 +62,7 @@ def test_four_samples_are_the_images_of_sample(client: TestClient, service: Stud
     np.testing.assert_allclose(bits, expected_bits, rtol=0, atol=network_rounding(model, expected_bits))
 
 
-@pytest.mark.parametrize("engine", ["cpu", "numpy"])
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
 @pytest.mark.parametrize(
     ("model", "request_"),
     [

@@ -148,7 +148,7 @@ def test_fine_tuning_lowers_the_cost_of_integers() -> None:
         tuned = tiny_config(steps=60, quantization_aware=aware, **settings, **{"optimizer.lr": 1e-3})
         pt.train(model, data, tuned)
         pt.quantize_integer(model, data)
-        plain = pt.evaluate(model, data.train, engine="cpu").bits_per_dim
+        plain = pt.evaluate(model, data.train, engine="torch").bits_per_dim
         integer_model[aware] = pt.evaluate(model, data.train, engine="integer").bits_per_dim
         cost[aware] = integer_model[aware] - plain
     assert integer_model[True] < integer_model[False]

@@ -89,8 +89,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             smoothing: standard deviation of the Gaussian that smooths heat maps, in pixels.
             conditions: also score the images of a data set with their labels and captions.
             batch_size: images, or windows of them, at once; the result does not change.
-            engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `torch` is
-                floating point; a detector keeps to the one that it was fitted with.
+            engine: `auto` scores by the integer program of the model, if it has one, `integer` needs one, and `torch`
+                is floating point; a detector keeps to the one that it was fitted with.
         """
         self.model = model
         self.background = background
