@@ -13,7 +13,6 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.cpu.lowered import LoweredProgram
 from pointillist.model import recorded
 from pointillist.model.hooks import with_hooks
 from pointillist.networks import names
@@ -161,22 +160,3 @@ def test_a_changed_model_has_no_integer_program() -> None:
         drawn(model, engine="integer")
     next(model.parameters()).data.div_(2)
     assert np.isfinite(drawn(model, engine="integer")[1].numpy()).all()
-
-
-@pytest.mark.parametrize("name", ["gated-pixelcnn", "pixelcnn-pp", "pixelsnail"])
-def test_images_that_share_a_condition_store_it_once(name: str) -> None:
-    """A map of every particle would be most of the memory of a fill."""
-    model = build(name)
-    (stage,) = model.stages(*SHAPE[1:])
-    with torch.inference_mode():
-        condition = stage.condition(None, model.encode(model.conditions.inputs(count=1, size=SHAPE[1:]), 1))
-        program = recorded.record_stage(model, stage, condition, *SHAPE[1:], model.order())
-    lowered = LoweredProgram.of(program)
-    shared, apart = lowered.bytecode(8, groups=2), lowered.bytecode(8)
-    saved = sum(
-        (8 - 2) * each.channels * (1 if each.kind == "vector" else SHAPE[1] * SHAPE[2])
-        for key, each in program.inputs.items()
-        if key in shared.shared
-    )
-    assert shared.shared
-    assert apart.size - shared.size >= saved // 2  # offsets are rounded up to whole vectors

@@ -111,7 +111,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     def forgetful(model: Any, stage: Any, condition: Any, sampler: Any, state: Any) -> None:
         kept(model, stage, condition, sampler, replace(state, known=torch.zeros_like(state.known)))
 
-    patch.setattr("pointillist.sampling.engines.sample_group", forgetful)
+    patch.setattr("pointillist.sampling.loop.sample_group", forgetful)
 
 
 @mutant("uniforms of a group are taken in the order of the image, not by pixel", sampled_by_full_forwards)

@@ -26,7 +26,7 @@ from .causal import check_batch, check_causal, check_no_leak, dependencies, sub_
 from .context import check_context, complete
 from .evaluation_law import check_evaluation, check_known_entropy
 from .likelihood import check_consistent, check_extremes, check_half_precision, check_joint
-from .samplers import STEPPING_ENGINES, check_same_image, check_sample_frequencies, check_scored_as_sampled
+from .samplers import DISTINCT_ENGINES, check_same_image, check_sample_frequencies, check_scored_as_sampled
 from .strategies import FEWER, SIZES, load_random_weights, make_model, random_levels, randomise_weights
 from .teacher_forcing import engine, teacher_forced
 from .textbook import check_parameter_count, check_textbook
@@ -259,6 +259,6 @@ def test_p19_causality_is_judged_by_zero_gradients_not_by_small_differences(name
     with torch.inference_mode():
         condition = model.encode(None, 1)
         full = model.params(x, condition).unflatten(1, (3, -1)).numpy()
-        for name in STEPPING_ENGINES:
+        for name in DISTINCT_ENGINES:
             for (row, column, sub), found in teacher_forced(model, condition, x, engine(name)):
                 assert math.isclose(float(abs(found - full[:, sub, :, row, column]).max()), 0, abs_tol=1e-5)

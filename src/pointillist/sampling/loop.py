@@ -279,27 +279,28 @@ def _choose_pixel(
     """Choose and observe the levels of a pixel, channel by channel."""
     levels: list[Int[Tensor, " b"]] = []
     for channel in range(likelihood.channels):
-        params, log_probs = _distribution(likelihood, stepper, levels, channel)
+        share = likelihood.own_params(channel)
+        params, log_probs = _distribution(likelihood, stepper, levels, share)
         if outputs is not None:
-            outputs[:, likelihood.own_params(channel)] = params[: len(outputs)]
+            outputs[:, share] = params[: len(outputs)]
         levels.append(choose(replace(site, channel=channel), log_probs))
         stepper.observe(levels[-1].numpy())
     return torch.stack(levels, 1)
 
 
 def _distribution(
-    likelihood: Likelihood, stepper: Stepper, levels: list[Int[Tensor, " b"]], channel: int
+    likelihood: Likelihood, stepper: Stepper, levels: list[Int[Tensor, " b"]], share: slice
 ) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b k"]]:
-    """Compute a channel's parameters, and the log-probabilities of its levels given the channels before it."""
+    """Compute the share of the parameters of the next channel, and log-probabilities given the levels before it."""
     if isinstance(stepper, ProgramStepper) and stepper.program.is_integer:  # its parameters are log-probabilities
-        exact = torch.from_numpy(log_probs(stepper.frequencies(), stepper.program.head.precision))
-        return exact, exact
+        log_p = torch.from_numpy(log_probs(stepper.frequencies(), stepper.program.head.precision))
+        return log_p, log_p
     params = torch.from_numpy(stepper.params())
     pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
-    for before, chosen in enumerate(levels):
-        pixel[:, before, 0, 0] = chosen
-    conditional = likelihood.conditional(params[:, :, None, None], pixel, channel)[:, :, 0, 0]
-    return params[:, likelihood.own_params(channel)], conditional
+    for channel, chosen in enumerate(levels):
+        pixel[:, channel, 0, 0] = chosen
+    conditional = likelihood.conditional(params[:, :, None, None], pixel, len(levels))[:, :, 0, 0]
+    return params[:, share], conditional
 
 
 class UniformSampler:

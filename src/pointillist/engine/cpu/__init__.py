@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pointillist.engine.cpu.particles import CpuParticles
     from pointillist.engine.cpu.sampler import CpuSampler, DrawSpec
-    from pointillist.engine.cpu.stepper import CpuStepper
 
 # imported when first used: the compiler of a stored program (`jit`) needs no torch
-_HOME = {"CpuParticles": "particles", "CpuSampler": "sampler", "CpuStepper": "stepper", "DrawSpec": "sampler"}
+_HOME = {"CpuParticles": "particles", "CpuSampler": "sampler", "DrawSpec": "sampler"}
 
-__all__ = ["CpuParticles", "CpuSampler", "CpuStepper", "DrawSpec"]
+__all__ = ["CpuParticles", "CpuSampler", "DrawSpec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -44,7 +44,7 @@ class TorchStepper(Interpreter):
     ) -> None:
         self.device = device
         self._operations = operations_of(program)
-        with _exact():
+        with _full_precision():
             super().__init__(program, batch, inputs, size)
 
     def _allocate(self, inputs: Mapping[str, NDArray[Any]]) -> TorchBuffers:
@@ -54,35 +54,35 @@ class TorchStepper(Interpreter):
         return TorchBuffers(self.program, batch, *size, prepared, self.device, "site")
 
     def _run_row(self) -> None:
-        with _exact():
+        with _full_precision():
             super()._run_row()
 
     def _run_sub_step(self) -> None:
-        with _exact():
+        with _full_precision():
             super()._run_sub_step()
 
     def _run_post_draw(self) -> None:
-        with _exact():
+        with _full_precision():
             super()._run_post_draw()
 
     def _read_params(self) -> NDArray[Any]:
         return np.array(self._params().cpu().numpy())
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        with _exact():
+        with _full_precision():
             super()._write(torch.as_tensor(values).to(self.device), first)  # type: ignore[arg-type]
 
     def _select(self, indices: IntArray) -> None:
-        with _exact():
+        with _full_precision():
             super()._select(torch.as_tensor(indices, device=self.device))  # type: ignore[arg-type]
 
     def _restore(self, arrays: Any) -> None:
-        with _exact():
+        with _full_precision():
             super()._restore(arrays)
 
 
 @contextmanager
-def _exact() -> Iterator[None]:
+def _full_precision() -> Iterator[None]:
     """Compute without gradients and in full float32 within the block."""
     with torch.inference_mode(), full_float32():
         yield
