@@ -21,7 +21,7 @@ from pointillist.conditioning import (
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.batch import sum_images
 from pointillist.engine.program import IntArray
-from pointillist.engine.weights import WeightSnapshot
+from pointillist.engine.weights import WeightSnapshot, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
@@ -282,13 +282,14 @@ class WithIntegerModel:
                 "This model has no integer program: make it with `pointillist quantize MODEL --integer --data DATA "
                 "--out DIR`, or in Python with `pt.quantize_integer(model, data)`."
             )
-        if self._verified is None or not self._verified.holds(self.state_dict().values()):
+        weights = weights_of(self.modules())
+        if self._verified is None or not self._verified.holds(weights):
             if integer_model.source != model_fingerprint(self):
                 raise EngineError(
                     "The weights of the model have changed since its integer program was made: make it again with "
                     "`pt.quantize_integer(model, data)`."
                 )
-            self._verified = WeightSnapshot(self.state_dict().values())
+            self._verified = WeightSnapshot(weights)
         if size is not None:
             integer_model.check_size(*size)
         return IntegerPixelModel(self, on_device(integer_model, self.device))

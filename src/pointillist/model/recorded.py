@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record, with_inputs
-from pointillist.engine.weights import WeightSnapshot
+from pointillist.engine.weights import WeightSnapshot, weights_of
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -94,9 +94,8 @@ def _weights(network: nn.Module) -> list[Tensor] | None:
     modules = list(network.modules())
     if any(module.training or module._forward_hooks or module._forward_pre_hooks for module in modules):
         return None
-    tensors = [t for module in modules for t in (*module._parameters.values(), *module._buffers.values())]
-    result = [t for t in tensors if t is not None]
-    return result if sum(t.nbytes for t in result) <= MAX_BYTES else None
+    tensors = weights_of(modules)
+    return tensors if sum(t.nbytes for t in tensors) <= MAX_BYTES else None
 
 
 def record_stage(
