@@ -1,4 +1,4 @@
-"""The scripts of `tools/`, `benchmarks/` and `recipes/zoo/`, which are not packages, as modules."""
+"""The scripts of `tools/`, `benchmarks/`, `recipes/zoo/` and `recipes/scenes/`, which are not packages, as modules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = (ROOT / "tools", ROOT / "benchmarks", ROOT / "recipes" / "zoo")
+FOLDERS = (ROOT / "tools", ROOT / "benchmarks", ROOT / "recipes" / "zoo", ROOT / "recipes" / "scenes")
 
 
 def script(name: str) -> ModuleType:

@@ -1,0 +1,159 @@
+"""Make the set of scenes: pictures of 32x32 in 64 colours, their captions, and what is where.
+
+    python recipes/scenes/make_scenes.py scenes.npz --train 200000
+    python recipes/scenes/make_scenes.py scenes.npz --sheet sheet.png   # 40 scenes with their captions, to look at
+
+`emoji_sets32.npz` is read from `POINTILLIST_DATA`, or from `../shared/data`. Training scenes never show
+
+- a triple of a thing, a colour and a ground (`cat`, `red`, `sofa`): one in ten, by `held_triple`, for the split `test`,
+  "a cat on a red sofa" among them; and one in twenty for the split `valid`, on which settings are chosen;
+- a thing in a relation: one pair in sixteen, by `held_relation`, `on` excepted;
+- the forms of a sentence of `UNSEEN_FORMS`.
+
+Columns: `x` palette indices, `mask` (0 the place, 1, 2, ... the items), `caption`, `said` (what it says), `artist`,
+`split`, `held` (why a scene is not in the training set), and the truth: `thing`, `thing_colour`, `second`,
+`second_colour`, `count`, `relation`, `ground`, `ground_colour`, `place`, `time`; `palette`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from captions import UNSEEN_FORMS, Caption, describe
+from drawings import GROUNDS, Drawings
+from scenes import Item, Painter, Picture, Scene, draw_scene, pick
+
+SEEDS = {"train": 0, "valid": 1, "test": 2}
+VALID, TEST = 1000, {"triple": 2000, "relation": 500, "form": 500}
+ALWAYS_HELD = ("cat", "red", "sofa")
+Row = tuple[Picture, Caption, Scene, str, str]
+
+
+def code(*words: str) -> int:
+    """Return a number that depends on words alone."""
+    return zlib.crc32("|".join(words).encode())
+
+
+def triples(scene: Scene) -> list[tuple[str, str, str]]:
+    """Return the triples of a thing, and the colour and the name of what it is on, under or next to."""
+    if scene.ground is None or scene.ground.name not in GROUNDS:
+        return []
+    return [(item.name, scene.ground.colour, scene.ground.name) for item in scene.things]
+
+
+def held_triple(scene: Scene) -> str:
+    """Return `test` or `valid` for a scene with a triple that is held out; "" for others."""
+    codes = [0 if triple == ALWAYS_HELD else code(*triple) % 20 for triple in triples(scene)]
+    return "test" if any(one < 2 for one in codes) else "valid" if any(one == 2 for one in codes) else ""
+
+
+def held_relation(scene: Scene) -> bool:
+    """Return True if a thing of the scene never has this relation in training."""
+    if scene.relation in ("", "on"):
+        return False
+    return any(code(item.name, scene.relation) % 16 == 0 for item in scene.things)
+
+
+def reason(scene: Scene) -> str:
+    """Return why a scene is held out: `valid`, `triple` or `relation`; "" if it is not."""
+    split = held_triple(scene)
+    return {"test": "triple", "valid": "valid", "": "relation" if held_relation(scene) else ""}[split]
+
+
+def draw_rows(painter: Painter, split: str, wanted: dict[str, int]) -> list[Row]:
+    """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
+    rng, rows = np.random.default_rng(SEEDS[split]), []
+    missing = Counter(wanted)
+    while missing.total():
+        scene = draw_scene(rng)
+        why = reason(scene)
+        if why == "" and missing["form"] > 0 and scene.ground is not None:
+            why, form = "form", pick(rng, UNSEEN_FORMS)
+        else:
+            form = ""
+        if missing[why] > 0:
+            missing[why] -= 1
+            rows.append((painter.paint(scene, rng), describe(scene, rng, form), scene, split, why))
+    return rows
+
+
+def columns(rows: list[Row]) -> dict[str, np.ndarray]:
+    """Return the columns of scenes."""
+
+    def of(item: Item | None) -> tuple[str, str]:
+        return ("", "") if item is None else (item.name, item.colour)
+
+    truth = []
+    for _, caption, scene, split, why in rows:
+        second = scene.things[1] if len(scene.things) > 1 else None
+        items = (*of(scene.things[0]), *of(second), *of(scene.ground))
+        truth.append(
+            (
+                *items,
+                scene.relation,
+                scene.place,
+                scene.time,
+                scene.artist,
+                caption.text,
+                "|".join(caption.said),
+                split,
+                why,
+            )
+        )
+    names = ("thing", "thing_colour", "second", "second_colour", "ground", "ground_colour", "relation", "place", "time")
+    result = {
+        name: np.array(column)
+        for name, column in zip(
+            (*names, "artist", "caption", "said", "split", "held"), zip(*truth, strict=True), strict=True
+        )
+    }
+    result["count"] = np.array([scene.count for _, _, scene, _, _ in rows], np.uint8)
+    result["x"] = np.stack([picture.levels for picture, *_ in rows])
+    result["mask"] = np.stack([picture.mask for picture, *_ in rows])
+    return result
+
+
+def make(drawings: Drawings, train: int) -> dict[str, np.ndarray]:
+    """Make all splits."""
+    painter = Painter(drawings)
+    rows = [
+        *draw_rows(painter, "train", {"": train}),
+        *draw_rows(painter, "valid", {"valid": VALID}),
+        *draw_rows(painter, "test", TEST),
+    ]
+    return columns(rows) | {"palette": drawings.palette}
+
+
+def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
+    """Write a sheet of scenes with their captions."""
+    from pointillist.visualization import image_grid
+
+    painter, rng = Painter(drawings), np.random.default_rng(seed)
+    scenes = [draw_scene(rng) for _ in range(count)]
+    pictures = np.stack([drawings.palette[painter.paint(scene, rng).levels] for scene in scenes])
+    image_grid(pictures, captions=[describe(scene, rng).text for scene in scenes], columns=8).save(path)
+
+
+def main() -> None:
+    """Run the command above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--train", type=int, default=200_000, help="training scenes")
+    parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
+    parser.add_argument("--seed", type=int, default=0, help="of the sheet")
+    options = parser.parse_args()
+    drawings = Drawings.read()
+    if options.sheet:
+        sheet(drawings, options.sheet, options.seed)
+        return
+    data = make(drawings, options.train)
+    np.savez_compressed(options.target, **data)
+    print(f"{options.target}: " + ", ".join(f"{name} {n:,}" for name, n in Counter(data["split"].tolist()).items()))
+
+
+if __name__ == "__main__":
+    main()
