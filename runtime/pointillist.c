@@ -40,6 +40,10 @@
 
 #define UNROLL _Pragma("GCC unroll 32") /* else sums live in memory: a store for each instruction of a product */
 #define INLINE static inline __attribute__((always_inline))
+#if !defined(AFTER)
+#define AFTER(part) /* `benchmarks/speed/shares.c` counts the time of a part of a run here: an opcode, or one of these */
+#endif
+enum { AFTER_FREQUENCIES = 32, AFTER_TRANSFORM, AFTER_DRAW, AFTER_WRITE, AFTER_ROW, AFTERS };
 typedef int8_t i8;
 typedef uint8_t u8;
 typedef int16_t i16;
@@ -57,6 +61,8 @@ enum {
   PANEL = 4,            /* vectors side by side */
   ROWS = 6,             /* of a tile */
   BLOCK = 64,           /* sites whose keys lie side by side */
+  ROW_SITES = 28,       /* of the images whose rows are computed together */
+  SITE_IMAGES = 24,     /* whose sites are */
   CHUNK = 1 << 15,      /* sites whose products of bytes are added in 32 bits */
 };
 enum { INT8, UINT8, INT32, INT16, INT64 };
@@ -366,7 +372,7 @@ static int check_tables(const program *p, i64 size) {
   for (i32 i = 0; i < h[H_CONSTANTS]; i++) {
     const i32 *c = p->constants + (i64)i * CONSTANT_WORDS;
     if (c[0] < INT8 || c[0] > INT64 || c[0] == UINT8 || c[1] < 0 || c[1] % 64 || c[2] < 1) return 0;
-    if (c[1] > size || (i64)c[2] * size_of(c[0]) > size - c[1]) return 0;
+    if (c[1] < HEADER * 4 || c[1] > size || (i64)c[2] * size_of(c[0]) > size - c[1]) return 0;
   }
   for (i32 i = 0; i < h[H_BUFFERS]; i++) {
     const i32 *b = p->buffers + (i64)i * BUFFER_WORDS;
@@ -435,7 +441,7 @@ typedef struct {
   const void *c[7];
   i64 middle[2];        /* of tables */
   piece *pieces;
-  i64 num_pieces, groups, flat_outer, flat_rows; /* of a product: images and columns as rows */
+  i64 num_pieces, groups, largest, is_flat; /* largest: a bound of the sums;  flat: images and columns are rows of one product */
   i64 y_row, x_row, z_row;
   i32 y_type, x_type;
   void *scratch;
@@ -455,21 +461,12 @@ typedef struct {
 
 typedef struct pt_level pt_level;
 
-/* What becomes of sums: out = clamp(shift(sum + bias, by) + start), of so many columns; a start of NULL is 0. */
-typedef struct {
-  const i32 *bias;
-  const i8 *by;
-  const u8 *start;
-  u8 *out;
-  i64 start_row, out_row, columns;
-} finish;
-
-typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f);
+typedef void tile(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums);
 
 struct pt_run {
   program p;
   const pt_level *level;
-  i64 batch, height, width, by_rows;
+  i64 batch, height, width, by_rows, row_images;
   step *steps;
   i64 first_step[5], num_patches, num_blocks;
   piece *pieces;
@@ -480,12 +477,24 @@ struct pt_run {
   i64 *weights, *reference, *drawn, *parts; /* of the levels, and of the components */
 };
 
+/* x and y of a product are rows of bytes and of wide numbers; z is what is added, if any. */
+typedef struct {
+  const piece *pieces;
+  i64 count, n, rows, x, x_row;
+  u8 *y;
+  i64 y_row;
+  const u8 *z;
+  i64 z_row;
+} product;
+typedef void multiply_function(const step *, const product *);
+
 struct pt_level {
-  void (*execute)(pt_run *, i64, i64, i64, i64);
+  void (*execute)(pt_run *, i64, i64, i64, i64, i64, i64);
   void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
   void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
   tile *product;
-  int fused;
+  multiply_function *multiply; /* NULL: by tiles */
+  int (*rows)(const step *, i64, i64, i64); /* runs a step, if it is one of those written for the level */
 };
 
 /* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */
@@ -589,15 +598,23 @@ static void set_pieces(pt_run *r, step *s, const i32 *o) {
   s->x = (operand){0, line, size << (o[O_SCALE] - m[2])};
 }
 
+/* A bound of the sums of a product after their shift: weights are at least -128, inputs at most 255. */
+static i64 largest_sum(const step *s) {
+  const i32 *bias = s->c[1];
+  const i8 *by = s->c[2];
+  i64 result = 0;
+  for (i64 j = 0; j < s->n; j++) {
+    i64 sum = magnitude(bias[j]) + 255 * 128 * 4 * s->groups;
+    result = larger(result, by[j] < 0 ? sum << -by[j] : (sum >> by[j]) + 1);
+  }
+  return result;
+}
+
 /* Make images and columns the rows of one product, where the strides allow it. */
 static void flatten(step *s) {
-  s->flat_outer = s->outer, s->flat_rows = s->inner;
   s->y_row = s->y.column, s->x_row = s->x.column, s->z_row = s->z.column;
-  if (s->inner == 1) {
-    s->flat_outer = 1, s->flat_rows = s->outer, s->y_row = s->y.image, s->x_row = s->x.image, s->z_row = s->z.image;
-  } else if (s->y.image == s->inner * s->y.column && s->x.image == s->inner * s->x.column && s->z.image == s->inner * s->z.column) {
-    s->flat_outer = 1, s->flat_rows = s->outer * s->inner;
-  }
+  if (s->inner == 1) s->is_flat = 1, s->y_row = s->y.image, s->x_row = s->x.image, s->z_row = s->z.image;
+  else s->is_flat = s->y.image == s->inner * s->y.column && s->x.image == s->inner * s->x.column && s->z.image == s->inner * s->z.column;
 }
 
 static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs, void *scratch) {
@@ -627,7 +644,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
     s->num_pieces = 1;
     if (o[O_X] == MAP) r->patches[r->num_patches - 1 - (o[O_Z] == MAP)].where = &at->at;
   }
-  if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s);
+  if (o[O_CODE] == LINEAR) s->groups = groups_of_input(p, o), flatten(s), s->largest = largest_sum(s);
   if (o[O_CODE] == UPSAMPLE) {
     const i32 *m = p->maps + o[O_MAP] * MAP_WORDS;
     i64 size = size_of(m[0]);
@@ -663,7 +680,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   if (h[H_CACHES] && height * width > MOST_SITES) return -1;
   pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows}, *r = take(a, 1, sizeof(pt_run));
   if (!r) r = &local;
-  else *r = local, r->level = level_of(level);
+  else *r = local, r->level = level_of(level), r->row_images = larger(1, ROW_SITES / width);
   i64 taps = 0;
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) taps += 1 + (reads_taps(p.operations + i * OPERATION) ? p.operations[i * OPERATION + O_TAPS] : 0);
   r->steps = take(a, h[H_OPERATIONS], sizeof(step));
@@ -698,6 +715,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
     if (!a->base) continue;
     set_step(r, r->steps + i, o, inputs, scratch);
     for (i32 part = o[O_PART] + 1; part < 5; part++) r->first_step[part] = i + 1;
+    if (o[O_CODE] == SCAN) r->row_images = larger(r->row_images, SITE_IMAGES); /* its products have a row an image */
   }
   if (a->base) {
     const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};
@@ -714,8 +732,11 @@ int64_t pt_workspace(const void *bytes, int64_t batch, int64_t height, int64_t w
   return lay_out(&a, bytes, batch, height, width, by_rows, 0, 0);
 }
 
+/* Run a part, a few images after the other: what a step writes is still in the cache when the next step reads it. */
 static void run_part(pt_run *r, i64 part, i64 row, i64 column) {
-  r->level->execute(r, r->first_step[part], r->first_step[part + 1], row, column);
+  i64 together = is_whole_row(r, (i32)part) ? r->row_images : SITE_IMAGES;
+  for (i64 b = 0; b < r->batch; b += together)
+    r->level->execute(r, r->first_step[part], r->first_step[part + 1], row, column, b, smaller(b + together, r->batch));
 }
 
 pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
@@ -742,8 +763,8 @@ int64_t pt_block(const pt_run *r, int64_t index, int64_t *result) {
 
    A tile: sums[r][j] = sum over pieces and k of x[r][k] w[k][j], for up to ROWS rows and PANEL vectors of COLUMNS columns.
    x are unsigned bytes, w signed ones; for each group of four k, the weights of a column lie side by side. `stride`: bytes
-   from group to group. Rows of sums are PANEL * COLUMNS numbers apart. A tile of a level that is `fused` finishes them
-   itself, where there is an `f`; others leave it to `multiply_rows`. */
+   from group to group. Rows of sums are PANEL * COLUMNS numbers apart; `multiply_rows` finishes them. A level may have its
+   own `multiply_rows`, which finishes sums in registers. */
 enum { WIDTH = PANEL * COLUMNS };
 
 INLINE i32 four_bytes(const u8 *at) {
@@ -752,8 +773,7 @@ INLINE i32 four_bytes(const u8 *at) {
   return result;
 }
 
-static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  (void)f;
+static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   for (int r = 0; r < rows; r++) {
     i32 *row = sums + r * WIDTH;
     const i8 *at = w;
@@ -777,67 +797,6 @@ static void tile_plain(const piece *pieces, i64 count, i64 x, i64 x_row, const i
 #define AVX_VNNI __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avxvnni")))
 #define AVX512 __attribute__((target("avx2,bmi,bmi2,fma,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")))
 
-/* AVX-512 VNNI: one instruction multiplies 64 pairs of bytes, and adds four of each lane. Sums of a few rows are kept in
-   `S` parts, because each waits for the one before. */
-AVX512 INLINE void dot_512(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums, const finish *f, int row) {
-  const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
-  __m512i sum[ROWS * PANEL]; /* part by part, row by row */
-  UNROLL for (int p = 0; p < S; p++)
-    UNROLL for (int r = 0; r < R; r++)
-      UNROLL for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_setzero_si512();
-#define STEP(p)                                                                                 \
-  UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                       \
-  UNROLL for (int r = 0; r < R; r++) {                                                           \
-    __m512i number = _mm512_set1_epi32(four_bytes(in + r * x_row));                              \
-    UNROLL for (int v = 0; v < V; v++) sum[(p * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(p * R + r) * V + v], number, weights[v]); \
-  }                                                                                              \
-  w += stride, in += 4;
-  for (i64 i = 0; i < count; i++) {
-    const u8 *in = pieces[i].at + x;
-    i64 g = pieces[i].groups;
-    __m512i weights[PANEL];
-    if (S == 4) for (; g >= 4; g -= 4) { STEP(0) STEP(1) STEP(2) STEP(3) }
-    if (S == 2) for (; g >= 2; g -= 2) { STEP(0) STEP(1) }
-    for (; g > 0; g--) { STEP(0) }
-  }
-#undef STEP
-  const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi32(1), limit = _mm512_set1_epi32(LIMIT);
-  UNROLL for (int v = 0; v < V; v++) {
-    i64 columns = f ? smaller(f->columns - v * COLUMNS, COLUMNS) : COLUMNS;
-    __mmask16 mask = (__mmask16)((1u << columns) - 1);
-    __m512i bias = zero, left = zero, right = zero;
-    if (f) {
-      __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, f->by + v * COLUMNS));
-      bias = _mm512_maskz_loadu_epi32(mask, f->bias + v * COLUMNS);
-      left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero), right = _mm512_max_epi32(by, zero);
-    }
-    __m512i half = _mm512_srli_epi32(_mm512_sllv_epi32(one, right), 1);
-    UNROLL for (int r = 0; r < R; r++) {
-      __m512i all = sum[r * V + v];
-      UNROLL for (int p = 1; p < S; p++) all = _mm512_add_epi32(all, sum[(p * R + r) * V + v]);
-      if (!f) {
-        _mm512_storeu_si512(sums + r * WIDTH + v * COLUMNS, all);
-        continue;
-      }
-      all = _mm512_srav_epi32(_mm512_add_epi32(_mm512_sllv_epi32(_mm512_add_epi32(all, bias), left), half), right);
-      if (f->start)
-        all = _mm512_add_epi32(all, _mm512_maskz_loadu_epi32(mask, (const i32 *)(f->start + (row + r) * f->start_row) + v * COLUMNS));
-      all = _mm512_max_epi32(_mm512_min_epi32(all, limit), _mm512_sub_epi32(zero, limit));
-      _mm512_mask_storeu_epi32((i32 *)(f->out + (row + r) * f->out_row) + v * COLUMNS, mask, all);
-    }
-  }
-}
-
-#define VECTORS(R) CASE(R, 1, dot_512, sums, f, row) CASE(R, 2, dot_512, sums, f, row) CASE(R, 3, dot_512, sums, f, row) CASE(R, 4, dot_512, sums, f, row)
-
-AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  for (int row = 0, n; row < rows; row += n, x += n * x_row, sums += n * WIDTH) {
-    n = rows - row >= 6 ? 6 : rows - row >= 4 ? 4 : rows - row >= 2 ? 2 : 1;
-    switch (n * 8 + vectors) { VECTORS(1) VECTORS(2) VECTORS(4) VECTORS(6) }
-  }
-}
-#undef VECTORS
-
 /* AVX-VNNI: the same with half as long vectors. */
 AVX_VNNI INLINE void dot_vnni(const int R, const int V, const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, i32 *sums) {
   __m256i sum[ROWS][2];
@@ -856,8 +815,7 @@ AVX_VNNI INLINE void dot_vnni(const int R, const int V, const piece *pieces, i64
     for (int v = 0; v < 2 * V; v++) _mm256_storeu_si256((__m256i *)(sums + r * WIDTH + v * 8), sum[r][v]);
 }
 
-AVX_VNNI static void tile_vnni(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  (void)f;
+AVX_VNNI static void tile_vnni(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) switch (rows * 8 + 1) {
     CASE(1, 1, dot_vnni, sums) CASE(2, 1, dot_vnni, sums) CASE(3, 1, dot_vnni, sums) CASE(4, 1, dot_vnni, sums) CASE(5, 1, dot_vnni, sums) CASE(6, 1, dot_vnni, sums)
   }
@@ -886,8 +844,7 @@ AVX2 INLINE void dot_avx2(const int R, const int V, const piece *pieces, i64 cou
     }
 }
 
-AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  (void)f;
+AVX2 static void tile_avx2(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   for (int v = 0; v < vectors; v++, w += 64) {
     i32 *all = sums + v * COLUMNS;
     for (int r = 0; r < rows; r += 2) {
@@ -925,8 +882,7 @@ NEON INLINE void dot_neon(const int R, const int V, const piece *pieces, i64 cou
     for (int q = 0; q < 4 * V; q++) vst1q_s32(sums + r * WIDTH + q * 4, vaddq_s32(sum[r][q], vshlq_n_s32(all[q], 7)));
 }
 
-NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  (void)f;
+NEON static void tile_neon(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
     int r = 0;
     for (; rows - r >= 3; r += 3) dot_neon(3, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
@@ -959,8 +915,7 @@ INLINE void dot_wasm(const int R, const int V, const piece *pieces, i64 count, i
     }
 }
 
-static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums, const finish *f) {
-  (void)f;
+static void tile_wasm(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   for (int v = 0; v < vectors; v++, w += 64, sums += COLUMNS) {
     int r = 0;
     for (; rows - r >= 2; r += 2) dot_wasm(2, 1, pieces, count, x + r * x_row, x_row, w, stride, sums + r * WIDTH);
@@ -1097,10 +1052,10 @@ INLINE void project(const step *s, u8 *restrict y, const u8 *restrict x, const u
   }
 }
 
-/* Apply a function at every image and column. */
-INLINE void each(const step *s, i64 at, site_function f) {
+/* Apply a function at images `from` to `to` and every column. */
+INLINE void each(const step *s, i64 at, i64 from, i64 to, site_function f) {
   i64 offset_column = s->at_column ? at : 0;
-  for (i64 b = 0; b < s->outer; b++) {
+  for (i64 b = from; b < to; b++) {
     u8 *y = s->y.at + b * s->y.image + offset_column * s->y.column;
     const u8 *x = s->x.at + b * s->x.image + offset_column * s->x.column;
     const u8 *z = s->z.at + b * s->z.image + offset_column * s->z.column;
@@ -1108,23 +1063,226 @@ INLINE void each(const step *s, i64 at, site_function f) {
   }
 }
 
-/* Products of so many rows, with their bias, shift and start, tile by tile. */
-INLINE void multiply_rows(const step *s, const pt_level *level, const piece *pieces, i64 count, i64 n, i64 rows, i64 x, i64 x_row, u8 *y, i64 y_row, const u8 *z, i64 z_row) {
+#if X86
+/* Functions of several sites at a time: vectors of shifts and bounds are made once for all of them. */
+typedef struct {
+  u8 *at;
+  i64 row; /* bytes from site to site */
+} sites;
+typedef void rows_function(const step *s, sites y, sites x, sites z, i64 rows);
+
+INLINE void each_rows(const step *s, i64 at, i64 from, i64 to, rows_function f) {
+  i64 column = s->at_column ? at : 0, one = s->inner == 1, together = one ? to - from : 1;
+  for (i64 b = from; b < to; b += together)
+    f(s, (sites){s->y.at + b * s->y.image + column * s->y.column, one ? s->y.image : s->y.column},
+      (sites){s->x.at + b * s->x.image + column * s->x.column, one ? s->x.image : s->x.column},
+      (sites){s->z.at + b * s->z.image + column * s->z.column, one ? s->z.image : s->z.column}, together * s->inner);
+}
+
+/* shift() of 16 numbers: those by less than 0 to the left, others to the right. */
+typedef struct {
+  __m512i left, half, right;
+} shifts_512;
+
+AVX512 INLINE shifts_512 load_shifts(const i8 *by, __mmask16 mask) {
+  const __m512i zero = _mm512_setzero_si512(), all = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, by));
+  const __m512i right = _mm512_max_epi32(all, zero);
+  return (shifts_512){_mm512_max_epi32(_mm512_sub_epi32(zero, all), zero),
+                      _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), right), 1), right};
+}
+AVX512 INLINE __m512i shift_512(__m512i x, shifts_512 by) {
+  return _mm512_srav_epi32(_mm512_add_epi32(_mm512_sllv_epi32(x, by.left), by.half), by.right);
+}
+AVX512 INLINE __m512i clamp_512(__m512i x, __m512i low, __m512i high) {
+  return _mm512_max_epi32(_mm512_min_epi32(x, high), low);
+}
+AVX512 INLINE __m512i load_512(sites x, i64 row, i64 j, __mmask16 mask) {
+  return _mm512_maskz_loadu_epi32(mask, (const i32 *)(x.at + row * x.row) + j);
+}
+
+/* Store 16 numbers, clamped to a type, from channel j on. */
+AVX512 INLINE void store_512(sites y, i64 row, i64 j, i32 type, __m512i x, __mmask16 mask) {
+  const __m512i zero = _mm512_setzero_si512(), limit = _mm512_set1_epi32(LIMIT);
+  u8 *at = y.at + row * y.row;
+  if (type == INT32) _mm512_mask_storeu_epi32((i32 *)at + j, mask, clamp_512(x, _mm512_sub_epi32(zero, limit), limit));
+  else if (type == INT8) _mm_mask_storeu_epi8(at + j, mask, _mm_xor_si128(_mm512_cvtsepi32_epi8(x), _mm_set1_epi8((char)128)));
+  else _mm_mask_storeu_epi8(at + j, mask, _mm512_cvtusepi32_epi8(_mm512_max_epi32(x, zero)));
+}
+
+/* 16 numbers of a table of 16 bits: words of 32 bits that end with them, as what follows a table may not be read. */
+AVX512 INLINE __m512i table_512(const i16 *middle, __m512i index) { return _mm512_i32gather_epi32(index, (const int *)(middle - 1), 2); }
+
+/* A bit for each of the up to 16 channels from j on. */
+INLINE u32 mask_of(i64 n, i64 j) { return n - j >= COLUMNS ? 0xFFFF : (1u << (n - j)) - 1; }
+
+/* Products under AVX-512 VNNI: one instruction multiplies 64 pairs of bytes, and adds four of each lane. */
+
+/* A panel of up to PANEL vectors of columns, and what becomes of its sums. */
+typedef struct {
+  const product *p;
+  const i8 *w;
+  __m512i bias[PANEL], left[PANEL], right[PANEL]; /* the bias with the half that rounds: a shift to the left has none */
+  __mmask16 mask[PANEL];
+  i64 column, shifts_left, clamps;
+} panel_512;
+
+/* Sums of R rows from row `row` on, and of V vectors of columns. Sums of a few rows are kept in S parts, because each
+   instruction waits for the one before it. */
+AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 row, i64 stride) {
+  const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
+  const product *p = a->p;
+  const i8 *w = a->w;
+  __m512i sum[ROWS * PANEL]; /* part by part, row by row */
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = a->bias[v];
+  UNROLL for (int i = R * V; i < S * R * V; i++) sum[i] = _mm512_setzero_si512();
+#define STEP(part)                                                                                                      \
+  UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                                        \
+  UNROLL for (int r = 0; r < R; r++) {                                                                                   \
+    __m512i number = _mm512_set1_epi32(four_bytes(in + r * p->x_row));                                                   \
+    UNROLL for (int v = 0; v < V; v++)                                                                                   \
+      sum[(part * R + r) * V + v] = _mm512_dpbusd_epi32(sum[(part * R + r) * V + v], number, weights[v]);                \
+  }                                                                                                                      \
+  w += stride, in += 4;
+  for (i64 i = 0; i < p->count; i++) {
+    const u8 *in = p->pieces[i].at + p->x + row * p->x_row;
+    i64 g = p->pieces[i].groups;
+    __m512i weights[PANEL];
+    if (S == 4) for (; g >= 4; g -= 4) { STEP(0) STEP(1) STEP(2) STEP(3) }
+    if (S == 2) for (; g >= 2; g -= 2) { STEP(0) STEP(1) }
+    for (; g > 0; g--) { STEP(0) }
+  }
+#undef STEP
+  UNROLL for (int part = 1; part < S; part++)
+    UNROLL for (int i = 0; i < R * V; i++) sum[i] = _mm512_add_epi32(sum[i], sum[part * R * V + i]);
+  if (a->shifts_left) {
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], a->left[v]);
+  }
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], a->right[v]);
+  if (p->z) {
+    const u8 *z = p->z + row * p->z_row + a->column * 4;
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++)
+        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
+  }
+  if (a->clamps) {
+    const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
+    UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
+  }
+  u8 *y = p->y + row * p->y_row + a->column * 4;
+  UNROLL for (int r = 0; r < R; r++)
+    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[v], sum[r * V + v]);
+}
+
+/* Six rows at a time: their 24 sums and four vectors of weights fill the registers. */
+AVX512 INLINE void rows_512(const int V, const panel_512 *a, i64 stride) {
+  i64 row = 0, end = a->p->rows;
+  for (; end - row >= 6; row += 6) dot_512(6, V, a, row, stride);
+  for (; end - row >= 4; row += 4) dot_512(4, V, a, row, stride);
+  for (; end - row >= 2; row += 2) dot_512(2, V, a, row, stride);
+  if (end > row) dot_512(1, V, a, row, stride);
+}
+
+AVX512 static void multiply_panel_512(const panel_512 *a, i64 vectors, i64 stride) {
+  switch (vectors) {
+    case 1: rows_512(1, a, stride); break;
+    case 2: rows_512(2, a, stride); break;
+    case 3: rows_512(3, a, stride); break;
+    case 4: rows_512(4, a, stride); break;
+  }
+}
+
+AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
+  const product p = {.pieces = pieces, .count = count, .rows = rows, .x = x, .x_row = x_row, .y = (u8 *)sums, .y_row = WIDTH * 4};
+  panel_512 a = {.p = &p, .w = w};
+  for (int v = 0; v < vectors; v++) a.mask[v] = 0xFFFF;
+  multiply_panel_512(&a, vectors, stride);
+}
+
+AVX512 static void multiply_512(const step *s, const product *p) {
+  panel_512 a = {.p = p, .w = s->c[0], .clamps = p->z || s->largest > LIMIT};
+  for (a.column = 0; a.column < p->n; a.column += WIDTH) {
+    i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
+    __m512i left = _mm512_setzero_si512();
+    for (i64 v = 0; v < vectors; v++) {
+      i64 j = a.column + v * COLUMNS;
+      a.mask[v] = (__mmask16)mask_of(p->n, j);
+      shifts_512 by = load_shifts((const i8 *)s->c[2] + j, a.mask[v]);
+      a.bias[v] = _mm512_add_epi32(_mm512_maskz_loadu_epi32(a.mask[v], (const i32 *)s->c[1] + j), by.half);
+      a.left[v] = by.left, a.right[v] = by.right, left = _mm512_or_si512(left, by.left);
+    }
+    a.shifts_left = _mm512_test_epi32_mask(left, left);
+    multiply_panel_512(&a, vectors, vectors * 64);
+    a.w += s->groups * vectors * 64;
+  }
+}
+
+AVX512 INLINE void gate_512(const step *s, sites y, sites x, sites z, i64 rows) {
+  const i16 *tanh = (const i16 *)s->c[0] + s->middle[0], *sigmoid = (const i16 *)s->c[1] + s->middle[1];
+  const __m512i m = _mm512_set1_epi32((i32)s->middle[0]), k = _mm512_set1_epi32((i32)s->middle[1]), zero = _mm512_setzero_si512();
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 left = load_shifts((const i8 *)s->c[2] + j, mask), right = load_shifts((const i8 *)s->c[3] + j, mask);
+    const shifts_512 by = load_shifts((const i8 *)s->c[4] + j, mask);
+    for (i64 r = 0; r < rows; r++) {
+      __m512i a = clamp_512(shift_512(load_512(x, r, j, mask), left), _mm512_sub_epi32(zero, m), m);
+      __m512i b = clamp_512(shift_512(load_512(z, r, j, mask), right), _mm512_sub_epi32(zero, k), k);
+      /* the upper half of b is 0, so that the sum of two products of 16 bits is one product */
+      a = _mm512_madd_epi16(_mm512_srai_epi32(table_512(tanh, a), 16), _mm512_srli_epi32(table_512(sigmoid, b), 16));
+      store_512(y, r, j, s->y_type, shift_512(a, by), mask);
+    }
+  }
+}
+
+AVX512 INLINE void narrow_512(const step *s, sites y, sites x, sites z, i64 rows) {
+  (void)z;
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 by = load_shifts((const i8 *)s->c[0] + j, mask);
+    for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(load_512(x, r, j, mask), by), mask);
+  }
+}
+
+AVX512 INLINE void add_512(const step *s, sites y, sites x, sites z, i64 rows) {
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 left = load_shifts((const i8 *)s->c[0] + j, mask), right = load_shifts((const i8 *)s->c[1] + j, mask);
+    for (i64 r = 0; r < rows; r++)
+      store_512(y, r, j, INT32, _mm512_add_epi32(shift_512(load_512(x, r, j, mask), left), shift_512(load_512(z, r, j, mask), right)), mask);
+  }
+}
+
+AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
+  switch (s->code) {
+    case GATE: each_rows(s, at, from, to, gate_512); return 1;
+    case NARROW: each_rows(s, at, from, to, narrow_512); return 1;
+    case ADD: each_rows(s, at, from, to, add_512); return 1;
+  }
+  return 0;
+}
+#endif
+
+/* y = shift(x matrix + bias, by) + z, tile by tile */
+INLINE void multiply_rows(const step *s, const pt_level *level, const product *p) {
+  if (level->multiply) {
+    level->multiply(s, p);
+    return;
+  }
   const i8 *w = s->c[0], *by = s->c[2];
   const i32 *bias = s->c[1];
   i32 sums[ROWS * WIDTH];
-  for (i64 j = 0; j < n; j += WIDTH) {
-    i64 columns = smaller(WIDTH, n - j), vectors = vectors_of(columns);
-    for (i64 m = 0; m < rows; m += ROWS) {
-      i64 together = smaller(ROWS, rows - m);
-      const finish f = {bias + j, by + j, z ? z + m * z_row + j * 4 : 0, y + m * y_row + j * 4, z_row, y_row, columns};
-      level->product(pieces, count, x + m * x_row, x_row, w, vectors * 64, (int)together, (int)vectors, sums, &f);
-      if (level->fused) continue;
+  for (i64 j = 0; j < p->n; j += WIDTH) {
+    i64 columns = smaller(WIDTH, p->n - j), vectors = vectors_of(columns);
+    for (i64 m = 0; m < p->rows; m += ROWS) {
+      i64 together = smaller(ROWS, p->rows - m);
+      level->product(p->pieces, p->count, p->x + m * p->x_row, p->x_row, w, vectors * 64, (int)together, (int)vectors, sums);
       for (i64 r = 0; r < together; r++) {
         const i32 *sum = sums + r * WIDTH;
-        i32 *restrict out = (i32 *)(y + (m + r) * y_row) + j;
-        const i32 *restrict start = (const i32 *)(z + (m + r) * z_row) + j;
-        if (z) for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]) + start[k]);
+        i32 *restrict out = (i32 *)(p->y + (m + r) * p->y_row) + j;
+        const i32 *restrict start = (const i32 *)(p->z + (m + r) * p->z_row) + j;
+        if (p->z) for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]) + start[k]);
         else for (i64 k = 0; k < columns; k++) out[k] = wide(shift(sum[k] + bias[j + k], by[j + k]));
       }
     }
@@ -1133,19 +1291,20 @@ INLINE void multiply_rows(const step *s, const pt_level *level, const piece *pie
 }
 
 /* LINEAR: out = shift(x matrix + bias, by) [+ z]; x are channels of a value, or those of a map at each tap */
-INLINE void linear(const step *s, const pt_level *level, i64 at) {
-  i64 column = s->at_column ? at : 0;
-  for (i64 b = 0; b < s->flat_outer; b++) {
+INLINE void linear(const step *s, const pt_level *level, i64 at, i64 from, i64 to) {
+  i64 column = s->at_column ? at : 0, together = s->is_flat ? to - from : 1;
+  for (i64 b = from; b < to; b += together) {
     u8 *y = s->y.at + b * s->y.image + column * s->y.column;
     const u8 *z = s->z.at ? s->z.at + b * s->z.image + column * s->z.column : 0;
-    multiply_rows(s, level, s->pieces, s->num_pieces, s->n, s->flat_rows, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row);
+    const product p = {s->pieces, s->num_pieces, s->n, together * s->inner, b * s->x.image + column * s->x.column, s->x_row, y, s->y_row, z, s->z_row};
+    multiply_rows(s, level, &p);
   }
 }
 
 /* GATHER: out = the channels of a map at each tap, one tap after the other */
-INLINE void gather(const step *s, i64 at) {
+INLINE void gather(const step *s, i64 at, i64 from, i64 to) {
   i64 column = s->at_column ? at : 0;
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
       u8 *y = s->y.at + b * s->y.image + (column + i) * s->y.column;
       for (i64 k = 0; k < s->num_pieces; k++) {
@@ -1156,9 +1315,9 @@ INLINE void gather(const step *s, i64 at) {
 }
 
 /* UPSAMPLE: out = a quarter of the channels of the coarse site that covers this one: itself, right, below, both */
-INLINE void upsample(const step *s, i64 row, i64 at) {
+INLINE void upsample(const step *s, i64 row, i64 at, i64 from, i64 to) {
   i64 bytes = s->y_type == INT32 ? s->n * 4 : s->n, below = (row >> s->scale) & 1, first = s->at_column ? at : 0;
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
       i64 column = first + i;
       const u8 *x = s->x.at + b * s->x.image + (column >> 1) * s->x.column + (2 * below + (column & 1)) * bytes;
@@ -1176,9 +1335,9 @@ INLINE void set_numbers(u8 *restrict y, i32 type, const i32 *restrict x, i64 n) 
 
 /* INPUT: out = the vector of the image, or the map at each site; MAP_CONSTANT: the same map for all images.
    An input is clamped to the range of its type. */
-INLINE void read_input(const step *s, i64 row, i64 at) {
+INLINE void read_input(const step *s, i64 row, i64 at, i64 from, i64 to) {
   i64 first = s->at_column ? at : 0;
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
       const i32 *x = s->input + b * s->input_image + (row - s->first) * s->input_row + (s->input_row ? first + i : 0) * s->n;
       u8 *y = s->y.at + b * s->y.image + (first + i) * s->y.column;
@@ -1188,10 +1347,10 @@ INLINE void read_input(const step *s, i64 row, i64 at) {
 
 /* STORE_KV: cache[site] = x. The keys of 64 sites lie side by side, as a product reads them, then 128 times their sums,
    which a product of unsigned bytes adds; values lie four by four sites. */
-INLINE void store_kv(const pt_run *r, const step *s, i64 row, i64 column) {
+INLINE void store_kv(const pt_run *r, const step *s, i64 row, i64 column, i64 from, i64 to) {
   i64 site = row * r->width + column, heads = s->groups, k = s->count, groups = groups_of(k), values = s->n * heads;
   i64 blocks = heads * groups * 4 * BLOCK, whole = blocks + heads * BLOCK * 4 + BLOCK * values, place = site % BLOCK;
-  for (i64 b = 0; b < s->outer; b++) {
+  for (i64 b = from; b < to; b++) {
     const u8 *x = s->x.at + b * s->x.image + column * s->x.column;
     u8 *block_at = s->z.at + b * s->z.image + site / BLOCK * whole;
     i32 *sums = (i32 *)(block_at + blocks);
@@ -1216,14 +1375,14 @@ INLINE i64 floor_divide(i64 x, i64 by) { return x / by - (x % by < 0); }
 /* ATTEND: with the scores t_j = q . k_j of the sites before, m their maximum, e_j = E[floor((m - t_j) factor / 2^16)],
    out = floor((2^9 sum of e_j v_j + sum of e_j) / (2 sum of e_j)), head by head; 0 at the first site.
    A weight e_j is at most 2^24: four products, of a byte of the weights each. */
-INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *multiply_tile) {
+INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, i64 from, i64 to, tile *multiply_tile) {
   i64 sites = row * r->width + column, heads = s->groups, k = s->count, groups = groups_of(k), values = s->n * heads;
   i64 blocks = heads * groups * 4 * BLOCK, whole = blocks + heads * BLOCK * 4 + BLOCK * values, last = s->middle[0];
   i64 padded = (sites + BLOCK - 1) / BLOCK * BLOCK, factor = *(const i64 *)s->c[1];
   const i32 *exp = s->c[0];
   i32 *scores = s->scratch, sums[ROWS * WIDTH];
   u8 *planes = (u8 *)(scores + padded); /* byte p of the weights, a row each */
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 head = 0; head < heads; head++) {
       const u8 *query = s->x.at + b * s->x.image + column * s->x.column + head * k, *cache = s->z.at + b * s->z.image;
       i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column) + head * s->n;
@@ -1238,7 +1397,7 @@ INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *mu
         const piece q = {(u8 *)query, groups, 0};
         const i32 *zero = (const i32 *)(at + blocks) + head * BLOCK;
         i64 here = smaller(BLOCK, sites - t);
-        multiply_tile(&q, 1, 0, 0, (const i8 *)at + head * groups * 4 * BLOCK, 4 * BLOCK, 1, (int)vectors_of(here), scores + t, 0);
+        multiply_tile(&q, 1, 0, 0, (const i8 *)at + head * groups * 4 * BLOCK, 4 * BLOCK, 1, (int)vectors_of(here), scores + t);
         for (i64 i = 0; i < here; i++) {
           scores[t + i] -= zero[i];
           largest = scores[t + i] > largest ? scores[t + i] : largest;
@@ -1257,7 +1416,7 @@ INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, tile *mu
         for (i64 t = 0; t < sites; t += BLOCK) {
           const i8 *at = (const i8 *)(cache + t / BLOCK * whole + blocks + heads * BLOCK * 4) + 4 * (head * s->n + j);
           const piece weights = {planes + t, groups_of(smaller(BLOCK, sites - t)), 0};
-          multiply_tile(&weights, 1, 0, padded, at, 4 * values, 4, (int)vectors_of(columns), sums, 0);
+          multiply_tile(&weights, 1, 0, padded, at, 4 * values, 4, (int)vectors_of(columns), sums);
           for (int p = 0; p < 4; p++)
             for (i64 i = 0; i < columns; i++) all[i] += (i64)((u64)(i64)sums[p * WIDTH + i] << (8 * p));
         }
@@ -1271,7 +1430,7 @@ INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits;
 /* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
    gates = clamp(x + shift(h matrix, by)); o, f, i = sigmoid[shift(gates, gate)], g = tanh[shift(gates, gate)];
    c = clamp(shift(f c, 14) + shift(i g, 14)); out = shift(o tanh[shift(c, 6)], 14), h = clamp(shift(out, 7)) */
-INLINE void scan(const step *s, const pt_level *level) {
+INLINE void scan(const step *s, const pt_level *level, i64 from, i64 to) {
   i64 d = s->n, bytes = s->groups * 4;
   u8 *hidden = s->scratch;
   i32 *gates = (i32 *)(hidden + s->outer * bytes), *cells = gates + s->outer * 4 * d;
@@ -1280,12 +1439,14 @@ INLINE void scan(const step *s, const pt_level *level) {
   const i8 *by = s->c[3];
   const i32 *states = s->c[6];
   const piece h = {hidden, s->groups, 0};
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 j = 0; j < d; j++) hidden[b * bytes + j] = narrow(states[j], INT8), cells[b * d + j] = states[d + j];
   for (i64 i = 0; i < s->inner; i++) {
     i64 column = s->num_pieces ? s->inner - 1 - i : i;
-    multiply_rows(s, level, &h, 1, 4 * d, s->outer, 0, bytes, (u8 *)gates, 16 * d, s->x.at + column * s->x.column, s->x.image);
-    for (i64 b = 0; b < s->outer; b++) {
+    const product p = {&h, 1, 4 * d, to - from, from * bytes, bytes, (u8 *)(gates + from * 4 * d), 16 * d,
+                       s->x.at + from * s->x.image + column * s->x.column, s->x.image};
+    multiply_rows(s, level, &p);
+    for (i64 b = from; b < to; b++) {
       i32 *out = (i32 *)(s->y.at + b * s->y.image + column * s->y.column), *gate_of = gates + b * 4 * d, *cell = cells + b * d;
       for (i64 j = 0; j < 3 * d; j++) gate_of[j] = sigmoid[clamp(shift(gate_of[j], by[j]), -k, k)];
       for (i64 j = 3 * d; j < 4 * d; j++) gate_of[j] = tanh[clamp(shift(gate_of[j], by[j]), -m, m)];
@@ -1333,9 +1494,9 @@ INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u
 
 /* NORMALISE: with b the prediction p and e its exponent, out = clamp(shift((x - b) 2^5, e + spread)) of each neighbour,
    0 outside the image (where z is 0); then b; then e */
-INLINE void normalise(const step *s, i64 at) {
+INLINE void normalise(const step *s, i64 at, i64 from, i64 to) {
   i64 column = s->at_column ? at : 0, channels = s->n - s->count - 1, spread = ((const i32 *)s->c[0])[0];
-  for (i64 b = 0; b < s->outer; b++)
+  for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
       i64 to = column + i;
       u8 *restrict y = s->y.at + b * s->y.image + to * s->y.column;
@@ -1370,39 +1531,44 @@ INLINE void place_params(const step *s, u8 *restrict y, const u8 *restrict x, co
     }
 }
 
-/* Run steps `first` to `last` at a site, or, at column 0, over a whole row. */
-INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column) {
+/* Run steps `first` to `last` of images `from` to `to` at a site, or, at column 0, over a whole row. */
+INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {
   tile *multiply_tile = r->level->product;
   for (i64 i = first; i < last; i++) {
     const step *s = r->steps + i;
     if (!s->active || (column & s->mask)) continue;
     i64 at = column >> s->scale;
-    switch (s->code) {
-      case LINEAR: linear(s, r->level, at); break;
-      case PROJECT: each(s, at, project); break;
-      case ADD: each(s, at, add); break;
-      case MULTIPLY: each(s, at, multiply); break;
-      case OFFSET: each(s, at, offset); break;
-      case SCALE: each(s, at, scale); break;
-      case GATE: each(s, at, gate); break;
-      case RELU: each(s, at, relu); break;
-      case NARROW: each(s, at, make_narrow); break;
-      case RESCALE: each(s, at, rescale); break;
-      case LOOKUP:
-      case RECTIFIED_LOOKUP: each(s, at, look_up); break;
-      case COPY: each(s, at, copy); break;
-      case GATHER: gather(s, at); break;
-      case UPSAMPLE: upsample(s, row, at); break;
-      case STORE_KV: store_kv(r, s, row, column); break;
-      case INPUT:
-      case MAP_CONSTANT: read_input(s, row, at); break;
-      case CONSTANT: each(s, at, set_constant); break;
-      case ATTEND: attend(r, s, row, column, multiply_tile); break;
-      case SCAN: scan(s, r->level); break;
-      case PREDICT: each(s, at, predict); break;
-      case NORMALISE: normalise(s, at); break;
-      case PLACE: each(s, at, place_params); break;
+    if (r->level->rows && r->level->rows(s, at, from, to)) {
+      AFTER(s->code)
+      continue;
     }
+    switch (s->code) {
+      case LINEAR: linear(s, r->level, at, from, to); break;
+      case PROJECT: each(s, at, from, to, project); break;
+      case ADD: each(s, at, from, to, add); break;
+      case MULTIPLY: each(s, at, from, to, multiply); break;
+      case OFFSET: each(s, at, from, to, offset); break;
+      case SCALE: each(s, at, from, to, scale); break;
+      case GATE: each(s, at, from, to, gate); break;
+      case RELU: each(s, at, from, to, relu); break;
+      case NARROW: each(s, at, from, to, make_narrow); break;
+      case RESCALE: each(s, at, from, to, rescale); break;
+      case LOOKUP:
+      case RECTIFIED_LOOKUP: each(s, at, from, to, look_up); break;
+      case COPY: each(s, at, from, to, copy); break;
+      case GATHER: gather(s, at, from, to); break;
+      case UPSAMPLE: upsample(s, row, at, from, to); break;
+      case STORE_KV: store_kv(r, s, row, column, from, to); break;
+      case INPUT:
+      case MAP_CONSTANT: read_input(s, row, at, from, to); break;
+      case CONSTANT: each(s, at, from, to, set_constant); break;
+      case ATTEND: attend(r, s, row, column, from, to, multiply_tile); break;
+      case SCAN: scan(s, r->level, from, to); break;
+      case PREDICT: each(s, at, from, to, predict); break;
+      case NORMALISE: normalise(s, at, from, to); break;
+      case PLACE: each(s, at, from, to, place_params); break;
+    }
+    AFTER(s->code)
   }
 }
 
@@ -1588,8 +1754,8 @@ INLINE void transform(const program *p, const pt_transform *t, const i64 *c, con
 
 /* Everything but the tiles is compiled for a few instruction sets by the same functions. */
 #define DEFINE_FOR(name, TARGET)                                                                                         \
-  TARGET static void execute_##name(pt_run *r, i64 first, i64 last, i64 row, i64 column) {                               \
-    execute(r, first, last, row, column);                                                                                \
+  TARGET static void execute_##name(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 from, i64 to) {              \
+    execute(r, first, last, row, column, from, to);                                                                      \
   }                                                                                                                      \
   TARGET static void frequencies_##name(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel,  \
                                         i64 *result, i64 *parts) {                                                       \
@@ -1609,10 +1775,10 @@ DEFINE_FOR(plain, SMALL)
 DEFINE_FOR(avx2, AVX2)
 DEFINE_FOR(512, AVX512)
 static const pt_level levels_of_x86[] = {
-    [PT_PLAIN] = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0},
-    [PT_AVX2] = {execute_avx2, frequencies_avx2, transform_avx2, tile_avx2, 0},
-    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, transform_avx2, tile_vnni, 0},
-    [PT_AVX512_VNNI] = {execute_512, frequencies_512, transform_512, tile_512, 1},
+    [PT_PLAIN] = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0, 0},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, transform_avx2, tile_avx2, 0, 0},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, transform_avx2, tile_vnni, 0, 0},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, transform_512, tile_512, multiply_512, execute_rows_512},
 };
 
 /* The instruction sets of the processor that the system saves: the best level. */
@@ -1642,11 +1808,11 @@ static const pt_level *level_of(i32 level) {
 }
 #else
 DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0};
+static const pt_level level_plain = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0, 0};
 #endif
 
 #if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, transform_plain, tile_neon, 0};
+static const pt_level level_neon = {execute_plain, frequencies_plain, transform_plain, tile_neon, 0, 0};
 
 #if defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
@@ -1664,7 +1830,7 @@ static const pt_level *level_of(i32 level) {
   return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
 }
 #elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, transform_plain, tile_wasm, 0};
+static const pt_level level_wasm = {execute_plain, frequencies_plain, transform_plain, tile_wasm, 0, 0};
 static const pt_level *level_of(i32 level) {
   return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
 }
@@ -1738,15 +1904,18 @@ static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels
   const i32 *h = r->p.header;
   i64 plane = r->height * r->width, pixel = b * h[H_CHANNELS] * plane + row * r->width + column, at = pixel + c * plane;
   r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
+  AFTER(AFTER_FREQUENCIES)
   if (t) {
     i64 image = b + r->batch / 2;
     if (t->is_guided) r->level->frequencies(&r->p, params_at(r, image, column), levels + pixel, plane, c, r->reference, r->parts);
     r->level->transform(&r->p, t, r->weights, r->reference, r->drawn);
+    AFTER(AFTER_TRANSFORM)
     levels[at] = draw(r->drawn, h[H_LEVELS], 30, uniforms[at]);
   } else {
     levels[at] = draw(r->weights, h[H_LEVELS], h[H_PRECISION], uniforms[at]);
   }
   sizes[at] = r->weights[levels[at]];
+  AFTER(AFTER_DRAW)
   if (!tables) return;
   tables += ((b * plane + row * r->width + column) * h[H_CHANNELS] + c) * h[H_LEVELS];
   for (i64 k = 0; k < h[H_LEVELS]; k++) tables[k] = (i32)r->weights[k];
@@ -1769,6 +1938,7 @@ void pt_sample(pt_run *r, int64_t *levels, const uint8_t *known, const double *u
             if (!known[(b * channels + c) * plane + row * r->width + column])
               draw_level(r, b, row, column, c, levels, uniforms, sizes, tables, t);
         write_levels(r, row, column, first, first + each_step, images, levels);
+        AFTER(AFTER_WRITE)
       }
       pt_post(r, row, column);
     }
@@ -1910,7 +2080,7 @@ void pt_product(const uint8_t *x, const int8_t *w, int64_t rows, int64_t groups,
     i64 here = smaller(WIDTH, columns - j), vectors = vectors_of(here);
     for (i64 m = 0; m < rows; m += ROWS) {
       i64 together = smaller(ROWS, rows - m);
-      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums, 0);
+      chosen->product(&in, 1, m * groups * 4, groups * 4, w, vectors * 64, (int)together, (int)vectors, tile_sums);
       for (i64 r = 0; r < together; r++)
         for (i64 k = 0; k < here; k++) sums[(m + r) * columns + j + k] = tile_sums[r * WIDTH + k];
     }

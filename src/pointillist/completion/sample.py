@@ -17,6 +17,7 @@ from pointillist.conditioning import Label, count_images
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.folder.pretrained import as_model
+from pointillist.model.integer import compare_weights_once
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow, SelfSampling
@@ -89,9 +90,10 @@ def sample(
         if settings.get("uniforms") is not None:
             raise ConfigError("`uniforms` cannot be used with `seamless`, which draws some pixels twice: give a seed.")
         check_sides(seamless)
-    plan = SamplePlan.of(model, n, label, text, at_once=True, **settings)
-    log_prompts(model, text, n)
-    result = Samples.of(plan.sample(on_row))
+    with compare_weights_once():
+        plan = SamplePlan.of(model, n, label, text, at_once=True, **settings)
+        log_prompts(model, text, n)
+        result = Samples.of(plan.sample(on_row))
     if seamless is None or not isinstance(model, PixelModel):
         return result
     sampling = {k: v for k, v in settings.items() if k not in ("seed", "uniforms", "size", "best_of")}

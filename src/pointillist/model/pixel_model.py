@@ -31,7 +31,7 @@ from pointillist.model.folder.files import (
     write_model,
 )
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.integer import WithIntegerModel
+from pointillist.model.integer import WithIntegerModel, compare_weights_once
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -366,12 +366,15 @@ def _mark_initialised(model: nn.Module, _: object) -> None:
 
 @contextmanager
 def inference_mode(model: PixelModel) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients."""
+    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
+
+    Its weights are compared with those of its integer program once.
+    """
     training = model.training
     if any(module.training for module in model.modules()):
         model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), compare_weights_once():
             yield
     finally:
         if training:

@@ -65,10 +65,15 @@ def load_library() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(path))
     except OSError:  # another C library, or a system that forbids it
         return None
+    declare(library)
+    return library
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Declare the arguments and results of the functions of a library that was built of `runtime/pointillist.c`."""
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
-    return library
 
 
 def chosen_level() -> int | None:

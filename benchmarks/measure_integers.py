@@ -1,0 +1,188 @@
+"""Show where a call of `pt.sample` by integers spends its time: `python benchmarks/measure_integers.py`.
+
+    python benchmarks/measure_integers.py                                  # gated-pixelcnn 64 x 12 of the speed page
+    python benchmarks/measure_integers.py digits --batch-sizes 1,16 --kernels avx2
+
+Milliseconds of processor time an image, of one thread: the least of interleaved calls, in Python and in C. The parts of
+C are counted by a library that reads a clock after each operation (`speed/shares.c`; the extra `runtime` has the
+compiler). The peak is that of the instruction for products of bytes, in registers alone, measured here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import pointillist as pt
+from pointillist.engine.c.blob import Code
+from pointillist.engine.c.library import KERNELS, chosen_level, declare
+from pointillist.engine.c.run import lowered
+from pointillist.images import ImageSpec
+from pointillist.model.pixel_model import PixelModel
+from speed.workload import Workload
+
+RUNTIME = Path(__file__).parents[1] / "runtime"
+SOURCE = Path(__file__).parent / "speed" / "shares.c"
+OPTIONS = ("-O3", "-std=c11", "-fno-sanitize=all", "-mllvm", "-force-vector-interleave=1", "-shared", "-fPIC")
+"""Options of `tools/make_runtime.py`, on the processor at hand."""
+GROUPS = {
+    "products": ("LINEAR", "PROJECT"),
+    "gates": ("GATE", "LOOKUP", "RECTIFIED_LOOKUP"),
+    "sums and shifts": ("ADD", "MULTIPLY", "OFFSET", "SCALE", "RELU", "NARROW", "RESCALE"),
+    "copies and gathers": ("COPY", "GATHER", "UPSAMPLE", "INPUT", "CONSTANT", "MAP_CONSTANT"),
+    "attention": ("STORE_KV", "ATTEND"),
+    "recurrence": ("SCAN",),
+    "local gain": ("PREDICT", "NORMALISE", "PLACE"),
+}
+"""Shares of the table, by opcode."""
+PARTS = ("frequencies", "transform", "draws", "canvas")
+"""Parts of a run that are no opcode, in the order of `AFTER_FREQUENCIES` and its successors."""
+FIRST_PART, COUNTS = 32, 64
+
+
+def build(folder: Path) -> ctypes.CDLL:
+    """Build the library that counts, and load it."""
+    for path in (RUNTIME / "pointillist.c", RUNTIME / "pointillist.h", SOURCE):
+        shutil.copy(path, folder)
+    wide = ["-mprefer-vector-width=512"] if os.uname().machine == "x86_64" else []
+    command = [sys.executable, "-m", "ziglang", "cc", *OPTIONS, *wide, SOURCE.name, "-o", "shares.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    library = ctypes.CDLL(str(folder / "shares.so"))
+    declare(library)
+    library.shares_peak.restype, library.shares_peak.argtypes = ctypes.c_int64, [ctypes.c_int32, ctypes.c_int64]
+    return library
+
+
+def processor_time(work: Callable[[], object]) -> float:
+    """Return the seconds of this process, of all its threads."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+class InC:
+    """A library that adds up the processor time of its calls."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        self._library, self.seconds = library, 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(self._library, name)
+
+        def call(*arguments: Any) -> Any:
+            start = time.thread_time()
+            result = function(*arguments)
+            self.seconds += time.thread_time() - start
+            return result
+
+        return call
+
+
+def peak(library: ctypes.CDLL, repeats: int = 7) -> float:
+    """Return the operations a second of the kernels' instruction, two a product; 0 if they have none."""
+    level = chosen_level()
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        operations = library.shares_peak(-1 if level is None else level, 1_000_000)
+        times.append(time.process_time() - start)
+    return operations / min(times) if operations else 0.0
+
+
+def ticks(library: ctypes.CDLL, call: Callable[[], object], repeats: int) -> np.ndarray:
+    """Return the ticks of each part of a call, the least of several calls: some held the time of another program."""
+    counts = np.zeros((repeats, COUNTS), np.uint64)
+    for row in counts:
+        library.shares_begin()
+        call()
+        library.shares_end(row.ctypes.data_as(ctypes.c_void_p))
+    return counts.min(axis=0).astype(np.float64)
+
+
+def shares(counts: np.ndarray) -> dict[str, float]:
+    """Return the ticks of each row of the table."""
+    result = {name: float(sum(counts[Code[code]] for code in codes)) for name, codes in GROUPS.items()}
+    return result | {name: float(counts[FIRST_PART + i]) for i, name in enumerate(PARTS)}
+
+
+def measure(model: PixelModel, library: ctypes.CDLL, batch: int, repeats: int) -> dict[str, float]:
+    """Return milliseconds an image: all of a call, and its parts."""
+    program = lowered(model.integer_model().integers.programs[0])
+    plain = program.library
+
+    def call() -> None:
+        pt.sample(model, batch, seed=1, engine="integer", batch_size=batch)
+
+    call()
+    timed = InC(plain)
+    whole, inside = [], []
+    for _ in range(repeats):
+        program.library = plain
+        whole.append(processor_time(call))
+        program.library, timed.seconds = timed, 0.0  # type: ignore[assignment]
+        call()
+        inside.append(timed.seconds)
+    program.library = library
+    parts = shares(ticks(library, call, repeats))
+    program.library = plain
+    in_c = min(inside)
+    scale = in_c / sum(parts.values())
+    result = {
+        "call": min(whole),
+        "Python": max(0.0, min(whole) - in_c),
+        **{k: scale * v for k, v in parts.items() if v},
+    }
+    return {name: 1e3 * seconds / batch for name, seconds in result.items()}
+
+
+def speed_page_model() -> PixelModel:
+    """Return the model of the speed page, untrained."""
+    torch.manual_seed(0)
+    image = ImageSpec.infer((1, 28, 28), 256, True)
+    return pt.build("gated-pixelcnn", image=image, channels=64, layers=12).eval()
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("model", nargs="?", help="a folder or a bundled name; by default that of the speed page")
+    parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16, 64])
+    parser.add_argument("--kernels", help="plain, avx2, avx-vnni, avx512-vnni or neon: by default the fastest")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args()
+    if options.kernels:
+        os.environ[KERNELS] = options.kernels
+    torch.set_num_threads(1)
+    model = pt.load(options.model) if options.model else speed_page_model()
+    work = Workload(model, (model.image.height, model.image.width))
+    work.calibrate()
+    cost = work.cost()
+    operations = cost.row_flops + cost.pixel_flops
+    with tempfile.TemporaryDirectory() as folder:
+        library = build(Path(folder))
+        best = peak(library)
+        print(f"peak of one thread: {best / 1e9:.0f} GOP/s; an image: {operations / 1e9:.2f} GOP\n")
+        columns = [measure(model, library, batch, options.repeats) for batch in options.batch_sizes]
+        print("| part |", *(f"batch {batch} | share |" for batch in options.batch_sizes))
+        print("|---|" + "---|---|" * len(columns))
+        for name in columns[0]:
+            print(f"| {name} |", *(f"{each[name]:.2f} | {each[name] / each['call']:.0%} |" for each in columns))
+        if best:
+            rates = [operations / (1e-3 * each["call"]) / best for each in columns]
+            print("| of the peak |", *(f"| {rate:.0%} |" for rate in rates))
+
+
+if __name__ == "__main__":
+    main()
