@@ -47,7 +47,7 @@ steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order()
 steps.frequencies()
 """
 """The distribution of the first pixel of `digits`, from the import on and without torch."""
-BASELINES = {"python": "pass", "import torch": "import torch", "import torch, numba": "import torch, numba"}
+BASELINES = {"python": "pass", "import torch": "import torch"}
 
 
 def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
     python tools/instruction_sets.py            # every set that this processor is above, lowest first
     python tools/instruction_sets.py --lowest   # the first
 
-Torch, oneDNN, MKL, OpenBLAS, numpy and numba choose their kernels by the processor, and so they round differently on
+Torch, oneDNN, MKL, OpenBLAS and numpy choose their kernels by the processor, and so they round differently on
 another one. `make test-cpus` runs the numeric tests under each line, which is nearly what an older processor does. Our
 library in C chooses by the processor, too. Variables of libraries that are not in use here change nothing.
 """
@@ -21,20 +21,17 @@ X86 = {
         "ONEDNN_MAX_CPU_ISA": "SSE41",
         "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
         "OPENBLAS_CORETYPE": "Nehalem",
-        "NUMBA_CPU_NAME": "generic",
         "POINTILLIST_KERNELS": "plain",
     },
     "avx2": {
         "ONEDNN_MAX_CPU_ISA": "AVX2",
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
         "OPENBLAS_CORETYPE": "Haswell",
-        "NUMBA_CPU_NAME": "haswell",
-        "NUMBA_CPU_FEATURES": "",  # or numba adds what this processor has
         "POINTILLIST_KERNELS": "avx2",
     },
 }
 """Variables of each instruction set, by its name in torch."""
-OTHERS = {"default": {"NUMBA_CPU_NAME": "generic", "POINTILLIST_KERNELS": "plain"}}
+OTHERS = {"default": {"POINTILLIST_KERNELS": "plain"}}
 
 
 def disabled_in_numpy(name: str) -> list[str]:

@@ -46,7 +46,7 @@ from pointillist.engine.c.library import available_levels
 assert available_levels(), "the library in C is missing"
 samples = pt.sample("digits", 1, label=3, seed=0)
 assert samples.engine == "integer", samples.engine
-names = ("torch", "numpy", "numba", "Pillow")
+names = ("torch", "numpy", "Pillow")
 print("Python", sys.version.split()[0], *(f"{name} {version(name)}" for name in names))
 print("installed in", pathlib.Path(pt.__file__).parent.name, "version", pt.__version__, "kernels", *available_levels())
 """

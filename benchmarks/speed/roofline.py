@@ -69,7 +69,6 @@ def _gflops(m: int, k: int, n: int) -> float:
     kernels: list[Callable[[], object]] = [
         lambda: torch.mm(a, b, out=out),
         lambda: np.dot(x, y, out=z),
-        *_engine_kernel(x, y),
     ]
     return max(2e-9 * m * k * n / _best(kernel) for kernel in kernels)
 
@@ -82,42 +81,11 @@ def _byte_gops(m: int, k: int, n: int) -> float:
     return 2e-9 * m * k * n / _best(kernel)
 
 
-def _engine_kernel(x: np.ndarray, y: np.ndarray) -> list[Callable[[], object]]:
-    """Return the kernel of the CPU engine: BLAS does not exhaust every processor, and no engine may exceed the peak."""
-    try:
-        from pointillist.engine.cpu.kernels.product import product
-    except ImportError:
-        return []
-    return [product(x, y)]
-
-
 def _gigabytes(size: int) -> float:
     """Measure GB/s of reading `size` bytes again and again."""
     x = np.ones(size // 4, np.float32)
-    read = _reader()
-    read(x, 1)
     times = max(1, int(2e8 / size))  # a call costs more than reading a small array
-    return 1e-9 * size * times / _best(lambda: read(x, times))
-
-
-def _reader() -> Callable[[np.ndarray, int], object]:
-    """Return a loop that reads an array several times: compiled with numba if installed, else BLAS."""
-    try:
-        from numba import njit
-    except ImportError:
-        return lambda x, times: [np.dot(x, x) for _ in range(times)]
-    compiled: Callable[[np.ndarray, int], object] = njit(fastmath=True)(_read)
-    return compiled
-
-
-def _read(x: np.ndarray, times: int) -> float:
-    total = np.float32(0)
-    for repeat in range(times):
-        part = np.float32(repeat)  # keeps the compiler from merging the repeats
-        for i in range(x.size):
-            part += x[i]
-        total += part
-    return float(total)
+    return 1e-9 * size * times / _best(lambda: [np.dot(x, x) for _ in range(times)])
 
 
 def _best(work: Callable[[], object]) -> float:

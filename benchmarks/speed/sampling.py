@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from pointillist.engine.selection import DEVICE_ENGINES
 from pointillist.errors import ConfigError, EngineError
 from pointillist.sampling.loop import ENGINES
 from pointillist.system import measure_peak_memory
@@ -100,7 +99,7 @@ def measure_sampling(
         setup, bound = result[f"setup {name}"].median_range.median, _bound(cost, peaks, batch, name)
         pure = result[name].minus(setup).per(batch)
         ms, faster, distance = pure.median_range.scaled(1e3), naive.ratio_to(pure), pure.median_range.median / bound
-        note = "wall time" if name in DEVICE_ENGINES else ""
+        note = "wall time" if workload.on_gpu else ""
         call = naive.ratio_to(result[name].per(batch))
         rows.append(SamplingTime(name, batch, 1, ms, faster, None, distance, 1e3 * setup, megabytes[name], note, call))
     return rows
@@ -110,8 +109,8 @@ def measure_threads(
     workload: Workload, batch: int, engines: Sequence[str], peaks: Peaks, *, threads: int, repeats: int = 5,
     on_case: OnCase = None,
 ) -> list[SamplingTime]:  # fmt: skip
-    """Time CPU engines with one thread and with several in interleaved rounds, in wall time."""
-    engines, cost = [e for e in engines if e not in DEVICE_ENGINES], workload.cost()
+    """Time an engine with one thread and with several in interleaved rounds, in wall time."""
+    cost = workload.cost()
 
     def sampling(engine: str, count: int) -> Case:
         return lambda: _with_threads(count, lambda: workload.time_sampling(engine, batch, threads=threads))

@@ -18,7 +18,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-import numba
 import numpy as np
 
 LEVELS = (
@@ -48,22 +47,20 @@ def dilate(mask: np.ndarray) -> np.ndarray:
     return grown
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def flood(passable: np.ndarray, start: tuple[int, int]) -> np.ndarray:
     """Find the cells that are reached from `start` by steps to the four neighbours."""
     reached = np.zeros_like(passable)
-    if not passable[start]:
-        return reached
-    height, width = passable.shape
-    reached[start] = True
-    waiting = [start]
-    while len(waiting):
-        row, column = waiting.pop()
-        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if 0 <= r < height and 0 <= c < width and passable[r, c] and not reached[r, c]:
-                reached[r, c] = True
-                waiting.append((r, c))
-    return reached
+    reached[start] = passable[start]
+    while True:
+        grown = reached.copy()
+        grown[1:] |= reached[:-1]
+        grown[:-1] |= reached[1:]
+        grown[:, 1:] |= reached[:, :-1]
+        grown[:, :-1] |= reached[:, 1:]
+        grown &= passable
+        if np.array_equal(grown, reached):
+            return reached
+        reached = grown
 
 
 def faults(levels: np.ndarray) -> list[str]:
