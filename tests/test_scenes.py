@@ -202,3 +202,7 @@ def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None
     assert not any(make.held_relation(scene) for _, _, scene, _, _ in rows["train"])
     assert all(make.held_relation(scene) for _, _, scene, _, why in rows["test"] if why == "relation")
     assert table["train"]["x"].max() < 64
+    again, other = (
+        [scene for _, _, scene, _, _ in make.draw_rows(painter, "train", {"": 50}, part)] for part in (1, 2)
+    )
+    assert again == [scene for _, _, scene, _, _ in rows["train"][:50]] != other

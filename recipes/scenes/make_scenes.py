@@ -64,9 +64,9 @@ def reason(scene: Scene) -> str:
     return {"test": "triple", "valid": "valid", "": "relation" if held_relation(scene) else ""}[split]
 
 
-def draw_rows(painter: Painter, split: str, wanted: dict[str, int]) -> list[Row]:
+def draw_rows(painter: Painter, split: str, wanted: dict[str, int], part: int = 1) -> list[Row]:
     """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
-    rng, rows = np.random.default_rng(SEEDS[split]), []
+    rng, rows = np.random.default_rng(SEEDS[split] + 1000 * (part - 1)), []
     missing = Counter(wanted)
     while missing.total():
         scene = draw_scene(rng)
@@ -117,11 +117,11 @@ def columns(rows: list[Row]) -> dict[str, np.ndarray]:
     return result
 
 
-def make(drawings: Drawings, train: int) -> dict[str, np.ndarray]:
-    """Make all splits."""
+def make(drawings: Drawings, train: int, part: int = 1) -> dict[str, np.ndarray]:
+    """Make all splits; another part of the training has other training scenes."""
     painter = Painter(drawings)
     rows = [
-        *draw_rows(painter, "train", {"": train}),
+        *draw_rows(painter, "train", {"": train}, part),
         *draw_rows(painter, "valid", {"valid": VALID}),
         *draw_rows(painter, "test", TEST),
     ]
@@ -143,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", type=Path)
     parser.add_argument("--train", type=int, default=200_000, help="training scenes")
+    parser.add_argument("--part", type=int, default=1, help="part of the training: each has other training scenes")
     parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
     parser.add_argument("--seed", type=int, default=0, help="of the sheet")
     options = parser.parse_args()
@@ -150,7 +151,7 @@ def main() -> None:
     if options.sheet:
         sheet(drawings, options.sheet, options.seed)
         return
-    data = make(drawings, options.train)
+    data = make(drawings, options.train, options.part)
     np.savez_compressed(options.target, **data)
     print(f"{options.target}: " + ", ".join(f"{name} {n:,}" for name, n in Counter(data["split"].tolist()).items()))
 
