@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 import pointillist as pt
 from pointillist.engine.c.library import KERNELS
-from pointillist.engine.constraints.flood_fill import flood_fill
 from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import World
 from pointillist.sampling.worlds.world import WINDOW
@@ -157,11 +157,9 @@ def ruled(model: str, chunks: int) -> dict[str, Any]:
     names = list(world.model.image.level_names or ())
     walkable = np.isin(tiles, [names.index(level) for level in RULES["connected"][0]["levels"]])  # type: ignore[index]
     best = np.zeros((side, side), bool)
-    for start in np.argwhere(walkable[:SIDE, :SIDE])[::20]:
-        reached = np.zeros(walkable.size, np.uint8)
-        reached[start[0] * walkable.shape[1] + start[1]] = 1
-        flood_fill(walkable.reshape(-1).astype(np.uint8), reached, np.empty(walkable.size, np.int64), walkable.shape[1])
-        blocks = reached.reshape(side, SIDE, side, SIDE).any((1, 3))
+    pieces = ndimage.label(walkable)[0]
+    for piece in np.unique(pieces[:SIDE, :SIDE][walkable[:SIDE, :SIDE]]):
+        blocks = (pieces == piece).reshape(side, SIDE, side, SIDE).any((1, 3))
         best = blocks if blocks.sum() > best.sum() else best
     return {
         "chunks": side * side,

@@ -19,6 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RUNTIME = ROOT / "runtime"
 FOLDER = ROOT / "src" / "pointillist" / "engine" / "c" / "lib"
+SOURCES = ("pointillist.c", "pointillist.h", "solver.c", "solver.h")
+"""The first one includes the others."""
 TARGETS = {
     "linux-x86_64": ("x86_64-linux-gnu.2.17", "so"),
     "linux-aarch64": ("aarch64-linux-gnu.2.17", "so"),
@@ -52,7 +54,7 @@ def build(target: str, folder: Path) -> Path:
     options = [*OPTIONS, *(["-mprefer-vector-width=512"] if triple.startswith("x86") else [])]
     options += SHARED.get(suffix, ("-shared", "-fPIC"))
     path = folder / file_name(target)
-    for name in ("pointillist.c", "pointillist.h"):  # names alone: no path of this machine enters the bytes
+    for name in SOURCES:  # names alone: no path of this machine enters the bytes
         shutil.copy(RUNTIME / name, folder)
     command = [sys.executable, "-m", "ziglang", "cc", "-target", triple, *options, "pointillist.c", "-o", path.name]
     subprocess.run(command, cwd=folder, check=True)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.distributions.transform import COLDEST, IDENTITY, MAX_GUIDANCE, UNIT, Transform
-from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.head.frequencies import draw, normalise, precision_of
 from pointillist.engine.head.transform import DRAW_BITS, EXP_TABLE, LOG_BITS, LOG_TABLE, transform_frequencies
 
@@ -88,19 +87,6 @@ def test_it_follows_its_formulas(result: np.ndarray, transform: Transform, data:
     for i in range(count):
         due = reference(result[i].tolist(), result[count + i].tolist(), transform, allowed[i].tolist())
         assert drawn[i].tolist() == due
-
-
-@given(result=frequencies(), transform=SETTINGS, uniform=st.floats(0, 1, exclude_max=True), seed=st.integers(0, 99))
-def test_compiled_draws_follow_its_formulas(
-    result: np.ndarray, transform: Transform, uniform: float, seed: int
-) -> None:
-    """A level of a mask is drawn from the same frequencies."""
-    count, u = len(result) // 2, np.array([uniform])
-    allowed = np.random.default_rng(seed).random((1, result.shape[1])) < 0.5
-    allowed[0, seed % allowed.shape[1]] = True
-    rows = result[[0, count]] if transform.is_guided else result[:1]
-    drawn = LevelMask.open(allowed[:, None, None]).draw_integers(0, 0, rows, u, transform)
-    assert drawn == draw(transform_frequencies(rows, transform, allowed), u)
 
 
 @given(result=frequencies(), transform=SETTINGS)

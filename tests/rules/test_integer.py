@@ -23,6 +23,8 @@ TRANSFORMS = {
     "transformed": Transform(temperature=0.7, top_p=0.9),
     "guided": Transform(guidance=1.7, temperature=1.2),
     "most-probable": Transform(temperature=0.0),
+    "guided-sharp": Transform(guidance=40.0, temperature=2.0**-10, top_p=0.3),
+    "guided-flat": Transform(guidance=0.5, temperature=50.0, top_p=1e-12),
 }
 
 
@@ -36,14 +38,16 @@ def constraints_of(channels: int, levels: int) -> Constraints | None:
     return Constraints(adjacency=adjacency, sets=[np.arange(levels) == 1], limits=[5])
 
 
-def draw(name: str, transform: Transform, executor: str, threads: int = 1) -> tuple[np.ndarray, ...]:
+def draw(
+    name: str, transform: Transform, executor: str, threads: int = 1, *, weighted: bool = False
+) -> tuple[np.ndarray, ...]:
     """Draw images of which some pixels are known, within a mask: levels, nats, and the state of the mask."""
     _, model, x = integer_case(name)
     rng, shape, order = np.random.default_rng(1), tuple(x.shape), model.order()
     allowed = rng.random((*shape[1:], model.levels)) < 0.8
     allowed[..., 0] = True
     constraints = constraints_of(shape[1], model.levels)
-    mask = LevelMask.open(allowed, len(x), constraints)
+    mask = LevelMask.open(allowed, len(x), constraints, weighted=weighted)
     mask.make_arc_consistent()
     mask = mask.repeat(len(x))
     known, levels = np.zeros(shape, bool), np.zeros(shape, np.int64)
@@ -58,7 +62,7 @@ def draw(name: str, transform: Transform, executor: str, threads: int = 1) -> tu
     arrays = (order.array_to_raster(array) for array in (levels, known, rng.random(shape)))
     batch = SampleBatch(*map(np.ascontiguousarray, arrays), np.zeros(len(x)), mask=mask)  # type: ignore[arg-type]
     sample_batch(model.program(order), inputs, batch, transform, executor=executor, threads=threads)
-    return batch.levels, batch.nats, mask.domains.bits, mask.status
+    return batch.levels, batch.nats, mask.bits, mask.status, mask.mass, mask.counts
 
 
 @pytest.mark.parametrize("how", TRANSFORMS)
@@ -68,10 +72,19 @@ def draw(name: str, transform: Transform, executor: str, threads: int = 1) -> tu
 )
 def test_rows_in_compiled_code_are_those_of_numpy(name: str, how: str) -> None:
     """Levels, nats and domains, to the bit: coupled channels, S-curves, dead ends and known pixels too."""
-    due = draw(name, TRANSFORMS[how], "numpy")
+    expected = draw(name, TRANSFORMS[how], "numpy")
     for threads in (1, 3):
-        for expected, result in zip(due, draw(name, TRANSFORMS[how], "auto", threads), strict=True):
-            assert np.array_equal(expected, result)
+        for one, other in zip(expected, draw(name, TRANSFORMS[how], "auto", threads), strict=True):
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["gated-pixelcnn", "gated-256", "pixelcnn-pp-rgb"])
+def test_the_mass_of_allowed_levels_is_exact(name: str) -> None:
+    """A weight of numpy and of the library has the same bits; without rules it is not 1 either."""
+    expected = draw(name, IDENTITY, "numpy", weighted=True)
+    assert (expected[4] < 0).all()
+    for one, other in zip(expected, draw(name, IDENTITY, "auto", 2, weighted=True), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_bundled_model_draws_the_stored_map() -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 import pointillist as pt
-from pointillist.engine.constraints.flood_fill import flood_fill
 from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds.layout import ChunkWindow, earlier_neighbours, phase
 from pointillist.sampling.worlds.world import World, open_world_model
@@ -134,14 +134,10 @@ def test_rules_hold_within_chunks_and_across_seams(model: Path, seed: int, at_mo
 def reached_chunks(walkable: np.ndarray, size: int) -> np.ndarray:
     """Mark the chunks of which something is reached on foot from the first one."""
     height, width = walkable.shape
-    reached = np.zeros(walkable.size, np.uint8)
-    first = np.argwhere(walkable[:size, :size])[0]
+    pieces = ndimage.label(walkable)[0]
     best: np.ndarray = np.zeros((height // size, width // size), bool)
-    for start in np.argwhere(walkable[:size, :size]) if len(first) else []:
-        reached[:] = 0
-        reached[start[0] * width + start[1]] = 1
-        flood_fill(walkable.reshape(-1).astype(np.uint8), reached, np.empty(walkable.size, np.int64), width)
-        blocks = reached.reshape(height // size, size, width // size, size).any((1, 3))
+    for piece in np.unique(pieces[:size, :size][walkable[:size, :size]]):
+        blocks = (pieces == piece).reshape(height // size, size, width // size, size).any((1, 3))
         best = blocks if blocks.sum() > best.sum() else best
     return best
 

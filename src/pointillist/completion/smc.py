@@ -208,8 +208,7 @@ class ParticleSampler:
         index, count = (site.channel, site.row, site.column), len(self.batch.log_weights)
         chosen = self.constrained(site, log_probs)
         if self.mask is not None:
-            self.batch.log_weights += self.mask.mass[:count]
-            self.mask.mass[:] = 0
+            self.batch.log_weights += self.mask.take_mass().logs()[:count]
         if self.known[index] and self.started[index]:
             self.batch.log_weights += log_probs[:count, int(self.levels[index])].double().numpy()
         return chosen

@@ -65,6 +65,17 @@ def apply_temperature_top_p(log_probs: Float[Tensor, "b k"], temperature: float,
     return log_probs
 
 
+def draw_level(
+    log_probs: Float[Tensor, "n k"], uniforms: Float[Tensor, " n"], transform: Transform
+) -> Int[Tensor, " n"]:
+    """Draw a level for each uniform by inverse CDF, under temperature and top-p; guidance is applied already.
+
+    Example:
+        draw_level(log_probs, torch.rand(len(log_probs)), Transform(temperature=0.9))
+    """
+    return inverse_cdf(apply_temperature_top_p(log_probs, transform.temperature, transform.top_p), uniforms)
+
+
 def sample_level(
     log_probs: Float[Tensor, "b k"],
     uniforms: Float[Tensor, " n"],
@@ -87,5 +98,5 @@ def sample_level(
     count = len(uniforms)
     conditional = log_probs[:count]
     guided = apply_guidance(conditional, log_probs[count:], transform.guidance) if transform.is_guided else conditional
-    levels = inverse_cdf(apply_temperature_top_p(guided, transform.temperature, transform.top_p), uniforms)
+    levels = draw_level(guided, uniforms, transform)
     return levels, conditional.gather(1, levels[:, None])[:, 0].double()

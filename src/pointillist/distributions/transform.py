@@ -106,23 +106,6 @@ class Transform:
         """Return whether there is guidance, and `integers`, as compiled code takes them, `[4]`."""
         return np.array([self.is_guided, *self.integers], np.int64)
 
-    def guide(self, log_probs: Floats) -> Floats:
-        """Apply guidance to log-probabilities `[2 n, k]`: those under the conditions, and then those of the reference.
-
-        Without guidance they are `[n, k]`, and returned as they are.
-        """
-        if not self.is_guided:
-            return log_probs
-        conditional, reference = np.split(log_probs, 2)
-        return log_softmax(reference + self.guidance * (conditional - reference))
-
-
-def log_softmax(log_probs: Floats) -> Floats:
-    """Renormalise log-probabilities `[n, k]`."""
-    shifted = log_probs - log_probs.max(axis=1, keepdims=True)
-    result: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return result
-
 
 def check_guidance(guidance: float) -> None:
     """Check that a guidance scale is a number from 0 to `MAX_GUIDANCE`.

@@ -57,9 +57,7 @@ def _fill(
 ) -> None:
     """Fill in the levels of a batch and their frequencies."""
     chosen = choose_executor(program, executor)
-    weighted = batch.mask is not None and batch.mask.weighted
-    unmasked = batch.mask is None
-    if chosen == "compiled" and not weighted and (unmasked or batch.params is None):
+    if chosen == "compiled":
         from pointillist.engine.c.run import sample_in_c
 
         sample_in_c(program, inputs, batch, transform, on_row, threads)

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from pointillist.engine.constraints.constraints import Check, Constraints, to_bits
+from pointillist.engine.constraints.constraints import Bits, Check, Constraints, Kind, to_bits
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.adjacency import adjacency_table
-from pointillist.rules.checks import AtLeast, HasPath, OnePiece
 from pointillist.rules.config import Level, Rules
 from pointillist.rules.levels import level_set, parse_range
 
@@ -83,9 +82,9 @@ def open_mask(
     _add_checks(opening, rules)
     mask = opening.mask()
     mask.make_arc_consistent()
-    for check in opening.checks:
-        if not check.may_hold(mask.domains.bits[0, 0], image.height, image.width):
-            raise ConfigError(f"The rule {check.name} cannot be met {opening.others()}: change it or another one.")
+    check = mask.broken()
+    if check is not None:
+        raise ConfigError(f"The rule {check.name} cannot be met {opening.others()}: change it or another one.")
     return mask
 
 
@@ -148,9 +147,22 @@ def _add_checks(opening: _Opening, rules: Rules) -> None:
     for count in rules.counts:
         if count.at_least:
             name = f"`counts` {_words(count.levels)} at least {count.at_least}"
-            checks.append(AtLeast(name, bits(*count.levels), count.at_least))
+            checks.append(at_least(name, bits(*count.levels), count.at_least))
     for piece in rules.connected:
-        checks.append(OnePiece(f"`connected` {_words(piece.levels)}", bits(*piece.levels)))
+        name = f"`connected` {_words(piece.levels)}"
+        checks.append(Check(name=name, kind=Kind.ONE_PIECE, levels=bits(*piece.levels)))
     for path in rules.paths:
         name = f"`paths` from {path.start} to {path.end}"
-        checks.append(HasPath(name, bits(path.start), bits(path.end), bits(*path.through)))
+        ends: dict[str, Any] = {"start": bits(path.start), "end": bits(path.end)}
+        checks.append(Check(name=name, kind=Kind.PATH, levels=bits(*path.through), **ends))
+
+
+def at_least(name: str, levels: Bits, number: int) -> Check:
+    """Make the rule that at least `number` sites have one of some levels.
+
+    Drawing the last rows again does not help: they are no more at fault than others.
+
+    Example:
+        at_least("`counts` chest at least 2", to_bits(chests), 2)
+    """
+    return Check(name=name, kind=Kind.AT_LEAST, levels=levels, number=number, repairable=False)

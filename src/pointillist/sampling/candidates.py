@@ -10,14 +10,13 @@ import copy
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError, EngineError
+from pointillist.errors import ConfigError
 from pointillist.rules.config import Rules
 from pointillist.sampling.config import SamplingConfig
 
@@ -112,12 +111,10 @@ def open_image_mask(
 
     Raises:
         ConfigError: if the rules do not fit the model, or cannot be met.
-        EngineError: if numba is not installed.
+        EngineError: if this platform lacks the library in C.
     """
     if rules is None and allowed is None:
         return None
-    if find_spec("numba") is None:
-        raise EngineError("Masks on levels need numba, which is not installed: run `pip install numba`.")
     from pointillist.engine.constraints.masks import LevelMask
 
     if rules is None:
@@ -149,7 +146,7 @@ def draw_until_accepted(
     Example:
         (levels, nats), tries = draw_until_accepted(mask, 16, 100, draw)
     """
-    from pointillist.engine.constraints.domains import ALIVE
+    from pointillist.engine.constraints.solver import ALIVE
 
     pending, reasons = np.arange(count), Counter[str]()
     result: tuple[Any, ...] = ()

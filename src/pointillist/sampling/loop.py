@@ -18,7 +18,7 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
-from pointillist.distributions.sampling_transforms import sample_level
+from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
@@ -350,7 +350,17 @@ class UniformSampler:
     def _draw_in_mask(
         self, mask: LevelMask, site: Site, log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " n"]
     ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
-        tables, u = log_probs.double().cpu().numpy(), np.ascontiguousarray(uniforms.double().numpy())
-        place = site.row * self.uniforms.shape[3] + site.column
-        levels = torch.from_numpy(mask.draw(site.channel, place, tables, u, self.transform))
-        return levels, log_probs[: len(levels)].cpu().gather(1, levels[:, None])[:, 0].double()
+        conditional, transform = log_probs[: len(uniforms)].double().cpu(), self.transform
+        place, guided = site.row * self.uniforms.shape[3] + site.column, conditional
+        if transform.is_guided:
+            guided = apply_guidance(conditional, log_probs[len(uniforms) :].double().cpu(), transform.guidance)
+        mask.weigh(site.channel, place, conditional.numpy())
+
+        def choose(images: np.ndarray, allowed: np.ndarray, u: np.ndarray) -> np.ndarray:
+            within = guided[torch.from_numpy(images)].masked_fill(~torch.from_numpy(allowed), -torch.inf)
+            result: np.ndarray = draw_level(within.log_softmax(1), torch.from_numpy(u), transform).numpy()
+            return result
+
+        drawn = mask.draw(site.channel, place, uniforms.double().numpy(), choose, (guided > -torch.inf).numpy())
+        levels = torch.from_numpy(drawn)
+        return levels, conditional.gather(1, levels[:, None])[:, 0]

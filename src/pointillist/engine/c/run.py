@@ -210,13 +210,15 @@ def sample_in_c(
     def run(_: int, part: slice, signal: NDArray[np.int64]) -> None:
         rows = np.concatenate([np.arange(count)[part] + copy * count for copy in range(copies)])
         images = Run(program, len(rows), (height, width), {name: array[rows] for name, array in inputs.items()})
-        if batch.mask is not None:
-            from pointillist.engine.c.masked import sample_in_mask
-
-            sample_in_mask(images, program, batch.part(part), transform, signal)
-            return
         pointers = [None if array is None else array[part].ctypes.data for array in arrays]
-        images.library.pt_sample(images.address, *pointers, pointer, signal.ctypes.data)
+        mask, library = batch.mask, images.library
+        if mask is None:
+            library.pt_sample(images.address, *pointers, pointer, signal.ctypes.data)
+            return
+        memory = aligned(library.pt_search_memory(images.address, mask.address))
+        last = (pointer, memory.ctypes.data, signal.ctypes.data)
+        fits = library.pt_sample_in_mask(images.address, mask.address, mask.first + part.start, *pointers, *last)
+        assert fits, "a batch that does not fit its mask"
 
     def finished(rows: int) -> None:
         if tables is not None and batch.params is not None:

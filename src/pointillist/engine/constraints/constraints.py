@@ -1,32 +1,58 @@
-"""Constraints of a mask: sets of levels as bits, constraints between sites, and checks of whole images."""
+"""Constraints of a mask: sets of levels as bits, constraints between sites, and rules of the whole image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Bool, Int, UInt64
 
-from pointillist.engine.constraints.domains import WORD
-
+WORD = 64
+"""Levels in a word of bits."""
 Bits = UInt64[np.ndarray, "... words"]
+RIGHT, DOWN, LEFT, UP = range(4)
+"""Directions of `adjacency`; the opposite of d is (d + 2) % 4."""
 
 
-@runtime_checkable
-class Check(Protocol):
-    """A rule that is checked after each row, over the levels that the sites may still have."""
+class Kind(IntEnum):
+    """Kinds of rules of the whole image, in the order of `runtime/solver.h`."""
 
-    @property
-    def name(self) -> str:
-        """Name of the rule in messages."""
+    AT_LEAST = 0
+    ONE_PIECE = 1
+    PATH = 2
+    ENTERED = 3
 
-    @property
-    def repairable(self) -> bool:
-        """True if drawing the last rows again may help."""
 
-    def may_hold(self, domains: Bits, height: int, width: int) -> bool:
-        """Return False if no choice from the domains `[sites, words]` obeys the rule."""
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A rule of the whole image, checked after each row over the levels that the sites may still have.
+
+    ```python
+    Check(name="`connected` floor", kind=Kind.ONE_PIECE, levels=to_bits(floor))
+    ```
+
+    Attributes:
+        name: of the rule, in messages.
+        kind: what the sites that may have one of the levels must do: be `number` or more, be one piece, join a site of
+            `start` to one of `end`, or join all `passages` of a rectangle and leave none of their pieces closed in it.
+        levels: bits `[words]`; of a path without its ends.
+        repairable: True if drawing the last rows again may help.
+        number: of sites, at least.
+        start, end: levels of the ends of a path.
+        inside: rows and columns of the rectangle.
+        passages: rows and columns of the passages.
+    """
+
+    name: str
+    kind: Kind
+    levels: UInt64[np.ndarray, " words"]
+    repairable: bool = True
+    number: int = 0
+    start: UInt64[np.ndarray, " words"] | None = None
+    end: UInt64[np.ndarray, " words"] | None = None
+    inside: tuple[slice, slice] = (slice(0, 0), slice(0, 0))
+    passages: tuple[tuple[int, int], ...] = ()
 
 
 def to_bits(allowed: Bool[np.ndarray, "... k"]) -> Bits:

@@ -1,28 +1,35 @@
 """Masks on levels: which levels each sub-pixel of a batch may have, from before the first draw to the last.
 
 One mask serves all that restricts a draw: levels that are allowed at a pixel, and rules between pixels. It is given to
-an engine with the batch. Every engine in floating point draws within it by the same compiled code (`masked_draw.py`),
-and every executor of integer programs by its counterpart (`integer_draw.py`). Both narrow the domains of the sites that
-are still open (`domains.py`).
+an engine with the batch. A domain is the set of levels that a site may still have. When a site takes a level, the
+domains of its neighbours lose the levels that no longer fit, then the domains of their neighbours, until nothing
+changes (AC-3). Where a domain would become empty, the assignment is undone, so no level is drawn that contradicts what
+arc consistency can see. All of it is in C (`runtime/solver.c`), and so are draws of integer programs. `draw` does the
+same for other engines, and is what the draws in C are held to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.distributions.transform import Transform
-from pointillist.engine.constraints import domains as dm
-from pointillist.engine.constraints.constraints import Bits, Check, Constraints, from_bits, to_bits
-from pointillist.engine.constraints.domains import Domains
-from pointillist.engine.constraints.integer_draw import draw_integer_levels
-from pointillist.engine.constraints.propagation import count_domains, restrict
-from pointillist.engine.cpu.kernels.masked_draw import draw_levels
-from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.constraints import solver
+from pointillist.engine.constraints.constraints import Check, Constraints, from_bits
+from pointillist.engine.constraints.solver import ALIVE, DEAD, RuleArrays, solver_library
+from pointillist.engine.head.frequencies import draw
+from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray
+from pointillist.engine.scaled import Scaled
 from pointillist.images.ordering import PixelOrder
+
+Choose = Callable[[IntArray, Bool[np.ndarray, "n k"], Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]
+"""Draw levels for some images of a batch, among the levels that are allowed, from uniforms."""
+_TRIES = 1024  # numbers of uniforms that one attempt may take at a site
 
 
 class LevelMask:
@@ -30,16 +37,31 @@ class LevelMask:
 
         mask = LevelMask.open(allowed, count=4)  # allowed: [c h w k]
 
+    Args:
+        rules: what all images obey.
+        count: number of images.
+
     Attributes:
-        domains: what compiled code works on.
-        checks: rules that are checked after each row.
-        reasons: for each image, the name of the rule that it broke last; empty for a site without levels.
+        first: number of the first image in the memory that it shares with other parts of a batch.
+        bits: levels that a sub-pixel may still have, uint64 `[n, c, sites, words]`; site = row * width + column.
+        counts: sites that must, and that may, have a level of each set of the constraints, int64 `[n, sets, 2]`.
+        state: columns of `solver.py`, int64 `[n, 10]`.
     """
 
-    def __init__(self, domains: Domains, checks: Sequence[Check] = ()) -> None:
-        self.domains, self.checks = domains, tuple(checks)
-        self.reasons = np.full(len(domains.bits), "", object)
-        self._start = (domains.bits.copy(), domains.counts.copy()) if self.propagates else None
+    def __init__(self, rules: RuleArrays, count: int = 1) -> None:
+        self.rules, self.first = rules, 0
+        self._memory, self._fields = rules.begin(count)
+        fields, sites = self._fields, rules.height * rules.width
+        shape, sets = (count, rules.channels, sites, fields.words), len(rules.constraints.sets)
+        self.bits = self._array(fields.bits, shape, np.uint64)
+        self.counts = self._array(fields.counts, (count, sets, 2), np.int64)
+        self.state: IntArray = self._array(fields.state, (count, solver.STATE), np.int64)
+        self._mass = Scaled(self._array(fields.mass, (count,), np.float64), self.state[:, solver.EXPONENT])
+
+    def _array(self, address: int, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        start, size = address - self._memory.ctypes.data, int(np.prod(shape)) * np.dtype(dtype).itemsize
+        array: np.ndarray = self._memory[start : start + size].view(dtype).reshape(shape)
+        return array
 
     @classmethod
     def open(
@@ -57,59 +79,47 @@ class LevelMask:
             allowed: levels that each sub-pixel may have.
             count: number of images.
             constraints: between the sites of the images.
+            checks: rules of the whole image.
             weighted: try every level before a draw, and add up the log-probability of those that are left.
+
+        Raises:
+            ConfigError: if the image is too large.
+            EngineError: if this platform lacks the library in C.
         """
-        channels, height, width, levels = allowed.shape
-        constraints, sites = constraints or Constraints(), height * width
-        bits = to_bits(allowed.reshape(channels, sites, levels))
-        words = bits.shape[-1]
-        tracked = sites if constraints.any or checks else 0
-        adjacency = np.zeros((0, levels, levels), bool) if constraints.adjacency is None else constraints.adjacency
-        sets = np.array(constraints.sets, bool).reshape(-1, levels)
-        domains = Domains(
-            bits=np.repeat(bits[None], count, 0),
-            counts=np.zeros((count, len(sets), 2), np.int64),
-            state=np.zeros((count, 6), np.int64),
-            mass=np.zeros(count),
-            stack=np.zeros((count, tracked), np.int64),
-            stacked=np.zeros((count, tracked), np.uint8),
-            trail=np.zeros((count, tracked), np.int64),
-            stamps=np.zeros((count, tracked), np.int64),
-            saved=np.zeros((count, tracked, words), np.uint64),
-            scratch=np.zeros((count, 2, words), np.uint64),
-            adjacency=to_bits(adjacency),
-            reach=to_bits(np.asarray(adjacency.any(1))),
-            partners=np.array(constraints.partners, np.int64).reshape(-1, sites),
-            sets=to_bits(sets),
-            limits=np.array(constraints.limits, np.int64),
-            full=to_bits(np.ones(levels, bool)),
-            layout=np.array([height, width, levels, weighted, 0, width, 1], np.int64),
-        )
-        if constraints.any:
-            count_domains(domains.bits, domains)
-        return cls(domains, checks)
+        return cls(RuleArrays(allowed, constraints or Constraints(), checks, weighted=weighted), count)
+
+    @property
+    def address(self) -> int:
+        """Address of all masks of the memory: `pt_mask`."""
+        return int(self._memory.ctypes.data)
 
     @property
     def propagates(self) -> bool:
         """True if sites constrain each other, or rules are checked: an image may come to a dead end."""
-        return bool(self.domains.stack.shape[1] > 0)
-
-    @property
-    def weighted(self) -> bool:
-        """True if draws add to `mass`."""
-        return bool(self.domains.layout[dm.WEIGHTED])
+        return bool(self._fields.tracked)
 
     @property
     def mass(self) -> Float[np.ndarray, " n"]:
         """Log-probability of the allowed levels of each image, summed over its draws; see `open`."""
-        mass: Float[np.ndarray, " n"] = self.domains.mass
-        return mass
+        return self._mass.logs()
+
+    def take_mass(self) -> Scaled:
+        """Return the probability of the allowed levels since the last call."""
+        taken = self._mass.copy()
+        self._mass.reset()
+        return taken
 
     @property
     def status(self) -> Int[np.ndarray, " n"]:
         """ALIVE, DEAD or REJECTED, for each image."""
-        status: Int[np.ndarray, " n"] = self.domains.state[:, dm.STATUS]
+        status: Int[np.ndarray, " n"] = self.state[:, solver.STATUS]
         return status
+
+    @property
+    def reasons(self) -> list[str]:
+        """Name of the rule that each image broke last; empty for a site without levels."""
+        names = [check.name for check in self.rules.checks]
+        return ["" if number < 0 else names[number] for number in self.state[:, solver.BROKEN].tolist()]
 
     def repeat(self, count: int, attempt: int = 0) -> LevelMask:
         """Return the mask of a batch of `count` images, each of which begins as the first of these.
@@ -117,38 +127,42 @@ class LevelMask:
         Args:
             attempt: number of the attempt: each draws from other uniforms.
         """
-        d = self.domains
-        parts = [np.repeat(array[:1], count, 0) for array in d[: dm.PER_IMAGE]]
-        result = LevelMask(Domains(*parts, *d[dm.PER_IMAGE :])._replace(layout=d.layout.copy()), self.checks)
-        result.domains.state[:, dm.ATTEMPT] = attempt << 20
+        result, library = LevelMask(self.rules, count), solver_library()
+        for b in range(count):
+            library.pt_mask_copy(result.address, b, self.address, self.first)
+        result.state[:, solver.ATTEMPT] = attempt << 20
         return result
 
     def known(self, levels: Int[np.ndarray, "c h w"], known: Bool[np.ndarray, "c h w"]) -> LevelMask:
         """Return the mask of the first image where some sub-pixels are known, now or later in the order."""
         result, (channels, sites) = self.repeat(1), known.reshape(len(known), -1).nonzero()
-        if self.propagates and not result._restrict(0, sites, self._only(levels.reshape(-1)[sites])):
-            result._die(0)
+        fixed = levels.reshape(len(known), -1)[channels, sites]
+        if self.propagates and not result._fix(0, sites, fixed):
+            result.state[0, [solver.STATUS, solver.BROKEN]] = DEAD, -1
         elif not self.propagates:
-            result.domains.bits[0, channels, sites] = self._only(levels.reshape(len(known), -1)[channels, sites])
-        result._start = (result.domains.bits.copy(), result.domains.counts.copy()) if result.propagates else None
+            result.bits[0, channels, sites] = self._only(fixed)
+        result._keep()
         return result
 
     def part(self, images: slice) -> LevelMask:
         """Return the mask of some of the images; the domains are shared."""
-        d = self.domains
-        result = LevelMask(Domains(*(array[images] for array in d[: dm.PER_IMAGE]), *d[dm.PER_IMAGE :]), self.checks)
-        result.reasons, result._start = self.reasons[images], None
-        if self._start is not None:
-            result._start = (self._start[0][images], self._start[1][images])
+        result = copy.copy(self)
+        result.first = self.first + images.start
+        result.bits, result.counts, result.state = self.bits[images], self.counts[images], self.state[images]
+        result._mass = self._mass[images]
         return result
 
     def make_arc_consistent(self) -> int | None:
-        """Make the domains of the first image arc consistent; return the site that ran dry, None if none did."""
-        sites = np.arange(self.domains.bits.shape[2])
-        if self.propagates and not self._restrict(0, sites, self.domains.bits[0, 0]):
-            return int(self.domains.state[0, dm.DRY])
-        empty = np.flatnonzero(~self.domains.bits[0].any(-1).all(0))
+        """Make the domains of the first image arc consistent; return the site without levels, None if there is none."""
+        if not solver_library().pt_mask_propagate(self.address, self.first):
+            return int(self.state[0, solver.SITE])
+        empty = np.flatnonzero(~self.bits[0].any(-1).all(0))
         return int(empty[0]) if len(empty) else None
+
+    def broken(self) -> Check | None:
+        """Return the first rule of the whole image that no choice from the domains of the first image obeys."""
+        number = solver_library().pt_mask_broken(self.address, self.first)
+        return None if number < 0 else self.rules.checks[number]
 
     def begin_stage(
         self,
@@ -168,39 +182,58 @@ class LevelMask:
             row * width + column
             for row, column in (order.site(r, c, height, width) for r, c in ((0, 0), (step[0], 0), (0, step[1])))
         )
-        self.domains.layout[dm.ORIGIN :] = origin, below - origin, right - origin
+        fields = self._fields
+        fields.origin, fields.row_step, fields.column_step = origin, below - origin, right - origin
         sites = np.flatnonzero(known)
         if self.propagates and len(sites):
             for b, image in enumerate(levels[:, 0].reshape(len(levels), -1)):
-                if not self._restrict(b, sites, self._only(image[sites])):
-                    self._die(b)
-        if self.propagates:
-            self._start = (self.domains.bits.copy(), self.domains.counts.copy())
+                if not self._fix(b, sites, image[sites]):
+                    self.state[b, [solver.STATUS, solver.BROKEN]] = DEAD, -1
+        self._keep()
 
     def site(self, row: int, column: int) -> int:
         """Return the site of the image at a row and column of the grid of the stage."""
-        return int(np.array([1, row, column]) @ self.domains.layout[dm.ORIGIN :])
+        fields = self._fields
+        return int(fields.origin + row * fields.row_step + column * fields.column_step)
 
     def draw(
         self,
         channel: int,
         site: int,
-        log_probs: Float[np.ndarray, "b k"],
         uniforms: Float[np.ndarray, " n"],
-        transform: Transform,
+        choose: Choose,
+        possible: Bool[np.ndarray, "n k"] | None = None,
     ) -> Int[np.ndarray, " n"]:
-        """Draw a level for each image at a sub-pixel in floating point.
+        """Draw a level for each image at a sub-pixel, and propagate.
+
+        A level that leaves another site without levels is taken away, and another is drawn. So the distribution is
+        the one that `choose` draws from, over the levels that leave every site one. An image that has no such level is
+        dead, and is drawn on without constraints until it is taken back.
 
         Args:
             site: `row * width + column` of the image.
-            log_probs: of the levels under the model; under guidance those of the reference follow.
+            choose: draws among allowed levels.
+            possible: levels that have a probability; None for all.
         """
-        levels, where = np.empty(len(uniforms), np.int64), np.array([channel, site], np.int64)
-        likelihood, guided = (
-            np.ascontiguousarray(log_probs[: len(uniforms)]),
-            np.ascontiguousarray(transform.guide(log_probs)),
-        )
-        draw_levels(likelihood, guided, uniforms, transform.as_array(), self.domains, where, levels)
+        levels, pending, tries = np.empty(len(uniforms), np.int64), np.arange(len(uniforms)), 0
+        library = solver_library()
+        while len(pending):
+            state, allowed = self.state[pending], from_bits(self.bits[pending, channel, site], self.rules.levels)
+            allowed &= True if possible is None else possible[pending]
+            alive = (state[:, solver.STATUS] == ALIVE) & allowed.any(1)
+            died = pending[(state[:, solver.STATUS] == ALIVE) & ~alive]
+            self.state[died, solver.STATUS], self.state[died, solver.SITE] = DEAD, site
+            allowed[~alive] = True
+            numbers = state[:, solver.ATTEMPT] * _TRIES + tries
+            levels[pending] = choose(pending, allowed, _redraw(uniforms[pending], numbers))
+            if not self.propagates:
+                break
+            failed = [
+                int(b)
+                for b in pending[alive]
+                if not library.pt_mask_assign(self.address, self.first + int(b), site, int(levels[b]))
+            ]
+            pending, tries = np.array(failed, np.int64), tries + 1
         return levels
 
     def draw_integers(
@@ -218,18 +251,32 @@ class LevelMask:
             frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
         """
         count = len(uniforms)
-        levels, where = np.empty(count, np.int64), np.array([channel, site], np.int64)
-        conditional, reference = frequencies[:count], frequencies[-count:]
-        total = int(frequencies[0].sum()).bit_length() - 1
-        likelihood = log_probs(conditional, total) if self.weighted else np.zeros((count, 0))
-        numbers = transform.integer_array()
-        draw_integer_levels(likelihood, conditional, reference, uniforms, numbers, self.domains, where, levels)
-        return levels
+        if self.rules.weighted:
+            allowed, alive = self._tried(channel, site)
+            sums = (frequencies[:count] * allowed).sum(1)
+            self._mass.multiply(np.where(alive & (sums > 0), sums / float(frequencies[0].sum()), 1.0))
+
+        def choose(images: IntArray, allowed: Bool[np.ndarray, "n k"], u: Float[np.ndarray, " n"]) -> IntArray:
+            rows = np.concatenate([images, images + count]) if transform.is_guided else images
+            result: IntArray = draw(transform_frequencies(frequencies[rows], transform, allowed), u)
+            return result
+
+        return self.draw(channel, site, uniforms, choose)
+
+    def weigh(self, channel: int, site: int, log_probs: Float[np.ndarray, "n k"]) -> None:
+        """Add up the probability of the levels that a sub-pixel may have, before a draw in floating point."""
+        if self.rules.weighted:
+            allowed, alive = self._tried(channel, site)
+            within = np.where(allowed, log_probs, -np.inf)
+            best = within.max(1)
+            alive &= best > -np.inf
+            best[~alive] = 0
+            sums = np.exp(np.where(alive[:, None], within, 0) - best[:, None]).sum(1)
+            self._mass.multiply_exp(np.where(alive, best + np.log(sums), 0))
 
     def allowed(self, channel: int, rows: IntArray, columns: IntArray) -> Bool[np.ndarray, "n k"]:
         """Return the levels that some sub-pixels of the first image may have."""
-        sites = rows * self.domains.layout[dm.WIDTH] + columns
-        return from_bits(self.domains.bits[0, channel, sites], int(self.domains.layout[dm.LEVELS]))
+        return from_bits(self.bits[0, channel, rows * self.rules.width + columns], self.rules.levels)
 
     def holds(self, levels: Int[np.ndarray, "n sites"]) -> Bool[np.ndarray, " n"]:
         """Check whole images of one channel against all rules, given the mask that each began with.
@@ -237,55 +284,51 @@ class LevelMask:
         Example:
             mask.holds(samples.levels[:, 0].flatten(1).numpy())
         """
-        result = np.zeros(len(levels), bool)
-        sites = np.arange(levels.shape[1])
-        height, width = self.domains.layout[[dm.HEIGHT, dm.WIDTH]].tolist()
+        result, trial = np.zeros(len(levels), bool), self.repeat(1)
+        sites, library = np.arange(levels.shape[1]), solver_library()
         for i, image in enumerate(levels):
-            trial, one = self.repeat(1), self._only(image)
-            result[i] = bool((trial.domains.bits[0, 0] & one).any(-1).all())
+            library.pt_mask_copy(trial.address, 0, self.address, self.first)
+            result[i] = bool((trial.bits[0, 0] & self._only(image)).any(-1).all())
             if result[i] and self.propagates:
-                result[i] = trial._restrict(0, sites, one)
-            result[i] = result[i] and all(check.may_hold(one, height, width) for check in self.checks)
+                result[i] = trial._fix(0, sites, image) and trial.broken() is None
         return result
-
-    def check_row(self) -> None:
-        """Check the rules that concern the whole image, for each image that is alive."""
-        height, width = self.domains.layout[[dm.HEIGHT, dm.WIDTH]].tolist()
-        for b in np.flatnonzero(self.status == dm.ALIVE).tolist():
-            for check in self.checks:
-                if not check.may_hold(self.domains.bits[b, 0], height, width):
-                    self._die(b, check)
-                    break
-
-    def go_back(self, b: int, sites: IntArray, levels: IntArray) -> None:
-        """Take an image back to an earlier state, in which only some of the sites of its grid have their levels.
-
-        Args:
-            sites: the sites, `[count]`.
-            levels: their levels, `[count]`.
-        """
-        assert self._start is not None
-        d = self.domains
-        d.bits[b], d.counts[b] = self._start[0][b], self._start[1][b]
-        d.state[b, dm.STATUS] = dm.ALIVE
-        d.state[b, dm.ATTEMPT] += 1
-        self._restrict(b, sites, self._only(levels))
 
     def select(self, indices: IntArray) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
-        for array in (self.domains.bits, self.domains.counts, self.status):
+        for array in (self.bits, self.counts, self.status):
             array[...] = array[indices]
 
-    def _restrict(self, b: int, sites: IntArray, allowed: Bits) -> bool:
-        return bool(restrict(np.ascontiguousarray(allowed), sites, self.domains, b))
+    def _tried(self, channel: int, site: int) -> tuple[Bool[np.ndarray, "n k"], Bool[np.ndarray, " n"]]:
+        """Try all levels of a sub-pixel; return the levels that are left, and which images are alive."""
+        library, alive = solver_library(), self.status == ALIVE
+        for b in np.flatnonzero(alive).tolist():
+            library.pt_mask_try(self.address, self.first + b, site)
+        return from_bits(self.bits[:, channel, site], self.rules.levels), alive
 
-    def _only(self, levels: IntArray) -> Bits:
+    def _keep(self) -> None:
+        """Take the domains as those to which an image is taken back."""
+        solver_library().pt_mask_keep(self.address, self.first, len(self.state))
+
+    def _fix(self, b: int, sites: IntArray, levels: IntArray) -> bool:
+        """Give sites of an image their levels, and propagate; return False if a site ran out of levels."""
+        sites, levels = np.ascontiguousarray(sites, np.int64), np.ascontiguousarray(levels, np.int64)
+        pointers = (sites.ctypes.data, levels.ctypes.data)
+        return bool(solver_library().pt_mask_fix(self.address, self.first + b, *pointers, len(sites)))
+
+    def _only(self, levels: IntArray) -> np.ndarray:
         """Return the set of each level alone."""
-        words = np.zeros((len(levels), self.domains.full.shape[0]), np.uint64)
-        words[np.arange(len(levels)), levels // dm.WORD] = np.uint64(1) << (levels % dm.WORD).astype(np.uint64)
+        words = np.zeros((len(levels), self.bits.shape[-1]), np.uint64)
+        words[np.arange(len(levels)), levels // 64] = np.uint64(1) << (levels % 64).astype(np.uint64)
         return words
 
-    def _die(self, b: int, check: Check | None = None) -> None:
-        unsatisfiable = check is not None and not check.repairable
-        self.domains.state[b, dm.STATUS] = dm.REJECTED if unsatisfiable else dm.DEAD
-        self.reasons[b] = "" if check is None else check.name
+
+def _redraw(uniforms: Float[np.ndarray, " n"], numbers: IntArray) -> Float[np.ndarray, " n"]:
+    """Return uniform number k of each draw: the given one, and then pseudo-random ones that follow from it.
+
+    SplitMix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators").
+    """
+    z = (uniforms * 2.0**53).astype(np.uint64) + numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return np.where(numbers == 0, uniforms, (z >> np.uint64(11)).astype(np.float64) / 2.0**53)

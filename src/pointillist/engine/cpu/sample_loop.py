@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pointillist.engine.batch import DONE, STOP
-from pointillist.engine.constraints.domains import COLUMN_STEP, ORIGIN, ROW_STEP
 from pointillist.engine.cpu import bytecode as bc
 from pointillist.engine.cpu.bytecode import Instructions
 from pointillist.engine.cpu.jit import entry, inner
@@ -18,12 +17,9 @@ from pointillist.engine.cpu.kernels.inverse_cdf import (
     MIXTURE,
     MIXTURES,
     DrawArrays,
-    apply_guidance,
     draw,
-    level_log_probs,
     log_prob,
 )
-from pointillist.engine.cpu.kernels.masked_draw import draw_in_domain, prepare_domain
 from pointillist.engine.cpu.vm import NONE, begin_row, execute
 
 Array = Any  # numba finds the types
@@ -58,7 +54,7 @@ def run_part(
 
 @inner
 def draw_channel(
-    s: Array, line: Array, row: int, column: int, channel: int, how: DrawArrays, images: ImageArrays, domains: Any
+    s: Array, line: Array, row: int, column: int, channel: int, how: DrawArrays, images: ImageArrays
 ) -> None:
     """Draw a channel of every image, or keep its known level, and add its log-probability."""
     levels, spec, scratch = images.levels, how.spec, how.scratch
@@ -69,18 +65,7 @@ def draw_channel(
         if not images.known[b, channel, row, column]:
             unconditional = p + count * line[bc.X_OUTER]
             uniform = images.uniforms[b, channel, row, column]
-            if domains is None:
-                level = draw(s, p, unconditional, channel, before, uniform, how)
-            else:
-                layout = domains.layout
-                site = layout[ORIGIN] + row * layout[ROW_STEP] + column * layout[COLUMN_STEP]
-                level_log_probs(s, p, channel, before, spec, scratch[2:], scratch[0])
-                prepare_domain(domains, b, channel, site, scratch[0], scratch[5])
-                if spec[GUIDED]:
-                    level_log_probs(s, unconditional, channel, before, spec, scratch[2:], scratch[1])
-                    apply_guidance(scratch[0], scratch[1], how.transform, spec[LEVELS])
-                level = draw_in_domain(domains, b, channel, site, scratch[0], uniform, how)
-            levels[b, channel, row, column] = level
+            levels[b, channel, row, column] = draw(s, p, unconditional, channel, before, uniform, how)
             images.nats[b] += log_prob(s, p, channel, before, levels[b, channel, row, column], spec, scratch)
 
 
@@ -106,7 +91,6 @@ def sample_images(
     signal: Array,
     s_curve: bool,
     rows: Array,
-    domains: Any,
 ) -> None:
     """Sample some rows of images, all of them at best.
 
@@ -119,8 +103,6 @@ def sample_images(
         signal: STOP and DONE.
         s_curve: True if odd rows run from right to left.
         rows: the first row, and the one after the last.
-        domains: levels that each sub-pixel may have (`Domains`), in which case `spec` is of transformed probabilities;
-            None for all.
     """
     spec, transform, values = distribution
     code, patches, parts, weights = program.code, program.patches, program.parts, program.weights
@@ -147,14 +129,13 @@ def sample_images(
                 if params.size:
                     copy_params(s, line, row, column, step, num_sub_steps, params)
                 for channel in range(0 if together else step, channels if together else step + 1):
-                    draw_channel(s, line, row, column, channel, how, images, domains)
+                    draw_channel(s, line, row, column, channel, how, images)
                     if not together:
                         write_canvas(s, line, row, column, channel, levels, copies, values)
             for channel in range(channels if together else 0):
                 write_canvas(s, line, row, column, channel, levels, copies, values)
             execute(code, parts[2 + num_sub_steps, 0], parts[2 + num_sub_steps, 1], s, weights, row, column, width)
-        if domains is None:  # otherwise the row may be drawn again
-            signal[DONE] = row + 1
+        signal[DONE] = row + 1
 
 
 @inner

@@ -11,15 +11,12 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import (
-    DONE,
-    STOP,
     SampleBatch,
     check_batch_memory,
     prepare_inputs,
     run_slices,
     split_batch,
 )
-from pointillist.engine.constraints.backtracking import Backtracking
 from pointillist.engine.cpu.bytecode import Bytecode
 from pointillist.engine.cpu.kernels.inverse_cdf import BERNOULLI, CATEGORICAL, FACTORED, MIXTURE
 from pointillist.engine.cpu.lowered import LoweredProgram
@@ -47,9 +44,9 @@ class DrawSpec:
     mixtures: int = 0
     min_log_scale: int = -7
 
-    def settings(self, transform: Transform, masked: bool = False) -> tuple[IntArray, NDArray[np.float64]]:
+    def settings(self, transform: Transform) -> tuple[IntArray, NDArray[np.float64]]:
         """Return distribution and transform as the virtual machine takes them: `spec` and `transform`."""
-        guided, transformed = transform.is_guided, masked or not transform.is_identity
+        guided, transformed = transform.is_guided, not transform.is_identity
         kind = [KINDS[self.kind], len(self.values), self.channels, self.mixtures]
         spec = [*kind, guided, transformed, self.min_log_scale]
         return np.array(spec, np.int64), transform.as_array()
@@ -124,28 +121,10 @@ class CpuSampler:
         inputs: dict[str, FloatArray],
         signal: IntArray,
     ) -> None:
-        distribution = (*self.draw.settings(self.transform, batch.mask is not None), self.draw.values)
+        distribution = (*self.draw.settings(self.transform), self.draw.values)
         memory = bytecode.initial_memory(self.program.dtype, inputs)
         params = np.zeros((len(batch.levels), 0, 0, 0), self.program.dtype) if batch.params is None else batch.params
-        nats, mask = batch.nats, batch.mask
-        images = ImageArrays(batch.levels, batch.known, batch.uniforms, nats, params)
-        program, domains = bytecode.instructions(weights), None if mask is None else mask.domains
-
-        def draw_rows(first: int, last: int) -> None:
-            rows = np.array([first, last])
-            sample_images(program, memory, distribution, images, signal, bytecode.s_curve, rows, domains)
-
-        def restore(state: tuple[list[FloatArray], FloatArray]) -> None:
-            bytecode.restore(memory, state[0])
-            nats[:] = state[1]
-
-        if mask is None:
-            draw_rows(0, self.program.height)
-            return
-        rows = Backtracking(mask, batch.levels[:, 0], lambda: (bytecode.save(memory), nats.copy()), restore)
-        for row in rows:
-            signal[DONE] = rows.final_rows
-            draw_rows(row, row + 1)
-            if signal[STOP]:
-                return
-        signal[DONE] = rows.final_rows
+        images = ImageArrays(batch.levels, batch.known, batch.uniforms, batch.nats, params)
+        rows = np.array([0, self.program.height])
+        instructions = bytecode.instructions(weights)
+        sample_images(instructions, memory, distribution, images, signal, bytecode.s_curve, rows)

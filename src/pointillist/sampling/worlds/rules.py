@@ -3,59 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt64
+from jaxtyping import Bool, Int
 
-from pointillist.engine.constraints.constraints import Check, Constraints, to_bits
+from pointillist.engine.constraints.constraints import Check, Constraints, Kind, to_bits
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.adjacency import RECORD, adjacency_table
-from pointillist.rules.checks import AtLeast, may_have, must_have, reachable
 from pointillist.rules.config import Rules
 from pointillist.rules.levels import level_number, level_set
+from pointillist.rules.opening import at_least
 from pointillist.sampling.worlds.layout import DOWN, RIGHT, Chunk, ChunkWindow, hub, passage
 
 Tiles = tuple[Int[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]
 """Levels, and whether each is known."""
-
-
-@dataclass(frozen=True)
-class Entered:
-    """The passages of a chunk are one piece within it, and no piece of it is closed.
-
-    Attributes:
-        passages: rows and columns of the passages, in the window.
-        inside: rows and columns of the chunk.
-    """
-
-    name: str
-    levels: UInt64[np.ndarray, " words"]
-    passages: tuple[tuple[int, int], ...]
-    inside: tuple[slice, slice]
-    repairable: bool = True
-
-    def may_hold(self, domains: UInt64[np.ndarray, "sites words"], height: int, width: int) -> bool:
-        """Return True if tiles that may have the levels join the passages, and lead out of every piece."""
-        passable, needed = (mark(domains, self.levels).reshape(height, width) for mark in (may_have, must_have))
-        within, (rows, columns) = passable[self.inside], self.inside
-        starts = np.zeros((height, width), bool)
-        starts[tuple(np.transpose(self.passages[:1]))] = True
-        wide = within.shape[1]
-        reached = reachable(within.reshape(-1), starts[self.inside].reshape(-1), wide).reshape(within.shape)
-        if not all(reached[row - rows.start, column - columns.start] for row, column in self.passages):
-            return False
-        outside = np.pad(passable, 1, constant_values=True)  # beyond the window nothing is known
-        leaves = np.zeros_like(within)
-        leaves[0] |= outside[rows.start, columns.start + 1 : columns.stop + 1]
-        leaves[-1] |= outside[rows.stop + 1, columns.start + 1 : columns.stop + 1]
-        leaves[:, 0] |= outside[rows.start + 1 : rows.stop + 1, columns.start]
-        leaves[:, -1] |= outside[rows.start + 1 : rows.stop + 1, columns.stop + 1]
-        joined = reachable(within.reshape(-1), (reached | leaves).reshape(-1), wide).reshape(within.shape)
-        return bool(joined[needed[self.inside]].all())
 
 
 class WorldRules:
@@ -160,11 +124,12 @@ class WorldRules:
                 names.append(f"`counts` {words} at most {count.at_most}")
             if count.at_least:
                 name = f"`counts` {words} at least {count.at_least}"
-                checks.append(AtLeast(name, to_bits(chosen), count.at_least + there))
+                checks.append(at_least(name, to_bits(chosen), count.at_least + there))
         for rule, (bits, _) in enumerate(self._connected):
             name = f"`connected` {', '.join(map(str, self.rules.connected[rule].levels))}"
             passages = tuple(self._chunk_passages(window, seed, rule))
-            checks.append(Entered(name, bits, passages, window.inside))
+            where: dict[str, Any] = {"passages": passages, "inside": window.inside}
+            checks.append(Check(name=name, kind=Kind.ENTERED, levels=bits, **where))
         mask = LevelMask.open(allowed, 1, constraints, checks)
         site = mask.make_arc_consistent()
         if site is not None:
@@ -174,12 +139,12 @@ class WorldRules:
                 f"around it: no level is left at row {window.top + row}, column {window.left + column} of the world: "
                 "change one of them."
             )
-        for check in checks:
-            if not check.may_hold(mask.domains.bits[0, 0], window.height, window.width):
-                raise ConfigError(
-                    f"Chunk {window.name}: the rule {check.name} cannot be met with the fixed tiles and the chunks "
-                    "around it: change one of them."
-                )
+        check = mask.broken()
+        if check is not None:
+            raise ConfigError(
+                f"Chunk {window.name}: the rule {check.name} cannot be met with the fixed tiles and the chunks "
+                "around it: change one of them."
+            )
         return mask
 
     def _chunk_passages(self, window: ChunkWindow, seed: int, rule: int) -> Iterator[tuple[int, int]]:
