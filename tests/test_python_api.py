@@ -195,8 +195,9 @@ def test_long_work_follows_a_bar(monkeypatch: pytest.MonkeyPatch, model: pt.Pixe
     assert digits.test is not None
     pt.sample(model, 2, seed=0)
     pt.evaluate(model, digits.test.subset(range(2)))
-    pt.train(model, digits.test.subset(range(4)), {"steps": 1, "batch_size": 2})
-    assert set(shown) == {"sampling", "evaluating", "training"}
+    result = pt.train(model, digits.test.subset(range(4)), {"steps": 1, "batch_size": 2})
+    assert result.why_floats == ""
+    assert set(shown) == {"sampling", "evaluating", "training", "integer program"}
 
 
 def test_notebooks_are_recognised(monkeypatch: pytest.MonkeyPatch) -> None:

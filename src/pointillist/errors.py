@@ -34,6 +34,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{plural}"
 
 
+def clause(sentence: str) -> str:
+    """Turn the sentence of an error into a clause without its remedy, which stands after a colon.
+
+    ```python
+    clause("This model has no integer program: make one.")  # "this model has no integer program"
+    ```
+    """
+    reason = sentence.partition(":")[0].removesuffix(".")
+    return reason[:1].lower() + reason[1:]
+
+
 def quote(value: object) -> str:
     """Show a value in a message: its `repr`, cut to `MAX_VALUE` characters.
 

@@ -78,9 +78,14 @@ model = small_model(data.train, seed=int(os.environ["RANK"]), dropout=0.0)
 pt.train(model, data, tiny_config(steps=2, **{"condition_dropout.label": 0.0}))
 state = {k: v.contiguous() for k, v in model.named_parameters()}
 save_file(state, f"{sys.argv[1]}/rank-{os.environ['RANK']}.safetensors")
+program = model.integer_model().integers.fingerprint
+Path(sys.argv[1], f"rank-{os.environ['RANK']}.txt").write_text(f"{program} {model.integer_cost}")
 """
 
 
 def test_two_processes_start_and_end_alike(tmp_path: Path) -> None:
-    """Also where they built other weights: all take those of the first, initialised."""
+    """Also where they built other weights: all take those of the first, initialised; and its integer program."""
     assert_same_weights(*run_two_processes(PROGRAM, tmp_path))
+    first, second = ((tmp_path / f"rank-{rank}.txt").read_text() for rank in range(2))
+    assert first == second
+    assert first.endswith("bits/dim on 12 validation images")

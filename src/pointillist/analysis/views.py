@@ -20,6 +20,7 @@ from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising_pixels, surprisal_maps
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
 from pointillist.images import to_picture
+from pointillist.model.integer_cost import engine_text
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
 
 _DESCRIPTIONS = (
@@ -165,9 +166,11 @@ def describe_z(z_score: float) -> str:
     return next((words for limit, words in _DESCRIPTIONS if z_score < limit), far)
 
 
-def describe_engine(views: Views) -> str:
-    """Describe what gives the distributions: "integer program" or "floating point"."""
-    return "integer program" if views.query.in_integers else "floating point"
+def describe_engine(query: ImageQuery) -> str:
+    """Describe what gives the distributions: the integer program, or floating point and why."""
+    return (
+        engine_text("integer") if query.in_integers else engine_text("torch", query.model.why_floats(query.shape[1:]))
+    )
 
 
 def describe_conditions(views: Views) -> str:

@@ -25,13 +25,13 @@ class EngineChoice:
     Attributes:
         engine: one of `ENGINES`, but not `auto`.
         reason: a clause that completes "numpy: ...".
-        without_program: a clause that says why `auto` did not take an integer program; empty where it did, or was not
-            the name.
+        why_floats: a clause that says why `auto` computes in floating point; empty if it does not, or the engine was
+            requested by name.
     """
 
     engine: str
     reason: str
-    without_program: str = ""
+    why_floats: str = ""
 
 
 def choose_engine(name: str, device: torch.device | None = None, *, independent: bool = False) -> EngineChoice:

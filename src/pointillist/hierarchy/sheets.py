@@ -15,7 +15,7 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
-from pointillist.training.api import SampleWriter
+from pointillist.training.integers import SampleWriter
 from pointillist.visualization import image_grid, save_png
 
 SHOWN = 8

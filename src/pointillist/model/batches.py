@@ -167,9 +167,12 @@ class BatchReader:
 
     def read(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
         """Return levels, checked by the model, and conditions of images `start .. stop`."""
-        index = np.arange(start, min(stop, self.count))
+        return self.read_at(np.arange(start, min(stop, self.count)))
+
+    def read_at(self, index: Int[np.ndarray, " b"]) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
+        """Return levels and conditions as `read`, of the images with these numbers."""
         if self._data is None:
-            return self._model.check(self._levels[start:stop]), self._inputs[index]
+            return self._model.check(self._levels[index]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
         stored = self._conditions(batch)
         passed = self._inputs[index] if self._passed else stored

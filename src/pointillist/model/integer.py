@@ -25,11 +25,12 @@ from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.batch import sum_images
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import WeightSnapshot, weights_of
-from pointillist.errors import ConfigError, EngineError, ShapeError
+from pointillist.errors import ConfigError, EngineError, ShapeError, clause
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import Configured, model_fingerprint
+from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.integer_likelihood import IntegerLikelihood
 from pointillist.nn import Condition
 from pointillist.portable import IntegerModel, IntegerPart, load
@@ -225,6 +226,8 @@ class WithIntegerModel:
 
     program_folder: Path | None = None
     """The model folder that the model was loaded from."""
+    integer_cost: IntegerCost | None = None
+    """What its integer program costs, if that was measured."""
     _integers: IntegerModel | None = None
     _verified: WeightSnapshot | None = None
     """The weights that the integer model was found to belong to; they need not be hashed again while they stay."""
@@ -237,16 +240,20 @@ class WithIntegerModel:
         self._stored_or_attached()
         return {**self.__dict__, "_verified": None}
 
-    def attach_integer_model(self, integer_model: IntegerModel) -> None:
-        """Keep an integer model that was made from the weights as they are now."""
-        self._integers, self._verified = integer_model, None
+    def attach_integer_model(self, integer_model: IntegerModel | None, cost: IntegerCost | None = None) -> None:
+        """Keep an integer model that was made from the weights as they are now, or none.
+
+        Args:
+            cost: what it costs, if that was measured. It says whether `auto` takes the integer model.
+        """
+        self._integers, self._verified, self.integer_cost = integer_model, None, cost
 
     def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
         """Return what encodes conditions and scores images for an engine: this model, or its integer model.
 
-        `auto` takes the integer model where there is one that belongs to the weights and knows the size. `integer`
-        needs one. Any other engine computes in floating point, as this model does. So images are sampled, scored and
-        explained with the same distribution.
+        `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
+        computes in floating point, as this model does. So images are sampled, scored and explained with the same
+        distribution.
 
         ```python
         model.scorer("auto", (28, 28)).unchecked_log_prob_map(x, inputs, model.order())
@@ -261,11 +268,36 @@ class WithIntegerModel:
         result: ScoringModel = self
         if engine in ("auto", "integer"):
             try:
-                result = self.integer_model(size)
+                result = self.integer_model(size) if engine == "integer" else self._default_integer_model(size)
             except (EngineError, ShapeError):
                 if engine == "integer":
                     raise
         return result
+
+    def why_floats(self, size: tuple[int, int] | None = None) -> str:
+        """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program.
+
+        It does not if there is none, if the weights have changed since it was made, for a size that it does not know,
+        or if its measured cost is too high.
+
+        ```python
+        pt.load("digits").why_floats()  # ""
+        ```
+
+        Args:
+            size: height and width of the images; None for the model's own.
+        """
+        try:
+            self._default_integer_model(size)
+        except (EngineError, ShapeError) as error:
+            return clause(str(error))
+        return ""
+
+    def _default_integer_model(self, size: tuple[int, int] | None) -> IntegerPixelModel:
+        """Return the integer model if `auto` takes it, or raise the reason."""
+        if self.integer_cost is not None and not self.integer_cost.is_default:
+            raise EngineError(self.integer_cost.why_floats)
+        return self.integer_model(size)
 
     def scoring_engine(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
         """Return the name of the engine that scores images of a size: `integer`, or `torch` for floating point.

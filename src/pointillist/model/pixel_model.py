@@ -32,6 +32,7 @@ from pointillist.model.folder.files import (
 )
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.integer import WithIntegerModel, compare_weights_once
+from pointillist.model.integer_cost import IntegerCost, card_with_cost
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -98,11 +99,13 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     ) -> str | None:
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
         folder = Path(save_directory)
+        integer_model = self.current_integer_model()
+        cost = None if integer_model is None else self.integer_cost
         card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
-        record: dict[str, Any] = {"training": self.training_record, "tensors": self.state_dict(), "card": card}
+        record: dict[str, Any] = {"tensors": self.state_dict(), "card": card_with_cost(card, cost)}
+        record["training"] = self.training_record if cost is None else self.training_record | cost.to_record()
         others: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
         others["measured"] = self.measured_prompts
-        integer_model = self.current_integer_model()
         if integer_model is None:
             remove_program(folder)
         write_model(folder, ModelContents(config=self.config, **record, **others))
@@ -119,7 +122,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         folder = find_model(str(pretrained_model_name_or_path), hub)
         stored = read_model(folder, cls)
+        cost = IntegerCost.pop(stored.training)
         model = cls(stored.config, training=stored.training, card=stored.card)
+        model.integer_cost = cost
         model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
         model.measured_prompts = stored.measured
         model.load_state_dict(stored.tensors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,14 @@ from pointillist.portable.conditions import quantize_inputs
 from pointillist.portable.storage import with_fingerprint
 from pointillist.system import single_threaded
 
+IMAGES = 64
+"""Images of a calibration."""
 PIXELS = 8 * 28 * 28
 """Pixels that are calibrated together, which bounds the memory."""
 
 
 @checked_keywords
-def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
+def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = IMAGES) -> IntegerModel:
     """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
 
     The result is a separate model with its own likelihood (`model.integer_model().log_prob`). It gives the same
@@ -68,7 +70,7 @@ def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int =
     return integer_model
 
 
-def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerModel:
+def make_integer_model(model: PixelModel, data: Any, *, images: int = IMAGES) -> IntegerModel:
     """Make the integer model as `quantize_integer` does, and leave the model as it is.
 
     Args:
@@ -99,7 +101,7 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
             f"The integer program supports networks of one stage, and {model.config.model_type} samples in "
             f"{len(model.stages(*size))}: use another engine."
         )
-    chosen = [(x, _revealed(inputs)) for x, inputs in _spread(reader, images)]
+    chosen = [(x, _revealed(inputs)) for x, inputs in spread(reader, images)]
     groups: list[tuple[Program, list[PixelOrder], list[Batch]]] = []
     for order in (model.order(name) for name in model.config.orders):
         batches = [_batch(model, x, inputs, order) for x, inputs in chosen]
@@ -126,12 +128,18 @@ def _make(model: PixelModel, reader: BatchReader, images: int) -> IntegerModel:
     )
 
 
-def _spread(reader: BatchReader, images: int) -> list[tuple[torch.Tensor, ConditionInputs]]:
-    """Read batches that are spread evenly over the images."""
-    together = max(1, min(images, PIXELS // (reader.height * reader.width)))
-    count = max(1, min(images, reader.count) // together)
-    starts = np.linspace(0, max(0, reader.count - together), count).astype(int).tolist()
-    return [reader.read(start, min(start + together, reader.count)) for start in starts]
+def spread(reader: BatchReader, images: int) -> Iterator[tuple[torch.Tensor, ConditionInputs]]:
+    """Read `images` in batches, spread evenly over the images of a reader: files are often sorted by class.
+
+    ```python
+    for levels, inputs in spread(BatchReader(model, digits), 64):
+        ...
+    ```
+    """
+    chosen = np.linspace(0, reader.count - 1, min(images, reader.count)).astype(int)
+    together = max(1, PIXELS // (reader.height * reader.width))
+    for start in range(0, len(chosen), together):
+        yield reader.read_at(chosen[start : start + together])
 
 
 def _revealed(inputs: ConditionInputs) -> ConditionInputs:

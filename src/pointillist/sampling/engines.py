@@ -18,7 +18,7 @@ from pointillist.engine.sampler import sample_batch
 from pointillist.engine.selection import ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.weights import WeightVersionCheck
-from pointillist.errors import EngineError, ShapeError
+from pointillist.errors import EngineError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.integer import condition_features
 from pointillist.model.pixel_model import PixelModel
@@ -44,10 +44,7 @@ __all__ = [
 
 
 def choose_model_engine(model: PixelModel, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
-    """Choose the engine that samples from a model: `auto` takes its integer program where that can.
-
-    It cannot where there is none, where the weights have changed since it was made, or for a size that it does not
-    know; the reason says so.
+    """Choose the engine that samples from a model: `auto` takes its integer program unless `why_floats` gives a reason.
 
     ```python
     choose_model_engine(pt.load("digits")).engine  # "integer"
@@ -65,13 +62,11 @@ def choose_model_engine(model: PixelModel, engine: str = "auto", size: tuple[int
         if engine == "integer":
             model.integer_model(size)
         return choice
-    try:
-        model.integer_model(size)
-    except (EngineError, ShapeError) as error:
+    why_floats = model.why_floats(size)
+    if why_floats:
         stages = model.stages(*(size or model.image.shape[1:]))
         floating = choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
-        obstacle = str(error).partition(":")[0]
-        return replace(floating, without_program=obstacle[0].lower() + obstacle[1:])
+        return replace(floating, why_floats=why_floats)
     return EngineChoice("integer", INTEGER_REASON)
 
 

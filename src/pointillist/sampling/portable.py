@@ -147,7 +147,8 @@ def open_portable(
 ) -> PortableModel | None:
     """Open the integer program of a model folder if a command samples from it by default; None if it does not.
 
-    It does where a program is stored. With torch, `pt.sample` runs the same program, and gives the same images.
+    It does where a program is stored, unless its measured cost makes floating point the default. With torch,
+    `pt.sample` runs the same program, and gives the same images.
 
     Args:
         folder: of the model; None for a model that is in memory only.
@@ -158,6 +159,8 @@ def open_portable(
     if engine not in ("auto", "integer") or folder is None or not has_program(folder):
         return None
     model = PortableModel.open(folder)
+    if engine == "auto" and model.integer_cost is not None and not model.integer_cost.is_default:
+        return None
     encoders = [part.encoder for part in model.integer_model.parts[0]]
     keywords = {encoder.keyword for encoder in encoders if encoder is not None}
     return model if model.has_size(size) and keywords.issuperset(conditions) else None

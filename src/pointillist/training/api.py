@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +14,25 @@ from accelerate.utils import broadcast
 from rich.console import Console
 
 from pointillist.conditioning import TextConfig
-from pointillist.data import ImageDataset
+from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
 from pointillist.model.folder.pretrained import load
+from pointillist.model.integer_cost import bits_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
+from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program
 from pointillist.training.logging import describe, training_summary
 from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
 from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
-
-SampleWriter = Callable[[PixelModel, Path, int], None]
-"""A function that writes a sample sheet of a model to a folder, at a step."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,9 @@ class TrainResult:
         steps: optimiser steps done.
         valid_bits_per_dim: lowest validation bits/dim; infinite without validation images.
         folder: folder of the run, or None.
+        integers_cost: bits/dim of the integer program of the model, less those in floating point; None if there is no
+            program.
+        why_floats: why the model samples and scores in floating point by default; empty if its integer program does.
         lossless: size of the validation images in a lossless codec; None without such images.
         advice: what to make of the result and what to try next, one line each.
     """
@@ -59,6 +61,8 @@ class TrainResult:
     steps: int
     valid_bits_per_dim: float
     folder: Path | None
+    integers_cost: float | None = None
+    why_floats: str = ""
     lossless: LosslessSize | None = None
     advice: tuple[str, ...] = field(default=(), repr=False)
 
@@ -66,7 +70,9 @@ class TrainResult:
         where = "" if self.folder is None else f", {self.folder}"
         without = self.valid_bits_per_dim == float("inf")
         valid = "no validation images" if without else f"validation {self.valid_bits_per_dim:.4f} bits/dim"
-        return f"TrainResult({counted(self.steps, 'step')}, {valid}{where})"
+        cost = self.integers_cost
+        integers = "no integer program" if cost is None else f"integers cost {bits_text(cost)}"
+        return f"TrainResult({counted(self.steps, 'step')}, {valid}, {integers}{where})"
 
 
 @checked_keywords
@@ -117,44 +123,75 @@ def train(
         if screen is not None:
             for line in describe(model, splits, config, reason, accelerator):
                 screen.print(line, highlight=False)
-        made_by: dict[str, Any] = {
-            "record": dict(record or {"train": config.model_dump(mode="json")}),
-            "notes": list(images.notes),
-        }
-
-        if images.texts is not None and model.config.condition(TextConfig) is not None:
-            made_by[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
-
-        if stores_pairs(images.spec):
-            made_by[RECORD] = pairs_to_record(pairs_of_images(images))
+        made_by = _record(model, images, record or {"train": config.model_dump(mode="json")})
 
         def save(folder: Path, progress: TrainerState) -> None:
             model.training_record = {**made_by, **_outcome(progress)}
             model.card = training_card(model, images, model.training_record, config)
             model.save_pretrained(folder)
 
-        writer = None if write_samples is None else (lambda folder, step: write_samples(model, folder, step))
+        def write(folder: Path, step: int) -> None:
+            if write_samples is not None:
+                write_by_program(write_samples, model, images, folder, step)
+
         trainer = Trainer(
-            model, images, splits.valid, config, accelerator, console=console, save_model=save, write_samples=writer
+            model,
+            images,
+            splits.valid,
+            config,
+            accelerator,
+            console=console,
+            save_model=save,
+            write_samples=None if write_samples is None else write,
         )
         if resume:
-            damaged = trainer.resume()
-            if screen is not None:
-                for line in damaged:
-                    screen.print(f"warning    a newer checkpoint is left out: {line}", highlight=False)
-                screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
+            _resume(trainer, screen)
         try:
             with quantization_aware(model, config):
                 progress = trainer.run()
             _load_best(model, trainer, config)
+            integers = add_integer_program(model, splits, accelerator)
         finally:
             trainer.release()
             accelerator.end_training()
-        if splits.valid is None:
-            return TrainResult(model.eval(), progress.step, progress.best, config.out)
-        lossless = lossless_size(splits.valid)
-        advice = training_summary(model, images, progress.step, progress.best_step, progress.best, lossless)
-        return TrainResult(model.eval(), progress.step, progress.best, config.out, lossless, tuple(advice))
+        if config.out is not None and accelerator.is_main_process:
+            model.save_pretrained(config.out)
+        if screen is not None:
+            screen.print(f"integers   {integers}", highlight=False)
+        return _result(model.eval(), splits, config, progress, integers)
+
+
+def _record(model: PixelModel, images: ImageDataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Collect what is known of the training before it begins."""
+    record: dict[str, Any] = {"record": dict(settings), "notes": list(images.notes)}
+    if images.texts is not None and model.config.condition(TextConfig) is not None:
+        record[CAPTIONS] = Vocabulary.of_captions(images.texts).to_record()
+    if stores_pairs(images.spec):
+        record[RECORD] = pairs_to_record(pairs_of_images(images))
+    return record
+
+
+def _resume(trainer: Trainer, screen: Console | None) -> None:
+    """Load the newest checkpoint, and show which one."""
+    damaged = trainer.resume()
+    if screen is not None:
+        for line in damaged:
+            screen.print(f"warning    a newer checkpoint is left out: {line}", highlight=False)
+        screen.print(f"resumed at step {trainer.progress.step:,} of {trainer.total:,}", highlight=False)
+
+
+def _result(
+    model: PixelModel, splits: DataSplits, config: TrainConfig, progress: TrainerState, integers: TrainedIntegers
+) -> TrainResult:
+    """Describe a finished run."""
+    cost = None if integers.cost is None else integers.cost.bits_per_dim
+    result = TrainResult(model, progress.step, progress.best, config.out, cost, integers.why_floats)
+    if splits.valid is None:
+        return result
+    lossless = lossless_size(splits.valid)
+    images = splits.get("train")
+    advice = training_summary(model, images, progress.step, progress.best_step, progress.best, lossless)
+    return replace(result, lossless=lossless, advice=tuple(advice))
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:

@@ -17,12 +17,13 @@ import psutil
 import torch
 from rich.console import Console
 
+from pointillist.data import ImageDataset
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import check_spec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import free_bytes, measure_peak_memory
-from pointillist.training.api import SampleWriter
 from pointillist.training.config import TrainConfig
+from pointillist.training.integers import SampleWriter, write_by_program
 from pointillist.training.logging import describe
 from pointillist.training.quantization_aware import check_quantization_aware, quantization_aware
 from pointillist.training.setup import as_splits, check_step_memory, prepare
@@ -131,7 +132,7 @@ def estimate_cost(
             if splits.valid is not None:
                 evaluation += intervals.count(intervals.evaluate) * _time_evaluation(trainer)
             if write_samples is not None and main:
-                evaluation += intervals.count(intervals.sample) * _time_sheet(model, write_samples)
+                evaluation += intervals.count(intervals.sample) * _time_sheet(model, images, write_samples)
     finally:
         trainer.release()
         accelerator.end_training()
@@ -168,11 +169,11 @@ def _time_evaluation(trainer: Trainer) -> float:
     return _seconds(lambda: evaluate(trainer.model, part, engine="torch")) * len(images) / len(part)
 
 
-def _time_sheet(model: PixelModel, write_samples: SampleWriter) -> float:
+def _time_sheet(model: PixelModel, images: ImageDataset, write_samples: SampleWriter) -> float:
     """Measure the seconds of one sample sheet, once its code is compiled."""
     with tempfile.TemporaryDirectory() as folder:
-        write_samples(model, Path(folder), 0)
-        return _seconds(lambda: write_samples(model, Path(folder), 0))
+        write_by_program(write_samples, model, images, Path(folder), 0)
+        return _seconds(lambda: write_by_program(write_samples, model, images, Path(folder), 0))
 
 
 def _seconds(work: Callable[[], Any]) -> float:

@@ -15,7 +15,7 @@ from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report import sections
 from pointillist.analysis.report.explorer import explorer_style, render_explorer
-from pointillist.analysis.views import Views, describe_conditions, describe_z
+from pointillist.analysis.views import Views, describe_conditions, describe_engine, describe_z
 from pointillist.conditioning import Label
 from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
@@ -163,10 +163,9 @@ def _lead(views: Views) -> str:
     )
 
 
-def _engine_text(views: Views) -> str:
-    if not views.query.in_integers:
-        return "floating point"
-    return "integer program, which samples the same levels everywhere; gradients and layers in floating point"
+def _engine_text(query: ImageQuery) -> str:
+    more = ", which samples the same levels everywhere; gradients and layers in floating point"
+    return describe_engine(query) + (more if query.in_integers else "")
 
 
 def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
@@ -182,7 +181,7 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
         ("image", f"{height} x {width}, {counted(channels, 'channel')}, {model.image.levels:,} {order} levels"),
         ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
         ("likelihood", model.likelihood.name),
-        ("engine", _engine_text(views)),
+        ("engine", _engine_text(views.query)),
         ("conditions", describe_conditions(views)),
         ("order", views.query.order.name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),

@@ -10,6 +10,7 @@ from pointillist.commands.measurement.detector import NormalImages, fit_detector
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_model, reject_existing
 from pointillist.errors import ConfigError
+from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector, AnomalyReport
@@ -68,7 +69,7 @@ def detect(settings: DetectSettings) -> Detection:
         if settings.heatmaps is not None:
             _write_overlay(settings.heatmaps, record)
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
-    source.append(("engine", {"integer": "integer program", "torch": "floating point"}[detector.engine_]))
+    source.append(("engine", engine_text(detector.engine_)))
     if settings.report is not None:
         _explain(model, report, pages)
         report.save(settings.report, source, [page.name for page in pages])

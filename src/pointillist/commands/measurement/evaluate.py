@@ -16,6 +16,7 @@ from pointillist.commands.report import Report, note
 from pointillist.data.raw import SPLITS
 from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.progress import Bar
+from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits, ImageDataset
@@ -74,6 +75,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
         result = _likelihood([model], source.images, settings)
     seconds = time.perf_counter() - started
     facts = describe(model, source.images, source.name, result, source.binarise)
+    facts["why_floats"] = "" if result.engine == "integer" else model.why_floats(size)
     facts |= _metrics(model, source, settings)
     lines = report_lines(settings, source.images, result, facts, seconds)
     shown = {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3)}
@@ -261,7 +263,7 @@ def report_lines(
         *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
         ("order", _order_text(result)),
-        ("engine", {"integer": "integer program", "torch": "floating point"}[result.engine]),
+        ("engine", engine_text(result.engine, facts["why_floats"])),
         *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
         ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
         ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),

@@ -195,7 +195,7 @@ def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tup
     maps = explanation.maps
     lines = [
         ("bits", f"{maps.bits:.2f} ({maps.bits_per_dim:.4f} bits/dim)"),
-        ("engine", describe_engine(explanation)),
+        ("engine", describe_engine(explanation.query)),
         ("conditions", describe_conditions(explanation)),
         ("expected", f"{maps.expected:.2f} bits: {maps.z_score:+.2f} standard deviations, {describe_z(maps.z_score)}"),
     ]

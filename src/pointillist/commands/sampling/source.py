@@ -12,6 +12,7 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
+from pointillist.model.integer_cost import engine_text
 from pointillist.rules.config import parse_rules
 from pointillist.sampling.generative import GenerativeModel, OnBatchRow
 from pointillist.sampling.plan import SamplePlan
@@ -64,15 +65,13 @@ def open_model(settings: SampleSettings) -> OpenedModel:
         portable = open_portable(resolve(name), engine, size, conditions=conditions)
         if portable is not None:
             choice = EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason)
-            return OpenedModel(portable, choice, "integer program", needs_torch=False)
+            return OpenedModel(portable, choice, engine_text("integer"), needs_torch=False)
     from pointillist.commands import paths
     from pointillist.sampling.engines import choose_model_engine
 
     model = paths.open_model(name, settings.device, settings.quantize)
     choice = choose_model_engine(model, engine, size)
-    obstacle = f": {choice.without_program}" if choice.without_program else ""
-    floating = f"floating point, engine {choice.engine}{obstacle}"
-    return OpenedModel(model, choice, "integer program" if choice.engine == "integer" else floating)
+    return OpenedModel(model, choice, engine_text(choice.engine, choice.why_floats))
 
 
 def _needs_torch(settings: SampleSettings) -> bool:

@@ -49,19 +49,27 @@ def quantize(settings: QuantizeSettings) -> Report:
     lines = [("weights", kind or "unchanged"), ("size", f"{size_text(after)}, {size_text(before)} before")]
     if settings.integer:
         facts["fingerprint"] = small.integer_model().integers.fingerprint
-        lines.append(("integers", f"program {facts['fingerprint'][:16]}"))
+        assert small.integer_cost is not None
+        facts["integers_cost"] = small.integer_cost.bits_per_dim
+        lines.append(("integers", f"program {facts['fingerprint'][:16]}, costs {small.integer_cost}"))
     return Report(facts, [*lines, ("written", str(out))])
 
 
 def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequence[str]) -> None:
-    """Make the integer model of a model, calibrated on images that are read as the model's own."""
+    """Make the integer model of a model, calibrated on images that are read as the model's own, and measure its cost.
+
+    It becomes the default whatever it costs: it was requested.
+    """
     from pointillist.data import load_data
     from pointillist.model.quantize_integer import quantize_integer
+    from pointillist.training.integers import measure_cost
     from pointillist.training.runs.data import resolve_data_options
 
     options = resolve_data_options(model, data, sets, labels=True)
     classes = model.config.classes if options.labels else ()
-    quantize_integer(model, load_data(data, options, spec=model.image, classes=classes), images=images)
+    splits = load_data(data, options, spec=model.image, classes=classes)
+    quantize_integer(model, splits, images=images)
+    model.integer_cost = measure_cost(model, splits, is_default=True)
 
 
 def reject_filled(out: Path, force: bool) -> None:

@@ -14,6 +14,11 @@ Array = NDArray[Any]
 WIDE_BITS = 16
 """Bits of the largest magnitude of a wide value; ten more are left for values beyond those of the calibration."""
 TINY = 2.0**-40
+SILENT = 2.0**-12
+"""Magnitude up to which a value counts as silent: its rectifiers were all off in the calibration, say.
+
+A grid for such magnitudes would be out of reach of what other images bring, by too many bits.
+"""
 FACTOR_BITS = 13
 """Bits of a constant factor after its first."""
 MAX_LEFT = 4
@@ -31,7 +36,7 @@ def power(x: Array) -> Array:
 
 def wide_unit(largest: Array) -> float:
     """Return the unit of a wide value whose largest magnitudes are these."""
-    most = np.maximum(largest.max(initial=0, keepdims=True), 2.0**-12)
+    most = np.maximum(largest.max(initial=0, keepdims=True), SILENT)
     return float(power(most).item()) * 2.0 ** (1 - WIDE_BITS)
 
 
@@ -45,7 +50,8 @@ def narrow_units(largest: Array, dtype: DType) -> Array:
         dtype: int8, or uint8 of a value that is never negative.
     """
     _, high = RANGES[dtype]
-    unit = 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), TINY) / high))
+    least = TINY if largest.max(initial=0) > SILENT else SILENT
+    unit = 2.0 ** np.ceil(np.log2(np.maximum(largest.astype(np.float64), least) / high))
     # a channel that is almost silent gets no finer grid than its neighbours need
     result: Array = np.maximum(unit, unit.max() * 2.0**-8)
     return result

@@ -21,6 +21,7 @@ from pointillist.files.checkpoint.header import (
     read_config,
     read_tensor_info,
 )
+from pointillist.model.integer_cost import IntegerCost, engine_text
 
 Settings = Mapping[str, Any]
 
@@ -51,8 +52,11 @@ def describe_model(folder: Path) -> dict[str, Any]:
             "network": config["backbone"],
             "file_size": sum((folder / part).stat().st_size for part in (WEIGHTS, CONFIG)),
         }
+        cost = IntegerCost.pop(training)
         if training:
             facts |= _training_facts(training)
+        if cost is not None:
+            facts |= {"integers_cost": cost.bits_per_dim, "engine": engine_text("integer", cost.why_floats)}
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise CheckpointError(
             f"{folder / CONFIG} does not describe a model of this release ({error}): copy the whole folder again."

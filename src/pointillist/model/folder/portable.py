@@ -18,6 +18,7 @@ from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.integer_cost import IntegerCost
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
 from pointillist.zoo import resolve
@@ -38,6 +39,7 @@ class PortableModel:
         measured_prompts: names that its samples were recognised by.
         training_record: how it was trained.
         tileset: pictures of its levels; None if there are none.
+        integer_cost: what the integer model costs, if that was measured.
     """
 
     integer_model: IntegerModel
@@ -46,6 +48,7 @@ class PortableModel:
     measured_prompts: MeasuredPrompts
     training_record: dict[str, Any]
     tileset: Tileset | None
+    integer_cost: IntegerCost | None = None
 
     @classmethod
     def open(cls, folder: Path) -> PortableModel:
@@ -69,13 +72,16 @@ class PortableModel:
                 f"{folder / CONFIG} and the integer program next to it do not belong together: copy both."
             )
         training = config.get("training")
+        record = training if isinstance(training, dict) else {}
+        cost = IntegerCost.pop(record)
         return cls(
             integer_model=integer_model,
             image=image,
             generation_config=GenerationConfig.read(folder),
             measured_prompts=MeasuredPrompts.read(folder),
-            training_record=training if isinstance(training, dict) else {},
+            training_record=record,
             tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,
+            integer_cost=cost,
         )
 
     @classmethod
@@ -103,6 +109,7 @@ class PortableModel:
             measured_prompts=pixel_model.measured_prompts,
             training_record=pixel_model.training_record,
             tileset=pixel_model.tileset,
+            integer_cost=pixel_model.integer_cost,
         )
 
     @property

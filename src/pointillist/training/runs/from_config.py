@@ -23,8 +23,9 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.model.settings import ModelSettings
 from pointillist.sampling.plan import SamplePlan
 from pointillist.system import is_main_process
-from pointillist.training.api import SampleWriter, TrainResult, train
+from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost
+from pointillist.training.integers import SampleWriter
 from pointillist.training.runs.config import RunConfig, new_run, resumed_run
 from pointillist.training.state import check_new_folder, run_folder
 from pointillist.visualization import image_grid, save_png

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
 from pointillist.commands.measurement.settings import EvaluateSettings
+from pointillist.model.integer_cost import engine_text
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
@@ -129,7 +130,7 @@ class EvaluateJob(JobKind):
         return [
             ("images", f"{result.count:,}, split {facts['split']}"),
             ("bits/dim", f"{result.bits_per_dim:.4f} (95 % interval {low:.4f} to {high:.4f})"),
-            ("engine", {"integer": "integer program", "torch": "floating point"}[result.engine]),
+            ("engine", engine_text(result.engine)),
             ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
         ]
 
