@@ -25,7 +25,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.completion.moves import move_sub_pixels
-from pointillist.completion.particles import draw_particles
 from pointillist.completion.sequential import ConstrainedSampler, log_prob_maps
 from pointillist.completion.task import CompletionTask, Draws
 from pointillist.engine.particles import (
@@ -126,9 +125,7 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     model, (_, height, width), order = task.model, task.shape, task.order
     batch = _particle_batch(task, number, image, candidate)
     count = len(batch.levels)
-    simple = task.allowed is None and len(model.stages(*order.raster_size(height, width))) == 1
-    inner = simple and task.config.engine == "cpu"  # the compiled engine weighs and resamples by itself
-    inputs = task.inputs[np.full(1 if inner else count, image)]
+    inputs = task.inputs[np.full(count, image)]
     negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
     reference = None if negative is None else negative[np.full(len(inputs), image)]
     mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
@@ -136,15 +133,11 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     both = sampler.duplicate_for_guidance(inputs, reference)
     with inference_mode(model):
         condition = model.scorer(task.config.engine).encode(both, len(both))
-        if inner:
-            draw_particles(model, condition, sampler, batch, order)
-            levels = order.from_raster(torch.from_numpy(batch.levels))
-        else:
-            before = torch.from_numpy((task.known & ~task.started).all(0))
-            kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
-            chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
-            levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
-            chooser.drop_dead()
+        before = torch.from_numpy((task.known & ~task.started).all(0))
+        kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
+        chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
+        levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
+        chooser.drop_dead()
     log_weights = torch.from_numpy(batch.log_weights)
     return Particles(levels[: len(log_weights)], log_weights, batch.log_evidence + log_mean_exp(batch.log_weights))
 

@@ -115,22 +115,6 @@ def prepare_inputs(
     }
 
 
-def shared_inputs(program: Program, copies: int = 1) -> dict[str, FloatArray]:
-    """Return each condition of a program that was recorded for `copies` images: `[copies, c]` or `[copies, h, w, c]`.
-
-    Raises:
-        EngineError: if the program was recorded for another number of images.
-    """
-    result = {}
-    for key, condition in program.inputs.items():
-        default = condition.default
-        if len(default) not in (1, copies):
-            raise EngineError(f"The condition `{key}` has a default for a batch of {len(default)}, not of {copies}.")
-        sites = default.reshape(len(default), -1) if condition.kind == "vector" else default
-        result[key] = np.broadcast_to(sites, (copies, *sites.shape[1:]))
-    return result
-
-
 def _condition(
     key: str, expected: ConditionInput, value: NDArray[Any] | None, size: tuple[int, int, int], dtype: DType
 ) -> Array:

@@ -1,1 +1,0 @@
-"""Kernels of the compiled engine: one operation each."""
