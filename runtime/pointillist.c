@@ -65,11 +65,12 @@ enum {
   ROW_SITES = 28,       /* of the images whose rows are computed together */
   SITE_IMAGES = 24,     /* whose sites are */
   CHUNK = 1 << 15,      /* sites whose products of bytes are added in 32 bits */
+  DIGITS = 256,         /* of a level in two factors, high or low */
 };
 enum { INT8, UINT8, INT32, INT16, INT64 };
 enum { IMAGE, ROW, SITE, POST };
 enum { NOTHING, BUFFER, MAP }; /* kinds of an operand; MAP is the current site of a map */
-enum { BERNOULLI, CATEGORICAL, MIXTURE };
+enum { BERNOULLI, CATEGORICAL, MIXTURE, FACTORED };
 enum {
   H_MAGIC, H_VERSION, H_SIZE, H_BUFFERS, H_MAPS, H_CACHES, H_INPUTS, H_OPERATIONS, H_TAPS, H_CONSTANTS, H_KIND,
   H_CHANNELS, H_LEVELS, H_MIXTURES, H_PRECISION, H_SUB_STEPS, H_WIDTH_OF_LEVEL, H_S_CURVE, H_HEIGHT, H_WIDTH, H_BY_ROWS,
@@ -338,6 +339,17 @@ static int check_operation(const program *p, const i32 *o) {
   return 0;
 }
 
+/* The digits of a level in two factors: how many low ones, and how many high ones. */
+INLINE i64 low_digits(i64 levels) {
+  i64 low = 1;
+  while (low * low < levels) low++;
+  return low;
+}
+INLINE i64 high_digits(i64 levels, i64 low) { return (levels + low - 1) / low; }
+
+/* Numbers of 64 bits that the distribution computes with: of each component, and the edges of digits. */
+static i64 parts_of(const i32 *h) { return 4 * ((i64)h[H_MIXTURES] + 1) + 2 * (DIGITS + 1); }
+
 /* The distribution: its tables, and room for its parameters; see part 5. */
 static int check_head(const program *p) {
   const i32 *h = p->header;
@@ -363,6 +375,10 @@ static int check_head(const program *p) {
     for (i64 i = 1; i < count_of(p, h[H_SIGMOID]); i++)
       if (s[i] < s[i - 1]) return 0;
     due = m * (1 + 2 * c + c * (c - 1) / 2);
+  }
+  if (h[H_KIND] == FACTORED) {
+    if (m < 1 || ((const i32 *)constant(p, h[H_EXP]))[0] != 1 << 24) return 0; /* no sum of shares is 0 then */
+    due = c * m * (1 + low_digits(levels) + high_digits(levels, low_digits(levels)));
   }
   const i32 operation[OPERATION] = {[O_PART] = POST}, *params = h + H_PARAMS;
   return due > 0 && is_operand(p, operation, params) && !is_narrow(p, params) && params[3] >= due;
@@ -492,6 +508,7 @@ typedef void multiply_function(const step *, const product *);
 struct pt_level {
   void (*execute)(pt_run *, i64, i64, i64, i64, i64, i64);
   void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
+  i64 (*digits)(const program *, const i32 *, i64, i64, i64, i64 *, i64 *);
   void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
@@ -694,7 +711,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   r->weights = take(a, h[H_LEVELS], 8);
   r->reference = take(a, h[H_LEVELS], 8);
   r->drawn = take(a, h[H_LEVELS], 8);
-  r->parts = take(a, 3 * (h[H_MIXTURES] + 1), 8);
+  r->parts = take(a, parts_of(h), 8);
   for (i32 i = 0; i < h[H_BUFFERS]; i++) {
     const i32 *b = p.buffers + i * BUFFER_WORDS;
     i64 each = b[1] * size_of(b[0]) * (is_whole_row(r, b[3]) ? columns_of(r, b[2]) : 1);
@@ -1668,10 +1685,95 @@ INLINE void normalise_weights(i64 *restrict result, i64 levels, i64 total, i64 p
   result[best] += missing;
 }
 
+/* A level in two factors, h L + l, under components i: exponentials e_i(k) of the logits of a digit, which has the share
+   s_i(k) = floor(e_i(k) floor(2^56 / sum of e_i) / 2^32). With weights w of the components, the sums
+   A_k = floor(sum over i of w_i s_i(k) / 2^24) divide `places` numbers, of which each level of a digit has one beforehand:
+   edge k = levels before k + floor((A_0 + .. + A_(k-1)) (places - levels) / sum of A). */
+typedef struct {
+  const i32 *exp, *params;
+  i64 last, m, low, high, levels, places;
+  i64 *weight, *within, *ratio, *top; /* of each component: its weight, the same given a high digit, and of its high digits */
+  i64 *highs, *lows;                  /* edges */
+} factors;
+
+INLINE i64 exponential(const factors *f, i64 below) { return f->exp[below < f->last ? below : f->last]; }
+
+/* The largest of `n` logits of a component, and floor(2^56 / sum of their exponentials). */
+INLINE void ratio_of(const factors *f, const i32 *logits, i64 n, i64 *top, i64 *ratio) {
+  i64 largest = logits[0], sum = 0;
+  for (i64 k = 1; k < n; k++) largest = larger(largest, logits[k]);
+  for (i64 k = 0; k < n; k++) sum += exponential(f, largest - logits[k]);
+  *top = largest, *ratio = (1ll << 56) / sum;
+}
+
+/* Set the edges of `n` digits of `each` levels, but for the last, of `levels` in all. */
+INLINE void set_edges(const factors *f, const i32 *logits, i64 stride, i64 n, i64 each, i64 levels, i64 places, const i64 *weight,
+                      i64 *tops, i64 *ratios, i64 *restrict edges) {
+  for (i64 k = 0; k <= n; k++) edges[k] = 0;
+  for (i64 i = 0; i < f->m; i++, logits += stride) {
+    i64 top, ratio;
+    ratio_of(f, logits, n, &top, &ratio);
+    if (tops) tops[i] = top, ratios[i] = ratio;
+    for (i64 k = 0; k < n; k++) edges[k + 1] += weight[i] * ((exponential(f, top - logits[k]) * ratio) >> 32);
+  }
+  for (i64 k = 0; k < n; k++) edges[k + 1] = edges[k] + (edges[k + 1] >> 24);
+  i64 sum = edges[n];
+  for (i64 k = 1; k <= n; k++) edges[k] = (k < n ? k * each : levels) + edges[k] * (places - levels) / sum;
+}
+
+INLINE factors open_factors(const program *p, const i32 *params, i64 channel, i64 *parts) {
+  const i32 *h = p->header;
+  i64 m = h[H_MIXTURES], low = low_digits(h[H_LEVELS]), high = high_digits(h[H_LEVELS], low);
+  factors f = {constant(p, h[H_EXP]), params + channel * m * (1 + low + high), count_of(p, h[H_EXP]) - 1, m, low, high, h[H_LEVELS],
+               1ll << h[H_PRECISION], parts, parts + m, parts + 2 * m, parts + 3 * m, parts + 4 * m, parts + 4 * m + DIGITS + 1};
+  softmax_weights(f.params, m, f.exp, f.last, f.weight);
+  set_edges(&f, f.params + m, high, high, low, f.levels, f.places, f.weight, f.top, f.ratio, f.highs);
+  return f;
+}
+
+/* Set the edges of the low digits of a high one, counted from its own; return how many there are. */
+INLINE i64 open_digit(const factors *f, i64 digit) {
+  i64 n = digit < f->high - 1 ? f->low : f->levels - digit * f->low, largest = 0, bits = 0;
+  for (i64 i = 0; i < f->m; i++) {
+    i64 logit = f->params[f->m + i * f->high + digit], share = (exponential(f, f->top[i] - logit) * f->ratio[i]) >> 32;
+    f->within[i] = f->weight[i] * larger(1, share);
+    largest = larger(largest, f->within[i]);
+  }
+  while (largest >> bits > 0) bits++;
+  for (i64 i = 0; i < f->m; i++) f->within[i] >>= larger(0, bits - 25);
+  set_edges(f, f->params + f->m * (1 + f->high), f->low, n, 1, n, f->highs[digit + 1] - f->highs[digit], f->within, 0, 0, f->lows);
+  return n;
+}
+
+/* The frequencies of all levels in two factors. */
+INLINE void factored_frequencies(const program *p, const i32 *params, i64 channel, i64 *restrict result, i64 *parts) {
+  factors f = open_factors(p, params, channel, parts);
+  for (i64 digit = 0; digit < f.high; digit++) {
+    i64 n = open_digit(&f, digit);
+    for (i64 k = 0; k < n; k++) result[digit * f.low + k] = f.lows[k + 1] - f.lows[k];
+  }
+}
+
+/* Set the start and the frequency of a level in two factors, or, where it is below 0, find the one whose interval holds
+   `target`; return the level. */
+INLINE i64 digits(const program *p, const i32 *params, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
+  factors f = open_factors(p, params, channel, parts);
+  i64 digit = level < 0 ? 0 : level / f.low, k = level < 0 ? 0 : level - digit * f.low;
+  if (level < 0) while (digit < f.high - 1 && f.highs[digit + 1] <= target) digit++;
+  i64 n = open_digit(&f, digit), start = f.highs[digit];
+  if (level < 0) while (k < n - 1 && start + f.lows[k + 1] <= target) k++;
+  interval[0] = start + f.lows[k], interval[1] = f.lows[k + 1] - f.lows[k];
+  return digit * f.low + k;
+}
+
 /* The frequencies of the levels of a channel: at least 1 each, 2^precision in all. `stride`: from channel to channel. */
 INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
   const i32 *h = p->header, *exp = constant(p, h[H_EXP]);
   i64 levels = h[H_LEVELS], total, last = count_of(p, h[H_EXP]) - 1;
+  if (h[H_KIND] == FACTORED) {
+    factored_frequencies(p, params, channel, result, parts);
+    return;
+  }
   if (h[H_KIND] == MIXTURE) {
     total = mixture_weights(p, params, pixel, stride, channel, result, parts);
   } else if (h[H_KIND] == BERNOULLI) {
@@ -1762,6 +1864,10 @@ INLINE void transform(const program *p, const pt_transform *t, const i64 *c, con
                                         i64 *result, i64 *parts) {                                                       \
     frequencies(p, params, pixel, stride, channel, result, parts);                                                       \
   }                                                                                                                      \
+  TARGET static i64 digits_##name(const program *p, const i32 *params, i64 channel, i64 level, i64 target, i64 *interval,  \
+                                  i64 *parts) {                                                                          \
+    return digits(p, params, channel, level, target, interval, parts);                                                   \
+  }                                                                                                                      \
   TARGET static void transform_##name(const program *p, const pt_transform *t, const i64 *c, const i64 *u, i64 *result) { \
     transform(p, t, c, u, result);                                                                                       \
   }
@@ -1776,10 +1882,10 @@ DEFINE_FOR(plain, SMALL)
 DEFINE_FOR(avx2, AVX2)
 DEFINE_FOR(512, AVX512)
 static const pt_level levels_of_x86[] = {
-    [PT_PLAIN] = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0, 0},
-    [PT_AVX2] = {execute_avx2, frequencies_avx2, transform_avx2, tile_avx2, 0, 0},
-    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, transform_avx2, tile_vnni, 0, 0},
-    [PT_AVX512_VNNI] = {execute_512, frequencies_512, transform_512, tile_512, multiply_512, execute_rows_512},
+    [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_avx2, 0, 0},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_vnni, 0, 0},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, tile_512, multiply_512, execute_rows_512},
 };
 
 /* The instruction sets of the processor that the system saves: the best level. */
@@ -1809,11 +1915,11 @@ static const pt_level *level_of(i32 level) {
 }
 #else
 DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, transform_plain, tile_plain, 0, 0};
+static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0};
 #endif
 
 #if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, transform_plain, tile_neon, 0, 0};
+static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_neon, 0, 0};
 
 #if defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
@@ -1831,7 +1937,7 @@ static const pt_level *level_of(i32 level) {
   return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
 }
 #elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, transform_plain, tile_wasm, 0, 0};
+static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_wasm, 0, 0};
 static const pt_level *level_of(i32 level) {
   return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
 }
@@ -1889,14 +1995,27 @@ static void write_levels(pt_run *r, i64 row, i64 column, i64 first, i64 last, i6
     }
 }
 
-/* The first level whose cumulative frequency exceeds floor(uniform 2^precision). */
-static i64 draw(const i64 *weights, i64 levels, i64 precision, double uniform) {
-  i64 reached = 0, target = uniform >= 0 && uniform < 1 ? (i64)(uniform * (double)(1ll << precision)) : 0;
-  for (i64 k = 0; k < levels; k++) {
-    reached += weights[k];
-    if (reached > target) return k;
-  }
-  return levels - 1;
+/* floor(uniform 2^precision) */
+static i64 target_of(double uniform, i64 precision) {
+  return uniform >= 0 && uniform < 1 ? (i64)(uniform * (double)(1ll << precision)) : 0;
+}
+
+/* Set the start and the frequency of a level, or, where it is below 0, find the first whose cumulative frequency exceeds
+   `target`; return the level. */
+static i64 find(const i64 *weights, i64 levels, i64 level, i64 target, i64 *interval) {
+  i64 start = 0, k = 0, last = level < 0 ? levels - 1 : level;
+  while (k < last && (level >= 0 || start + weights[k] <= target)) start += weights[k++];
+  interval[0] = start, interval[1] = weights[k];
+  return k;
+}
+
+/* The same of a channel of a site under the model, where only the frequencies that are needed are computed. */
+static i64 find_level(pt_run *r, const i32 *params, const i64 *pixel, i64 c, i64 level, i64 target, i64 *interval) {
+  const i32 *h = r->p.header;
+  if (h[H_KIND] == FACTORED) return r->level->digits(&r->p, params, c, level, target, interval, r->parts);
+  r->level->frequencies(&r->p, params, pixel, r->height * r->width, c, r->weights, r->parts);
+  AFTER(AFTER_FREQUENCIES)
+  return find(r->weights, h[H_LEVELS], level, target, interval);
 }
 
 /* Draw the level of a sub-pixel, and set its frequency under the model, and those of all levels where there is a table. */
@@ -1904,6 +2023,13 @@ static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels
                        const pt_transform *t) {
   const i32 *h = r->p.header;
   i64 plane = r->height * r->width, pixel = b * h[H_CHANNELS] * plane + row * r->width + column, at = pixel + c * plane;
+  i64 interval[2];
+  if (!t && !tables) {
+    levels[at] = find_level(r, params_at(r, b, column), levels + pixel, c, -1, target_of(uniforms[at], h[H_PRECISION]), interval);
+    sizes[at] = interval[1];
+    AFTER(AFTER_DRAW)
+    return;
+  }
   r->level->frequencies(&r->p, params_at(r, b, column), levels + pixel, plane, c, r->weights, r->parts);
   AFTER(AFTER_FREQUENCIES)
   if (t) {
@@ -1911,9 +2037,9 @@ static void draw_level(pt_run *r, i64 b, i64 row, i64 column, i64 c, i64 *levels
     if (t->is_guided) r->level->frequencies(&r->p, params_at(r, image, column), levels + pixel, plane, c, r->reference, r->parts);
     r->level->transform(&r->p, t, r->weights, r->reference, r->drawn);
     AFTER(AFTER_TRANSFORM)
-    levels[at] = draw(r->drawn, h[H_LEVELS], 30, uniforms[at]);
+    levels[at] = find(r->drawn, h[H_LEVELS], -1, target_of(uniforms[at], 30), interval);
   } else {
-    levels[at] = draw(r->weights, h[H_LEVELS], h[H_PRECISION], uniforms[at]);
+    levels[at] = find(r->weights, h[H_LEVELS], -1, target_of(uniforms[at], h[H_PRECISION]), interval);
   }
   sizes[at] = r->weights[levels[at]];
   AFTER(AFTER_DRAW)
@@ -1985,13 +2111,13 @@ int64_t pt_symbol(pt_decoder *d, int64_t count) {
 
 int32_t pt_is_exhausted(const pt_decoder *d) { return d->next >= d->count && d->point - d->lower < (1ull << 33) - 1; }
 
-/* Decode a level by its frequencies. */
-static i64 decode_level(pt_decoder *d, const i64 *weights, i64 levels, i64 precision) {
-  i64 target = place_of(d) >> (24 - precision), start = 0, k = 0;
+/* Decode the level of a channel of a site. */
+static i64 decode_level(pt_run *r, pt_decoder *d, const i32 *params, const i64 *pixel, i64 c) {
+  i64 by = 24 - r->p.header[H_PRECISION], target = place_of(d) >> by, interval[2];
   if (d->is_wrong) return 0;
-  while (k < levels - 1 && start + weights[k] <= target) start += weights[k++];
-  consume(d, start << (24 - precision), weights[k] << (24 - precision));
-  return k;
+  i64 level = find_level(r, params, pixel, c, -1, target, interval);
+  consume(d, interval[0] << by, interval[1] << by);
+  return level;
 }
 
 void pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of, volatile int64_t *signal) {
@@ -2008,8 +2134,7 @@ void pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *dec
             i64 *pixel = levels + b * channels * plane + at;
             pixel[c * plane] = 0;
             if (!coded[b * plane + at] || decoders[decoder_of[b]].is_wrong) continue;
-            r->level->frequencies(&r->p, params_at(r, b, column), pixel, plane, c, r->weights, r->parts);
-            pixel[c * plane] = decode_level(decoders + decoder_of[b], r->weights, h[H_LEVELS], h[H_PRECISION]);
+            pixel[c * plane] = decode_level(r, decoders + decoder_of[b], params_at(r, b, column), pixel, c);
           }
         write_levels(r, row, column, first, first + each_step, r->batch, levels);
       }
@@ -2032,11 +2157,10 @@ static void score_site(pt_run *r, i64 row, i64 column, i64 first, i64 last, cons
       continue;
     }
     for (i64 c = first; c < last; c++) {
-      i64 at = pixel + c * plane, start = 0;
-      r->level->frequencies(&r->p, p, levels + pixel, plane, c, r->weights, r->parts);
-      for (i64 k = 0; k < levels[at]; k++) start += r->weights[k];
-      starts[at] = start;
-      sizes[at] = r->weights[levels[at]];
+      i64 at = pixel + c * plane, interval[2];
+      find_level(r, p, levels + pixel, c, levels[at], 0, interval);
+      starts[at] = interval[0];
+      sizes[at] = interval[1];
     }
   }
 }

@@ -91,7 +91,7 @@ PT_API void pt_post(pt_run *run, int64_t row, int64_t column);
 PT_API int64_t pt_block(const pt_run *run, int64_t index, int64_t *block);
 
 /* Compute the frequencies [n, levels] of a channel at n sites, from their parameters [n, p] and levels [n, c], of which
-   those before the channel are read. `scratch`: 3 numbers for each component of a mixture. */
+   those before the channel are read. `scratch`: 4 numbers for each component and 520 more. */
 PT_API void pt_frequencies(const void *program, const int32_t *params, const int64_t *pixels, int64_t n, int64_t channel,
                            int64_t *frequencies, int64_t *scratch, int32_t level);
 

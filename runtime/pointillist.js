@@ -26,6 +26,7 @@
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
 import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
+import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
 import { LOCAL_GAIN, standardTables } from "./local_gain.js";
 
@@ -384,6 +385,7 @@ function normalise(weights, bits, allowed = null) {
 /** @param {Head} head @param {Int32Array} params @param {Int32Array} pixel @param {number} channel @returns {Float64Array} */
 function frequencies(head, params, pixel, channel) {
   const { levels, precision, tables: { exp } } = head;
+  if (head.kind === "factored") return factored(head, params, channel);
   if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel), precision);
   const logits = head.kind === "bernoulli" ? [0, params[channel]] : [...params.subarray(channel * levels, (channel + 1) * levels)];
   const most = Math.max(...logits);
@@ -581,8 +583,6 @@ export function* draws(model, options = {}) {
 }
 /** Sample an image: see `draws`. @param {Model} model @param {Options} options */
 export function sample(model, options = {}) {
-  for (const steps = draws(model, options); ;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
+  const steps = draws(model, options);
+  for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }

@@ -579,14 +579,14 @@ static i64 draw_in_domain(pt_run *r, pt_mask *m, i64 b, i64 channel, i64 site, d
   for (u64 tries = 0;; tries++) {
     if (state[PT_STATUS] == PT_ALIVE && is_empty(domain, m->words)) state[PT_STATUS] = PT_DEAD, state[PT_SITE] = site;
     int is_alive = state[PT_STATUS] == PT_ALIVE;
-    i64 count = 0, number, level;
+    i64 count = 0, number, level, interval[2];
     for (i64 k = 0; k < levels; k++) {
       d->conditional[count] = r->weights[k], d->reference[count] = r->reference[k];
       count += !is_alive || has_level(domain, k);
     }
     d->header[H_LEVELS] = (i32)count;
     r->level->transform(&d->p, d->transform, d->conditional, d->reference, r->drawn);
-    number = draw(r->drawn, count, 30, redraw(uniform, (u64)state[PT_ATTEMPT] * TRIES + tries));
+    number = find(r->drawn, count, -1, target_of(redraw(uniform, (u64)state[PT_ATTEMPT] * TRIES + tries), 30), interval);
     for (level = 0; level < levels && number >= 0; level++) number -= !is_alive || has_level(domain, level);
     level--;
     if (!is_alive || !m->tracked || assign(m, b, site, level)) return level;

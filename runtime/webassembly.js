@@ -66,7 +66,7 @@ class CompiledRun {
     this.params = owner.allocate(4 * program.params.channels);
     this.pixel = owner.allocate(8 * head.channels);
     this.result = owner.allocate(8 * head.levels);
-    this.scratch = owner.allocate(24 * Math.max(1, head.mixtures));
+    this.scratch = owner.allocate(8 * (4 * head.mixtures + 520));
     this.values = owner.allocate(program.canvasWidth * program.subSteps);
     new BigInt64Array(owner.memory.buffer, this.pixel, head.channels).fill(0n);
     this.run = exports.pt_begin(this.address, 1n, ...size, 0, pointers, workspace, BEST);

@@ -16,6 +16,7 @@ from pointillist.compression import Archive, ArchiveWriter, compress, decompress
 from pointillist.compression.codec import CHECK
 from pointillist.compression.range_coder import RangeEncoder
 from pointillist.compression.reader import Part, stream
+from pointillist.engine.head.frequencies import Frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
 from tests.integer.networks import CASES, integer_case
@@ -42,7 +43,7 @@ def test_the_range_coder_returns_every_symbol(data: st.DataObject) -> None:
     payload = encoder.finish()
     decoder = RangeDecoder(payload)
     assert (decoder.uniform(n, 7) == symbols % 7).all()
-    assert (decoder.levels(frequencies, precision) == symbols).all()
+    assert (decoder.levels(Frequencies(frequencies), len(frequencies), precision) == symbols).all()
     assert decoder.is_exhausted
     assert not decoder.is_wrong
     bits = n * np.log2(7) - np.log2(sizes / (1 << precision)).sum()

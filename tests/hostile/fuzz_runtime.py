@@ -29,6 +29,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "gated": ("gated-pixelcnn", {"shape": (1, 2, 3), "levels": 2, "layers": 2, "classes": ("a", "b")}),
     "rgb": ("gated-pixelcnn", {"shape": (3, 3, 2), "levels": 4, "layers": 1, "channels": 6}),
     "mixture": ("pixelcnn-pp", {"shape": (3, 3, 4), "levels": 8, "likelihood": "mixture", "layers": 1}),
+    "factored": ("pixelcnn", {"shape": (2, 2, 3), "levels": 7, "likelihood": "factored", "mixtures": 2, "layers": 1}),
     "attention": ("pixelsnail", {"shape": (1, 3, 3), "levels": 4, "blocks": 1, "layers": 1, "heads": 2}),
     "row": ("row-lstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),
     "diagonal": ("diagonal-bilstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.engine.head.frequencies import intervals
+from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import IntegerModel
@@ -42,6 +42,22 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 16, "orders": ("s-curve", "raster")},
     "pixelsnail": {"shape": (1, 4, 5), "levels": 8},
+    "factored": {
+        "model_type": "gated-pixelcnn",
+        "shape": (2, 4, 5),
+        "levels": 300,
+        "ordered": False,
+        "likelihood": "factored",
+        "mixtures": 3,
+    },
+    "factored-map": {
+        "model_type": "pixelcnn",
+        "shape": (1, 3, 4),
+        "levels": 5000,
+        "ordered": False,
+        "mixtures": 2,
+        "classes": ("cat", "dog"),
+    },
     "row-lstm": {"shape": (2, 4, 5), "levels": 8},
     "diagonal-bilstm": {"shape": (1, 5, 6), "levels": 8},
 }
@@ -87,7 +103,7 @@ def check_steps(
         found = steps.frequencies()
         assert found.min() >= 1
         assert (found.sum(1) == 2**steps.program.head.precision).all()
-        start, size = intervals(found, pixels[:, channel, row, column])
+        start, size = Frequencies(found).interval(pixels[:, channel, row, column])
         assert np.array_equal(start, starts[:, channel, row, column])
         assert np.array_equal(size, sizes[:, channel, row, column])
         steps.observe(pixels[:, channel, row, column])

@@ -18,7 +18,7 @@ import pointillist as pt
 from pointillist.distributions.transform import Transform
 from pointillist.engine import executors
 from pointillist.engine.c.library import KERNELS, LEVELS, available_levels
-from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.head.frequencies import Frequencies, frequencies
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.model.integer import IntegerPixelModel
@@ -64,7 +64,7 @@ def test_states_are_restored(name: str, executor: str) -> None:
             if row not in saved or (column, channel) == (next(iter(order.row(row, pixels.shape[3]))), 0):
                 saved[row] = steps.save()
             at = (slice(None), channel, row, column)
-            for array, wanted in zip(intervals(steps.frequencies(), pixels[at]), (starts, sizes), strict=True):
+            for array, wanted in zip(steps.distribution().interval(pixels[at]), (starts, sizes), strict=True):
                 assert np.array_equal(array, wanted[at])
             steps.observe(pixels[at])
     assert steps.done
@@ -104,7 +104,7 @@ def test_parameters_give_the_frequencies(name: str, executor: str) -> None:
         starts, sizes = integer_model.intervals(levels, order=order)
         for channel in range(levels.shape[1]):
             table = frequencies(integer_model.program(order).head, params, levels.transpose(0, 2, 3, 1), channel)
-            start, size = intervals(table, levels[:, channel])
+            start, size = Frequencies(table).interval(levels[:, channel])
             assert np.array_equal(start, starts[:, channel])
             assert np.array_equal(size, sizes[:, channel])
 

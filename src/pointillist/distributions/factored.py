@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.distributions.digits import digits
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError
-
-
-def digits(levels: int) -> tuple[int, int, int]:
-    """Return the number of high digits, the number of low digits, and how many low digits the last high digit has.
-
-    ```python
-    digits(65_536)  # (256, 256, 256)
-    digits(10)  # (3, 4, 2): levels 8 and 9 have the high digit 2
-    ```
-    """
-    low = math.isqrt(levels - 1) + 1
-    high = -(-levels // low)
-    return high, low, levels - (high - 1) * low
 
 
 class FactoredCategorical(Likelihood):

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.head.frequencies import distribution, frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.numpy.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
@@ -111,10 +111,11 @@ def decode_images(
         row, column, channel = steps.site
         here = coded[:, row, column]
         if here.any():
-            frequencies = steps.frequencies()
+            site = steps.distribution()
             for number, decoder in enumerate(decoders):
                 images = np.flatnonzero(here & (decoder_of == number))
-                result[images, channel, row, column] = decoder.levels(frequencies[images], program.head.precision)
+                levels = decoder.levels(site[images], len(images), program.head.precision)
+                result[images, channel, row, column] = levels
         steps.observe(result[:, channel, row, column])
     return result
 
@@ -137,13 +138,15 @@ def intervals_of_images(
             from pointillist.engine.torch.integers import score_integers
 
             return score_integers(program, levels, inputs, device_of(executor))
-    params, pixels = whole_params(program, levels, inputs), levels.transpose(0, 2, 3, 1)
-    pairs = [
-        intervals(frequencies(program.head, params, pixels, channel), pixels[..., channel])
-        for channel in range(levels.shape[1])
-    ]
-    starts, sizes = (np.stack(arrays, 1) for arrays in zip(*pairs, strict=True))
-    return starts, sizes
+    params = whole_params(program, levels, inputs).reshape(-1, program.params.channels)
+    pixels = levels.transpose(0, 2, 3, 1).reshape(-1, levels.shape[1])
+    starts, sizes = np.empty(pixels.shape, np.int64), np.empty(pixels.shape, np.int64)
+    for part in _parts_of_sites(program, len(pixels)):
+        for channel in range(levels.shape[1]):
+            site = distribution(program.head, params[part], pixels[part], channel)
+            starts[part, channel], sizes[part, channel] = site.interval(pixels[part, channel])
+    shape = (len(levels), *levels.shape[2:], levels.shape[1])
+    return starts.reshape(shape).transpose(0, 3, 1, 2), sizes.reshape(shape).transpose(0, 3, 1, 2)
 
 
 def params_of_images(
@@ -187,7 +190,13 @@ def frequencies_of_sites(
         from pointillist.engine.c.run import frequencies_in_c
 
         return frequencies_in_c(program, params, pixels, channel)
-    step = max(1, SITE_NUMBERS // (program.head.levels * max(1, program.head.mixtures)))
-    parts = [slice(start, start + step) for start in range(0, len(params), step)]
+    parts = _parts_of_sites(program, len(params))
     result = [frequencies(program.head, params[part], pixels[part], channel) for part in parts]
     return np.concatenate([np.empty((0, program.head.levels), np.int64), *result])
+
+
+def _parts_of_sites(program: Program, count: int) -> list[slice]:
+    """Return the sites that numpy computes together."""
+    head = program.head
+    step = max(1, SITE_NUMBERS // (head.levels * head.mixtures if head.kind == "mixture" else head.num_params))
+    return [slice(start, start + step) for start in range(0, count, step)]

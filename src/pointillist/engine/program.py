@@ -223,24 +223,40 @@ class Instruction:
         return self.views[-1].value.depth
 
 
+HeadKind = Literal["bernoulli", "categorical", "mixture", "factored"]
+"""Distributions of an integer program, by the names of the likelihoods; in the order of their numbers in C."""
+
+
 @dataclass(frozen=True, eq=False)
 class IntegerHead:
     """The distribution that the parameters of an integer program give, as integer frequencies (`frequencies.py`).
 
     Attributes:
-        kind: `bernoulli`, `categorical` or `mixture`.
+        kind: name of the distribution.
         channels, levels: of the image.
-        mixtures: components of a mixture, else 0.
+        mixtures: components of a mixture, or of a factored distribution; else 0.
         precision: frequencies of the levels of a sub-pixel sum to `2 ** precision`.
         tables: its integer tables by name.
     """
 
-    kind: Literal["bernoulli", "categorical", "mixture"]
+    kind: HeadKind
     channels: int
     levels: int
     mixtures: int
     precision: int
     tables: dict[str, IntArray]
+
+    @property
+    def num_params(self) -> int:
+        """Number of parameters of a site."""
+        c, m = self.channels, self.mixtures
+        if self.kind == "mixture":
+            return m * (1 + 2 * c + c * (c - 1) // 2)
+        if self.kind == "factored":
+            from pointillist.distributions.digits import digits
+
+            return c * m * (1 + sum(digits(self.levels)[:2]))
+        return c if self.kind == "bernoulli" else c * self.levels
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, sum_images
 from pointillist.engine.executors import choose_executor, open_steps
-from pointillist.engine.head.frequencies import draw, log_probs
+from pointillist.engine.head.frequencies import draw, log_probs, targets_of
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
@@ -104,16 +104,19 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
     (row, column, channel), count, precision = steps.site, len(batch.levels), program.head.precision
     known, levels = batch.known[:, channel, row, column], batch.levels[:, channel, row, column]
     if not known.all():
-        result, uniforms = steps.frequencies(), np.ascontiguousarray(batch.uniforms[:, channel, row, column])
+        site, uniforms = steps.distribution(), np.ascontiguousarray(batch.uniforms[:, channel, row, column])
         if batch.params is not None:
             first = channel * program.head.levels
-            batch.params[:, row, column, first : first + program.head.levels] = log_probs(result[:count], precision)
+            tables = log_probs(site[:count].frequencies(), precision)
+            batch.params[:, row, column, first : first + program.head.levels] = tables
         if batch.mask is not None:
-            site = batch.mask.site(row, column)
-            drawn = batch.mask.draw_integers(channel, site, result, uniforms, transform)
+            place = batch.mask.site(row, column)
+            drawn = batch.mask.draw_integers(channel, place, site.frequencies(), uniforms, transform)
+        elif transform.is_identity:
+            drawn = site.level_at(targets_of(uniforms, precision))
         else:
-            drawn = draw(result if transform.is_identity else transform_frequencies(result, transform), uniforms)
+            drawn = draw(transform_frequencies(site.frequencies(), transform), uniforms)
         levels[~known] = drawn[~known]
         assert batch.sizes is not None
-        batch.sizes[~known, channel, row, column] = result[np.arange(count), levels][~known]
+        batch.sizes[~known, channel, row, column] = site[:count].interval(levels)[1][~known]
     steps.observe(np.tile(levels, steps.batch // count))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import frequencies
+from pointillist.engine.head.frequencies import Distribution, distribution
 from pointillist.engine.program import IntArray, Program
 from pointillist.errors import EngineError
 
@@ -78,7 +78,16 @@ class ProgramStepper(ABC):
         Raises:
             EngineError: if the image is complete.
         """
-        return self._frequencies(self.params(), self._pixel, self.site[2])
+        computed: NDArray[np.int64] = self.distribution().frequencies()
+        return computed
+
+    def distribution(self) -> Distribution:
+        """Compute the distribution of the current sub-pixel of each image, of an integer program.
+
+        Raises:
+            EngineError: if the image is complete.
+        """
+        return self._distribution(self.params(), self._pixel, self.site[2])
 
     def observe(self, levels: IntArray) -> None:
         """Take the level `[b]` of the current sub-pixel of each image, and move to the next one.
@@ -158,10 +167,9 @@ class ProgramStepper(ABC):
         self.site = (row, column, channel)
         self.done = row == self.height
 
-    def _frequencies(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
-        """Compute the frequencies of a channel from the parameters `[b, p]` and the levels so far `[b, c]`."""
-        computed: NDArray[np.int64] = frequencies(self.program.head, params, pixels, channel)
-        return computed
+    def _distribution(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> Distribution:
+        """Compute the distribution of a channel from the parameters `[b, p]` and the levels so far `[b, c]`."""
+        return distribution(self.program.head, params, pixels, channel)
 
     @abstractmethod
     def _run_row(self) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.executors import frequencies_of_sites
-from pointillist.engine.head.frequencies import frequencies, log_probs
+from pointillist.engine.head.frequencies import distribution, frequencies, log_probs
 from pointillist.engine.head.mixture import component_weights, mean_and_scale
 from pointillist.engine.head.tables import FINE_STEP, LOG_SCALE_STEP
 from pointillist.engine.program import Program
@@ -56,8 +56,12 @@ class IntegerLikelihood(Likelihood):
 
     def log_prob(self, params: Int[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
-        chosen = [self.frequencies(params, x, i).gather(1, x[:, i : i + 1]) for i in range(self.channels)]
-        return self._logs(torch.cat(chosen, 1))
+        head, rows, pixels = head_of(self.program, params.device), params.movedim(1, -1), x.movedim(1, -1)
+        if head.kind != "factored":
+            chosen = [self.frequencies(params, x, i).gather(1, x[:, i : i + 1]) for i in range(self.channels)]
+            return self._logs(torch.cat(chosen, 1))
+        sizes = [distribution(head, rows, pixels, i).interval(pixels[..., i])[1] for i in range(self.channels)]
+        return self._logs(torch.stack(sizes, 1))
 
     def conditional(
         self, params: Int[Tensor, "b p h w"], x: Int[Tensor, "b c h w"], channel: int

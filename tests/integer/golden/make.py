@@ -28,8 +28,17 @@ MODELS: dict[str, dict[str, Any]] = {
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 11, "ordered": False, "orders": ("s-curve", "raster")},
     "local-gain": {"network": "gated-pixelcnn", "shape": (3, 4, 5), "levels": 256, "local_gain": True},
     "local-gain-few": {"network": "gated-pixelcnn", "shape": (1, 6, 5), "levels": 16, "local_gain": True},
+    "factored": {
+        "network": "pixelcnn",
+        "shape": (2, 4, 5),
+        "levels": 300,
+        "ordered": False,
+        "likelihood": "factored",
+        "mixtures": 3,
+        "classes": ("cat", "dog"),
+    },
 }
-"""Every opcode, head and curve; those with a local gain are of version 2."""
+"""Every opcode, head and curve; those with a local gain are of version 2, and two factors of version 3."""
 
 
 def facts(integer_model: IntegerModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ map. Other values of one part of the program share a buffer when their uses do n
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ from pointillist.engine.program import (
     INT8,
     Array,
     FeatureMap,
+    HeadKind,
     Instruction,
     IntArray,
     KeyValueCache,
@@ -41,7 +43,8 @@ from pointillist.engine.program import (
 )
 from pointillist.errors import EngineError
 
-KINDS = ("bernoulli", "categorical", "mixture")
+KINDS = get_args(HeadKind)
+"""Kinds of a head, in the order of the file in C."""
 TABLES = ("exp", "sigmoid", "tanh", "inverse")
 CONSTANTS_OF: dict[str, tuple[str, ...]] = {
     "PROJECT": ("matrix", "bias", "shift"),

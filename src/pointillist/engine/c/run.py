@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_inputs, run_slices, split_batch
 from pointillist.engine.c.blob import aligned
-from pointillist.engine.c.library import KERNELS, chosen_level, load_library
+from pointillist.engine.c.library import KERNELS, chosen_level, load_library, scratch_numbers
 from pointillist.engine.c.lower import lower
-from pointillist.engine.head.frequencies import log_probs
+from pointillist.engine.head.frequencies import Distribution, Frequencies, log_probs
 from pointillist.engine.head.range_decoder import DecoderState
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
@@ -172,8 +172,10 @@ class CStepper(ProgramStepper):
         stored = np.ascontiguousarray(values, np.int8)
         self._library.pt_write(self._address, self.site[1], first, values.shape[1], stored.ctypes.data)
 
-    def _frequencies(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> NDArray[np.int64]:
-        return frequencies_in_c(self.program, params, pixels, channel)
+    def _distribution(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> Distribution:
+        if self.program.head.kind == "factored":  # no table of all levels
+            return super()._distribution(params, pixels, channel)
+        return Frequencies(frequencies_in_c(self.program, params, pixels, channel))
 
     def _select(self, indices: IntArray) -> None:
         for block in self._run_of.blocks():
@@ -305,7 +307,7 @@ def frequencies_in_c(
     """Return the frequencies `[n, levels]` of a channel at sites: parameters `[n, p]`, levels `[n, c]`."""
     run, level = lowered(program), chosen_level()
     result = np.empty((len(pixels), program.head.levels), np.int64)
-    scratch = np.empty(3 * max(1, program.head.mixtures), np.int64)
+    scratch = np.empty(scratch_numbers(program.head.mixtures), np.int64)
     params, pixels = np.ascontiguousarray(params, np.int32), np.ascontiguousarray(pixels, np.int64)
     run.library.pt_frequencies(
         run.address,

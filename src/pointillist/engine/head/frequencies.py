@@ -12,6 +12,8 @@ arrays of numpy or torch.
 
 from __future__ import annotations
 
+from typing import Any, Protocol, runtime_checkable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,23 +22,77 @@ from pointillist.engine.head.mixture import mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
-MAX_LEVELS = 4096
+MAX_LEVELS, MAX_FACTORED_LEVELS = 4096, 65_536
 _FEW_LEVELS = 64
+
+
+@runtime_checkable
+class Distribution(Protocol):
+    """The distribution of a sub-pixel at some sites, as intervals of the numbers from 0 to 2^precision.
+
+    What draws, codes and scores asks for the interval of a level, or for the level at a number. A distribution of many
+    levels answers without the frequencies of all of them.
+    """
+
+    def interval(self, levels: Array) -> tuple[Array, Array]:
+        """Return the start and the frequency of levels `[...]`."""
+
+    def level_at(self, targets: Array) -> Array:
+        """Return the levels `[...]` whose intervals hold these numbers."""
+
+    def frequencies(self) -> Array:
+        """Return the frequencies of all levels, `[..., levels]`."""
+
+    def __getitem__(self, sites: Any) -> Distribution:
+        """Return the distribution at some of the sites."""
+
+
+class Frequencies:
+    """A distribution whose frequencies are all computed.
+
+    Args:
+        sizes: frequencies `[..., levels]`.
+    """
+
+    def __init__(self, sizes: Array) -> None:
+        self._sizes = sizes
+
+    def interval(self, levels: Array) -> tuple[Array, Array]:
+        """Return the start and the frequency of levels `[...]`."""
+        index = int64(levels)[..., None]
+        size = take_last(self._sizes, index)[..., 0]
+        return take_last(self._sizes.cumsum(axis=-1), index)[..., 0] - size, size
+
+    def level_at(self, targets: Array) -> Array:
+        """Return the first levels `[...]` whose cumulative frequencies exceed these numbers."""
+        return (self._sizes.cumsum(axis=-1) <= targets[..., None]).sum(axis=-1)
+
+    def frequencies(self) -> Array:
+        """Return the frequencies of all levels, `[..., levels]`."""
+        return self._sizes
+
+    def __getitem__(self, sites: Any) -> Frequencies:
+        """Return the distribution at some of the sites."""
+        return Frequencies(self._sizes[sites])
 
 
 def precision_of(levels: int) -> int:
     """Return the bits of the sum of the frequencies: 16, or 24 for more than 64 levels.
 
     Every level has a frequency of at least 1: k rare levels take up to k / 2^16 from the most likely one.
+    """
+    return 16 if levels <= _FEW_LEVELS else 24
+
+
+def check_levels(levels: int, kind: str) -> None:
+    """Check that a distribution has frequencies of so many levels.
 
     Raises:
-        EngineError: for more levels than have a frequency.
+        EngineError: if it has not.
     """
-    if levels > MAX_LEVELS:
-        raise EngineError(
-            f"The integer program supports up to {MAX_LEVELS:,} levels, not {levels:,}: use another engine."
-        )
-    return 16 if levels <= _FEW_LEVELS else 24
+    most = MAX_FACTORED_LEVELS if kind == "factored" else MAX_LEVELS
+    if levels > most:
+        raise EngineError(f"The integer program supports up to {most:,} levels, not {levels:,}: use another engine.")
 
 
 def normalise(weights: Array, precision: int, least: Array | int = 1) -> Array:
@@ -60,19 +116,24 @@ def softmax(logits: Array, table: Array, precision: int) -> Array:
     return normalise(int64(table[below.clip(max=len(table) - 1)]), precision)
 
 
-def frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
-    """Return the frequencies of the levels of one channel.
+def distribution(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Distribution:
+    """Return the distribution of one channel.
 
     Args:
         head: the distribution, its tables in the library of the parameters.
         params: parameters, `[..., p]`.
         pixel: levels of the pixel, `[..., c]`; those before the channel are read where channels are coupled.
         channel: the channel.
-
-    Returns:
-        `[..., levels]`, summing to `2 ** head.precision`.
     """
-    table, params = head.tables["exp"], int64(params)
+    if head.kind == "factored":
+        from pointillist.engine.head.factored import FactoredFrequencies
+
+        return FactoredFrequencies(head, params, channel)
+    return Frequencies(_all_frequencies(head, int64(params), pixel, channel))
+
+
+def _all_frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
+    table = head.tables["exp"]
     if head.kind == "mixture":
         return normalise(mixture_weights(head, params, int64(pixel), channel), head.precision)
     if head.kind == "bernoulli":
@@ -81,11 +142,12 @@ def frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) ->
     return softmax(params[..., channel * head.levels : (channel + 1) * head.levels], table, head.precision)
 
 
-def intervals(result: Array, levels: Array) -> tuple[Array, Array]:
-    """Return the start and the frequency of levels `[...]` among frequencies `[..., k]`, as an entropy coder needs."""
-    index = int64(levels)[..., None]
-    size = take_last(result, index)[..., 0]
-    return take_last(result.cumsum(axis=-1), index)[..., 0] - size, size
+def frequencies(head: IntegerHead, params: Array, pixel: Array, channel: int) -> Array:
+    """Return the frequencies of the levels of one channel, `[..., levels]`, summing to `2 ** head.precision`.
+
+    Arguments as `distribution`.
+    """
+    return distribution(head, params, pixel, channel).frequencies()
 
 
 def log_probs(sizes: IntArray, precision: int) -> NDArray[np.float64]:
@@ -93,10 +155,17 @@ def log_probs(sizes: IntArray, precision: int) -> NDArray[np.float64]:
     return np.asarray(np.log(sizes / 2.0**precision))
 
 
-def draw(result: Array, uniforms: Array) -> Array:
+def targets_of(uniforms: Array, precision: int) -> Array:
+    """Return floor(u 2^precision): the numbers whose levels are drawn by inverse CDF.
+
+    A uniform is float64, and its product with a power of two is exact.
+    """
+    return int64(library_of(uniforms).floor(uniforms * float(1 << precision)))
+
+
+def draw(sizes: Array, uniforms: Array) -> Array:
     """Draw levels `[...]` from frequencies `[..., k]`: the first whose cumulative sum exceeds floor(u * total).
 
     A uniform is float64, and its product with a total that is a power of two is exact.
     """
-    target = library_of(result).floor(uniforms * result.sum(axis=-1))
-    return (result.cumsum(axis=-1) <= int64(target)[..., None]).sum(axis=-1)
+    return Frequencies(sizes).level_at(int64(library_of(sizes).floor(uniforms * sizes.sum(axis=-1))))

@@ -16,7 +16,7 @@ import ctypes
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.program import IntArray
+from pointillist.engine.head.frequencies import Distribution
 
 BITS = 24
 """Bits of the sum of the frequencies that the decoder works with."""
@@ -43,7 +43,7 @@ class RangeDecoder:
     """Decode what a range encoder coded, in the same order. After an error it gives zeros.
 
     decoder = RangeDecoder(payload)
-    decoder.levels(frequencies, precision=16)
+    decoder.levels(Frequencies(sizes), len(sizes), precision=16)
 
     Args:
         payload: whole words.
@@ -68,15 +68,15 @@ class RangeDecoder:
             result[index] = 0 if self.is_wrong else symbol
         return result
 
-    def levels(self, frequencies: IntArray, precision: int) -> NDArray[np.int64]:
-        """Decode a symbol for each row of frequencies `[n, k]`, which sum to `2 ** precision`."""
-        ends = frequencies.cumsum(axis=1)
-        result, shift = np.zeros(len(frequencies), np.int64), BITS - precision
-        for index, row in enumerate(ends):
-            symbol = int(np.searchsorted(row, self._place() >> shift, side="right"))
-            start = int(row[symbol - 1]) if symbol else 0
-            self._consume(start << shift, int(row[symbol]) - start << shift)
-            result[index] = 0 if self.is_wrong else symbol
+    def levels(self, distribution: Distribution, count: int, precision: int) -> NDArray[np.int64]:
+        """Decode a level at each of `count` sites of a distribution, whose frequencies sum to `2 ** precision`."""
+        result, shift = np.zeros(count, np.int64), BITS - precision
+        for index in range(count):
+            site = distribution[index : index + 1]
+            level = site.level_at(np.array([self._place() >> shift]))
+            start, size = (int(number[0]) for number in site.interval(level))
+            self._consume(start << shift, size << shift)
+            result[index] = 0 if self.is_wrong else level[0]
         return result
 
     @property

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.frequencies import precision_of
+from pointillist.engine.head.frequencies import check_levels, precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
 from pointillist.engine.opcodes.base import prove_ranges
-from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, View, size_of
+from pointillist.engine.program import INT8, FeatureMap, HeadKind, IntegerHead, Phase, Program, View, size_of
 from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
     attention,
     elementwise,
@@ -34,7 +34,7 @@ def rewrite_to_integers(
     program: Program,
     batches: Sequence[Batch],
     level_values: Array,
-    kind: Literal["bernoulli", "categorical", "mixture"],
+    kind: HeadKind,
     *,
     ordered: bool,
     channels: int,
@@ -50,13 +50,14 @@ def rewrite_to_integers(
         kind: likelihood of the parameters.
         ordered: whether levels lie evenly on [-1, 1].
         channels: channels of the image.
-        mixtures: components of a mixture.
+        mixtures: components of a mixture, or of a factored distribution.
         min_log_scale: least log-scale of a component.
 
     Raises:
         EngineError: if the program, or the likelihood, is not supported.
     """
     levels = len(level_values)
+    check_levels(levels, kind)
     precision = precision_of(levels)
     tables: dict[str, Any] = dict(standard_tables(kind, levels, min_log_scale))
     values, canvas = _canvas(program, level_values, ordered=ordered)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.batch import prepare_inputs
-from pointillist.engine.head.frequencies import frequencies, intervals
+from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.numpy.buffers import bytes_of_image
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
@@ -82,6 +82,6 @@ def score(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> t
     for first in range(0, len(rows), together):
         part = slice(first, first + together)
         for channel in range(channels):
-            result = frequencies(head, params[part], rows[part], channel)
-            starts[part, channel], sizes[part, channel] = intervals(result, rows[part, channel])
+            site = distribution(head, params[part], rows[part], channel)
+            starts[part, channel], sizes[part, channel] = site.interval(rows[part, channel])
     return starts.view(pixels.shape), sizes.view(pixels.shape)

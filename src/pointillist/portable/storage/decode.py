@@ -104,6 +104,9 @@ class ProgramDecoder:
             tables = dict(standard_tables(head.kind, head.levels, head.min_log_scale))
         width = result.num_sub_steps * result.canvas_width // head.channels
         values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
+        integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
+        if result.params[2] < integer_head.num_params or (head.kind == "factored" and tables["exp"][0] != 1 << 24):
+            raise self.arrays.damaged("its head has other parameters or tables")
         return Program(
             num_sub_steps=result.num_sub_steps,
             canvas_width=result.canvas_width,
@@ -118,7 +121,7 @@ class ProgramDecoder:
             post_draw=code[3],
             params=self._view(result.params),
             size=size_of(*code),
-            integer_head=IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables),
+            integer_head=integer_head,
             canvas_values=values,
             s_curve=result.s_curve,
         )
@@ -261,6 +264,7 @@ ENCODERS_OF_3 = ("attributes", "vectors")
 def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
-    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders):
+    heads = {program.head.kind for program in model.programs}
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "factored" in heads:
         return 3
     return 2 if any(has_local_gain(program) for program in model.programs) else 1

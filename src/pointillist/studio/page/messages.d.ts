@@ -228,7 +228,7 @@ declare namespace Api {
     sha256: string;
     image: ImageKind;
     fixed_size: boolean;
-    likelihood: "bernoulli" | "categorical" | "mixture";
+    likelihood: "bernoulli" | "categorical" | "mixture" | "factored";
     mixtures: number;
     conditions: SupportedConditions;
     orders: string[];

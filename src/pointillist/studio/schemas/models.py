@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pointillist.engine.program import HeadKind
 from pointillist.images import Mode
 from pointillist.studio.schemas.base import EncodedArray, Schema
 
@@ -118,8 +119,8 @@ class ModelDetails(Schema):
         sha256: hash of weights and config together, 64 hexadecimal digits.
         image: the images that the model samples.
         fixed_size: whether the model supports its default size only.
-        likelihood: `bernoulli`, `categorical` or `mixture`.
-        mixtures: number of components of a mixture, else 0.
+        likelihood: `bernoulli`, `categorical`, `mixture` or `factored`.
+        mixtures: number of components of a mixture, or of a factored distribution; else 0.
         conditions: the supported conditions.
         orders: the supported generation orders, the default first; see `Order` in docs/reference/studio_api.md.
         bits_top: upper end of the colour scale for maps of entropy and surprisal, in bits per sub-pixel; the same for
@@ -134,7 +135,7 @@ class ModelDetails(Schema):
     sha256: str
     image: ImageKind
     fixed_size: bool
-    likelihood: Literal["bernoulli", "categorical", "mixture"]
+    likelihood: HeadKind
     mixtures: int
     conditions: SupportedConditions
     orders: list[str]
