@@ -81,6 +81,7 @@ def test_sample(folder: Path, tmp_path: Path) -> None:
     found = json.loads(run("sample", model, "-n", "3", "--seed", "0", "--out", tmp_path / "s.npz", "--json").output)
     with np.load(tmp_path / "s.npz") as archive:
         levels, nats = archive["levels"], archive["nats"]
+    assert all((model / stage / "program.json").is_file() for stage in ("codes", "pixels"))
     own = pt.Hierarchy.load(model).sample(3, seed=0)
     assert (levels == own.levels.numpy()).all()
     np.testing.assert_allclose(nats, own.nats.numpy(), rtol=rounding(1.0, terms=1, dtype=torch.float32))  # as stored

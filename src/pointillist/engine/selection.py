@@ -23,7 +23,7 @@ class EngineChoice:
     """A selected engine, and the reason for it.
 
     Attributes:
-        engine: one of `ENGINES`, but not `auto`.
+        engine: one of `ENGINES`; `auto` for a hierarchy alone, whose models choose one each.
         reason: a clause that completes "numpy: ...".
         why_floats: a clause that says why `auto` computes in floating point; empty if it does not, or the engine was
             requested by name.

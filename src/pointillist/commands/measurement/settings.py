@@ -21,7 +21,7 @@ from pointillist.commands.settings import (
     sampling_option,
 )
 
-_ENGINE = Option("NAME", "integer or torch (floating point). Default: the integer program, where there is one.")
+_ENGINE = Option("NAME", "auto (the integer program, if any), integer; torch for floating point.")
 _METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
 
 

@@ -23,7 +23,9 @@ _SAMPLING, _OUTPUT, _HOLE, _METHOD = "Sampling", "Output", "The hole", "Method"
 COUNT = Option("N", "Images; of each label or prompt, where they are given.", low=1)
 SEED = Option("N", "The same seed gives the same images.", panel=_SAMPLING, low=0)
 _RULES = Option("TOML", "Rules that every map obeys.", panel=_SAMPLING)
-_ENGINE = Option("NAME", "auto, integer, torch, numpy or naive.", panel=_SAMPLING)
+_ENGINE = Option(
+    "NAME", "auto (the integer program, if any), integer; torch, numpy or naive for floating point.", panel=_SAMPLING
+)
 _DEVICE = Option("NAME", "Device of the model: cpu, cuda or auto.", panel=_SAMPLING)
 _THREADS = Option(
     "N", "Threads that share a batch on engine integer, at most one for each core.", panel=_SAMPLING, low=1

@@ -93,6 +93,8 @@ def _open_hierarchy(settings: SampleSettings) -> OpenedModel:
     if model.pixels is None:
         of_codes = "of all scales of codes, per finest code"
         measure = "as the decoder is deterministic" if model.tokenizers else of_codes
+    if settings.engine == "auto":
+        return OpenedModel(model, EngineChoice("auto", "each scale takes its integer program, if it has one"), measure)
     return OpenedModel(model, choose_engine(settings.engine, device), measure)
 
 

@@ -105,7 +105,7 @@ class QuantizeSettings(Settings):
     integer: bool = option(
         False,
         FLAG,
-        "Add the integer program: the model in integers, for engine integer.",
+        "Make the integer program of a model that has none, or make it again.",
         parameter="integer_model",
     )
     data: str | None = option(None, "DATA", "With --integer: training images, as for train; a few are enough.")
