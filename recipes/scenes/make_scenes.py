@@ -20,11 +20,12 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from captions import UNSEEN_FORMS, Caption, describe
-from drawings import GROUNDS, Drawings
+from drawings import ARTISTS, GROUNDS, Drawings
 from scenes import Item, Painter, Picture, Scene, draw_scene, pick
 
 SEEDS = {"train": 0, "valid": 1, "test": 2}
@@ -64,7 +65,9 @@ def reason(scene: Scene) -> str:
     return {"test": "triple", "valid": "valid", "": "relation" if held_relation(scene) else ""}[split]
 
 
-def draw_rows(painter: Painter, split: str, wanted: dict[str, int], part: int = 1) -> list[Row]:
+def draw_rows(
+    painter: Painter, split: str, wanted: dict[str, int], part: int = 1, artists: Sequence[str] = tuple(ARTISTS)
+) -> list[Row]:
     """Draw scenes until there are as many of each reason as wanted; those of unseen forms are of the reason `form`."""
     rng, rows = np.random.default_rng(SEEDS[split] + 1000 * (part - 1)), []
     missing = Counter(wanted)
@@ -75,7 +78,7 @@ def draw_rows(painter: Painter, split: str, wanted: dict[str, int], part: int = 
             why, form = "form", pick(rng, UNSEEN_FORMS)
         else:
             form = ""
-        if missing[why] > 0:
+        if missing[why] > 0 and scene.artist in artists:
             missing[why] -= 1
             rows.append((painter.paint(scene, rng), describe(scene, rng, form), scene, split, why))
     return rows
@@ -117,13 +120,15 @@ def columns(rows: list[Row]) -> dict[str, np.ndarray]:
     return result
 
 
-def make(drawings: Drawings, train: int, part: int = 1) -> dict[str, np.ndarray]:
+def make(
+    drawings: Drawings, train: int, part: int = 1, artists: Sequence[str] = tuple(ARTISTS)
+) -> dict[str, np.ndarray]:
     """Make all splits; another part of the training has other training scenes."""
     painter = Painter(drawings)
     rows = [
-        *draw_rows(painter, "train", {"": train}, part),
-        *draw_rows(painter, "valid", {"valid": VALID}),
-        *draw_rows(painter, "test", TEST),
+        *draw_rows(painter, "train", {"": train}, part, artists),
+        *draw_rows(painter, "valid", {"valid": VALID}, artists=artists),
+        *draw_rows(painter, "test", TEST, artists=artists),
     ]
     return columns(rows) | {"palette": drawings.palette}
 
@@ -144,6 +149,7 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--train", type=int, default=200_000, help="training scenes")
     parser.add_argument("--part", type=int, default=1, help="part of the training: each has other training scenes")
+    parser.add_argument("--artists", nargs="+", choices=list(ARTISTS), default=list(ARTISTS))
     parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
     parser.add_argument("--seed", type=int, default=0, help="of the sheet")
     options = parser.parse_args()
@@ -151,7 +157,7 @@ def main() -> None:
     if options.sheet:
         sheet(drawings, options.sheet, options.seed)
         return
-    data = make(drawings, options.train, options.part)
+    data = make(drawings, options.train, options.part, options.artists)
     np.savez_compressed(options.target, **data)
     print(f"{options.target}: " + ", ".join(f"{name} {n:,}" for name, n in Counter(data["split"].tolist()).items()))
 
