@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "explanation" / "walk.md"
-LINK = re.compile(r"\[`(\w+)`\]\(((?:\.\./)+src/[\w./]+)#L\d+\)")
+LINK = re.compile(r"\[`(\w+)`\]\(((?:\.\./)+(?:src|runtime)/[\w./]+)#L\d+\)")
 
 
 def text() -> str:
@@ -23,7 +23,7 @@ def text() -> str:
     def link(match: re.Match[str]) -> str:
         name, path = match[1], match[2]
         for number, line in enumerate((PAGE.parent / path).read_text(encoding="utf-8").splitlines(), 1):
-            if re.match(rf"\s*(?:def|class) {name}\b", line):
+            if re.match(rf"\s*(?:def|class) {name}\b|(?:\w+ )+\*?{name}\([^;]*$", line):
                 return f"[`{name}`]({path}#L{number})"
         raise ValueError(f"{path} has no `{name}`: mend {PAGE.name}.")
 
