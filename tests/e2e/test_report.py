@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, expect
 
 import pointillist as pt
 from tests.e2e.helpers import SECONDS
-from tests.e2e.models import colours, digits
+from tests.e2e.models import colours, digits, outliner
 
 PAINTED = """c => Array.from(c.getContext('2d').getImageData(0, 0, 8, 8).data)
   .filter((v, i) => i % 4 === 3 && v === 255).length"""
@@ -95,5 +96,55 @@ def test_a_report_paints_with_its_model(browser: Browser, tmp_path: Path) -> Non
         frame.get_by_role("button", name="Paint", exact=True).click()
         expect(frame.locator(".status .words")).to_contain_text(f"seed {seed}")
         expect(frame.locator(".player .count")).to_have_text("1,024 / 1,024")
+    page.close()
+    assert errors == []
+
+
+COLOURED = """c => { const d = c.getContext('2d').getImageData(0, 0, 8, 8).data;
+  return Array.from({ length: 64 }, (_, i) => i).filter((i) => d[4 * i] !== d[4 * i + 2]); }"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_word_lights_up_its_pixels_and_a_pixel_its_words(browser: Browser, tmp_path: Path, width: int) -> None:
+    """Passed over, a word shows its map until it is left; clicked, it stays; a tab ends it. Keys do it, too."""
+    model, image = outliner(), torch.arange(64).reshape(1, 8, 8) % 4
+    explanation = pt.explain(model, image, text="red red heart", exchange={"heart": "apple"}, continuations=0)
+    assert explanation.conditions is not None
+    gains = (*explanation.conditions.words, *explanation.conditions.exchanges)
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    page.set_default_timeout(SECONDS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(explanation.save(tmp_path / "report.html").as_uri())
+    expect(page.locator("html.live")).to_be_visible()
+    words, picture = page.locator("#words button"), page.locator("#map")
+    expect(words).to_have_count(4)
+    before = picture.evaluate("c => c.toDataURL()")
+    words.nth(2).hover()
+    expect(page.locator("#word-name")).to_have_text("heart")
+    saved = np.abs(gains[2].saved.sum(0)).ravel()
+    strong = set(np.flatnonzero(saved > 0.1 * saved.max()).tolist())
+    assert strong
+    assert strong <= set(picture.evaluate(COLOURED))
+    page.locator("h1").hover()
+    assert picture.evaluate("c => c.toDataURL()") == before
+    words.nth(0).hover()  # not read: a word that is repeated
+    assert picture.evaluate(COLOURED) == []
+    words.nth(2).click()
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "true")
+    page.locator("h1").hover()
+    assert strong <= set(picture.evaluate(COLOURED))
+    site = int(saved.argmax())
+    page.goto(f"{page.url.split('#')[0]}#{site // 8},{site % 8}")
+    value = gains[2].saved.sum(0).ravel()[site]
+    expect(page.locator("#numbers")).to_contain_text(f"heart {value:+.1f}".replace("-", "\u2212"))
+    assert words.nth(2).evaluate("b => b.style.background") != ""
+    assert words.nth(0).evaluate("b => b.style.background") == ""
+    page.get_by_role("button", name="Image", exact=True).click()
+    expect(words.nth(2)).to_have_attribute("aria-pressed", "false")
+    assert picture.evaluate("c => c.toDataURL()") == before
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator("#word-name")).to_have_text("heart, not apple")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
     assert errors == []

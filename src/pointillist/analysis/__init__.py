@@ -9,7 +9,7 @@ from pointillist.analysis.attribution import (
     perturbation_influence,
 )
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
-from pointillist.analysis.condition_gain import ConditionGain, condition_gain
+from pointillist.analysis.condition_gain import ConditionGain, PromptWord, WordGain, condition_gain, prompt_words
 from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
 from pointillist.analysis.distribution import (
     LevelDistribution,
@@ -35,9 +35,11 @@ __all__ = [
     "LogitLens",
     "MixtureComponents",
     "PixelEdit",
+    "PromptWord",
     "QueryKwargs",
     "Reliability",
     "SurprisalMaps",
+    "WordGain",
     "calibration",
     "condition_gain",
     "counterfactual",
@@ -50,5 +52,6 @@ __all__ = [
     "logit_lens",
     "perturbation_influence",
     "pixel_distributions",
+    "prompt_words",
     "surprisal_maps",
 ]

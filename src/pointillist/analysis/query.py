@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
+from pointillist.conditioning.prompts import parse_prompts
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import one_image
@@ -94,7 +95,8 @@ class ImageQuery:
         x = one_image(model, image)
         inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
         resolved = model.scoring_engine(engine, (x.shape[2], x.shape[3]))
-        return cls(model, x, inputs, model.order(order), text if isinstance(text, str) else None, resolved)
+        prompts = parse_prompts(text, 1)
+        return cls(model, x, inputs, model.order(order), prompts[0] if prompts else None, resolved)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from pointillist.analysis.attribution import gradient_maps
 from pointillist.analysis.calibration import Calibration
-from pointillist.analysis.condition_gain import ConditionGain, condition_gain
+from pointillist.analysis.condition_gain import ConditionGain, check_exchange, condition_gain
 from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, check_edits, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, distribution
 from pointillist.analysis.logit_lens import LogitLens, has_logit_lens, logit_lens
@@ -45,6 +46,7 @@ class Views:
         query: the model, the image, its conditions and the order.
         title: name of the model.
         calibration: calibration of the model on other images; None for none.
+        exchange: words to put in the place of words of the prompt; see `condition_gain`.
         edits: edits of each counterfactual; None for two informative ones (`default_edits`).
         continuations: samples of the rest of the image for each counterfactual; 0 for none.
         seed: seed of the continuations.
@@ -52,12 +54,13 @@ class Views:
             on a page and take some seconds.
 
     Raises:
-        ConfigError: if edits do not fit the image.
+        ConfigError: if edits do not fit the image, or `exchange` does not fit the prompt.
     """
 
     query: ImageQuery = field(repr=False)
     title: str
     calibration: Calibration | None = field(default=None, repr=False)
+    exchange: Mapping[str, str | Sequence[str]] = field(default_factory=dict, repr=False)
     edits: tuple[Edits, ...] | None = field(default=None, repr=False)
     continuations: int = 4
     seed: int = 0
@@ -66,6 +69,7 @@ class Views:
     def __post_init__(self) -> None:
         for edits in self.edits or ():
             check_edits(self.query, edits)
+        check_exchange(self.query, self.exchange)
 
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:
@@ -79,10 +83,10 @@ class Views:
 
     @cached_property
     def conditions(self) -> ConditionGain | None:
-        """Bits saved by the conditions; None for an unconditional model."""
+        """Bits saved by the conditions and by each word of the prompt; None for an unconditional model."""
         if not self.query.model.conditions.encoders:
             return None
-        return condition_gain(self.query)
+        return condition_gain(self.query, self.exchange)
 
     @cached_property
     def layers(self) -> LogitLens | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
@@ -89,6 +89,7 @@ def explain(
     label: Label = None,
     text: Any = None,
     *,
+    exchange: Mapping[str, str | Sequence[str]] | None = None,
     calibration: Calibration | None = None,
     edits: tuple[Edits, ...] | None = None,
     continuations: int = 4,
@@ -104,6 +105,8 @@ def explain(
     Args:
         image: levels `[c h w]`, a PIL image or the path of an image file.
         label, text, query: conditions on the image, the order and the engine; see `QueryKwargs`.
+        exchange: words to put in the place of words of the prompt, as `{"red": ["blue", "green"]}`, next to leaving
+            each word out; see `condition_gain`.
         calibration, edits, continuations, seed, max_attributions: see `Explanation`.
 
     Raises:
@@ -114,11 +117,14 @@ def explain(
         explanation = pt.explain(model, "three.png", label="3")
         explanation.maps.bits  # of the image
         explanation.save("report.html")
+        of_words = pt.explain("icons", "heart.png", text="a heart", exchange={"heart": "star"})
+        [(gain.name, gain.bits) for gain in of_words.conditions.words]  # bits saved by each word
     """
     opened = as_model(model)
     return Explanation(
         query=ImageQuery.of(opened, image, label, text, **query),
         title=Path(model).name if isinstance(model, (str, Path)) else opened.config.model_type,
+        exchange=exchange or {},
         calibration=calibration,
         edits=edits,
         continuations=continuations,

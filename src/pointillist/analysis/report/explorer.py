@@ -6,8 +6,9 @@ import base64
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.resources import files
 from string import Template
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from pointillist.analysis.attribution import gradient_unit
+from pointillist.analysis.condition_gain import WordGain
 from pointillist.analysis.distribution import QUANTILES
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report import sections
@@ -63,6 +65,7 @@ def render_explorer(views: Views, room: int) -> Explorer:
     template = Template((_FOLDER / "explorer.html").read_text(encoding="utf-8"))
     attribution = _attribution(views)
     section = template.substitute(
+        words=_words(views),
         width=width,
         height=height,
         tabs=_tabs(views),
@@ -97,6 +100,9 @@ def _data(views: Views) -> dict[str, Any]:
     }
     if views.conditions is not None:
         arrays["saved"] = views.conditions.saved
+    words = None
+    if views.conditions is not None and _gains(views):
+        words = {"left_out": len(views.conditions.words), **encode_words(_gains(views))}
     ramp = np.linspace(0, 1, 256)
     gradients = None
     if views.sites:
@@ -124,6 +130,7 @@ def _data(views: Views) -> dict[str, Any]:
         "cumulative": list(sections.CUMULATIVE_ENDS),
         "arrays": encode_arrays(arrays),
         "gradients": gradients,
+        "words": words,
     }
 
 
@@ -149,7 +156,50 @@ def _scales(views: Views) -> str:
     if views.conditions is not None:
         saved = html.diverging_scale(top, "bits with the conditions")
         out.append(f'<div data-scale="conditions" hidden>{saved}</div>')
+    if _gains(views):
+        saved = html.diverging_scale(top, "bits with the word")
+        out.append(f'<div data-scale="word" hidden>{saved}<p>The word: <b id="word-name"></b></p></div>')
     return "".join(out)
+
+
+def _gains(views: Views) -> tuple[WordGain, ...]:
+    """Return the gains of words: left out in turn, then exchanged."""
+    return () if views.conditions is None else (*views.conditions.words, *views.conditions.exchanges)
+
+
+def _words(views: Views) -> str:
+    """Render the prompt, each word a button that shows its map."""
+    gains = _gains(views)
+    if views.conditions is None or not gains:
+        return ""
+    parts = (views.query.prompt or "").split()
+    numbers = {gain.word.index: number for number, gain in enumerate(views.conditions.words)}
+    shown = []
+    for index, part in enumerate(parts):
+        if index in numbers:
+            gain = gains[numbers[index]]
+            before, _, after = part.partition(gain.word.text)
+            marks = [f"<span>{escape(text)}</span>" if text else "" for text in (before, after)]
+            shown.append(_word_button(gain, numbers[index]).join(marks))
+        else:
+            shown.append(f"<span>{escape(part)}</span>")
+    first = len(views.conditions.words)
+    exchanges = "".join(_word_button(gain, first + number) for number, gain in enumerate(views.conditions.exchanges))
+    more = f'<div class="exchanges">{exchanges}</div>' if exchanges else ""
+    return (
+        f'<div class="prompt"><h2>The prompt, word by word</h2><div id="words" role="group" aria-label="Prompt">'
+        f"{''.join(shown)}{more}</div><p>Pass over a word: the pixels where it saves bits light up. Pass over a pixel: "
+        "its words do. Blue saves bits, red costs bits; below each word its bits in the entire image.</p></div>"
+    )
+
+
+def _word_button(gain: WordGain, number: int) -> str:
+    """Render a word as a button, with the bits that it saves."""
+    bits = f"{gain.bits:+,.1f}".replace("-", "\u2212") if gain.read else "not read"
+    return (
+        f'<button type="button" data-word="{number}" data-name="{escape(gain.name)}" aria-pressed="false">'
+        f"{escape(gain.name)}<small>{bits}</small></button>"
+    )
 
 
 def _attribution(views: Views) -> str:
@@ -176,6 +226,24 @@ def _attribution(views: Views) -> str:
         'id="gradient-low"></b></span><span><b id="gradient-top"></b></span></div></div>'
         '<p id="no-gradient" hidden>Not stored for this pixel.</p></div></div>'
     )
+
+
+_WORD_VALUES = 250_000  # of all maps of words on a page: 61 words of 64x64 pixels
+_STEPS = 32_767  # of 16 bits with a sign
+
+
+def encode_words(gains: Sequence[WordGain]) -> dict[str, Any]:
+    """Encode the bits that words save at each pixel, of as many words as fit.
+
+    They are stored in 16 bits, as a share of the largest of their map.
+    """
+    size = gains[0].saved[0].size
+    by_size = sorted(range(len(gains)), key=lambda i: -float(np.abs(gains[i].saved).sum()))
+    words = sorted(by_size[: max(1, _WORD_VALUES // size)])
+    maps = np.stack([gains[i].saved.sum(0) for i in words])
+    top = np.abs(maps).max((1, 2))
+    shares = np.rint(_STEPS * maps / np.where(top > 0, top, 1)[:, None, None]).astype("<i2")
+    return {"words": words, "data": to_base64(deflate(shares)), "top": top.tolist(), "steps": _STEPS}
 
 
 MAX_BITS = 40.0  # surprisal of the smallest probability that 8 bits hold

@@ -16,7 +16,7 @@ from pointillist.commands.report import Report, size_text
 from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
-    from pointillist.analysis import ConditionGain, Explanation, ImageQuery
+    from pointillist.analysis import ConditionGain, Explanation, ImageQuery, WordGain
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _CALIBRATION_IMAGES = 200  # by default
 LIVE_BYTES = 1_500_000  # of a page that is embedded
 _NOT_OF_HIERARCHIES = (
-    *("label", "text", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
+    *("label", "text", "exchange", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
     *("max_attributions", "live", "maps", "order", "engine"),
 )
 
@@ -56,6 +56,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
 
     _check(out, settings)
     edits = tuple(map(parse_edit, settings.what_if)) or None
+    exchange = parse_exchange(settings.exchange)
     model = open_model(settings.model, settings.device)
     model.scoring_engine(settings.engine)  # an error before images are read
     live = _live_page(settings.model, export) if settings.live else ""
@@ -64,6 +65,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     explanation = Explanation(
         query=_query(model, images, number, settings),
         title=Path(settings.model).name,
+        exchange=exchange,
         calibration=_calibration(model, images, settings),
         edits=edits,
         continuations=settings.continuations,
@@ -109,6 +111,23 @@ def parse_edit(text: str) -> dict[SitePosition, int]:
         raise ConfigError(f"`--what-if` (={text!r}) must be ROW,COLUMN=LEVEL, counted from 0, for example 3,4=7.")
     row, column, level = int(match[1]), int(match[2]), int(match[4])
     return {(row, column) if match[3] is None else (row, column, int(match[3])): level}
+
+
+def parse_exchange(pairs: Sequence[str]) -> dict[str, list[str]]:
+    """Parse `["red=blue", "red=green"]` to the words that take the place of each word.
+
+    Raises:
+        ConfigError: if one is not WORD=OTHER.
+    """
+    from pointillist.errors import ConfigError, quote
+
+    result: dict[str, list[str]] = {}
+    for text in pairs:
+        word, equals, other = (part.strip() for part in text.partition("="))
+        if not (word and equals and other):
+            raise ConfigError(f"`--exchange` (={quote(text)}) must be WORD=OTHER, for example red=blue.")
+        result.setdefault(word, []).append(other)
+    return result
 
 
 def _check(out: Path, settings: ExplainSettings) -> None:
@@ -177,6 +196,8 @@ def write_maps(explanation: Explanation, folder: Path) -> list[str]:
     }
     if explanation.conditions is not None:
         views |= {"conditions": explanation.conditions.image(), "labels": explanation.conditions.chart().image()}
+        if explanation.conditions.words or explanation.conditions.exchanges:
+            views["words"] = explanation.conditions.words_image()
     if explanation.layers is not None:
         views |= {"layers": explanation.layers.image(), "layer-maps": explanation.layers.saved_image()}
     if explanation.calibration is not None:
@@ -201,6 +222,7 @@ def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tup
     ]
     if explanation.conditions is not None:
         lines.append(("bits saved", _describe_gain(explanation, explanation.conditions)))
+        lines += _describe_words(explanation.conditions)
     if explanation.calibration is not None:
         r = explanation.calibration.reliability
         pit = "" if explanation.calibration.pit is None else f"PIT p = {explanation.calibration.pit_p_value:.3g}, "
@@ -219,3 +241,19 @@ def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
     if gain.classes:
         return f"{saved}, if the label were {gain.classes[int(gain.class_bits.argmin())]}, which explains it best"
     return "0.00, as the image has no condition"
+
+
+def _describe_words(gain: ConditionGain) -> list[tuple[str, str]]:
+    """List the bits that each word of the prompt saves, left out or exchanged."""
+    lines = []
+    if gain.words:
+        lines.append(("by word", _list_gains(gain.words)))
+    elif gain.num_words:
+        lines.append(("by word", gain.too_long))
+    if gain.exchanges:
+        lines.append(("by exchange", _list_gains(gain.exchanges)))
+    return lines
+
+
+def _list_gains(gains: Sequence[WordGain]) -> str:
+    return "\n".join(f"{gain.bits:8.2f}  {gain.name}{'' if gain.read else ', not read'}" for gain in gains)

@@ -77,6 +77,9 @@ class ExplainSettings(Settings):
     split: str | None = option(None, "NAME", "Split of several images, as for evaluate.")
     label: str | None = option(None, "NAME", "Label of the image; default: the label in the data.")
     text: str | None = option(None, "PROMPT", "Prompt; default: the caption in the data.")
+    exchange: tuple[str, ...] = option(
+        (), "WORD=OTHER", "Compare a word of the prompt with another in its place, as red=blue; repeatable."
+    )
     attributes: tuple[str, ...] = option(
         (), "NAME=VALUE", "Attribute, as hair=red; repeatable.", flags=("--attribute",)
     )

@@ -5,10 +5,12 @@ import { onScale, patch, topList } from "./format.js";
 import { Chart } from "./shared/chart.js";
 import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";
 import { fill } from "./shared/fill.js";
+import { WordBar, decodeWords, overImage } from "./words.js";
 
 /** @param {string} id @returns {any} */
 const part = (id) => document.getElementById(id);
 
+const WORDS = "bits saved by words";
 const REPLAY = 6000; // milliseconds of a replay
 
 async function start() {
@@ -27,7 +29,10 @@ async function start() {
     entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.color_max * c)),
     excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.max_z + 1) / 2),
     conditions: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.color_max * c)) / 2),
+    word: (/** @type {number} */ site) => overImage(views.image(site), Math.max(-1, Math.min(1, bitsAt(bar?.word ?? 0, site) / (page.color_max * c))), page.balance),
   };
+  const bitsAt = page.words ? await decodeWords(page.words, sites) : () => 0;
+  const bar = page.words ? new WordBar(part("words"), page, bitsAt, () => showMap()) : null;
   const state = { view: "image", pinned: page.start, shown: -1, replay: 0 };
 
   const charts = channels.map((channel) => new Chart(page.image, channel, null));
@@ -37,10 +42,12 @@ async function start() {
 
   /** Show the chosen map, or the pixels of it that are painted by then. @param {number} [painted] */
   function showMap(painted = sites) {
-    const colour = views[/** @type {keyof typeof views} */ (state.view)];
+    const view = bar && bar.word !== null ? "word" : state.view;
+    const colour = views[/** @type {keyof typeof views} */ (view)];
+    if (bar && bar.word !== null) part("word-name").textContent = bar.name(bar.word);
     drawMap(part("map"), (site) => (arrays.order_index[site] < painted ? colour(site) : [120, 118, 126, 60]));
-    for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === state.view));
-    for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(state.view));
+    for (const tab of document.querySelectorAll("[data-view]")) tab.setAttribute("aria-pressed", String(tab.getAttribute("data-view") === view));
+    for (const scale of document.querySelectorAll("[data-scale]")) scale.toggleAttribute("hidden", !(scale.getAttribute("data-scale") || "").split(" ").includes(view));
   }
 
   /** @param {number} site */
@@ -81,8 +88,9 @@ async function start() {
       ["surprise", `${formatFixed(sum(arrays.surprisal, site))} bits`], ["chance", oneIn(sum(arrays.surprisal, site))],
       ["expected", `${formatFixed(sum(arrays.entropy, site))} bits`], ["excess", `${z(site) > 99 ? "> 99" : formatFixed(z(site), 1)} sigma`],
       ...(arrays.saved ? [["conditions save", `${formatFixed(sum(arrays.saved, site))} bits`]] : []),
+      ...(bar ? [[WORDS, bar.light(site)]] : []),
     ];
-    part("numbers").replaceChildren(...numbers.map(([name, value]) => html("div", {}, html("dt", {}, name), html("dd", {}, value))));
+    part("numbers").replaceChildren(...numbers.map(([name, value]) => html("div", { className: name === WORDS ? "line" : "" }, html("dt", {}, name), html("dd", {}, value))));
     part("bars").replaceChildren(...channels.map((channel) => showChannel(site, channel)));
     showGradient(site);
     const cursor = part("cursor");
@@ -158,7 +166,7 @@ async function start() {
     if (next >= 0 && next < sites) pin(next);
   });
   for (const tab of document.querySelectorAll("[data-view]"))
-    tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; showMap(); });
+    tab.addEventListener("click", () => { state.view = tab.getAttribute("data-view") || "image"; bar?.pin(null); showMap(); });
   part("replay").addEventListener("click", replay);
   const address = /^#(\d+),(\d+)$/.exec(location.hash);
   if (address && +address[1] < h && +address[2] < w) state.pinned = +address[1] * w + +address[2];
