@@ -26,9 +26,9 @@ import numpy as np
 import torch
 
 import pointillist as pt
-from pointillist.engine.c.blob import Code
-from pointillist.engine.c.library import KERNELS, chosen_level, declare
+from pointillist.engine.c.lower import Code
 from pointillist.engine.c.run import lowered
+from pointillist.engine.library import KERNELS, chosen_level, declare
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from speed.workload import Workload

@@ -19,7 +19,7 @@ import numpy as np
 
 import pointillist.portable
 from pointillist.distributions.transform import Transform
-from pointillist.engine.c.library import KERNELS, available_levels
+from pointillist.engine.library import KERNELS, available_levels
 from pointillist.portable import IntegerModel
 from pointillist.zoo import ZOO, list_pretrained
 

@@ -31,7 +31,7 @@ import numpy as np
 from scipy import ndimage
 
 import pointillist as pt
-from pointillist.engine.c.library import KERNELS
+from pointillist.engine.library import KERNELS
 from pointillist.rules.adjacency import pairs_from_record
 from pointillist.sampling.worlds import World
 from pointillist.sampling.worlds.world import WINDOW

@@ -42,7 +42,7 @@ LIBRARY = """
 import pathlib, sys
 from importlib.metadata import version
 import pointillist as pt
-from pointillist.engine.c.library import available_levels
+from pointillist.engine.library import available_levels
 assert available_levels(), "the library in C is missing"
 samples = pt.sample("digits", 1, label=3, seed=0)
 assert samples.engine == "integer", samples.engine

@@ -75,7 +75,7 @@ def _gflops(m: int, k: int, n: int) -> float:
 
 def _byte_gops(m: int, k: int, n: int) -> float:
     """Measure the kernel of the integer engine: no library has one for every processor."""
-    from pointillist.engine.c.product import single_product
+    from speed.product import single_product
 
     kernel = single_product(np.ones((m, k), np.uint8), np.ones((k, n), np.int8))
     return 2e-9 * m * k * n / _best(kernel)

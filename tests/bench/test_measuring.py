@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.engine.c.product import single_product
 from pointillist.errors import ConfigError
 from pointillist.model.recorded import record_model
 from pointillist.system import measure_peak_memory
 from speed import plot
 from speed.cost import Cost, program_cost
 from speed.naive import PIXELS, _parts, _time_sites, naive_cases
+from speed.product import single_product
 from speed.roofline import Peaks
 from speed.sampling import available_engines
 from speed.timing import MedianRange, Times, interleave

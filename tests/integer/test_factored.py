@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.distributions.factored import FactoredCategorical
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.engine.c.library import KERNELS, available_levels
 from pointillist.engine.c.lower import KINDS
 from pointillist.engine.head.factored import FactoredFrequencies
 from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.head.tables import LOGIT_STEP, exp_table
+from pointillist.engine.library import KERNELS, available_levels
 from pointillist.engine.program import HeadKind, IntegerHead
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS

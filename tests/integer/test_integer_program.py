@@ -17,8 +17,8 @@ import torch
 import pointillist as pt
 from pointillist.distributions.transform import Transform
 from pointillist.engine import executors
-from pointillist.engine.c.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.head.frequencies import Frequencies, frequencies
+from pointillist.engine.library import KERNELS, LEVELS, available_levels
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.errors import EngineError
 from pointillist.model.integer import IntegerPixelModel

@@ -16,10 +16,10 @@ import pytest
 
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.c import run as c_run
-from pointillist.engine.c.blob import Code, Pool, pack
-from pointillist.engine.c.library import FOLDER, WEBASSEMBLY, library_name
-from pointillist.engine.c.lower import lower
+from pointillist.engine.c.blob import Pool, pack
+from pointillist.engine.c.lower import Code, lower
 from pointillist.engine.c.run import intervals_in_c, sample_in_c
+from pointillist.engine.library import FOLDER, WEBASSEMBLY, library_name
 from tests.hostile import fuzz_runtime
 from tests.scripts import script
 

@@ -18,12 +18,12 @@ import pointillist.portable
 from pointillist.distributions.transform import Transform
 from pointillist.engine.arithmetic import matmul_wide
 from pointillist.engine.batch import prepare_inputs
+from pointillist.engine.buffers import Call, Region
 from pointillist.engine.executors import choose_executor
 from pointillist.engine.head.frequencies import MAX_LEVELS, frequencies, normalise
-from pointillist.engine.numpy.buffers import Region
 from pointillist.engine.numpy.interpreter import OPERATIONS as NUMPY_OPERATIONS
 from pointillist.engine.numpy.interpreter import allocate
-from pointillist.engine.numpy.schedule import Call, run_whole
+from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import LIMIT, Instruction, Program
 from pointillist.engine.torch import TorchStepper, integers

@@ -102,7 +102,7 @@ def test_wrong_indices_are_a_sentence(engine: str) -> None:
 
 def test_a_state_that_is_not_copied_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: feature maps that stay behind."""
-    monkeypatch.setattr("pointillist.engine.numpy.buffers.Buffers.select", lambda *_: None)
+    monkeypatch.setattr("pointillist.engine.buffers.Buffers.select", lambda *_: None)
     model = randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_select(model, "numpy")

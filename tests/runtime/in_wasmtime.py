@@ -9,8 +9,8 @@ import numpy as np
 from wasmtime import Engine, Instance, Module, Store
 
 from pointillist.distributions.transform import Transform
-from pointillist.engine.c.library import BEST, WEBASSEMBLY
 from pointillist.engine.c.lower import lower
+from pointillist.engine.library import BEST, WEBASSEMBLY
 from pointillist.engine.program import Program
 
 PAGE, ALIGN = 65_536, 64

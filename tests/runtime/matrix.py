@@ -27,7 +27,7 @@ import numpy as np
 
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.c.library import KERNELS, available_levels
+from pointillist.engine.library import KERNELS, available_levels
 from pointillist.files.writing import write_text
 from pointillist.portable.model import IntegerModel, join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms

@@ -6,22 +6,54 @@
 A right shift of a negative integer rounds down, in numpy, in torch, in C and in LLVM (`ashr`), so all of them agree.
 Products are taken in floating point, where sums of integers are exact in any order while they stay below 2^24 (float32)
 or 2^53 (float64), so BLAS does the work.
+
+Functions that numpy and torch spell differently stand here too, so that the arithmetic is written once for both.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import sys
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from pointillist.engine.arrays import Array, cast, int64, library_of
 from pointillist.engine.program import IntArray
 
+Array: TypeAlias = Any
+"""An array of numpy, or a tensor of torch."""
 MAX_SHIFT = 31
 SHIFTS = ("shift", "left", "right", "gate")
 """Constants of instructions that are shifts of channels."""
 HALF_BITS = 16
 """Bits of the lower half of a wide value in a product."""
+
+
+def library_of(x: Array) -> Any:
+    """Return the module of an array: numpy, or torch, which is not imported here."""
+    return sys.modules[type(x).__module__.partition(".")[0]]
+
+
+def int64(x: Array) -> Array:
+    """Convert to 64 bits."""
+    return x.long() if hasattr(x, "long") else x.astype("int64")
+
+
+def count_like(count: int, x: Array) -> Array:
+    """Return 0, 1, ... in the library and on the device of an array."""
+    library = library_of(x)
+    return library.arange(count, device=x.device) if hasattr(x, "long") else library.arange(count)
+
+
+def take_last(x: Array, index: Array) -> Array:
+    """Read entries of the last axis, at as many indices for each of the other axes."""
+    library = library_of(x)
+    take = library.take_along_dim if hasattr(x, "long") else library.take_along_axis
+    return take(x, index, -1)
+
+
+def cast(x: Array, like: Array) -> Array:
+    """Convert to the type of another array."""
+    return x.to(like.dtype) if hasattr(x, "long") else x.astype(like.dtype)
 
 
 class Shift(NamedTuple):

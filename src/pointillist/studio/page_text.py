@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from pointillist.engine.c.sources import runtime_text
+from pointillist.engine.library import runtime_text
 from pointillist.visualization.scripts import bundle
 
 PAGE = files("pointillist.studio").joinpath("page")

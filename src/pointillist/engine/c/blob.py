@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.library import ALIGN, aligned
 from pointillist.engine.program import INT8, INT32, UINT8, Array, DType, IntArray
 
 MAGIC, VERSION = 0x4C544E50, 1
 HEADER, OPERATION, CONSTANTS = 32, 32, 7
 """Numbers of the header and of an operation, and constants of an operation."""
-ALIGN = 64
 NOTHING, BUFFER, MAP = range(3)
 """Kinds of an operand."""
 TYPES: dict[DType, int] = {INT8: 0, UINT8: 1, INT32: 2, np.dtype("int16"): 3, np.dtype("int64"): 4}
@@ -23,35 +21,6 @@ COLUMNS, PANEL = 16, 4
 Operand = tuple[int, int, int, int]
 """Kind, number of the buffer or map, first channel, channels."""
 NO_OPERAND: Operand = (NOTHING, 0, 0, 0)
-
-
-class Code(IntEnum):
-    """Opcodes, in the order of the file in C. STORE and SHIFT_DOWN are a COPY."""
-
-    LINEAR = 0
-    PROJECT = 1
-    ADD = 2
-    MULTIPLY = 3
-    OFFSET = 4
-    SCALE = 5
-    GATE = 6
-    RELU = 7
-    NARROW = 8
-    RESCALE = 9
-    LOOKUP = 10
-    RECTIFIED_LOOKUP = 11
-    COPY = 12
-    GATHER = 13
-    UPSAMPLE = 14
-    STORE_KV = 15
-    INPUT = 16
-    CONSTANT = 17
-    MAP_CONSTANT = 18
-    ATTEND = 19
-    SCAN = 20
-    PREDICT = 21
-    NORMALISE = 22
-    PLACE = 23
 
 
 class Pool:
@@ -109,13 +78,6 @@ def constants_of(blob: bytes) -> dict[bytes, int]:
     table = words[first : first + counts[-1] * _SIZES[-1]].reshape(-1, _SIZES[-1])
     widths = {number: dtype.itemsize for dtype, number in TYPES.items()}
     return {blob[start : start + count * widths[kind]]: start for kind, start, count, _ in table.tolist()}
-
-
-def aligned(size: int) -> NDArray[np.uint8]:
-    """Allocate zeros at an address that is a multiple of `ALIGN`."""
-    array = np.zeros(size + ALIGN, np.uint8)
-    first = -array.ctypes.data % ALIGN
-    return array[first : first + size]
 
 
 def pack(matrix: IntArray, pieces: list[int]) -> NDArray[np.int8]:

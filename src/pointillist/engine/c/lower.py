@@ -7,6 +7,7 @@ map. Other values of one part of the program share a buffer when their uses do n
 from __future__ import annotations
 
 from collections import defaultdict
+from enum import IntEnum
 from typing import get_args
 
 import numpy as np
@@ -18,7 +19,6 @@ from pointillist.engine.c.blob import (
     MAP,
     NO_OPERAND,
     TYPES,
-    Code,
     Operand,
     Pool,
     pack,
@@ -26,7 +26,6 @@ from pointillist.engine.c.blob import (
 )
 from pointillist.engine.head.tables import tanh_table
 from pointillist.engine.head.transform import EXP_TABLE, LOG_TABLE
-from pointillist.engine.numpy.schedule import runs_by_rows
 from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import (
     INT8,
@@ -64,6 +63,35 @@ CONSTANTS_OF: dict[str, tuple[str, ...]] = {
 """Constants of an operation, in the order of the file in C. LINEAR and SCAN are packed in `Lowering`."""
 LONG = ("PROJECT", "MULTIPLY", "SCALE")
 """Opcodes that shift 64 bits. Others shift 32, of which 31 to the right leave nothing of any value."""
+
+
+class Code(IntEnum):
+    """Opcodes, in the order of the file in C. STORE and SHIFT_DOWN are a COPY."""
+
+    LINEAR = 0
+    PROJECT = 1
+    ADD = 2
+    MULTIPLY = 3
+    OFFSET = 4
+    SCALE = 5
+    GATE = 6
+    RELU = 7
+    NARROW = 8
+    RESCALE = 9
+    LOOKUP = 10
+    RECTIFIED_LOOKUP = 11
+    COPY = 12
+    GATHER = 13
+    UPSAMPLE = 14
+    STORE_KV = 15
+    INPUT = 16
+    CONSTANT = 17
+    MAP_CONSTANT = 18
+    ATTEND = 19
+    SCAN = 20
+    PREDICT = 21
+    NORMALISE = 22
+    PLACE = 23
 
 
 def lower(program: Program) -> NDArray[np.uint8]:
@@ -302,3 +330,14 @@ def _product(matrix: IntArray, rows: list[int], bias: IntArray, *, signed: bool)
     if np.abs(result).max(initial=0) >= 2**31:
         raise EngineError("A bias of the integer program does not fit in 32 bits: use the numpy executor.")
     return pack(matrix, rows), result.astype(np.int32)
+
+
+def runs_by_rows(program: Program) -> bool:
+    """Return True if each part may run over whole rows of known images: no site reads a state to its left."""
+    stored: set[FeatureMap | None] = {program.canvas}
+    for i in (*program.per_row, *program.per_site, *program.post_draw):
+        if i.opcode == "STORE":
+            stored.add(i.map)
+        elif i.opcode == "GATHER" and any(dy == 0 for dy, _ in i.taps) and i.map not in stored:
+            return False
+    return not program.kv_caches

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_inputs, run_slices, split_batch
-from pointillist.engine.c.blob import aligned
-from pointillist.engine.c.library import KERNELS, chosen_level, load_library, scratch_numbers
 from pointillist.engine.c.lower import lower
 from pointillist.engine.head.frequencies import Distribution, Frequencies, log_probs
 from pointillist.engine.head.range_decoder import DecoderState
+from pointillist.engine.library import KERNELS, aligned, chosen_level, load_library, scratch_numbers
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from pointillist.engine.c.blob import aligned
-from pointillist.engine.c.library import load_library
 from pointillist.engine.constraints.constraints import Check, Constraints, to_bits
+from pointillist.engine.library import aligned, load_library
 from pointillist.errors import ConfigError, EngineError
 
 ALIVE, DEAD, REJECTED = range(3)

@@ -24,8 +24,7 @@ from copy import copy
 from typing import Any
 
 from pointillist.distributions.digits import digits
-from pointillist.engine.arithmetic import bit_length
-from pointillist.engine.arrays import Array, count_like, int64, library_of, take_last
+from pointillist.engine.arithmetic import Array, bit_length, count_like, int64, library_of, take_last
 from pointillist.engine.head.tables import BITS
 from pointillist.engine.program import IntegerHead
 

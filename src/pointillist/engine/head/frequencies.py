@@ -17,7 +17,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.arrays import Array, count_like, int64, library_of, take_last
+from pointillist.engine.arithmetic import Array, count_like, int64, library_of, take_last
 from pointillist.engine.head.mixture import mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError

@@ -16,8 +16,7 @@ Parameters and levels are arrays of numpy or torch, in 64 bits.
 
 from __future__ import annotations
 
-from pointillist.engine.arithmetic import bit_length, interpolate
-from pointillist.engine.arrays import Array, count_like, int64, library_of
+from pointillist.engine.arithmetic import Array, bit_length, count_like, int64, interpolate, library_of
 from pointillist.engine.head.tables import BITS, MAX_LOG_SCALE, SCALE_STEPS, min_log_scale_of
 from pointillist.engine.program import IntegerHead
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.arrays import Array
+from pointillist.engine.arithmetic import Array
 from pointillist.engine.batch import check_batch_memory, prepare_inputs
-from pointillist.engine.numpy.buffers import Buffers, Region, bytes_of_image
+from pointillist.engine.buffers import Buffers, Region, bytes_of_image
 from pointillist.engine.numpy.schedule import Operations, RowCalls, run_part, run_whole
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import IntArray, Program

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Generic, TypeVar
 
-from pointillist.engine.arrays import Array
-from pointillist.engine.numpy.buffers import Buffers, Region
+from pointillist.engine.arithmetic import Array
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.program import FeatureMap, Instruction, Phase, Program, Value
 
-Call = Callable[[], None]
 BuffersT = TypeVar("BuffersT", bound=Buffers)
 Operations = Mapping[str, Callable[[BuffersT, Instruction, Region], Call]]
 """What binds each instruction to a region of its grid, by the name of its opcode; see `Opcode.bind`."""
@@ -36,17 +35,6 @@ def whole_order(program: Program) -> list[Instruction] | None:
         return [code[index] for index in TopologicalSorter(graph).static_order()]
     except CycleError:
         return None
-
-
-def runs_by_rows(program: Program) -> bool:
-    """Return True if each part may run over whole rows of known images: no site reads a state to its left."""
-    stored: set[FeatureMap | None] = {program.canvas}
-    for i in (*program.per_row, *program.per_site, *program.post_draw):
-        if i.opcode == "STORE":
-            stored.add(i.map)
-        elif i.opcode == "GATHER" and any(dy == 0 for dy, _ in i.taps) and i.map not in stored:
-            return False
-    return not program.kv_caches
 
 
 def run_whole(buffers: BuffersT, operations: Operations[BuffersT], canvas: Array) -> Array:

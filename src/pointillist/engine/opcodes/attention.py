@@ -19,10 +19,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import matmul
-from pointillist.engine.arrays import Array, int64
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.arithmetic import Array, int64, matmul
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode, output_range
 from pointillist.engine.program import Instruction, IntArray, KeyValueCache, View
 

@@ -10,9 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pointillist.engine.arrays import Array, int64
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.arithmetic import Array, int64
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.program import RANGES, FeatureMap, Instruction, IntArray, Value, View
 from pointillist.errors import EngineError
 

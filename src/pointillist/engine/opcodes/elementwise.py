@@ -7,8 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import lookup, shift
-from pointillist.engine.arrays import Array
+from pointillist.engine.arithmetic import Array, lookup, shift
 from pointillist.engine.opcodes.base import Constants, Opcode, opcode
 from pointillist.engine.program import LIMIT, Instruction, IntArray
 

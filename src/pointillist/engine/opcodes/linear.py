@@ -8,10 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import matmul, matmul_wide, shift
-from pointillist.engine.arrays import Array
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.arithmetic import Array, matmul, matmul_wide, shift
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode
 from pointillist.engine.program import LIMIT, RANGES, Instruction, IntArray, Phase, View
 

@@ -14,11 +14,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import bit_length, interpolate
-from pointillist.engine.arrays import Array, int64, library_of
+from pointillist.engine.arithmetic import Array, bit_length, int64, interpolate, library_of
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.head.tables import tanh_table
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode, output_range
 from pointillist.engine.program import Instruction, IntArray, View
 

@@ -17,10 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import lookup, matmul, shift, shift_bits
-from pointillist.engine.arrays import Array, int64
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.arithmetic import Array, int64, lookup, matmul, shift, shift_bits
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import Constants, Opcode, opcode
 from pointillist.engine.opcodes.elementwise import sigmoid
 from pointillist.engine.program import INT8, LIMIT, RANGES, Instruction

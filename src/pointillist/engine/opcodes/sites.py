@@ -10,9 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arrays import Array
-from pointillist.engine.numpy.buffers import Buffers, Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.arithmetic import Array
+from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.attention import cache_of
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode
 from pointillist.engine.opcodes.elementwise import Elementwise

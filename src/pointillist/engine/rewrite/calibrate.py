@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.numpy.buffers import Buffers
+from pointillist.engine.buffers import Buffers
 from pointillist.engine.numpy.interpreter import OPERATIONS
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.program import Program, Value

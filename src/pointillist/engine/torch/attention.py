@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from pointillist.engine.arithmetic import matmul
-from pointillist.engine.numpy.buffers import Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.buffers import Call, Region
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS, cache_of
 from pointillist.engine.opcodes.base import output_range
 from pointillist.engine.program import Instruction, KeyValueCache

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.arithmetic import Shift, prepare
-from pointillist.engine.numpy.buffers import Buffers
+from pointillist.engine.buffers import Buffers
 from pointillist.engine.program import Instruction, KeyValueCache, Program
 
 

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist.engine.numpy.buffers import Region
-from pointillist.engine.numpy.schedule import Call
+from pointillist.engine.buffers import Call, Region
 from pointillist.engine.opcodes.sites import map_of
 from pointillist.engine.program import Instruction
 from pointillist.engine.torch.buffers import TorchBuffers

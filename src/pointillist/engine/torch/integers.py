@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.engine.batch import prepare_inputs
+from pointillist.engine.buffers import bytes_of_image
 from pointillist.engine.head.frequencies import distribution
-from pointillist.engine.numpy.buffers import bytes_of_image
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.program import IntArray, IntegerHead, Program
 from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers

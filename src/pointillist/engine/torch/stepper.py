@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from pointillist.engine.batch import check_batch_memory, prepare_inputs
-from pointillist.engine.numpy.buffers import bytes_of_image
+from pointillist.engine.buffers import bytes_of_image
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.torch.buffers import TorchBuffers

@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from pointillist.engine.c.library import WEBASSEMBLY
+from pointillist.engine.library import WEBASSEMBLY
 from pointillist.files.checkpoint.header import CARD
 from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.folder.pretrained import load

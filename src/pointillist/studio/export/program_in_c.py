@@ -9,7 +9,7 @@ from string import Template
 import numpy as np
 
 from pointillist.engine.c.lower import lower
-from pointillist.engine.c.sources import runtime_text
+from pointillist.engine.library import runtime_text
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, dequantise

@@ -7,7 +7,7 @@ from string import Template
 import numpy as np
 
 from pointillist.conditioning.known import KnownFeatures
-from pointillist.engine.c.sources import runtime_text
+from pointillist.engine.library import runtime_text
 from pointillist.model.folder.portable import PortableModel
 from pointillist.studio.export.arrays_in_c import array_in_c
 from pointillist.studio.export.page import template

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Int8, Int32, UInt8
 
-from pointillist.engine.c.blob import COLUMNS, aligned, pack
-from pointillist.engine.c.library import chosen_level, load_library
+from pointillist.engine.c.blob import COLUMNS, pack
+from pointillist.engine.library import aligned, chosen_level, load_library
 
 
 def single_product(x: UInt8[np.ndarray, "m k"], w: Int8[np.ndarray, "k n"]) -> Callable[[], Int32[np.ndarray, "m n"]]:

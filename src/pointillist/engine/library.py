@@ -1,4 +1,4 @@
-"""Load the library of this platform, and declare its functions."""
+"""Load the library of this platform, declare its functions, and read the sources that run programs elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pointillist.errors import EngineError
 
 KERNELS = "POINTILLIST_KERNELS"
@@ -17,9 +20,13 @@ KERNELS = "POINTILLIST_KERNELS"
 LEVELS = {"plain": 0, "avx2": 1, "avx-vnni": 2, "avx512-vnni": 3, "neon": 4}
 """Kernels by name. All of them give the same bits."""
 BEST = -1
-FOLDER = Path(__file__).with_name("lib")
+FOLDER = Path(__file__).parent / "c" / "lib"
 WEBASSEMBLY = FOLDER / "pointillist.wasm"
 """The library for pages."""
+_PACKAGE = Path(__file__).parents[1]
+_FOLDERS = (_PACKAGE / "runtime", _PACKAGE.parents[1] / "runtime")
+ALIGN = 64
+"""Bytes at a multiple of which programs and workspaces begin."""
 _I64, _I32, _POINTER = ctypes.c_int64, ctypes.c_int32, ctypes.c_void_p
 _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_has_level": (_I32, [_I32]),
@@ -115,3 +122,16 @@ def available_levels() -> list[str]:
     """Return the names of the kernels that this processor has; none without a library."""
     library = load_library()
     return [] if library is None else [name for name, level in LEVELS.items() if library.pt_has_level(level)]
+
+
+def aligned(size: int) -> NDArray[np.uint8]:
+    """Allocate zeros at an address that is a multiple of `ALIGN`."""
+    array = np.zeros(size + ALIGN, np.uint8)
+    first = -array.ctypes.data % ALIGN
+    return array[first : first + size]
+
+
+def runtime_text(name: str) -> str:
+    """Return the text of a source, such as `pointillist.c`."""
+    folder = next(folder for folder in _FOLDERS if folder.is_dir())
+    return (folder / name).read_text(encoding="utf-8")

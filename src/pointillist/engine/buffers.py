@@ -9,16 +9,18 @@ Another array library replaces `zeros`, `constant`, `constants` and `copy`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.arithmetic import prepare
-from pointillist.engine.arrays import Array
+from pointillist.engine.arithmetic import Array, prepare
 from pointillist.engine.program import FeatureMap, Instruction, KeyValueCache, Phase, Program, Tap, Value, View
+
+Call = Callable[[], None]
+"""An instruction that is bound to a region of some buffers."""
 
 
 @dataclass(frozen=True)
