@@ -63,7 +63,7 @@ def seconds(network: str, shape: tuple[int, int, int], settings: dict[str, Any])
     levels = np.random.default_rng(0).integers(0, 256, (256 if shape[1] < 100 else 64, *shape[1:], shape[0]))
     data = pt.load_data(levels.astype(np.uint8).squeeze(), mode="rgb" if shape[0] == 3 else "grey", levels=256)
     started = time.process_time()
-    model.attach_integer_model(make_integer_model(model, data))
+    model.attach_integer_model(make_integer_model(model, data, images=64))
     made = time.process_time()
     measure_cost(model, data)
     return model.num_parameters, made - started, time.process_time() - made

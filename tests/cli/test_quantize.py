@@ -52,7 +52,13 @@ def test_fine_tuned_for_its_exact_program(model: Path, pets: Path, tmp_path: Pat
     assert "weights and features rounded as in the integer program" in shown
     assert "quantization_aware = true" in (tmp_path / "tuned" / "run.toml").read_text(encoding="utf-8")
     assert pt.load(tmp_path / "tuned").state_dict().keys() == pt.load(model).state_dict().keys()
-    run("quantize", tmp_path / "tuned", "--integer", "--data", pets, "--out", tmp_path / "exact")
+    assert pt.load(tmp_path / "tuned").why_floats() == ""
+    again = ("quantize", tmp_path / "tuned", "--integer", "--data", pets, "--out", tmp_path / "exact")
+    facts = json.loads(run(*again, "--json").output)
+    cost = pt.load(tmp_path / "exact").integer_cost
+    assert cost is not None
+    assert cost.is_default
+    assert facts["integers_cost"] == cost.bits_per_dim
     found = json.loads(run("evaluate", tmp_path / "exact", pets, "--engine", "integer", "--json").output)
     assert found["bits_per_dim"] > 0
     told = fails(*tune, "--compile", "--out", "no")

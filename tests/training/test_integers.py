@@ -156,7 +156,7 @@ def test_the_cost_is_a_difference_on_the_same_images() -> None:
     """Of validation images, or of training images where there are none."""
     data = tiny_data(images=9, valid=5)
     model = tiny_model(data.train, dropout=0.0).eval()
-    model.attach_integer_model(make_integer_model(model, data))
+    model.attach_integer_model(make_integer_model(model, data, images=64))
     assert model.why_floats() == ""
     for splits, images, split in ((data, data.valid, "valid"), (DataSplits(train=data.train), data.train, "train")):
         cost = measure_cost(model, splits)
@@ -221,5 +221,5 @@ def test_a_layer_that_is_silent_in_the_calibration_has_a_program() -> None:
     model = pt.build("pixelcnn", image=data.train.spec, channels=4, layers=1, head_channels=4).eval()
     with torch.no_grad():
         model.backbone.last.bias.sub_(10.0)
-    model.attach_integer_model(make_integer_model(model, data))
+    model.attach_integer_model(make_integer_model(model, data, images=64))
     assert abs(measure_cost(model, data).bits_per_dim) < 0.01

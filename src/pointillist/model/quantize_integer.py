@@ -34,14 +34,12 @@ from pointillist.portable.conditions import quantize_inputs
 from pointillist.portable.storage import with_fingerprint
 from pointillist.system import single_threaded
 
-IMAGES = 64
-"""Images of a calibration."""
 PIXELS = 8 * 28 * 28
 """Pixels that are calibrated together, which bounds the memory."""
 
 
 @checked_keywords
-def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = IMAGES) -> IntegerModel:
+def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int = 64) -> IntegerModel:
     """Rewrite a model in integers, calibrated on training images, and attach the result to the model.
 
     The result is a separate model with its own likelihood (`model.integer_model().log_prob`). It gives the same
@@ -70,7 +68,7 @@ def quantize_integer(model: PixelModel | str | Path, data: Any, *, images: int =
     return integer_model
 
 
-def make_integer_model(model: PixelModel, data: Any, *, images: int = IMAGES) -> IntegerModel:
+def make_integer_model(model: PixelModel, data: Any, *, images: int) -> IntegerModel:
     """Make the integer model as `quantize_integer` does, and leave the model as it is.
 
     Args:

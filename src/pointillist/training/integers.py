@@ -33,8 +33,10 @@ IMAGES, SUB_PIXELS = 256, 200_000
 
 Both likelihoods are computed on the same images, so that their difference varies little: docs/decisions, 0069.
 """
+CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**18
+"""Images of a calibration, and pixels from which on fewer are taken, such as 16 of 128x128."""
 SHEET_IMAGES = 8
-"""Images of the calibration for a sheet: a program of a moment is made in a second or two."""
+"""Images of the calibration for a sheet, and of any calibration at least."""
 SHOWN_SECONDS = 2.0
 """Seconds from which on the time is worth a word."""
 
@@ -90,12 +92,17 @@ def _make(model: PixelModel, splits: DataSplits) -> list[Any]:
     """Return the integer model, its cost, and the sentence that says why there are none."""
     with Bar("integer program", 2) as bar:
         try:
-            integer_model = make_integer_model(model, splits)
+            count = max(SHEET_IMAGES, min(CALIBRATION_IMAGES, CALIBRATION_PIXELS // _pixels(splits.get("train"))))
+            integer_model = make_integer_model(model, splits, images=count)
         except EngineError as error:
             return [None, None, str(error)]
         bar.show(1)
         model.attach_integer_model(integer_model)
         return [integer_model, measure_cost(model, splits), ""]
+
+
+def _pixels(images: ImageDataset) -> int:
+    return images.spec.height * images.spec.width
 
 
 def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None = None) -> IntegerCost:
