@@ -36,19 +36,30 @@ def test_every_figure_is_held() -> None:
         assert COMMITTED[part].keys() == measured()[part].keys(), "run `python tools/measure_structure.py --lower`"
 
 
-@pytest.mark.slow
-def test_flows_enter_no_more_files() -> None:
-    """Evaluating, sampling from a text, a training step and explaining call functions of no more files."""
-    entered = script("measure_structure").trace(PACKAGE)
-    now = {name: len(files) for name, files in entered.items()}
-    assert now.keys() == COMMITTED["files entered"].keys()
-    worse = {name: (count, COMMITTED["files entered"][name]) for name, count in now.items()}
-    assert not {name: pair for name, pair in worse.items() if pair[0] > pair[1]}
+LISTS = script("measure_structure").concepts.read()
+
+
+@pytest.mark.parametrize("part", ["implementations", "changes"])
+def test_every_place_of_a_concept_is_listed_with_its_reason(part: str) -> None:
+    """A second implementation needs a reason in `tests/concepts.toml`; one that is gone leaves the list."""
+    for name, concept in getattr(LISTS, part).items():
+        assert concept.matches() == concept.places.keys(), (
+            f"{name}: {sorted(concept.matches() ^ concept.places.keys())}"
+        )
+        assert all(concept.places.values()), name
+
+
+def test_lines_of_code_are_counted_without_words(tmp_path: Path) -> None:
+    """Docstrings, comments, blanks and imports do not count; a string over two lines does."""
+    text = '"""A file."""\n\nimport os\n\nX = 1  # one\n"""Of X."""\n# a comment\nY = """a\nb"""\n'
+    (tmp_path / "a.py").write_text(text)
+    tree = script("measure_structure").Tree(tmp_path)
+    assert script("measure_structure").code_lines(tree.texts["a.py"], tree.nodes["a.py"]) == 3
 
 
 def test_lowering_never_raises() -> None:
     """A lower figure replaces the committed one, a higher does not; a new figure is added; parts not measured stay."""
     lowered = script("measure_structure").lowered
-    committed = {"held": {"arrows": 5, "layers": 3, "gone": 1}, "files entered": {"train": 9}}
+    committed = {"held": {"arrows": 5, "layers": 3, "gone": 1}, "words": {"own": 9}}
     result = lowered(committed, {"held": {"arrows": 4, "layers": 4, "units": 2}})
-    assert result == {"held": {"arrows": 4, "layers": 3, "units": 2}, "files entered": {"train": 9}}
+    assert result == {"held": {"arrows": 4, "layers": 3, "units": 2}, "words": {"own": 9}}

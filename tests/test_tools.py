@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Any
 
 from .scripts import script
 
@@ -48,25 +46,3 @@ def test_the_structure_of_a_package(tmp_path: Path) -> None:
     assert result["words"]["found"] == 2
     assert result["phrases"]["beside"] == 1
     assert result["reported"]["exported names with an example"] == "1 of 1"
-
-
-def test_calls_are_traced(tmp_path: Path) -> None:
-    """Files of the package count, also behind a function of another library; the first run does not."""
-    (tmp_path / "a.py").write_text("def a(b, first=[]):\n    first.append(1)\n    return sorted([1, 2], key=b)\n")
-    (tmp_path / "b.py").write_text("def b(x):\n    return -x\n")
-    (tmp_path / "c.py").write_text("def once(first=[]):\n    pass\n")
-    scopes: dict[str, dict[str, Any]] = {"a.py": {}, "b.py": {}, "c.py": {}}
-    for name, scope in scopes.items():
-        exec(compile((tmp_path / name).read_text(), str(tmp_path.resolve() / name), "exec"), scope)
-    runs: list[int] = []
-
-    def run() -> None:
-        runs.append(1)
-        if len(runs) == 1:
-            scopes["c.py"]["once"]()
-        scopes["a.py"]["a"](scopes["b.py"]["b"])
-
-    before = sys.getprofile()
-    with script("measure_structure").flows.Tracer(tmp_path).installed() as tracer:
-        assert tracer.trace(run) == {"a.py", "b.py"}
-    assert sys.getprofile() is before

@@ -2,13 +2,18 @@
 
     python tools/measure_structure.py                       # the figures
     python tools/measure_structure.py --list "odd docstrings"   # the places behind a figure; --list all for every one
-    python tools/measure_structure.py --flows               # also the files that four commands enter; takes a minute
     python tools/measure_structure.py --lower               # write improved figures to tests/structure.json
     python tools/measure_structure.py --source OLD/src/pointillist   # another tree, such as a `git worktree`
 
-`tests/test_structure.py` fails when a figure is above the one in `tests/structure.json`; `--lower` never raises one
-(with `--flows` it lowers the files entered as well). The tree is parsed, never imported, but for `--flows`.
+`tests/test_structure.py` fails when a figure is above the one in `tests/structure.json`; `--lower` never raises one.
+The tree is parsed, never imported.
 
+    code lines          lines of Python without docstrings, comments, blanks and imports; of all, and of `engine`
+    files               files of Python; of the package, and of `engine`
+    small files         files of at most 60 lines, `__init__` apart
+    engine: arrows, backward arrows   imports between the packages and modules inside `engine`; those on a cycle
+    required dependencies   of `pyproject.toml`
+    implementations, files to touch   places of a concept and of a change; see `structure/concepts.py`
     arrows              pairs (unit, unit it imports), also inside functions and under TYPE_CHECKING; a unit is a
                         package or a loose module at the root
     units               the nodes of that graph
@@ -32,14 +37,14 @@
     odd docstrings      docstrings that begin with What, Of, How, Whether or One
     words, phrases      identifiers with a word of STYLE's second list, prose with one of its phrases; see
                         `structure/words.py`. `tests/test_vocabulary.py` holds these
-    reported only       lines and files of Python, lines of scripts, examples in the docstrings of what `__all__` names
+    reported only       packages and megabytes that an installation brings, lines of scripts, examples in the docstrings of
+                        what `__all__` names
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -47,8 +52,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from structure import flows, words
+from structure import concepts, words
 from structure.settings import repeated_classes, repeated_help_texts, repeated_settings
+from structure.size import code_lines, dependencies, inner_arrows, installed_packages, small_files
 from structure.source import Tree, components, longest_path, parameters, unit_graph
 
 ROOT = Path(__file__).parents[1]
@@ -78,6 +84,10 @@ def places(tree: Tree, root: Path) -> dict[str, list[str]]:
     return {
         "arrows": [f"{a} -> {b}" for a, others in sorted(units.items()) for b in sorted(others)],
         "units": sorted(units),
+        "files": sorted(tree.files),
+        "small files": small_files(tree),
+        "engine: files": [file for file in tree.files if file.startswith("engine/")],
+        **dict(zip(("engine: arrows", "engine: backward arrows"), inner_arrows(tree, "engine"), strict=True)),
         "loose modules": [file for file in tree.files if "/" not in file],
         "file cycles": [", ".join(sorted(group)) for group in components(imports) if len(group) > 1],
         "functions with more than eight arguments": [
@@ -104,6 +114,15 @@ def measure(root: Path) -> dict[str, Any]:
     held = {name: len(where) for name, where in behind.items()}
     held["layers"] = longest_path(units)
     held["longest argument list"] = max((len(parameters(f)) for _, _, f in tree.functions()), default=0)
+    lines = {file: code_lines(text, tree.nodes[file]) for file, text in tree.texts.items()}
+    held["code lines"] = sum(lines.values())
+    held["engine: code lines"] = sum(count for file, count in lines.items() if file.startswith("engine/"))
+    project = root.parents[1] / "pyproject.toml"
+    required = dependencies(project)
+    held["required dependencies"], installed = len(required), installed_packages(required)
+    known = concepts.read()
+    held |= {f"implementations: {name}": len(concept.places) for name, concept in known.implementations.items()}
+    held |= {f"files to touch: {name}": len(concept.places) for name, concept in known.changes.items()}
     of_words = words.word_places(root)
     examples = words.documented(tree, [file for file in tree.files if words.exported(tree, file)])
     scripts = [p for suffix in ("*.js", "*.css", "*.html") for p in root.rglob(suffix)]
@@ -112,20 +131,13 @@ def measure(root: Path) -> dict[str, Any]:
         "words": {name: len(of_words[name]) for name in words.COUNTED},
         "phrases": {name: len(of_words[name]) for name in words.PHRASES},
         "reported": {
-            "lines of Python": sum(len(text.splitlines()) for text in tree.texts.values()),
-            "files of Python": len(tree.files),
+            "packages that an installation brings": len(installed),
+            "their size, MB": round(sum(installed.values()) / 1e6),
             "lines of scripts and pages": sum(len(p.read_text(encoding="utf-8").splitlines()) for p in scripts),
             "exported names with an example": f"{examples[0]} of {examples[1]}",
         },
         "places": behind | of_words,
     }
-
-
-def trace(source: Path) -> dict[str, list[str]]:
-    """The files that each of four commands enters, measured in another process."""
-    done = subprocess.run([sys.executable, flows.__file__, str(source)], stdout=subprocess.PIPE, check=True, text=True)
-    result: dict[str, list[str]] = json.loads(done.stdout)
-    return result
 
 
 def lowered(committed: dict[str, dict[str, int]], measured: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
@@ -143,16 +155,11 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=PACKAGE, help="folder of the package")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--list", metavar="FIGURE", help="print the places behind a figure, or behind all")
-    parser.add_argument("--flows", action="store_true", help="also count the files that four commands enter")
     parser.add_argument("--lower", action="store_true", help="lower the figures in tests/structure.json")
     options = parser.parse_args()
     source = options.source.resolve()
     result = measure(source)
     behind: dict[str, list[str]] = result.pop("places")
-    if options.flows:
-        entered = trace(source)
-        result["files entered"] = {name: len(files) for name, files in entered.items()}
-        behind |= {f"files entered by {name}": files for name, files in entered.items()}
     if options.lower:
         held = {part: figures for part, figures in result.items() if part != "reported"}
         committed = json.loads(COMMITTED.read_text(encoding="utf-8")) if COMMITTED.exists() else {}
