@@ -8,8 +8,6 @@
 `tests/test_structure.py` fails when a figure is above the one in `tests/structure.json`; `--lower` never raises one.
 The tree is parsed, never imported.
 
-    code lines          lines of Python without docstrings, comments, blanks and imports; of all, and of `engine`
-    files               files of Python; of the package, and of `engine`
     small files         files of at most 60 lines, `__init__` apart
     engine: arrows, backward arrows   imports between the packages and modules inside `engine`; those on a cycle
     required dependencies   of `pyproject.toml`
@@ -37,8 +35,8 @@ The tree is parsed, never imported.
     odd docstrings      docstrings that begin with What, Of, How, Whether or One
     words, phrases      identifiers with a word of STYLE's second list, prose with one of its phrases; see
                         `structure/words.py`. `tests/test_vocabulary.py` holds these
-    reported only       packages and megabytes that an installation brings, lines of scripts, examples in the docstrings of
-                        what `__all__` names
+    reported only       lines of code, without docstrings, comments, blanks and imports; files; packages and megabytes
+                        of an installation; lines of scripts; examples in the docstrings of what `__all__` names
 """
 
 from __future__ import annotations
@@ -84,9 +82,7 @@ def places(tree: Tree, root: Path) -> dict[str, list[str]]:
     return {
         "arrows": [f"{a} -> {b}" for a, others in sorted(units.items()) for b in sorted(others)],
         "units": sorted(units),
-        "files": sorted(tree.files),
         "small files": small_files(tree),
-        "engine: files": [file for file in tree.files if file.startswith("engine/")],
         **dict(zip(("engine: arrows", "engine: backward arrows"), inner_arrows(tree, "engine"), strict=True)),
         "loose modules": [file for file in tree.files if "/" not in file],
         "file cycles": [", ".join(sorted(group)) for group in components(imports) if len(group) > 1],
@@ -115,8 +111,7 @@ def measure(root: Path) -> dict[str, Any]:
     held["layers"] = longest_path(units)
     held["longest argument list"] = max((len(parameters(f)) for _, _, f in tree.functions()), default=0)
     lines = {file: code_lines(text, tree.nodes[file]) for file, text in tree.texts.items()}
-    held["code lines"] = sum(lines.values())
-    held["engine: code lines"] = sum(count for file, count in lines.items() if file.startswith("engine/"))
+    of_engine = [count for file, count in lines.items() if file.startswith("engine/")]
     project = root.parents[1] / "pyproject.toml"
     required = dependencies(project)
     held["required dependencies"], installed = len(required), installed_packages(required)
@@ -131,6 +126,8 @@ def measure(root: Path) -> dict[str, Any]:
         "words": {name: len(of_words[name]) for name in words.COUNTED},
         "phrases": {name: len(of_words[name]) for name in words.PHRASES},
         "reported": {
+            "lines of code; of engine": f"{sum(lines.values()):,}; {sum(of_engine):,}",
+            "files of Python; of engine": f"{len(lines)}; {len(of_engine)}",
             "packages that an installation brings": len(installed),
             "their size, MB": round(sum(installed.values()) / 1e6),
             "lines of scripts and pages": sum(len(p.read_text(encoding="utf-8").splitlines()) for p in scripts),

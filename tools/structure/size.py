@@ -58,7 +58,9 @@ def inner_arrows(tree: Tree, package: str) -> tuple[list[str], list[str]]:
 
 
 def dependencies(project: Path) -> list[str]:
-    """Packages that an installation of the core requires."""
+    """Packages that an installation of the core requires; none without a `pyproject.toml`."""
+    if not project.exists():
+        return []
     required: list[str] = tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]
     return required
 
