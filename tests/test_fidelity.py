@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 import pointillist as pt
 from pointillist.data import ImageDataset
+from pointillist.evaluation.captions import caption_retrieval, rank_images
 from pointillist.evaluation.conditioning import (
     MeanWithCI,
     RetrievalMetrics,
-    _ranks,
     bayes_classify,
-    caption_retrieval,
     conditional_gain,
+    ranks_of,
 )
 from pointillist.evaluation.likelihood import guided_log_prob
 from pointillist.evaluation.memorization import nearest_training_match
@@ -72,7 +74,7 @@ def test_classes_are_those_of_the_highest_likelihood() -> None:
 def test_ranks_and_their_means() -> None:
     """Equal scores share a rank: a model that ignores its condition is at chance, not at the top."""
     scores = np.array([[3.0, 1, 2], [1, 2, 3], [1, 1, 1], [1, 1, 0]])
-    assert _ranks(scores, np.zeros(4, int)).tolist() == [1, 3, 2, 1.5]
+    assert ranks_of(scores, np.zeros(4, int)).tolist() == [1, 3, 2, 1.5]
     found = RetrievalMetrics.of(np.array([[1.0, 3.0], [2.0, 6.0]]), 10)
     assert (found.top1.value, found.top5.value) == (0.25, 0.75)
     assert found.mrr.value == pytest.approx((1 + 1 / 3 + 1 / 2 + 1 / 6) / 4)
@@ -87,7 +89,7 @@ def test_captions_are_ranked_by_likelihood() -> None:
     x = data.batch(range(6)).levels
     table = torch.stack([one.log_prob(x, text=text) for text in sorted(set(texts))], 1).detach().numpy()
     truth = [sorted(set(texts)).index(text) for text in texts]
-    assert np.array_equal(found.ranks, np.stack([_ranks(table, truth)] * 2, 1))  # all five of them
+    assert np.array_equal(found.ranks, np.stack([ranks_of(table, truth)] * 2, 1))  # all five of them
     again = [caption_retrieval(one, data, candidates=3, seed=s)[0].ranks for s in (1, 1)]
     assert np.array_equal(*again)
     under = caption_retrieval(one, data, guidances=(0.5, 1.0), candidates=5, repeats=2)
@@ -96,11 +98,74 @@ def test_captions_are_ranked_by_likelihood() -> None:
     for text in sorted(set(texts)):
         inputs = one.conditions.inputs(None, 6, text, size=(3, 3))
         half.append(guided_log_prob(one, x, inputs, 0.5).flatten(1).sum(1).detach().numpy())
-    assert np.array_equal(under[0].ranks, np.stack([_ranks(np.stack(half, 1), truth)] * 2, 1))
+    assert np.array_equal(under[0].ranks, np.stack([ranks_of(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         caption_retrieval(one, data, candidates=6)
     with pytest.raises(pt.ConfigError, match="conditioned on text"):
         caption_retrieval(model(), data)
+
+
+def test_the_posterior_over_captions_is_bayes_rule() -> None:
+    """By the likelihoods of the model, under every prior; the captions are in order, and name their index."""
+    one, x = model(text="learned", classes=["a", "b", "c"]), images(1).batch([0]).levels
+    texts = ["a red wall", "blue", "a green sky", "sky red"]
+    for label in (None, "b"):
+        logs = np.array([one.log_prob(x, label, text=text).item() for text in texts])
+        alone = one.log_prob(x, label).item()
+        within = network_rounding(one, torch.from_numpy(logs)) / np.log(2)
+        for prior in (None, [1, 2, 3, 4], [0.0, 1.0, 0.0, 1.0]):
+            ranking = pt.rank(one, x[0], texts, label, prior=prior, batch_size=3)
+            before = np.ones(4) / 4 if prior is None else np.array(prior) / sum(prior)
+            joint = np.exp(logs - logs.max()) * before
+            order = np.argsort(-joint, kind="stable")
+            assert ranking.texts == tuple(texts[i] for i in order)
+            assert ranking.index.tolist() == order.tolist()
+            np.testing.assert_allclose(ranking.log_likelihood, logs[order], rtol=0, atol=within)
+            np.testing.assert_allclose(ranking.posterior, (joint / joint.sum())[order], rtol=0, atol=within)
+            np.testing.assert_allclose(ranking.saved, (logs[order] - alone) / np.log(2), rtol=0, atol=2 * within)
+            assert ranking.posterior.sum() == pytest.approx(1)
+            assert ranking.prior.tolist() == before[order].tolist()
+    assert str(ranking).count(" bits  ") == 4
+    assert ranking.to_dict()["captions"][0]["text"] == ranking.texts[0]
+
+
+def test_a_ranking_is_the_retrieval_of_one_image() -> None:
+    """Ranks of the true captions, of the same likelihoods, with guidance; equal captions share a probability."""
+    texts = ["red", "green", "blue", "red", "wall", "sky"]
+    data, one = images(6, texts), model(text="learned")
+    distinct = sorted(set(texts))
+    for guidance in (1.0, 0.5):
+        (metrics,) = caption_retrieval(one, data, candidates=5, guidances=(guidance,))
+        rankings = rank_images(one, data, distinct, guidance=guidance)
+        ranks = [1 + ranking.texts.index(text) for ranking, text in zip(rankings, texts, strict=True)]
+        assert metrics.ranks[:, 0].tolist() == ranks
+    same = pt.rank(one, data.batch([0]).levels, ["red", "  RED ", "blue"])
+    assert len(set(same.posterior[[same.texts.index("red"), same.texts.index("  RED ")]].tolist())) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings", "sentence"),
+    [
+        ("a cat", {}, r"`texts` \(='a cat'\) must be a list of captions"),
+        ([], {}, "must be a list of captions"),
+        (["a cat", " "], {}, r"`texts\[1\]` \(=' '\) has no word"),
+        (["a cat", "\U0001f408"], {}, r"`texts\[1\]` .* has no word that the text encoder of this model reads"),
+        (["a cat", 3], {}, r"`text` \(=3\) must be a string"),
+        (["a", "b"], {"prior": [1]}, r"`prior` \(=\[1\]\) must have a number of at least 0 for each of 2 captions"),
+        (["a", "b"], {"prior": [1, -1]}, "at least 0"),
+        (["a", "b"], {"prior": [0, 0]}, "not all of them 0"),
+        (["a", "b"], {"prior": [1, float("nan")]}, "`prior`"),
+        (["a", "b"], {"batch_size": 0}, r"`batch_size` \(=0\) must be at least 1"),
+        (["a", "b"], {"guidance": -1}, "guidance"),
+        (["a " * 9000, "b"], {}, "over the limit of 10,000"),
+    ],
+)
+def test_captions_that_cannot_be_ranked(texts: Any, settings: dict[str, Any], sentence: str) -> None:
+    one, x = model(text="learned"), images(1).batch([0]).levels
+    with pytest.raises(pt.ConfigError, match=sentence):
+        pt.rank(one, x, texts, **settings)
+    with pytest.raises(pt.ConfigError, match="trained without text"):
+        pt.rank(model(), x, ["a", "b"])
 
 
 def test_copies_are_found() -> None:

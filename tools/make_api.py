@@ -32,7 +32,10 @@ TASKS = {
     "Sample": ("sample", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
     "Complete": ("inpaint", "Completions", "vary", "Variations"),
-    "Measure and explain": ("evaluate", "Evaluation", "explain", "Explanation", "receptive_field", "ReceptiveField"),
+    "Measure and explain": (
+        *("evaluate", "Evaluation", "rank", "Ranking"),
+        *("explain", "Explanation", "receptive_field", "ReceptiveField"),
+    ),
     "Find anomalies": ("AnomalyDetector", "AnomalyRecord"),
     "Compress": ("compress", "decompress", "Archive"),
     "Quantize": ("quantize_integer", "quantize_weights"),

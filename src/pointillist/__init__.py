@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ShapeError,
         TrainingError,
     )
+    from pointillist.evaluation.captions import Ranking, rank
     from pointillist.evaluation.likelihood import Evaluation, evaluate
     from pointillist.files.checkpoint.quantization import quantize_weights
     from pointillist.hierarchy import Hierarchy
@@ -87,6 +88,7 @@ _HOMES = {
     "pointillist.completion.vary": ("Variations", "vary"),
     "pointillist.sampling.config": ("SamplingConfig",),
     "pointillist.model.quantize_integer": ("quantize_integer",),
+    "pointillist.evaluation.captions": ("Ranking", "rank"),
     "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
     "pointillist.studio": ("Studio",),
     "pointillist.studio.export.api": ("export",),
@@ -127,6 +129,7 @@ __all__ = [
     "JobError",
     "PixelModel",
     "PointillistError",
+    "Ranking",
     "ReceptiveField",
     "Rules",
     "Samples",
@@ -155,6 +158,7 @@ __all__ = [
     "load_data",
     "quantize_integer",
     "quantize_weights",
+    "rank",
     "receptive_field",
     "recover_uniforms",
     "replace_uniforms",

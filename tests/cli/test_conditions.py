@@ -205,6 +205,43 @@ def test_conditions_are_measured(tmp_path: Path) -> None:
     assert "`--guidance` (=-1.0) must lie in 0 to 1,000" in fails("evaluate", "m", data, "--guidance", "-1")
 
 
+def test_captions_are_ranked_by_the_command(tmp_path: Path) -> None:
+    """For each image, as in Python, with its label; typed and of a file; one image has its table."""
+    data = write_images(tmp_path / "pets", count=10)
+    options = ("--set", "data.valid_fraction=0.3", "--caption-column", "path", "--text-encoder", "learned")
+    train(data, *options, "--levels", "4", "--steps", "2", "--out", "m")
+    Path("more.txt").write_text("a dog, red\n\nwall\n", encoding="utf-8")
+    asked = ("--captions", "cat; dog", "--captions-file", "more.txt", "--caption-prior", "1,1,2,0")
+    how = ("evaluate", "m", data, "--split", "valid", *asked)
+    facts = json.loads(run(*how, "--json").output)["captions_ranked"]
+    assert (facts["candidates"], len(facts["images"]), sum(facts["first"].values())) == (4, 6, 6)
+    model = pt.load("m")
+    images = pt.load_data(str(data), spec=model.image, classes=model.config.classes, valid_fraction=0.3).valid
+    assert images is not None
+    texts = ["cat", "dog", "a dog, red", "wall"]
+    for i, row in enumerate(facts["images"]):
+        batch = images.batch([i])
+        assert batch.labels is not None
+        ranking = pt.rank(model, batch.levels, texts, int(batch.labels[0]), prior=[1, 1, 2, 0])
+        assert [each["text"] for each in row["captions"]] == list(ranking.texts)
+        shares = [each["posterior"] for each in row["captions"]]
+        np.testing.assert_allclose(shares, ranking.posterior, atol=network_rounding(model, ranking.log_likelihood))
+        assert row["captions"][-1]["posterior"] == 0
+    shown = run(*how).output
+    assert "first caption" in shown
+    captioned = facts["captioned"]
+    assert captioned["count"] == sum(text in texts for text in images.texts or [])
+    shown = run("evaluate", "m", data / "cat" / "0.png", "--captions", "cat; dog").output
+    assert " bits  cat" in shown
+    one = ("evaluate", "m", data)
+    assert "needs captions: add `--captions`" in fails(*one, "--caption-prior", "1")
+    assert "must be a number for each caption" in fails(*one, "--captions", "cat;dog", "--caption-prior", "1,x")
+    assert "for each of 2 captions" in fails(*one, "--captions", "cat;dog", "--caption-prior", "1,1,1")
+    assert "`--captions` (=' ; ') names nothing" in fails(*one, "--captions", " ; ")
+    assert "has no word that the text encoder" in fails(*one, "--captions", "cat; \U0001f408")
+    assert "cannot be read" in fails(*one, "--captions-file", "none.txt")
+
+
 def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:
     """Nearly the same, and reported; bits/dim are computed as ever."""
     data = write_images(tmp_path / "pets", count=10)

@@ -21,7 +21,7 @@ from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.prompts import parse_prompts
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.model.integer import ScoringModel, image_nats
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.nn import Condition
@@ -92,7 +92,7 @@ class ImageQuery:
             query = ImageQuery.of(model, "three.png", label="3")
             surprisal_maps(query).bits
         """
-        x = one_image(model, image)
+        x = single_image(model, image)
         inputs = model.conditions.inputs(label, 1, text, size=(x.shape[2], x.shape[3]), **conditions)
         resolved = model.scoring_engine(engine, (x.shape[2], x.shape[3]))
         prompts = parse_prompts(text, 1)

@@ -19,6 +19,8 @@ EPILOG = """Examples:
 
   pointillist evaluate digits scans/ --code-length
 
+  pointillist evaluate icons heart.png --captions "a heart; a star; a house"
+
   pointillist evaluate runs/a digits.npz --with runs/b --order average
 
   pointillist evaluate runs/mine held-out/ --json"""

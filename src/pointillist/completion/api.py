@@ -17,7 +17,7 @@ from pointillist.completion.methods import Method, choose_method
 from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
@@ -95,7 +95,7 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
     model = as_model(model)
-    x = one_image(model, image).cpu()
+    x = single_image(model, image).cpu()
     check_count(n, x.shape[1:])
     x = x.expand(n, -1, -1, -1)
     log_prompts(model, settings.get("text"), n)

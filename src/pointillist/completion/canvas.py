@@ -19,7 +19,7 @@ from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Completions
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
@@ -115,7 +115,7 @@ def extend(
     Example:
         extend(pt.load("tiles"), "grass.png", (64, 64), at=(16, 16), n=2, seed=0).images[0]
     """
-    x = one_image(model, image)[0].cpu()
+    x = single_image(model, image)[0].cpu()
     height, width = x.shape[1:]
     (rows, columns), (top, left) = size, at
     check_count(n, (len(x), rows, columns))
@@ -195,7 +195,7 @@ def make_seamless(
     check_sides(sides)
     check_count(n, model.image.shape)
     many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
-    x = model.check(image).cpu() if many else one_image(model, image).cpu().expand(n, -1, -1, -1)
+    x = model.check(image).cpu() if many else single_image(model, image).cpu().expand(n, -1, -1, -1)
     height, width = x.shape[2:]
     across = [max(2, size // 4) if band is None else band for size in (height, width)]
     for axis, size, thick in zip("yx", (height, width), across, strict=True):

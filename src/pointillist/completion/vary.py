@@ -13,7 +13,7 @@ from jaxtyping import Bool
 
 from pointillist.completion.api import InpaintKwargs, complete_images, log_prompts
 from pointillist.errors import ConfigError, ShapeError, quote
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.samples import Samples
@@ -72,7 +72,7 @@ def vary(
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
     model = as_model(model)
-    x = one_image(model, image).cpu()
+    x = single_image(model, image).cpu()
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
     if not 0 < share <= 1:

@@ -1,16 +1,16 @@
-"""Conditional metrics from the exact likelihood: bits saved by a condition, Bayes classification, caption retrieval."""
+"""Conditional metrics from the exact likelihood: bits saved by a condition, Bayes classification, ranks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, TextConfig
+from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, guided_log_likelihoods
@@ -58,6 +58,14 @@ class RetrievalMetrics:
         """Compute the metrics from ranks; repeats of one image are averaged first, as they are not independent."""
         top1, top5, mrr = (MeanWithCI.of(values.mean(1)) for values in (ranks <= 1, ranks <= 5, 1 / ranks))
         return cls(top1, top5, mrr, candidates, ranks)
+
+
+def ranks_of(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
+    """Rank the true candidate, from 1: one more than the number of higher scores, plus half of the equal ones."""
+    true_scores = scores[np.arange(len(scores)), truth][:, None]
+    equal = (scores == true_scores).sum(1) - 1
+    ranks: np.ndarray = 1 + (scores > true_scores).sum(1) + equal / 2
+    return ranks
 
 
 def conditional_gain(
@@ -145,95 +153,7 @@ def bayes_classify(
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
                 scores[index, label] = _log_likelihood(scorer, x, inputs, guidance)
             bar.show(int(index[-1]) + 1)
-    return RetrievalMetrics.of(_ranks(scores, truth)[:, None], classes), scores
-
-
-def caption_retrieval(
-    model: PixelModel,
-    data: ImageDataset,
-    *,
-    guidances: Sequence[float] = (1.0,),
-    candidates: int = 50,
-    repeats: int = 1,
-    seed: int = 0,
-    engine: str = "auto",
-) -> list[RetrievalMetrics]:
-    """Rank the caption of each image among other captions of the data set, by log p(x | caption).
-
-    Args:
-        guidances: guidance scales of the likelihood; several cost little more than one. See `guided_log_prob`.
-        candidates: number of captions to rank, the true one included; the others are drawn at random and differ.
-        repeats: number of draws of the other captions.
-        seed: seed of the draws.
-        engine: what computes the likelihoods; see `evaluate`.
-
-    Returns:
-        metrics for each guidance scale.
-
-    Raises:
-        ConfigError, DataError: if the model is not conditioned on text, or the data have too few captions.
-
-    Example:
-        (metrics,) = caption_retrieval(model, data.test, candidates=50, repeats=3)
-        print(metrics.mrr.value, metrics.mrr.interval)
-    """
-    if model.config.condition(TextConfig) is None or data.texts is None:
-        raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
-    check_spec(model, data)
-    scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
-
-    def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
-        x = model.check(data.batch([i]).levels)
-        batches = [captions[start : start + candidates] for start in range(0, len(captions), candidates)]
-        result = []
-        for batch in batches:
-            inputs = model.conditions.inputs(None, len(batch), batch, size=(x.shape[2], x.shape[3]))
-            nats = guided_log_likelihoods(scorer, x.expand(len(batch), -1, -1, -1), inputs, guidances)
-            result.append(np.stack([each.numpy() for each in nats]))
-        return np.concatenate(result, 1)
-
-    with inference_mode(model):
-        return rank_captions(scores, data, candidates, repeats, seed)
-
-
-def rank_captions(
-    scores: Callable[[int, Sequence[str]], Float[np.ndarray, "g n"]],
-    data: ImageDataset,
-    candidates: int,
-    repeats: int,
-    seed: int,
-) -> list[RetrievalMetrics]:
-    """Rank captions by a score function. The same seed gives the same candidates.
-
-    Args:
-        scores: given the index of an image and its `n` captions, the true one first, returns scores `[g n]`: `g`
-            rankings.
-
-    Returns:
-        metrics for each of the `g` rankings.
-
-    Raises:
-        DataError: if there are too few captions.
-    """
-    assert data.texts is not None
-    distinct = sorted(set(data.texts))
-    if len(distinct) < candidates:
-        raise DataError(f"{data.name} has {len(distinct)} different captions, fewer than {candidates}: rank fewer.")
-    ranks: list[np.ndarray] = []
-    with Bar("ranking", len(data)) as bar:
-        for i, text in enumerate(data.texts):
-            others = [other for other in distinct if other != text]
-            draws = [
-                np.random.default_rng([seed, repeat, i]).choice(len(others), candidates - 1, replace=False).tolist()
-                for repeat in range(repeats)
-            ]
-            drawn = list(dict.fromkeys(number for draw in draws for number in draw))  # one drawn twice is scored once
-            result = scores(i, [text, *(others[number] for number in drawn)])
-            column = {number: index for index, number in enumerate(drawn, 1)}
-            truth = np.zeros(len(result), np.int64)
-            ranks.append(np.stack([_ranks(result[:, [0, *(column[j] for j in draw)]], truth) for draw in draws], 1))
-            bar.show(i + 1)
-    return [RetrievalMetrics.of(each, candidates) for each in np.stack(ranks, 1)]
+    return RetrievalMetrics.of(ranks_of(scores, truth)[:, None], classes), scores
 
 
 def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
@@ -250,11 +170,3 @@ def _log_likelihood(
 ) -> Float[np.ndarray, " b"]:
     (result,) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
     return result.numpy()
-
-
-def _ranks(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray) -> Float[np.ndarray, " n"]:
-    """Rank the true candidate, from 1: one more than the number of higher scores, plus half of the equal ones."""
-    true_scores = scores[np.arange(len(scores)), truth][:, None]
-    equal = (scores == true_scores).sum(1) - 1
-    ranks: np.ndarray = 1 + (scores > true_scores).sum(1) + equal / 2
-    return ranks

@@ -241,7 +241,7 @@ def not_one_image(count: int) -> ShapeError:
     return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
 
 
-def one_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
+def single_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
     """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map.
 
     Raises:

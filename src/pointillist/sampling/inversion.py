@@ -22,7 +22,7 @@ from pointillist.distributions.sampling_transforms import apply_guidance, apply_
 from pointillist.engine.head.frequencies import precision_of
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.errors import ConfigError, EngineError
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.pixel_model import PixelModel, inference_mode
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
@@ -67,7 +67,7 @@ def recover_uniforms(
         pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # those of three.png
     """
     model = as_model(model)
-    x = one_image(model, image).cpu()
+    x = single_image(model, image).cpu()
     config, conditions = SamplingConfig.split(settings, model.generation_config)
     if config.best_of != 1:
         raise ConfigError(f"`best_of` (={config.best_of}) chooses between images: leave it out to invert one.")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
+from pointillist.commands.measurement.captions import caption_lines, parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
 from pointillist.commands.paths import open_model, reject_existing
 from pointillist.commands.report import Report, note
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _NOT_OF_HIERARCHIES = (
     *("labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine", "code_length"),
-    "precision",
+    *("precision", "captions", "captions_file", "caption_prior"),
 )
 
 
@@ -62,6 +63,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     model = open_model(settings.model, settings.device, settings.quantize).to(memory_format=torch.channels_last)
     check_guidance(settings.guidance)  # before images are read
     model.scoring_engine(settings.engine)
+    captions = parse_captions(settings, model)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
     others = [open_model(name, settings.device, settings.quantize) for name in settings.mixture]
@@ -77,6 +79,7 @@ def evaluate(settings: EvaluateSettings) -> Report:
     facts = describe(model, source.images, source.name, result, source.binarise)
     facts["why_floats"] = "" if result.engine == "integer" else model.why_floats(size)
     facts |= _metrics(model, source, settings)
+    facts |= rank_captions_of(model, source.images, settings, captions)
     lines = report_lines(settings, source.images, result, facts, seconds)
     shown = {"model": settings.model, "data": settings.data, **facts, "seconds": round(seconds, 3)}
     return Report(shown, lines)
@@ -185,7 +188,7 @@ def condition_metrics(model: PixelModel, images: ImageDataset, settings: Evaluat
 
 
 def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
-    from pointillist.evaluation.conditioning import caption_retrieval
+    from pointillist.evaluation.captions import caption_retrieval
 
     if not settings.retrieval_repeats or "text" not in model.config.conditions or images.texts is None:
         return {}
@@ -270,6 +273,7 @@ def report_lines(
         *_mixture_lines(settings, result),
         *_code_length_lines(facts),
         *metrics_lines(facts),
+        *(caption_lines(facts["captions_ranked"]) if "captions_ranked" in facts else []),
         ("time", f"{seconds:.1f} s"),
     ]
     if settings.per_image is not None:

@@ -54,6 +54,13 @@ class EvaluateSettings(Settings):
     )
     retrieval_candidates: int = option(50, "N", "Captions to rank, the true one included.", panel=_METRICS, low=2)
     retrieval_repeats: int = option(1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0)
+    captions: tuple[str, ...] = option(
+        (), "TEXT", "Rank these captions for each image; semicolons separate them; repeatable.", panel=_METRICS
+    )
+    captions_file: Path | None = option(None, "FILE", "Captions to rank, one on each line.", panel=_METRICS)
+    caption_prior: str | None = option(
+        None, "NUMBERS", "Prior of each caption, in proportion to 2,1,1. Default: uniform.", panel=_METRICS
+    )
     memorization: int = option(0, "N", "Compare N samples with training images.", panel=_METRICS, low=0)
     precision: str = option(
         "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", panel=_METRICS

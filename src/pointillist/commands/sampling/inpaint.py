@@ -28,7 +28,7 @@ from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
 from pointillist.errors import ConfigError, counted
 from pointillist.files.writing import atomic_path
-from pointillist.model.batches import one_image
+from pointillist.model.batches import single_image
 from pointillist.rules.config import parse_rules
 from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
@@ -69,7 +69,7 @@ def inpaint(settings: InpaintSettings) -> Report:
 def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     force, animate = settings.force, settings.animate
     model = open_model(settings.model, settings.device)
-    x = one_image(model, settings.image)
+    x = single_image(model, settings.image)
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
     if settings.vary is not None and (canvas is not None or animate is not None):

@@ -38,10 +38,15 @@ def parse_labels(labels: Sequence[str], classes: Sequence[str]) -> list[int] | N
     return [label_number(name, classes) for name in names]
 
 
-def parse_texts(typed: Sequence[str], file: Path | None) -> list[str] | None:
+def parse_texts(typed: Sequence[str], file: Path | None, setting: str = "text") -> list[str] | None:
     """Collect prompts: of options, with semicolons between them, and of a file, one a line.
 
     Blank lines of a file are left out.
+
+    Args:
+        typed: values of the option.
+        file: a file of prompts, if any.
+        setting: name of the option, for the message.
 
     Raises:
         ConfigError: for a blank prompt.
@@ -51,7 +56,7 @@ def parse_texts(typed: Sequence[str], file: Path | None) -> list[str] | None:
     for text in typed:
         parts = [part.strip() for part in text.split(SEPARATOR) if part.strip()]
         if not parts:
-            raise ConfigError(f"`text` (={quote(text)}) names nothing: write a prompt, or leave it out.")
+            raise ConfigError(f"`{setting}` (={quote(text)}) names nothing: write a prompt, or leave it out.")
         result += parts
     if file is not None:
         result += _lines(file)

@@ -64,7 +64,7 @@ class InpaintJob(JobKind):
         from pointillist.completion.api import inpaint
         from pointillist.data.readers.picture_files import read_picture
         from pointillist.errors import ShapeError
-        from pointillist.model.batches import one_image
+        from pointillist.model.batches import single_image
 
         settings, image = self._settings, self._model.image
         picture = read_picture(self._files[item], self.name(item))
@@ -73,7 +73,7 @@ class InpaintJob(JobKind):
                 f"{self.name(item)} is {picture.height}x{picture.width}, and the images of the model are "
                 f"{image.height}x{image.width}: resize it."
             )
-        x = one_image(self._model, picture)
+        x = single_image(self._model, picture)
         known = self._known(self._files[item], (x.shape[2], x.shape[3]))
         seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
         result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
