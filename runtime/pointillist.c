@@ -83,7 +83,7 @@ enum {
 enum { BUFFER_WORDS = 4, MAP_WORDS = 8, CACHE_WORDS = 4, INPUT_WORDS = 2, TAP_WORDS = 2, CONSTANT_WORDS = 4 };
 enum {
   LINEAR, PROJECT, ADD, MULTIPLY, OFFSET, SCALE, GATE, RELU, NARROW, RESCALE, LOOKUP, RECTIFIED_LOOKUP, COPY, GATHER,
-  UPSAMPLE, STORE_KV, INPUT, CONSTANT, MAP_CONSTANT, ATTEND, SCAN, PREDICT, NORMALISE, PLACE, CODES
+  UPSAMPLE, STORE_KV, INPUT, CONSTANT, MAP_CONSTANT, ATTEND, SCAN, PREDICT, NORMALISE, PLACE, CROSS_ATTEND, CODES
 };
 
 /* ---- 1. a program and its check ---- */
@@ -237,6 +237,25 @@ static int check_attend(const program *p, const i32 *o, const i32 *c) {
   return key_width <= 1 << 15 && is_constant(p, c[1], INT64, 1) && in_range(p, c[1], 0, INT64_MAX / largest);
 }
 
+/* True if two operands share channels: what an operation writes, it does not read. */
+static int overlap(const i32 *a, const i32 *b) {
+  return a[0] == b[0] && a[0] != NOTHING && a[1] == b[1] && a[2] < b[2] + b[3] && b[2] < a[2] + a[3];
+}
+
+/* Attention to tokens: a mask of them in z, and the keys and values of each in p, which are those of the image. */
+static int check_cross_attend(const program *p, const i32 *o, const i32 *c) {
+  const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *entries = o + O_P;
+  i64 tokens = z[3], keys = x[3], n = y[3];
+  if (o[O_PART] == IMAGE || z[0] != BUFFER || entries[0] != BUFFER || !is_operand(p, o, entries) || overlap(y, entries)) return 0;
+  if (p->buffers[z[1] * BUFFER_WORDS + 3] != IMAGE || p->buffers[entries[1] * BUFFER_WORDS + 3] != IMAGE) return 0;
+  if (type_of(p, x) != INT8 || type_of(p, entries) != INT8 || is_narrow(p, z) || is_narrow(p, y)) return 0;
+  if (tokens > MOST_SITES || entries[3] != tokens * (keys + n)) return 0;
+  if (!is_constant(p, c[0], INT32, 0) || !in_range(p, c[0], 0, 1 << 24) || ((const i32 *)constant(p, c[0]))[0] < 1) return 0;
+  if (!is_constant(p, c[2], INT32, 1) || !in_range(p, c[2], 1, MOST)) return 0;
+  i64 heads = *(const i32 *)constant(p, c[2]), largest = keys << 15; /* of a difference of scores */
+  return keys % heads == 0 && n % heads == 0 && keys <= 1 << 15 && is_constant(p, c[1], INT64, 1) && in_range(p, c[1], 0, INT64_MAX / largest);
+}
+
 static int check_scan(const program *p, const i32 *o, const i32 *c) {
   i64 d = o[O_Y + 3];
   if (o[O_PART] != ROW || o[O_X + 3] != 4 * d || is_narrow(p, o + O_X) || is_narrow(p, o + O_Y)) return 0;
@@ -244,11 +263,6 @@ static int check_scan(const program *p, const i32 *o, const i32 *c) {
   for (int t = 4; t < 6; t++)
     if (!is_constant(p, c[t], INT16, 0) || !in_range(p, c[t], -(1 << 14), 1 << 14)) return 0;
   return is_constant(p, c[6], INT32, 2 * d) && in_range(p, c[6], -LIMIT, LIMIT);
-}
-
-/* True if two operands share channels: what an operation writes, it does not read. */
-static int overlap(const i32 *a, const i32 *b) {
-  return a[0] == b[0] && a[0] != NOTHING && a[1] == b[1] && a[2] < b[2] + b[3] && b[2] < a[2] + a[3];
 }
 
 /* Operations of a local gain: their inputs have other channels than their output. */
@@ -335,6 +349,7 @@ static int check_operation(const program *p, const i32 *o) {
     case PREDICT:
     case NORMALISE:
     case PLACE: return check_local_gain(p, o, c);
+    case CROSS_ATTEND: return z[0] != NOTHING && check_cross_attend(p, o, c);
   }
   return 0;
 }
@@ -582,6 +597,7 @@ static void fill_states(pt_run *r) {
 static i64 scratch_bytes(const pt_run *r, const i32 *o) {
   i64 sites = (r->height * r->width + BLOCK - 1) / BLOCK * BLOCK;
   if (o[O_CODE] == ATTEND) return sites * 8 + 64;
+  if (o[O_CODE] == CROSS_ATTEND) return 8 * (i64)o[O_Z + 3];
   if (o[O_CODE] == SCAN) return r->batch * (groups_of(o[O_Y + 3]) * 4 + 20 * (i64)o[O_Y + 3]);
   if (o[O_CODE] == GATE || o[O_CODE] == LOOKUP || o[O_CODE] == RECTIFIED_LOOKUP) return 8 * (i64)o[O_Y + 3];
   return 0;
@@ -646,7 +662,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   set_operand(r, &s->y, o + O_Y);
   set_operand(r, &s->x, o + O_X);
   set_operand(r, &s->z, o + O_Z);
-  if (o[O_CODE] == NORMALISE) set_operand(r, &s->p, o + O_P);
+  if (o[O_CODE] == NORMALISE || o[O_CODE] == CROSS_ATTEND) set_operand(r, &s->p, o + O_P);
   if (o[O_CODE] == PLACE) s->groups = o[O_Z + 3] - 1;
   for (int k = 0; k < 7; k++) {
     i32 index = o[O_CONSTANT + k];
@@ -675,6 +691,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
     s->groups = cache[2], s->count = cache[1] / cache[2], s->n = (cache[0] - cache[1]) / cache[2];
     if (o[O_CODE] == ATTEND) s->middle[0] = count_of(p, o[O_CONSTANT]) - 1;
   }
+  if (o[O_CODE] == CROSS_ATTEND) s->groups = o[O_Z + 3], s->middle[0] = count_of(p, o[O_CONSTANT]) - 1;
   if (o[O_CODE] == SCAN) {
     s->groups = groups_of(s->n), s->num_pieces = o[O_SIDE] > 0;
     s->middle[0] = count_of(p, o[O_CONSTANT + 4]) / 2, s->middle[1] = count_of(p, o[O_CONSTANT + 5]) / 2;
@@ -1443,6 +1460,40 @@ INLINE void attend(const pt_run *r, const step *s, i64 row, i64 column, i64 from
     }
 }
 
+/* CROSS_ATTEND: the same over the tokens t whose mask is positive; 0 if there are none. An entry of p is the keys of all
+   heads, and then the values. */
+INLINE void cross_attend(const step *s, i64 at, i64 from, i64 to) {
+  i64 column = s->at_column ? at : 0, tokens = s->groups, heads = *(const i32 *)s->c[2], last = s->middle[0];
+  i64 keys = s->count / heads, values = s->n / heads, width = s->count + s->n, factor = *(const i64 *)s->c[1], *weights = s->scratch;
+  const i32 *exp = s->c[0];
+  for (i64 b = from; b < to; b++)
+    for (i64 i = 0; i < s->inner; i++) {
+      const u8 *restrict x = s->x.at + b * s->x.image + (column + i) * s->x.column, *restrict entries = s->p.at + b * s->p.image;
+      const i32 *restrict mask = (const i32 *)(s->z.at + b * s->z.image);
+      i32 *restrict y = (i32 *)(s->y.at + b * s->y.image + (column + i) * s->y.column);
+      for (i64 head = 0; head < heads; head++) {
+        i64 largest = INT64_MIN, total = 0;
+        for (i64 t = 0; t < tokens; t++) {
+          const u8 *restrict key = entries + t * width + head * keys;
+          i32 score = 0;
+          for (i64 j = 0; j < keys; j++) score += (x[head * keys + j] - 128) * (key[j] - 128);
+          weights[t] = score;
+          if (mask[t] > 0) largest = larger(largest, score);
+        }
+        for (i64 t = 0; t < tokens; t++) {
+          weights[t] = mask[t] > 0 ? exp[smaller(((largest - weights[t]) * factor) >> 16, last)] : 0;
+          total += weights[t];
+        }
+        for (i64 j = 0; j < values; j++) {
+          const u8 *restrict value = entries + s->count + head * values + j;
+          i64 sum = 0;
+          for (i64 t = 0; t < tokens; t++) sum += weights[t] * (value[t * width] - 128);
+          y[head * values + j] = total ? wide_long(floor_divide((i64)((u64)sum << 9) + total, 2 * total)) : 0;
+        }
+      }
+    }
+}
+
 INLINE i32 shift_bits(i32 x, i32 bits) { return (x + (1 << (bits - 1))) >> bits; }
 
 /* SCAN: an LSTM along a row. The hidden state h is in steps of 2^-7, the cell state c in steps of 2^-14:
@@ -1585,6 +1636,7 @@ INLINE void execute(pt_run *r, i64 first, i64 last, i64 row, i64 column, i64 fro
       case PREDICT: each(s, at, from, to, predict); break;
       case NORMALISE: normalise(s, at, from, to); break;
       case PLACE: each(s, at, from, to, place_params); break;
+      case CROSS_ATTEND: cross_attend(s, at, from, to); break;
     }
     AFTER(s->code)
   }

@@ -26,6 +26,7 @@
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
 import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
+import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
 import { LOCAL_GAIN, standardTables } from "./local_gain.js";
@@ -101,7 +102,7 @@ export async function openProgram(json, file) {
   };
   const programs = document.programs.map((/** @type {any} */ one) => readProgram(one, tensor));
   const parts = document.parts.map((/** @type {any[]} */ list) => list.map((part) => {
-    const rows = tensor(part.rows, "I32", part.kind === "vector" ? [null, null] : [null, null, null, null]);
+    const rows = tensor(part.rows, "I32", part.kind === "map" ? [null, null, null, null] : [null, null]);
     check(rows.shape[0] >= Math.max(1, part.names.length), `the rows of ${part.name}`);
     return { ...part, rows };
   }));
@@ -117,7 +118,7 @@ const CONSTANTS = {
   RESCALE: { shift: "I8" }, LOOKUP: { table: "I32", shift: "I8" }, RECTIFIED_LOOKUP: { table: "I32", shift: "I8" },
   LINEAR: { matrix: "I8", bias: "I32", shift: "I8" }, PROJECT: { matrix: "I16", bias: "I64", shift: "I8" },
   SCAN: { matrix: "I8", shift: "I8", gate: "I8", tanh: "I16", sigmoid: "I16", hidden: "I32", cell: "I32" },
-  ATTEND: { exp: "I32", factor: "I64" }, COPY: {}, SHIFT_DOWN: {}, STORE: {}, GATHER: {}, UPSAMPLE: {}, STORE_KV: {},
+  ATTEND: { exp: "I32", factor: "I64" }, CROSS_ATTEND: { exp: "I32", factor: "I64", heads: "I32" }, COPY: {}, SHIFT_DOWN: {}, STORE: {}, GATHER: {}, UPSAMPLE: {}, STORE_KV: {},
   INPUT: {}, CONSTANT: { constant: "I32" }, MAP_CONSTANT: { numbers: "I32" },
   PREDICT: { levels: "I32" }, NORMALISE: { levels: "I32" }, PLACE: { levels: "I32" },
 };
@@ -126,7 +127,7 @@ function shapeOf(op, name, m, n) {
   if (name === "matrix") return op === "SCAN" ? [m, 4 * m] : [n, m];
   if (["table", "tanh", "sigmoid", "exp"].includes(name)) return [null];
   if (name === "numbers") return [null, null, m];
-  return [op === "ATTEND" || name === "levels" ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
+  return [["levels", "heads"].includes(name) || op.endsWith("ATTEND") ? 1 : op === "SCAN" && (name === "shift" || name === "gate") ? 4 * m : m];
 }
 
 /** @param {any} one @param {TensorReader} tensor @returns {Program} */
@@ -160,7 +161,7 @@ function readProgram(one, tensor) {
     }
     check(raw.map == null || raw.map < maps.length, `map ${raw.map}`);
     check([...inputs, ...(out ? [out] : [])].every((view) => Math.log2(values[view.value].scale) % 1 === 0), "a scale");
-    check(!["LINEAR", "ATTEND"].includes(raw.op) || values[inputs[0]?.value]?.dtype !== "I32", `${raw.op} of wide values`);
+    check(!["LINEAR", "ATTEND", "CROSS_ATTEND"].includes(raw.op) || values[inputs[0]?.value]?.dtype !== "I32", `${raw.op} of wide values`);
     check(!["MULTIPLY", "SCALE"].includes(raw.op) || c.shift.every((/** @type {number} */ by) => by >= -10), `the shift of ${raw.op}`);
     check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
@@ -285,8 +286,13 @@ export class Run {
     } else if (i.op in LOCAL_GAIN) {
       const parts = i.inputs.map((view) => values[view.value].subarray(this.at(view, column), this.at(view, column) + view.channels));
       LOCAL_GAIN[i.op](c.levels[0], parts).forEach((number, k) => { out[to + k] = clamp(number, low, high); });
-    } else if (i.op === "ATTEND") this.attend(i, i.out, row * this.width + column, column);
-    else {
+    } else if (i.op === "ATTEND") {
+      const { channels, heads, keys } = map, entries = this.maps[i.map].subarray(0, (row * this.width + column) * channels);
+      attend(c, source.subarray(from, from + keys), entries, heads, out.subarray(to, to + m), (n) => clamp(n, low, high));
+    } else if (i.op === "CROSS_ATTEND") {
+      const [mask, entries] = i.inputs.slice(1).map((view) => values[view.value].subarray(view.start, view.start + view.channels));
+      attend(c, source.subarray(from, from + x.channels), existing(mask, entries), c.heads[0], out.subarray(to, to + m), (n) => clamp(n, low, high));
+    } else {
       const formula = ELEMENTWISE[i.op];
       for (let k = 0; k < m; k++) out[to + k] = clamp(formula(c, k, x ? source[from + k] : 0, y ? other[start + k] : 0), low, high);
     }
@@ -318,28 +324,6 @@ export class Run {
         this.values[view.value][to + k] = clamp(result, -LIMIT, LIMIT);
         return clamp(shift(result, 7), -128, 127);
       });
-    }
-  }
-  /** Attend to all earlier sites, head by head. @param {Instruction} i @param {View} view @param {number} sites @param {number} column */
-  attend({ c, map, inputs: [x] }, view, sites, column) {
-    const { channels, heads, keys } = this.program.maps[map], cache = this.maps[map], width = (channels - keys) / heads;
-    const query = this.values[x.value].subarray(this.at(x, column)), out = this.values[view.value].subarray(this.at(view, column));
-    const [low, high] = RANGES[this.program.values[view.value].dtype];
-    for (let head = 0; head < heads; head++) {
-      const scores = Float64Array.from({ length: sites }, (_, j) => {
-        let score = 0;
-        for (let k = (head * keys) / heads; k < ((head + 1) * keys) / heads; k++) score += query[k] * cache[j * channels + k];
-        return score;
-      });
-      const best = scores.reduce((a, b) => Math.max(a, b), -Infinity);
-      const weights = scores.map((s) => c.exp[Math.min(mulShift(best - s, Number(c.factor[0]), 16), c.exp.length - 1)]);
-      const total = BigInt(weights.reduce((a, b) => a + b, 0));
-      for (let k = head * width; k < (head + 1) * width; k++) {
-        const numerator = (BigInt(weights.reduce((sum, w, j) => sum + w * cache[j * channels + keys + k], 0)) << 9n) + total;
-        const quotient = total ? numerator / (2n * total) : 0n; // towards 0; there is nothing at the first site
-        out[k] = clamp(Number(numerator < quotient * 2n * total ? quotient - 1n : quotient), low, high);
-      }
-      if (!sites) out.fill(0, head * width, (head + 1) * width);
     }
   }
   /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
@@ -512,7 +496,7 @@ export function siteOf(order, row, column, height, width) {
 export function conditions(model, order, height, width, given = {}) {
   const number = model.orders[order.name], { inputs } = model.programs[number], [rows, columns] = order.columns ? [width, height] : [height, width];
   /** @type {Record<string, {row: Int32Array, channels: number}[]>} */
-  const pieces = { vector: [], map: [] };
+  const pieces = { vector: [], map: [], tokens: [] };
   for (const { name, kind, names, hints, known, rows: { shape: [count, ...shape], data } } of model.parts[number]) {
     const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
     const other = shape[0] !== height || shape[1] !== width; // than the size of the stored row, of which nothing is known
@@ -522,14 +506,14 @@ export function conditions(model, order, height, width, given = {}) {
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
     check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
-    check(kind === "vector" || map !== undefined || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
+    check(kind !== "map" || map !== undefined || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
     const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
     const row = map ? Int32Array.from(map, (f, k) => clamp(Math.floor(f / unit[start + (k % channels)] + 0.5), -128, 127)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
       : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
     pieces[kind].push({ row, channels });
   }
   return Object.fromEntries(Object.entries(inputs).map(([kind, { channels }]) => {
-    const sites = kind === "vector" ? 1 : rows * columns, result = new Int32Array(sites * channels);
+    const sites = kind === "map" ? rows * columns : 1, result = new Int32Array(sites * channels);
     for (let site = 0, start = 0; site < sites; site++) {
       const [y, x] = siteOf(order, Math.floor(site / columns), site % columns, height, width), from = sites === 1 ? 0 : y * width + x;
       for (const { row, channels } of pieces[kind]) {

@@ -16,7 +16,7 @@ export const SIGMOID = Float64Array.from({ length: 8193 }, (_, i) => Math.floor(
 const fixed = (x, bits, limit = LIMIT) => clamp(Math.floor(x * 2 ** bits + 0.5), -limit, limit);
 /** Read a weight as float32 numbers. @param {import("./pointillist.js").Model} model @param {any} prompts @param {string} name */
 export function weightOf(model, prompts, name) {
-  const shape = name.endsWith("weight") ? [null, null] : [null], scale = prompts.weights[`${name}_scale`];
+  const shape = name.endsWith("weight") || name === "position" ? [null, null] : [null], scale = prompts.weights[`${name}_scale`];
   const { data, shape: [rows, width = 1] } = model.tensor(prompts.weights[name], scale ? "I8" : "F32", shape);
   const scales = scale ? model.tensor(scale, "F32", [rows]).data : null;
   return { rows, width, data: Float64Array.from(/** @type {any} */ (data), (w, i) => Math.fround(Number(w) * Number(scales ? scales[Math.floor(i / width)] : 1))) };
@@ -46,25 +46,35 @@ export function ngrams(text, length, of = "characters") {
   }
   return [...features].slice(0, length);
 }
+/** The mean of the embeddings of words and n-grams, of n independent ones as large as each. @param {any} model @param {any} encoder @param {string[]} chosen */
+function meanOf(model, encoder, chosen) {
+  const { rows, width, data } = weightOf(model, encoder, "embedding.weight"), root = BigInt(fixed(1 / Math.sqrt(chosen.length), 20));
+  const buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows);
+  return Array.from({ length: width }, (_, j) => {
+    const total = buckets.reduce((sum, bucket) => sum + fixed(data[bucket * width + j], 18), 0);
+    return Number((BigInt(total) * root + (1n << 19n)) >> 20n);
+  });
+}
 /** Features of a prompt for each part of the condition that reads it, in steps of 2^-18.
  *  @param {import("./pointillist.js").Model} model @param {string} text @param {Float32Array | null} sentence vector of the
  *    frozen encoder @param {string} [order] @returns {Record<string, number[]>} */
 export function promptFeatures(model, text, sentence = null, order = undefined) {
   /** @type {Record<string, number[]>} */
   const result = {};
-  for (const { name, prompts } of model.parts[model.orders[orderOf(model, order).name]]) {
+  for (const { name, prompts, tokens } of model.parts[model.orders[orderOf(model, order).name]]) {
     if (prompts?.kind === "sentence" && sentence && text.trim()) {
       const x = Array.from(sentence, (v) => fixed(v * Math.sqrt(sentence.length), 18));
       result[name] = linear(model, prompts, "second", linear(model, prompts, "first", x).map(silu));
     } else if (prompts?.kind === "ngrams") {
-      const { rows, width, data } = weightOf(model, prompts, "embedding.weight"), chosen = ngrams(text, prompts.length, prompts.ngrams);
-      if (!chosen.length) continue;
-      const buckets = chosen.map((each) => crc32(new TextEncoder().encode(each), 0xedb88320) % rows), root = fixed(1 / Math.sqrt(buckets.length), 20);
-      const mean = Array.from({ length: width }, (_, j) => {
-        const total = buckets.reduce((sum, bucket) => sum + fixed(data[bucket * width + j], 18), 0);
-        return Number((BigInt(total) * BigInt(root) + (1n << 19n)) >> 20n);
-      });
-      result[name] = linear(model, prompts, "out", mean);
+      const chosen = ngrams(text, prompts.length, prompts.ngrams);
+      if (chosen.length) result[name] = linear(model, prompts, "out", meanOf(model, prompts, chosen));
+    } else if (tokens?.kind === "words") {
+      const words = (text.toLowerCase().match(/[\p{L}\p{N}_]+/gu) ?? []).slice(0, tokens.num_tokens);
+      const { width, data } = weightOf(model, tokens, "position"), start = weightOf(model, tokens, "start").data;
+      const each = words.map((word, i) => linear(model, tokens, "out", meanOf(model, tokens, ngrams(word, tokens.length)).map((x, j) => x + fixed(data[i * width + j], 18))));
+      const exists = Array.from({ length: 1 + tokens.num_tokens }, (_, i) => (i <= words.length ? 2 ** 18 : 0));
+      const all = [...exists, ...Array.from(start, (x) => fixed(x, 18)), ...each.flat()];
+      if (words.length) result[name] = [...all, ...Array((tokens.num_tokens - words.length) * width).fill(0)];
     }
   }
   return result;

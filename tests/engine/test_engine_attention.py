@@ -19,6 +19,7 @@ from pointillist.engine import Interpreter
 from pointillist.engine.disassembly import describe
 from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
+from pointillist.nn import Tokens
 
 
 class Attentive(nn.Module):
@@ -204,22 +205,23 @@ def test_a_query_that_knows_too_much_is_refused() -> None:
 
 def test_tokens_that_do_not_fit_are_refused() -> None:
     """Queries and keys of one width, whole heads, tokens that are known beforehand."""
-    tokens = (torch.ones(1, 2, 4), torch.ones(1, 2, 6), torch.ones(1, 2, dtype=torch.bool))
+    tokens = Tokens(torch.ones(1, 2, 5), torch.ones(1, 2, dtype=torch.bool))
+    projections = nn.Linear(5, 4), nn.Linear(5, 6)
 
-    def cross(channels: int, heads: int, *packed: Tensor) -> Any:
+    def cross(channels: int, heads: int) -> Any:
         point = torch.ones(channels, 1, 1, 2)
 
         def forward(x: Tensor, ctx: Any) -> Any:
             query = F.conv2d(ctx.window("a", x, up=0, left=2, right=-1), point)
-            return ctx.cross_attend("cross", query, *packed, heads)
+            return ctx.cross_attend("cross", query, tokens, *projections, heads)
 
         return record(forward, num_sub_steps=1, canvas_width=1, height=2, width=2)
 
-    assert cross(4, 2, *tokens).params.channels == 6
+    assert cross(4, 2).params.channels == 6
     for channels, heads, words in (
         (8, 2, "Queries of 8, keys of 4"),
         (4, 4, "values of 6 channels"),
         (6, 4, "6 channels meet 4 heads"),
     ):
         with pytest.raises(CausalityError, match=words):
-            cross(channels, heads, *tokens)
+            cross(channels, heads)

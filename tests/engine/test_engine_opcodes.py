@@ -12,6 +12,7 @@ from engine_teacher import check_equal
 from torch import Tensor, nn
 
 from pointillist.engine.opcodes import OPCODES
+from pointillist.nn import Tokens
 from pointillist.nn.functional.local_gain import place
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.local_gain import LocalGain
@@ -30,9 +31,12 @@ GATES = nn.Conv2d(6, 8, 1, dtype=torch.float64)
 SPATIAL = torch.randn(2, 6, *SIZE, dtype=torch.float64)
 
 TOKENS = (
-    torch.randn(2, 5, 6, dtype=torch.float64),
-    torch.randn(2, 5, 9, dtype=torch.float64),
-    torch.tensor([[True, False, True, True, False], [True, False, False, False, False]]),
+    Tokens(
+        torch.randn(2, 5, 4, dtype=torch.float64),
+        torch.tensor([[True, False, True, True, False], [True, False, False, False, False]]),
+    ),
+    nn.Linear(4, 6, bias=False).double(),
+    nn.Linear(4, 9).double(),
 )
 
 

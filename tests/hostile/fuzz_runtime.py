@@ -25,11 +25,21 @@ from pointillist.portable import load
 RUNTIME = Path(__file__).parents[2] / "runtime"
 SLICE = 10_000
 OPTIONS = ("-O1", "-g", "-std=gnu11", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-psabi")
+TOKENS = {"encoder": "learned+tokens", "num_tokens": 3, "width": 4, "buckets": 8}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "gated": ("gated-pixelcnn", {"shape": (1, 2, 3), "levels": 2, "layers": 2, "classes": ("a", "b")}),
     "rgb": ("gated-pixelcnn", {"shape": (3, 3, 2), "levels": 4, "layers": 1, "channels": 6}),
     "mixture": ("pixelcnn-pp", {"shape": (3, 3, 4), "levels": 8, "likelihood": "mixture", "layers": 1}),
     "factored": ("pixelcnn", {"shape": (2, 2, 3), "levels": 7, "likelihood": "factored", "mixtures": 2, "layers": 1}),
+    "tokens": (
+        "gated-pixelcnn",
+        {
+            "shape": (1, 2, 3),
+            "levels": 2,
+            "layers": 1,
+            "conditions": {"text": {"encoder": "learned+tokens", "num_tokens": 3}},
+        },
+    ),
     "attention": ("pixelsnail", {"shape": (1, 3, 3), "levels": 4, "blocks": 1, "layers": 1, "heads": 2}),
     "row": ("row-lstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),
     "diagonal": ("diagonal-bilstm", {"shape": (1, 3, 3), "levels": 4, "layers": 1}),

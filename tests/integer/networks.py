@@ -58,6 +58,13 @@ CASES: dict[str, dict[str, Any]] = {
         "mixtures": 2,
         "classes": ("cat", "dog"),
     },
+    "tokens": {
+        "model_type": "gated-pixelcnn",
+        "shape": (2, 5, 4),
+        "levels": 4,
+        "text": "learned+tokens",
+        "classes": ("cat", "dog"),
+    },
     "row-lstm": {"shape": (2, 4, 5), "levels": 8},
     "diagonal-bilstm": {"shape": (1, 5, 6), "levels": 8},
 }

@@ -30,6 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "vector": {"vector": 4},
     "hint": {"hint": "outline"},
     "text": {"text": "learned"},
+    "text+tokens": {"text": "learned+tokens"},
     "known": {"known": True},
 }
 VALUES: dict[str, Any] = {
@@ -38,8 +39,15 @@ VALUES: dict[str, Any] = {
     "vector": [0.5, 900.0, -3.25, 0.0],
     "hint": np.eye(5, 6, dtype=np.int64)[None],
     "text": "a red dragon",
+    "text+tokens": "a red dragon",
     "known": (np.ones((1, *SIZE), np.int64), np.eye(5, 6, dtype=bool)),
 }
+
+
+def keyword_of(kind: str) -> str:
+    return kind.partition("+")[0]
+
+
 BY_ROWS = ("label",)
 """Kinds of few values: a program stores the features of each."""
 
@@ -58,20 +66,19 @@ def model_with(kind: str, weights: str = "float32", orders: tuple[str, ...] = ("
 
 def test_every_kind_is_listed() -> None:
     """A new kind is tested here."""
-    assert list(condition_kinds()) == list(KINDS)
+    assert set(condition_kinds()) == {kind.partition("+")[0] for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_is_portable(kind: str) -> None:
     """Its settings name the half that works without torch, and each of its encoders makes one."""
     parts = model_with(kind).integer_model().integers.parts[0]
-    part = next(part for part in parts if part.name not in ("order", "position"))
+    part = [part for part in parts if part.name not in ("order", "position")][-1]
     if kind in BY_ROWS:
         assert part.names
         assert part.encoder is None
     else:
-        portable = condition_kinds()[kind].portable
-        assert portable is not None
+        portable = condition_kinds()[kind.partition("+")[0]].portable
         assert isinstance(part.encoder, portable)
         assert part.keyword == part.encoder.keyword
 
@@ -85,10 +92,10 @@ def test_a_value_becomes_the_same_integers(kind: str, weights: str, tmp_path: Pa
     stored = load(tmp_path)
     for name in stored.orders:
         order = stored.order(name)
-        inputs = model.conditions.inputs(count=3, size=SIZE, **{kind: VALUES[kind]})
+        inputs = model.conditions.inputs(count=3, size=SIZE, **{keyword_of(kind): VALUES[kind]})
         expected = model.integer_model().inputs(inputs, 3, SIZE, order)
-        actual = stored.inputs(3, SIZE, order, **{kind: VALUES[kind]})
-        alone = stored.inputs(1, SIZE, order, **{kind: VALUES[kind]})
+        actual = stored.inputs(3, SIZE, order, **{keyword_of(kind): VALUES[kind]})
+        alone = stored.inputs(1, SIZE, order, **{keyword_of(kind): VALUES[kind]})
         unknown = stored.inputs(1, SIZE, order)
         assert actual.keys() == expected.keys()
         for key, array in actual.items():
@@ -137,9 +144,9 @@ def test_a_map_has_any_size(kind: str) -> None:
     value = np.ones((1, *size), np.int64) if kind == "hint" else (np.ones((1, *size), np.int64), np.ones(size, bool))
     integers, order = model.integer_model().integers, model.order()
     for given in (None, value):
-        inputs = model.conditions.inputs(count=2, size=size, **{kind: given})
+        inputs = model.conditions.inputs(count=2, size=size, **{keyword_of(kind): given})
         expected = model.integer_model().inputs(inputs, 2, size, order)
-        assert np.array_equal(integers.inputs(2, size, order, **{kind: given})["map"], expected["map"])
+        assert np.array_equal(integers.inputs(2, size, order, **{keyword_of(kind): given})["map"], expected["map"])
 
 
 @pytest.mark.parametrize("change", ["width", "missing", "nan", "shape", "part", "names"])

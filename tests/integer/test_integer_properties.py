@@ -76,7 +76,7 @@ def check_draws(
 @given(data=st.data())
 def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> None:
     """With random weights, conditions and images of any size that the model allows."""
-    model = data.draw(models(name, tokens=False))
+    model = data.draw(models(name))
     assume(min(model.image.height, model.image.width) > 1)  # of one row or column not every part is calibrated
     integer_model = integer_model_of(model)
     count = data.draw(st.integers(1, 4))

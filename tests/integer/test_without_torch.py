@@ -203,7 +203,7 @@ class BrightnessFeatures(PortableEncoder):
 @register_condition
 class BrightnessConfig(ConditionConfig):
     kind: ClassVar[str] = "brightness"
-    portable: ClassVar[type[PortableEncoder]] = BrightnessFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (BrightnessFeatures,)
     width: int = 8
 
     def encoders(self, image):

@@ -198,7 +198,7 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
     assert [result["frequencies"] for result in javascript(*jobs)] == due
 
 
-@pytest.mark.parametrize("kind", ["attributes", "vector", "hint"])
+@pytest.mark.parametrize("kind", ["attributes", "vector", "hint", "text+tokens"])
 def test_values_of_conditions(kind: str, tmp_path: Path) -> None:
     """Named values, a vector of large numbers, and a hint in another size: the frequencies of Python."""
     model = model_with(kind)
@@ -208,11 +208,12 @@ def test_values_of_conditions(kind: str, tmp_path: Path) -> None:
     if kind == "hint":
         size, values = (4, 9), [np.arange(36).reshape(1, 4, 9) % 2, None]
     x = np.random.default_rng(3).integers(0, 4, (1, 1, *size))
+    keyword = kind.partition("+")[0]
     for value in values:
-        inputs = stored.inputs(1, size, order, **{kind: value})
+        inputs = stored.inputs(1, size, order, **{keyword: value})
         expected.append(stored.intervals(x, inputs, order)[1].reshape(-1).tolist())
         given = value.reshape(-1).tolist() if isinstance(value, np.ndarray) else value
-        options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True, kind: given}
+        options = {"height": size[0], "width": size[1], "observed": x.reshape(-1).tolist(), "all": True, keyword: given}
         jobs.append({"job": "sample", "folder": str(tmp_path), "options": {**options, "order": "raster-tr"}})
     assert [result["frequencies"] for result in javascript(*jobs)] == expected
     assert expected[0] != expected[1]
@@ -279,7 +280,7 @@ def test_ngrams(text: str, of: Any) -> None:
 @given(data=st.data())
 def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Any network, likelihood, condition, order and size, under guidance too: the levels and frequencies of Python."""
-    model = data.draw(models(name, tokens=False))
+    model = data.draw(models(name))
     assume(min(model.image.height, model.image.width) > 1)
     folder = tmp_path_factory.mktemp("program")
     stored = save(integer_model_of(model), folder)

@@ -93,7 +93,7 @@ class AttributesConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "attributes"
-    portable: ClassVar[type[PortableEncoder]] = AttributeFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (AttributeFeatures,)
 
     values: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     width: int = Field(16, ge=1, le=8192)

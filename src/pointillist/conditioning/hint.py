@@ -198,7 +198,7 @@ class HintConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "hint"
-    portable: ClassVar[type[PortableEncoder]] = HintFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (HintFeatures,)
 
     rule: str | None = None
     channels: int = Field(0, ge=0, le=4096)

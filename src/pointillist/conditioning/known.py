@@ -106,7 +106,7 @@ class KnownConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "known"
-    portable: ClassVar[type[PortableEncoder]] = KnownFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (KnownFeatures,)
 
     completion: bool = True
     width: int = Field(32, ge=1, le=1024)

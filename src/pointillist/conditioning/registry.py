@@ -70,10 +70,10 @@ def portable_encoders() -> dict[str, type[PortableEncoder]]:
     """Return the classes of encoders that work without torch, by their key in `program.json`.
 
     ```python
-    list(portable_encoders())  # ["attributes", "vectors", "hints", "prompts", "known"]
+    list(portable_encoders())  # ["attributes", "vectors", "hints", "prompts", "tokens", "known"]
     ```
     """
-    return {config.portable.key: config.portable for config in _KINDS.values() if config.portable is not None}
+    return {portable.key: portable for config in _KINDS.values() for portable in config.portable}
 
 
 def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:

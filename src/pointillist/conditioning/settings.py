@@ -36,8 +36,8 @@ class ConditionConfig(BaseModel):
     kind: ClassVar[str]
     added_by_finetuning: ClassVar[bool] = True
     """Whether annotated images add the condition to a fine-tuned model that did not have it."""
-    portable: ClassVar[type[PortableEncoder] | None] = None
-    """The half of its encoders that works without torch; see `ConditionEncoder.portable`."""
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = ()
+    """The halves of its encoders that work without torch; see `ConditionEncoder.portable`."""
 
     @classmethod
     def of(cls: type[Config], value: Any, image: ImageSpec) -> Config:

@@ -13,6 +13,7 @@ from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.prompts import PromptFeatures
 from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.conditioning.text_encoders import NgramKind, TokenEncoder, open_encoder
+from pointillist.conditioning.tokens import TokenFeatures
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class TextConfig(ConditionConfig):
 
     kind: ClassVar[str] = "text"
     added_by_finetuning: ClassVar[bool] = False
-    portable: ClassVar[type[PortableEncoder]] = PromptFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (PromptFeatures, TokenFeatures)
 
     encoder: str = "use"
     fingerprint: str = ""

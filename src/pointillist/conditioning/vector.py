@@ -116,7 +116,7 @@ class VectorConfig(ConditionConfig):
     """
 
     kind: ClassVar[str] = "vector"
-    portable: ClassVar[type[PortableEncoder]] = VectorFeatures
+    portable: ClassVar[tuple[type[PortableEncoder], ...]] = (VectorFeatures,)
 
     size: int = Field(0, ge=0, le=65_536)
     width: int = Field(64, ge=1, le=8192)

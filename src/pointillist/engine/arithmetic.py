@@ -38,6 +38,11 @@ def int64(x: Array) -> Array:
     return x.long() if hasattr(x, "long") else x.astype("int64")
 
 
+def double(x: Array) -> Array:
+    """Convert to double precision, in which products of matrices of integers are taken."""
+    return x.double() if hasattr(x, "double") else x.astype("float64")
+
+
 def count_like(count: int, x: Array) -> Array:
     """Return 0, 1, ... in the library and on the device of an array."""
     library = library_of(x)

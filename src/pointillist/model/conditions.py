@@ -120,8 +120,10 @@ class ModelConditions(nn.Module):
         return ConditionDims(vector, map, sum(encoder.tokens_width for encoder in self.encoders.values()))
 
     def widths(self, part: str) -> dict[str, int]:
-        """Features of the vector, or of the map, by the name of the encoder, `order` or `position`, in their order."""
+        """Features of the vector, the map or a token, by the name of the encoder, `order` or `position`, in order."""
         result = {name: int(getattr(encoder, f"{part}_width")) for name, encoder in self.encoders.items()}
+        if part == "tokens":
+            return {name: width for name, width in result.items() if width}
         if part == "map":
             result["position"] = 0 if self.position is None else self.position.map.shape[1]
         else:

@@ -32,7 +32,7 @@ from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import Configured, model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.integer_likelihood import IntegerLikelihood
-from pointillist.nn import Condition
+from pointillist.nn import Condition, Tokens
 from pointillist.portable import IntegerModel, IntegerPart, load
 from pointillist.portable.storage import has_program
 from pointillist.system import available_cores
@@ -199,14 +199,15 @@ class IntegerPixelModel:
         conditions = self.model.conditions
         if inputs is None:
             inputs = conditions.inputs(count=count, size=size)
-        encoders, starts = {}, {"vector": 0, "map": 0}
+        encoders, starts = {}, {"vector": 0, "map": 0, "tokens": 0}
         for part in self.integers.parts[0]:
             channels = slice(starts[part.kind], starts[part.kind] + part.rows.shape[-1])
             starts[part.kind] = channels.stop
             if part.encoder is not None:
                 # the same units in the programs of all orders: see `rewrite_input`
                 unit = self.integers.programs[0].inputs[part.kind].unit[channels]
-                encoders[part.name] = partial(_features, part, unit)
+                width = conditions.encoders[part.name].tokens_width
+                encoders[part.name] = partial(_features, part, unit, width)
         result: Condition = conditions(inputs, count, size, self.model.device, encoders)
         return result
 
@@ -362,11 +363,14 @@ class WithIntegerModel:
         return self._integers
 
 
-def _features(part: IntegerPart, unit: Float[np.ndarray, " c"], value: MaskedValue) -> Tensor:
+def _features(
+    part: IntegerPart, unit: Float[np.ndarray, " c"], tokens_width: int, value: MaskedValue
+) -> Tensor | Tokens:
     """Encode a batch by the stored encoder of a part; its integers times their units, which round to them again."""
     integers = part.encoded(unit, value.values.cpu().numpy(), value.known.cpu().numpy()) * unit
     sites = integers if integers.ndim == 4 else integers[:, None, None]
-    return torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
+    features = torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
+    return Tokens.unpacked(features, tokens_width) if part.kind == "tokens" else features
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:
@@ -375,11 +379,13 @@ def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel
 
 
 def condition_features(condition: Condition, count: int) -> dict[str, Float[np.ndarray, ...]]:
-    """Return the features of a condition for `count` images: `vector`, `[b, v]`, and `map`, `[b, h, w, m]`."""
+    """Return the features of a condition for `count` images: `vector` and `tokens`, `[b, v]`, `map`, `[b, h, w, m]`."""
     result: dict[str, Any] = {}
     if condition.vector is not None:
         result["vector"] = condition.vector.detach().cpu().double().numpy()[:, :, 0, 0]
     if condition.map is not None:
         result["map"] = condition.map.detach().cpu().double().numpy().transpose(0, 2, 3, 1)
+    if condition.tokens is not None:
+        result["tokens"] = condition.tokens.packed().detach().cpu().double().numpy()[:, :, 0, 0]
     # an unconditional vector may be one for all
     return {name: np.broadcast_to(array, (count, *array.shape[1:])) for name, array in result.items()}

@@ -69,7 +69,7 @@ def recorded_program(
 ) -> Program:
     """Return the program of a network for a condition: a kept one, with this condition as its input, or a new one.
 
-    Nothing is kept of a network that is in training, has hooks, reads tokens, or is large.
+    Nothing is kept of a network that is in training, has hooks, or is large.
 
     Args:
         network: that of a stage; its weights and the condition are all that the program depends on.
@@ -77,12 +77,14 @@ def recorded_program(
         order: generation order.
         record: makes the program.
     """
-    if not isinstance(network, nn.Module) or condition.tokens is not None:
+    if not isinstance(network, nn.Module):
         return record()
     tensors = _weights(network)
     if tensors is None:
         return record()
-    parts = {name: t for name, t in (("vector", condition.vector), ("map", condition.map)) if t is not None}
+    tokens = None if condition.tokens is None else condition.tokens.packed()
+    tensors_of = {"vector": condition.vector, "map": condition.map, "tokens": tokens}
+    parts = {name: t for name, t in tensors_of.items() if t is not None}
     key = (*size, order.name, ",".join(f"{name} {t.shape[1]}" for name, t in parts.items()))
     program = _KEPT.setdefault(network, RecordedPrograms()).get(tensors, key, record)
     names = {key: key.rsplit(".", 1)[-1] for key in program.inputs}

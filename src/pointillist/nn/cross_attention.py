@@ -6,35 +6,17 @@ sub-pixels of a pixel are sampled in turn, each has its own heads, whose queries
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.nn.base import CausalLayer
 from pointillist.nn.causal import PointwiseConv2d
 from pointillist.nn.passes import Pass
+from pointillist.nn.tokens import Tokens
 
 HEADS, HEAD_WIDTH = 2, 16
 """Heads, and features of a head, for each sub-pixel that is sampled in turn."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """An encoded prompt.
-
-    ```python
-    Tokens(torch.randn(2, 5, 64), torch.ones(2, 5, dtype=torch.bool))
-    ```
-
-    Attributes:
-        states: features of each token, `[b t d]`.
-        mask: True for tokens, False for padding, `[b t]`; each image has at least one token.
-    """
-
-    states: Float[Tensor, "b t d"]
-    mask: Bool[Tensor, "b t"]
 
 
 class CrossAttention(CausalLayer):
@@ -64,7 +46,6 @@ class CrossAttention(CausalLayer):
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, tokens: Tokens) -> Float[Tensor, "b d h w"]:
         """Attend to the tokens; the result is added to `x` by the caller."""
-        keys, values = self.keys(tokens.states), self.values(tokens.states)  # (b, t, heads * width)
-        attended = ctx.cross_attend(self.key("tokens"), self.query(x), keys, values, tokens.mask, self.heads)
+        attended = ctx.cross_attend(self.key("tokens"), self.query(x), tokens, self.keys, self.values, self.heads)
         out: Tensor = self.out(attended)
         return out

@@ -17,13 +17,14 @@ from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import cross_attention, strict_attention
 from pointillist.nn.functional.local_conv import local_convolution
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
+from pointillist.nn.tokens import Tokens
 
 
 @runtime_checkable
@@ -132,13 +133,15 @@ class Pass(Protocol):
             `b v h w`.
         """
 
-    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
+    def cross_attend(
+        self, key: str, q: Tensor, tokens: Tokens, keys: nn.Linear, values: nn.Linear, heads: int
+    ) -> Tensor:
         """Attend to the tokens of a prompt, which are known before the first site.
 
         Args:
             q: queries, `b k h w`.
-            keys, values: `b t k` and `b t v`.
-            mask: `b t`, True for tokens that exist; at least one in each image.
+            tokens: the tokens, at least one in each image.
+            keys, values: from a token to its key, `k` features, and to its value, `v` features.
 
         Returns:
             `b v h w`.
@@ -242,13 +245,13 @@ class FullPass:
         self,
         key: str,
         q: Float[Tensor, "b k h w"],
-        keys: Float[Tensor, "b t k"],
-        values: Float[Tensor, "b t v"],
-        mask: Bool[Tensor, "b t"],
+        tokens: Tokens,
+        keys: nn.Linear,
+        values: nn.Linear,
         heads: int,
     ) -> Float[Tensor, "b v h w"]:
         """Compute softmax attention over tokens; see `attention.cross_attention`."""
-        result = cross_attention(q, keys, values, mask, heads)
+        result = cross_attention(q, keys(tokens.states), values(tokens.states), tokens.mask, heads)
         return channels_last(result) if self.channels_last else result
 
 

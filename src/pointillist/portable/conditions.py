@@ -43,8 +43,8 @@ class IntegerPart:
 
     Attributes:
         name: name of the encoder, `order` or `position`.
-        kind: `vector` or `map`.
-        rows: integers of its values, the last of which is "unknown": `[n, c]` of a vector, `[n, h, w, c]` of a map.
+        kind: `vector`, `map` or `tokens`.
+        rows: integers of its values, the last of which is "unknown": `[n, c]`, or `[n, h, w, c]` of a map.
         names: names of the values before the last.
         encoder: computes the features of other values; None where there are none.
     """
@@ -58,7 +58,7 @@ class IntegerPart:
     @property
     def any_size(self) -> bool:
         """True unless it stores a map of one size, and nothing that makes another."""
-        return self.kind == "vector" or self.encoder is not None
+        return self.kind != "map" or self.encoder is not None
 
     @property
     def keyword(self) -> str | None:
@@ -112,7 +112,7 @@ def stored_inputs(
         if value is not None and keyword not in keywords:
             raise not_taken(keyword, value)
     result: dict[str, list[IntArray]] = {}
-    starts = {"vector": 0, "map": 0}
+    starts = {"vector": 0, "map": 0, "tokens": 0}
     for part in parts:
         value = conditions.get(part.keyword or "")
         if not part.any_size and part.rows.shape[1:3] != size:
@@ -163,7 +163,7 @@ def quantize_inputs(
 def round_features(kind: str, features: Float[np.ndarray, ...], unit: Float[np.ndarray, " c"]) -> IntArray:
     """Return the features of a vector or of a map as integers, in units of each channel."""
     array, (low, high) = features.astype(np.float64), RANGES[INT8]
-    if kind == "vector":
+    if kind != "map":
         array, low, high = array.reshape(len(array), -1), -LIMIT, LIMIT  # a map of one pixel is a vector
     result: IntArray = np.clip(np.floor(array / unit + 0.5), low, high).astype(np.int32)
     return result

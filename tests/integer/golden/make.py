@@ -37,6 +37,12 @@ MODELS: dict[str, dict[str, Any]] = {
         "mixtures": 3,
         "classes": ("cat", "dog"),
     },
+    "tokens": {
+        "network": "gated-pixelcnn",
+        "shape": (1, 5, 4),
+        "levels": 4,
+        "conditions": {"text": {"encoder": "learned+tokens", "num_tokens": 3, "buckets": 16, "width": 8}},
+    },
 }
 """Every opcode, head and curve; those with a local gain are of version 2, and two factors of version 3."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -22,7 +21,8 @@ from pointillist.conditioning.prompts import (
     parse_prompts,
 )
 from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.text_encoders import PAD, embedding_cache, hash_ngrams_per_word
+from pointillist.conditioning.text_encoders import PAD
+from pointillist.conditioning.tokens import StateFeatures, StateReader, WordFeatures, WordReader
 from pointillist.data import Batch
 from pointillist.images import ImageSpec
 from pointillist.nn import Dropout, Tokens
@@ -139,6 +139,11 @@ class TokenSequenceEncoder(PromptEncoder):
         self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
         self.dropout = Dropout(config.feature_dropout)
 
+    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
+        """Read tokens `[n t ...]`, and which there are."""
+        values, known = self.reader.read(parse_prompts(value, batch_size) or [""] * batch_size)
+        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
+
     def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
         states = torch.where(known[:, :, None], self.dropout(states), 0.0)
         start = self.start.to(states.dtype).expand(len(states), 1, -1)
@@ -150,18 +155,12 @@ class FrozenTokenEncoder(TokenSequenceEncoder):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
+        self.reader = StateReader(config.frozen, config.fingerprint, config.num_tokens, config.token_size)
         self.first = nn.Linear(config.token_size, config.width)
 
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Look up the states `[n t d]` of the first tokens of each prompt."""
-        config = self.config
-        values = torch.zeros(batch_size, config.num_tokens, config.token_size)
-        known = torch.zeros(batch_size, config.num_tokens, dtype=torch.bool)
-        for image, text in enumerate(parse_prompts(value, batch_size) or []):
-            if text.strip():
-                states = embedding_cache(config.frozen, config.fingerprint).tokens(text)[: config.num_tokens]
-                values[image, : len(states)], known[image, : len(states)] = torch.from_numpy(states), True
-        return MaskedValue(values, known)
+    def portable(self, weights: StoredWeights) -> StateFeatures:
+        """The same layer in numpy."""
+        return StateFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Tokens:
         """Encode each token. States are scaled to numbers of about 1."""
@@ -175,19 +174,14 @@ class HashedTokenEncoder(TokenSequenceEncoder):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
+        self.reader = WordReader(config.buckets, config.num_tokens, config.pieces)
         self.embedding = nn.Embedding(config.buckets, config.width)
         self.position = nn.Parameter(nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1))
         self.out = nn.Linear(config.width, config.width)
 
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Hash each word and its n-grams into buckets, `[n t f]`."""
-        config, texts = self.config, parse_prompts(value, batch_size)
-        result = [
-            hash_ngrams_per_word(text, config.buckets, config.num_tokens, config.pieces)
-            for text in texts or [""] * batch_size
-        ]
-        values = torch.from_numpy(np.stack(result) if result else np.full((0, config.num_tokens, config.pieces), PAD))
-        return MaskedValue(values, (values != PAD).any(2))
+    def portable(self, weights: StoredWeights) -> WordFeatures:
+        """The same embeddings in numpy."""
+        return WordFeatures(self.reader, weights)
 
     def forward(self, value: MaskedValue) -> Tokens:
         """Encode each word."""

@@ -25,7 +25,7 @@ Document = TypeVar("Document", bound="StoredEncoder")
 class PortableEncoder(ABC):
     """The half of a condition encoder that a model without torch stores and computes.
 
-    `ConditionEncoder.portable` makes it of an encoder; the settings of its kind name its class, `portable`, so that a
+    `ConditionEncoder.portable` makes it of an encoder; the settings of its kind name its class in `portable`, so that a
     stored model can be read.
 
     ```python

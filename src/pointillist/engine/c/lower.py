@@ -59,6 +59,7 @@ CONSTANTS_OF: dict[str, tuple[str, ...]] = {
     "CONSTANT": ("constant",),
     "MAP_CONSTANT": ("numbers",),
     "ATTEND": ("exp", "factor"),
+    "CROSS_ATTEND": ("exp", "factor", "heads"),
 }
 """Constants of an operation, in the order of the file in C. LINEAR and SCAN are packed in `Lowering`."""
 LONG = ("PROJECT", "MULTIPLY", "SCALE")
@@ -92,6 +93,7 @@ class Code(IntEnum):
     PREDICT = 21
     NORMALISE = 22
     PLACE = 23
+    CROSS_ATTEND = 24
 
 
 def lower(program: Program) -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ In integers, with the scores s_j = q . k_j and m their maximum, over the entries
     out = floor((2^9 sum of e_j v_j + sum of e_j) / (2 sum of e_j))       in steps of 2^-8 of the values
 
 so that the factor holds the units of queries and keys, and 1 / sqrt(d). There is nothing to attend to at the first
-site: there the output is 0.
+site: there the output is 0. Among tokens, j are those whose mask is positive.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from pointillist.engine.arithmetic import Array, int64, matmul
+from pointillist.engine.arithmetic import Array, double, int64, library_of, matmul
 from pointillist.engine.buffers import Buffers, Call, Region
 from pointillist.engine.opcodes.base import ChannelDependencies, Constants, Opcode, opcode, output_range
-from pointillist.engine.program import Instruction, IntArray, KeyValueCache, View
+from pointillist.engine.program import Instruction, IntArray, KeyValueCache, Phase, View
 
 FACTOR_BITS = 16
 VALUE_BITS = 8
@@ -30,38 +30,43 @@ MAX_SITES = 2**18
 """More entries could overflow 64 bits."""
 Mean = Callable[[Array, Array, Array], Array]
 """Takes the mean of values `[b, heads, n, v]`, weighted by queries `[b, heads, m, k]` and keys `[b, heads, k, n]`."""
+MaskedMean = Callable[[Array, Array, Array, Array], Array]
+"""The same over those of n entries that exist, `[b, 1, 1, n]`."""
+
+
+class Heads(NamedTuple):
+    """Channels of a head: of its key, and of its value."""
+
+    key_width: int
+    value_width: int
 
 
 class _AttentionOpcode(Opcode):
     """Base class of both kinds of attention: a query and a result for each head."""
 
+    def heads(self, instruction: Instruction) -> Heads:
+        """Return the channels of a head."""
+        raise NotImplementedError
+
     def needs(self, instruction: Instruction, needs: ChannelDependencies) -> IntArray:
-        cache = cache_of(instruction)
-        of_heads = needs.of(instruction.inputs[0]).reshape(-1, cache.key_width).max(axis=1)
-        return np.repeat(of_heads, cache.value_width)
+        key_width, value_width = self.heads(instruction)
+        of_heads = needs.of(instruction.inputs[0]).reshape(-1, key_width).max(axis=1)
+        return np.repeat(of_heads, value_width)
 
     def sources(self, instruction: Instruction, channel: int) -> list[View]:
-        cache = cache_of(instruction)
-        first = channel // cache.value_width * cache.key_width
-        return [instruction.inputs[0].narrow(first + i, 1) for i in range(cache.key_width)]
+        key_width, value_width = self.heads(instruction)
+        first = channel // value_width * key_width
+        return [instruction.inputs[0].narrow(first + i, 1) for i in range(key_width)]
 
     def narrow(self, instruction: Instruction, start: int, channels: int) -> Instruction:
-        cache = cache_of(instruction)
-        first, count = start // cache.value_width, channels // cache.value_width  # runs are of whole heads
+        key_width, value_width = self.heads(instruction)
+        first, count = start // value_width, channels // value_width  # runs are of whole heads
         return replace(
             instruction,
             output=None if instruction.output is None else instruction.output.narrow(start, channels),
-            inputs=(
-                instruction.inputs[0].narrow(first * cache.key_width, count * cache.key_width),
-                *instruction.inputs[1:],
-            ),
+            inputs=(instruction.inputs[0].narrow(first * key_width, count * key_width), *instruction.inputs[1:]),
             head=instruction.head + first,
         )
-
-    def flops(self, instruction: Instruction) -> int:
-        """Count a multiplication and an addition for each channel of each key and value."""
-        cache = cache_of(instruction)
-        return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * cache.length
 
 
 @opcode
@@ -69,6 +74,10 @@ class Attend(_AttentionOpcode):
     """Attend to all earlier sites: out = softmax(x . key / sqrt(d)) value, head by head; 0 at the first site."""
 
     constants: ClassVar = {"exp": "int32", "factor": "int64"}
+
+    def heads(self, instruction: Instruction) -> Heads:
+        cache = cache_of(instruction)
+        return Heads(cache.key_width, cache.value_width)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
         query, out = buffers.read(i.inputs[0], region), buffers.output(i, region)
@@ -78,8 +87,8 @@ class Attend(_AttentionOpcode):
         return partial(_attend, buffers, i, region, mean, query, out)
 
     def flops(self, instruction: Instruction) -> int:
-        """Count the operations of an average site, which has half of all sites before it."""
-        return super().flops(instruction) // 2
+        """Count a multiplication and an addition for each channel of half of all keys and values."""
+        return (instruction.inputs[0].channels + super().flops(instruction)) * cache_of(instruction).length
 
     def largest(self, i: Instruction) -> int:
         """Bound a score."""
@@ -96,17 +105,55 @@ class Attend(_AttentionOpcode):
 
 @opcode
 class CrossAttend(_AttentionOpcode):
-    """Attend to the tokens of a prompt: out = softmax(x . key / sqrt(d) + bias) value, head by head.
+    """Attend to the tokens of a prompt: out = softmax(x . key / sqrt(d)) value, head by head, over those that exist.
 
-    The second input holds the biases (0, or minus infinity for padding), the keys, feature by feature, and the values,
-    token by token.
+    The inputs are x; a mask of the tokens, positive where there is one; and their entries, token by token: the keys of
+    all heads, then the values of all heads. The constant `heads` counts them.
     """
 
-    has_integers = False
+    constants: ClassVar = {"exp": "int32", "factor": "int64", "heads": "int32"}
+
+    def heads(self, instruction: Instruction) -> Heads:
+        query, mask, entries = instruction.inputs
+        assert instruction.output is not None
+        width = entries.channels // mask.channels // int(instruction.constants["heads"][0])
+        count = (
+            query.channels + instruction.output.channels
+        ) // width  # of a narrowed instruction, fewer than there are
+        return Heads(query.channels // count, instruction.output.channels // count)
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
-        query, packed = (buffers.read(view, region) for view in i.inputs)
-        return partial(_cross_attend, cache_of(i), i.head, query, packed, buffers.output(i, region))
+        query, mask, entries = (buffers.read(view, region) for view in i.inputs)
+        mean = partial(_masked_mean, self.heads(i).key_width)
+        if buffers.program.is_integer:
+            mean = partial(_integer_masked_mean, buffers.constants(i), *output_range(i))
+        return partial(_cross_attend, self.heads(i), i.head, mean, query, mask, entries, buffers.output(i, region))
+
+    def flops(self, instruction: Instruction) -> int:
+        """Count a multiplication and an addition for each channel of each key and value."""
+        return 2 * (instruction.inputs[0].channels + super().flops(instruction)) * instruction.inputs[1].channels
+
+    def largest(self, i: Instruction) -> int:
+        """Bound a score."""
+        return self.heads(i).key_width * 2**14
+
+    def problem(self, i: Instruction) -> str | None:
+        if i.output is None or len(i.inputs) != 3:
+            return "it needs a query, a mask and entries"
+        query, mask, entries = i.inputs
+        if not query.is_narrow or not entries.is_narrow or mask.is_narrow or i.output.is_narrow:
+            return "it needs a narrow query, a wide mask and narrow entries, and makes a wide value"
+        if {mask.phase, entries.phase} != {Phase.IMAGE} or mask.channels > MAX_SITES:
+            return "its tokens are not those of an image"
+        heads, width = int(i.constants["heads"][0]), query.channels + i.output.channels
+        if (
+            heads < 1
+            or query.channels % heads
+            or i.output.channels % heads
+            or entries.channels != mask.channels * width
+        ):
+            return "its heads have no whole channels"
+        return None
 
 
 def cache_of(instruction: Instruction) -> KeyValueCache:
@@ -155,15 +202,41 @@ def integer_weighted_mean(c: Constants, low: int, high: int, queries: Array, key
     return int64(((sums << (VALUE_BITS + 1)) + total) // (2 * total)).clip(low, high)
 
 
-def _cross_attend(cache: KeyValueCache, head: int, query: Array, packed: Array, out: Array) -> None:
-    batch, tokens, heads = len(query), cache.length, query.shape[-1] // cache.key_width
-    packed, chosen = packed.reshape(batch, -1), slice(head, head + heads)
-    bias, keys, values = np.split(packed, [tokens, tokens * (1 + cache.key_channels)], axis=1)
-    keys = keys.reshape(batch, cache.num_heads, cache.key_width, tokens)[:, chosen]
-    values = values.reshape(batch, tokens, cache.num_heads, cache.value_width)[:, :, chosen].swapaxes(1, 2)
-    queries = query.reshape(batch, -1, heads, cache.key_width).swapaxes(1, 2)  # [b, heads, sites, k]
-    scores = queries * np.array(cache.key_width**-0.5, query.dtype) @ keys + bias[:, None, None]
-    out[...] = (_softmax(scores) @ values).swapaxes(1, 2).reshape(out.shape)
+def _cross_attend(
+    widths: Heads, head: int, mean: MaskedMean, query: Array, mask: Array, entries: Array, out: Array
+) -> None:
+    batch, tokens, heads = len(query), mask.shape[-1], query.shape[-1] // widths.key_width
+    packed = entries.reshape(batch, tokens, -1)
+    total = packed.shape[2] // sum(widths)
+    chosen = slice(head, head + heads)
+    keys = packed[..., : total * widths.key_width].reshape(batch, tokens, total, -1)[:, :, chosen]
+    values = packed[..., total * widths.key_width :].reshape(batch, tokens, total, -1)[:, :, chosen]
+    queries = query.reshape(batch, -1, heads, widths.key_width).swapaxes(1, 2)  # [b, heads, sites, k]
+    exists = mask.reshape(batch, 1, 1, tokens) > 0
+    result = mean(queries, keys.swapaxes(1, 2).swapaxes(2, 3), values.swapaxes(1, 2), exists)
+    out[...] = result.swapaxes(1, 2).reshape(out.shape)
+
+
+def _masked_mean(key_width: int, queries: Array, keys: Array, values: Array, exists: Array) -> Array:
+    """Take the mean over tokens in floating point; see `MaskedMean`."""
+    library = library_of(queries)
+    scores = library.where(exists, queries * key_width**-0.5 @ keys, -np.inf)
+    weights = library.exp(scores - library.amax(scores, axis=3, keepdims=True))
+    return (weights / weights.sum(axis=3, keepdims=True)) @ values
+
+
+def _integer_masked_mean(
+    c: Constants, low: int, high: int, queries: Array, keys: Array, values: Array, exists: Array
+) -> Array:
+    """Take the mean over tokens in integers; see `MaskedMean`. Without tokens it is 0."""
+    library, exp = library_of(queries), c["exp"]
+    scores = matmul(queries, double(keys))
+    best = library.amax(library.where(exists, scores, -(2**62)), axis=3, keepdims=True)
+    below = ((best - scores) * c["factor"]) >> FACTOR_BITS
+    weights = exp[below.clip(0, len(exp) - 1)] * exists
+    total = weights.sum(axis=3, keepdims=True)
+    sums = matmul(weights, double(values))
+    return (((sums << (VALUE_BITS + 1)) + total) // (2 * total).clip(min=1)).clip(low, high)
 
 
 def _softmax(scores: Array) -> Array:

@@ -8,10 +8,10 @@ from typing import Any, Literal, NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from pointillist.engine.program import ConditionInput, FloatArray, KeyValueCache, Phase, Program, View
-from pointillist.engine.recording.attention import attention_operand, canvas_after_draw
+from pointillist.engine.program import ConditionInput, FloatArray, Phase, Program, View
+from pointillist.engine.recording.attention import attention_operand, canvas_after_draw, record_cross_attention
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import to_numpy
 from pointillist.engine.recording.local_conv import record_local_convolution
@@ -22,6 +22,7 @@ from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, s
 from pointillist.errors import CausalityError
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.recurrence import LSTMCellParams
+from pointillist.nn.tokens import Tokens
 
 
 class RecordPass:
@@ -169,28 +170,14 @@ class RecordPass:
         result = builder.emit("ATTEND", query, channels=value_view.channels, phase=Phase.SITE, map=cache, key=key)
         return symbol_of(builder, result)
 
-    def cross_attend(self, key: str, q: Tensor, keys: Tensor, values: Tensor, mask: Tensor, heads: int) -> Tensor:
-        """Declare the tokens as an input, packed as the opcode reads them, and let `q` attend to them."""
+    def cross_attend(
+        self, key: str, q: Tensor, tokens: Tokens, keys: nn.Linear, values: nn.Linear, heads: int
+    ) -> Tensor:
+        """Declare the tokens as an input, compute keys and values of each, and let `q` attend to them."""
         builder = self._builder
         builder.claim_key(key)
-        query, channels = attention_operand(builder, key, q, heads, on_any_grid=True), values.shape[2]
-        if any(isinstance(t, Symbol) for t in (keys, values, mask)):
-            builder.reject(f"The tokens of `{key}` are recorded values", "They are tensors known before drawing.")
-        if query.channels != keys.shape[2] or channels % heads:
-            builder.reject(
-                f"Queries of {query.channels}, keys of {keys.shape[2]} and values of {channels} channels meet in "
-                f"`{key}`, with {heads} heads",
-                "Make the first two equal, and the last a multiple of the heads.",
-            )
-        bias = torch.zeros_like(mask, dtype=keys.dtype).masked_fill(~mask, -torch.inf)
-        packed = torch.cat([bias, keys.transpose(1, 2).flatten(1), values.flatten(1)], 1)[:, :, None, None]
-        builder.inputs[key] = ConditionInput("vector", packed.shape[1], _to_channels_last(packed, builder.dtype))
-        tokens = builder.emit("INPUT", channels=packed.shape[1], phase=Phase.IMAGE, key=key)
-        width = query.channels + channels
-        cache = KeyValueCache(builder.scope, width, 1, builder.dtype)
-        cache.length, cache.num_heads, cache.key_channels = keys.shape[1], heads, query.channels
-        result = builder.emit("CROSS_ATTEND", query, tokens, channels=channels, map=cache, key=key)
-        return symbol_of(builder, result)
+        query = attention_operand(builder, key, q, heads, on_any_grid=True)
+        return symbol_of(builder, record_cross_attention(builder, key, query, tokens, keys, values, heads))
 
     def _raster(self, method: str) -> None:
         if self.order.s_curve:

@@ -8,7 +8,7 @@ from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS
 from pointillist.engine.program import INT8, Instruction, KeyValueCache, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
-from pointillist.engine.rewrite.grids import shifts
+from pointillist.engine.rewrite.grids import narrow_units, shifts
 
 
 def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[KeyValueCache, np.ndarray]:
@@ -54,3 +54,30 @@ def rewrite_attend(rewriter: Rewriter, i: Instruction) -> None:
     factor = np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64)
     output, _ = rewriter.wide_target(i.output, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
     rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.exp_table(exp_table), factor=factor)
+
+
+@rewrites("CROSS_ATTEND")
+def rewrite_cross_attend(rewriter: Rewriter, i: Instruction) -> None:
+    """Attend to tokens: their entries in 8 bits, in the same units for all tokens, with one for all keys."""
+    assert i.output is not None
+    query, mask, entries = i.inputs
+    tokens, keys = mask.channels, query.channels
+    largest = rewriter.largest(entries.value).reshape(tokens, -1).max(axis=0)
+    units = np.maximum(narrow_units(largest, INT8), rewriter.target_unit(entries.value))
+    units[:keys] = units[:keys].max()
+    unit, _ = rewriter.narrow_grid(query)
+    unit = np.full(keys, unit.max())
+    heads = int(i.constants["heads"][0])
+    step = float(unit[0] * units[0]) * (keys // heads) ** -0.5
+    output, _ = rewriter.wide_target(i.output, units[keys:] * 2.0**-VALUE_BITS)
+    rewriter.emit(
+        "CROSS_ATTEND",
+        i,
+        output,
+        _narrowed(rewriter, query, unit),
+        rewriter.wide(mask).view,
+        _narrowed(rewriter, entries, np.tile(units, tokens)),
+        exp=rewriter.exp_table(exp_table),
+        factor=np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64),
+        heads=np.array([heads], np.int32),
+    )

@@ -42,6 +42,8 @@ Array = NDArray[Any]
 Rule = Callable[["Rewriter", Instruction], None]
 RuleT = TypeVar("RuleT", bound=Rule)
 RULES: dict[str, Rule] = {}
+CONDITIONS = ("vector", "map", "tokens")
+"""Inputs that are conditions of an image, and not a part of the network."""
 
 
 def rewrites(*opcodes: str) -> Callable[[RuleT], RuleT]:
@@ -75,12 +77,12 @@ def _parts(program: Program) -> tuple[tuple[Instruction, ...], ...]:
 def input_name(key: str) -> str:
     """Return the name of an input: layers that read the same condition share one."""
     kind = key.rsplit(".", 1)[-1]
-    return kind if kind in ("vector", "map") else key
+    return kind if kind in CONDITIONS else key
 
 
 def is_constant_map(key: str) -> bool:
     """Return True for an input that is not a condition but part of the network, such as coordinates."""
-    return input_name(key) not in ("vector", "map")
+    return input_name(key) not in CONDITIONS
 
 
 @dataclass
@@ -123,6 +125,7 @@ class Rewriter:
         self._count = 0
         self.inputs: dict[str, ConditionInput] = {}
         self.caches: dict[KeyValueCache, tuple[KeyValueCache, Array]] = {}
+        self.projections: dict[tuple[int, bytes, bytes], dict[str, Any]] = {}
 
     def run(self) -> None:
         """Rewrite all instructions, in the order of their phases."""

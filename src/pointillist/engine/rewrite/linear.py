@@ -50,12 +50,11 @@ def _project(rewriter: Rewriter, i: Instruction, matrix: Array, offset: Array) -
     scaled = matrix * x.unit[:, None]
     unit = 2 * power(np.abs(scaled).max(axis=0, initial=0)) * 2.0**-PROJECT_BITS
     output, out_unit = rewriter.wide_target(i.output)
-    rewriter.emit(
-        "PROJECT",
-        i,
-        output,
-        x.view,
-        matrix=np.floor(scaled / unit + 0.5).clip(-(2**15), 2**15 - 1).astype(np.int16),
-        bias=np.floor(offset / unit + 0.5).astype(np.int64),
-        shift=shifts(out_unit, unit),
-    )
+    key = (id(i.constants["matrix"]), x.unit.tobytes(), out_unit.tobytes())
+    if key not in rewriter.projections:  # a weight that is used for each token is stored once
+        rewriter.projections[key] = {
+            "matrix": np.floor(scaled / unit + 0.5).clip(-(2**15), 2**15 - 1).astype(np.int16),
+            "bias": np.floor(offset / unit + 0.5).astype(np.int64),
+            "shift": shifts(out_unit, unit),
+        }
+    rewriter.emit("PROJECT", i, output, x.view, **rewriter.projections[key])

@@ -1,4 +1,4 @@
-"""Attention from all sites of a row at once, with later ones masked; and to the tokens of a prompt.
+"""Attention from all sites of a row at once, with later ones masked.
 
 The meaning of the opcodes is in `engine/opcodes/attention.py`.
 """
@@ -73,24 +73,6 @@ def integer_weighted_mean(c: dict[str, Any], queries: Tensor, keys: Tensor, valu
     total = weights.sum(3, keepdim=True)
     result: Tensor = ((matmul(weights, values.double()) << (VALUE_BITS + 1)) + total) // (2 * total)
     return result
-
-
-def cross_attend(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
-    """Attend to the tokens of a prompt: softmax(x . key / sqrt(d) + bias) value, head by head."""
-    query, packed = (buffers.read(view, region) for view in i.inputs)
-    return partial(_cross_attend, cache_of(i), i.head, query, packed, buffers.output(i, region))
-
-
-def _cross_attend(cache: KeyValueCache, head: int, query: Tensor, packed: Tensor, out: Tensor) -> None:
-    heads, tokens = query.shape[-1] // cache.key_width, cache.length
-    part = slice(head, head + heads)
-    sizes = [tokens, tokens * cache.key_channels, tokens * (cache.channels - cache.key_channels)]
-    bias, keys, values = torch.split(packed[:, 0, 0], sizes, 1)
-    keys = keys.reshape(-1, cache.num_heads, cache.key_width, tokens)[:, part]
-    values = values.reshape(-1, tokens, cache.num_heads, cache.value_width)[:, :, part].transpose(1, 2)
-    queries = by_head(query.flatten(1, 2), heads) * cache.key_width**-0.5  # [b, heads, sites, k]
-    result = (queries @ keys + bias[:, None, None]).softmax(3) @ values
-    out[...] = result.transpose(1, 2).reshape(out.shape)
 
 
 def by_head(x: Tensor, heads: int) -> Tensor:

@@ -19,7 +19,6 @@ FLOAT: Operations[TorchBuffers] = {
     **dict.fromkeys(functions.FORMULAS, functions.elementwise),
     "LINEAR": functions.linear,
     "SCAN": functions.scan,
-    "CROSS_ATTEND": attention.cross_attend,
 }
 
 

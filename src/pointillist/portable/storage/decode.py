@@ -207,7 +207,7 @@ class ProgramDecoder:
             shape = (None,)
         elif name == "numbers":
             shape = (None, None, channels)
-        elif name == "levels" or (name == "factor" and stored.op == "ATTEND"):
+        elif name in ("levels", "heads") or (name == "factor" and stored.op in ("ATTEND", "CROSS_ATTEND")):
             shape = (1,)
         elif stored.op == "SCAN" and name in ("shift", "gate"):
             shape = (4 * channels,)
@@ -234,7 +234,7 @@ def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
     Raises:
         CheckpointError: if an array is not what it must be.
     """
-    shape = (None, None) if part.kind == "vector" else (None, None, None, None)
+    shape = (None, None, None, None) if part.kind == "map" else (None, None)
     rows = arrays.get(part.rows, "int32", shape)
     if len(rows) < max(1, len(part.names)):
         raise arrays.damaged(f"the condition `{part.name}` has too few rows")
@@ -257,7 +257,7 @@ def has_local_gain(program: Program) -> bool:
     return any(i.opcode in LOCAL_GAIN for _, part in program.parts() for i in part)
 
 
-ENCODERS_OF_3 = ("attributes", "vectors")
+ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 """Keys of encoders of version 3."""
 
 
@@ -265,6 +265,7 @@ def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
     heads = {program.head.kind for program in model.programs}
-    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "factored" in heads:
+    opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "factored" in heads or "CROSS_ATTEND" in opcodes:
         return 3
     return 2 if any(has_local_gain(program) for program in model.programs) else 1

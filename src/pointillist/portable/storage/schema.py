@@ -89,7 +89,7 @@ class PartModel(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: Name
-    kind: Literal["vector", "map"]
+    kind: Literal["vector", "map", "tokens"]
     rows: Name
     names: list[Name] = Field(max_length=2**20)
 

@@ -1,0 +1,197 @@
+"""Tokens of prompts without torch: learned words, or the states of a frozen encoder, in fixed point.
+
+A token is a number of features in steps of 2^-18 (`portable/fixed_point.py`). The first one stands before every prompt,
+and alone for an unknown one. The states of a frozen encoder are an input: it computes them in floating point.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
+from pointillist.conditioning.portable.fixed_point import BITS, WEIGHT_BITS, Integers, from_fixed, linear, to_fixed
+from pointillist.conditioning.prompts import parse_prompts
+from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams_per_word
+from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
+
+EPSILON = 1e-5 * 4.0**BITS
+"""What torch adds to the variance of a state, in its steps."""
+
+
+@dataclass(frozen=True)
+class WordReader:
+    """Hash each word of prompts, with its n-grams, into buckets.
+
+    ```python
+    WordReader(4096, 16, 24).read(["a red dragon"])[1].sum()  # 3 words
+    ```
+
+    Attributes:
+        buckets: number of buckets.
+        num_tokens: words that are read of a prompt.
+        length: buckets of a word.
+        vectors: None: there is no frozen encoder.
+    """
+
+    buckets: int
+    num_tokens: int
+    length: int
+    vectors: ClassVar[None] = None
+
+    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+        """Return buckets `[n, tokens, length]` with `PAD`, and which words there are, `[n, tokens]`."""
+        rows = [hash_ngrams_per_word(text, self.buckets, self.num_tokens, self.length) for text in prompts]
+        values = np.stack(rows) if rows else np.full((0, self.num_tokens, self.length), PAD)
+        return values, (values != PAD).any(2)
+
+
+@dataclass(frozen=True)
+class StateReader:
+    """Look up the states of the first tokens of prompts, of a frozen encoder.
+
+    ```python
+    StateReader("minilm:FOLDER", fingerprint, 32, 384).read(["a red dragon"])[0].shape  # (1, 32, 384)
+    ```
+
+    Attributes:
+        encoder, fingerprint: see `open_encoder`.
+        num_tokens: tokens that are read of a prompt.
+        size: numbers of a state.
+    """
+
+    encoder: str
+    fingerprint: str
+    num_tokens: int
+    size: int
+
+    @property
+    def vectors(self) -> EmbeddingCache:
+        """Cached states of prompts."""
+        return embedding_cache(self.encoder, self.fingerprint)
+
+    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+        """Return states `[n, tokens, size]`, and which tokens there are.
+
+        Raises:
+            ConfigError: if the frozen encoder that is installed has other weights.
+        """
+        values = np.zeros((len(prompts), self.num_tokens, self.size), np.float32)
+        known = np.zeros(values.shape[:2], bool)
+        for image, text in enumerate(prompts):
+            if text.strip():
+                states = self.vectors.tokens(text)[: self.num_tokens]
+                values[image, : len(states)], known[image, : len(states)] = states, True
+        return values, known
+
+
+class StoredTokens(StoredEncoder):
+    """JSON values of an encoder of tokens."""
+
+    kind: Literal["words", "states"]
+    encoder: Name
+    fingerprint: Name
+    num_tokens: Annotated[int, Field(ge=1, le=1024)]
+    length: Annotated[int, Field(ge=0, le=1024)]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenFeatures(PortableEncoder):
+    """An encoder of tokens in numpy, in fixed point.
+
+    Attributes:
+        reader: reads prompts.
+        weights: `start`, the first token, and those of the kind.
+    """
+
+    key: ClassVar[str] = "tokens"
+    keyword: ClassVar[str] = "text"
+    kind: ClassVar[str]
+
+    reader: Any
+    weights: StoredWeights
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
+        """Read prompts, one for all images or one each."""
+        result: tuple[Array, NDArray[np.bool_]] = self.reader.read(parse_prompts(value, count) or [""] * count)
+        return result
+
+    def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Compute 1 or 0 for each token, and then the features of each in turn, `[n, tokens + tokens width]`."""
+        start = to_fixed(self.weights["start"])
+        tokens = np.zeros((len(values), 1 + self.reader.num_tokens, len(start)), np.int64)
+        tokens[:, 0] = start
+        for image, token in np.argwhere(known):
+            tokens[image, 1 + token] = self._token(values[image, token], token)
+        mask = np.concatenate([np.ones((len(values), 1), bool), known], 1)
+        return np.concatenate([mask, from_fixed(tokens).reshape(len(values), -1)], 1)
+
+    @abstractmethod
+    def _token(self, value: Array, place: int) -> Integers:
+        """Compute the features of a token at its place in the prompt."""
+
+    def _out(self, name: str, x: Integers) -> Integers:
+        return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
+        """Return the kind, the weights and what the reader needs."""
+        reader = {name: getattr(self.reader, name, default) for name, default in _READER.items()}
+        return {"weights": self.weights.encode(arrays), "kind": self.kind, **reader}
+
+    @classmethod
+    def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> TokenFeatures:
+        """Read an encoder whose tokens fill the part."""
+        stored = StoredTokens.parse(document, arrays)
+        weights = stored.weight("start", (None,), arrays)
+        size = len(weights["start"])
+        if part != "tokens" or width != (1 + stored.num_tokens) * (1 + size):
+            raise arrays.damaged("an encoder of tokens has another width")
+        shapes: dict[str, tuple[int | None, ...]] = {"first.weight": (size, None), "first.bias": (size,)}
+        if stored.kind == "words":
+            shapes = {"position": (stored.num_tokens, size), "embedding.weight": (None, size)}
+            shapes |= {"out.weight": (size, size), "out.bias": (size,)}
+        for name, shape in shapes.items():
+            weights |= stored.weight(name, shape, arrays)
+        if stored.kind == "states":
+            inputs = weights["first.weight"].shape[1]
+            states = StateReader(stored.encoder, stored.fingerprint, stored.num_tokens, inputs)
+            return StateFeatures(states, StoredWeights(weights))
+        if not len(weights["embedding.weight"]):
+            raise arrays.damaged("an encoder of tokens has no buckets")
+        words = WordReader(len(weights["embedding.weight"]), stored.num_tokens, stored.length)
+        return WordFeatures(words, StoredWeights(weights))
+
+
+_READER: dict[str, Any] = {"encoder": "", "fingerprint": "", "num_tokens": 0, "length": 0}
+"""Settings of readers that are stored, and what stands where a reader has none."""
+
+
+class WordFeatures(TokenFeatures):
+    """A learned token for each word: the embeddings of itself and its n-grams, and its position."""
+
+    kind = "words"
+
+    def _token(self, value: Array, place: int) -> Integers:
+        buckets = value[value != PAD]
+        total = to_fixed(self.weights["embedding.weight"][buckets]).sum(0)
+        root = int(to_fixed(np.array(1 / max(len(buckets), 1) ** 0.5), WEIGHT_BITS))
+        mean = (total * root + (1 << (WEIGHT_BITS - 1))) >> WEIGHT_BITS
+        return self._out("out", mean + to_fixed(self.weights["position"][place]))
+
+
+class StateFeatures(TokenFeatures):
+    """States of a frozen encoder, normalised to mean 0 and variance 1, through a linear layer."""
+
+    kind = "states"
+
+    def _token(self, value: Array, place: int) -> Integers:
+        x = to_fixed(value)
+        x = x - (2 * int(x.sum()) + len(x)) // (2 * len(x))
+        variance = sum(int(each) ** 2 for each in x) / len(x)  # whole numbers, divided once
+        return self._out("first", to_fixed(x / (variance + EPSILON) ** 0.5))
