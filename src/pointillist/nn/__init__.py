@@ -12,10 +12,10 @@ from pointillist.nn.causal import (
 )
 from pointillist.nn.condition import Condition, ConditionBias, ConditionDims
 from pointillist.nn.cross_attention import CrossAttention
+from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.local_conv import LocallyMaskedConv2d
 from pointillist.nn.local_gain import LocalGain, LocalGainHead
 from pointillist.nn.recurrent import RecurrentLayer
-from pointillist.nn.tokens import Tokens
 from pointillist.nn.weight_norm import (
     NormalisedConv2d,
     NormalisedConvTranspose2d,

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pointillist.images.ordering import PixelOrder
 from pointillist.nn.base import CausalLayer
 from pointillist.nn.cross_attention import CrossAttention
+from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.passes import Pass
-from pointillist.nn.tokens import Tokens
 
 
 @dataclass(frozen=True)

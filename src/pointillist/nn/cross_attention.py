@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from pointillist.nn.base import CausalLayer
 from pointillist.nn.causal import PointwiseConv2d
+from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.passes import Pass
-from pointillist.nn.tokens import Tokens
 
 HEADS, HEAD_WIDTH = 2, 16
 """Heads, and features of a head, for each sub-pixel that is sampled in turn."""

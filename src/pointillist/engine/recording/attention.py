@@ -10,7 +10,7 @@ from pointillist.engine.program import ConditionInput, Instruction, Phase, View
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import to_numpy
 from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
-from pointillist.nn.tokens import Tokens
+from pointillist.nn.functional.attention import Tokens
 
 
 def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from pointillist.engine.recording.recurrence import recur, shift_down
 from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
 from pointillist.images.ordering import RASTER, PixelOrder
+from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.functional.recurrence import LSTMCellParams
-from pointillist.nn.tokens import Tokens
 
 
 class RecordPass:

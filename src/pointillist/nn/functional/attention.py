@@ -10,6 +10,7 @@ unknown rows cannot reach a pixel.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,6 +48,35 @@ def strict_attention(
         q, k, v = (t.reshape(len(q) * heads, -1, height * width).transpose(1, 2) for t in (q, k, v))
         result: Tensor = _StrictAttention.apply(q, k, v, width)  # type: ignore[no-untyped-call, unused-ignore]
     return result.transpose(1, 2).reshape(len(q) // heads, -1, height, width)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """An encoded prompt.
+
+    ```python
+    Tokens(torch.randn(2, 5, 64), torch.ones(2, 5, dtype=torch.bool))
+    ```
+
+    Attributes:
+        states: features of each token, `[b t d]`.
+        mask: True for tokens, False for padding, `[b t]`; each image has at least one token.
+    """
+
+    states: Float[Tensor, "b t d"]
+    mask: Bool[Tensor, "b t"]
+
+    def packed(self) -> Float[Tensor, "b c 1 1"]:
+        """Return all of it as a vector for each image: 1 or 0 for each token, and then the features of each in turn."""
+        mask = self.mask.to(self.states.dtype)
+        return torch.cat([mask, torch.where(self.mask[:, :, None], self.states, 0.0).flatten(1)], 1)[:, :, None, None]
+
+    @classmethod
+    def unpacked(cls, packed: Float[Tensor, "b c 1 1"], width: int) -> Tokens:
+        """Return the tokens, each of `width` features, that `packed` returned."""
+        count = packed.shape[1] // (1 + width)
+        vectors = packed[:, :, 0, 0]
+        return cls(vectors[:, count:].reshape(len(packed), count, width), vectors[:, :count] > 0)
 
 
 def cross_attention(
