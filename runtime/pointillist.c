@@ -528,6 +528,7 @@ struct pt_level {
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
   int (*rows)(const step *, i64, i64, i64); /* runs a step, if it is one of those written for the level */
+  i64 (*find)(const i32 *, i64, const i32 *, i64, i64, i64, i64, i32 *, i64 *); /* by softmax; see `find`. NULL, or -1: not so */
 };
 
 /* Memory is taken twice: first to measure it, where `base` is NULL, and then to lay it out. */
@@ -707,7 +708,7 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
 static const pt_level *level_of(i32 level);
 
 /* Lay out a run; return its bytes, or -1. */
-static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width, i32 by_rows, const i32 *const *inputs, i32 level) {
+static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width, i32 by_rows, const i32 *const *inputs, const pt_level *level) {
   program p = open(bytes);
   const i32 *h = p.header;
   if (batch < 1 || height < 1 || width < 1 || batch > MOST || height > MOST || width > MOST) return -1;
@@ -715,7 +716,7 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   if (h[H_CACHES] && height * width > MOST_SITES) return -1;
   pt_run local = {.p = p, .batch = batch, .height = height, .width = width, .by_rows = by_rows}, *r = take(a, 1, sizeof(pt_run));
   if (!r) r = &local;
-  else *r = local, r->level = level_of(level), r->row_images = larger(1, ROW_SITES / width);
+  else *r = local, r->level = level, r->row_images = larger(1, ROW_SITES / width);
   i64 taps = 0;
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) taps += 1 + (reads_taps(p.operations + i * OPERATION) ? p.operations[i * OPERATION + O_TAPS] : 0);
   r->steps = take(a, h[H_OPERATIONS], sizeof(step));
@@ -777,10 +778,11 @@ static void run_part(pt_run *r, i64 part, i64 row, i64 column) {
 pt_run *pt_begin(const void *bytes, int64_t batch, int64_t height, int64_t width, int32_t by_rows,
                  const int32_t *const *inputs, void *workspace, int32_t level) {
   i64 size = pt_workspace(bytes, batch, height, width, by_rows);
-  if (size < 0 || !level_of(level)) return 0;
+  const pt_level *chosen = level_of(level); /* asks the processor, which takes a virtual machine some microseconds */
+  if (size < 0 || !chosen) return 0;
   for (i64 i = 0; i < size / 8; i++) ((u64 *)workspace)[i] = 0;
   arena a = {workspace, 0, 0};
-  lay_out(&a, bytes, batch, height, width, by_rows, inputs, level);
+  lay_out(&a, bytes, batch, height, width, by_rows, inputs, chosen);
   pt_run *r = workspace;
   run_part(r, IMAGE, 0, 0);
   return r;
@@ -1161,15 +1163,15 @@ typedef struct {
   i64 column, shifts_left, clamps;
 } panel_512;
 
-/* Sums of R rows from row `row` on, and of V vectors of columns. Sums of a few rows are kept in S parts, because each
+/* Sums of R rows from row `row` on, and of V vectors of columns from vector `first` on. Sums of a few rows are kept in S parts, because each
    instruction waits for the one before it. */
-AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 row, i64 stride) {
-  const int S = R * V <= 2 ? 4 : R * V <= 5 ? 2 : 1;
+AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 first, i64 row, i64 stride) {
+  const int S = R * V <= 4 ? 2 : 1;
   const product *p = a->p;
-  const i8 *w = a->w;
+  const i8 *w = a->w + first * 64;
   __m512i sum[ROWS * PANEL]; /* part by part, row by row */
   UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = a->bias[v];
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = a->bias[first + v];
   UNROLL for (int i = R * V; i < S * R * V; i++) sum[i] = _mm512_setzero_si512();
 #define STEP(part)                                                                                                      \
   UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                                        \
@@ -1183,7 +1185,6 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 row
     const u8 *in = p->pieces[i].at + p->x + row * p->x_row;
     i64 g = p->pieces[i].groups;
     __m512i weights[PANEL];
-    if (S == 4) for (; g >= 4; g -= 4) { STEP(0) STEP(1) STEP(2) STEP(3) }
     if (S == 2) for (; g >= 2; g -= 2) { STEP(0) STEP(1) }
     for (; g > 0; g--) { STEP(0) }
   }
@@ -1192,52 +1193,51 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 row
     UNROLL for (int i = 0; i < R * V; i++) sum[i] = _mm512_add_epi32(sum[i], sum[part * R * V + i]);
   if (a->shifts_left) {
     UNROLL for (int r = 0; r < R; r++)
-      UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], a->left[v]);
+      UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], a->left[first + v]);
   }
   UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], a->right[v]);
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], a->right[first + v]);
   if (p->z) {
-    const u8 *z = p->z + row * p->z_row + a->column * 4;
+    const u8 *z = p->z + row * p->z_row + (a->column + first * COLUMNS) * 4;
     UNROLL for (int r = 0; r < R; r++)
       UNROLL for (int v = 0; v < V; v++)
-        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
+        sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
   }
   if (a->clamps) {
     const __m512i limit = _mm512_set1_epi32(LIMIT), least = _mm512_set1_epi32(-LIMIT);
     UNROLL for (int i = 0; i < R * V; i++) sum[i] = clamp_512(sum[i], least, limit);
   }
-  u8 *y = p->y + row * p->y_row + a->column * 4;
+  u8 *y = p->y + row * p->y_row + (a->column + first * COLUMNS) * 4;
   UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[v], sum[r * V + v]);
+    UNROLL for (int v = 0; v < V; v++) _mm512_mask_storeu_epi32((i32 *)(y + r * p->y_row) + v * COLUMNS, a->mask[first + v], sum[r * V + v]);
 }
 
 /* Six rows at a time: their 24 sums and four vectors of weights fill the registers. */
-AVX512 INLINE void rows_512(const int V, const panel_512 *a, i64 stride) {
+AVX512 INLINE void rows_512(const int V, const panel_512 *a, i64 first, i64 stride) {
   i64 row = 0, end = a->p->rows;
-  for (; end - row >= 6; row += 6) dot_512(6, V, a, row, stride);
-  for (; end - row >= 4; row += 4) dot_512(4, V, a, row, stride);
-  for (; end - row >= 2; row += 2) dot_512(2, V, a, row, stride);
-  if (end > row) dot_512(1, V, a, row, stride);
+  for (; end - row >= 6; row += 6) dot_512(6, V, a, first, row, stride);
+  for (; end - row >= 4; row += 4) dot_512(4, V, a, first, row, stride);
+  for (; end - row >= 2; row += 2) dot_512(2, V, a, first, row, stride);
+  if (end > row) dot_512(1, V, a, first, row, stride);
 }
 
 AVX512 static void multiply_panel_512(const panel_512 *a, i64 vectors, i64 stride) {
-  switch (vectors) {
-    case 1: rows_512(1, a, stride); break;
-    case 2: rows_512(2, a, stride); break;
-    case 3: rows_512(3, a, stride); break;
-    case 4: rows_512(4, a, stride); break;
-  }
+  if (vectors == 4) rows_512(4, a, 0, stride);
+  else if (vectors > 1) rows_512(2, a, 0, stride);
+  if (vectors & 1) rows_512(1, a, vectors - 1, stride);
 }
 
 AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   const product p = {.pieces = pieces, .count = count, .rows = rows, .x = x, .x_row = x_row, .y = (u8 *)sums, .y_row = WIDTH * 4};
-  panel_512 a = {.p = &p, .w = w};
-  for (int v = 0; v < vectors; v++) a.mask[v] = 0xFFFF;
+  panel_512 a;
+  a.p = &p, a.w = w, a.column = a.shifts_left = a.clamps = 0;
+  for (int v = 0; v < vectors; v++) a.mask[v] = 0xFFFF, a.bias[v] = a.right[v] = _mm512_setzero_si512();
   multiply_panel_512(&a, vectors, stride);
 }
 
 AVX512 static void multiply_512(const step *s, const product *p) {
-  panel_512 a = {.p = p, .w = s->c[0], .clamps = p->z || s->largest > LIMIT};
+  panel_512 a; /* large: only what is used is set */
+  a.p = p, a.w = s->c[0], a.clamps = p->z || s->largest > LIMIT;
   for (a.column = 0; a.column < p->n; a.column += WIDTH) {
     i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
     __m512i left = _mm512_setzero_si512();
@@ -1837,6 +1837,54 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
   normalise_weights(result, levels, total, h[H_PRECISION], 0);
 }
 
+#if X86
+/* `find` by softmax: with frequencies of 32 bits, which are added one by one among 16 levels alone. Return -1 where the
+   ratio does not fit in 32 bits, or where so many levels have a frequency of 1 that the largest is below 0. `scratch`: a
+   number for each level. */
+AVX512 static i64 find_512(const i32 *logits, i64 levels, const i32 *exp, i64 last, i64 precision, i64 level, i64 target, i32 *scratch, i64 *interval) {
+  const __m512i least = _mm512_set1_epi32(INT32_MIN), one = _mm512_set1_epi32(1), ends = _mm512_set1_epi32((i32)smaller(last, INT32_MAX));
+  __m512i largest = least, total = _mm512_setzero_si512(), most = one, sum = total;
+  for (i64 k = 0; k < levels; k += COLUMNS) {
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    largest = _mm512_max_epi32(largest, _mm512_mask_loadu_epi32(least, mask, logits + k));
+  }
+  largest = _mm512_set1_epi32(_mm512_reduce_max_epi32(largest));
+  for (i64 k = 0; k < levels; k += COLUMNS) { /* a difference of logits is at most 2^27 */
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i below = _mm512_sub_epi32(largest, _mm512_maskz_loadu_epi32(mask, logits + k));
+    __m512i weights = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, _mm512_min_epi32(below, ends), exp, 4);
+    _mm512_mask_storeu_epi32(scratch + k, mask, weights);
+    total = _mm512_add_epi64(total, _mm512_add_epi64(_mm512_srli_epi64(weights, 32), _mm512_and_si512(weights, _mm512_set1_epi64(0xFFFFFFFF))));
+  }
+  u64 ratio = (1ull << (precision + 32)) / (u64)_mm512_reduce_add_epi64(total);
+  if (ratio >> 32) return -1;
+  const __m512i by = _mm512_set1_epi64((i64)ratio);
+  for (i64 k = 0; k < levels; k += COLUMNS) {
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i weights = _mm512_maskz_loadu_epi32(mask, scratch + k);
+    __m512i even = _mm512_srli_epi64(_mm512_mul_epu32(weights, by), 32), odd = _mm512_mul_epu32(_mm512_srli_epi64(weights, 32), by);
+    __m512i numbers = _mm512_maskz_max_epi32(mask, _mm512_mask_blend_epi32(0xAAAA, even, odd), one);
+    _mm512_mask_storeu_epi32(scratch + k, mask, numbers);
+    most = _mm512_max_epi32(most, numbers), sum = _mm512_add_epi32(sum, numbers);
+  }
+  i32 best = _mm512_reduce_max_epi32(most), missing = (i32)(1ll << precision) - _mm512_reduce_add_epi32(sum);
+  if (best < -missing) return -1; /* cumulative frequencies would not rise */
+  i64 start = 0, k = 0, end = level < 0 ? levels - 1 : level;
+  for (int is_given = 0; k < levels; k += COLUMNS) { /* the first of the largest takes what is missing */
+    __mmask16 mask = (__mmask16)mask_of(levels, k);
+    __m512i numbers = _mm512_maskz_loadu_epi32(mask, scratch + k);
+    __mmask16 at = _mm512_mask_cmpeq_epi32_mask(mask, numbers, _mm512_set1_epi32(best));
+    if (at && !is_given) scratch[k + __builtin_ctz(at)] += missing, numbers = _mm512_maskz_loadu_epi32(mask, scratch + k), is_given = 1;
+    i64 here = _mm512_reduce_add_epi32(numbers);
+    if (level < 0 ? start + here > target : level < k + COLUMNS) break;
+    start += here;
+  }
+  while (k < end && (level >= 0 || start + scratch[k] <= target)) start += scratch[k++];
+  interval[0] = start, interval[1] = scratch[k];
+  return k;
+}
+#endif
+
 /* A table of 257 numbers at x / 2^bits of its length, by linear interpolation, rounding down. */
 INLINE i64 read_table(const i32 *table, i64 x, int bits) {
   i64 index = x >> (bits - 8), rest = x & ((1 << (bits - 8)) - 1), low = table[index];
@@ -1934,10 +1982,10 @@ DEFINE_FOR(plain, SMALL)
 DEFINE_FOR(avx2, AVX2)
 DEFINE_FOR(512, AVX512)
 static const pt_level levels_of_x86[] = {
-    [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0},
-    [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_avx2, 0, 0},
-    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_vnni, 0, 0},
-    [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, tile_512, multiply_512, execute_rows_512},
+    [PT_PLAIN] = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0, 0},
+    [PT_AVX2] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_avx2, 0, 0, 0},
+    [PT_AVX_VNNI] = {execute_avx2, frequencies_avx2, digits_avx2, transform_avx2, tile_vnni, 0, 0, 0},
+    [PT_AVX512_VNNI] = {execute_512, frequencies_512, digits_512, transform_512, tile_512, multiply_512, execute_rows_512, find_512},
 };
 
 /* The instruction sets of the processor that the system saves: the best level. */
@@ -1967,11 +2015,11 @@ static const pt_level *level_of(i32 level) {
 }
 #else
 DEFINE_FOR(plain, )
-static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0};
+static const pt_level level_plain = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_plain, 0, 0, 0};
 #endif
 
 #if ARM
-static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_neon, 0, 0};
+static const pt_level level_neon = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_neon, 0, 0, 0};
 
 #if defined(__linux__)
 /* Linux lets a program read the register that names the features of the processor. */
@@ -1989,7 +2037,7 @@ static const pt_level *level_of(i32 level) {
   return level == PT_PLAIN ? &level_plain : level == PT_NEON && best_level() == PT_NEON ? &level_neon : 0;
 }
 #elif WASM
-static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_wasm, 0, 0};
+static const pt_level level_wasm = {execute_plain, frequencies_plain, digits_plain, transform_plain, tile_wasm, 0, 0, 0};
 static const pt_level *level_of(i32 level) {
   return level == PT_BEST || level == PT_WASM ? &level_wasm : level == PT_PLAIN ? &level_plain : 0;
 }
@@ -2065,6 +2113,13 @@ static i64 find(const i64 *weights, i64 levels, i64 level, i64 target, i64 *inte
 static i64 find_level(pt_run *r, const i32 *params, const i64 *pixel, i64 c, i64 level, i64 target, i64 *interval) {
   const i32 *h = r->p.header;
   if (h[H_KIND] == FACTORED) return r->level->digits(&r->p, params, c, level, target, interval, r->parts);
+  if (r->level->find && h[H_KIND] == CATEGORICAL) {
+    const i32 *exp = constant(&r->p, h[H_EXP]);
+    i64 last = count_of(&r->p, h[H_EXP]) - 1;
+    i64 known = r->level->find(params + c * h[H_LEVELS], h[H_LEVELS], exp, last, h[H_PRECISION], level, target, (i32 *)r->drawn, interval);
+    AFTER(AFTER_FREQUENCIES)
+    if (known >= 0) return known;
+  }
   r->level->frequencies(&r->p, params, pixel, r->height * r->width, c, r->weights, r->parts);
   AFTER(AFTER_FREQUENCIES)
   return find(r->weights, h[H_LEVELS], level, target, interval);
@@ -2244,8 +2299,9 @@ void pt_score(pt_run *r, const int64_t *levels, int64_t *starts, int64_t *sizes,
 void pt_frequencies(const void *bytes, const int32_t *params, const int64_t *pixels, int64_t n, int64_t channel,
                     int64_t *result, int64_t *scratch, int32_t level) {
   program p = open(bytes);
+  const pt_level *chosen = level_of(level);
   for (i64 i = 0; i < n; i++)
-    level_of(level)->frequencies(&p, params + i * p.header[H_PARAMS + 3], pixels + i * p.header[H_CHANNELS], 1, channel,
+    chosen->frequencies(&p, params + i * p.header[H_PARAMS + 3], pixels + i * p.header[H_CHANNELS], 1, channel,
                                  result + i * p.header[H_LEVELS], scratch);
 }
 

@@ -130,6 +130,30 @@ def test_all_kernels_give_the_same_bits(name: str, kernels: str, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    ("spread", "least", "most"), [(0.0, 1, 2**18), (2.0, 2**18, 2**23), (600.0, 2**24 - 255, 2**24)]
+)
+def test_levels_are_found_among_many(spread: float, least: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flat and steep distributions of 256 levels, one of which may have all but the least: kernels equal numpy."""
+    torch.manual_seed(0)
+    model = pt.build("gated-pixelcnn", shape=(1, 5, 6), levels=256, preset="tiny").eval()
+    *_, bias = (p for p in model.parameters() if p.shape == (256,))
+    with torch.no_grad():
+        bias.copy_(spread * torch.randn(256))
+    x = torch.randint(0, 256, (9, 1, 5, 6))
+    integer_model = pt.quantize_integer(model, x)
+    expected = integer_model.intervals(x.numpy(), executor="numpy")
+    uniforms = np.random.default_rng(1).random(x.shape)
+    drawn, nats = integer_model.sample(uniforms, executor="numpy")
+    assert least <= integer_model.intervals(drawn, executor="numpy")[1].max() <= most
+    for kernels in available_levels():
+        monkeypatch.setenv(KERNELS, kernels)
+        assert np.array_equal(expected, integer_model.intervals(x.numpy(), executor="compiled"))
+        levels, own = integer_model.sample(uniforms, executor="compiled")
+        assert np.array_equal(levels, drawn)
+        assert np.array_equal(own, nats)
+
+
+@pytest.mark.parametrize(
     "transform",
     [
         Transform(guidance=3.0),
