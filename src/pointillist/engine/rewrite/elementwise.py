@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pointillist.engine.opcodes.elementwise import elu, gelu, sigmoid
 from pointillist.engine.program import UINT8, Instruction, View
 from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
-from pointillist.engine.rewrite.grids import FACTOR_BITS, power, shifts
-from pointillist.engine.rewrite.tables import GATE_BITS, STEP
+from pointillist.engine.rewrite.grids import FACTOR_BITS, GATE_BITS, STEP, power, shifts
 
 Array = NDArray[Any]
 

@@ -1,7 +1,8 @@
-"""Choose the grids: the power of two that an integer of each channel stands for."""
+"""Choose the grids, the power of two that an integer of each channel stands for, and tables of functions on them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,13 @@ from numpy.typing import NDArray
 
 from pointillist.engine.head.tables import FINE_STEP, LOGIT_STEP
 from pointillist.engine.program import RANGES, DType
+
+STEP = 2.0**-8
+"""Distance of the arguments in a table."""
+REACH = 8
+"""Largest argument of a table."""
+GATE_BITS = 14
+"""A gate's tables hold tanh and sigmoid times two to this power."""
 
 Array = NDArray[Any]
 WIDE_BITS = 16
@@ -89,3 +97,17 @@ def shifts(to: Array | float, of: Array | float) -> Array:
     """Return the shifts from one unit to another."""
     result: Array = np.round(np.log2(np.asarray(to) / np.asarray(of))).astype(np.int8)
     return result
+
+
+def function_table(
+    function: Callable[[NDArray[Any]], NDArray[Any]], unit: float, reach: int = REACH
+) -> NDArray[np.int64]:
+    """Tabulate a function at multiples of `STEP` from `-reach` to `reach`, in integers times `unit`.
+
+    ```python
+    function_table(np.tanh, 2.0**-14)[0]  # -16384
+    ```
+    """
+    count = int(reach / STEP)
+    arguments = np.arange(-count, count + 1) * STEP
+    return np.floor(function(arguments) / unit + 0.5).astype(np.int64)

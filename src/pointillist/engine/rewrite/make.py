@@ -8,20 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.frequencies import check_levels, precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
+from pointillist.engine.numpy.interpreter import OPERATIONS
+from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.opcodes.base import prove_ranges
-from pointillist.engine.program import INT8, FeatureMap, HeadKind, IntegerHead, Phase, Program, View, size_of
+from pointillist.engine.program import INT8, FeatureMap, HeadKind, IntegerHead, Phase, Program, Value, View, size_of
 from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
     attention,
     elementwise,
     linear,
     local_gain,
-    recurrence,
     sites,
 )
 from pointillist.engine.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
-from pointillist.engine.rewrite.calibrate import calibrate
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, mixture_units, power
 from pointillist.errors import EngineError
 
@@ -132,3 +133,25 @@ def _parameters(rewriter: Rewriter, params: View, kind: str, channels: int, mixt
         unit = mixture_units(params.channels, channels)
     result = rewriter.wide(params)
     return result.view if (result.unit == unit).all() else rewriter.rescaled(result, params, unit).view
+
+
+def calibrate(program: Program, batches: Sequence[tuple[Array, dict[str, Array]]]) -> dict[Value, Array]:
+    """Run images through a program, and return the largest magnitude of each channel of every value.
+
+    Args:
+        program: a recorded program.
+        batches: canvases `[b, h, w, i]` with the inputs of the program, `[b, 1, 1, c]` or `[b, h, w, c]`.
+    """
+    largest: dict[Value, Array] = {}
+    parts = (program.per_row, program.per_site, program.post_draw)
+    gathered = {i.output.value for part in parts for i in part if i.opcode == "GATHER" and i.output is not None}
+    for canvas, inputs in batches:
+        height, width = canvas.shape[1:3]
+        buffers = Buffers(program, len(canvas), height, width, inputs)
+        run_whole(buffers, OPERATIONS, canvas)
+        for value, array in buffers.values():
+            if value in gathered:  # they have the grid of their map
+                continue
+            result = np.abs(array).reshape(-1, value.channels).max(axis=0)
+            largest[value] = np.maximum(largest.get(value, result), result)
+    return largest

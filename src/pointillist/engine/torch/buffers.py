@@ -13,11 +13,30 @@ from torch import Tensor
 from pointillist.engine.arithmetic import Shift, prepare
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.program import Instruction, KeyValueCache, Program
+from pointillist.errors import EngineError
 
 
 def upload(array: NDArray[Any], device: torch.device) -> Tensor:
     """Copy an array to a device."""
     return torch.tensor(np.ascontiguousarray(array), device=device)
+
+
+def device_of(executor: str) -> torch.device:
+    """Return where `torch`, `cuda` or `cuda:1` runs.
+
+    Raises:
+        EngineError: if there is no such GPU.
+    """
+    if executor == "torch":
+        return torch.device("cpu")
+    try:
+        device = torch.device(executor)
+    except RuntimeError as error:
+        raise EngineError(f"`executor` (={executor!r}) must name a GPU by a number, such as 'cuda:1'.") from error
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if (device.index or 0) >= count:
+        raise EngineError(f"`executor` (={executor!r}) needs a GPU, and torch finds {count}: use 'auto' or 'torch'.")
+    return device if device.index is not None else torch.device("cuda", torch.cuda.current_device())
 
 
 class DeviceConstants:

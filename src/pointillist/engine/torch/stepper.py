@@ -15,7 +15,6 @@ from pointillist.engine.buffers import bytes_of_image
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.torch.buffers import TorchBuffers
-from pointillist.engine.torch.device import full_float32
 from pointillist.engine.torch.operations import operations_of
 
 
@@ -86,3 +85,16 @@ def _full_precision() -> Iterator[None]:
     """Compute without gradients and in full float32 within the block."""
     with torch.inference_mode(), full_float32():
         yield
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Disable TF32 products on a GPU within the block, whatever the settings of torch."""
+    products = torch.backends.cuda.matmul
+    name, full = ("fp32_precision", "ieee") if hasattr(products, "fp32_precision") else ("allow_tf32", False)
+    before = getattr(products, name)
+    setattr(products, name, full)
+    try:
+        yield
+    finally:
+        setattr(products, name, before)
