@@ -20,7 +20,7 @@ def export(settings: ExportSettings) -> None:
     """Write a model in a form that runs without Python, and gives the same pictures.
 
     A page opens from disk, offline, and asks no server. The model needs an
-    integer program, as the bundled ones have; `quantize --integer` makes one.
+    integer program, as bundled and trained ones have.
     """
     from pointillist.errors import ConfigError
     from pointillist.studio.export.api import export as write

@@ -33,8 +33,8 @@ IMAGES, SUB_PIXELS = 256, 200_000
 
 Both likelihoods are computed on the same images, so that their difference varies little: docs/decisions, 0069.
 """
-CALIBRATION_IMAGES, CALIBRATION_PIXELS = 64, 2**18
-"""Images of a calibration, and pixels from which on fewer are taken, such as 16 of 128x128."""
+CALIBRATION_IMAGES, CALIBRATION_SUB_PIXELS = 64, 2**19
+"""Images of a calibration, and sub-pixels from which on fewer are taken, such as 10 of 128x128 in colour."""
 SHEET_IMAGES = 8
 """Images of the calibration for a sheet, and of any calibration at least."""
 SHOWN_SECONDS = 2.0
@@ -92,17 +92,13 @@ def _make(model: PixelModel, splits: DataSplits) -> list[Any]:
     """Return the integer model, its cost, and the sentence that says why there are none."""
     with Bar("integer program", 2) as bar:
         try:
-            count = max(SHEET_IMAGES, min(CALIBRATION_IMAGES, CALIBRATION_PIXELS // _pixels(splits.get("train"))))
-            integer_model = make_integer_model(model, splits, images=count)
+            fitting = max(SHEET_IMAGES, CALIBRATION_SUB_PIXELS // splits.get("train").spec.dims)
+            integer_model = make_integer_model(model, splits, images=min(CALIBRATION_IMAGES, fitting))
         except EngineError as error:
             return [None, None, str(error)]
         bar.show(1)
         model.attach_integer_model(integer_model)
         return [integer_model, measure_cost(model, splits), ""]
-
-
-def _pixels(images: ImageDataset) -> int:
-    return images.spec.height * images.spec.width
 
 
 def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None = None) -> IntegerCost:
@@ -118,14 +114,13 @@ def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None
     valid = data.valid is not None and len(data.valid) > 0
     reader = BatchReader(model, data.valid if valid else data.train)
     scorers = model, model.integer_model((reader.height, reader.width))
-    count = max(1, min(IMAGES, SUB_PIXELS // (model.image.channels * reader.height * reader.width)))
+    dims = model.image.channels * reader.height * reader.width
     nats: list[np.ndarray] = []
     with inference_mode(model):
-        for levels, inputs in spread(reader, count):
+        for levels, inputs in spread(reader, max(1, min(IMAGES, SUB_PIXELS // dims))):
             both = [negative_log_likelihoods(scorer, levels, inputs, [model.order()])[0] for scorer in scorers]
             nats.append(both[1] - both[0])
     differences = np.concatenate(nats)
-    dims = model.image.channels * reader.height * reader.width
     bits = float(bits_per_dim(differences.mean(), dims))
     default = bits <= MAX_COST if is_default is None else is_default
     return IntegerCost(bits, len(differences), "valid" if valid else "train", default)

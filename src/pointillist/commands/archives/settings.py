@@ -15,7 +15,7 @@ STANDARD = "-"
 class CompressSettings(Settings):
     """Settings of `compress`."""
 
-    model: str = argument("MODEL", "A bundled name, or a folder with an integer program (quantize --integer).")
+    model: str = argument("MODEL", "A bundled name, or the folder of a training: a model with an integer program.")
     files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
     out: str = option(
         REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_output=True
