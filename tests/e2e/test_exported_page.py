@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
-from pointillist.engine.c import library
+from pointillist.engine import library
 from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.export import page as work

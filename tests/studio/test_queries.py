@@ -10,7 +10,7 @@ import pytest
 import torch
 from fastapi.testclient import TestClient
 
-from pointillist.analysis import ImageQuery, counterfactual, gradient, surprisal_maps
+from pointillist.analysis import ImageQuery, condition_gain, counterfactual, gradient, surprisal_maps
 from pointillist.model.pixel_model import PixelModel
 from pointillist.studio.service import StudioService
 from tests.studio.helpers import decoded, encoded
@@ -196,3 +196,30 @@ def test_an_edit_that_changes_nothing_is_rejected(client: TestClient) -> None:
     question = {"levels": encoded(np.zeros((3, 4, 5))), "edits": [{"row": 0, "column": 0, "level": 0}]}
     answer = client.post("/api/models/gated-pixelcnn/edit", json=question)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_words_are_those_of_the_conditional_gain(client: TestClient, service: StudioService) -> None:
+    """Summed over the channels, with the other conditions of the image; no prompt and too long a one have no maps."""
+    name = "gated-pixelcnn-2"
+    model = service.models[name].model
+    levels = image_of(model)
+    text = "a red cat, \U0001f408"
+    conditions = {"text": text, "attributes": {"hair": "red"}}
+    found = query(client, name, "words", levels, conditions=conditions)
+    gain = condition_gain(ImageQuery.of(model, levels, text=text, attributes={"hair": "red"}))
+    expected = [{"text": g.word.text, "index": g.word.index, "bits": g.bits, "read": g.read} for g in gain.words]
+    assert [word["text"] for word in found["words"]] == ["a", "red", "cat", "\U0001f408"]
+    saved = np.stack([g.saved.sum(0) for g in gain.words])
+    within = network_rounding(model, gain.conditional)
+    np.testing.assert_allclose(decoded(found["saved"]), saved, rtol=0, atol=2 * within)
+    for word, wanted in zip(found["words"], expected, strict=True):
+        assert word["bits"] == pytest.approx(wanted["bits"], abs=2 * within * levels.size)
+        assert (word["index"], word["read"]) == (wanted["index"], wanted["read"])
+    assert (found["prompt"], found["note"]) == (text, "")
+    nothing = query(client, name, "words", levels)
+    assert (nothing["prompt"], nothing["words"], decoded(nothing["saved"]).shape) == ("", [], (0, 4, 4))
+    long = query(client, name, "words", levels, conditions={"text": "cat " * 200})
+    assert long["words"] == []
+    assert "The prompt has 200 words, over the limit of 100" in long["note"]
+    plain = client.post("/api/models/pixelcnn-pp/words", json={"levels": encoded(np.zeros((1, 6, 6)))})
+    assert plain.json()["words"] == []

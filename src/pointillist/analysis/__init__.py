@@ -9,7 +9,14 @@ from pointillist.analysis.attribution import (
     perturbation_influence,
 )
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
-from pointillist.analysis.condition_gain import ConditionGain, PromptWord, WordGain, condition_gain, prompt_words
+from pointillist.analysis.condition_gain import (
+    ConditionGain,
+    PromptWord,
+    WordGain,
+    condition_gain,
+    prompt_words,
+    word_gains,
+)
 from pointillist.analysis.counterfactual import Counterfactual, PixelEdit, counterfactual
 from pointillist.analysis.distribution import (
     LevelDistribution,
@@ -54,4 +61,5 @@ __all__ = [
     "pixel_distributions",
     "prompt_words",
     "surprisal_maps",
+    "word_gains",
 ]

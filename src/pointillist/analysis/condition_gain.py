@@ -53,6 +53,16 @@ class PromptWord:
         return " ".join(parts)
 
 
+def describe_length(num_words: int) -> str:
+    """Return a sentence on a prompt with too many words; empty for others."""
+    if num_words <= MAX_WORDS:
+        return ""
+    return (
+        f"The prompt has {num_words:,} words, over the limit of {MAX_WORDS} whose bits are computed one by one: "
+        "shorten it."
+    )
+
+
 def prompt_words(prompt: str) -> list[PromptWord]:
     """Return the words of a prompt in their order, each occurrence by itself; punctuation alone is not a word.
 
@@ -150,12 +160,7 @@ class ConditionGain:
     @property
     def too_long(self) -> str:
         """Sentence on a prompt with too many words; empty for others."""
-        if self.num_words <= MAX_WORDS:
-            return ""
-        return (
-            f"The prompt has {self.num_words:,} words, over the limit of {MAX_WORDS} whose bits are computed one by "
-            "one: shorten it."
-        )
+        return describe_length(self.num_words)
 
     @property
     def posterior(self) -> Float[np.ndarray, " k"]:
@@ -251,9 +256,7 @@ def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
     by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
     class_bits = np.array([surprisal.sum() for surprisal in by_label])
     best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.is_conditional else query.surprisal
-    words = _words_of(query)
     exchanges = tuple(_word_gain(query, word, other) for word, other in check_exchange(query, exchange or {}))
-    gains = () if len(words) > MAX_WORDS else tuple(_word_gain(query, word, None) for word in words)
     return ConditionGain(
         best,
         query.unconditional().surprisal,
@@ -261,10 +264,25 @@ def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
         class_bits,
         color_scale_max(model),
         channel_names(model.image),
-        gains,
+        word_gains(query),
         exchanges,
-        len(words),
+        len(_words_of(query)),
     )
+
+
+def word_gains(query: ImageQuery) -> tuple[WordGain, ...]:
+    """Compute the bits saved by each word of the prompt, left out in turn; see `condition_gain`.
+
+    Returns:
+        the gains in the order of the words; none without a prompt, or if it has more than `MAX_WORDS` words.
+
+    Example::
+
+        gains = word_gains(ImageQuery.of(model, x, text="a red sofa"))
+        [(gain.word.text, gain.bits) for gain in gains]
+    """
+    words = _words_of(query)
+    return () if len(words) > MAX_WORDS else tuple(_word_gain(query, word, None) for word in words)
 
 
 def _with_label(query: ImageQuery, label: int) -> ImageQuery:

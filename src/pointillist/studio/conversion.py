@@ -142,7 +142,9 @@ def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.L
     """
     x = decode_levels(model, query.levels, limits)
     conditions = decode_conditions(model, query.conditions, (x.shape[2], x.shape[3]))
-    return ImageQuery(model, x, conditions, model.order(query.order), engine=query.engine)
+    text = resolve_prompts(model, query.conditions.text, 1)
+    prompt = text[0] if isinstance(text, list) else text
+    return ImageQuery(model, x, conditions, model.order(query.order), prompt, query.engine)
 
 
 def level_dtype(levels: int) -> Literal["uint8", "uint16"]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from pointillist.analysis.attribution import gradient
+from pointillist.analysis.condition_gain import describe_length, prompt_words, word_gains
 from pointillist.analysis.counterfactual import SitePosition, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, pixel_distributions
 from pointillist.analysis.query import ImageQuery
@@ -33,6 +34,20 @@ def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) 
         z=maps.z_score,
         sequence=pixels.tolist(),
     )
+
+
+def words(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.WordMaps:
+    """Compute the bits that each word of the prompt of an image saves at each pixel."""
+    image = decode_query(model, query, limits)
+    gains = word_gains(image)
+    _, height, width = image.shape
+    maps = np.stack([gain.saved.sum(0) for gain in gains]) if gains else np.zeros((0, height, width))
+    each = [
+        schemas.WordBits(text=gain.word.text, index=gain.word.index, bits=gain.bits, read=gain.read) for gain in gains
+    ]
+    prompt = image.prompt or ""
+    note = describe_length(len(prompt_words(prompt)))
+    return schemas.WordMaps(prompt=prompt, words=each, saved=encode_floats(maps), note=note)
 
 
 def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:

@@ -119,6 +119,12 @@ def score(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
     return _json(_service(request).query(model, queries.score, body))
 
 
+@router.post("/models/{model}/words", response_model=schemas.WordMaps, summary="The words of a prompt")
+def words(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+    """Compute the bits that each word of the prompt saves at each pixel; a word takes a pass over the image."""
+    return _json(_service(request).query(model, queries.words, body))
+
+
 @router.post("/models/{model}/pixel", response_model=schemas.PixelDistribution, summary="The distributions of a pixel")
 def pixel(model: Model, body: schemas.PixelQuery, request: Request) -> Response:
     """Compute the distribution of each channel, given all sub-pixels before it."""

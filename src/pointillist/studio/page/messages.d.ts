@@ -11,7 +11,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     name?: string | null;
   }
   interface AllowedLevels {
@@ -74,7 +74,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     edits: Edit[];
   }
   interface EncodedArray {
@@ -119,7 +119,7 @@ declare namespace Api {
     top_p?: number;
     order?: string | null;
     allowed?: AllowedLevels[];
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     pick?: number | null;
   }
   interface FillResult {
@@ -181,7 +181,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
   }
   interface LayerReadings {
     names: string[];
@@ -258,7 +258,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     row: number;
     column: number;
     guidance?: number;
@@ -320,7 +320,7 @@ declare namespace Api {
     levels: EncodedArray;
     conditions?: ConditionValues;
     order?: string | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     row: number;
     column: number;
     channel?: number | null;
@@ -341,7 +341,7 @@ declare namespace Api {
     order?: string | null;
     size?: [number, number] | null;
     start?: StartImage | null;
-    engine?: "auto" | "cpu" | "integer" | "cuda" | "jacobi" | "numpy";
+    engine?: "auto" | "integer" | "torch" | "numpy";
     distributions?: boolean;
     negative_prompt?: string | null;
     rules?: MapRules | null;
@@ -427,6 +427,18 @@ declare namespace Api {
     conditions?: ConditionValues;
     strength: number;
     kind?: "interpolate" | "replace" | "regions";
+  }
+  interface WordBits {
+    text: string;
+    index: number;
+    bits: number;
+    read: boolean;
+  }
+  interface WordMaps {
+    prompt: string;
+    words: WordBits[];
+    saved: EncodedArray;
+    note: string;
   }
   interface WorldQuery {
     seed: number;

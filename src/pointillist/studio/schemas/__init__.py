@@ -39,6 +39,8 @@ from pointillist.studio.schemas.queries import (
     SubPixel,
     SurprisalMaps,
     UploadedImage,
+    WordBits,
+    WordMaps,
 )
 from pointillist.studio.schemas.results import (
     Candidate,
@@ -128,6 +130,8 @@ __all__ = [
     "TextKind",
     "UploadedImage",
     "Variation",
+    "WordBits",
+    "WordMaps",
     "WorldQuery",
     "WorldTiles",
 ]

@@ -49,6 +49,38 @@ class SurprisalMaps(Schema):
     sequence: list[int]
 
 
+class WordBits(Schema):
+    """A word of a prompt.
+
+    Attributes:
+        text: the word, without the punctuation around it.
+        index: its index between the spaces of the prompt, from 0.
+        bits: bits that it saves in the image, against the prompt without it.
+        read: false if the text encoder makes the same of both prompts.
+    """
+
+    text: str
+    index: int
+    bits: float
+    read: bool
+
+
+class WordMaps(Schema):
+    """Bits saved by each word of the prompt of an image.
+
+    Attributes:
+        prompt: the prompt, as the model reads it; empty for none.
+        words: its words, in their order.
+        saved: bits that each saves at each pixel, summed over its channels, float32 `[n h w]`.
+        note: a sentence where there are too many words, which have no maps then; else empty.
+    """
+
+    prompt: str
+    words: list[WordBits]
+    saved: EncodedArray
+    note: str
+
+
 class PixelQuery(ImageQuery):
     """A pixel of an image, and sampling settings.
 

@@ -3,9 +3,10 @@
 import { decodeArrays, decodeDistributions, inflate } from "./decode.js";
 import { onScale, patch, topList } from "./format.js";
 import { Chart } from "./shared/chart.js";
+import { balanceOver } from "./shared/colour.js";
 import { formatFixed, formatPercent, html, oneIn } from "./shared/dom.js";
 import { fill } from "./shared/fill.js";
-import { WordBar, decodeWords, overImage } from "./words.js";
+import { WordBar, decodeWords } from "./words.js";
 
 /** @param {string} id @returns {any} */
 const part = (id) => document.getElementById(id);
@@ -29,7 +30,7 @@ async function start() {
     entropy: (/** @type {number} */ site) => onScale(page.heat, sum(arrays.entropy, site) / (page.color_max * c)),
     excess: (/** @type {number} */ site) => onScale(page.balance, (z(site) / page.max_z + 1) / 2),
     conditions: (/** @type {number} */ site) => onScale(page.balance, (1 - sum(arrays.saved, site) / (page.color_max * c)) / 2),
-    word: (/** @type {number} */ site) => overImage(views.image(site), Math.max(-1, Math.min(1, bitsAt(bar?.word ?? 0, site) / (page.color_max * c))), page.balance),
+    word: (/** @type {number} */ site) => balanceOver(views.image(site), -bitsAt(bar?.word ?? 0, site) / (page.color_max * c)),
   };
   const bitsAt = page.words ? await decodeWords(page.words, sites) : () => 0;
   const bar = page.words ? new WordBar(part("words"), page, bitsAt, () => showMap()) : null;

@@ -1,7 +1,7 @@
 // Words of the prompt, and the bits that each saves at each pixel.
 
 import { inflate } from "./decode.js";
-import { onScale } from "./format.js";
+import { balance, css } from "./shared/colour.js";
 import { formatFixed } from "./shared/dom.js";
 
 const LEAST = 0.05; // bits below this are not named
@@ -19,13 +19,6 @@ export async function decodeWords(packed, sites) {
     if (index === undefined) return 0;
     return (shares.getInt16(2 * (index * sites + site), true) / packed.steps) * packed.top[index];
   };
-}
-
-/** Colour of a pixel of a word's map: bits over the image in grey. @param {number[]} pixel RGBA @param {number} share of the scale, from -1 to 1 @param {number[][]} balance */
-export function overImage(pixel, share, balance) {
-  const [r, g, b, a] = pixel, light = a === 0 ? 255 : 0.3 * r + 0.59 * g + 0.11 * b;
-  const grey = 150 + 0.36 * light, weight = Math.min(1, 3 * Math.abs(share)), colour = onScale(balance, (1 - share) / 2);
-  return [0, 1, 2].map((i) => Math.round(grey * (1 - weight) + colour[i] * weight));
 }
 
 export class WordBar {
@@ -79,9 +72,8 @@ export class WordBar {
     const top = this.page.color_max * this.page.shape[0];
     const bits = this.buttons.map((_, word) => this.bitsAt(word, site));
     for (const [word, button] of this.buttons.entries()) {
-      const share = Math.max(-1, Math.min(1, bits[word] / top)), [r, g, b] = onScale(this.page.balance, (1 - share) / 2);
-      const lit = Math.abs(bits[word]) >= LEAST;
-      button.style.background = lit ? `rgb(${r} ${g} ${b})` : "";
+      const [r, g, b] = balance(-bits[word] / top), lit = Math.abs(bits[word]) >= LEAST;
+      button.style.background = lit ? css([r, g, b]) : "";
       button.style.color = lit ? (0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#211f26" : "#fff") : "";
     }
     const named = bits.map((value, word) => ({ value, word })).filter(({ value, word }) => word < this.page.words.left_out && Math.abs(value) >= LEAST).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));

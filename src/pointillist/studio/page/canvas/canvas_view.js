@@ -106,8 +106,8 @@ export class CanvasView {
     if (!overlay) return;
     this.map.style.opacity = String(state.strength);
     fill(this.map, canvas.height, canvas.width, (row, column) => {
-      const value = overlay.at(row * canvas.width + column);
-      return value === null ? null : overlay.colour(value);
+      const pixel = row * canvas.width + column, value = overlay.at(pixel);
+      return value === null ? null : overlay.colour(value, pixel);
     });
   }
 

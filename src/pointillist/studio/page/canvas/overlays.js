@@ -2,12 +2,12 @@
 
 import { decodeFloats } from "../transport/encoded_arrays.js";
 import { isComplete, levelsAt, visibleImage } from "./canvas_model.js";
-import { balance, heat } from "../shared/colour.js";
+import { balance, balanceOver, colourOf, heat } from "../shared/colour.js";
 import { normalOverlay } from "./normal_scale.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
-/** @typedef {{at: (pixel: number) => number | null, colour: (value: number) => number[]}} Overlay null for pixels without a number */
+/** @typedef {{at: (pixel: number) => number | null, colour: (value: number, pixel: number) => number[]}} Overlay null for pixels without a number */
 
 /** Return the mean over channels. @param {Float32Array} values `[c h w]` @param {number} size @param {(value: number) => number} [of] */
 function meanOf(values, size, of = (value) => value) {
@@ -24,11 +24,25 @@ function meanOf(values, size, of = (value) => value) {
  * @returns {Overlay | null}
  */
 export function overlayOf(state, queries, canvas, isActive) {
+  if (state.word?.canvas === canvas) return wordOverlay(queries, canvas, state.word.word);
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
   if (state.view === "normal") return normalOverlay(state, queries, canvas) ?? bitsOverlay(state, queries, canvas, "surprisal");
   if (state.view === "differences") return isActive ? differencesOverlay(state, canvas) : null;
   return isActive && state.heldPixel ? heldPixelOverlay(state, queries, canvas, state.heldPixel) : null;
+}
+
+/**
+ * Make the overlay of the bits that a word of the prompt saves, over the image in grey.
+ * @param {import("../transport/queries.js").Queries} queries @param {Canvas} canvas @param {number} word
+ * @returns {Overlay | null}
+ */
+function wordOverlay(queries, canvas, word) {
+  const maps = queries.words(canvas);
+  if (!maps || maps instanceof Error) return null;
+  const values = decodeFloats(maps.saved), size = canvas.known.length, top = canvas.details.bits_top * canvas.details.image.channels;
+  const image = visibleImage(canvas), kind = canvas.details.image;
+  return { at: (pixel) => values[word * size + pixel], colour: (value, pixel) => balanceOver(colourOf(kind, levelsAt(image, pixel)), -value / top) };
 }
 
 /**

@@ -8,6 +8,7 @@ import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "../shared/fill.js";
 import { ImageSummary } from "./image_summary.js";
 import { InsidePanel } from "./inside_panel.js";
+import { WordsPanel } from "./words_panel.js";
 import { chosenLevels, saliencyOverlay } from "../canvas/overlays.js";
 import { showColour } from "../canvas/tiles.js";
 
@@ -37,8 +38,9 @@ export class PixelPanel {
     this.saliencyMap = html("canvas", { className: "saliency-map" });
     this.saliencyText = html("p", {});
     this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
+    this.words = new WordsPanel(state, queries);
     this.inside = new InsidePanel(state, queries);
-    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency, this.inside.el);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency, this.words.el, this.inside.el);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.ModelDetails | null} */
@@ -56,6 +58,7 @@ export class PixelPanel {
     this.#charts(info);
     this.#actions();
     this.#saliency();
+    this.words.update(info);
     this.inside.update(info);
   }
 
@@ -167,7 +170,7 @@ export class PixelPanel {
     const overlay = saliencyOverlay(saliency, canvas.known.length);
     fill(this.saliencyMap, canvas.height, canvas.width, (row, column) => {
       const pixel = row * canvas.width + column;
-      return pixel === heldPixel.pixel ? [217, 72, 28] : overlay.colour(overlay.at(pixel) ?? 0);
+      return pixel === heldPixel.pixel ? [217, 72, 28] : overlay.colour(overlay.at(pixel) ?? 0, pixel);
     });
     this.saliencyMap.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
     const signs = saliency.signed ? " Red: a higher level there would make this pixel more likely; blue: less likely." : " Brighter means stronger.";

@@ -69,6 +69,8 @@ export class State {
     this.heldPixel = null;
     /** @type {Hover | null} */
     this.hover = null;
+    /** @type {{canvas: Canvas, word: number} | null} the word of a prompt whose map lies over its image */
+    this.word = null;
     /** @type {Work | null} */
     this.work = null;
     /** @type {Notice | null} */

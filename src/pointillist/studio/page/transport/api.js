@@ -108,6 +108,11 @@ export class Server {
     return this.#json(routeOf(model, "layers"), postOf(query));
   }
 
+  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.WordMaps>} */
+  words(model, query) {
+    return this.#json(routeOf(model, "words"), postOf(query));
+  }
+
   /** @param {string} model @param {Api.ActivationQuery} query @returns {Promise<Api.ActivationMap>} */
   activation(model, query) {
     return this.#json(routeOf(model, "activation"), postOf(query));

@@ -89,6 +89,8 @@ export class Queries {
     this.fields = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.LayerReadings>} */
     this.readings = new LatestOnlyQueue(changed);
+    /** @type {LatestOnlyQueue<Api.WordMaps>} */
+    this.wordMaps = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.ActivationMap>} */
     this.activations = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.AnomalyMap>} */
@@ -150,6 +152,11 @@ export class Queries {
   /** Query the bits of an image after each layer. @param {Canvas} canvas */
   layers(canvas) {
     return this.readings.get(canvas, "", async () => this.server.layers(this.#model(canvas), this.#imageQuery(canvas)));
+  }
+
+  /** Query the bits that each word of the prompt of an image saves. @param {Canvas} canvas */
+  words(canvas) {
+    return this.wordMaps.get(canvas, "", async () => this.server.words(this.#model(canvas), this.#imageQuery(canvas)));
   }
 
   /** Query an activation for an image. @param {Canvas} canvas @param {string | null} name */

@@ -29,6 +29,16 @@ export const heat = (share) => HEAT_STEPS[step(share)];
 /** Return the colour of a value from -1 to 1; 0 is the background. @param {number} share */
 export const balance = (share) => BALANCE_STEPS[step((share + 1) / 2)];
 
+/**
+ * Return the colour of a value over a pixel in grey, so that only values light up: 0 leaves the grey.
+ * @param {number[]} pixel RGBA @param {number} share the value, from -1 to 1
+ */
+export function balanceOver([r, g, b, a], share) {
+  const light = a === 0 ? 255 : 0.3 * r + 0.59 * g + 0.11 * b, grey = 150 + 0.36 * light;
+  const weight = Math.min(1, 3 * Math.abs(share)), colour = balance(Math.max(-1, Math.min(1, share)));
+  return [0, 1, 2].map((i) => Math.round(grey * (1 - weight) + colour[i] * weight));
+}
+
 /** @param {number[]} colour */
 export const css = ([r, g, b, a = 255]) => `rgb(${r} ${g} ${b} / ${a / 255})`;
 

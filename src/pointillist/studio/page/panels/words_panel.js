@@ -1,0 +1,101 @@
+// Words of the prompt: over a word its pixels light up on the canvas, over a pixel its words do.
+
+import { balance, css, gradient } from "../shared/colour.js";
+import { isComplete, visibleImage } from "../canvas/canvas_model.js";
+import { decodeFloats } from "../transport/encoded_arrays.js";
+import { formatBits, formatFixed, html, setText, updateChildren } from "../shared/dom.js";
+
+/** @typedef {import("../state/state.js").State} State */
+/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
+/** @typedef {import("./pixel_info.js").PixelInfo} PixelInfo */
+
+const LEAST = 0.05; // bits below this do not light a word up
+const BRIGHT = 140; // lightness from which a background takes dark letters
+
+export class WordsPanel {
+  /** @param {State} state @param {import("../transport/queries.js").Queries} queries */
+  constructor(state, queries) {
+    this.state = state;
+    this.queries = queries;
+    this.words = html("div", { className: "prompt-words", role: "group", "aria-label": "Words of the prompt" });
+    this.note = html("p", { className: "note", "aria-live": "polite" });
+    this.scale = html("span", { className: "ends" });
+    this.el = html("details", { className: "word-bits", ontoggle: () => this.#close() }, html("summary", {}, "What each word did"), this.words, this.scale, this.note);
+    /** @type {HTMLElement[]} */
+    this.buttons = [];
+    /** @type {Canvas | null} */
+    this.canvas = null;
+    /** @type {number | null} the word whose map stays */
+    this.pinned = null;
+  }
+
+  /** @param {PixelInfo | null} info */
+  update(info) {
+    const { state } = this, { canvas } = state;
+    const prompt = canvas?.conditions.text?.trim();
+    this.el.hidden = !canvas || !prompt;
+    if (state.word && (state.word.canvas !== canvas || this.el.hidden || !this.el.open)) this.#show(null);
+    if (!canvas || this.el.hidden || !this.el.open) return;
+    if (canvas !== this.canvas) this.pinned = null;
+    this.canvas = canvas;
+    const ready = !state.playing && !state.stroke && isComplete(visibleImage(canvas));
+    const maps = ready ? this.queries.words(canvas) : null;
+    const found = maps instanceof Error ? null : maps;
+    this.words.hidden = this.scale.hidden = !found?.words.length;
+    if (maps instanceof Error) return setText(this.note, maps.message);
+    if (!found) return setText(this.note, ready ? "Each word is left out in turn\u2026" : "The words are those of a whole image: this one has a hole.");
+    if (!found.words.length) return setText(this.note, found.note || "The prompt has no word.");
+    updateChildren(this.words, JSON.stringify([found.prompt, found.words]), () => this.#buttons(found));
+    const top = canvas.details.bits_top * canvas.details.image.channels;
+    updateChildren(this.scale, String(top), () => [html("b", {}, `\u2212${formatFixed(top, 0)}`), ramp(), html("b", {}, `+${formatFixed(top, 0)} bits`)]);
+    this.#light(found, canvas, info && info.canvas === canvas && info.source !== "latest" ? info.pixel : null, top);
+  }
+
+  /** @param {Api.WordMaps} found */
+  #buttons(found) {
+    this.buttons = found.words.map((word, index) => {
+      const bits = word.read ? `${word.bits > 0 ? "+" : ""}${formatFixed(word.bits, 1)}` : "not read";
+      const pass = (/** @type {number | null} */ passed) => () => this.#show(passed ?? this.pinned);
+      return html("button", { type: "button", "aria-pressed": false, title: `${formatBits(word.bits)} saved in the whole image`, onclick: () => this.#pin(index), onpointerenter: pass(index), onpointerleave: pass(null), onfocus: pass(index), onblur: pass(null) }, word.text, html("small", {}, bits));
+    });
+    return this.buttons;
+  }
+
+  /** Light up the words of a pixel; without one, by the bits that they save in all. @param {Api.WordMaps} found @param {Canvas} canvas @param {number | null} pixel @param {number} top */
+  #light(found, canvas, pixel, top) {
+    const values = decodeFloats(found.saved), size = canvas.known.length;
+    this.buttons.forEach((button, word) => {
+      const bits = pixel === null ? 0 : values[word * size + pixel], [r, g, b] = balance(-bits / top), lit = Math.abs(bits) >= LEAST;
+      button.style.background = lit ? css([r, g, b]) : "";
+      button.style.color = lit ? (0.299 * r + 0.587 * g + 0.114 * b > BRIGHT ? "#211f26" : "#fff") : "";
+      button.setAttribute("aria-pressed", String(word === this.pinned));
+    });
+    const here = pixel === null ? "" : found.words.map((word, i) => ({ text: word.text, bits: values[i * size + pixel] })).filter(({ bits }) => Math.abs(bits) >= LEAST).map(({ text, bits }) => `${text} ${bits > 0 ? "+" : ""}${formatFixed(bits, 1)}`).join(", ");
+    const rule = "Bits saved by each word, left out in turn. Blue saves bits, red costs bits.";
+    setText(this.note, pixel === null ? `${rule} Point at a word or at a pixel.` : `${rule} At this pixel: ${here || "none"}.`);
+  }
+
+  /** @param {number} word */
+  #pin(word) {
+    this.pinned = this.pinned === word ? null : word;
+    this.#show(this.pinned);
+  }
+
+  /** Show the map of a word over the image, or none. @param {number | null} word */
+  #show(word) {
+    this.state.word = word === null || !this.canvas || !this.el.open ? null : { canvas: this.canvas, word };
+    this.state.changed();
+  }
+
+  #close() {
+    if (!this.el.open) this.pinned = null;
+    this.#show(null);
+  }
+}
+
+/** Make the scale: blue, on the right, where a word saves bits. */
+function ramp() {
+  const scale = html("i", { className: "ramp" });
+  scale.style.background = gradient(true).replace("to right", "to left");
+  return scale;
+}
