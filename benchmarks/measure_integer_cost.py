@@ -4,7 +4,7 @@ Each row is a training of preset tiny on the built-in digits (8x8; 1,293 images)
 bits/dim of the integer program less those in floating point, on the 144 validation images and on the 360 test images,
 which `train` does not see. Rows with a size instead of a likelihood are of networks with random weights: the seconds of
 processor time of a program are those of its size, and depend neither on the weights nor on the images. Words choose
-rows. All rows take half an hour; the table of docs/decisions, 0069, is what is printed.
+rows. All rows take about 15 minutes of an idle core; docs/decisions, 0069, has what is printed.
 """
 
 from __future__ import annotations
