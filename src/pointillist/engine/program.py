@@ -247,6 +247,11 @@ class IntegerHead:
     tables: dict[str, IntArray]
 
     @property
+    def has_table(self) -> bool:
+        """True if the frequencies of all levels are computed together; False if an interval needs only some."""
+        return self.kind != "factored"
+
+    @property
     def num_params(self) -> int:
         """Number of parameters of a site."""
         c, m = self.channels, self.mixtures

@@ -57,7 +57,7 @@ class IntegerLikelihood(Likelihood):
     def log_prob(self, params: Int[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
         head, rows, pixels = head_of(self.program, params.device), params.movedim(1, -1), x.movedim(1, -1)
-        if head.kind != "factored":
+        if head.has_table:
             chosen = [self.frequencies(params, x, i).gather(1, x[:, i : i + 1]) for i in range(self.channels)]
             return self._logs(torch.cat(chosen, 1))
         sizes = [distribution(head, rows, pixels, i).interval(pixels[..., i])[1] for i in range(self.channels)]

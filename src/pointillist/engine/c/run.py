@@ -172,7 +172,7 @@ class CStepper(ProgramStepper):
         self._library.pt_write(self._address, self.site[1], first, values.shape[1], stored.ctypes.data)
 
     def _distribution(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> Distribution:
-        if self.program.head.kind == "factored":  # no table of all levels
+        if not self.program.head.has_table:
             return super()._distribution(params, pixels, channel)
         return Frequencies(frequencies_in_c(self.program, params, pixels, channel))
 

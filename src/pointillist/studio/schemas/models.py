@@ -119,7 +119,7 @@ class ModelDetails(Schema):
         sha256: hash of weights and config together, 64 hexadecimal digits.
         image: the images that the model samples.
         fixed_size: whether the model supports its default size only.
-        likelihood: `bernoulli`, `categorical`, `mixture` or `factored`.
+        likelihood: name of the distribution of a level.
         mixtures: number of components of a mixture, or of a factored distribution; else 0.
         conditions: the supported conditions.
         orders: the supported generation orders, the default first; see `Order` in docs/reference/studio_api.md.
