@@ -5,11 +5,11 @@
     python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --samples 400 --split valid --only samples
     python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --only ranking likelihood
 
-A network (`scene_reader.py`) is trained on `--steps` batches of fresh scenes, and kept in the file `--reader`. It reads
-the real scenes of the split, and `--samples` samples of their captions, of the part `triple`: combinations of a thing,
-a colour and a ground that no training scene has (`valid` in the split `valid`, on which guidance and temperature are
-chosen). An attribute counts where the caption says it; `all` are all that it says. `over_real` is the share of samples
-over the share of real scenes.
+A network (`scene_reader.py`) is trained on `--steps` batches of fresh scenes by the artists of the data, and kept in
+the file `--reader`. It reads the real scenes of the split, and `--samples` samples of their captions, of the part
+`triple`: combinations of a thing, a colour and a ground that no training scene has (`valid` in the split `valid`, on
+which guidance and temperature are chosen). An attribute counts where the caption says it; `all` are all that it says.
+`over_real` is the share of samples over the share of real scenes.
 
 - `samples`: as above, and for the parts `relation` and `form`; `exchanged`: samples of captions with two different
   colours that show each colour on the other thing;
@@ -51,13 +51,15 @@ HELD = {"test": ("triple", "relation", "form"), "valid": ("valid",)}
 Record = Mapping[str, Any]
 
 
-def open_reader(path: Path, steps: int) -> Reader:
-    """Load the reader, or train and keep it."""
+def open_reader(path: Path, steps: int, more: int, artists: Sequence[str]) -> Reader:
+    """Load the reader, or train and keep it; train it `more` steps in any case."""
+    reader = None
     if path.is_file():
         reader = Reader()
         reader.load_state_dict(torch.load(path, weights_only=True))
-        return reader.eval()
-    reader = train_reader(Painter(Drawings.read()), steps)
+        if not more:
+            return reader.eval()
+    reader = train_reader(Painter(Drawings.read()), more or steps, artists, reader, seed=100 + more)
     torch.save(reader.state_dict(), path)
     return reader
 
@@ -193,7 +195,7 @@ def copies(train: np.ndarray, real: np.ndarray, sampled: np.ndarray) -> dict[str
 
 def measure(model: pt.PixelModel, table: Mapping[str, np.ndarray], options: argparse.Namespace) -> dict[str, Any]:
     """Measure the parts that are asked for."""
-    reader = open_reader(options.reader, options.steps)
+    reader = open_reader(options.reader, options.steps, options.more, sorted(set(table["artist"].tolist())))
     how = {name: value for name in ("guidance", "temperature", "seed") if (value := getattr(options, name)) is not None}
     result: dict[str, Any] = {}
     main = HELD[options.split][0]
@@ -228,6 +230,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--reader", type=Path, required=True, help="file of the reader; trained if it is missing")
     parser.add_argument("--steps", type=int, default=4000, help="batches that the reader is trained on")
+    parser.add_argument("--more", type=int, default=0, help="batches that it is trained on further")
     parser.add_argument("--split", choices=list(HELD), default="test")
     parser.add_argument("--samples", type=int, default=1000)
     parser.add_argument("--ranked", type=int, default=1000, help="real scenes of the ranking and the likelihood")

@@ -7,7 +7,7 @@ things `cat` and `dog`, from left to right. A colour is read where a thing can h
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,11 @@ from torch import Tensor, nn
 sys.path.append(str(Path(__file__).parents[1] / "recipes" / "scenes"))
 
 from captions import describe
-from drawings import BESIDE, COLOURS, GROUNDS, NUM_COLOURS, RECOLOURED, THINGS
+from drawings import ARTISTS, BESIDE, COLOURS, GROUNDS, NUM_COLOURS, RECOLOURED, THINGS
 from make_scenes import Row, columns
 from scenes import PLACES, TIMES, Painter, draw_scene
 
-BATCH, WIDTH, NOISE, SILENT = 64, 40, 0.02, -1
+BATCH, WIDTH, NOISE, PEAK, SILENT = 64, 40, 0.02, 3e-3, -1
 NAMES = (*THINGS, *GROUNDS)
 HEADS: dict[str, tuple[str, ...]] = {
     "thing": NAMES,
@@ -108,25 +108,31 @@ def _block(before: int, after: int) -> nn.Module:
     return nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
 
 
-def fresh_scenes(painter: Painter, seed: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+def fresh_scenes(
+    painter: Painter, seed: int, artists: Collection[str] = ARTISTS
+) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
     """Yield batches of new scenes, of all combinations, and their classes."""
     rng = np.random.default_rng(seed)
     while True:
         rows: list[Row] = []
-        for scene in (draw_scene(rng) for _ in range(BATCH)):
-            rows.append((painter.paint(scene, rng), describe(scene, rng), scene, "", ""))
+        while len(rows) < BATCH:
+            scene = draw_scene(rng)
+            if scene.artist in artists:
+                rows.append((painter.paint(scene, rng), describe(scene, rng), scene, "", ""))
         table = columns(rows)
         yield torch.from_numpy(table["x"].astype(np.int64)), to_classes(records_of(table))
 
 
-def train_reader(painter: Painter, steps: int, seed: int = 100) -> Reader:
-    """Train a reader on fresh scenes, with a share `NOISE` of the pixels at random."""
+def train_reader(
+    painter: Painter, steps: int, artists: Collection[str] = ARTISTS, reader: Reader | None = None, seed: int = 100
+) -> Reader:
+    """Train a reader, or one further, on fresh scenes with a share `NOISE` of the pixels at random."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        reader = Reader().train()
-        optimizer = torch.optim.AdamW(reader.parameters(), 2e-3, weight_decay=0.01)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-        for _, (x, classes) in zip(range(steps), fresh_scenes(painter, seed), strict=False):
+        reader = (reader or Reader()).train()
+        optimizer = torch.optim.AdamW(reader.parameters(), PEAK, weight_decay=0.01)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=steps)
+        for _, (x, classes) in zip(range(steps), fresh_scenes(painter, seed, artists), strict=False):
             noisy = torch.where(torch.rand(x.shape) < NOISE, torch.randint(0, NUM_COLOURS, x.shape), x)
             losses = [
                 nn.functional.cross_entropy(scores, classes[head], ignore_index=SILENT, reduction="sum") / BATCH

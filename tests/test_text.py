@@ -263,6 +263,8 @@ def test_pairs_of_words_tell_whose_colour_it_is() -> None:
     with torch.no_grad():
         scores = model.log_prob(torch.ones(2, 1, 3, 4, dtype=torch.long), text=list(texts))
     assert float(scores[0]) != float(scores[1])
+    table = model.conditions.encoders["words"].embedding.weight
+    assert float(table.detach().std()) < 0.1  # rare pairs are hardly learned: they begin near nothing
 
 
 def test_words_have_places_and_pieces() -> None:

@@ -27,6 +27,9 @@ from pointillist.data import Batch
 from pointillist.images import ImageSpec
 from pointillist.nn import Dropout, Tokens
 
+PAIR_SCALE = 0.05
+"""Standard deviation of new embeddings, where pairs of words are among them."""
+
 
 def encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
     """Make an encoder for the frozen vectors, one for learned words, one for tokens: those that are set."""
@@ -102,6 +105,8 @@ class HashedNgramEncoder(PromptEncoder):
         self.vector_width = config.width
         self.reader = NgramReader(config.buckets, config.length, config.ngrams)
         self.embedding = nn.Embedding(config.buckets, config.width)
+        if config.ngrams == "words":  # most pairs are too rare to be learned: from 1 they would stay noise
+            nn.init.normal_(self.embedding.weight, std=PAIR_SCALE)
         self.out = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
