@@ -5,12 +5,12 @@
    Each case changes a few numbers of a program, which lies in memory of exactly its size, and checks it. Where the check
    accepts it, a few pixels are drawn, scored, and decoded from words that no encoder wrote, by every kernel of this
    processor, in a workspace of exactly the size that the library asked for; all of them must give the same levels. So
-   are pixels drawn within random rules, of which a few numbers are damaged. */
+   are pixels drawn within random rules, of which a few numbers are damaged, and as particles. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "solver.h"
+#include "particles.h"
 
 enum { MOST_FILES = 64, PIXELS = 4096, PASSES = 512, MOST_BYTES = 1 << 24 };
 static uint64_t state;
@@ -148,6 +148,21 @@ static uint64_t draw_in_rules(const uint8_t *program, int32_t level, const int32
   pt_sample_in_mask(r, mask, 0, levels, known, uniforms, sizes, 0, batch > 1 ? &transform : 0, space, signal);
   for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)(levels[k] + 31 * sizes[k])) * 1099511628211u;
   for (int64_t k = 0; k < batch * PT_STATE; k++) hash = (hash ^ (uint64_t)mask->state[k]) * 1099511628211u;
+  free(space);
+  const int64_t images = batch > 1 ? batch / 2 : batch, plane = count / batch;
+  int8_t *roles = aligned(plane);
+  double *draws = aligned(height * (width + 1) * 8), *weights = aligned(images * 8);
+  int64_t *exponents = aligned(images * 8);
+  for (int64_t k = 0; k < plane; k++) roles[k] = (int8_t)(k % 5 % 3);
+  for (int64_t k = 0; k < height * (width + 1); k++) draws[k] = (double)(k * 7919 % 1009) / 1009;
+  for (int64_t b = 0; b < images; b++) weights[b] = 0.5, exponents[b] = b * 3;
+  pt_particles particles = {images, levels, roles, uniforms, draws, weights, exponents, 0.5, 1, rules->is_weighted ? mask : 0, 0};
+  r = pt_begin(program, batch, height, width, 0, values, workspace, level);
+  space = aligned(pt_particles_memory(r, &particles));
+  pt_draw_particles(r, &particles, batch > 1 ? &transform : 0, 0, height, space, signal);
+  for (int64_t k = 0; k < images * plane; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;
+  for (int64_t b = 0; b < images; b++) hash = (hash ^ (uint64_t)(weights[b] * 9007199254740992.0) ^ (uint64_t)exponents[b]) * 31;
+  free(roles), free(draws), free(weights), free(exponents);
   free(memory), free(workspace), free(known), free(levels), free(sizes), free(uniforms), free(space);
   return hash | 1;
 }
@@ -155,7 +170,7 @@ static uint64_t draw_in_rules(const uint8_t *program, int32_t level, const int32
 /* Draw within random rules; return 0 if two levels of kernels differ. */
 static int try_rules(const uint8_t *program) {
   const int32_t *header = (const int32_t *)program, *table = header + 32 + header[3] * 4 + header[4] * 8 + header[5] * 4;
-  int64_t batch = 1 + (int64_t)draw(2), height = header[18] ? header[18] : 1 + (int64_t)draw(5), width = header[19] ? header[19] : 1 + (int64_t)draw(5);
+  int64_t batch = 1 + (int64_t)draw(2) * (1 + 2 * (int64_t)draw(2)), height = header[18] ? header[18] : 1 + (int64_t)draw(5), width = header[19] ? header[19] : 1 + (int64_t)draw(5);
   int64_t channels = header[11], levels = header[12], sites = height * width, size = pt_workspace(program, batch, height, width, 0);
   if (size < 0 || size > MOST_BYTES || levels > 1024 || batch * sites * channels > PIXELS) return 1;
   pt_rule several[2] = {rule(height, width, levels), rule(height, width, levels)};

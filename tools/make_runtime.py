@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RUNTIME = ROOT / "runtime"
 FOLDER = ROOT / "src" / "pointillist" / "engine" / "c" / "lib"
-SOURCES = ("pointillist.c", "pointillist.h", "solver.c", "solver.h")
+SOURCES = ("pointillist.c", "pointillist.h", "solver.c", "solver.h", "particles.c", "particles.h")
 """The first one includes the others."""
 TARGETS = {
     "linux-x86_64": ("x86_64-linux-gnu.2.17", "so"),

@@ -14,7 +14,7 @@ from pointillist.completion.sequential import log_prob_maps
 from pointillist.completion.smc import SHARE, particles_by_row, run_particles
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import KnownConfig
-from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch
+from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, Scaled
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
@@ -180,12 +180,15 @@ def test_allowed_levels() -> None:
 @pytest.mark.parametrize("rows", [[[0, 1], [0, 1], [1, 1]], *(pytest.param(r, marks=SLOW) for r in (WIDE, TALL))])
 @pytest.mark.parametrize("name", names())
 def test_particles_follow_the_conditional(name: str, rows: list[list[int]]) -> None:
-    """Sequential Monte Carlo, for masks that no order can do: total variation below 0.02."""
-    check_particles(name, "numpy", rows)
+    """Sequential Monte Carlo, for masks that no order can do: total variation below 0.02.
+
+    By the integer program, and in floating point for a model of several stages.
+    """
+    check_particles(name, "auto", rows)
 
 
-def test_particles_of_other_engines_follow_the_conditional() -> None:
-    """Weighed and resampled outside the engine."""
+def test_particles_in_floating_point_follow_the_conditional() -> None:
+    """Weighed and resampled by the steps of any engine."""
     check_particles("row-lstm", "numpy", TALL)
 
 
@@ -197,12 +200,17 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
     # of its own images the known pixels are probable enough for particles to find what goes with them
     mask, x = np.array(rows, bool), pt.sample(model, 1, seed=3).levels
     images = fillings(model, x, mask)
-    exact = exact_conditional(model, images, mask, "smc", "raster")
+    if engine == "auto":
+        engine = "integer" if len(model.stages(*model.image.shape[1:])) == 1 else "numpy"
+    if engine == "integer":
+        pt.quantize_integer(model, torch.cat([x, random_levels(model, 31)]), images=32)
     task = completion_task(model, x, mask, engine, particles=20_000)
     particles = run_particles(task)
-    assert total_variation(particles.levels, particles.log_weights, images, exact) < 0.02
+    scored = "integer" if engine == "integer" else "torch"
+    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), scored)
+    exact = joint.flatten(1).sum(1) - joint.flatten(1).sum(1).logsumexp(0)
+    assert total_variation(particles.levels, torch.from_numpy(particles.weights.logs()), images, exact) < 0.02
     started = torch.from_numpy(task.started)
-    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), "torch")
     assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
 
@@ -211,34 +219,34 @@ def test_particles_without_weights_are_found(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         "pointillist.engine.particles.systematic_resampling", lambda w, n, _: np.resize(np.arange(len(w)), n)
     )
-    monkeypatch.setattr("pointillist.engine.particles.effective_sample_size", lambda _: 0.0)
     with pytest.raises(AssertionError):
         check_particles("row-lstm", "numpy", TALL)
 
 
 @pytest.mark.parametrize("spread", [0.1, 2.0, 5.0])
-def test_compiled_resampling_is_that_of_numpy(spread: float) -> None:
+def test_resampling_is_systematic(spread: float) -> None:
     """Survivors stay where they are, each particle has as many descendants as expected, rounded up or down."""
     rng = np.random.default_rng(0)
     for count in (1, 2, 7, 64):
         log_weights = spread * rng.standard_normal(count)
-        draws = rng.random((1, 2))
         batch = ParticleBatch(
             levels=np.zeros((count, 1, 1, 1), np.int64), roles=np.zeros((1, 1, 1), np.int8), counts=np.array([count]),
-            uniforms=np.zeros((count, 1, 1, 1)), draws=draws, log_weights=log_weights.copy(),
+            uniforms=np.zeros((count, 1, 1, 1)), draws=rng.random((1, 2)), weights=Scaled.ones(count),
         )  # fmt: skip
-        found = batch.resample(0, 0)
-        if found is None:
-            assert np.array_equal(batch.log_weights, log_weights)
-            assert batch.log_evidence == 0
+        batch.weights.multiply_exp(log_weights)
+        before, evidence = batch.weights.copy(), batch.log_evidence
+        ancestors = batch.resample(0, 0)
+        weights = np.exp(log_weights)
+        assert abs(evidence - np.log(weights.mean())) < 1e-12
+        assert abs(batch.log_evidence - evidence) < 1e-12
+        assert (ancestors is None) == (weights.sum() ** 2 / (weights**2).sum() >= count / 2)
+        if ancestors is None:
+            assert np.array_equal(batch.weights.logs(), before.logs())
             continue
-        assert not batch.log_weights.any()
-        best = log_weights.max()
-        assert abs(best + np.log(np.exp(log_weights - best).mean()) - batch.log_evidence) < 1e-9
-        expected = np.exp(log_weights - log_weights.max())
-        difference = np.bincount(found, minlength=count) - count * expected / expected.sum()
+        assert not batch.weights.logs().any()
+        difference = np.bincount(ancestors, minlength=count) - count * weights / weights.sum()
         assert np.abs(difference).max() < 1
-        assert (found[np.unique(found)] == np.unique(found)).all()
+        assert (ancestors[np.unique(ancestors)] == np.unique(ancestors)).all()
 
 
 def test_rows_share_the_work() -> None:

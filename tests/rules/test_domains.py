@@ -10,6 +10,7 @@ from pointillist.distributions.transform import IDENTITY
 from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.constraints import from_bits, to_bits
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.sampler import draw_in_mask
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.rules.opening import open_mask
 
@@ -76,7 +77,7 @@ def test_assignments_propagate_or_are_undone(seed: int) -> None:
     uniform, even = np.array([0.3, 0.7]), np.full((2, levels), 2**16 // levels)
     for site in rng.permutation(height * width):
         place = (int(site) // width, int(site) % width)
-        drawn = mask.draw_integers(0, int(site), even, uniform, IDENTITY)
+        drawn = draw_in_mask(mask, 0, int(site), even, uniform, IDENTITY)
         trial = domains.copy()
         trial[place] = np.arange(levels) == drawn[0]
         left = arc_consistent(rules, trial)

@@ -191,7 +191,8 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
 
 def _engine(model: PixelModel, method: Method, engine: str, size: tuple[int, int]) -> str:
     """Resolve the name of the engine that completes images by a method."""
-    return choose_engine(engine, model.device).engine if method.in_floats else resolve_engine(model, engine, size)
+    in_floats = method.resamples and len(model.stages(*size)) > 1
+    return choose_engine(engine, model.device).engine if in_floats else resolve_engine(model, engine, size)
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:

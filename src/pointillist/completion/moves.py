@@ -10,6 +10,9 @@ So the exact conditional of the unknown sub-pixels stays as it is, completions t
 different, and no move is spent on a sub-pixel that is certain. This is the Metropolised Gibbs sampler of Liu 1996
 ("Peskun's theorem and a modified discrete-state Gibbs sampler", eq. 3), with sites chosen by how uncertain they are
 (Zanella 2020, "Informed proposals for local MCMC in discrete spaces").
+
+Under an integer program probabilities are frequencies over a power of two, so that sums of them are exact, and products
+are rounded as IEEE 754 defines: every platform makes the same moves.
 """
 
 from __future__ import annotations
@@ -21,10 +24,16 @@ from torch import Tensor
 
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionInputs
-from pointillist.distributions.likelihoods import inverse_cdf
+from pointillist.engine.particles import Scaled
+from pointillist.engine.program import IntArray
+from pointillist.model.integer_likelihood import IntegerLikelihood
 from pointillist.model.pixel_model import inference_mode
-from pointillist.nn import Condition
 from pointillist.system import single_threaded
+
+_AT_ONCE = 2**22
+"""Probabilities of levels that are computed together."""
+_FACTORS = 32
+"""Frequencies over 2^24 whose product does not underflow."""
 
 
 def move_sub_pixels(
@@ -41,90 +50,145 @@ def move_sub_pixels(
         return levels, None
     count, accepted, tried = len(levels), 0, 0
     with inference_mode(task.model), single_threaded():
-        chain = _Chain(task, task.model.encode(inputs, count))
-        state = chain.state(levels.to(task.model.device))
+        chain = _Chain(task, inputs, count)
+        state = chain.state(levels)
         for number in range(task.moves):
             if task.on_row is not None:
                 task.on_row(number, state.levels)
-            changed = chain.state(chain.propose(state, rng))
-            ratio = changed.nats - state.nats - chain.log_odds + state.log_total - changed.log_total
-            proposed = torch.from_numpy(rng.random(count) < (1 if number else 0.5))
-            keep = proposed.to(ratio.device) & (torch.from_numpy(rng.random(count)).log().to(ratio.device) < ratio)
+            changed, odds = chain.propose(state, rng)
+            after = chain.state(changed)
+            proposed = rng.random(count) < (1 if number else 0.5)
+            keep = proposed & (rng.random(count) < state.ratio(after, odds))
             if task.mask is not None and task.mask.propagates:
-                obeys = task.mask.holds(changed.levels[:, 0].flatten(1).cpu().numpy())
-                keep &= torch.from_numpy(obeys).to(keep.device)
+                keep &= task.mask.holds(changed[:, 0].flatten(1).numpy())
             accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
-            state = state.replaced(changed, keep)
-    return state.levels.cpu(), accepted / tried if tried else None
+            state = state.replaced(after, keep)
+    return state.levels, accepted / tried if tried else None
 
 
 class _State:
-    """Completions, their network outputs, and how likely each unknown sub-pixel is to have another level."""
+    """Completions, the outputs for them, their probability, and that each unknown sub-pixel has another level."""
 
-    def __init__(self, levels: Tensor, params: Tensor, nats: Tensor, others: Tensor) -> None:
-        self.levels, self.params, self.nats, self.others = levels, params, nats, others
+    def __init__(
+        self, levels: Tensor, params: Tensor, probability: Scaled, others: Float[np.ndarray, "n sites"]
+    ) -> None:
+        self.levels, self.params, self.probability, self.others = levels, params, probability, others
 
-    @property
-    def log_total(self) -> Float[Tensor, " n"]:
-        """Logarithm of S."""
-        return self.others.sum(1).log()
+    def ratio(self, after: _State, odds: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """Return p(x') / p(x) S(x) / S(x') over the odds of the new level against the old one."""
+        before, then = self.probability, after.probability
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = then.mantissas / before.mantissas / odds
+            ratio = ratio * (_total(self.others) / _total(after.others))
+        shift = (then.exponents - before.exponents).clip(-2000, 1000)
+        return np.asarray(np.ldexp(ratio, shift.astype(np.int32)))
 
-    def replaced(self, other: _State, keep: Tensor) -> _State:
+    def replaced(self, other: _State, keep: np.ndarray) -> _State:
         """Take the images of another state where `keep` is set."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return _State(*(torch.where(keep.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
+        mine, chosen = self.probability, torch.from_numpy(keep).view(-1, 1, 1, 1)
+        probability = Scaled(
+            np.where(keep, other.probability.mantissas, mine.mantissas),
+            np.where(keep, other.probability.exponents, mine.exponents),
+        )
+        return _State(
+            torch.where(chosen, other.levels, self.levels),
+            torch.where(chosen.to(self.params.device), other.params, self.params),
+            probability,
+            np.where(keep[:, None], other.others, self.others),
+        )
 
 
 class _Chain:
-    """Proposals for a task."""
+    """Proposals for a task, by the distribution of its engine."""
 
-    def __init__(self, task: CompletionTask, condition: Condition) -> None:
-        self.task, self.condition = task, condition
-        self.sites = torch.from_numpy(np.argwhere(~task.known))
-        allowed = None if task.allowed is None else torch.from_numpy(np.array(task.allowed))
-        self.allowed = None if allowed is None else allowed.to(task.model.device)
-        self.log_odds = torch.zeros(0)
+    def __init__(self, task: CompletionTask, inputs: ConditionInputs, count: int) -> None:
+        self.task, self.scorer = task, task.model.scorer(task.config.engine)
+        self.condition = self.scorer.encode(inputs, count)
+        self.likelihood = self.scorer.likelihood
+        self.in_integers = isinstance(self.likelihood, IntegerLikelihood)
+        self.sites = np.argwhere(~task.known)
+        self.allowed = task.allowed
 
-    def state(self, x: Int[Tensor, "n c h w"]) -> _State:
+    def state(self, levels: Int[Tensor, "n c h w"]) -> _State:
         """Score completions."""
-        model = self.task.model
-        params = model.params(x, self.condition, self.task.order)
-        maps = model.likelihood.log_prob(params, x).double()
-        others = self._mass(params, x) - maps[:, *self.sites.T].exp()
-        return _State(x, params, maps.flatten(1).sum(1), others.clamp(min=0))
+        x = levels.to(self.task.model.device)
+        params = self.scorer.params(x, self.condition, self.task.order)
+        step = max(1, _AT_ONCE // (levels[0].numel() * self.task.model.image.levels))
+        parts = [self._probabilities(params[i : i + step], x[i : i + step]) for i in range(0, len(x), step)]
+        chosen, mass = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        probability = Scaled.ones(len(x))
+        if self.in_integers:
+            flat = chosen.reshape(len(chosen), -1)
+            for start in range(0, flat.shape[1], _FACTORS):
+                factor = np.ones(len(flat))
+                for column in flat[:, start : start + _FACTORS].T:
+                    factor = factor * column
+                probability.multiply(factor)
+        else:
+            probability.multiply_exp(self.likelihood.log_prob(params, x).double().flatten(1).sum(1).cpu().numpy())
+        return _State(levels, params, probability, (mass - chosen[:, *self.sites.T]).clip(min=0))
 
-    def propose(self, state: _State, rng: np.random.Generator) -> Int[Tensor, "n c h w"]:
-        """Change one sub-pixel of each completion; `log_odds` is by how much its new level is likelier by itself."""
-        model, x = self.task.model, state.levels
-        images = torch.arange(len(x))
-        uniforms = torch.from_numpy(rng.random((2, len(x))))
-        certain = torch.full_like(state.others, -torch.inf)
-        chosen = inverse_cdf(torch.where(state.others > 0, state.others.log(), certain).cpu(), uniforms[0])
-        channel, row, column = self.sites[chosen].T
-        pixel = x[images, :, row, column][:, :, None, None]
-        params = state.params[images, :, row, column][:, :, None, None]
-        log_probs = torch.zeros(len(x), model.image.levels, dtype=torch.float64, device=x.device)
-        for each in torch.unique(channel).tolist():
-            log_probs[channel == each] = model.likelihood.conditional(params, pixel, each)[
-                channel == each, :, 0, 0
-            ].double()
-        present = x[images, channel, row, column]
-        others = log_probs.scatter(1, present[:, None], -torch.inf)
+    def propose(
+        self, state: _State, rng: np.random.Generator
+    ) -> tuple[Int[Tensor, "n c h w"], Float[np.ndarray, " n"]]:
+        """Change one sub-pixel of each completion; return how much likelier each new level is than the old one."""
+        images, uniforms = np.arange(len(state.levels)), rng.random((2, len(state.levels)))
+        channel, row, column = self.sites[_pick(state.others, uniforms[0])].T
+        probs = self._tables(state, images, channel, row, column)
+        x = state.levels.numpy()
+        present, others = x[images, channel, row, column], probs.copy()
+        others[images, present] = 0
         if self.allowed is not None:
-            others = others.masked_fill(~self.allowed[channel, row, column], -torch.inf)
-        new = inverse_cdf(others.cpu(), uniforms[1]).to(x.device)
-        result = log_probs.gather(1, torch.stack([present, new], 1))
-        self.log_odds = result[:, 1] - result[:, 0]
-        changed = x.clone()
-        changed[images, channel, row, column] = new
-        return changed
+            others *= self.allowed[channel, row, column]
+        new = _pick(others, uniforms[1])
+        changed = state.levels.clone()
+        changed[images, channel, row, column] = torch.from_numpy(new)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            odds = probs[images, new] / probs[images, present]
+        return changed, odds
 
-    def _mass(self, params: Tensor, x: Tensor) -> Float[Tensor, "n s"] | float:
-        """Probability of the allowed levels of each unknown sub-pixel."""
-        if self.allowed is None:
-            return 1.0
-        maps = [
-            (self.task.model.likelihood.probs(params, x, c).double() * self.allowed[c].permute(2, 0, 1)).sum(1)
-            for c in range(x.shape[1])
-        ]
-        return torch.stack(maps, 1)[:, *self.sites.T]
+    def _tables(
+        self, state: _State, images: IntArray, channel: IntArray, row: IntArray, column: IntArray
+    ) -> Float[np.ndarray, "n k"]:
+        """Return the probabilities of all levels of one sub-pixel of each completion."""
+        device, result = state.params.device, np.empty((len(images), self.task.model.image.levels))
+        pixel = state.levels.to(device)[images, :, row, column][:, :, None, None]
+        params = state.params[images, :, row, column][:, :, None, None]
+        for each in np.unique(channel).tolist():
+            if self.in_integers:
+                probs = self.likelihood.probs(params, pixel, each)
+            else:
+                probs = self.likelihood.conditional(params, pixel, each).double().exp()
+            chosen = channel == each
+            result[chosen] = probs[:, :, 0, 0].double().cpu().numpy()[chosen]
+        return result
+
+    def _probabilities(
+        self, params: Tensor, x: Int[Tensor, "n c h w"]
+    ) -> tuple[Float[np.ndarray, "n c h w"], Float[np.ndarray, "n sites"]]:
+        """Return the probability of each sub-pixel, and of the allowed levels of each unknown one."""
+        chosen, mass = np.empty(x.shape), np.ones((len(x), len(self.sites)))
+        if not self.in_integers:
+            chosen[:] = self.likelihood.log_prob(params, x).double().exp().cpu().numpy()
+        for channel in range(x.shape[1] if self.in_integers or self.allowed is not None else 0):
+            probs = self.likelihood.probs(params, x, channel).double().cpu()
+            if self.in_integers:
+                chosen[:, channel] = probs.gather(1, x[:, channel : channel + 1].cpu())[:, 0].numpy()
+            if self.allowed is not None:
+                here = self.sites[:, 0] == channel
+                within = (probs.numpy() * self.allowed[channel].transpose(2, 0, 1)).sum(1)
+                mass[:, here] = within[:, *self.sites[here, 1:].T]
+        return chosen, mass
+
+
+def _total(numbers: Float[np.ndarray, "n sites"]) -> Float[np.ndarray, " n"]:
+    return numbers.cumsum(1)[:, -1]
+
+
+def _pick(weights: Float[np.ndarray, "n m"], uniforms: Float[np.ndarray, " n"]) -> IntArray:
+    """Draw an index in proportion to weights: the first whose cumulative sum exceeds the uniform times the total."""
+    cumulative = weights.cumsum(1)
+    picked = (cumulative <= (uniforms * cumulative[:, -1])[:, None]).sum(1)
+    last = weights.shape[1] - 1 - (weights[:, ::-1] > 0).argmax(1)
+    result: IntArray = np.minimum(picked, last)
+    return result

@@ -18,6 +18,7 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,22 +28,26 @@ from torch import Tensor
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import ConstrainedSampler, log_prob_maps
 from pointillist.completion.task import CompletionTask, Draws
+from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import (
     CERTAIN,
     DRAWN,
     WEIGHED,
     ParticleBatch,
+    Scaled,
     check_particles,
-    effective_sample_size,
-    log_mean_exp,
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
+from pointillist.engine.sampler import draw_particles
 from pointillist.errors import ConfigError
 from pointillist.model.pixel_model import inference_mode
 from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
 from pointillist.sampling.pixel import negative_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
 
 ABOVE, BELOW, SHARE = 3, 2, 8
 """Rows above and below the edge between unknown and known pixels that get `SHARE` times as many particles."""
@@ -54,13 +59,13 @@ class Particles:
 
     Attributes:
         levels: int64 `[n c h w]`.
-        log_weights: logarithms of their weights, float64 `[n]`.
+        weights: of each.
         log_evidence: unbiased estimate, before the logarithm, of the likelihood of what is known or allowed after the
             first unknown sub-pixel.
     """
 
     levels: Int[Tensor, "n c h w"]
-    log_weights: Float[Tensor, " n"]
+    weights: Scaled
     log_evidence: float
 
 
@@ -104,14 +109,13 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     """Draw the completions of equal images."""
     particles = run_particles(task, number, rows.start, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 2])
-    count, log_weights = len(task.levels[rows]), particles.log_weights.numpy()
-    chosen = particles.levels[torch.from_numpy(systematic_resampling(log_weights, count, rng.random()))]
-    ess, config = effective_sample_size(log_weights), task.config
+    count, weights, config = len(task.levels[rows]), particles.weights, task.config
+    chosen = particles.levels[torch.from_numpy(systematic_resampling(weights.relative(), count, rng.random()))]
     acceptance = None
     # moves leave the model's own conditional unchanged, which is not that of other settings
     if task.moves and config.transform.is_identity:
         chosen, acceptance = move_sub_pixels(task, chosen, task.inputs[rows], rng)
-    return _Group(chosen, particles.log_evidence, ess, acceptance)
+    return _Group(chosen, particles.log_evidence, weights.effective_size(), acceptance)
 
 
 def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candidate: int = 0) -> Particles:
@@ -122,24 +126,85 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
         image: index of the image.
         candidate: number of the candidate; see `best_of`.
     """
-    model, (_, height, width), order = task.model, task.shape, task.order
     batch = _particle_batch(task, number, image, candidate)
     count = len(batch.levels)
-    inputs = task.inputs[np.full(count, image)]
-    negative = negative_inputs(model, task.config.negative_prompt, len(task.levels), (height, width))
-    reference = None if negative is None else negative[np.full(len(inputs), image)]
     mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
-    sampler = UniformSampler(order.from_raster(torch.from_numpy(batch.uniforms)), task.config.transform, mask)
-    both = sampler.duplicate_for_guidance(inputs, reference)
-    with inference_mode(model):
-        condition = model.scorer(task.config.engine).encode(both, len(both))
-        before = torch.from_numpy((task.known & ~task.started).all(0))
-        kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
-        chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
-        levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
-        chooser.drop_dead()
-    log_weights = torch.from_numpy(batch.log_weights)
-    return Particles(levels[: len(log_weights)], log_weights, batch.log_evidence + log_mean_exp(batch.log_weights))
+    with inference_mode(task.model):
+        if task.config.engine == "integer" and not _has_stages(task):
+            levels = _draw_integers(task, image, batch, mask)
+        else:
+            levels = _draw_by_loop(task, image, batch, mask)
+    _check_alive(task, batch, mask)
+    return Particles(levels[: len(batch.weights)], batch.weights, batch.log_evidence)
+
+
+def _has_stages(task: CompletionTask) -> bool:
+    _, height, width = task.shape
+    return len(task.model.stages(*task.order.raster_size(height, width))) > 1
+
+
+def _draw_integers(
+    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+) -> Int[Tensor, "n c h w"]:
+    """Draw the particles of an image by the integer program of the model, in place; return their levels."""
+    model, order, (_, height, width) = task.model, task.order, task.shape
+    inputs = task.inputs[np.array([image])]
+    sampler = UniformSampler(torch.zeros(1, *task.shape), task.config.transform)
+    both = sampler.duplicate_for_guidance(inputs, _reference(task, image, 1))
+    integers = model.integer_model((height, width))
+    if mask is not None:
+        levels = np.repeat(task.levels[image : image + 1].numpy(), len(batch.levels), 0)
+        before = (task.known & ~task.started).all(0)
+        mask.begin_stage(order, (1, 1), levels, before)
+
+    def finished(rows: int) -> None:
+        if task.on_row is not None:
+            task.on_row(rows, order.from_raster(torch.from_numpy(batch.levels)))
+
+    draw_particles(
+        integers.integers.program(order),
+        integers.inputs(both, len(both), (height, width), order),
+        batch,
+        sampler.transform,
+        mask=mask,
+        on_row=finished,
+        executor=integers.integers.executor,
+    )
+    return order.from_raster(torch.from_numpy(batch.levels))
+
+
+def _draw_by_loop(
+    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+) -> Int[Tensor, "n c h w"]:
+    """Draw the particles of an image by the steps of any engine; return their levels."""
+    model, (_, height, width), count = task.model, task.shape, len(batch.levels)
+    uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
+    sampler = UniformSampler(uniforms, task.config.transform, mask)
+    both = sampler.duplicate_for_guidance(task.inputs[np.full(count, image)], _reference(task, image, count))
+    condition = model.scorer(task.config.engine).encode(both, len(both))
+    before = torch.from_numpy((task.known & ~task.started).all(0))
+    kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
+    chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
+    levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
+    chooser.drop_dead()
+    return levels
+
+
+def _reference(task: CompletionTask, image: int, count: int) -> ConditionInputs | None:
+    """Return the negative prompts of an image, `count` times; None for none."""
+    negative = negative_inputs(task.model, task.config.negative_prompt, len(task.levels), task.shape[1:])
+    return None if negative is None else negative[np.full(count, image)]
+
+
+def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:
+    """Check that a particle obeys the rules.
+
+    Raises:
+        ConfigError: if none does.
+    """
+    if mask is not None and not batch.weights.mantissas.any():
+        reasons = " and ".join(sorted({*mask.reasons} - {""})) or "of neighbours"
+        raise ConfigError(f"No particle obeys the rules ({reasons}): raise `particles` (={len(batch.levels)}).")
 
 
 def _particle_batch(task: CompletionTask, number: int, image: int, candidate: int) -> ParticleBatch:
@@ -186,7 +251,7 @@ def particles_by_row(particles: int, roles: np.ndarray) -> IntArray:
 class ParticleSampler:
     """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
 
-    It does for any engine what the compiled one does by itself. Particles beyond those in use are copies.
+    It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
     """
 
     def __init__(self, sampler: UniformSampler, task: CompletionTask, image: int, batch: ParticleBatch) -> None:
@@ -198,19 +263,19 @@ class ParticleSampler:
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
         """Choose a level for each particle of the engine's batch."""
-        index, count = (site.channel, site.row, site.column), len(self.batch.log_weights)
+        index, weights = (site.channel, site.row, site.column), self.batch.weights
         chosen = self.constrained(site, log_probs)
         if self.mask is not None:
-            self.batch.log_weights += self.mask.take_mass().logs()[:count]
+            weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
         if self.known[index] and self.started[index]:
-            self.batch.log_weights += log_probs[:count, int(self.levels[index])].double().numpy()
+            weights.multiply_exp(log_probs[: len(weights), int(self.levels[index])].double().cpu().numpy())
         return chosen
 
     def resample(self, row: int, column: int) -> IntArray | None:
-        """Draw the particles anew before a pixel of the raster frame, if need be."""
+        """Resample before a pixel of the raster frame if the effective sample size is low."""
         batch = self.batch
         self.drop_dead()
-        if batch.counts[row] != len(batch.log_weights):
+        if batch.counts[row] != len(batch.weights):
             result: IntArray | None = batch.regroup(row)
         elif (batch.roles[:, row, column] == DRAWN).any():
             result = batch.resample(row, column)
@@ -226,18 +291,10 @@ class ParticleSampler:
         )
 
     def drop_dead(self) -> None:
-        """Give no weight to particles that break a rule or have come to a dead end.
-
-        Raises:
-            ConfigError: if no other particle is left.
-        """
-        if self.mask is None:
-            return
-        weights = self.batch.log_weights
-        weights[self.mask.status[: len(weights)] != 0] = -np.inf
-        if not np.isfinite(weights).any():
-            reasons = " and ".join(sorted({*self.mask.reasons} - {""})) or "of neighbours"
-            raise ConfigError(f"No particle obeys the rules ({reasons}): raise `particles` (={self._slots}).")
+        """Give no weight to particles that break a rule or have come to a dead end."""
+        if self.mask is not None:
+            weights = self.batch.weights
+            weights.mantissas[self.mask.status[: len(weights)] != 0] = 0
 
 
 def _all_alike(task: CompletionTask) -> bool:

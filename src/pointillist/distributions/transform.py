@@ -1,8 +1,7 @@
 """Guidance, temperature and top-p as one object. Needs no torch.
 
 They decide what is drawn, not the likelihood of what was drawn, so no decoder depends on them. The formulas stand in
-`engine/head/transform.py` for frequencies of integer programs, and for floating point in `sampling_transforms.py`
-(torch) and `engine/cpu/kernels/inverse_cdf.py` (compiled).
+`engine/head/transform.py` for frequencies of integer programs, and for floating point in `sampling_transforms.py`.
 """
 
 from __future__ import annotations

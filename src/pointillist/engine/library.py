@@ -57,6 +57,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_search_next": (_I64, [_POINTER, _POINTER]),
     "pt_search_memory": (_I64, [_POINTER, _POINTER]),
     "pt_sample_in_mask": (_I32, [_POINTER, _POINTER, _I64] + [_POINTER] * 8),
+    "pt_particles_memory": (_I64, [_POINTER, _POINTER]),
+    "pt_draw_particles": (_I32, [_POINTER] * 3 + [_I64] * 2 + [_POINTER] * 2),
     "pt_product": (None, [_POINTER, _POINTER, _I64, _I64, _I64, _POINTER, _I32]),
 }
 

@@ -1,19 +1,24 @@
-"""Sample whole batches of an integer program by inverse CDF, in integers."""
+"""Sample whole batches of an integer program by inverse CDF, and particles, in integers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, sum_images
+from pointillist.engine.batch import SampleBatch, prepare_inputs, sum_images
 from pointillist.engine.executors import choose_executor, open_steps
 from pointillist.engine.head.frequencies import draw, log_probs, targets_of
 from pointillist.engine.head.transform import transform_frequencies
+from pointillist.engine.particles import DRAWN, WEIGHED, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
 
 
 def sample_batch(
@@ -91,7 +96,7 @@ def _rows(batch: SampleBatch, save: Callable[[], Any], restore: Callable[[Any], 
     if batch.mask is None:
         yield from zip(range(height), range(height), strict=True)
     else:
-        from pointillist.engine.constraints.backtracking import Backtracking
+        from pointillist.engine.constraints.masks import Backtracking
 
         rows = Backtracking(batch.mask, batch.levels[:, 0], save, restore)
         for row in rows:
@@ -111,7 +116,7 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
             batch.params[:, row, column, first : first + program.head.levels] = tables
         if batch.mask is not None:
             place = batch.mask.site(row, column)
-            drawn = batch.mask.draw_integers(channel, place, site.frequencies(), uniforms, transform)
+            drawn = draw_in_mask(batch.mask, channel, place, site.frequencies(), uniforms, transform)
         elif transform.is_identity:
             drawn = site.level_at(targets_of(uniforms, precision))
         else:
@@ -120,3 +125,141 @@ def _draw_sub_pixel(program: Program, steps: ProgramStepper, batch: SampleBatch,
         assert batch.sizes is not None
         batch.sizes[~known, channel, row, column] = site[:count].interval(levels)[1][~known]
     steps.observe(np.tile(levels, steps.batch // count))
+
+
+def draw_in_mask(
+    mask: LevelMask,
+    channel: int,
+    site: int,
+    frequencies: IntArray,
+    uniforms: NDArray[np.float64],
+    transform: Transform,
+) -> IntArray:
+    """Draw a level for each image at a sub-pixel, within its mask: what the draws of the library are held to.
+
+    Args:
+        site: `row * width + column` of the image.
+        frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
+    """
+    count = len(uniforms)
+    if mask.rules.weighted:
+        allowed = mask.try_levels(channel, site)
+        mask.multiply_mass((frequencies[:count] * allowed).sum(1) / float(frequencies[0].sum()))
+
+    def choose(images: IntArray, allowed: NDArray[np.bool_], u: NDArray[np.float64]) -> IntArray:
+        rows = np.concatenate([images, images + count]) if transform.is_guided else images
+        result: IntArray = draw(transform_frequencies(frequencies[rows], transform, allowed), u)
+        return result
+
+    return mask.draw(channel, site, uniforms, choose)
+
+
+def draw_particles(
+    program: Program,
+    inputs: Mapping[str, IntArray],
+    batch: ParticleBatch,
+    transform: Transform = IDENTITY,
+    *,
+    mask: LevelMask | None = None,
+    on_row: Callable[[int], None] | None = None,
+    executor: str = "auto",
+) -> None:
+    """Draw the particles of an image, in place: levels, weights and evidence.
+
+    Args:
+        inputs: conditions of one image as integers; under guidance those of the reference follow.
+        mask: levels that each sub-pixel of the particles may have; it has begun the stage, and its draws are weighted.
+            With a mask there is one number of particles in all rows.
+        transform: guidance, temperature and top-p.
+        on_row: called with the number of finished rows.
+        executor: one of `EXECUTORS`; the result is the same.
+
+    Raises:
+        EngineError: if there is no such executor, an input does not fit, or the memory does not suffice.
+        ValueError: if an array of the batch has another shape.
+    """
+    batch.check()
+    if choose_executor(program, executor) == "compiled":
+        from pointillist.engine.c.particles import draw_particles_in_c
+
+        draw_particles_in_c(program, inputs, batch, transform, mask, on_row)
+    else:
+        _ParticleSteps(program, inputs, batch, transform, mask, executor).run(on_row)
+
+
+class _ParticleSteps:
+    """Particles that a stepper draws, one sub-pixel after the other; it has as many slots as any row has particles.
+
+    Slots beyond the particles in use are copies.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        inputs: Mapping[str, IntArray],
+        batch: ParticleBatch,
+        transform: Transform,
+        mask: LevelMask | None,
+        executor: str,
+    ) -> None:
+        slots, _, height, width = batch.levels.shape
+        copies = 1 + transform.is_guided
+        shared = prepare_inputs(program, copies, inputs, (height, width))
+        repeated = {name: np.repeat(array, slots, 0) for name, array in shared.items()}
+        for name, condition in program.inputs.items():
+            if condition.kind == "vector":
+                repeated[name] = repeated[name].reshape(copies * slots, -1)
+        self.steps: ProgramStepper = open_steps(program, copies * slots, height, width, repeated, executor)
+        self.program, self.batch, self.transform, self.mask = program, batch, transform, mask
+        self.slots, self.copies = slots, copies
+
+    def run(self, on_row: Callable[[int], None] | None) -> None:
+        """Draw all rows."""
+        steps, batch = self.steps, self.batch
+        for row in range(batch.levels.shape[2]):
+            if batch.counts[row] != len(batch.weights) or row == 0:
+                self._select(batch.regroup(row))
+            while not steps.done and steps.site[0] == row:
+                column, channel = steps.site[1:]
+                if channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
+                    self._drop_dead()
+                    ancestors = batch.resample(row, column)
+                    if ancestors is not None:
+                        self._select(ancestors)
+                self._draw_or_weigh(row, column, channel)
+            if self.mask is not None:
+                self.mask.reject_broken()
+            if on_row is not None:
+                on_row(row + 1)
+        self._drop_dead()
+
+    def _select(self, ancestors: IntArray) -> None:
+        chosen = np.resize(ancestors, self.slots)
+        self.batch.levels[...] = self.batch.levels[chosen]
+        self.steps.select(np.concatenate([chosen + copy * self.slots for copy in range(self.copies)]))
+        if self.mask is not None:
+            self.mask.select(chosen)
+
+    def _drop_dead(self) -> None:
+        if self.mask is not None:
+            self.batch.weights.mantissas[self.mask.status[: len(self.batch.weights)] != 0] = 0
+
+    def _draw_or_weigh(self, row: int, column: int, channel: int) -> None:
+        """Draw a sub-pixel of every particle, or multiply the weights by the frequency of its known level."""
+        batch, mask, count = self.batch, self.mask, len(self.batch.weights)
+        role, levels = batch.roles[channel, row, column], batch.levels[:, channel, row, column]
+        if role == WEIGHED:
+            sizes = self.steps.distribution()[:count].interval(levels[:count])[1]
+            batch.weights.multiply(sizes / 2.0**self.program.head.precision)
+        elif role == DRAWN:
+            site, transform, precision = self.steps.distribution(), self.transform, self.program.head.precision
+            uniforms = np.ascontiguousarray(batch.uniforms[:, channel, row, column])
+            if mask is not None:
+                place = mask.site(row, column)
+                levels[:] = draw_in_mask(mask, channel, place, site.frequencies(), uniforms, transform)
+                batch.weights.multiply_scaled(mask.take_mass()[:count])
+            elif transform.is_identity:
+                levels[:] = site.level_at(targets_of(uniforms, precision))
+            else:
+                levels[:] = draw(transform_frequencies(site.frequencies(), transform), uniforms)
+        self.steps.observe(np.tile(levels, self.copies))

@@ -254,7 +254,7 @@ def _rows(stepper: Stepper, state: SamplingState, step: tuple[int, int]) -> Iter
     if state.masked is None or state.masked.mask is None:
         yield from range(0, height, step[0])
         return
-    from pointillist.engine.constraints.backtracking import Backtracking
+    from pointillist.engine.constraints.masks import Backtracking
 
     mask, nats, known, before = state.masked.mask, state.masked.nats, state.known, state.known.clone()
     levels = state.levels[: len(mask.status), 0, :: step[0], :: step[1]].numpy()

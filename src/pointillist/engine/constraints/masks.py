@@ -5,28 +5,26 @@ an engine with the batch. A domain is the set of levels that a site may still ha
 domains of its neighbours lose the levels that no longer fit, then the domains of their neighbours, until nothing
 changes (AC-3). Where a domain would become empty, the assignment is undone, so no level is drawn that contradicts what
 arc consistency can see. All of it is in C (`runtime/solver.c`), and so are draws of integer programs. `draw` does the
-same for other engines, and is what the draws in C are held to.
+same for other engines.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pointillist.distributions.transform import Transform
 from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.constraints import Check, Constraints, from_bits
-from pointillist.engine.constraints.solver import ALIVE, DEAD, RuleArrays, solver_library
-from pointillist.engine.head.frequencies import draw
-from pointillist.engine.head.transform import transform_frequencies
-from pointillist.engine.program import IntArray
-from pointillist.engine.scaled import Scaled
+from pointillist.engine.constraints.solver import ALIVE, DEAD, REJECTED, SLOTS, RuleArrays, Search, solver_library
+from pointillist.engine.particles import Scaled
 from pointillist.images.ordering import PixelOrder
 
+IntArray = Int[np.ndarray, "..."]
 Choose = Callable[[IntArray, Bool[np.ndarray, "n k"], Float[np.ndarray, " n"]], Int[np.ndarray, " n"]]
 """Draw levels for some images of a batch, among the levels that are allowed, from uniforms."""
 _TRIES = 1024  # numbers of uniforms that one attempt may take at a site
@@ -236,40 +234,23 @@ class LevelMask:
             pending, tries = np.array(failed, np.int64), tries + 1
         return levels
 
-    def draw_integers(
-        self,
-        channel: int,
-        site: int,
-        frequencies: IntArray,
-        uniforms: Float[np.ndarray, " n"],
-        transform: Transform,
-    ) -> Int[np.ndarray, " n"]:
-        """Draw a level for each image at a sub-pixel of an integer program.
+    def try_levels(self, channel: int, site: int) -> Bool[np.ndarray, "n k"]:
+        """Take all levels from a sub-pixel that would leave another site without levels; return those that are left."""
+        library = solver_library()
+        for b in np.flatnonzero(self.status == ALIVE).tolist():
+            library.pt_mask_try(self.address, self.first + b, site)
+        return from_bits(self.bits[:, channel, site], self.rules.levels)
 
-        Args:
-            site: `row * width + column` of the image.
-            frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
-        """
-        count = len(uniforms)
-        if self.rules.weighted:
-            allowed, alive = self._tried(channel, site)
-            sums = (frequencies[:count] * allowed).sum(1)
-            self._mass.multiply(np.where(alive & (sums > 0), sums / float(frequencies[0].sum()), 1.0))
-
-        def choose(images: IntArray, allowed: Bool[np.ndarray, "n k"], u: Float[np.ndarray, " n"]) -> IntArray:
-            rows = np.concatenate([images, images + count]) if transform.is_guided else images
-            result: IntArray = draw(transform_frequencies(frequencies[rows], transform, allowed), u)
-            return result
-
-        return self.draw(channel, site, uniforms, choose)
+    def multiply_mass(self, shares: Float[np.ndarray, " n"]) -> None:
+        """Multiply the mass of images that are alive by the probability of the levels that are left, unless it is 0."""
+        self._mass.multiply(np.where((self.status == ALIVE) & (shares > 0), shares, 1.0))
 
     def weigh(self, channel: int, site: int, log_probs: Float[np.ndarray, "n k"]) -> None:
         """Add up the probability of the levels that a sub-pixel may have, before a draw in floating point."""
         if self.rules.weighted:
-            allowed, alive = self._tried(channel, site)
-            within = np.where(allowed, log_probs, -np.inf)
+            within = np.where(self.try_levels(channel, site), log_probs, -np.inf)
             best = within.max(1)
-            alive &= best > -np.inf
+            alive = (self.status == ALIVE) & (best > -np.inf)
             best[~alive] = 0
             sums = np.exp(np.where(alive[:, None], within, 0) - best[:, None]).sum(1)
             self._mass.multiply_exp(np.where(alive, best + np.log(sums), 0))
@@ -293,17 +274,17 @@ class LevelMask:
                 result[i] = trial._fix(0, sites, image) and trial.broken() is None
         return result
 
+    def reject_broken(self) -> None:
+        """Reject the images that break a rule of the whole image: they are not taken back."""
+        for b in np.flatnonzero(self.status == ALIVE).tolist():
+            number = solver_library().pt_mask_broken(self.address, self.first + b)
+            if number >= 0:
+                self.state[b, [solver.STATUS, solver.BROKEN]] = REJECTED, number
+
     def select(self, indices: IntArray) -> None:
         """Copy states: image i continues from the history of image `indices[i]`."""
-        for array in (self.bits, self.counts, self.status):
+        for array in (self.bits, self.counts, self.state[:, : solver.EXPONENT + 1], self._mass.mantissas):
             array[...] = array[indices]
-
-    def _tried(self, channel: int, site: int) -> tuple[Bool[np.ndarray, "n k"], Bool[np.ndarray, " n"]]:
-        """Try all levels of a sub-pixel; return the levels that are left, and which images are alive."""
-        library, alive = solver_library(), self.status == ALIVE
-        for b in np.flatnonzero(alive).tolist():
-            library.pt_mask_try(self.address, self.first + b, site)
-        return from_bits(self.bits[:, channel, site], self.rules.levels), alive
 
     def _keep(self) -> None:
         """Take the domains as those to which an image is taken back."""
@@ -332,3 +313,49 @@ def _redraw(uniforms: Float[np.ndarray, " n"], numbers: IntArray) -> Float[np.nd
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     return np.where(numbers == 0, uniforms, (z >> np.uint64(11)).astype(np.float64) / 2.0**53)
+
+
+class Backtracking:
+    """The saved rows of a batch, and the choice of the next row: at a dead end the batch returns to a saved one.
+
+    The library chooses the rows. The other images of the batch take the levels that they had, because each of their
+    sites has one level left. The image at fault draws from other uniforms. A state is saved every few rows; if one does
+    not help, an earlier one follows.
+
+        for row in Backtracking(mask, levels, save=stepper.save, restore=stepper.restore):
+            ...  # draw the row
+
+    Args:
+        mask: of the batch, after `begin_stage`.
+        levels: int64 `[n, h, w]` of the engine's grid, in which rows are drawn.
+        save: returns the state of the engine at the beginning of a row.
+        restore: restores it.
+
+    Attributes:
+        final_rows: number of rows that will not be drawn again.
+    """
+
+    def __init__(
+        self, mask: LevelMask, levels: IntArray, save: Callable[[], Any], restore: Callable[[Any], None]
+    ) -> None:
+        self.final_rows = 0
+        self._mask, self._levels, self._save, self._restore = mask, levels, save, restore
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield rows to draw; a row comes again where a dead end sends the batch back."""
+        library, mask, states = solver_library(), self._mask, [None] * SLOTS
+        search, count = Search(), len(self._levels)
+        address = ctypes.addressof(search)
+        fits = library.pt_search_begin(address, mask.address, mask.first, count, *self._levels.shape[1:])
+        assert fits, "a batch that does not fit its mask"
+        while True:
+            levels = np.ascontiguousarray(self._levels, np.int64)
+            row = library.pt_search_next(address, levels.ctypes.data)
+            self.final_rows = search.final_rows
+            if search.restore >= 0:
+                self._restore(states[search.restore])
+            if row < 0:
+                return
+            if search.save >= 0:
+                states[search.save] = self._save()
+            yield row
