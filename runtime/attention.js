@@ -3,7 +3,7 @@
 import { mulShift } from "./arithmetic.js";
 
 /** Attend head by head; an entry is the keys of all heads, and then the values. Without entries the output is 0.
- *  @param {{exp: Int32Array, factor: BigInt64Array}} constants @param {Int32Array} query @param {Int32Array} entries @param {number} heads
+ *  @param {Record<string, any>} constants @param {Int32Array} query @param {Int32Array} entries @param {number} heads
  *  @param {Int32Array} out @param {(x: number) => number} limited */
 export function attend({ exp, factor }, query, entries, heads, out, limited) {
   const keys = query.length / heads, width = out.length / heads, channels = query.length + out.length, count = entries.length / channels;

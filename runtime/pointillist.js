@@ -17,7 +17,7 @@
 /** @typedef {{kind: string, channels: number, levels: number, mixtures: number, precision: number, tables: any, least: number}} Head */
 /** @typedef {{subSteps: number, canvasWidth: number, canvasValues: any, sCurve: boolean, values: Value[], maps: FeatureMap[],
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
-/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, hints: any, known: any}} Part */
+/** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, tokens: any, hints: any, known: any}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
  *   orders: Record<string, number>, parts: Part[][], programs: Program[], tensor: TensorReader}} Model */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
