@@ -10,6 +10,8 @@ from wasmtime import Engine, Instance, Module, Store
 
 from pointillist.distributions.transform import Transform
 from pointillist.engine.c.lower import lower
+from pointillist.engine.constraints.constraints import Constraints as Rules
+from pointillist.engine.constraints.constraints import to_bits
 from pointillist.engine.library import BEST, WEBASSEMBLY
 from pointillist.engine.program import Program
 
@@ -71,4 +73,29 @@ class WasmtimeProgram:
         settings = self.put(np.array([transform.is_guided, *transform.integers], np.int64))
         signal = self.put(np.zeros(2, np.int64))
         self.call("pt_sample", run, *places, 0, 0 if transform.is_identity else settings, signal)
+        return self.get(places[0], levels)
+
+    def sample_by_rules(self, uniforms: np.ndarray, inputs: dict[str, np.ndarray], rules: Rules) -> np.ndarray:
+        """Draw images of one channel from uniforms `[n, 1, h, w]`, by rules that are laid out as C for 32 bits does."""
+        self.top = self.first
+        count, _, height, width = uniforms.shape
+        bits = to_bits(np.ones((1, height * width, self.program.head.levels), bool))
+        adjacency, sets = self.put(to_bits(rules.adjacency)), self.put(to_bits(np.array(rules.sets)))
+        words = [1, height, width, self.program.head.levels, 0]
+        struct = np.array([*words, self.put(bits) | adjacency << 32, 0, 0, 1, sets, 0, 0], np.int64)
+        struct[9] |= self.put(np.array(rules.limits, np.int64)) << 32
+        address = self.put(struct)
+        memory = self.reserve(self.call("pt_mask_memory", address, count))
+        mask = self.call("pt_mask_begin", address, count, memory)
+        for image in range(count):
+            assert self.call("pt_mask_propagate", mask, image)
+        self.call("pt_mask_keep", mask, 0, count)
+        pointers = [self.put(inputs[name].astype(np.int32)) for name in self.program.inputs]
+        table = self.put(np.array([*pointers, 0], np.uint32))
+        workspace = self.reserve(self.call("pt_workspace", self.address, count, height, width, 0))
+        run = self.call("pt_begin", self.address, count, height, width, 0, table, workspace, BEST)
+        levels, known = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape, np.uint8)
+        places = [self.put(array) for array in (levels, known, uniforms, levels)]
+        space, signal = self.reserve(self.call("pt_search_memory", run, mask)), self.put(np.zeros(2, np.int64))
+        assert self.call("pt_sample_in_mask", run, mask, 0, *places, 0, 0, space, signal)
         return self.get(places[0], levels)

@@ -7,7 +7,12 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from pointillist.engine.constraints.constraints import Constraints
+from pointillist.engine.constraints.masks import LevelMask
+from tests.golden_images import integer_model
 
 from . import matrix
 
@@ -21,6 +26,25 @@ WASMTIME = pytest.mark.skipif(find_spec("wasmtime") is None, reason="wasmtime (t
 def test_engines_of_webassembly_agree(engine: str) -> None:
     """Twelve pictures of `tests.runtime.matrix`: of every bundled model, half of them under guidance."""
     assert matrix.digest_of(engine, 12) == matrix.digest_of("auto", 12)
+
+
+@WASMTIME
+def test_webassembly_draws_by_rules() -> None:
+    """The solver needs no Python: the same maps by neighbours at random and a limit."""
+    from .in_wasmtime import WasmtimeProgram
+
+    model, uniforms = integer_model("dungeons"), np.random.default_rng(3).random((2, 1, 9, 11))
+    rng, levels = np.random.default_rng(5), model.levels
+    right, down = (rng.random((levels, levels)) < 0.5 for _ in range(2))
+    rules = Constraints(adjacency=np.stack([right, down, right.T, down.T]), sets=[np.arange(levels) == 1], limits=[20])
+    mask = LevelMask.open(np.ones((1, 9, 11, levels), bool), 1, rules)
+    assert mask.make_arc_consistent() is None
+    order = model.order()
+    inputs = model.inputs(2, (9, 11), order)
+    expected, _ = model.sample_given(uniforms, inputs, order, mask=mask.repeat(2))
+    drawn = WasmtimeProgram(model.program(order)).sample_by_rules(uniforms, inputs, rules)
+    assert np.array_equal(drawn, expected)
+    assert right[drawn[..., :-1], drawn[..., 1:]].all()
 
 
 def test_the_records_of_the_matrix_agree() -> None:
