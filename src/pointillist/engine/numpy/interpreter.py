@@ -73,11 +73,11 @@ class Interpreter(ProgramStepper):
         params = self._buffers.read(self.program.params, Region.of_site(0, self.site[1]))
         return params.reshape(self.batch, -1)
 
-    def _write(self, values: NDArray[Any], first: int) -> None:
+    def _write(self, values: Array, first: int) -> None:
         site = self._buffers.sites(self.program.canvas, Region.of_site(0, self.site[1]))
         site[:, 0, 0, first : first + self.program.canvas_width] = values
 
-    def _select(self, indices: IntArray) -> None:
+    def _select(self, indices: Array) -> None:
         self._buffers.select(indices)
 
     def _save(self) -> Any:

@@ -69,11 +69,11 @@ class TorchStepper(Interpreter):
 
     def _write(self, values: NDArray[Any], first: int) -> None:
         with _full_precision():
-            super()._write(torch.as_tensor(values).to(self.device), first)  # type: ignore[arg-type]
+            super()._write(torch.as_tensor(values).to(self.device), first)
 
     def _select(self, indices: IntArray) -> None:
         with _full_precision():
-            super()._select(torch.as_tensor(indices, device=self.device))  # type: ignore[arg-type]
+            super()._select(torch.as_tensor(indices, device=self.device))
 
     def _restore(self, arrays: Any) -> None:
         with _full_precision():
