@@ -10,6 +10,8 @@ import pytest
 
 from tests.scripts import script
 
+from .tolerances import standard_errors
+
 NAMES = ("drawings", "scenes", "captions", "make_scenes")
 
 
@@ -176,8 +178,9 @@ def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None
     shares = Counter(
         make.held_triple(scenes.Scene((item(a),), 1, "on", item(c, b), "room", "day", "noto")) for a, b, c in everything
     )
-    assert shares["test"] / len(everything) == pytest.approx(0.1, abs=0.01)
-    assert shares["valid"] / len(everything) == pytest.approx(0.05, abs=0.01)
+    for split, share in (("test", 0.1), ("valid", 0.05)):
+        within = standard_errors(3, share, len(everything))
+        assert shares[split] / len(everything) == pytest.approx(share, abs=within), split
     painter = scenes.Painter(blocks)
     rows = {
         split: make.draw_rows(painter, split, wanted)

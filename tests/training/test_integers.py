@@ -23,6 +23,7 @@ from pointillist.sampling.portable import open_portable
 from pointillist.training import Interrupted, integers
 from pointillist.training.integers import measure_cost
 
+from ..tolerances import DOUBLE
 from .helpers import tiny_config, tiny_data, tiny_model
 from .test_resume import interrupt_after
 
@@ -45,7 +46,7 @@ def test_a_training_ends_with_its_program(tmp_path: Path) -> None:
     )
     model, loaded = result.model, pt.load(tmp_path / "a")
     floats, integer = (pt.evaluate(loaded, data.valid, engine=engine).bits_per_dim for engine in ("torch", "integer"))
-    assert result.integers_cost == pytest.approx(integer - floats, abs=1e-9)
+    assert result.integers_cost == pytest.approx(integer - floats, abs=DOUBLE)
     assert result.integers_cost != 0
     assert result.why_floats == ""
     assert loaded.integer_cost == IntegerCost(result.integers_cost, 12, "valid", True)
@@ -162,7 +163,7 @@ def test_the_cost_is_a_difference_on_the_same_images() -> None:
         cost = measure_cost(model, splits)
         floats, exact = (pt.evaluate(model, images, engine=engine).bits_per_dim for engine in ("torch", "integer"))
         assert (cost.images, cost.split, cost.is_default) == (len(images or ()), split, True)
-        assert cost.bits_per_dim == pytest.approx(exact - floats, abs=1e-9)
+        assert cost.bits_per_dim == pytest.approx(exact - floats, abs=DOUBLE)
     assert not measure_cost(model, data, is_default=False).is_default
 
 
