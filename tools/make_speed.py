@@ -33,8 +33,6 @@ DEEP = "gated-pixelcnn --set model.network.channels=64 --set model.network.layer
 RUNS: dict[str, str] = {
     "gated-pixelcnn": DEEP,
     "gated-pixelcnn-128": WIDE,
-    "gated-pixelcnn-128-bf16": f"{WIDE} --quantize bf16 --train-batch-size 0",
-    "gated-pixelcnn-128-int8": f"{WIDE} --quantize int8 --train-batch-size 0",
     "gated-pixelcnn-rgb": "gated-pixelcnn:base --mode rgb --size 16",
     **{name: f"{name}:base" for name in BASE},
 }
@@ -45,13 +43,18 @@ HEAD = """# Speed
 Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
 program's operations at the fastest float32 matrix product measured, plus that of reading its weights once for a batch
-at the best bandwidth measured; weights count as float32, also where they are int8 or bf16. On AMD the fastest product
+at the best bandwidth measured. On AMD the fastest product
 is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. The bound of
 `integer` is that of the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
 
 Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
 and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
 call is after the first; files without it are older than the engines that are kept from call to call.
+
+The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since 2026-11-30 (decision
+[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole calls
+take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date has rows of
+those engines, and of the former kernels.
 
 The bound is that of one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
 with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.
