@@ -29,8 +29,11 @@ BASE = (
     *("pixelcnn-pp", "pixelsnail", "locally-masked-pixelcnn"),
 )
 WIDE = "gated-pixelcnn --set model.network.channels=128 --set model.network.head_channels=128"
-DEEP = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12 --threads 1,2 --repeats 3"
+SIZE = "gated-pixelcnn --set model.network.channels=64 --set model.network.layers=12 --repeats 3"
+DEEP = f"{SIZE} --threads 1,2"
+INTEGERS = f"{SIZE} --threads 1 --engines naive,integer --batch-sizes 1,16 --train-batch-size 0 --no-startup"
 RUNS: dict[str, str] = {
+    "gated-pixelcnn-integers": INTEGERS,
     "gated-pixelcnn": DEEP,
     "gated-pixelcnn-128": WIDE,
     "gated-pixelcnn-rgb": "gated-pixelcnn:base --mode rgb --size 16",
@@ -52,9 +55,9 @@ and the ratios exclude it. *Call over naive* is the speedup of a whole call of `
 call is after the first; files without it are older than the engines that are kept from call to call.
 
 The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since 2026-11-30 (decision
-[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole calls
-take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date has rows of
-those engines, and of the former kernels.
+[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole
+calls take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date
+has rows of those engines, and of the former kernels.
 
 The bound is that of one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
 with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.

@@ -130,9 +130,10 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     steered = pt.sample(pt.load("m"), 1, text="a dog", negative_prompt="a cat", best_of=2, guidance=2.0, seed=1)
     with np.load("away.npz") as archive:
         assert np.array_equal(archive["levels"], steered.levels.numpy())
-    measured = json.loads(run("evaluate", "m", data, "--json").output)
+    # after a few steps, prompts differ by less than a step of the integer program
+    measured = json.loads(run("evaluate", "m", data, "--engine", "torch", "--json").output)
     assert measured["conditions"] == ["text", "words"]
-    other = json.loads(run("evaluate", "m", data, "--text", "wall", "--json").output)
+    other = json.loads(run("evaluate", "m", data, "--text", "wall", "--engine", "torch", "--json").output)
     assert measured["bits_per_dim"] != other["bits_per_dim"]
     assert "text (use + learned)" in run("info", "m").output
     plain = ("--levels", "4", "--steps", "1", "--caption-column", "filename")

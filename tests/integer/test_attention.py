@@ -46,8 +46,23 @@ def attending(heads: int, key: int, value: int, entries: np.ndarray, factor: int
         Instruction("GATHER", Phase.POST_DRAW, View(here, 0, channels), (), map=canvas, taps=((0, 0),)),
         Instruction("STORE_KV", Phase.POST_DRAW, None, (View(here, 0, channels),), map=cache),
     )
-    head = IntegerHead("categorical", 1, width, 0, 16, {"exp": exp_table()}, entries.astype(np.int8))
-    return Program(1, channels, canvas, (canvas,), (cache,), {}, (), (), site, (site,), draw, out, integer_head=head)
+    head = IntegerHead("categorical", 1, width, 0, 16, {"exp": exp_table()})
+    return Program(
+        1,
+        channels,
+        canvas,
+        (canvas,),
+        (cache,),
+        {},
+        (),
+        (),
+        site,
+        (site,),
+        draw,
+        out,
+        integer_head=head,
+        canvas_values=entries.astype(np.int8),
+    )
 
 
 @pytest.mark.one_in(2)

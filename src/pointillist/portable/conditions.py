@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pointillist.conditioning.label import label_numbers
 from pointillist.conditioning.portable import PortableEncoder
+from pointillist.conditioning.settings import missing
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images.ordering import PixelOrder
@@ -140,9 +141,7 @@ def stored_inputs(
 def not_taken(keyword: str, value: object) -> ConfigError:
     """Return the error for a condition that a program does not take."""
     shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
-    return ConfigError(
-        f"`{keyword}`{shown} is given, and this model takes none, or its program cannot encode it: leave it out."
-    )
+    return missing(keyword, f"{keyword}, or its program cannot read it", shown)
 
 
 def quantize_inputs(
