@@ -164,5 +164,5 @@ def test_rules_that_need_a_border_are_rejected(model: Path, rules: dict[str, obj
 def test_models_that_do_not_complete_images_are_rejected(model: Path) -> None:
     with pytest.raises(pt.ConfigError, match="not trained to complete images"):
         World("outline-to-tile", 0)
-    with pytest.raises(pt.ConfigError, match=r"`label` .* takes none"):
+    with pytest.raises(pt.ConfigError, match=r"`label` .* trained without label"):
         World(open_world_model(model), 0, label="window")
