@@ -262,6 +262,8 @@ def caption_log_likelihoods(
 ) -> Float[np.ndarray, "g n"]:
     """Compute log p(x | caption) of one image under each of `n` captions and each of `g` guidance scales, in nats.
 
+    Captions that are read alike are scored once: in floating point a likelihood depends on its place in a batch.
+
     Args:
         x: levels that the model has checked.
         others: other conditions of the image, a batch of one.
@@ -269,16 +271,36 @@ def caption_log_likelihoods(
     Raises:
         CheckpointError: if one is not a number.
     """
-    result = []
-    for start in range(0, len(captions), reading.batch_size):
-        batch = captions[start : start + reading.batch_size]
+    firsts, equal = _distinct_captions(model, captions)
+    distinct, result = [captions[i] for i in firsts], []
+    for start in range(0, len(distinct), reading.batch_size):
+        batch = distinct[start : start + reading.batch_size]
         inputs = model.conditions.with_prompts(others[np.zeros(len(batch), np.int64)], batch)
         copies = x.expand(len(batch), -1, -1, -1)
         nats = guided_log_likelihoods(reading.scorer, copies, inputs, reading.guidances, reading.order)
         for each in nats:
             check_likelihood(each)
         result.append(np.stack([each.numpy() for each in nats]))
-    return np.concatenate(result, 1)
+    return np.concatenate(result, 1)[:, equal]
+
+
+def _distinct_captions(model: PixelModel, captions: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Return the numbers of captions that the model reads differently, and for each caption its place among them."""
+    parts = model.conditions.with_prompts(model.conditions.inputs(count=len(captions)), captions).parts
+    places: dict[tuple[bytes, ...], int] = {}
+    firsts, equal = [], []
+    for i in range(len(captions)):
+        read = tuple(
+            value[i].numpy().tobytes()
+            for name in PROMPT_PARTS
+            if name in parts
+            for value in (parts[name].values, parts[name].known)
+        )
+        if read not in places:
+            places[read] = len(firsts)
+            firsts.append(i)
+        equal.append(places[read])
+    return firsts, equal
 
 
 def caption_retrieval(
