@@ -9,7 +9,7 @@ ALONE := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pyt
 SHARED := -n $(JOBS) --dist worksteal
 PYTEST := $(ALONE) -m pytest $(SHARED)
 # tests that pass no wrong types on purpose, with every signature checked at run time, types and shapes
-SHAPES := tests/test_nn.py tests/test_networks.py tests/engine
+SHAPES := tests/nn/test_nn.py tests/networks/test_networks.py tests/engine
 
 NPM := $(shell command -v npm)
 
@@ -65,19 +65,18 @@ unit: $(VENV)/.dev
 	$(PYTEST) -m "not slow" $(SHAPES:%=--ignore=%)
 
 # numeric libraries round otherwise on another processor: under each set of instructions below those of this one
-NUMERIC := tests/laws tests/engine tests/integer tests/analysis tests/anomaly tests/compression/test_golden.py \
-  tests/hierarchy/test_likelihood.py tests/test_fidelity.py tests/test_golden_images.py tests/test_likelihoods.py \
-  tests/test_mixture_values.py tests/test_networks.py tests/test_nn.py tests/test_one_picture.py tests/test_papers.py \
-  tests/test_pixel_model.py tests/test_sampling.py tests/test_scoring.py
+NUMERIC := tests/laws tests/engine tests/portable tests/analysis tests/anomaly tests/compression/test_golden.py \
+  tests/conditioning/test_fixed_point.py tests/distributions tests/evaluation tests/hierarchy/test_likelihood.py \
+  tests/model/test_pixel_model.py tests/networks tests/nn/test_nn.py tests/runtime/test_library.py \
+  tests/sampling/test_one_picture.py tests/sampling/test_sampling.py tests/zoo/test_golden_images.py
 test-cpus: $(VENV)/.dev
 	@$(BIN)/python tools/instruction_sets.py | while read -r cpu; do \
 	  echo "$$cpu"; env $$cpu $(PYTEST) -m "not slow or long" $(NUMERIC) < /dev/null || exit 1; done
 
 # the part of test-cpus that is part of test: a few files under the oldest set
-LOWEST := tests/test_fidelity.py tests/test_likelihoods.py tests/test_mixture_values.py tests/test_nn.py \
-  tests/test_pixel_model.py tests/test_sampling.py tests/test_scoring.py tests/integer/test_golden.py \
-  tests/laws/test_law_causal.py tests/laws/test_law_textbook.py tests/analysis/test_attribution.py \
-  tests/anomaly/test_statistics.py
+LOWEST := tests/analysis/test_attribution.py tests/anomaly/test_statistics.py tests/distributions tests/evaluation \
+  tests/laws/test_law_causal.py tests/laws/test_law_textbook.py tests/model/test_pixel_model.py tests/nn/test_nn.py \
+  tests/portable/test_golden.py tests/sampling/test_sampling.py
 lowest-cpu: $(VENV)/.dev
 	env $$($(BIN)/python tools/instruction_sets.py --lowest) $(PYTEST) -m "not slow or long" $(LOWEST)
 
@@ -99,7 +98,8 @@ fuzz: $(VENV)/.dev
 
 # a second Python, in a virtual environment of its own: `make smoke PYTHON=python3.13 VENV=.venv-3.13`
 smoke: lint types
-	$(PYTEST) -m "not slow" tests/test_likelihoods.py tests/test_networks.py tests/test_pixel_model.py tests/test_sampling.py tests/test_factory.py
+	$(PYTEST) -m "not slow" tests/distributions/test_likelihoods.py tests/networks/test_networks.py \
+	  tests/model/test_factory.py tests/model/test_pixel_model.py tests/sampling/test_sampling.py
 
 # warnings are errors: a link or a name that leads nowhere among them; nothing is fetched
 docs: $(VENV)/.docs

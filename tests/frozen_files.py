@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent
 PATH = ROOT / "frozen_files.json"
-FOLDERS = ("integer/golden", "compression/golden")
+FOLDERS = ("portable/golden", "compression/golden")
 SUFFIXES = ("program.json", ".safetensors", ".pxl", ".npz")
 
 

@@ -4,8 +4,8 @@ Another processor sums in another order, so a result in floating point differs t
 the operands of the sums. It does not follow from the result, which is small where large numbers cancel: a difference of
 two likelihoods is as uncertain as the likelihoods are.
 
-No test writes a tolerance as a bare number (`tests/test_tolerances.py`): it calls a function of this file, or it names
-a constant whose docstring gives the reason.
+No test writes a tolerance as a bare number (`tests/tools/test_tolerances.py`): it calls a function of this file, or it
+names a constant whose docstring gives the reason.
 """
 
 from __future__ import annotations

@@ -53,10 +53,10 @@ measurement.
 PAPERS = """## Presets of the papers
 
 `--preset paper-...` selects the network size of a paper and the optimiser, schedule, batch size and weight averaging of
-its authors; settings in a run config or on the command line override both. `tests/test_papers.py` derives their numbers
-of parameters by hand and measures their receptive fields; [Comparison](../evidence/comparisons.md) sets them beside
-released models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the papers'
-own PDFs: figures from write-ups or from memory, and our own choices, are marked.
+its authors; settings in a run config or on the command line override both. `tests/networks/test_papers.py` derives
+their numbers of parameters by hand and measures their receptive fields; [Comparison](../evidence/comparisons.md) sets
+them beside released models. We have read the authors' code where it is public (PixelCNN++, PixelSNAIL), but none of the
+papers' own PDFs: figures from write-ups or from memory, and our own choices, are marked.
 """
 
 

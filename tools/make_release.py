@@ -31,7 +31,13 @@ LIMIT = 15_000_000
 """Bytes of a wheel above which the bundled models belong in a package of their own."""
 UV = (sys.executable, "-m", "uv")
 PYTHONS = ("3.11", "3.12", "3.13")
-SMOKE = ("test_likelihoods", "test_networks", "test_pixel_model", "test_sampling", "test_factory")
+SMOKE = (
+    "distributions/test_likelihoods",
+    "networks/test_networks",
+    "model/test_pixel_model",
+    "sampling/test_sampling",
+    "model/test_factory",
+)
 LIBRARIES = ("linux-x86_64.so", "linux-aarch64.so", "macos-x86_64.dylib", "macos-aarch64.dylib", "windows-x86_64.dll")
 NEEDED = (
     *(f"pointillist/engine/c/lib/pointillist-{library}" for library in LIBRARIES),

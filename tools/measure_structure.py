@@ -5,8 +5,8 @@
     python tools/measure_structure.py --lower               # write improved figures to tests/structure.json
     python tools/measure_structure.py --source OLD/src/pointillist   # another tree, such as a `git worktree`
 
-`tests/test_structure.py` fails when a figure is above the one in `tests/structure.json`; `--lower` never raises one.
-The tree is parsed, never imported.
+`tests/tools/test_structure.py` fails when a figure is above the one in `tests/structure.json`; `--lower` never raises
+one. The tree is parsed, never imported.
 
     small files         files of at most 60 lines, `__init__` apart
     engine: arrows, backward arrows   imports between the packages and modules inside `engine`; those on a cycle
@@ -34,7 +34,7 @@ The tree is parsed, never imported.
     crowded folders     folders with more than 16 `.py` and `.js` files
     odd docstrings      docstrings that begin with What, Of, How, Whether or One
     words, phrases      identifiers with a word of STYLE's second list, prose with one of its phrases; see
-                        `structure/words.py`. `tests/test_vocabulary.py` holds these
+                        `structure/words.py`. `tests/tools/test_vocabulary.py` holds these
     reported only       lines of code, without docstrings, comments, blanks and imports; files; packages and megabytes
                         of an installation; lines of scripts; examples in the docstrings of what `__all__` names
 """

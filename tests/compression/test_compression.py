@@ -19,7 +19,7 @@ from pointillist.compression.reader import Part, stream
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, ShapeError
-from tests.integer.networks import CASES, integer_case
+from tests.portable.networks import CASES, integer_case
 
 OVERHEAD = 16 + 2
 """Bytes of an archive of one image beyond its coded bits."""

@@ -20,7 +20,7 @@ from pointillist.compression.writer import SIDE
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
-from tests.integer.networks import integer_case
+from tests.portable.networks import integer_case
 
 
 def small() -> tuple[IntegerModel, bytes, np.ndarray]:

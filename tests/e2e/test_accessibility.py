@@ -14,10 +14,10 @@ import pointillist as pt
 from pointillist.commands import demo as command
 from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
+from tests.commands.test_demo import SMALL
 from tests.e2e.helpers import COLOURS, OUTLINE, choose_model, opened, paint, point
 from tests.e2e.models import digits
 from tests.e2e.test_training import write_checkpoint
-from tests.test_demo import SMALL
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core (the extra `e2e`) is not installed")
 

@@ -21,7 +21,7 @@ from pointillist.model.batches import BatchReader
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import model as portable
 from pointillist.sampling.loop import UniformSampler
-from tests.integer.networks import integer_case
+from tests.portable.networks import integer_case
 
 from .likelihood import check_likelihood
 from .mutants import mutant

@@ -22,7 +22,7 @@ from .likelihood import check_frequencies
 from .strategies import random_levels
 from .teacher_forcing import engine, teacher_forced
 
-# the integer engine has a distribution of its own: tests/integer
+# the integer engine has a distribution of its own: tests/portable
 DISTINCT_ENGINES = tuple(e for e in ENGINES if e not in ("auto", "integer"))
 
 

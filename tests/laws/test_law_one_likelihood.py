@@ -15,7 +15,7 @@ from pointillist.model.folder.pretrained import load
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import names
 from pointillist.zoo import list_pretrained
-from tests.integer.networks import CASES, integer_case
+from tests.portable.networks import CASES, integer_case
 
 from .one_likelihood import SINGLE, check_data_set, check_one_integer_likelihood, check_one_likelihood
 from .strategies import HINTS, TEXTS, make_model, models, random_conditions, randomise_weights, small_hint

@@ -12,9 +12,9 @@ from pointillist.engine.constraints.constraints import Constraints
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.sampler import sample_batch
 from pointillist.portable.model import join_inputs
+from tests.portable.networks import integer_case
 
 from ..golden_images import digest
-from ..integer.networks import integer_case
 from .reference import random_adjacency, tables
 from .test_sampling import rules_of
 

@@ -25,13 +25,13 @@ from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.compression.golden.make import ARCHIVES
 from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
+from tests.engine.test_transform import SETTINGS, frequencies
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
-from tests.integer.golden.make import EXPECTED, MODELS
-from tests.integer.golden.make import HERE as GOLDEN_MODELS
-from tests.integer.test_condition_kinds import VALUES, model_with
-from tests.integer.test_integer_properties import EXACT, integer_model_of
-from tests.integer.test_transform import SETTINGS, frequencies
 from tests.laws.strategies import models, random_inputs
+from tests.portable.golden.make import EXPECTED, MODELS
+from tests.portable.golden.make import HERE as GOLDEN_MODELS
+from tests.portable.test_condition_kinds import VALUES, model_with
+from tests.portable.test_integer_properties import EXACT, integer_model_of
 
 from . import matrix
 

@@ -17,7 +17,7 @@ from pointillist.nn.passes import FullPass
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
 from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
-from tests.integer.networks import CASES, build_case, integer_case
+from tests.portable.networks import CASES, build_case, integer_case
 from tests.tolerances import network_rounding, rounding
 
 from .helpers import assert_same_weights, tiny_config, tiny_data, tiny_model, weights

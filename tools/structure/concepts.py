@@ -1,8 +1,8 @@
 """Where a concept is implemented, and which files a change touches: the lists of `tests/concepts.toml`.
 
 Each list has a pattern. Every file of the sources that it matches is on the list with its reason, and every file on the
-list is matched: so a new implementation fails `tests/test_structure.py` until it is explained, and the number of places
-may only fall.
+list is matched: so a new implementation fails `tests/tools/test_structure.py` until it is explained, and the number of
+places may only fall.
 """
 
 from __future__ import annotations

@@ -262,7 +262,7 @@ def caption_log_likelihoods(
 ) -> Float[np.ndarray, "g n"]:
     """Compute log p(x | caption) of one image under each of `n` captions and each of `g` guidance scales, in nats.
 
-    Captions that are read alike are scored once: in floating point a likelihood depends on its place in a batch.
+    Captions that are read the same way are scored once: in floating point a likelihood depends on its place in a batch.
 
     Args:
         x: levels that the model has checked.
@@ -288,7 +288,8 @@ def _distinct_captions(model: PixelModel, captions: Sequence[str]) -> tuple[list
     """Return the numbers of captions that the model reads differently, and for each caption its place among them."""
     parts = model.conditions.with_prompts(model.conditions.inputs(count=len(captions)), captions).parts
     places: dict[tuple[bytes, ...], int] = {}
-    firsts, equal = [], []
+    firsts: list[int] = []
+    equal: list[int] = []
     for i in range(len(captions)):
         read = tuple(
             value[i].numpy().tobytes()

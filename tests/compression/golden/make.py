@@ -1,6 +1,6 @@
 """Make the golden archives: `python -m tests.compression.golden.make`, once for each version of the format.
 
-They are of the golden integer models (`tests/integer/golden`): one image, many in several records, other sizes, labels,
+The golden integer models (`tests/portable/golden`) code them: one image, many in several records, other sizes, labels,
 another order, tiles. They must decode for ever; `images.npz` holds to what.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from pointillist.compression import compress
 from pointillist.compression.writer import ArchiveWriter
 from pointillist.portable import load
-from tests.integer.golden.make import HERE as MODELS
+from tests.portable.golden.make import HERE as MODELS
 
 HERE = Path(__file__).parent
 ARCHIVES: dict[str, tuple[str, dict[str, Any]]] = {

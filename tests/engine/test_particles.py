@@ -1,0 +1,88 @@
+"""Particles of integer programs: by the library, and one sub-pixel after the other in numpy, with the same bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pointillist.distributions.transform import IDENTITY, Transform
+from pointillist.engine.constraints.constraints import Check, Kind, to_bits
+from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, Scaled
+from pointillist.engine.sampler import draw_particles
+from pointillist.portable.model import join_inputs
+from tests.portable.networks import integer_case
+from tests.rules.test_integer import constraints_of
+
+MOST = 12
+TRANSFORMS = {"identity": IDENTITY, "guided": Transform(guidance=1.7, temperature=0.8, top_p=0.95)}
+
+
+def draw(name: str, transform: Transform, executor: str, *, masked: bool = False) -> tuple[np.ndarray, ...]:
+    """Draw particles around a hole: levels in use after the last row, weights, evidence."""
+    _, model, x = integer_case(name)
+    rng, order, (channels, height, width) = np.random.default_rng(2), model.order(), tuple(x.shape[1:])
+    roles = np.full((channels, height, width), WEIGHED, np.int8)
+    roles[:, 0] = CERTAIN
+    roles[rng.random(roles.shape) < 0.5] = DRAWN
+    counts = np.full(height, MOST) if masked else rng.integers(1, MOST + 1, height)
+    mask = None
+    levels = np.repeat(x[:1].numpy(), MOST, 0)
+    if masked:
+        allowed = rng.random((channels, height, width, model.levels)) < 0.35  # so that weights differ
+        np.put_along_axis(allowed, x[0].numpy()[..., None], True, 3)
+        pieces = Check(name="one piece", kind=Kind.ONE_PIECE, levels=to_bits(np.arange(model.levels) != 1))
+        checks = [pieces] if channels == 1 else []
+        mask = LevelMask.open(allowed, 1, constraints_of(channels, model.levels), checks, weighted=True).repeat(MOST)
+        mask.begin_stage(order, (1, 1), levels, np.zeros((height, width), bool))
+    batch = ParticleBatch(
+        levels=levels.astype(np.int64),
+        roles=roles,
+        counts=counts,
+        uniforms=rng.random((MOST, channels, height, width)),
+        draws=rng.random((height, width + 1)),
+    )
+    inputs = model.inputs(1, (height, width), order, ["cat"] if model.classes else None)
+    if transform.is_guided:
+        inputs = join_inputs(inputs, model.inputs(1, (height, width), order))
+    draw_particles(model.program(order), inputs, batch, transform, mask=mask, executor=executor)
+    count = len(batch.weights)
+    state = () if mask is None else (mask.bits, mask.status)
+    scaled = (batch.weights.relative(), batch.weights.logs(), batch.marginal.mantissas, batch.marginal.exponents)
+    return (batch.levels[:count], *scaled, *state)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("how", TRANSFORMS)
+@pytest.mark.parametrize(
+    "name",
+    ["gated-pixelcnn", "gated-256", "pixelcnn-codes", "pixelcnn-pp-rgb", "locally-masked-pixelcnn", "diagonal-bilstm"],
+)
+def test_compiled_particles_are_those_of_numpy(name: str, how: str, masked: bool) -> None:
+    """Levels, weights and evidence, to the bit: rows with other numbers of particles, guidance, rules."""
+    expected = draw(name, TRANSFORMS[how], "numpy", masked=masked)
+    compiled = draw(name, TRANSFORMS[how], "auto", masked=masked)
+    assert len(expected[0]) == len(compiled[0])
+    for one, other in zip(expected, compiled, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mutation test: numpy without weights draws other particles than the library."""
+    expected = draw("gated-pixelcnn", IDENTITY, "auto")
+    monkeypatch.setattr(Scaled, "multiply", lambda self, factors: None)
+    assert not np.array_equal(draw("gated-pixelcnn", IDENTITY, "numpy")[2], expected[2])
+
+
+def test_products_neither_underflow_nor_overflow() -> None:
+    """A thousand factors of 2^-24; the mean is that of the larger numbers."""
+    numbers = Scaled.ones(3)
+    for _ in range(1000):
+        numbers.multiply(np.array([2.0**-24, 2.0**24, 0.75]))
+    np.testing.assert_allclose(numbers.logs(), [-24_000 * np.log(2), 24_000 * np.log(2), 1000 * np.log(0.75)])
+    assert numbers.relative().tolist() == [0.0, 0.5, 0.0]
+    assert numbers.mean().logs()[0] == pytest.approx(24_000 * np.log(2) - np.log(3))
+    numbers.multiply(np.zeros(3))
+    assert numbers.relative().tolist() == [0.0] * 3
+    assert numbers.effective_size() == 0.0
+    assert numbers.mean().logs()[0] == -np.inf

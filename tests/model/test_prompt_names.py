@@ -1,0 +1,221 @@
+"""A plural or a misspelling of a name that a model shows is sampled as that name, aloud, and alike everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pointillist as pt
+import pointillist.studio
+from pointillist.errors import CheckpointError
+from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.model.vocabulary import (
+    MAX_DESCRIBED,
+    describe_prompts,
+    describe_unmeasured_prompts,
+    is_single_edit,
+    resolve_prompts,
+)
+from tests.cli.helpers import run
+from tests.model.test_prompt_vocabulary import model_of
+
+NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses", "leaf", "house"]
+CAPTIONS_SEEN = [*NAMES, "glass", "mouse", "keys", "arrows"]
+
+
+def measured_model() -> pt.PixelModel:
+    """Build a model that shows the names but for two, which were measured and missed."""
+    model = model_of(CAPTIONS_SEEN)
+    model.measured_prompts = MeasuredPrompts(recognised=tuple(NAMES), missed=("tree", "trees"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("typed", "sampled"),
+    [
+        ("keys", "key"),
+        ("the Keys, outline", "key, outline"),
+        ("batteries", "battery"),
+        ("leaves,small", "leaf,small"),
+        ("shopping carts", "shopping cart"),
+        ("umbrela", "umbrella"),
+        ("hart", "heart"),
+        ("haert", "heart"),
+        ("shoping cart", "shopping cart"),
+        ('"keys"', "keys"),
+        (' "keys, outline" ', "keys, outline"),
+        ('"keys", outline', "keys, outline"),
+        ('"keys" and "locks"', '"keys" and "locks"'),
+    ],
+)
+def test_other_forms_of_a_name_are_sampled_as_it(typed: str, sampled: str) -> None:
+    """Plurals, misspellings that no caption had, and what is quoted as it is."""
+    assert resolve_prompts(measured_model(), typed, 2) == [sampled] * 2
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "key", "A key", "cart shopping", "glass", "mouse", "trees", "kee", "zebra", "two keys", '""', "12"]
+)
+def test_other_prompts_are_sampled_as_typed(typed: str) -> None:
+    """A name in any form, words that captions had, names that were missed, short ones, and what is near none."""
+    assert resolve_prompts(measured_model(), typed, 1) == [typed]
+    assert resolve_prompts(measured_model(), None, 1) is None
+
+
+def test_a_model_without_a_list_or_without_words_guesses_nothing() -> None:
+    """Nothing is a misspelling without the words of captions, or of two names; nothing a plural without names."""
+    assert resolve_prompts(model_of(CAPTIONS_SEEN), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
+    model = measured_model()
+    model.training_record = {"record": {}}
+    assert resolve_prompts(model, ["keys", "umbrela"], 2) == ["key", "umbrela"]
+    model.measured_prompts = MeasuredPrompts(recognised=("house", "mouse"))
+    model.training_record = measured_model().training_record
+    assert resolve_prompts(model, ["rouse"], 1) == ["rouse"]  # of either
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_a_single_edit_is_symmetric_and_close(text: str, other: str) -> None:
+    """All texts that differ by an edit, found by trying each."""
+    edits = {text[:i] + text[i + 1 :] for i in range(len(text))}
+    edits |= {text[:i] + letter + text[i:] for i in range(len(text) + 1) for letter in "abc"}
+    edits |= {text[:i] + letter + text[i + 1 :] for i in range(len(text)) for letter in "abc"}
+    edits |= {text[:i] + text[i + 1] + text[i] + text[i + 2 :] for i in range(len(text) - 1)}
+    assert is_single_edit(text, other) == is_single_edit(other, text) == (other in edits - {text})
+
+
+def test_samples_and_completions_are_those_of_the_name(caplog: pytest.LogCaptureFixture) -> None:
+    """The same levels, and a sentence; what is quoted is another picture."""
+    model = measured_model()
+    name, other, quoted = (pt.sample(model, 2, text=text, seed=3) for text in ("key", "keys", '"keys"'))
+    assert torch.equal(name.levels, other.levels)
+    assert (name.texts, other.texts, quoted.texts) == (("key",) * 2, ("key",) * 2, ("keys",) * 2)
+    assert not torch.equal(quoted.nats, name.nats)
+    sentence = "'keys' is sampled as 'key', a name that this model shows: quote it to sample it as typed."
+    assert sentence in caplog.messages
+    caplog.clear()
+    known = np.zeros((4, 4), bool)
+    known[0] = True
+    completed = [pt.inpaint(model, name.levels[0], known, n=2, text=text, seed=0) for text in ("key", "keys")]
+    assert torch.equal(completed[0].levels, completed[1].levels)
+    assert caplog.messages == [sentence]
+
+
+def test_likelihoods_are_of_prompts_as_they_are() -> None:
+    """A data set may have plurals in its captions."""
+    model, x = measured_model(), torch.zeros((1, 1, 4, 4), dtype=torch.long)
+    assert not torch.equal(model.log_prob(x, text="key"), model.log_prob(x, text="keys"))
+
+
+def test_the_nearest_names_are_told() -> None:
+    """Of prompts that are none, and of those that samples seldom showed."""
+    (sentence,) = describe_unmeasured_prompts(NAMES, ["glass"])
+    assert sentence.startswith("This model was not measured to show 'glass': ")
+    assert sentence.endswith(" the nearest is 'glasses'.")
+
+
+def test_names_in_any_form_are_not_named() -> None:
+    """With an article, style words, capitals or another order; and nothing is said without a list."""
+    assert describe_unmeasured_prompts(NAMES, ["a Key", "the heart, outline", "cart shopping", ""]) == []
+    assert describe_unmeasured_prompts([], ["zxcv"]) == []
+    (sentence,) = describe_unmeasured_prompts(NAMES, ["keys"], missed=["keys"])
+    assert sentence.startswith("Samples seldom showed 'keys': ")
+    (sentence,) = describe_unmeasured_prompts(NAMES, ["zxcv"])
+    assert "the nearest are 'heart', " in sentence
+
+
+def test_example_prompts_are_those_that_the_model_shows() -> None:
+    """Of a bundled model whose prompts were measured: what the studio offers first was recognised."""
+    measured = [model for model in pt.list_pretrained() if (model.folder / PROMPTS).is_file()]
+    assert measured
+    for model in measured:
+        shown = MeasuredPrompts.read(model.folder).recognised
+        assert set(GenerationConfig.read(model.folder).prompts) <= set(shown), model.name
+
+
+def test_measured_prompts_are_read_from_the_folder(tmp_path: Path) -> None:
+    """A missing file is an empty list; a damaged one is an error with its path."""
+    assert MeasuredPrompts.read(tmp_path) == MeasuredPrompts()
+    (tmp_path / PROMPTS).write_text('{"recognised": ["heart"], "missed": ["key"]}')
+    assert MeasuredPrompts.read(tmp_path).recognised == ("heart",)
+    model = model_of(NAMES)
+    model.measured_prompts = MeasuredPrompts.read(tmp_path)
+    model.save_pretrained(tmp_path / "saved")
+    assert pt.load(tmp_path / "saved").measured_prompts == model.measured_prompts
+    model.measured_prompts = MeasuredPrompts()
+    model.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved" / PROMPTS).exists()
+    for text in ("{", '{"recognised": "heart"}', '{"names": []}', '{"recognised": [""]}', " " * 300_000):
+        (tmp_path / PROMPTS).write_text(text)
+        with pytest.raises(CheckpointError, match=PROMPTS):
+            MeasuredPrompts.read(tmp_path)
+
+
+def test_python_and_command_say_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The sentence of a prompt is that of `describe_prompts`, once for each prompt; the studio sends it as well."""
+    model = measured_model()
+    model.save_pretrained(tmp_path / "model")
+    prompts = ["keys", "heart", "keys", "trees", "zxcv"]
+    sentences = describe_prompts(model, prompts)
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        "'keys' is sampled as 'key', a name that this model shows",
+        "Samples seldom showed 'trees'",
+        "This model was not measured to show 'zxcv'",
+    ]
+    pt.sample(model, text=prompts, seed=0)
+    assert caplog.messages == sentences
+    model_name, sheet = str(tmp_path / "model"), str(tmp_path / "sheet.png")
+    noted = run("sample", model_name, "-n", "1", "--text", ";".join(prompts), "--out", sheet).output
+    assert all(sentence in " ".join(noted.split()) for sentence in sentences)
+    many = [f"{number} zxcv{number}" for number in range(2 * MAX_DESCRIBED)]
+    assert len(describe_prompts(model, many)) == MAX_DESCRIBED
+    assert describe_prompts(model, None) == describe_prompts(model, ["", None]) == []
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the scripts of the page")
+def test_an_exported_page_reads_prompts_alike() -> None:
+    """It samples the same names, and says the same, but for the nearest names of a prompt that is none."""
+    script = (Path(pointillist.studio.__file__).parent / "page" / "offline" / "prompt_names.js").as_uri()
+    prompts = [
+        "keys",
+        "a Heart, outline",
+        "cart shopping",
+        "batteries",
+        "the leaves,small",
+        "glass",
+        "zxcv",
+        "",
+        "12 x",
+    ]
+    prompts += [
+        "umbrela",
+        "haert",
+        "hart",
+        "rouse",
+        "kee",
+        "trees",
+        '"keys"',
+        ' "keys, outline" ',
+        '"keys", outline',
+        '"a" "b"',
+        '""',
+        "two keys",
+    ]
+    model = measured_model()
+    captions = " ".join(model.training_record["captions"]["words"].split())
+    given_names = ", ".join(json.dumps(each) for each in (NAMES, list(model.measured_prompts.missed), captions))
+    code = f"import {{ PromptNames }} from {json.dumps(script)}; const names = new PromptNames({given_names});"
+    code += f"const prompts = {json.dumps(prompts)};"
+    code += "console.log(JSON.stringify([prompts.map((prompt) => names.resolve(prompt)), names.notes(prompts)]));"
+    done = subprocess.run(["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True)
+    sampled, notes = json.loads(done.stdout)
+    assert sampled == resolve_prompts(model, prompts, len(prompts))
+    said = describe_prompts(model, prompts)
+    assert notes == [sentence.partition(": of the names")[0].removesuffix(".") + "." for sentence in said]

@@ -1,0 +1,167 @@
+"""Hints without torch: the features of stored encoders in numpy, and samples by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pointillist as pt
+from pointillist.conditioning import HintConfig
+from pointillist.files.arrays import ArrayReader
+from pointillist.images import ImageSpec
+from pointillist.model.folder.portable import PortableModel
+from pointillist.portable import load, save
+from pointillist.portable.storage import PROGRAM_TENSORS
+from pointillist.portable.storage.decode import decode_model
+from pointillist.sampling.plan import SamplePlan
+from tests.portable.test_without_torch import run
+from tests.tolerances import FIXED_POINT
+
+SIZE = (5, 7)
+CODES = ImageSpec(channels=2, height=5, width=7, levels=5, mode="codes", ordered=False)
+KINDS: dict[str, Any] = {
+    "floats": HintConfig(channels=2, width=6, layers=5),
+    "codes": HintConfig(channels=2, image=CODES, width=6, layers=2, level_channels=3),
+    "lowres": "lowres:2",
+    "outline": "outline",
+    "half": "half:left",
+}
+
+
+def model_with(kind: str, weights: str = "float32") -> pt.PixelModel:
+    torch.manual_seed(0)
+    built = pt.build(
+        "gated-pixelcnn", shape=(3, *SIZE), levels=4, preset="tiny", hint=KINDS[kind], classes=("cat", "dog"),
+        orders=("raster", "raster-tr"),
+    )  # fmt: skip
+    built = built.eval() if weights == "float32" else pt.quantize_weights(built, weights).eval()
+    pt.quantize_integer(built, torch.randint(0, 4, (3, 3, *SIZE)))
+    return built
+
+
+def hints_for(model: pt.PixelModel, count: int) -> np.ndarray:
+    reader, rng = model.conditions.hint_reader, np.random.default_rng(0)
+    assert reader is not None
+    shape = (count, reader.channels, *SIZE)
+    return rng.normal(size=shape) if reader.image is None else rng.integers(0, reader.image.levels, shape)
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights"), [*((kind, "float32") for kind in KINDS), ("codes", "int8"), ("outline", "int8")]
+)
+def test_features_are_those_of_torch(kind: str, weights: str, tmp_path: Path) -> None:
+    """Stored and loaded, within the steps of fixed point; unknown hints are the rows that are stored."""
+    model = model_with(kind, weights)
+    integer_model = save(model.integer_model().integers, tmp_path)
+    stored = load(tmp_path)
+    assert stored.fingerprint == integer_model.fingerprint
+    hint = hints_for(model, 3)
+    for name in stored.orders:
+        order = stored.order(name)
+        inputs = model.conditions.inputs([0, None, 1], 3, hint=hint)
+        features = model.encode(inputs, 3, SIZE).map.detach().numpy().transpose(0, 2, 3, 1)
+        encoder = next(part.encoder for part in stored.parts[0] if part.encoder is not None)
+        found = encoder.features(*encoder.read(hint, 3, SIZE))
+        np.testing.assert_allclose(found, features, rtol=0, atol=FIXED_POINT)
+        assert np.array_equal(encoder.features(*encoder.read(hint[1], 1, SIZE))[0], found[1])
+        found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
+        due = model.integer_model().inputs(inputs, 3, SIZE, order)
+        assert found.keys() == due.keys() == {"vector", "map"}
+        for key in found:
+            assert np.array_equal(found[key], due[key])
+        one = stored.inputs(2, SIZE, order, hint=hint[0])["map"]
+        assert np.array_equal(one[0], found["map"][0])
+        nothing = model.integer_model().inputs(model.conditions.inputs(None, 1), 1, SIZE, order)
+        assert np.array_equal(stored.inputs(1, SIZE, order)["map"], nothing["map"])
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None:
+    """To the bit, in batches, with labels and guidance."""
+    model = model_with("outline")
+    model.save_pretrained(tmp_path)
+    hint = hints_for(model, 5)
+    stored = PortableModel.open(tmp_path)
+    parts = SamplePlan.of(stored, 5, [0, 1, -1, 0, 1], hint=hint, seed=3, guidance=guidance, batch_size=2).stream()
+    found = np.concatenate([part.levels for part in parts])
+    due = pt.sample(
+        model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2
+    )  # fmt: skip
+    assert np.array_equal(found, due.levels.numpy())
+    assert not np.array_equal(found, pt.sample(model, 5, [0, 1, None, 0, 1], seed=3, engine="integer").levels.numpy())
+
+
+def test_without_torch(tmp_path: Path) -> None:
+    """Loaded and sampled where torch cannot be imported; a picture, or an array."""
+    model = model_with("outline")
+    model.save_pretrained(tmp_path / "m")
+    picture = Image.fromarray(hints_for(model, 1)[0, 0].astype(np.uint8) * 255)
+    picture.save(tmp_path / "hint.png")
+    run(
+        "import numpy as np\n"
+        "import pointillist.portable\n"
+        "from PIL import Image\n"
+        "integer_model = pointillist.portable.load('m')\n"
+        f"u = np.random.default_rng(0).random((2, 3, *{SIZE}))\n"
+        "levels, _ = integer_model.sample(u, label=1, hint=Image.open('hint.png'))\n"
+        "np.save('levels.npy', levels)\n",
+        tmp_path,
+    )
+    u = np.random.default_rng(0).random((2, 3, *SIZE))
+    due, _ = model.integer_model().integers.sample(u, label=1, hint=hints_for(model, 1)[0])
+    assert np.array_equal(np.load(tmp_path / "levels.npy"), due)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """A hint for a model that takes none; of another size; levels that there are not."""
+    plain = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny").eval()
+    pt.quantize_integer(plain, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
+    u = np.zeros((1, 1, 3, 3))
+    with pytest.raises(pt.ConfigError, match="trained without hint"):
+        plain.integer_model().integers.sample(u, hint=np.zeros((1, 3, 3), int))
+    integer_model = model_with("outline").integer_model().integers
+    u = np.zeros((1, 3, *SIZE))
+    with pytest.raises(pt.ShapeError, match="size of the image"):
+        integer_model.sample(u, hint=np.zeros((1, 4, 4), int))
+    with pytest.raises(pt.DataError, match="0 to 1"):
+        integer_model.sample(u, hint=np.full((1, *SIZE), 2))
+
+
+@pytest.mark.parametrize("change", ["channels", "rule", "dilations", "kernel", "bias", "nan", "missing", "kind"])
+def test_a_damaged_encoder_is_refused(change: str, tmp_path: Path) -> None:
+    """With a named error, before anything is computed."""
+    import json
+
+    from safetensors.numpy import load_file
+
+    save(model_with("codes").integer_model().integers, tmp_path)
+    document = json.loads((tmp_path / "program.json").read_text())
+    arrays = load_file(tmp_path / PROGRAM_TENSORS)
+    parts = [part for each in document["parts"] for part in each if part.get("hints")]
+    for part in parts:
+        hints = part["hints"]
+        if change == "channels":
+            hints["channels"] = 1
+        elif change == "rule":
+            hints["rule"] = "edges"
+        elif change == "dilations":
+            hints["dilations"] = [1, 0]
+        elif change == "kernel":
+            arrays[hints["weights"]["first.weight"]] = np.zeros((6, 7, 4, 4), np.float32)
+        elif change == "bias":
+            arrays[hints["weights"]["layers.0.bias"]] = np.zeros(5, np.float32)
+        elif change == "nan":
+            arrays[hints["weights"]["first.bias"]] = np.full(6, np.nan, np.float32)
+        elif change == "missing":
+            del hints["weights"]["embedding.weight"]
+        else:
+            part["kind"] = "vector"
+    for key in ("format", "format_version", "fingerprint"):
+        del document[key]
+    with pytest.raises(pt.CheckpointError, match="is damaged"):
+        decode_model(document, ArrayReader(arrays, "program"), "")

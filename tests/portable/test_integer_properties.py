@@ -1,0 +1,98 @@
+"""Property tests of integer programs over the registries: any network, likelihood, condition, order and size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import pointillist as pt
+from pointillist.distributions.transform import Transform
+from pointillist.engine.program import IntArray
+from pointillist.images.ordering import PixelOrder
+from pointillist.model.pixel_model import PixelModel
+from pointillist.portable import IntegerModel
+from tests.laws.strategies import models, random_inputs, random_levels
+from tests.portable.networks import check_steps
+from tests.tolerances import DOUBLE, FORMULA
+
+pytestmark = pytest.mark.proof
+
+EXACT = (
+    "gated-pixelcnn",
+    "pixelcnn",
+    "pixelcnn-pp",
+    "pixelsnail",
+    "row-lstm",
+    "diagonal-bilstm",
+    "locally-masked-pixelcnn",
+)
+"""Networks of one stage."""
+
+
+def integer_model_of(model: PixelModel) -> IntegerModel:
+    """Rewrite a model in integers; what cannot be exact by its design is another test's subject."""
+    assume(not model.image.ordered or model.image.levels <= 256)
+    return pt.quantize_integer(model.float().eval(), random_levels(model, 3))
+
+
+def check_executors(integer_model: IntegerModel, x: IntArray, inputs: dict[str, IntArray], order: PixelOrder) -> None:
+    """Check that whole maps, steps, compiled code, torch, single images and threads give the same integers."""
+    due = integer_model.intervals(x, inputs, order, executor="numpy")
+    assert np.array_equal(due, integer_model.intervals(x, inputs, order, executor="torch"))
+    for threads in (1, 2):
+        assert np.array_equal(due, integer_model.intervals(x, inputs, order, executor="auto", threads=threads))
+    for i in range(len(x)):
+        own = {name: array[i : i + 1] for name, array in inputs.items()}
+        alone = integer_model.intervals(x[i : i + 1], own, order)
+        assert all(np.array_equal(a[0], b[i]) for a, b in zip(alone, due, strict=True))
+    for executor in ("numpy", "auto"):
+        check_steps(integer_model, x, inputs, order, due, executor)
+
+
+def check_draws(
+    integer_model: IntegerModel, uniforms: IntArray, inputs: dict[str, IntArray], order: PixelOrder
+) -> None:
+    """Check that samples are the same for every executor and number of threads, and carry their likelihood."""
+    due, nats = integer_model.sample_given(uniforms, inputs, order, executor="numpy")
+    for threads in (1, 2):
+        found, own = integer_model.sample_given(uniforms, inputs, order, threads=threads)
+        assert np.array_equal(found, due)
+        np.testing.assert_allclose(own, nats, rtol=FORMULA)
+    found, own = integer_model.sample_given(uniforms, inputs, order, executor="torch")
+    assert np.array_equal(found, due)
+    assert np.array_equal(own, nats)
+    np.testing.assert_allclose(integer_model.log_prob(due, inputs, order), nats, rtol=DOUBLE, atol=DOUBLE)
+    sharp = Transform(temperature=0.5, top_p=0.9)
+    found, own = integer_model.sample_given(uniforms, inputs, order, sharp)
+    np.testing.assert_allclose(integer_model.log_prob(found, inputs, order), own, rtol=DOUBLE, atol=DOUBLE)
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize("name", EXACT)
+@settings(max_examples=4)
+@given(data=st.data())
+def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> None:
+    """With random weights, conditions and images of any size that the model allows."""
+    model = data.draw(models(name))
+    assume(min(model.image.height, model.image.width) > 1)  # of one row or column not every part is calibrated
+    integer_model = integer_model_of(model)
+    count = data.draw(st.integers(1, 4))
+    order = integer_model.order(data.draw(st.sampled_from(list(integer_model.orders))))
+    x = random_levels(model, count)
+    inputs = model.integer_model().inputs(random_inputs(model, count), count, (x.shape[2], x.shape[3]), order)
+    check_executors(integer_model, x.numpy(), inputs, order)
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    check_draws(integer_model, rng.random(x.shape), inputs, order)
+
+
+def test_the_check_can_fail() -> None:
+    """A level that is another changes the integers of later sub-pixels."""
+    model = pt.build("pixelcnn", shape=(1, 4, 4), levels=4, preset="tiny").eval()
+    integer_model = pt.quantize_integer(model, random_levels(model, 2))
+    x = random_levels(model, 2).numpy()
+    other = x.copy()
+    other[:, :, 0, 0] = (other[:, :, 0, 0] + 1) % 4
+    first, second = (integer_model.intervals(levels, {}, integer_model.order()) for levels in (x, other))
+    assert not np.array_equal(first[1][..., 1:, :], second[1][..., 1:, :])

@@ -1,0 +1,212 @@
+"""The recipe `recipes/scenes`: drawings, scenes, masks, captions, and what is held out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from tests.scripts import script
+from tests.tolerances import standard_errors
+
+NAMES = ("drawings", "scenes", "captions", "make_scenes")
+
+
+@pytest.fixture(scope="module")
+def recipe() -> dict[str, ModuleType]:
+    """Load the files of the recipe, in the order of their imports."""
+    return {name: script(name) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def blocks(recipe: dict[str, ModuleType]) -> object:
+    """Drawings of the right sizes that are shaded blocks of a colour: the data set is not needed."""
+    drawings, rgba, rng = recipe["drawings"], {}, np.random.default_rng(0)
+
+    def block_of(colour: str, height: int, width: int) -> np.ndarray:
+        shade = rng.uniform(0.7, 1, (height, width, 1))
+        rgb = drawings.to_rgb(np.array(drawings.COLOURS[colour or "red"])) * shade
+        return np.concatenate([rgb, np.full_like(shade, 255)], -1).astype(np.uint8)
+
+    for artist in drawings.ARTISTS:
+        for colour in ("", *drawings.COLOURS):
+            for thing in drawings.THINGS:
+                for size in (drawings.LARGE, drawings.SMALL):
+                    rgba[artist, thing, size, colour] = block_of(colour, size, size - 2)
+            for ground, about in drawings.GROUNDS.items():
+                rgba[artist, ground, 0, colour] = block_of(colour, about.size[1], about.size[0])
+    return drawings.Drawings(rgba)
+
+
+@pytest.fixture(scope="module")
+def real(recipe: dict[str, ModuleType]) -> object:
+    """The drawings of the data set."""
+    drawings = recipe["drawings"]
+    if not drawings.data_file().is_file():
+        pytest.skip(f"{drawings.data_file().name} is not here: set POINTILLIST_DATA to the folder of the data sets")
+    return drawings.Drawings.read()
+
+
+def test_colours_come_back(recipe: dict[str, ModuleType]) -> None:
+    """Hue, saturation and value of every colour are those of its RGB, within a level."""
+    drawings = recipe["drawings"]
+    rgb = np.random.default_rng(0).integers(0, 256, (500, 3)).astype(np.uint8)
+    assert abs(drawings.to_rgb(drawings.to_hsv(rgb)).astype(int) - rgb).max() <= 1
+
+
+def test_drawings(recipe: dict[str, ModuleType], real: object) -> None:
+    """Every thing of every artist fits its size, and is seen; other colours are other pixels of one outline."""
+    drawings = recipe["drawings"]
+    things = [(name, size) for name in drawings.THINGS for size in (drawings.LARGE, drawings.SMALL)]
+    for artist in drawings.ARTISTS:
+        for name, size in [*things, *((ground, 0) for ground in drawings.GROUNDS)]:
+            width, height = (size, size) if size else drawings.GROUNDS[name].size
+            red, blue = (
+                real[artist, name, size, colour]
+                if name not in drawings.THINGS or name in drawings.RECOLOURED
+                else real[artist, name, size, ""]
+                for colour in ("red", "blue")
+            )  # type: ignore[index]
+            assert red.shape[0] <= height
+            assert red.shape[1] <= width
+            assert max(red.shape[0] / height, red.shape[1] / width) > 0.75
+            assert (red >= 0).mean() > 0.2
+            assert np.array_equal(red < 0, blue < 0)
+            if name in drawings.RECOLOURED or name in drawings.GROUNDS:
+                assert (red != blue)[red >= 0].mean() > 0.25
+
+
+def test_the_palette_keeps_the_colours_of_places(recipe: dict[str, ModuleType], real: object) -> None:
+    """They are its first entries; there are at most 64."""
+    drawings = recipe["drawings"]
+    palette = real.palette  # type: ignore[attr-defined]
+    assert palette.shape == (64, 3)
+    for name, rgb in drawings.BACKGROUND.items():
+        assert tuple(palette[real.index(name)]) == rgb  # type: ignore[attr-defined]
+
+
+def test_masks_are_where_items_are(recipe: dict[str, ModuleType], blocks: object) -> None:
+    """Each item is seen, at its side; what is in front hides what is behind; pixels without an item are the place."""
+    scenes, rng = recipe["scenes"], np.random.default_rng(0)
+    painter, seen = scenes.Painter(blocks), Counter()
+    for _ in range(1500):
+        scene = scenes.draw_scene(rng)
+        picture = painter.paint(scene, rng)
+        numbers = np.arange(1, len(scene.items) + 1)
+        areas = [(picture.mask == i).sum() for i in numbers]
+        assert min(areas) >= 20, scene
+        assert picture.mask.max() == len(numbers)
+        rows, columns = zip(*(np.argwhere(picture.mask == i).mean(0) for i in numbers), strict=True)
+        if scene.relation in ("left of", "right of"):
+            assert (columns[0] < columns[-1]) == (scene.relation == "left of")
+        if scene.relation == "on" and scene.ground.name != "boat":  # in it
+            assert max(rows[:-1]) < rows[-1]
+        if scene.relation in ("under", "in front of"):
+            assert rows[0] > rows[-1]
+        if scene.relation == "behind":
+            assert areas[0] < 14 * 12
+        background = painter._places[scene.place, scene.time]
+        changed = (picture.levels != background) & (picture.mask == 0)
+        assert changed.sum() <= 3 * 32
+        assert not changed[: scenes.FLOOR - 1].any()
+        seen[scene.relation] += 1
+    assert set(seen) == {"", "on", "under", "in front of", "behind", "left of", "right of"}
+
+
+def test_scenes_depend_on_the_seed_alone(recipe: dict[str, ModuleType]) -> None:
+    """One generator gives one sequence; things are drawn in the colours that they can have."""
+    scenes, drawings = recipe["scenes"], recipe["drawings"]
+    first, second = ([scenes.draw_scene(np.random.default_rng(seed)) for seed in range(300)] for _ in range(2))
+    assert first == second
+    for item in (item for scene in first for item in scene.items):
+        if item.name in drawings.THINGS and item.name not in drawings.RECOLOURED:
+            assert item.colour in ("", drawings.OWN_COLOURS.get(item.name))
+
+
+def test_captions_say_what_they_claim(recipe: dict[str, ModuleType]) -> None:
+    """A colour, a ground, a place that is said is in the sentence by one of its words, and none that is not true."""
+    captions, scenes, drawings = recipe["captions"], recipe["scenes"], recipe["drawings"]
+    rng, forms = np.random.default_rng(0), Counter()
+    for _ in range(3000):
+        scene = scenes.draw_scene(rng)
+        text, said = captions.describe(scene, rng)
+        words = f" {text.replace(',', '')} "
+        forms[text.split()[0]] += 1
+        named = {colour for colour in drawings.COLOURS if f" {colour} " in words}
+        true = {item.colour for item in scene.items}
+        assert named <= true, text
+        for key, item in (("thing colour", scene.things[0]), ("ground colour", scene.ground)):
+            if key in said and item is not None and item.colour:
+                assert item.colour in named, text
+        if "ground" in said:
+            name = scene.ground.name
+            assert any(word in text for word in (name, *captions.SYNONYMS.get(name, ()))), text
+        for key, table, value in (("place", captions.PLACE, scene.place), ("time", captions.TIME, scene.time)):
+            assert (key in said) == any(phrase in text for phrase in table[value]), text
+        if "relation" in said and scene.relation in ("left of", "right of"):
+            assert scene.relation.split()[0] in text
+            assert "next" not in said
+    assert len(forms) > 20
+
+
+def test_plurals_and_articles(recipe: dict[str, ModuleType]) -> None:
+    """Of words of the set."""
+    captions = recipe["captions"]
+    assert [captions.plural(word) for word in ("cat", "fox", "kitty", "fish", "octopus")] == [
+        "cats", "foxes", "kitties", "fish", "octopuses",
+    ]  # fmt: skip
+    assert captions.article("orange cat") == "an orange cat"
+    assert captions.article("red cat") == "a red cat"
+
+
+def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None:
+    """No training scene has a triple, a relation or a form of the test split; a red sofa under a cat is one."""
+    make, scenes = recipe["make_scenes"], recipe["scenes"]
+    drawings = recipe["drawings"]
+    item = scenes.Item
+    cat = scenes.Scene((item("cat", "black"),), 1, "on", item("sofa", "red"), "room", "day", "noto")
+    assert make.held_triple(cat) == "test"
+    everything = [
+        (thing, colour, ground)
+        for thing in drawings.THINGS
+        for colour in drawings.COLOURS
+        for ground in drawings.GROUNDS
+    ]
+    shares = Counter(
+        make.held_triple(scenes.Scene((item(a),), 1, "on", item(c, b), "room", "day", "noto")) for a, b, c in everything
+    )
+    for split, share in (("test", 0.1), ("valid", 0.05)):
+        within = standard_errors(3, share, len(everything))
+        assert shares[split] / len(everything) == pytest.approx(share, abs=within), split
+    painter = scenes.Painter(blocks)
+    rows = {
+        split: make.draw_rows(painter, split, wanted)
+        for split, wanted in {
+            "train": {"": 600},
+            "valid": {"valid": 20},
+            "test": {"triple": 60, "relation": 20, "form": 20},
+        }.items()
+    }
+    table = {split: make.columns(part) for split, part in rows.items()}
+
+    def combinations(split: str, *names: str) -> set[tuple[str, ...]]:
+        columns = [table[split][name].tolist() for name in names]
+        return {values for values in zip(*columns, strict=True) if values[-1] in drawings.GROUNDS}
+
+    names = ("thing", "ground_colour", "ground")
+    held = table["test"]["held"] == "triple"
+    assert Counter(table["test"]["held"].tolist()) == {"triple": 60, "relation": 20, "form": 20}
+    assert not combinations("train", *names) & combinations("valid", *names)
+    assert held.sum() == 60
+    assert all(make.held_triple(scene) == "" for _, _, scene, _, _ in rows["train"])
+    assert not any(make.held_relation(scene) for _, _, scene, _, _ in rows["train"])
+    assert all(make.held_relation(scene) for _, _, scene, _, why in rows["test"] if why == "relation")
+    assert table["train"]["x"].max() < 64
+    again, other = (
+        [scene for _, _, scene, _, _ in make.draw_rows(painter, "train", {"": 50}, part)] for part in (1, 2)
+    )
+    assert again == [scene for _, _, scene, _, _ in rows["train"][:50]] != other
+    (one,) = {scene.artist for _, _, scene, _, _ in make.draw_rows(painter, "valid", {"valid": 20}, artists=["fluent"])}
+    assert one == "fluent"
