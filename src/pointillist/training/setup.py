@@ -25,7 +25,7 @@ MAX_BATCH_SIZE = 256
 MAX_BATCH_SIZE_CPU = 32  # larger batches are no faster on a CPU, and give fewer updates per epoch
 
 # Elements of a feature map (channels x pixels) from which bf16 is faster on a CPU; for other models it always is.
-# Measured by `python benchmarks/measure_precision.py`; docs/decisions, 0020, has the figures.
+# Measured: docs/decisions, 0020, has the figures and the command.
 MIN_BF16_ELEMENTS = {"row-lstm": 2_000, "diagonal-bilstm": 6_000, "multiscale-pixelrnn": 6_000, "pixelsnail": 20_000}
 
 
