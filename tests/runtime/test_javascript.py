@@ -25,7 +25,7 @@ from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
 from tests.compression.golden.make import ARCHIVES
 from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
-from tests.engine.test_transform import SETTINGS, frequencies
+from tests.engine.test_integer_transform import SETTINGS, frequencies
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
 from tests.laws.strategies import models, random_inputs
 from tests.portable.golden.make import EXPECTED, MODELS
