@@ -7,6 +7,8 @@ typedef struct { u64 high, low; } wide;
 
 /* ---- uniforms: PCG64 seeded by numpy's SeedSequence (docs/reference/program_format.md) ---- */
 
+static const wide multiplier = {0x2360ed051fc65da4u, 0x4385df649fccf645u};
+
 static u32 hash(u32 x, u32 *constant, u32 multiplier) {
   x ^= *constant;
   *constant *= multiplier;
@@ -27,8 +29,7 @@ static wide plus(wide a, wide b) {
   return result;
 }
 
-void pt_random(const uint64_t *seeds, int32_t num_seeds, double *numbers, int64_t count) {
-  const wide multiplier = {0x2360ed051fc65da4u, 0x4385df649fccf645u};
+void pt_seed(pt_generator *generator, const uint64_t *seeds, int32_t num_seeds) {
   u32 entropy[8] = {0, 0, 0, 0}, pool[4], words[8], constant = 0x43b0d7e5u;
   int length = 0;
   for (int32_t i = 0; i < num_seeds; i++) { /* words without leading zeros; 0 is one word */
@@ -48,12 +49,20 @@ void pt_random(const uint64_t *seeds, int32_t num_seeds, double *numbers, int64_
   for (int j = 0; j < 4; j++) v[j] = words[2 * j] | (u64)words[2 * j + 1] << 32;
   wide increment = {v[2] << 1 | v[3] >> 63, v[3] << 1 | 1}, first = {v[0], v[1]};
   wide state = plus(times(plus(increment, first), multiplier), increment);
-  for (int64_t i = 0; i < count; i++) {
-    state = plus(times(state, multiplier), increment);
-    u64 z = state.high ^ state.low, by = state.high >> 58;
-    z = z >> by | z << (-by & 63);
-    numbers[i] = (double)(z >> 11) / 9007199254740992.0;
-  }
+  pt_generator begun = {state.high, state.low, increment.high, increment.low};
+  *generator = begun;
+}
+
+uint64_t pt_next(pt_generator *g) {
+  wide state = {g->high, g->low}, increment = {g->step_high, g->step_low};
+  state = plus(times(state, multiplier), increment);
+  g->high = state.high, g->low = state.low;
+  u64 z = state.high ^ state.low, by = state.high >> 58;
+  return z >> by | z << (-by & 63);
+}
+
+void pt_uniforms(pt_generator *generator, double *numbers, int64_t count) {
+  for (int64_t i = 0; i < count; i++) numbers[i] = (double)(pt_next(generator) >> 11) / 9007199254740992.0;
 }
 
 /* ---- conditions, memory, the picture ---- */
@@ -120,7 +129,9 @@ void pt_paint(const pt_model *m, const pt_request *q, void *memory, int64_t *lev
   double *uniforms = (double *)at;
   int64_t *sizes = (int64_t *)(at + aligned(8 * count));
   uint8_t *known = at + 2 * aligned(8 * count);
-  pt_random((const u64[]){q->seed, q->index}, 2, uniforms, count);
+  pt_generator generator;
+  pt_seed(&generator, (const u64[]){q->seed, q->index}, 2);
+  pt_uniforms(&generator, uniforms, count);
   for (int64_t i = 0; i < count; i++) known[i] = 0, levels[i] = 0;
   pt_transform transform = {is_guided, (int64_t)(q->guidance * 65536 + 0.5), 0, (int64_t)(q->top_p * 1073741824 + 0.5)};
   if (q->temperature >= 1.0 / 1024) transform.inverse_temperature = (int64_t)(65536 / q->temperature + 0.5);

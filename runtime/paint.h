@@ -49,6 +49,12 @@ PT_API void pt_colours(const pt_model *model, const int64_t *levels, uint8_t *rg
 /* Join the parts of an input of an image, of the vector or of the map, under a label and a prompt. */
 PT_API void pt_conditions(const pt_model *model, int32_t is_map, int32_t label, int32_t prompt, int32_t *to);
 
-/* Numbers in [0, 1): those of numpy's default_rng(seeds), of at most four seeds. A picture has [seed, index]. */
-PT_API void pt_random(const uint64_t *seeds, int32_t num_seeds, double *numbers, int64_t count);
+/* The generator of numpy's default_rng(seeds), of at most four seeds: its next 64 bits, and numbers in [0, 1). A picture
+   has [seed, index]. */
+typedef struct {
+  uint64_t high, low, step_high, step_low;
+} pt_generator;
+PT_API void pt_seed(pt_generator *generator, const uint64_t *seeds, int32_t num_seeds);
+PT_API uint64_t pt_next(pt_generator *generator);
+PT_API void pt_uniforms(pt_generator *generator, double *numbers, int64_t count);
 #endif

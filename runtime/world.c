@@ -1,9 +1,8 @@
 /* Endless maps; see world.h, and "Worlds" and "Known pixels" in the format of programs. No allocation; of libraries `sqrt` alone. */
-#include "world.h"
+#include "rules.h"
 
 enum { PHASES = 4 };
 typedef struct { int64_t x, y, used; } slot; /* a remembered chunk; used: when, or 0 */
-typedef struct { int64_t top, left, height, width; } box;
 
 /* What follows a world in its memory. */
 typedef struct {
@@ -15,7 +14,8 @@ typedef struct {
   double *uniforms, *norms;
   int64_t *sizes, *h, *sums;
   int32_t *x, *map, *vector;
-  uint8_t *fixed;
+  uint8_t *fixed, *rules;
+  pt_opening *opening; /* NULL without rules */
 } parts;
 
 static int64_t aligned(int64_t size) { return (size + 63) / 64 * 64; }
@@ -36,7 +36,8 @@ static int64_t width_of(const pt_model *m, int32_t is_map) {
 }
 
 /* Lay out the memory of a world from `base` on, and return its end. */
-static int64_t lay_out(const pt_model *m, const pt_known *k, int32_t size, int32_t margin, int32_t remembered, parts *p, uint8_t *base) {
+static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered,
+                       parts *p, uint8_t *base) {
   int64_t at = aligned(sizeof(pt_world)) + aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
   for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
     for (int wide = 0; wide < 3; wide++) {
@@ -59,26 +60,28 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, int32_t size, int32
   TAKE(map, 4 * sites * k->features);
   TAKE(vector, 4 * width_of(m, 0));
   TAKE(fixed, sites);
+  TAKE(rules, r ? pt_opening_memory(r, sites, aligned(most)) : 0);
 #undef TAKE
   return at;
 }
 
-int64_t pt_world_memory(const pt_model *m, const pt_known *k, int32_t size, int32_t margin, int32_t remembered) {
+int64_t pt_world_memory(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered) {
   parts p;
   if (size < 2 || margin < 1 || margin > size || size > 1024 || remembered < 9 || remembered > 1 << 20) return -1;
-  if (m->channels != 1 || pt_check(m->program, m->size)) return -1;
-  return lay_out(m, k, size, margin, remembered, &p, 0);
+  if (m->channels != 1 || m->levels > 1 << 15 || pt_check(m->program, m->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
+  return lay_out(m, k, r, size, margin, remembered, &p, 0);
 }
 
 static parts *parts_of(pt_world *w) { return (parts *)((uint8_t *)w + aligned(sizeof(pt_world))); }
 
-pt_world *pt_world_begin(const pt_model *m, const pt_known *k, uint64_t seed, int32_t label, int32_t size, int32_t margin,
-                         int32_t remembered, void *memory) {
-  pt_world *w = memory, begun = {m, k, seed, size, margin, remembered, label};
+pt_world *pt_world_begin(const pt_model *m, const pt_known *k, const pt_world_rules *r, uint64_t seed, int32_t label, int32_t size,
+                         int32_t margin, int32_t remembered, void *memory) {
+  pt_world *w = memory, begun = {m, k, r, seed, size, margin, remembered, label};
   *w = begun;
   parts *p = parts_of(w);
-  lay_out(m, k, size, margin, remembered, p, memory);
-  p->clock = 0;
+  lay_out(m, k, r, size, margin, remembered, p, memory);
+  p->clock = 0, p->opening = 0;
+  if (r) p->opening = pt_opening_begin(r, seed, window_of(size, margin), (uint8_t *)p->slots - p->workspace, p->rules);
   for (int32_t i = 0; i < remembered; i++) p->slots[i].used = 0;
   return w;
 }
@@ -96,7 +99,7 @@ static void normalise(const int64_t *h, int32_t features, double *to) {
 
 /* Add to each site what it sees through a kernel: the row of `table` for each place and site of `index`, which is -1 for
    none; or, without an index, the sums of x times whole. */
-static void convolve(const parts *p, const pt_known *k, box b, int32_t side, int64_t dilation, const int16_t *index, const int64_t *table,
+static void convolve(const parts *p, const pt_known *k, pt_window b, int32_t side, int64_t dilation, const int16_t *index, const int64_t *table,
                      int64_t levels, const int32_t *whole, int64_t *to) {
   int64_t n = k->features, reach = side / 2;
   for (int64_t row = 0; row < b.height; row++)
@@ -119,7 +122,7 @@ static void convolve(const parts *p, const pt_known *k, box b, int32_t side, int
 }
 
 /* Encode the known levels of a window as the map of the program. */
-static void encode(const parts *p, const pt_known *k, box b, const int16_t *known, int64_t levels) {
+static void encode(const parts *p, const pt_known *k, pt_window b, const int16_t *known, int64_t levels) {
   int64_t n = k->features, sites = b.height * b.width;
   for (int64_t i = 0; i < sites * n; i++) p->h[i] = k->bias[i % n];
   convolve(p, k, b, k->side, 1, known, k->first, levels, 0, p->h);
@@ -161,7 +164,7 @@ static slot *find(pt_world *w, int64_t x, int64_t y) {
 }
 
 /* Copy the tiles that a window shares with a chunk: to the known levels, or from what was drawn. */
-static void share(const pt_world *w, box b, int64_t x, int64_t y, uint16_t *chunk, int16_t *known, const int64_t *drawn) {
+static void share(const pt_world *w, pt_window b, int64_t x, int64_t y, uint16_t *chunk, int16_t *known, const int64_t *drawn) {
   int64_t size = w->size, top = y * size, left = x * size;
   for (int64_t row = 0; row < size; row++)
     for (int64_t column = 0; column < size; column++) {
@@ -172,6 +175,65 @@ static void share(const pt_world *w, box b, int64_t x, int64_t y, uint16_t *chun
     }
 }
 
+void pt_seed_chunk(pt_generator *generator, uint64_t seed, int64_t x, int64_t y, int64_t purpose) {
+  const uint64_t numbers[4] = {seed, natural(x), natural(y), natural(purpose)};
+  pt_seed(generator, numbers, 4);
+}
+
+/* Encode the known tiles of a window, and set them as levels. */
+static void prepare(pt_world *w, pt_window b, const int16_t *known) {
+  parts *p = parts_of(w);
+  encode(p, w->known, b, known, w->model->levels);
+  pt_conditions(w->model, 0, w->label, -1, p->vector);
+  for (int64_t i = 0; i < b.height * b.width; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
+}
+
+static pt_run *begin(pt_world *w, pt_window b) {
+  parts *p = parts_of(w);
+  const int32_t *inputs[2] = {0, 0};
+  for (int32_t i = 0; i < w->model->num_inputs; i++) inputs[i] = w->model->input_is_map[i] ? p->map : p->vector;
+  return pt_begin(w->model->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
+}
+
+/* Draw the tiles of a window within rules; where the passages of a chunk are not joined soon, around straight paths. */
+static int draw_by_rules(pt_world *w, pt_window b, int16_t *known) {
+  parts *p = parts_of(w);
+  pt_opening *o = p->opening;
+  for (int is_joined = !w->rules->num_connected;; is_joined = 1) {
+    if (!pt_open_window(o, &b, known)) return 0;
+    int64_t tries = w->rules->tries, signal[2] = {0, 0};
+    if (!is_joined && tries > PT_FREE_TRIES) tries = PT_FREE_TRIES;
+    for (int64_t attempt = 0; attempt < tries; attempt++) {
+      pt_mask *mask = pt_begin_attempt(o, attempt, known);
+      pt_run *run = begin(w, b);
+      if (pt_search_memory(run, mask) > o->space_bytes) return 0;
+      if (!pt_sample_in_mask(run, mask, 0, p->levels, p->fixed, p->uniforms, p->sizes, 0, 0, o->space, signal)) return 0;
+      if (pt_end_attempt(o, mask)) return 1;
+    }
+    pt_give_up(o, &b, tries);
+    if (is_joined) return 0;
+    pt_know_paths(o, &b, known);
+    prepare(w, b, known);
+  }
+}
+
+/* Choose the window of a chunk: a side has a margin if an earlier chunk or a fixed tile lies there. */
+static pt_window window_around(const pt_world *w, int64_t x, int64_t y) {
+  int64_t size = w->size, margin = w->margin, top = y * size, left = x * size, above = 0, below = 0, before = 0, after = 0;
+  for (int side = 0; side < 9; side++) {
+    int64_t dx = side % 3 - 1, dy = side / 3 - 1;
+    if (phase(x + dx, y + dy) >= phase(x, y)) continue;
+    above |= dy < 0, below |= dy > 0, before |= dx < 0, after |= dx > 0;
+  }
+  for (int64_t i = 0; w->rules && i < w->rules->num_fixed; i++) {
+    int64_t row = w->rules->fixed[i].row - top, column = w->rules->fixed[i].column - left;
+    if (row < -margin || row >= size + margin || column < -margin || column >= size + margin) continue;
+    above |= row < 0, below |= row >= size, before |= column < 0, after |= column >= size;
+  }
+  pt_window b = {x, y, size, top - above * margin, left - before * margin, size + (above + below) * margin, size + (before + after) * margin};
+  return b;
+}
+
 static uint16_t *draw(pt_world *w, int64_t x, int64_t y) {
   parts *p = parts_of(w);
   slot *place = find(w, x, y);
@@ -179,31 +241,25 @@ static uint16_t *draw(pt_world *w, int64_t x, int64_t y) {
     place->used = ++p->clock;
     return p->chunks + (place - p->slots) * w->size * w->size;
   }
-  int here = phase(x, y), above = 0, below = 0, before = 0, after = 0;
-  for (int side = 0; side < 9; side++) {
-    int64_t dx = side % 3 - 1, dy = side / 3 - 1;
-    if (phase(x + dx, y + dy) >= here) continue;
-    above |= dy < 0, below |= dy > 0, before |= dx < 0, after |= dx > 0;
-  }
-  box b = {y * w->size - above * w->margin, x * w->size - before * w->margin, w->size + (above + below) * w->margin,
-           w->size + (before + after) * w->margin};
-  int16_t *known = p->windows[here];
+  pt_window b = window_around(w, x, y);
+  int16_t *known = p->windows[phase(x, y)];
   int64_t sites = b.height * b.width, signal[2] = {0, 0};
   for (int64_t i = 0; i < sites; i++) known[i] = -1;
+  if (p->opening) pt_know_fixed(p->opening, &b, known);
   for (int side = 0; side < 9; side++) {
     int64_t dx = side % 3 - 1, dy = side / 3 - 1;
-    if (phase(x + dx, y + dy) < here) share(w, b, x + dx, y + dy, draw(w, x + dx, y + dy), known, 0);
+    if (phase(x + dx, y + dy) >= phase(x, y)) continue;
+    uint16_t *other = draw(w, x + dx, y + dy);
+    if (!other) return 0;
+    share(w, b, x + dx, y + dy, other, known, 0);
   }
-  const pt_model *m = w->model;
-  const uint64_t numbers[4] = {w->seed, natural(x), natural(y), 0};
-  pt_random(numbers, 4, p->uniforms, sites);
-  encode(p, w->known, b, known, m->levels);
-  pt_conditions(m, 0, w->label, -1, p->vector);
-  const int32_t *inputs[2] = {0, 0};
-  for (int32_t i = 0; i < m->num_inputs; i++) inputs[i] = m->input_is_map[i] ? p->map : p->vector;
-  for (int64_t i = 0; i < sites; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
-  pt_run *run = pt_begin(m->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
-  pt_sample(run, p->levels, p->fixed, p->uniforms, p->sizes, 0, 0, signal);
+  pt_generator generator;
+  pt_seed_chunk(&generator, w->seed, x, y, 0);
+  pt_uniforms(&generator, p->uniforms, sites);
+  if (p->opening) pt_know_passages(p->opening, &b, known);
+  prepare(w, b, known);
+  if (pt_binds(w->rules) && !draw_by_rules(w, b, known)) return 0;
+  if (!pt_binds(w->rules)) pt_sample(begin(w, b), p->levels, p->fixed, p->uniforms, p->sizes, 0, 0, signal);
   place = find(w, x, y); /* neighbours have moved into memory since */
   slot drawn = {x, y, ++p->clock};
   *place = drawn;
@@ -213,3 +269,5 @@ static uint16_t *draw(pt_world *w, int64_t x, int64_t y) {
 }
 
 const uint16_t *pt_chunk(pt_world *w, int32_t x, int32_t y) { return draw(w, x, y); }
+
+const char *pt_world_error(pt_world *w) { return parts_of(w)->opening ? parts_of(w)->opening->sentence : ""; }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_c_paints_the_pictures_of_python(in_c: Path) -> None:
 
 
 def test_c_is_small(in_c: Path) -> None:
-    """pointillist.c alone below 100 KB, with digits below 1.1 MB; the example has about 40 lines."""
+    """Without worlds pointillist.c is below 100 KB, with digits below 1.1 MB; the example has about 40 lines."""
     sections = subprocess.run(["size", "pointillist.o"], cwd=in_c, capture_output=True, text=True, check=True).stdout
     assert int(sections.splitlines()[1].split()[3]) < 0.1 * MEGABYTE
     assert (in_c / "example").stat().st_size < 1.1 * MEGABYTE
@@ -94,16 +95,25 @@ def test_c_knows_the_example_prompts(in_c: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(picture(["./example", "7", "tabler", "heart"], tmp_path), colours(expected))
 
 
+RULES = {
+    "adjacency": "observed",
+    "counts": [{"levels": ["chest"], "at_least": 1, "at_most": 3}],
+    "connected": [{"levels": ["floor", "door", "grass", "key", "stairs up", "stairs down", "chest", "monster"]}],
+    "fixed": [{"row": 31, "column": 3, "level": "chest"}, {"row": -33, "column": -1, "level": "floor"}],
+}
+
+
+@pytest.mark.parametrize("rules", [None, RULES], ids=["free", "rules"])
 @pytest.mark.parametrize("sanitizers", ["", pytest.param("address,undefined", marks=pytest.mark.slow)])
-def test_c_walks_the_worlds_of_python(sanitizers: str, tmp_path: Path) -> None:
-    """Nine chunks and their neighbours; also under the address and undefined-behaviour sanitizers."""
+def test_c_walks_the_worlds_of_python(sanitizers: str, rules: dict[str, Any] | None, tmp_path: Path) -> None:
+    """Nine chunks and their neighbours, by rules too; also under the address and undefined-behaviour sanitizers."""
     if compiler() is None or shutil.which("make") is None:
         pytest.skip("There is no C compiler, or no make, here: install them to build an exported program.")
-    pt.export("dungeons", c=tmp_path)
+    pt.export("dungeons", c=tmp_path, rules=rules)
     checked = f"-fsanitize={sanitizers} -fno-sanitize-recover=all" if sanitizers else ""
     command = ["make", "--silent", f"CC={compiler()}", f"CFLAGS=-O1 {checked}", f"LDFLAGS={checked}", "walk"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    world = pt.World("dungeons", 2**33 + 5)
+    world = pt.World("dungeons", 2**33 + 5, rules)
     assert world.model.tileset is not None
     colours_of_levels = world.model.tileset.mean_colours()[:, :3]
     for column, row in ((0, 0), (-3, -2)):

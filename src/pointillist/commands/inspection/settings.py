@@ -90,6 +90,7 @@ class ExportSettings(Settings):
     html: Path | None = option(None, "FILE", "Write a page that paints with the model: one file, no server.")
     c: Path | None = option(None, "DIR", "Write C11 without a library: sources, the model, an example.", flags=("--c",))
     js: Path | None = option(None, "DIR", "Write a module for JavaScript: the model, its types, an example.")
+    rules = sampling_option(None, "TOML", "Of --c: rules of its endless maps, as for world.")
     force: bool = FORCE.field(False)
     as_json: bool = JSON.field(False)
 

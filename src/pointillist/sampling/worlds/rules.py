@@ -32,6 +32,12 @@ class WorldRules:
         image: kind of map.
         training_record: of the model, with the pairs of neighbours of its training maps.
 
+    Attributes:
+        adjacency: levels that may follow each level, bool `[4, k, k]`; None for any.
+        fixed_tiles: row, column and level of each fixed tile, `[n, 3]`.
+        counts: levels of each rule of `counts`, bool `[k]`, and the rule.
+        connected: bits of the levels of each rule of `connected`, and the level of its passages.
+
     Raises:
         ConfigError: for a rule that needs a border, or names no level of the model.
     """
@@ -47,25 +53,25 @@ class WorldRules:
                 f"`mirror` (={rules.mirror}) is not a rule of worlds, which have no middle: leave it out."
             )
         self.rules, self.image = rules, image
-        self._adjacency: Bool[np.ndarray, "4 k k"] | None = None
+        self.adjacency: Bool[np.ndarray, "4 k k"] | None = None
         if rules.adjacency is not None:
-            self._adjacency = adjacency_table(rules.adjacency, image, training_record.get(RECORD))
-        self._fixed = np.array([(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64)
-        self._fixed = self._fixed.reshape(-1, 3)
-        self._counts = [(level_set(count.levels, image), count) for count in rules.counts]
-        self._connected = [
+            self.adjacency = adjacency_table(rules.adjacency, image, training_record.get(RECORD))
+        self.fixed_tiles = np.array([(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64)
+        self.fixed_tiles = self.fixed_tiles.reshape(-1, 3)
+        self.counts = [(level_set(count.levels, image), count) for count in rules.counts]
+        self.connected = [
             (to_bits(level_set(rule.levels, image)), level_number(rule.levels[0], image)) for rule in rules.connected
         ]
 
     @property
     def binds(self) -> bool:
         """True if draws are restricted, and not only tiles fixed."""
-        return self._adjacency is not None or bool(self._counts or self._connected)
+        return self.adjacency is not None or bool(self.counts or self.connected)
 
     def passages(self, window: ChunkWindow, seed: int) -> Tiles:
         """Return the tiles of passages in a window."""
         levels, known = np.zeros((window.height, window.width), np.int64), np.zeros((window.height, window.width), bool)
-        for rule, (_, level) in enumerate(self._connected):
+        for rule, (_, level) in enumerate(self.connected):
             for row, column in self._passages(window, seed, rule):
                 if 0 <= row < window.height and 0 <= column < window.width:
                     levels[row, column], known[row, column] = level, True
@@ -74,15 +80,15 @@ class WorldRules:
     def fixed(self, window: ChunkWindow) -> Tiles:
         """Return the fixed tiles of a window."""
         levels, known = np.zeros((window.height, window.width), np.int64), np.zeros((window.height, window.width), bool)
-        rows, columns = self._fixed[:, 0] - window.top, self._fixed[:, 1] - window.left
+        rows, columns = self.fixed_tiles[:, 0] - window.top, self.fixed_tiles[:, 1] - window.left
         here = (rows >= 0) & (rows < window.height) & (columns >= 0) & (columns < window.width)
-        levels[rows[here], columns[here]], known[rows[here], columns[here]] = self._fixed[here, 2], True
+        levels[rows[here], columns[here]], known[rows[here], columns[here]] = self.fixed_tiles[here, 2], True
         return levels, known
 
     def paths(self, window: ChunkWindow, seed: int) -> Bool[np.ndarray, "h w"]:
         """Mark straight paths from the passages of a chunk to a tile in its middle, of the first `connected` rule."""
         marks = np.zeros((window.height, window.width), bool)
-        for rule in range(len(self._connected[:1])):
+        for rule in range(len(self.connected[:1])):
             inside = window.inside
             row, column = hub(seed, window.chunk, window.size, rule)
             middle = inside[0].start + row, inside[1].start + column
@@ -96,7 +102,7 @@ class WorldRules:
     @property
     def path_level(self) -> int:
         """Level of the passages of the first `connected` rule."""
-        return self._connected[0][1]
+        return self.connected[0][1]
 
     def mask(self, window: ChunkWindow, tiles: Tiles, seed: int) -> LevelMask:
         """Make the mask of a window, in which some tiles are known.
@@ -109,11 +115,11 @@ class WorldRules:
         allowed[0, known] = np.eye(self.image.levels, dtype=bool)[levels[known]]
         free = ~known  # tiles of later chunks, which count for themselves
         free[window.inside] = False
-        constraints, checks, names = Constraints(adjacency=self._adjacency), list[Check](), list[str]()
-        names += ["`adjacency`"] if self._adjacency is not None else []
+        constraints, checks, names = Constraints(adjacency=self.adjacency), list[Check](), list[str]()
+        names += ["`adjacency`"] if self.adjacency is not None else []
         outside = known.copy()
         outside[window.inside] = False
-        for chosen, count in self._counts:
+        for chosen, count in self.counts:
             if not chosen.all():
                 allowed[0, free] &= ~chosen
             there = int(chosen[levels[outside]].sum())
@@ -125,7 +131,7 @@ class WorldRules:
             if count.at_least:
                 name = f"`counts` {words} at least {count.at_least}"
                 checks.append(at_least(name, to_bits(chosen), count.at_least + there))
-        for rule, (bits, _) in enumerate(self._connected):
+        for rule, (bits, _) in enumerate(self.connected):
             name = f"`connected` {', '.join(map(str, self.rules.connected[rule].levels))}"
             passages = tuple(self._chunk_passages(window, seed, rule))
             where: dict[str, Any] = {"passages": passages, "inside": window.inside}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pointillist.errors import ConfigError
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.files import find_model
+from pointillist.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c
 
@@ -33,6 +36,7 @@ def export(
     html: str | Path | None = None,
     c: str | Path | None = None,
     js: str | Path | None = None,
+    rules: Rules | Mapping[str, Any] | str | Path | None = None,
 ) -> Exported:
     """Write a model in a form that runs without Python, and gives the same pictures.
 
@@ -45,18 +49,22 @@ def export(
         html: a page to write: one file that paints with the model, and asks no server.
         c: a folder to write: the model as C11, without a library, and an example.
         js: a folder to write: a module for JavaScript, its types, an example.
+        rules: rules of the worlds of the program in C, as `pt.World` takes them. Pages and modules take rules later.
 
     Raises:
-        ConfigError: if nothing is to be written.
+        ConfigError: if nothing is to be written, or a rule is none of worlds.
         CheckpointError: if the model is not there, or has no program.
         EngineError: if the library in C cannot run the program.
     """
     if html is None and c is None and js is None:
         raise ConfigError("There is nothing to write: give `html`, `c` or `js`.")
+    if rules is not None and c is None:
+        raise ConfigError("`rules` are part of a program in C, and none is written: give `c`, or leave them out.")
+    parsed = parse_rules(rules)
     folder = find_model(str(model), {})
     name = folder.resolve().name
     files = {} if html is None else {Path(html): export_page(name, folder)}
-    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder).items()}
+    files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, rules=parsed).items()}
     files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Arrays of numbers as C."""
+"""Arrays of numbers, and texts, as C."""
 
 from __future__ import annotations
 
@@ -16,6 +16,21 @@ def array_in_c(declaration: str, values: NDArray[Any]) -> str:
     Example:
         array_in_c("const uint8_t values", np.arange(3))
     """
-    numbers = np.asarray(values).reshape(-1).tolist()
-    lines = [",".join(map(repr, numbers[at : at + _A_LINE])) for at in range(0, len(numbers), _A_LINE)]
+    array = np.asarray(values).reshape(-1)
+    suffix = "u" if array.dtype == np.uint64 else ""
+    numbers = [f"{number!r}{suffix}" for number in array.tolist()]
+    lines = [",".join(numbers[at : at + _A_LINE]) for at in range(0, len(numbers), _A_LINE)]
     return f"static {declaration}[] = {{\n" + ",\n".join(lines) + "};"
+
+
+def text_in_c(text: str) -> str:
+    """Return a text as a literal of C: what is not ASCII is UTF-8 in octal.
+
+    Example:
+        text_in_c("é")  # "\\303\\251", in quotes
+    """
+    return f'"{"".join(map(_letter, text.encode()))}"'
+
+
+def _letter(byte: int) -> str:
+    return chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"

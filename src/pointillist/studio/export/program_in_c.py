@@ -14,25 +14,29 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, dequantise
 from pointillist.model.folder.portable import PortableModel
-from pointillist.studio.export.arrays_in_c import array_in_c
+from pointillist.rules.config import Rules
+from pointillist.studio.export.arrays_in_c import array_in_c, text_in_c
 from pointillist.studio.export.page import license_of, template
 from pointillist.studio.export.world_in_c import world_files
 
 _SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
+_DRAWS_ALONE = {"programs": "example", "options": "-DPT_WITHOUT_RULES"}
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
 
 
-def export_c(name: str, folder: Path, prompts: tuple[str, ...] = ()) -> dict[str, str]:
+def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: Rules | None = None) -> dict[str, str]:
     """Return the files of a program in C, by name.
 
     Args:
         name: name of the model.
         folder: the model.
         prompts: prompts that the program knows, by default the examples of the model.
+        rules: rules of its worlds.
 
     Raises:
         CheckpointError: if the folder holds no program.
-        ConfigError: if its first order is not in raster orientation.
+        ConfigError: if its first order is not in raster orientation, it draws no worlds that rules could bind, or a
+            rule is none of worlds.
         EngineError: if the library in C cannot run it.
     """
     model = PortableModel.open(folder)
@@ -40,8 +44,9 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = ()) -> dict[str
     order = model.order().name
     if order not in ("raster", "s-curve"):
         raise ConfigError(f"{folder} paints in the order {order}, and C is written for `raster` and `s-curve` only.")
-    worlds = world_files(name, symbol, model)
-    makefile = Template(template("Makefile.txt")).substitute(programs="example walk" if worlds else "example")
+    worlds = world_files(name, symbol, model, rules)
+    how = {"programs": "example walk", "options": "-DPT_WITHOUT_PARTICLES"}
+    makefile = Template(template("Makefile.txt")).substitute(how if worlds else _DRAWS_ALONE)
     return {
         **{file: runtime_text(file) for file in _SOURCES},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
@@ -107,11 +112,6 @@ def _palette(model: PortableModel) -> IntArray | None:
 
 
 def _names(name: str, texts: tuple[str, ...]) -> str:
-    """Return a list of texts in C, up to a null pointer; what is not ASCII is UTF-8 in octal."""
-    quoted = ["".join(_letter(byte) for byte in text.encode()) for text in texts]
-    literals = [f'"{text}"' for text in quoted]
+    """Return a list of texts in C, up to a null pointer."""
+    literals = [text_in_c(text) for text in texts]
     return f"static const char *const {name}[] = {{{', '.join([*literals, '0'])}}};"
-
-
-def _letter(byte: int) -> str:
-    return chr(byte) if 32 <= byte < 127 and chr(byte) not in '"\\?' else f"\\{byte:03o}"

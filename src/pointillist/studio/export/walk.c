@@ -6,22 +6,24 @@
 #include "world.h"
 
 extern const pt_known ${symbol}_known;
+extern const pt_world_rules ${symbol}_rules;
 enum { LABEL = $label, SIZE = 32, MARGIN = 8, REMEMBERED = 64 };
 
 int main(int argc, char **argv) {
   const pt_model *m = &$symbol;
   if (argc < 2) return fprintf(stderr, "usage: walk SEED [COLUMN ROW] > world.ppm\n"), 2;
   int32_t column = argc > 3 ? atoi(argv[2]) : 0, row = argc > 3 ? atoi(argv[3]) : 0;
-  int64_t bytes = pt_world_memory(m, &${symbol}_known, SIZE, MARGIN, REMEMBERED);
-  if (bytes < 0) return fprintf(stderr, "the program is damaged\n"), 1;
+  int64_t bytes = pt_world_memory(m, &${symbol}_known, &${symbol}_rules, SIZE, MARGIN, REMEMBERED);
+  if (bytes < 0) return fprintf(stderr, "the program or the rules are damaged\n"), 1;
   char *reserved = malloc((size_t)bytes + 64);
   if (!reserved) return fprintf(stderr, "there is not enough memory\n"), 1;
   void *memory = reserved + -(uintptr_t)reserved % 64; /* aligned to 64 bytes */
-  pt_world *world = pt_world_begin(m, &${symbol}_known, strtoull(argv[1], 0, 10), LABEL, SIZE, MARGIN, REMEMBERED, memory);
+  pt_world *world = pt_world_begin(m, &${symbol}_known, &${symbol}_rules, strtoull(argv[1], 0, 10), LABEL, SIZE, MARGIN, REMEMBERED, memory);
   static uint8_t rgb[3 * SIZE][3 * SIZE][3];
   for (int32_t y = 0; y < 3; y++)
     for (int32_t x = 0; x < 3; x++) {
       const uint16_t *levels = pt_chunk(world, column + x, row + y);
+      if (!levels) return fprintf(stderr, "%s\n", pt_world_error(world)), 1;
       for (int32_t i = 0; i < SIZE * SIZE; i++)
         for (int32_t k = 0; k < 3; k++)
           rgb[y * SIZE + i / SIZE][x * SIZE + i % SIZE][k] = m->colours ? m->colours[3 * levels[i] + k] : m->values[levels[i]];
