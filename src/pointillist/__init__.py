@@ -5,64 +5,20 @@ Names are imported when they are first used: neither `import pointillist` nor `p
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pointillist.analysis import Explanation, explain
-    from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
-    from pointillist.anomaly import AnomalyDetector, AnomalyRecord
-    from pointillist.commands import jobs
-    from pointillist.completion.api import inpaint
-    from pointillist.completion.result import Completions
-    from pointillist.completion.sample import sample
-    from pointillist.completion.vary import Variations, vary
-    from pointillist.compression import Archive, compress, decompress
-    from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
-    from pointillist.errors import (
-        ArchiveError,
-        CausalityError,
-        CheckpointError,
-        ConfigError,
-        DataError,
-        EngineError,
-        JobError,
-        PointillistError,
-        ShapeError,
-        TrainingError,
-    )
-    from pointillist.evaluation.captions import Ranking, rank
-    from pointillist.evaluation.likelihood import Evaluation, evaluate
-    from pointillist.files.checkpoint.quantization import quantize_weights
-    from pointillist.hierarchy import Hierarchy
-    from pointillist.images import ImageSpec
-    from pointillist.model.folder.generation import GenerationConfig
-    from pointillist.model.folder.listing import list_models
-    from pointillist.model.folder.pretrained import build, load
-    from pointillist.model.pixel_model import PixelModel
-    from pointillist.model.quantize_integer import quantize_integer
-    from pointillist.rules.config import Rules
-    from pointillist.sampling.config import SamplingConfig
-    from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
-    from pointillist.sampling.samples import Samples
-    from pointillist.sampling.worlds import World
-    from pointillist.studio import Studio
-    from pointillist.studio.export.api import export
-    from pointillist.system import __version__
-    from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
-    from pointillist.zoo import BundledModel, list_pretrained
+from typing import Any
 
 _HOMES = {
-    "pointillist.system": ("__version__",),
-    "pointillist.commands.jobs": ("jobs",),  # the module itself
-    "pointillist.model.folder.listing": ("list_models",),
-    "pointillist.model.folder.generation": ("GenerationConfig",),
-    "pointillist.analysis": ("Explanation", "explain"),
-    "pointillist.model.folder.pretrained": ("PixelModel", "build", "load"),
-    "pointillist.anomaly": ("AnomalyDetector", "AnomalyRecord"),
-    "pointillist.data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
-    "pointillist.compression": ("Archive", "compress", "decompress"),
-    "pointillist.errors": (
+    "analysis": ("Explanation", "explain"),
+    "analysis.receptive_field": ("ReceptiveField", "receptive_field"),
+    "anomaly": ("AnomalyDetector", "AnomalyRecord"),
+    "commands": ("jobs",),
+    "completion.api": ("inpaint",),
+    "completion.result": ("Completions",),
+    "completion.sample": ("sample",),
+    "completion.vary": ("Variations", "vary"),
+    "compression": ("Archive", "compress", "decompress"),
+    "data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
+    "errors": (
         "ArchiveError",
         "CausalityError",
         "CheckpointError",
@@ -74,99 +30,31 @@ _HOMES = {
         "ShapeError",
         "TrainingError",
     ),
-    "pointillist.hierarchy": ("Hierarchy",),
-    "pointillist.images": ("ImageSpec",),
-    "pointillist.model.pixel_model": ("PixelModel",),
-    "pointillist.analysis.receptive_field": ("ReceptiveField", "receptive_field"),
-    "pointillist.files.checkpoint.quantization": ("quantize_weights",),
-    "pointillist.completion.sample": ("sample",),
-    "pointillist.sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
-    "pointillist.rules.config": ("Rules",),
-    "pointillist.sampling.samples": ("Samples",),
-    "pointillist.completion.api": ("inpaint",),
-    "pointillist.completion.result": ("Completions",),
-    "pointillist.completion.vary": ("Variations", "vary"),
-    "pointillist.sampling.config": ("SamplingConfig",),
-    "pointillist.model.quantize_integer": ("quantize_integer",),
-    "pointillist.evaluation.captions": ("Ranking", "rank"),
-    "pointillist.evaluation.likelihood": ("Evaluation", "evaluate"),
-    "pointillist.studio": ("Studio",),
-    "pointillist.studio.export.api": ("export",),
-    "pointillist.training": (
-        "CostEstimate",
-        "TrainConfig",
-        "TrainResult",
-        "estimate_cost",
-        "train",
-        "train_from_config",
-    ),
-    "pointillist.sampling.worlds": ("World",),
-    "pointillist.zoo": ("BundledModel", "list_pretrained"),
+    "evaluation.captions": ("Ranking", "rank"),
+    "evaluation.likelihood": ("Evaluation", "evaluate"),
+    "files.checkpoint.quantization": ("quantize_weights",),
+    "hierarchy": ("Hierarchy",),
+    "images": ("ImageSpec",),
+    "model.folder.generation": ("GenerationConfig",),
+    "model.folder.listing": ("list_models",),
+    "model.folder.pretrained": ("build", "load"),
+    "model.pixel_model": ("PixelModel",),
+    "model.quantize_integer": ("quantize_integer",),
+    "rules.config": ("Rules",),
+    "sampling.config": ("SamplingConfig",),
+    "sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
+    "sampling.samples": ("Samples",),
+    "sampling.worlds": ("World",),
+    "studio": ("Studio",),
+    "studio.export.api": ("export",),
+    "system": ("__version__",),
+    "training": ("CostEstimate", "TrainConfig", "TrainResult", "estimate_cost", "train", "train_from_config"),
+    "zoo": ("BundledModel", "list_pretrained"),
 }
+"""The module of each name; `tools/make_stub.py` writes them for type checkers into `__init__.pyi`."""
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [
-    "AnomalyDetector",
-    "AnomalyRecord",
-    "Archive",
-    "ArchiveError",
-    "BundledModel",
-    "CausalityError",
-    "CheckpointError",
-    "Completions",
-    "ConfigError",
-    "CostEstimate",
-    "DataError",
-    "DataOptions",
-    "DataSplits",
-    "EngineError",
-    "Evaluation",
-    "Explanation",
-    "GenerationConfig",
-    "Hierarchy",
-    "ImageDataset",
-    "ImageSpec",
-    "JobError",
-    "PixelModel",
-    "PointillistError",
-    "Ranking",
-    "ReceptiveField",
-    "Rules",
-    "Samples",
-    "SamplingConfig",
-    "ShapeError",
-    "Studio",
-    "TrainConfig",
-    "TrainResult",
-    "TrainingError",
-    "Variations",
-    "World",
-    "__version__",
-    "build",
-    "compress",
-    "decompress",
-    "estimate_cost",
-    "evaluate",
-    "explain",
-    "export",
-    "inpaint",
-    "interpolate_uniforms",
-    "jobs",
-    "list_models",
-    "list_pretrained",
-    "load",
-    "load_data",
-    "quantize_integer",
-    "quantize_weights",
-    "rank",
-    "receptive_field",
-    "recover_uniforms",
-    "replace_uniforms",
-    "sample",
-    "train",
-    "train_from_config",
-    "vary",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
@@ -176,11 +64,11 @@ def __getattr__(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
         raise UnknownNameError("pt", name, __all__)
-    home = importlib.import_module(_HOME[name])
-    value = getattr(home, name, home)
+    home = __import__(f"pointillist.{_HOME[name]}", fromlist=(name,))  # as `from home import name`, packages included
+    value = getattr(home, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

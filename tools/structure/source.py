@@ -13,7 +13,7 @@ Graph = dict[str, set[str]]
 
 
 class Tree:
-    """The parsed files of a package.
+    """The parsed files of a package; what a stub (`.pyi`) says of a file is part of the file.
 
     Args:
         root: folder of the package.
@@ -24,6 +24,9 @@ class Tree:
         paths = sorted(root.rglob("*.py"))
         self.texts = {p.relative_to(root).as_posix(): p.read_text(encoding="utf-8") for p in paths}
         self.files = {file: ast.parse(text) for file, text in self.texts.items()}
+        for stub in root.rglob("*.pyi"):  # after the docstring, before names that are computed
+            file = stub.with_suffix(".py").relative_to(root).as_posix()
+            self.files[file].body[1:1] = ast.parse(stub.read_text(encoding="utf-8")).body
         self.nodes = {file: list(ast.walk(tree)) for file, tree in self.files.items()}
         self.modules = {self._module(file): file for file in self.files}
 

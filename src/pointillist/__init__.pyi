@@ -1,0 +1,106 @@
+# Made by tools/make_stub.py: do not edit.
+from pointillist.analysis import Explanation, explain
+from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
+from pointillist.anomaly import AnomalyDetector, AnomalyRecord
+from pointillist.commands import jobs
+from pointillist.completion.api import inpaint
+from pointillist.completion.result import Completions
+from pointillist.completion.sample import sample
+from pointillist.completion.vary import Variations, vary
+from pointillist.compression import Archive, compress, decompress
+from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
+from pointillist.errors import (
+    ArchiveError,
+    CausalityError,
+    CheckpointError,
+    ConfigError,
+    DataError,
+    EngineError,
+    JobError,
+    PointillistError,
+    ShapeError,
+    TrainingError,
+)
+from pointillist.evaluation.captions import Ranking, rank
+from pointillist.evaluation.likelihood import Evaluation, evaluate
+from pointillist.files.checkpoint.quantization import quantize_weights
+from pointillist.hierarchy import Hierarchy
+from pointillist.images import ImageSpec
+from pointillist.model.folder.generation import GenerationConfig
+from pointillist.model.folder.listing import list_models
+from pointillist.model.folder.pretrained import build, load
+from pointillist.model.pixel_model import PixelModel
+from pointillist.model.quantize_integer import quantize_integer
+from pointillist.rules.config import Rules
+from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+from pointillist.sampling.samples import Samples
+from pointillist.sampling.worlds import World
+from pointillist.studio import Studio
+from pointillist.studio.export.api import export
+from pointillist.system import __version__
+from pointillist.training import CostEstimate, TrainConfig, TrainResult, estimate_cost, train, train_from_config
+from pointillist.zoo import BundledModel, list_pretrained
+
+__all__ = [
+    "AnomalyDetector",
+    "AnomalyRecord",
+    "Archive",
+    "ArchiveError",
+    "BundledModel",
+    "CausalityError",
+    "CheckpointError",
+    "Completions",
+    "ConfigError",
+    "CostEstimate",
+    "DataError",
+    "DataOptions",
+    "DataSplits",
+    "EngineError",
+    "Evaluation",
+    "Explanation",
+    "GenerationConfig",
+    "Hierarchy",
+    "ImageDataset",
+    "ImageSpec",
+    "JobError",
+    "PixelModel",
+    "PointillistError",
+    "Ranking",
+    "ReceptiveField",
+    "Rules",
+    "Samples",
+    "SamplingConfig",
+    "ShapeError",
+    "Studio",
+    "TrainConfig",
+    "TrainResult",
+    "TrainingError",
+    "Variations",
+    "World",
+    "__version__",
+    "build",
+    "compress",
+    "decompress",
+    "estimate_cost",
+    "evaluate",
+    "explain",
+    "export",
+    "inpaint",
+    "interpolate_uniforms",
+    "jobs",
+    "list_models",
+    "list_pretrained",
+    "load",
+    "load_data",
+    "quantize_integer",
+    "quantize_weights",
+    "rank",
+    "receptive_field",
+    "recover_uniforms",
+    "replace_uniforms",
+    "sample",
+    "train",
+    "train_from_config",
+    "vary",
+]
