@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +14,11 @@ from hypothesis import strategies as st
 
 import pointillist as pt
 from pointillist.distributions.factored import FactoredCategorical
-from pointillist.distributions.registry import LikelihoodName
-from pointillist.engine.c.lower import KINDS
 from pointillist.engine.head.factored import FactoredFrequencies
 from pointillist.engine.head.frequencies import distribution
 from pointillist.engine.head.tables import LOGIT_STEP, exp_table
 from pointillist.engine.library import KERNELS, available_levels
-from pointillist.engine.program import HeadKind, IntegerHead
+from pointillist.engine.program import IntegerHead
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from tests.portable.networks import integer_case
@@ -139,20 +137,6 @@ def test_a_likelihood_agrees_with_the_model() -> None:
         table = scorer.likelihood.conditional(params, x, channel)
         assert torch.equal(chosen[:, channel], table.gather(1, x[:, channel, None])[:, 0])
     np.testing.assert_array_equal(chosen.numpy(), integer_model.log_prob_map(x.numpy()))
-
-
-def test_every_executor_has_every_likelihood() -> None:
-    """The names of likelihoods are those of heads, which the library in C numbers, and JavaScript and the page name."""
-    names = set(get_args(LikelihoodName)) - {"auto"}
-    assert names == set(get_args(HeadKind)) == set(KINDS)
-    root = Path(__file__).parents[2]
-    source = (root / "runtime" / "pointillist.c").read_text(encoding="utf-8")
-    assert "enum { " + ", ".join(kind.upper() for kind in KINDS) + " };" in source
-    script = (root / "runtime" / "pointillist.js").read_text(encoding="utf-8")
-    page = (root / "docs" / "reference" / "program_format.md").read_text(encoding="utf-8")
-    for name in names - {"categorical"}:  # the last case in JavaScript, without a name
-        assert f'head.kind === "{name}"' in script
-        assert f"`{name}`" in page
 
 
 @pytest.mark.parametrize("change", ["exp", "params", "mixtures", "levels"])

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.distributions.digits import digits
+from pointillist.distributions.kinds import digits
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError
 
@@ -36,10 +36,6 @@ class FactoredCategorical(Likelihood):
             raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: the default is 10.")
         self.mixtures = mixtures
         self.high, self.low, self.rest = digits(levels)
-
-    @property
-    def num_params(self) -> int:
-        return self.channels * self.mixtures * (1 + self.high + self.low)
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log sum_m w_m p_m(h) p_m(l) at the true level, in nats."""

@@ -15,12 +15,12 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.errors import ConfigError, ShapeError
 
 Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level
 _NARROWEST = 1e-30  # bins in units of the scale: the logarithm of 0, and its gradient, would not be finite
-MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction, flat areas of photographs are known better than that
 
 
 class Likelihood(ABC):
@@ -37,7 +37,7 @@ class Likelihood(ABC):
         likelihood.log_prob(params, torch.zeros(1, 3, 8, 8, dtype=torch.int64))  # -log 256 everywhere
     """
 
-    name: str
+    name: LikelihoodKind
     coupled: bool = False
 
     def __init__(self, channels: int, levels: int) -> None:
@@ -45,9 +45,9 @@ class Likelihood(ABC):
         self.levels = levels
 
     @property
-    @abstractmethod
     def num_params(self) -> int:
         """Number of network outputs per pixel, over all channels."""
+        return LIKELIHOODS[self.name].num_params(self.channels, self.levels, getattr(self, "mixtures", 0))
 
     @abstractmethod
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -103,10 +103,6 @@ class Bernoulli(Likelihood):
             raise ConfigError(f"`levels` (={levels}) must be 2 for a Bernoulli likelihood: use 'categorical'.")
         super().__init__(channels, levels)
 
-    @property
-    def num_params(self) -> int:
-        return self.channels
-
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log sigmoid(logit) for level 1 and log sigmoid(-logit) for level 0, in nats."""
         logits = self._check(params, x)
@@ -124,10 +120,6 @@ class Categorical(Likelihood):
     """A softmax over all levels of each sub-pixel (van den Oord et al. 2016, arXiv 1601.06759, section 2.2)."""
 
     name = "categorical"
-
-    @property
-    def num_params(self) -> int:
-        return self.channels * self.levels
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute the log softmax at the true level, in nats."""
@@ -177,10 +169,6 @@ class DiscretizedLogisticMixture(Likelihood):
         if mixtures < 1:
             raise ConfigError(f"`mixtures` (={mixtures}) must be at least 1: PixelCNN++ uses 10.")
         self.mixtures = mixtures
-
-    @property
-    def num_params(self) -> int:
-        return self.mixtures * (1 + 2 * self.channels + self.channels * (self.channels - 1) // 2)
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute log p(x_c | x_<c), in nats, as the difference of two cumulative log-mixtures."""

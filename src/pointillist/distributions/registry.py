@@ -1,19 +1,22 @@
-"""Names of the likelihoods, and the one that fits an image. Needs no torch before a likelihood is built."""
+"""The likelihood that fits an image, and how it is built. Needs no torch before it is built."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.distributions.likelihoods import Likelihood
     from pointillist.images import ImageSpec
 
-LikelihoodName = Literal["auto", "bernoulli", "categorical", "factored", "mixture"]
+LikelihoodName = Literal["auto", LikelihoodKind]
 FACTORED = 4096
 """Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
+MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction: flat areas of photographs are known to less than 1/8 of a level
 
 
 def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
@@ -48,26 +51,17 @@ def build_likelihood(
     Raises:
         ConfigError: if the likelihood does not fit the image.
     """
-    from pointillist.distributions.factored import FactoredCategorical
-    from pointillist.distributions.likelihoods import (
-        MIN_LOG_SCALE,
-        MIN_LOG_SCALE_OF_GAIN,
-        Bernoulli,
-        Categorical,
-        DiscretizedLogisticMixture,
-    )
-
-    chosen = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
-    if chosen == "mixture":
-        if not image.ordered:
-            raise ConfigError(
-                "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
-                "use 'categorical'."
-            )
-        lowest = MIN_LOG_SCALE_OF_GAIN if local_gain else MIN_LOG_SCALE
-        return DiscretizedLogisticMixture(image.channels, image.levels, mixtures, min_log_scale=lowest)
-    if chosen == "factored":
-        return FactoredCategorical(image.channels, image.levels, mixtures)
-    if chosen == "bernoulli":
-        return Bernoulli(image.channels, image.levels)
-    return Categorical(image.channels, image.levels)
+    chosen: Any = resolve_likelihood(name, image.model_dump(include={"channels", "levels", "ordered"}))
+    if chosen == "mixture" and not image.ordered:
+        raise ConfigError(
+            "`likelihood` 'mixture' needs ordered levels, and these are unordered (palette, tiles or codes): "
+            "use 'categorical'."
+        )
+    entry = LIKELIHOODS[chosen]
+    module, name_of_class = entry.home
+    likelihood = getattr(importlib.import_module(f"pointillist.distributions.{module}"), name_of_class)
+    settings: dict[str, Any] = {"mixtures": mixtures} if entry.has_mixtures else {}
+    if local_gain and chosen == "mixture":
+        settings["min_log_scale"] = MIN_LOG_SCALE_OF_GAIN
+    result: Likelihood = likelihood(image.channels, image.levels, **settings)
+    return result

@@ -22,6 +22,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
+
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 Array = NDArray[Any]
@@ -223,23 +225,19 @@ class Instruction:
         return self.views[-1].value.depth
 
 
-HeadKind = Literal["bernoulli", "categorical", "mixture", "factored"]
-"""Distributions of an integer program, by the names of the likelihoods; in the order of their numbers in C."""
-
-
 @dataclass(frozen=True, eq=False)
 class IntegerHead:
     """The distribution that the parameters of an integer program give, as integer frequencies (`frequencies.py`).
 
     Attributes:
-        kind: name of the distribution.
+        kind: name of the likelihood.
         channels, levels: of the image.
         mixtures: components of a mixture, or of a factored distribution; else 0.
         precision: frequencies of the levels of a sub-pixel sum to `2 ** precision`.
         tables: its integer tables by name.
     """
 
-    kind: HeadKind
+    kind: LikelihoodKind
     channels: int
     levels: int
     mixtures: int
@@ -249,19 +247,12 @@ class IntegerHead:
     @property
     def has_table(self) -> bool:
         """True if the frequencies of all levels are computed together; False if an interval needs only some."""
-        return self.kind != "factored"
+        return LIKELIHOODS[self.kind].has_table
 
     @property
     def num_params(self) -> int:
         """Number of parameters of a site."""
-        c, m = self.channels, self.mixtures
-        if self.kind == "mixture":
-            return m * (1 + 2 * c + c * (c - 1) // 2)
-        if self.kind == "factored":
-            from pointillist.distributions.digits import digits
-
-            return c * m * (1 + sum(digits(self.levels)[:2]))
-        return c if self.kind == "bernoulli" else c * self.levels
+        return LIKELIHOODS[self.kind].num_params(self.channels, self.levels, self.mixtures)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,11 +32,10 @@ class IntegerLikelihood(Likelihood):
         mixtures: components of a mixture; 1 for other distributions.
     """
 
-    name = "integer"
-
     def __init__(self, program: Program) -> None:
         head = program.head
         super().__init__(head.channels, head.levels)
+        self.name = head.kind
         self.program, self.coupled, self.mixtures = program, head.kind == "mixture", max(1, head.mixtures)
 
     @property

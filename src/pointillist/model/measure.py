@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
-from pointillist.distributions.registry import LikelihoodName
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.model.folder.files import meta_init
@@ -63,8 +63,7 @@ def _untrained(name: str, preset: str) -> PixelModel:
 
 
 def _fitting(name: str, image: ImageSpec) -> list[str]:
-    known = [n for n in get_args(LikelihoodName) if n != "auto"]
-    return [n for n in known if _builds(name, image=image, likelihood=n)]
+    return [n for n in sorted(LIKELIHOODS) if _builds(name, image=image, likelihood=n)]
 
 
 def _builds(name: str, **settings: Any) -> bool:

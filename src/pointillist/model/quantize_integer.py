@@ -209,7 +209,7 @@ def _rewrite(model: PixelModel, program: Program, batches: Sequence[Batch]) -> P
         program,
         batches,
         model.level_embeddings().detach().cpu().numpy(),
-        likelihood.name,  # type: ignore[arg-type]
+        likelihood.name,
         ordered=model.image.ordered,
         channels=model.image.channels,
         mixtures=getattr(likelihood, "mixtures", 0),

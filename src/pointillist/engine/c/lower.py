@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from enum import IntEnum
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.c.blob import (
     BUFFER,
     CONSTANTS,
@@ -31,7 +31,6 @@ from pointillist.engine.program import (
     INT8,
     Array,
     FeatureMap,
-    HeadKind,
     Instruction,
     IntArray,
     KeyValueCache,
@@ -42,7 +41,7 @@ from pointillist.engine.program import (
 )
 from pointillist.errors import EngineError
 
-KINDS = get_args(HeadKind)
+KINDS = tuple(LIKELIHOODS)
 """Kinds of a head, in the order of the file in C."""
 TABLES = ("exp", "sigmoid", "tanh", "inverse")
 CONSTANTS_OF: dict[str, tuple[str, ...]] = {

@@ -23,7 +23,7 @@ from __future__ import annotations
 from copy import copy
 from typing import Any
 
-from pointillist.distributions.digits import digits
+from pointillist.distributions.kinds import digits
 from pointillist.engine.arithmetic import Array, bit_length, count_like, int64, library_of, take_last
 from pointillist.engine.head.tables import BITS
 from pointillist.engine.program import IntegerHead

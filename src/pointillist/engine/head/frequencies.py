@@ -17,12 +17,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.engine.arithmetic import Array, count_like, int64, library_of, take_last
 from pointillist.engine.head.mixture import mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
-MAX_LEVELS, MAX_FACTORED_LEVELS = 4096, 65_536
 _FEW_LEVELS = 64
 
 
@@ -84,13 +84,13 @@ def precision_of(levels: int) -> int:
     return 16 if levels <= _FEW_LEVELS else 24
 
 
-def check_levels(levels: int, kind: str) -> None:
+def check_levels(levels: int, kind: LikelihoodKind) -> None:
     """Check that a distribution has frequencies of so many levels.
 
     Raises:
         EngineError: if it has not.
     """
-    most = MAX_FACTORED_LEVELS if kind == "factored" else MAX_LEVELS
+    most = LIKELIHOODS[kind].max_levels
     if levels > most:
         raise EngineError(f"The integer program supports up to {most:,} levels, not {levels:,}: use another engine.")
 

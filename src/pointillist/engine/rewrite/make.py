@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.frequencies import check_levels, precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
 from pointillist.engine.numpy.interpreter import OPERATIONS
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.opcodes.base import prove_ranges
-from pointillist.engine.program import INT8, FeatureMap, HeadKind, IntegerHead, Phase, Program, Value, View, size_of
+from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, Value, View, size_of
 from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
     attention,
     elementwise,
@@ -35,7 +36,7 @@ def rewrite_to_integers(
     program: Program,
     batches: Sequence[Batch],
     level_values: Array,
-    kind: HeadKind,
+    kind: LikelihoodKind,
     *,
     ordered: bool,
     channels: int,

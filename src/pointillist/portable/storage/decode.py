@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from pointillist.conditioning.registry import portable_encoders
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.opcodes.base import prove_ranges
@@ -105,7 +106,7 @@ class ProgramDecoder:
         width = result.num_sub_steps * result.canvas_width // head.channels
         values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
         integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
-        if result.params[2] < integer_head.num_params or (head.kind == "factored" and tables["exp"][0] != 1 << 24):
+        if result.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
             raise self.arrays.damaged("its head has other parameters or tables")
         return Program(
             num_sub_steps=result.num_sub_steps,
@@ -264,8 +265,8 @@ ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]
-    heads = {program.head.kind for program in model.programs}
     opcodes = {i.opcode for program in model.programs for _, part in program.parts() for i in part}
-    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "factored" in heads or "CROSS_ATTEND" in opcodes:
-        return 3
-    return 2 if any(has_local_gain(program) for program in model.programs) else 1
+    version = max(LIKELIHOODS[program.head.kind].format_version for program in model.programs)
+    if any(encoder.key in ENCODERS_OF_3 for encoder in encoders) or "CROSS_ATTEND" in opcodes:
+        version = 3
+    return max(version, 2) if any(has_local_gain(program) for program in model.programs) else version

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pointillist.engine.program import HeadKind
+from pointillist.distributions.kinds import LikelihoodKind
 
 Count = Annotated[int, Field(ge=0, le=2**24, strict=True)]
 Size = Annotated[int, Field(ge=1, le=2**20, strict=True)]
@@ -59,7 +59,7 @@ class InputModel(Strict):
 class HeadModel(Strict):
     """The distribution. With a least log-scale, its tables are the standard ones."""
 
-    kind: HeadKind
+    kind: LikelihoodKind
     channels: Annotated[int, Field(ge=1, le=1024)]
     levels: Annotated[int, Field(ge=2, le=65_536)]
     mixtures: Annotated[int, Field(ge=0, le=1024)]

@@ -28,7 +28,7 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
         sha256=model_fingerprint(model),
         image=image_kind(model.image, channel_names(model.image), model.tileset),
         fixed_size=model.fixed_size,
-        likelihood=model.likelihood.name,  # type: ignore[arg-type]
+        likelihood=model.likelihood.name,
         mixtures=getattr(model.likelihood, "mixtures", 0),
         conditions=_supported_conditions(config),
         orders=list(config.orders),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pointillist.engine.program import HeadKind
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.images import Mode
 from pointillist.studio.schemas.base import EncodedArray, Schema
 
@@ -135,7 +135,7 @@ class ModelDetails(Schema):
     sha256: str
     image: ImageKind
     fixed_size: bool
-    likelihood: HeadKind
+    likelihood: LikelihoodKind
     mixtures: int
     conditions: SupportedConditions
     orders: list[str]

@@ -1,0 +1,67 @@
+"""The table of the likelihoods. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+LikelihoodKind = Literal["bernoulli", "categorical", "mixture", "factored"]
+"""Names of the likelihoods, in the order of their numbers in `runtime/pointillist.c`."""
+
+
+def digits(levels: int) -> tuple[int, int, int]:
+    """Return the high digits, the low digits, and how many low digits the last high digit has.
+
+    ```python
+    digits(65_536)  # (256, 256, 256)
+    digits(10)  # (3, 4, 2): levels 8 and 9 have the high digit 2
+    ```
+    """
+    low = math.isqrt(levels - 1) + 1
+    high = -(-levels // low)
+    return high, low, levels - (high - 1) * low
+
+
+@dataclass(frozen=True)
+class LikelihoodEntry:
+    """Facts about a likelihood that need no torch: networks, programs, files and messages read them.
+
+    Attributes:
+        home: module and class of the likelihood in torch.
+        num_params: number of parameters of a pixel, of channels, levels and mixtures.
+        has_mixtures: whether it is a mixture, whose number of components is a setting.
+        has_table: True if the integer frequencies of all levels are computed together; False if an interval needs some.
+        max_levels: levels that its integers support.
+        format_version: the first version of the program format that has it.
+    """
+
+    home: tuple[str, str]
+    num_params: Callable[[int, int, int], int]
+    has_mixtures: bool = False
+    has_table: bool = True
+    max_levels: int = 4096
+    format_version: int = 1
+
+
+LIKELIHOODS: Mapping[LikelihoodKind, LikelihoodEntry] = {
+    "bernoulli": LikelihoodEntry(("likelihoods", "Bernoulli"), lambda c, k, m: c),
+    "categorical": LikelihoodEntry(("likelihoods", "Categorical"), lambda c, k, m: c * k),
+    # weights, then means and log-scales of each channel, then couplings of each pair of channels
+    "mixture": LikelihoodEntry(
+        ("likelihoods", "DiscretizedLogisticMixture"),
+        lambda c, k, m: m * (1 + 2 * c + c * (c - 1) // 2),
+        has_mixtures=True,
+    ),
+    # of each channel the log-weights, then the logits of both digits
+    "factored": LikelihoodEntry(
+        ("factored", "FactoredCategorical"),
+        lambda c, k, m: c * m * (1 + sum(digits(k)[:2])),
+        has_mixtures=True,
+        has_table=False,
+        max_levels=65_536,
+        format_version=3,
+    ),
+}
+assert tuple(LIKELIHOODS) == get_args(LikelihoodKind)  # the names stand twice for type checkers alone
