@@ -21,13 +21,13 @@ one. The tree is parsed, never imported.
                         package counts as one of its `__init__`
     functions with more than eight arguments, longest argument list
                         without `self`, `cls`, `*args` and `**kwargs`; commands are functions like others
-    repeated settings   names with more than one declaration, of a run (model, data, training) and of a use (sampling,
-                        commands, jobs) apart. A name is declared by each file with a class `*Config`, `*Section`,
-                        `*Settings` or `*Options` that annotates it, by each function `build`, `train` or
-                        `train_from_config` that gives it a default, and by an option of `cli` that names it as a
-                        dotted key (`"train.lr"`) and gives it a type, a default or a help text. The parts of models
-                        (`networks`, `conditioning`, `hierarchy`) are alternatives and count as one file, as do
-                        `commands` and `jobs`; the studio does not count
+    repeated settings   settings with more than one declaration; of a run, `data.size` and `model.conditions.size` are
+                        two settings, and those of a use (sampling, commands, jobs) are apart. A setting is declared
+                        by each file with a class `*Config`, `*Section`, `*Settings` or `*Options` that annotates it,
+                        by each function `build`, `train` or `train_from_config` that gives it a default, and by an
+                        option of `cli` that names it as a dotted key (`"train.lr"`) and gives it a type, a default
+                        or a help text. The parts of models (`networks`, `conditioning`, `hierarchy`) are
+                        alternatives and count as one file, as do `commands` and `jobs`; the studio does not count
     repeated help texts  texts of an option or a field that stand more than once to the letter
     repeated class names  public classes at the top of a file whose name another file uses too
     fmt: skip           lines that ruff is told to leave alone

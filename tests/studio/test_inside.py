@@ -75,7 +75,7 @@ def test_a_field_is_measured_without_the_hooks_of_another_query(service: StudioS
     """The model is copied when no query runs: hooks that leave out a layer would be copied with it."""
     entry = service.models[MODEL]
     query = schemas.FieldQuery(height=4, width=5, row=3, column=3)
-    found: list[schemas.ReceptiveField] = []
+    found: list[schemas.FieldReach] = []
     thread = threading.Thread(target=lambda: found.append(service.field(MODEL, query)))
     with entry.query_lock:
         output = entry.model.backbone.get_submodule("output")

@@ -37,7 +37,7 @@ def test_the_structure_of_a_package(tmp_path: Path) -> None:
     assert held["arrows"] == 3  # __init__ -> factory -> config, parts -> factory
     assert held["layers"] == 3
     assert places["file cycles"] == ["parts/one.py, parts/two.py"]
-    assert places["repeated settings"] == ["run.width: cli/app.py: option; factory.py: build(); training/config.py"]
+    assert places["repeated settings"] == ["model.width: cli/app.py: option; factory.py: build(); training/config.py"]
     assert places["repeated help texts"] == ["Width of the layers.: cli/app.py:1; cli/info.py:1"]
     assert places["repeated class names"] == ["SamplingConfig: cli/info.py; training/config.py"]
     assert (held["longest argument list"], held["functions with more than eight arguments"]) == (9, 1)

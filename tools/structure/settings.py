@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from structure.source import Tree, unit, with_default
 
-ASSEMBLY = {"build", "train", "train_from_config"}
+ASSEMBLY = {"build": "model", "train": "train", "train_from_config": "run"}
+"""The table of a run file whose settings these functions take as keywords."""
+TABLES = {"data": "data", "training": "train", "hierarchy": "hierarchy", "conditioning": "model.conditions"}
+"""The table in which the settings of a package stand; those of other packages stand in `model`."""
 PARTS_OF_MODELS = {"networks", "conditioning", "hierarchy"}
 FAMILIES = dict.fromkeys(PARTS_OF_MODELS, "parts") | dict.fromkeys(("jobs", "commands"), "commands")
 OF_A_RUN = PARTS_OF_MODELS | {"model", "training", "data"}
@@ -39,24 +42,33 @@ def repeated_settings(tree: Tree) -> dict[str, list[str]]:
 
 
 def declarations(tree: Tree) -> dict[str, set[str]]:
-    """The places that declare each setting; `run.` or `use.` stands before the name."""
+    """The places that declare each setting; its table in a run file, or `use`, stands before the name."""
     result: dict[str, set[str]] = defaultdict(set)
     for file, node in tree.classes():
         if node.name.endswith(SETTINGS_CLASSES) and unit(file) not in OUTSIDE:
             family = FAMILIES.get(unit(file))
             of_a_run = unit(file) in OF_A_RUN and not node.name.startswith(("Sampling", "Generation"))
             for name in fields(node):
-                result[("run." if of_a_run else "use.") + name].add(f"settings of {family}" if family else file)
+                table = _table(file, node.name) if of_a_run else "use"
+                result[f"{table}.{name}"].add(f"settings of {family}" if family else file)
     settings = set(result)
     for file, name, function in tree.functions():
         if name in ASSEMBLY:
-            for parameter in settings & {f"run.{parameter}" for parameter in with_default(function)}:
+            for parameter in settings & {f"{ASSEMBLY[name]}.{parameter}" for parameter in with_default(function)}:
                 result[parameter].add(f"{file}: {name}()")
     for file, node in _calls(tree):
         if file.startswith("cli/"):
-            for key in settings & {f"run.{key}" for key in _option_keys(node)}:
+            for key in settings & _option_keys(node):
                 result[key].add(f"{file}: option")
     return result
+
+
+def _table(file: str, name_of_class: str) -> str:
+    """The table of a run file whose settings a class declares: the sections of a run stand in one package."""
+    for table in ("Model", "Data", "Run"):
+        if name_of_class.startswith(table):
+            return table.lower()
+    return TABLES.get(unit(file), "model")
 
 
 def _calls(tree: Tree) -> Iterator[tuple[str, ast.Call]]:
@@ -65,15 +77,16 @@ def _calls(tree: Tree) -> Iterator[tuple[str, ast.Call]]:
 
 
 def _option_keys(node: ast.Call) -> set[str]:
-    """Last words of the dotted keys that stand next to a `--flag` in a call."""
+    """Tables and last words of the dotted keys that stand next to a `--flag` in a call."""
     texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
     if not any(text.startswith("--") for text in texts) or not _declares(node):
         return set()
-    return {text.split(".")[-1] for text in texts if KEY.fullmatch(text)}
+    keys = [text.split(".") for text in texts if KEY.fullmatch(text)]
+    return {f"{'model.conditions' if 'conditions' in key else key[0]}.{key[-1]}" for key in keys}
 
 
 def _declares(option: ast.Call) -> bool:
-    """Tell whether an option gives a type, a default or a help text, besides a flag, a key, a panel and a metavar."""
+    """Return True if an option gives a type, a default or a help text, besides a flag, key, panel and metavar."""
     typed = any(isinstance(a, ast.Call) or (isinstance(a, ast.Name) and a.id in TYPES) for a in option.args)
     return typed or any(keyword.arg in {"type", "default", "help"} for keyword in option.keywords)
 

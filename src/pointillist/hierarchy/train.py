@@ -33,7 +33,7 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfi
 from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.images import ImageSpec
 from pointillist.training.runs.config import RESUMABLE, RUN_FILE
-from pointillist.training.runs.from_config import Run, prepare_run
+from pointillist.training.runs.from_config import PreparedRun, prepare_run
 from pointillist.training.state import check_new_folder, run_lock
 
 
@@ -109,7 +109,7 @@ class HierarchyTraining:
                     self.stage_run(name, images.splits(), images.tokenizers()).train(console)
         return run.out
 
-    def stage_run(self, name: str, pyramids: Mapping[str, Pyramid], tokenizers: list[Tokenizer]) -> Run:
+    def stage_run(self, name: str, pyramids: Mapping[str, Pyramid], tokenizers: list[Tokenizer]) -> PreparedRun:
         """Return the ordinary run of the model of a stage, with its images."""
         run, out = self.run, self.run.out / name
         resumed = self.resume and (out / "state").is_dir()

@@ -134,7 +134,7 @@ def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     return array if encoded.dtype == "float32" else array.astype(np.int64)
 
 
-def decode_query(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> ImageQuery:
+def decode_query(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> ImageQuery:
     """Decode an image, its conditions and its order.
 
     Raises:

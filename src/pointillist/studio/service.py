@@ -100,7 +100,7 @@ class StudioService:
         with entry.query_lock:
             return handler(loaded, request, self.limits)
 
-    def field(self, model: str, query: schemas.FieldQuery) -> schemas.ReceptiveField:
+    def field(self, model: str, query: schemas.FieldQuery) -> schemas.FieldReach:
         """Measure the receptive field of a pixel; other queries go on meanwhile."""
         check_pixels(query.height, query.width, self.limits)
         entry = self.models[model]

@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
-    from pointillist.training.runs.from_config import Run
+    from pointillist.training.runs.from_config import PreparedRun
 
 
 class StoppedError(Exception):
@@ -66,7 +66,7 @@ def _check(settings: TrainSettings) -> None:
         )
 
 
-def _run(run: Run, watch: Watch | None, *, is_main: bool) -> TrainResult:
+def _run(run: PreparedRun, watch: Watch | None, *, is_main: bool) -> TrainResult:
     from pointillist.training import Interrupted
 
     try:

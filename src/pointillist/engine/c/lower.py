@@ -114,7 +114,7 @@ class Lowering:
         self.inputs = {name: number for number, name in enumerate(program.inputs)}
         self.gathers = gathers_of_products(program)
         self.in_maps = _values_in_maps(program, self.gathers)
-        self.buffers = Buffers(program)
+        self.buffers = BufferPlan(program)
         self.taps: list[int] = []
         self._shifts: dict[int, Array] = {}
 
@@ -222,7 +222,7 @@ class Lowering:
         return self._shifts[id(array)]
 
 
-class Buffers:
+class BufferPlan:
     """Assign values to buffers. Those that one part alone uses share them by their live ranges."""
 
     def __init__(self, program: Program) -> None:

@@ -31,13 +31,11 @@ class FieldCache:
     """
 
     def __init__(self) -> None:
-        self._found: WeakKeyDictionary[PixelModel, dict[schemas.FieldQuery, schemas.ReceptiveField]]
+        self._found: WeakKeyDictionary[PixelModel, dict[schemas.FieldQuery, schemas.FieldReach]]
         self._found = WeakKeyDictionary()
         self._lock = threading.Lock()  # one at a time: a page asks for the pixel under the pointer, again and again
 
-    def measure(
-        self, model: PixelModel, query: schemas.FieldQuery, query_lock: threading.Lock
-    ) -> schemas.ReceptiveField:
+    def measure(self, model: PixelModel, query: schemas.FieldQuery, query_lock: threading.Lock) -> schemas.FieldReach:
         """Measure the receptive field of a pixel, or return the one that was measured before.
 
         Args:
@@ -59,17 +57,17 @@ class FieldCache:
             return result[query]
 
 
-def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.ReceptiveField:
+def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach:
     size = (query.height, query.width)
     result = dependence(model, query.row, query.column, size=size, order=query.order)
     depends, earlier = (np.asarray(mask.any(0)) for mask in result)
     earlier[query.row, query.column] = False  # its own channels
     seen = depends & earlier
     reach = schemas.EncodedArray.of(np.where(seen, 2, earlier), "uint8")
-    return schemas.ReceptiveField(reach=reach, seen=int(seen.sum()), earlier=int(earlier.sum()))
+    return schemas.FieldReach(reach=reach, seen=int(seen.sum()), earlier=int(earlier.sum()))
 
 
-def layers(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.LayerReadings:
+def layers(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.LayerReadings:
     """Read the output head after each layer.
 
     Raises:

@@ -21,11 +21,11 @@ _TOP = 16
 _MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
 
 
-def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.SurprisalMaps:
+def score(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.ScoreMaps:
     """Compute surprisal and entropy of every sub-pixel of an image, in bits."""
     maps = surprisal_maps(decode_query(model, query, limits))
     pixels = np.argsort(maps.order_index[0], axis=None)
-    return schemas.SurprisalMaps(
+    return schemas.ScoreMaps(
         surprisal=encode_floats(maps.surprisal),
         entropy=encode_floats(maps.entropy),
         bits=maps.bits,
@@ -36,7 +36,7 @@ def score(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) 
     )
 
 
-def words(model: PixelModel, query: schemas.ImageQuery, limits: schemas.Limits) -> schemas.WordMaps:
+def words(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.WordMaps:
     """Compute the bits that each word of the prompt of an image saves at each pixel."""
     image = decode_query(model, query, limits)
     gains = word_gains(image)

@@ -113,14 +113,14 @@ def cancel(job: Annotated[str, Path(max_length=200)], request: Request) -> Respo
     return Response(status_code=204)
 
 
-@router.post("/models/{model}/score", response_model=schemas.SurprisalMaps, summary="An image in bits")
-def score(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+@router.post("/models/{model}/score", response_model=schemas.ScoreMaps, summary="An image in bits")
+def score(model: Model, body: schemas.CanvasQuery, request: Request) -> Response:
     """Compute maps of entropy and surprisal, and totals."""
     return _json(_service(request).query(model, queries.score, body))
 
 
 @router.post("/models/{model}/words", response_model=schemas.WordMaps, summary="The words of a prompt")
-def words(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+def words(model: Model, body: schemas.CanvasQuery, request: Request) -> Response:
     """Compute the bits that each word of the prompt saves at each pixel; a word takes a pass over the image."""
     return _json(_service(request).query(model, queries.words, body))
 
@@ -143,7 +143,7 @@ def edit(model: Model, body: schemas.EditQuery, request: Request) -> Response:
     return _json(_service(request).query(model, queries.edit, body))
 
 
-@router.post("/models/{model}/field", response_model=schemas.ReceptiveField, summary="The receptive field of a pixel")
+@router.post("/models/{model}/field", response_model=schemas.FieldReach, summary="The receptive field of a pixel")
 def field(model: Model, body: schemas.FieldQuery, request: Request) -> Response:
     """Measure the pixels on which a pixel can depend; the first time this takes seconds."""
     return _json(_service(request).field(model, body))
@@ -157,7 +157,7 @@ def world(model: Model, body: schemas.WorldQuery, request: Request) -> Response:
 
 
 @router.post("/models/{model}/layers", response_model=schemas.LayerReadings, summary="An image, layer by layer")
-def layers(model: Model, body: schemas.ImageQuery, request: Request) -> Response:
+def layers(model: Model, body: schemas.CanvasQuery, request: Request) -> Response:
     """Read the output head after each layer, with the later layers left out."""
     return _json(_service(request).query(model, inside.layers, body))
 

@@ -40,6 +40,12 @@ declare namespace Api {
     bits: number;
     number: number;
   }
+  interface CanvasQuery {
+    levels: EncodedArray;
+    conditions?: ConditionValues;
+    order?: string | null;
+    engine?: "auto" | "integer" | "torch" | "numpy";
+  }
   interface Component {
     weight: number;
     mean: number;
@@ -107,6 +113,11 @@ declare namespace Api {
     row: number;
     column: number;
     order?: string | null;
+  }
+  interface FieldReach {
+    reach: EncodedArray;
+    seen: number;
+    earlier: number;
   }
   interface FillRequest {
     start: StartImage;
@@ -176,12 +187,6 @@ declare namespace Api {
     channel_names: string[];
     level_names: string[] | null;
     tiles: EncodedArray | null;
-  }
-  interface ImageQuery {
-    levels: EncodedArray;
-    conditions?: ConditionValues;
-    order?: string | null;
-    engine?: "auto" | "integer" | "torch" | "numpy";
   }
   interface LayerReadings {
     names: string[];
@@ -285,11 +290,6 @@ declare namespace Api {
     job: string;
     ahead: number;
   }
-  interface ReceptiveField {
-    reach: EncodedArray;
-    seen: number;
-    earlier: number;
-  }
   interface ReproduceRequest {
     manifest: SampleManifest;
   }
@@ -360,6 +360,15 @@ declare namespace Api {
     bits_per_dim: number;
     sha256: string;
   }
+  interface ScoreMaps {
+    surprisal: EncodedArray;
+    entropy: EncodedArray;
+    bits: number;
+    bits_per_dim: number;
+    expected: number;
+    z: number;
+    sequence: number[];
+  }
   interface ServerInfo {
     version: string;
     limits: Limits;
@@ -400,15 +409,6 @@ declare namespace Api {
     vector: number | null;
     text: TextKind | null;
     hint: HintKind | null;
-  }
-  interface SurprisalMaps {
-    surprisal: EncodedArray;
-    entropy: EncodedArray;
-    bits: number;
-    bits_per_dim: number;
-    expected: number;
-    z: number;
-    sequence: number[];
   }
   interface TextKind {
     encoder: string | null;

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pointillist.studio.schemas.base import EncodedArray, Index, Name, Schema, Side
-from pointillist.studio.schemas.queries import ImageQuery
+from pointillist.studio.schemas.queries import CanvasQuery
 
 
 class FieldQuery(Schema):
@@ -26,7 +26,7 @@ class FieldQuery(Schema):
     order: Name | None = None
 
 
-class ReceptiveField(Schema):
+class FieldReach(Schema):
     """The pixels on which the distribution of a pixel can depend, whatever the image.
 
     Attributes:
@@ -52,7 +52,7 @@ class LayerReadings(Schema):
     surprisal: EncodedArray
 
 
-class ActivationQuery(ImageQuery):
+class ActivationQuery(CanvasQuery):
     """An activation of the network for an image; a null name stands for the first."""
 
     name: Annotated[str, Field(max_length=500)] | None = None

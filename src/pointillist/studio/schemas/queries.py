@@ -10,7 +10,7 @@ from pointillist.studio.schemas.base import ConditionValues, EncodedArray, Index
 from pointillist.studio.schemas.sampling import Engine
 
 
-class ImageQuery(Schema):
+class CanvasQuery(Schema):
     """An image and its conditions.
 
     Attributes:
@@ -27,7 +27,7 @@ class ImageQuery(Schema):
     engine: Engine = "auto"
 
 
-class SurprisalMaps(Schema):
+class ScoreMaps(Schema):
     """An image in bits.
 
     Attributes:
@@ -81,7 +81,7 @@ class WordMaps(Schema):
     note: str
 
 
-class PixelQuery(ImageQuery):
+class PixelQuery(CanvasQuery):
     """A pixel of an image, and sampling settings.
 
     Attributes:
@@ -152,7 +152,7 @@ class PixelDistribution(Schema):
     channels: list[SubPixel]
 
 
-class SaliencyQuery(ImageQuery):
+class SaliencyQuery(CanvasQuery):
     """A pixel, or one of its sub-pixels, to explain; a null channel means the whole pixel."""
 
     row: Index
@@ -186,7 +186,7 @@ class Edit(Schema):
     level: Annotated[int, Field(ge=0, lt=65_536)]
 
 
-class EditQuery(ImageQuery):
+class EditQuery(CanvasQuery):
     """Sub-pixels to set to other levels: 1 to 64 edits, at least one of which changes the image."""
 
     edits: list[Edit] = Field(min_length=1, max_length=64)

@@ -77,7 +77,7 @@ def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
 
 
 @dataclass(frozen=True)
-class Run:
+class PreparedRun:
     """A run with all settings resolved, before its images are read.
 
     Attributes:
@@ -133,7 +133,7 @@ class Run:
 
 def prepare_run(
     config: Path | str | Mapping[str, Any] | None, overrides: Mapping[str, Any], *, resume: bool = False
-) -> Run:
+) -> PreparedRun:
     """Resolve the settings of a run: defaults < source model < preset < `config` < `overrides`.
 
     Args:
@@ -159,7 +159,7 @@ def prepare_run(
         run, source = new_run(merge(tree, changes))
     if run.data.source is None:
         raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
-    return Run(_with_folder(run), source, resume)
+    return PreparedRun(_with_folder(run), source, resume)
 
 
 def _expanded(settings: Mapping[str, Any]) -> Tree:
@@ -176,7 +176,7 @@ def _with_folder(run: RunConfig) -> RunConfig:
     return run.model_copy(update={"train": run.train.updated(out=folder)})
 
 
-def read_splits(run: Run) -> DataSplits:
+def read_splits(run: PreparedRun) -> DataSplits:
     """Read the images of a run. For fine-tuning they are read as the source's kind, unless another kind is set.
 
     Raises:

@@ -93,7 +93,7 @@ export const withImage = (canvas, levels, known) => ({ ...canvas, levels, known,
 
 /**
  * Make the trace of an image as if the model had painted it, or all of it but what was known.
- * @param {Api.ModelDetails} details @param {Levels} levels @param {Api.SurprisalMaps} maps @param {Uint8Array | null} [known]
+ * @param {Api.ModelDetails} details @param {Levels} levels @param {Api.ScoreMaps} maps @param {Uint8Array | null} [known]
  */
 export function traceImage(details, levels, maps, known = null) {
   const size = levels.length / details.image.channels;
@@ -110,7 +110,7 @@ export function levelsAt(image, pixel) {
 /**
  * Make the part that all queries share.
  * @param {Canvas} canvas @param {Api.EncodedArray} levels
- * @returns {Api.ImageQuery}
+ * @returns {Api.CanvasQuery}
  */
 export const imageQueryOf = (canvas, levels) => ({ levels, conditions: canvas.conditions, order: canvas.settings.order });
 

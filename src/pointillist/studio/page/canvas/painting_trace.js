@@ -80,7 +80,7 @@ export class PaintingTrace {
 
   /**
    * Make the trace of an existing image as if the model had painted it.
-   * @param {Api.ImageKind} image @param {Levels} levels `[c h w]` @param {Api.SurprisalMaps} maps
+   * @param {Api.ImageKind} image @param {Levels} levels `[c h w]` @param {Api.ScoreMaps} maps
    * @param {Uint8Array | null} [known] pixels that were there before
    */
   static fromImage(image, levels, maps, known = null) {

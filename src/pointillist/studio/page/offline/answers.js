@@ -58,7 +58,7 @@ export class Answers {
     return null;
   }
 
-  /** Run over an image, with guidance where it is given. @param {Api.ImageQuery} query @param {(draw: Draw) => boolean | void} take may end it @param {number} [guidance] */
+  /** Run over an image, with guidance where it is given. @param {Api.CanvasQuery} query @param {(draw: Draw) => boolean | void} take may end it @param {number} [guidance] */
   #over({ levels, conditions = {}, order }, take, guidance = 1) {
     const { opened } = this, [, height, width] = levels.shape, { name } = opened.sequence(order, height, width);
     opened.compiled?.release();
@@ -66,7 +66,7 @@ export class Answers {
     for (const draw of draws(opened.model, { ...opened.conditions(conditions), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
   }
 
-  /** @param {Api.ImageQuery} query @returns {Api.SurprisalMaps} */
+  /** @param {Api.CanvasQuery} query @returns {Api.ScoreMaps} */
   #score(query) {
     const [channels, height, width] = query.levels.shape, size = channels * height * width;
     const surprisal = new Float32Array(size), entropy = new Float32Array(size);

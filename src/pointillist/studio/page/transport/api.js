@@ -73,7 +73,7 @@ export class Server {
     return this.#json(routeOf(model, "fill"), { ...postOf(request), signal });
   }
 
-  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.SurprisalMaps>} */
+  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.ScoreMaps>} */
   score(model, query) {
     return this.#json(routeOf(model, "score"), postOf(query));
   }
@@ -93,7 +93,7 @@ export class Server {
     return this.#json(routeOf(model, "edit"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.FieldQuery} query @returns {Promise<Api.ReceptiveField>} */
+  /** @param {string} model @param {Api.FieldQuery} query @returns {Promise<Api.FieldReach>} */
   field(model, query) {
     return this.#json(routeOf(model, "field"), postOf(query));
   }
@@ -103,12 +103,12 @@ export class Server {
     return this.#json(routeOf(model, "world"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.LayerReadings>} */
+  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.LayerReadings>} */
   layers(model, query) {
     return this.#json(routeOf(model, "layers"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.ImageQuery} query @returns {Promise<Api.WordMaps>} */
+  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.WordMaps>} */
   words(model, query) {
     return this.#json(routeOf(model, "words"), postOf(query));
   }

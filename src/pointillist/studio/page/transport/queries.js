@@ -81,11 +81,11 @@ export class Queries {
     this.pixels = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.Saliency>} */
     this.saliencies = new LatestOnlyQueue(changed);
-    /** @type {LatestOnlyQueue<Api.SurprisalMaps>} */
+    /** @type {LatestOnlyQueue<Api.ScoreMaps>} */
     this.maps = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.EditEffect>} */
     this.edits = new LatestOnlyQueue(changed);
-    /** @type {LatestOnlyQueue<Api.ReceptiveField>} */
+    /** @type {LatestOnlyQueue<Api.FieldReach>} */
     this.fields = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.LayerReadings>} */
     this.readings = new LatestOnlyQueue(changed);
@@ -125,7 +125,7 @@ export class Queries {
     return this.maps.get(canvas, "", async () => this.server.score(this.#model(canvas), this.#imageQuery(canvas)));
   }
 
-  /** Query the generation order of an image. @param {Canvas} canvas @returns {Promise<Api.SurprisalMaps | Error>} */
+  /** Query the generation order of an image. @param {Canvas} canvas @returns {Promise<Api.ScoreMaps | Error>} */
   async order(canvas) {
     try {
       return await this.server.score(this.#model(canvas), this.#imageQuery(canvas));
