@@ -97,7 +97,7 @@ def available_bytes() -> int | None:
 
 
 def _group_bytes() -> int | None:
-    """Memory left to the control group, as containers set it; None where there is no limit."""
+    """Memory left to the control group, as containers set it; None without a limit."""
     group = Path("/sys/fs/cgroup")
     try:
         limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
@@ -108,7 +108,7 @@ def _group_bytes() -> int | None:
 
 
 def _address_space_bytes() -> int | None:
-    """Address space left under `ulimit -v`; None where there is no limit."""
+    """Address space left under `ulimit -v`; None without a limit."""
     try:
         import resource
     except ImportError:  # Windows
@@ -339,7 +339,7 @@ def format_bytes(count: int) -> str:
 
 
 def is_main_process() -> bool:
-    """Tell whether this is the first process under torchrun, the one that prints."""
+    """Return True in the first process under torchrun, which prints."""
     return os.environ.get("RANK", "0") == "0"
 
 

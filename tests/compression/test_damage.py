@@ -102,7 +102,7 @@ def test_a_wrong_byte_loses_one_tile(data: st.DataObject) -> None:
     expected[:, rows, columns] = 0
     assert np.array_equal(parts[1].decoded.levels[0], expected)
     assert f"columns {columns.start} to {columns.stop - 1}" in str(parts[1].error)
-    with pytest.raises(ArchiveError, match="lacks 1 of its"):
+    with pytest.raises(ArchiveError, match="misses 1 of its"):
         decompress(bytes(damaged), integer_model)
 
 

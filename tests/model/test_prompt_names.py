@@ -98,7 +98,7 @@ def test_samples_and_completions_are_those_of_the_name(caplog: pytest.LogCapture
     assert torch.equal(name.levels, other.levels)
     assert (name.texts, other.texts, quoted.texts) == (("key",) * 2, ("key",) * 2, ("keys",) * 2)
     assert not torch.equal(quoted.nats, name.nats)
-    sentence = "'keys' is sampled as 'key', a name that this model shows: quote it to sample it as typed."
+    sentence = "'keys' is sampled as 'key', a name that this model shows: quote it to sample it literally."
     assert sentence in caplog.messages
     caplog.clear()
     known = np.zeros((4, 4), bool)

@@ -80,7 +80,7 @@ def test_other_weights_are_named(client: TestClient) -> None:
     found = again(client, record)
     assert not found["same_model"]
     assert found["identical"] == [False, False]
-    assert found["message"] == "Not reproduced: the model is not that of the manifest."
+    assert found["message"] == "Not reproduced: the model is not the model of the manifest."
 
 
 def test_another_version_is_named(client: TestClient) -> None:

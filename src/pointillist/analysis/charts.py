@@ -89,7 +89,7 @@ def pit_chart(counts: Int[np.ndarray, " bins"], band: tuple[float, float]) -> Ch
     top = max(float(share.max()), high) * 1.08
     axes = Axes(44, 26, _WIDTH - 10, 204, (0, len(counts)), (0, top))
     marks: list[Mark] = [axes.bar(0, len(counts), low, high, "band")]
-    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, top, 4)], "frequency, over that of a flat histogram")
+    marks += axes.y_ticks([(t, f"{t:g}") for t in round_steps(0, top, 4)], "frequency, relative to a flat histogram")
     for k, value in enumerate(share):
         marks.append(axes.bar(k + 0.06, k + 0.94, 0, float(value), "bar" if low <= value <= high else "bad"))
     marks += [axes.path([(0, 1), (len(counts), 1)], "dash")]

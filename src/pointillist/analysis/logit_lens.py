@@ -52,7 +52,7 @@ class LogitLens:
     ```
 
     Attributes:
-        surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is that of
+        surprisal: surprisal of every sub-pixel at each depth, in bits, `[layers + 1, c, h, w]`; the last is under
             the whole network, in floating point.
         names: names of the depths; the first is without any layer.
         color_max: value of the last colour of a scale, as in `SurprisalMaps`.
@@ -130,7 +130,7 @@ def has_logit_lens(model: PixelModel) -> bool:
 
 @contextmanager
 def _left_out(hooks: Hooks) -> Iterator[None]:
-    """Replace the output of each module by that of its hook, within the block."""
+    """Replace the output of each module by the output of its hook, within the block."""
     handles = [module.register_forward_hook(hook) for module, hook in hooks]
     try:
         yield

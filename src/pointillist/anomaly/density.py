@@ -68,15 +68,15 @@ class Density:
 def fit_density(statistics: Float[np.ndarray, "n k"], kind: DensityKind = "auto") -> Density:
     """Fit the density of statistics of normal images.
 
-    The covariance is that of Ledoit and Wolf (2004), which few images suffice for. Kernels have its shape, scaled by a
-    bandwidth. `auto` and the bandwidth are chosen by the likelihood of held-out images, in five parts.
+    The covariance is estimated as by Ledoit and Wolf (2004), for which few images suffice. Kernels have its shape,
+    scaled by a bandwidth. `auto` and the bandwidth are chosen by the likelihood of held-out images, in five parts.
 
     Args:
         statistics: one row for each image, in an order that does not matter to the result.
         kind: `gaussian`, `kde` or `auto`.
 
     Raises:
-        DataError: if the statistics do not vary, as those of equal images.
+        DataError: if the statistics do not vary, as with equal images.
     """
     location, scale = statistics.mean(0), statistics.std(0)
     varies = scale > 1e-12 * np.maximum(1, np.abs(location))

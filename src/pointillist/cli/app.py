@@ -100,7 +100,7 @@ class Commands(TyperGroup):
                 stream.reconfigure(errors="backslashreplace")
         if logging.lastResort is not None:  # prints what the package logs, on the stderr of the moment
             logging.lastResort.setFormatter(logging.Formatter("note       %(message)s"))
-            logging.lastResort.setLevel(logging.NOTSET)  # loggers have levels: by default that of warnings
+            logging.lastResort.setLevel(logging.NOTSET)  # loggers have levels, by default WARNING
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
@@ -159,7 +159,7 @@ def _options(
     """Generative models that paint an image one pixel at a time, with exact likelihood."""
 
 
-_ALLOCATIONS = 10_000  # between two collections: most objects of a command are those of its imports, which stay
+_ALLOCATIONS = 10_000  # between two collections: most objects of a command come from its imports, which stay
 
 
 def main() -> None:

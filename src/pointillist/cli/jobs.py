@@ -74,7 +74,7 @@ def _function(name: str) -> Callable[..., None]:
 
 
 def _command(name: str) -> Callable[..., None]:
-    """Make the command of a kind of job: its settings, and those of every job."""
+    """Make the command of a kind of job: its settings, and the settings of every job."""
     from pointillist.commands.jobs.registry import job_kind
 
     kind = job_kind(name)

@@ -51,7 +51,7 @@ def models(settings: ModelsSettings) -> None:
 
 
 def _print_sizes(summaries: Sequence[ModelSummary]) -> None:
-    """Print numbers of parameters: a column for each of our presets, and one for those of the papers."""
+    """Print numbers of parameters: a column for each of our presets, and one for the papers' presets."""
     ours = list(dict.fromkeys(preset for s in summaries for preset in s.presets if not preset.startswith(PAPER)))
     rows = []
     for summary in summaries:

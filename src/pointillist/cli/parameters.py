@@ -15,7 +15,7 @@ from pointillist.errors import ConfigError
 
 
 def with_parameters(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the parameters that typer reads: those of the class of its argument `settings`.
+    """Give a command the parameters that typer reads: the fields of the class of its argument `settings`.
 
     ```python
     def evaluate(settings: EvaluateSettings) -> None: ...

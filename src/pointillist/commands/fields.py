@@ -56,7 +56,7 @@ def _choice(name: str, values: tuple[str, ...]) -> Any:
 
 
 def default_value(key: str) -> Any:
-    """Return the default at a dotted key of a run file, as JSON holds it; None where there is no such field."""
+    """Return the default at a dotted key of a run file, JSON-compatible; None if the key is unknown."""
     try:
         config, name = _owner(key)
         default = config.model_fields[name].get_default(call_default_factory=True)

@@ -82,7 +82,7 @@ def evaluation_facts(result: HierarchyEvaluation) -> dict[str, Any]:
 def read_split(
     hierarchy: Hierarchy, folder: str, data: str, split: str | None, sets: Sequence[str]
 ) -> tuple[str, Pyramid, Pyramid | None]:
-    """Read a split of a source with its codes, and the training split of the same source where there is one."""
+    """Read a split of a source with its codes, and the training split of the same source, if any."""
     from dataclasses import replace
 
     from pointillist.data import DataSplits, load_data

@@ -1,6 +1,6 @@
 """Options of the command line for settings of a run file.
 
-Type, default and description of an option are those of the field at its key. The config classes are imported when
+Type, default and description of an option come from the field at its key. The config classes are imported when
 they are asked for: `pointillist --help` does not wait for them.
 """
 
@@ -22,7 +22,7 @@ class RunOption:
     ```
 
     Attributes:
-        flags: as typed, for example `--lr`, or `--labels/--no-labels`.
+        flags: such as `--lr`, or `--labels/--no-labels`.
         key: dotted key in a run file.
         panel: heading of the help page.
         metavar: name of the value on the help page.
@@ -54,7 +54,7 @@ class RunOption:
         return Setting(self.name, field.type | None, None, option)
 
     def value(self, typed: Any) -> Any:
-        """Convert a typed value to that of the setting."""
+        """Convert text from the command line to the value of the setting."""
         from pointillist.commands.fields import config_field
         from pointillist.files.settings_tree import parse_value
 

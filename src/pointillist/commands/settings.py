@@ -30,7 +30,7 @@ class Option:
     Attributes:
         metavar: name of the value on the help page.
         help: the help text.
-        flags: as typed, for example `("--out", "-o")`; by default from the name of the setting.
+        flags: such as `("--out", "-o")`; by default from the name of the setting.
         panel: heading of the help page.
         low, high: smallest and largest value.
         turns_off: True if the flag sets the setting to False.
@@ -55,7 +55,7 @@ class Option:
         return field(default=default, metadata={"option": self})
 
     def sampling_field(self, default: Any) -> Any:
-        """Declare a field of a class of settings whose type is that of the field of `SamplingConfig` with its name.
+        """Declare a field of a class of settings with the type of the field of `SamplingConfig` of its name.
 
         It is written without an annotation. `SamplingConfig` is imported when the option is made: `pointillist --help`
         does not wait for it.
@@ -105,7 +105,7 @@ class Setting:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Flags as typed."""
+        """Flags, such as `--out`, `-o`."""
         short = len(self.name) == 1
         return self.option.flags or (f"-{self.name}" if short else f"--{self.name.replace('_', '-')}",)
 
@@ -138,7 +138,7 @@ class Settings:
 
 
 def settings_of(config: type[Settings]) -> Iterator[Setting]:
-    """Yield the settings of a class, in the order of the help page, without those of run files.
+    """Yield the settings of a class, in the order of the help page, without the settings of run files.
 
     ```python
     [setting.name for setting in settings_of(EvaluateSettings)]  # ["model", "data", "split", ...]

@@ -94,7 +94,7 @@ class Archive:
         return f"Archive({self.name}, {len(self):,} pictures, model {self.header.fingerprint.hex()})"
 
     def __getitem__(self, index: int) -> IntArray:
-        """Decode a picture, `[c, h, w]`, and with it those of its record.
+        """Decode a picture, `[c, h, w]`, and with it the other pictures of its record.
 
         Raises:
             IndexError: if there is none of this number.

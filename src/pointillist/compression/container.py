@@ -196,7 +196,7 @@ class Source:
         return value
 
     def at_end(self) -> bool:
-        """Tell whether nothing is left."""
+        """Return True if nothing is left."""
         return not self._file.read(1)
 
     def damaged(self, reason: str) -> ArchiveError:

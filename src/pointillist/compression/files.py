@@ -164,5 +164,5 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
 
 
 def _is_held(values: np.ndarray, levels: int) -> bool:
-    """Tell whether 8-bit values are those of levels."""
+    """Return True if 8-bit values map to levels exactly."""
     return np.array_equal(dequantise(quantise(values, levels), levels), values)

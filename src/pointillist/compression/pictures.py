@@ -53,7 +53,7 @@ class PictureFile:
         """Read JSON values of a stranger.
 
         Raises:
-            ArchiveError: if they are not those of `to_json`.
+            ArchiveError: if `to_json` did not write them.
         """
         valid = isinstance(value, list) and len(value) == 3 and isinstance(value[2], dict)
         if not valid or not all(isinstance(text, str) for text in value[:2]):

@@ -169,7 +169,7 @@ class TiledPicture:
         for tile, reason in list(self._lost.items())[:1]:
             rows, columns = self._tiling.box(tile)
             error = ArchiveError(
-                f"Picture {number} lacks {len(self._lost):,} of its {self._tiling.count:,} tiles, the first in rows "
+                f"Picture {number} misses {len(self._lost):,} of its {self._tiling.count:,} tiles, the first in rows "
                 f"{rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}: {reason}"
             )
         whole = len(self._lost) < self._tiling.count

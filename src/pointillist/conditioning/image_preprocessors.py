@@ -96,7 +96,7 @@ class HintPreprocessor:
         return result
 
     def known(self, height: int, width: int) -> Bool[np.ndarray, "h w"]:
-        """Mask of known pixels: all, or those of the half (the smaller one, where a side is odd)."""
+        """Mask of known pixels: all, or one half of the image (the smaller half, where a side is odd)."""
         if self.kind != "half":
             return np.ones((height, width), bool)
         known = np.zeros((height, width), bool)

@@ -52,6 +52,6 @@ def _length(value: Any, ndim: int) -> int:
     if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
         return 1
     axes = getattr(value, "ndim", None)
-    if axes is None:  # a sequence; that of numbers is a vector
+    if axes is None:  # a sequence; a sequence of numbers is a vector
         axes = ndim if ndim != 2 or any(hasattr(each, "__len__") for each in value) else 1
     return len(value) if axes == ndim else 1

@@ -71,8 +71,8 @@ class ConditionConfig(BaseModel):
     def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
         """New encoders by module name, in the order of their features.
 
-        Those of the kinds of this package are made by `encoders` of the file in `conditioning/encoders` that is called
-        as the kind: it needs torch, and the settings do not.
+        For kinds of this package, `encoders` of the file of that name in `conditioning/encoders` makes them: it needs
+        torch, and the settings do not.
         """
         module = import_module(f"pointillist.conditioning.encoders.{self.kind}")
         encoders: dict[str, ConditionEncoder] = module.encoders(self, image)

@@ -35,8 +35,8 @@ class TextConfig(ConditionConfig):
         size: numbers in a vector of the frozen encoder; filled in.
         width: features of each encoding.
         buckets, length: number of embeddings of words and n-grams; number that are read of a prompt.
-        ngrams: characters (of 3 to 5, for spelling) or words (pairs of neighbours, for which colour is that of which
-            thing).
+        ngrams: characters (of 3 to 5, for spelling) or words (pairs of neighbours, for which thing has
+            which colour).
         feature_dropout: dropout on the features, against learning captions by heart.
         num_tokens: tokens of a prompt that cross-attention reads; filled in where `+tokens` is given.
         token_size: numbers of the token states of the frozen encoder; 0 where tokens are learned words. Filled in.
@@ -125,7 +125,7 @@ class TextConfig(ConditionConfig):
             raise ConfigError("A text encoder comes with its `size` and `fingerprint`: make the model with `build`.")
         made = self.token_size or self.learned
         if bool(self.num_tokens) != (TOKENS in self.parts) or (self.num_tokens and not made):
-            raise ConfigError("`num_tokens` are those of an encoder or learned words: make the model with `build`.")
+            raise ConfigError("`num_tokens` comes from an encoder or learned words: make the model with `build`.")
 
     def describe(self) -> list[str]:
         """Name the encoder."""

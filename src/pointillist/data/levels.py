@@ -273,7 +273,7 @@ def _binarised(result: QuantisedImages, options: DataOptions) -> QuantisedImages
 def _checked(raw: RawImages, count: int, spec: ImageSpec | None) -> np.ndarray:
     """Convert the integers of `raw`, which must lie in [0, count), to the smallest unsigned type.
 
-    The levels are those of a model, which has images of `spec`; or `spec` is None, and the options choose them.
+    The levels are the levels of a model, which has images of `spec`; or `spec` is None, and the options choose them.
     """
     low, top = int(raw.values.min()), int(raw.values.max())
     if low < 0 or top >= count:

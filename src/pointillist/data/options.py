@@ -61,7 +61,7 @@ class DataOptions(BaseModel):
         tile_size: size in pixels of a tile of a PNG tileset, such as 16x24; None for 16.
         outside: name of the level for what lies outside a map that is smaller than `size`, and for its empty cells.
         npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
-        valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that the source lacks.
+        valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that is missing.
         group_by: `text`, or a member of an `.npz`: images with the same value stay in the same split.
         seed: seed of the random split.
         skip_bad: skip (and count) images that cannot be read, instead of raising an error.

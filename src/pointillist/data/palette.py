@@ -103,7 +103,7 @@ def check_palette(colours: Sequence[Sequence[int]] | np.ndarray, name: str) -> P
 
 
 def _is_row(row: object) -> bool:
-    """Tell whether a value is a list of integers."""
+    """Return True if a value is a list of integers."""
     return isinstance(row, (list, tuple, np.ndarray)) and all(isinstance(value, (int, np.integer)) for value in row)
 
 

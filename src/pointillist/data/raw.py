@@ -1,4 +1,4 @@
-"""Raw images: the output of every reader, before pixels become levels; and the splits that a source lacks."""
+"""Raw images: the output of every reader, before pixels become levels; and splits that are missing."""
 
 from __future__ import annotations
 

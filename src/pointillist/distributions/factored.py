@@ -17,9 +17,9 @@ class FactoredCategorical(Likelihood):
         p(h, l) = sum_m w_m p_m(h) p_m(l)
 
     Each product has its digits independent, so it takes `H + L` numbers where a softmax takes `H L`. Their mixture (of
-    softmaxes, Yang et al. 2018, arXiv 1711.03953) couples the digits: it is p(h) p(l | h), with the weights of p(l | h)
-    those of the components given `h`. Where the last high digit has fewer low digits, its p_m(l) is renormalised over
-    them, so that no probability falls outside the levels.
+    softmaxes, Yang et al. 2018, arXiv 1711.03953) couples the digits: it is p(h) p(l | h), and p(l | h) weights
+    the components by their probabilities given `h`. Where the last high digit has fewer low digits, its p_m(l) is
+    renormalised over them, so that no probability falls outside the levels.
 
     Parameters of each channel: log-weights `m`, then logits of the high digit `m H`, then of the low digit `m L`.
 
@@ -69,8 +69,8 @@ class FactoredCategorical(Likelihood):
         return levels // self.low, levels % self.low
 
     def _factors(self, params: Tensor, channel: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return log-weights `b m h w`, log-probabilities of high and low digits `b m k h w`, and those of low digits
-        under the last high digit."""
+        """Return log-weights `b m h w`, log-probabilities of high and low digits `b m k h w`, and of low digits under
+        the last high digit."""
         m, width = self.mixtures, self.mixtures * (1 + self.high + self.low)
         part = params[:, channel * width : (channel + 1) * width]
         weights, high, low = torch.split(part, [m, m * self.high, m * self.low], 1)

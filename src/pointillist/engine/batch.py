@@ -90,7 +90,7 @@ def prepare_inputs(
     Args:
         inputs: conditions by key, `[b, c]` of a vector, `[b, h, w, c]` of a map, or of one image for all; the default
             is the tensor seen while recording.
-        size: height and width of the images; None for those of the program.
+        size: height and width of the images; None for the size of the program.
 
     Raises:
         EngineError: if a condition is missing or unknown, or it or the size does not fit.

@@ -102,7 +102,7 @@ def weight_bytes(program: Program, part: Iterable[Instruction]) -> int:
 
 
 def _share_of_rows(instruction: Instruction) -> float:
-    """Return the share of the rows in which an instruction runs: those of its grid, or of one parity."""
+    """Return the share of the rows in which an instruction runs: rows of its grid, or of one parity."""
     return 1 / instruction.scale if instruction.row_parity is None else 1 / 2
 
 

@@ -79,7 +79,7 @@ def library_name(system: str = sys.platform, processor: str | None = None) -> st
 
 @cache
 def load_library() -> ctypes.CDLL | None:
-    """Return the library; None where this platform lacks one."""
+    """Return the library; None if this platform has none."""
     path = FOLDER / library_name()
     if not path.exists():
         return None
@@ -107,7 +107,7 @@ def chosen_level() -> int | None:
     """Return the level of kernels: the fastest of this processor, or what `KERNELS` names; None for numpy.
 
     Raises:
-        EngineError: if this processor lacks kernels of this name.
+        EngineError: if this processor has no kernels of this name.
     """
     name, library = os.environ.get(KERNELS, ""), load_library()
     if name == "none" or library is None:

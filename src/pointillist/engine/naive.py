@@ -58,7 +58,7 @@ class NaiveStepper:
         self._number += 1
 
     def select(self, indices: np.ndarray) -> None:
-        """Copy histories: image i continues from that of image `indices[i]`."""
+        """Copy histories: image i continues from the history of image `indices[i]`."""
         self._canvas = self._canvas[torch.from_numpy(indices).to(self._canvas.device)]
 
     def save(self) -> tuple[int, Tensor]:

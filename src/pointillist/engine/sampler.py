@@ -34,7 +34,7 @@ def sample_batch(
     """Fill in the unknown sub-pixels of a batch, in the raster frame.
 
     Args:
-        inputs: conditions as integers; under guidance those of the images, and then those of the reference.
+        inputs: conditions of the images as integers; under guidance the conditions of the reference follow.
         batch: levels and nats are filled in place, and `params` with the log-probabilities of all levels. Known
             sub-pixels add no nats. A mask has begun the stage.
         transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
@@ -139,7 +139,7 @@ def draw_in_mask(
 
     Args:
         site: `row * width + column` of the image.
-        frequencies: of the levels under the model, `[n, k]`; under guidance those of the reference follow.
+        frequencies: of the levels under the model, `[n, k]`; under guidance the frequencies of the reference follow.
     """
     count = len(uniforms)
     if mask.rules.weighted:
@@ -167,7 +167,7 @@ def draw_particles(
     """Draw the particles of an image, in place: levels, weights and evidence.
 
     Args:
-        inputs: conditions of one image as integers; under guidance those of the reference follow.
+        inputs: conditions of one image as integers; under guidance the conditions of the reference follow.
         mask: levels that each sub-pixel of the particles may have; it has begun the stage, and its draws are weighted.
             With a mask there is one number of particles in all rows.
         transform: guidance, temperature and top-p.

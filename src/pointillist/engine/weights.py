@@ -54,7 +54,7 @@ class WeightVersionCheck:
 
 
 class WeightSnapshot:
-    """A copy of tensors, which tells whether they have changed since, in place or in any other way.
+    """A copy of tensors, which notices if they have changed since, in place or in any other way.
 
     ```python
     snapshot = WeightSnapshot(weights_of(model.modules()))

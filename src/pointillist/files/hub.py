@@ -16,7 +16,7 @@ _OFFLINE = "HF_HUB_OFFLINE"
 
 
 def is_reachable() -> bool:
-    """Tell whether the hub answers; behind a proxy, that is assumed."""
+    """Return True if the hub answers; behind a proxy, that is assumed."""
     if any(os.environ.get(name) for name in _PROXIES):
         return True
     answer = threading.Event()
@@ -35,7 +35,7 @@ def _connect(answer: threading.Event) -> None:
 
 @contextmanager
 def offline_if_unreachable() -> Iterator[None]:
-    """Let the hub's libraries read their cache only, where there is no network.
+    """Let the hub's libraries read their cache only, if there is no network.
 
     ```python
     with offline_if_unreachable():

@@ -102,7 +102,7 @@ def exclusive() -> Iterator[None]:
 
 
 def is_seen() -> bool:
-    """Tell whether somebody sees stderr: it is a terminal, or this is a notebook."""
+    """Return True if somebody sees stderr: it is a terminal, or this is a notebook."""
     return sys.stderr.isatty() or _in_notebook()
 
 

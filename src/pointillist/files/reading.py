@@ -171,7 +171,7 @@ def _reason(error: ValueError) -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Tell whether text can be encoded: the name of a file may hold bytes that are not UTF-8."""
+    """Return True if text can be encoded: the name of a file may hold bytes that are not UTF-8."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 

@@ -1,4 +1,4 @@
-"""Names that users bring from other libraries, answered with those of this package. Needs no torch."""
+"""Suggest our name for a name from another library. Needs no torch."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ KEYWORDS: dict[str, str] = _table(
     ("num_candidates candidates", "best_of"),
     ("mask", "known"),
 )
-"""Keywords of this package by those of others."""
+"""Keywords of this package by keywords of other libraries."""
 
 REMEDIES: dict[str, dict[str, str]] = {
     "sample": _table(

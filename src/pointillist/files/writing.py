@@ -5,7 +5,7 @@ a named pipe is not replaced: the finished bytes are written to it.
 
 The lock of an output names its process, and no dead process keeps it. It is the system's own (`flock`) on a file whose
 text names the owner. The system frees it when the process ends, however it ends, so a file that is left behind is taken
-over. Where there is no such lock (Windows, some network disks), the process that the file names is looked for.
+over. Without such a lock (Windows, some network disks), the process that the file names is looked for.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def whole_folder(folder: Path) -> Iterator[None]:
 
 
 def is_stream(path: Path) -> bool:
-    """Tell whether a path is a device or a named pipe, which is written to and never replaced.
+    """Return True for a device or a named pipe, which is written to and never replaced.
 
     Raises:
         ConfigError: if it is a socket.
@@ -264,7 +264,7 @@ def _is_free(handle: int, owner: dict[str, Any]) -> bool:
 
 
 def _is_there(handle: int, lock: Path) -> bool:
-    """Tell whether a path still names the open file."""
+    """Return True if a path still names the open file."""
     try:
         return bool(os.path.samestat(os.stat(lock), os.fstat(handle)))
     except FileNotFoundError:
@@ -272,7 +272,7 @@ def _is_there(handle: int, lock: Path) -> bool:
 
 
 def _is_alive(owner: dict[str, Any]) -> bool:
-    """Tell whether the process that wrote a lock still runs; on another machine, that is assumed."""
+    """Return True if the process that wrote a lock still runs; on another machine, that is assumed."""
     if not owner:
         return False
     if owner.get("host") != platform.node():

@@ -101,7 +101,7 @@ class Chain:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the weights and settings of all scales, computed anew each time."""
+        """SHA-256 of the weights and settings of all scales, computed each time."""
         parts = [
             fingerprint(tokenizer.state_dict(), tokenizer.config.model_dump(mode="json"))
             for tokenizer in self.tokenizers
@@ -161,7 +161,7 @@ class Chain:
         """Encode images to the codes of each scale, the finest first.
 
         Raises:
-            ConfigError: if the codes are those of the user.
+            ConfigError: if the user makes the codes.
             ShapeError, DataError: if `x` is not an image of this hierarchy.
         """
         if not self.tokenizers:
@@ -221,7 +221,7 @@ class Chain:
 
         Args:
             x: images; None for a hierarchy of codes alone.
-            codes: codes of the images, where no tokenizer makes them, or others instead of those of the encoder.
+            codes: codes of the images, where no tokenizer makes them, or others in place of the encoder's.
             label, text, further: conditions, for the scales that take them.
 
         Raises:

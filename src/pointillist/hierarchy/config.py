@@ -33,7 +33,7 @@ _HEADER = "pointillist train --config {out}/run.toml --out ANOTHER"
 
 
 class TokenizerSection(TokenizerSettings):
-    """Settings of a tokenizer and of its training: `[tokenizer]`, those of `TokenizerSettings` and:
+    """Settings of a tokenizer and of its training: `[tokenizer]`, which adds to `TokenizerSettings`:
 
     Attributes:
         train: Settings of its training, as in `[train]`.
@@ -88,7 +88,7 @@ def scale_names(stem: str, count: int) -> list[str]:
 
 
 def describes_hierarchy(config: Path | None, settings: Mapping[str, Any], out: Path | None, resume: bool) -> bool:
-    """Tell whether a command line of `train` is about a hierarchy; mistakes are left to the run that reads it.
+    """Return True if a command line of `train` is about a hierarchy; mistakes are left to the run that reads it.
 
     Args:
         config: run file, or None.
@@ -109,7 +109,7 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
 
     Args:
         config: TOML file, or a dictionary.
-        overrides: settings with nested tables or dotted keys; those of `train` hold for every stage.
+        overrides: settings with nested tables or dotted keys; settings of `train` hold for every stage.
 
     Raises:
         ConfigError: naming the first wrong setting by its dotted key.
@@ -128,7 +128,7 @@ def hierarchy_run(config: Path | str | Mapping[str, Any] | None, overrides: Mapp
     check_keys(merged, known)
     if dict(_table(merged, "model")) not in ({}, {"type": HIERARCHY}):
         raise ConfigError(
-            "[model] holds settings of one model, and a hierarchy has several: set those of a stage, such as "
+            "[model] holds settings of one model, and a hierarchy has several: set the model of a stage, such as "
             "`codes.model.preset`."
         )
     common = _table(merged, "train")

@@ -27,7 +27,7 @@ ENCODED = 64
 def estimate_stages(
     training: HierarchyTraining, stage: str | None = None, console: Console | None = None
 ) -> Iterator[tuple[str, CostEstimate]]:
-    """Estimate the cost of each stage, with untrained tokenizers, whose codes cost as much as those of trained ones.
+    """Estimate the cost of each stage, with untrained tokenizers, whose codes cost as much as codes of trained ones.
 
     Yields:
         The name of a stage, and its cost.

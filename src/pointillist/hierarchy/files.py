@@ -22,7 +22,7 @@ class HierarchyFile(BaseModel):
 
     Attributes:
         scales: scales of codes.
-        tokenized: whether tokenizers make the codes; otherwise they are those of the user.
+        tokenized: whether tokenizers make the codes; otherwise the user does.
         pixels: whether there is a model of the pixels given the codes.
         data: how the images of the training were read, as in a run file.
     """

@@ -32,12 +32,12 @@ class Hierarchy(Chain):
     hierarchy.code_length(x).bits_per_dim  # a bound
     ```
 
-    Attributes and errors are those of `Chain`.
+    Attributes and errors are as in `Chain`.
     """
 
     @classmethod
     def load(cls, folder: str | Path) -> Hierarchy:
-        """Load the folder of a hierarchy; its files cannot run code, and are checked as those of a model.
+        """Load the folder of a hierarchy; its files cannot run code, and are checked like files of a model.
 
         Raises:
             CheckpointError: if it is not a Pointillist model, damaged, or not trained to its end.
@@ -81,7 +81,7 @@ class Hierarchy(Chain):
             stage: train this stage alone.
             resume: continue the run in `train.out`; stages that have not begun are started.
             console: where progress is shown; None is silent.
-            overrides: tables that override `config`; those of `train` hold for every stage.
+            overrides: tables that override `config`; settings of `train` hold for every stage.
 
         Returns:
             The hierarchy; None where other stages are still to be trained.
@@ -110,7 +110,7 @@ class Hierarchy(Chain):
             label, text: conditions, one value for all images or one for each, for the scales that take them.
             seed: image i depends on (seed, i) alone, not on `n` or `batch_size`; None draws a new seed.
             size: 64, 48x64 or `(height, width)` instead of the trained size: a multiple of the pixels of a code.
-            settings: of every scale, as for `pointillist.sample`; guidance is that of the coarsest scale.
+            settings: of every scale, as for `pointillist.sample`; guidance is for the coarsest scale.
 
         Raises:
             ConfigError, ShapeError, EngineError: naming the argument that is wrong.
@@ -119,7 +119,7 @@ class Hierarchy(Chain):
         return HierarchySamples.concat(list(sample_batches(self, n, **arguments)))
 
     def sampler(self, request: ImageRequest) -> HierarchySampler:
-        """Check a request for images; `SamplePlan` samples them as those of any model.
+        """Check a request for images; `SamplePlan` samples them as for any model.
 
         Raises:
             ConfigError, ShapeError: naming the setting that is wrong.

@@ -188,7 +188,7 @@ class _Images:
         self._encoded: dict[str, Pyramid] | None = None
 
     def tokenizers(self, before: str | None = None) -> list[Tokenizer]:
-        """Load the tokenizers; those of finer scales than `before`, if it is given."""
+        """Load the tokenizers; only of finer scales than `before`, if it is given."""
         names = scale_names(TOKENIZER, len(self.run.tokenizers))
         names = names if before is None else names[: names.index(before)]
         for name in names:

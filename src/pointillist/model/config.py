@@ -35,7 +35,7 @@ def check_local_gain(model_type: str, image: ImageSpec, likelihood: str, orders:
     """Check that a model can have a local gain.
 
     Raises:
-        ConfigError: naming what it lacks.
+        ConfigError: naming what is missing.
     """
     if not image.ordered:
         raise ConfigError(

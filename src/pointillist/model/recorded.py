@@ -72,7 +72,7 @@ def recorded_program(
     Nothing is kept of a network that is in training, has hooks, or is large.
 
     Args:
-        network: that of a stage; its weights and the condition are all that the program depends on.
+        network: the network of a stage; its weights and the condition are all that the program depends on.
         size: height and width of the grid of the stage.
         order: generation order.
         record: makes the program.

@@ -281,7 +281,7 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
 
     Example:
         describe_prompts(pt.load("icons"), ["hearts"])
-        # ["'hearts' is sampled as 'heart', a name that this model shows: quote it to sample it as typed."]
+        # ["'hearts' is sampled as 'heart', a name that this model shows: quote it to sample it literally."]
     """
     texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
     measured = model.measured_prompts
@@ -295,6 +295,6 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
             result += describe_unmeasured_prompts(measured.recognised, [prompt], model.prompt_vectors, measured.missed)
         else:
             result.append(
-                f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it as typed."
+                f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
             )
     return list(dict.fromkeys(result))

@@ -126,7 +126,7 @@ MULTISCALE_PIXELRNN = {
 
 _GATED = {"channels": 384, "layers": 20, "first_kernel": 7, "kernel": 5, "head_channels": 1024}
 _GATED_UNVERIFIED = (
-    "20 layers of 384 with 5x5 kernels are from write-ups; the first kernel (7x7) and the head (1,024) are those of "
+    "20 layers of 384 with 5x5 kernels are from write-ups; the first kernel (7x7) and the head (1,024) come from "
     "PixelCNN, the earlier model of the same authors",
     "the optimiser is not published: RMSProp as for PixelCNN",
 )

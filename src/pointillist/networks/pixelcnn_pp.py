@@ -114,7 +114,7 @@ class GatedResidualLayer(nn.Module):
     Args:
         stream: the stream of the layer.
         shortcut: sub-pixel of each feature of the shortcut; None if there is no shortcut.
-        config, dims: those of the network.
+        config, dims: of the network.
         scale: the grid has every `scale`-th row and column of the image.
     """
 

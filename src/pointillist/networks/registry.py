@@ -60,7 +60,7 @@ class ModelEntry:
 
     @property
     def preset_names(self) -> list[str]:
-        """Names of all presets: ours, then those of the papers."""
+        """Names of all presets: ours, then the papers'."""
         return [*self.presets, *self.papers]
 
     def network_settings(self, preset: str) -> Mapping[str, Any]:
@@ -83,7 +83,7 @@ class ModelEntry:
         return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec, preset: str) -> LikelihoodName:
-        """Return the likelihood that a preset chooses for an image: that of the paper, for a preset of a paper."""
+        """Return the likelihood that a preset chooses for an image: the paper's, for a preset of a paper."""
         if not image.ordered or image.levels == 2:
             return "auto"
         return "categorical" if self.likelihood == "auto" and preset in self.papers else self.likelihood

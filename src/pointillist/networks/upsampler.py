@@ -27,7 +27,7 @@ class Upsampler(nn.Module):
         channels: features of the network and of its map.
         factor: ratio of the rows, and of the columns, of the two grids.
         dilations: dilations of the residual 3x3 convolutions.
-        condition: features of the condition, which is added to those of the coarse image.
+        condition: features of the condition, which is added to the features of the coarse image.
     """
 
     def __init__(

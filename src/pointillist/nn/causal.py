@@ -219,7 +219,7 @@ class HorizontalConv2d(CausalConv2d):
 
 
 class CornerConv2d(CausalConv2d):
-    """A convolution over the upper left corner of a kernel: rows and columns up to those of the pixel (mask B).
+    """A convolution over the upper left corner of a kernel: up to the row and the column of the pixel (mask B).
 
     The corner of a 3x3 kernel has 2x2 taps.
 

@@ -99,7 +99,7 @@ class NormalisedPointwiseConv2d(PointwiseConv2d, WeightNormalised):
 class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
     """A transposed convolution of stride 2 with normalised weights: from a coarse grid to one twice as fine.
 
-    Kernel and result are those of the shifted transposed convolutions of PixelCNN++. The kernel is 2x3 (`right=1`),
+    Kernel and result are as in the shifted transposed convolutions of PixelCNN++. The kernel is 2x3 (`right=1`),
     where a pixel in an odd column also reads the coarse pixel to its right, or 2x2 (`right=0`). The layer is computed
     as a convolution on the coarse grid with four times the outputs, one for each of the four pixels below a coarse one.
 

@@ -88,7 +88,7 @@ def seeded_uniforms(
 
 @dataclass(frozen=True)
 class Uniforms:
-    """Uniforms of images: those of a seed, or given ones.
+    """Uniforms of images: from a seed, or given ones.
 
     ```python
     Uniforms.resolve(0, None, (16, 1, 28, 28)).of([3, 5]).shape  # (2, 1, 28, 28)

@@ -24,7 +24,7 @@ Work = Callable[[EventHandler, Callable[[], None], int], Result]
 
 
 class JobCancelled(PointillistError):  # noqa: N818  (not an error)
-    """Raised in a worker to end a job; `code` is that of the `Failed` event."""
+    """Raised in a worker to end a job; `code` is the code of the `Failed` event."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)

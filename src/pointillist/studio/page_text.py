@@ -12,7 +12,7 @@ _STYLES = ("tools.css", "studio.css", "layouts.css")  # later ones override earl
 
 
 def page_text(path: str) -> str:
-    """Return the text of a file of the page; those of `runtime/` are the decoder in JavaScript."""
+    """Return the text of a file of the page; files of `runtime/` are the decoder in JavaScript."""
     folder, _, name = path.rpartition("/")
     return runtime_text(name) if folder == "runtime" else PAGE.joinpath(path).read_text(encoding="utf-8")
 

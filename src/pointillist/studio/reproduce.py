@@ -35,7 +35,7 @@ def current_environment() -> schemas.Environment:
 def make_manifest(
     name: str, sha256: str, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
 ) -> schemas.SampleManifest:
-    """Make the manifest of a completed request; `name` and `sha256` are those of the model."""
+    """Make the manifest of a completed request; `name` and `sha256` identify the model."""
     return schemas.SampleManifest(
         model=schemas.ManifestModel(name=name[:500], sha256=sha256),
         environment=current_environment(),
@@ -151,11 +151,11 @@ def compare(
 
 def _verdict(identical: list[bool], same_model: bool, same_environment: bool) -> str:
     if not same_model:
-        return "Not reproduced: the model is not that of the manifest."
+        return "Not reproduced: the model is not the model of the manifest."
     count, equal = len(identical), sum(identical)
     if equal == count:
         return "Identical to the bit." if count == 1 else f"All {count} images are identical to the bit."
     which = "The image differs" if count == 1 else f"{count - equal} of {count} images differ"
     if not same_environment:
         return f"{which}: the manifest comes from another processor or other versions, which round differently."
-    return f"{which}, although model, processor and versions are those of the manifest: it was edited by hand."
+    return f"{which}, although model, processor and versions agree with the manifest: it was edited by hand."

@@ -46,7 +46,7 @@ class TrainResult:
 
     Attributes:
         model: the model in evaluation mode, with the averaged weights that are best on validation images, or the last
-            ones where there are none.
+            weights without such images.
         steps: optimiser steps done.
         valid_bits_per_dim: lowest validation bits/dim; infinite without validation images.
         folder: folder of the run, or None.
@@ -100,7 +100,7 @@ def train(
         config: settings, or a dictionary for `TrainConfig.from_dict`.
         resume: continue from the newest checkpoint in `config.out`, exactly as if the run had not been interrupted.
         console: where progress is shown; None shows a bar after two seconds, on a terminal or in a notebook.
-        record: settings of the whole run, stored with the model; by default those of the training.
+        record: settings of the whole run, stored with the model; by default the settings of the training.
         write_samples: function that writes a sample sheet, called at `config.intervals.sample`.
 
     Raises:

@@ -94,7 +94,7 @@ def estimate_cost(
 ) -> CostEstimate:
     """Estimate the cost of a run from its first steps, an evaluation and a sample sheet.
 
-    The steps are those of `train`, on a copy of the model. The model does not change, and nothing is written.
+    Steps are taken as in `train`, on a copy of the model. The model does not change, and nothing is written.
 
     ```python
     print(pt.estimate_cost(model, digits, {"epochs": 20}))

@@ -211,7 +211,7 @@ def _progress_bar(title: str, console: Console) -> Progress:
 
 
 class DivergenceGuard:
-    """A check that the loss is finite, and that its running mean is not far above that of a uniform distribution.
+    """A check that the loss is finite, and that its running mean is not far above the loss of a uniform distribution.
 
     Args:
         levels: levels of a sub-pixel: a uniform distribution has `log2(levels)` bits/dim.

@@ -1,7 +1,7 @@
 """Join ES modules to one script, so that a page in a single file has no module to fetch.
 
 A module keeps its scope: it becomes a function that returns what it exports. Modules import each other by relative
-paths, `import { a, b } from "../shared/dom.js";`, one import a line; those of `shared` belong to every page.
+paths, `import { a, b } from "../shared/dom.js";`, one import a line; modules of `shared` belong to every page.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def bundle(entry: str, read: Callable[[str], str]) -> str:
 
     Args:
         entry: path of the module from the folder of the page.
-        read: returns the text of a module by its path; those of `shared/` are read here.
+        read: returns the text of a module by its path; modules of `shared/` are read here.
 
     Returns:
         Statements that define `modules`: the exports of each module by its path.

@@ -47,7 +47,7 @@ def list_pretrained() -> list[BundledModel]:
 
 
 def resolve(source: str) -> Path | None:
-    """Return the folder of a model: a local folder, else that of a pretrained model; None if `source` is neither.
+    """Return the folder of a model: a local folder, else the folder of a pretrained model; None if `source` is neither.
 
     A folder with the name of a pretrained model that holds no model, such as its data, does not take precedence.
     """

@@ -33,7 +33,7 @@ class JobResult:
     Attributes:
         out: the folder of the job.
         status: finished tasks and items.
-        rejected: items that could not be computed: `item` (its number), `file` and `reason`. Those of files that could
+        rejected: items that could not be computed: `item` (its number), `file` and `reason`. Files that could
             not be read have no number.
     """
 
@@ -64,7 +64,7 @@ def run(
             `ray` gives tasks to actors of a Ray cluster (extra `ray`).
         workers: processes of `local`, actors of `ray`.
         time_limit: seconds that an item may take before it is rejected; None for any time.
-        settings: those of the kind of job, such as `model`; see its class in `commands/jobs/kinds`.
+        settings: settings of the kind of job, such as `model`; see its class in `commands/jobs/kinds`.
 
     Raises:
         ConfigError: naming the argument that is wrong, or the first difference to the job in the folder.

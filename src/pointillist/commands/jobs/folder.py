@@ -47,7 +47,7 @@ class JobFolder:
     path: Path
 
     def manifest(self) -> dict[str, Any] | None:
-        """Read the manifest; None where there is none.
+        """Read the manifest; None if absent.
 
         Raises:
             ConfigError: if it is damaged.
@@ -65,7 +65,7 @@ class JobFolder:
         return [task for task in range(tasks) if not self.is_finished(task)]
 
     def is_finished(self, task: int) -> bool:
-        """Tell whether a task is finished, and its part has the size that was written."""
+        """Return True if a task is finished and its part has the size that was written."""
         try:
             size = self._file("parts", task, ".npz").stat().st_size
             written = self._file("completions", task).read_text(encoding="utf-8").split()
@@ -74,7 +74,7 @@ class JobFolder:
         return not written or written[0] == str(size)  # empty: of an earlier release
 
     def is_free(self, task: int) -> bool:
-        """Tell whether no process computes a task now."""
+        """Return True if no process computes a task now."""
         try:
             with self.lock(task):
                 return True
@@ -195,7 +195,7 @@ class Parts:
 
 
 def _is_manifest(values: Row) -> bool:
-    """Tell whether a manifest has what reading a job needs, within the limits of a job."""
+    """Return True if a manifest has what reading a job needs, within the limits of a job."""
     tasks, count = values.get("tasks"), values.get("count")
     if type(tasks) is not int or type(count) is not int or not isinstance(values.get("skipped"), dict):
         return False

@@ -53,7 +53,7 @@ class SampleSettings(Settings):
         (), "LABEL", "Name or number, several with commas, or each for all.", panel=_SAMPLING
     )
     text: tuple[str, ...] = option(
-        (), "PROMPT", "Prompt; several with semicolons, or repeat the option. Quoted: as typed.", panel=_SAMPLING
+        (), "PROMPT", "Prompt; several with semicolons, or repeat the option. Quoted: taken literally.", panel=_SAMPLING
     )
     texts: Path | None = option(None, "FILE", "A file with a prompt on each line.", panel=_SAMPLING)
     negative_prompt = sampling_option(

@@ -9,20 +9,20 @@ from pathlib import Path
 from pointillist.commands.paths import fresh_output
 
 MAP_KINDS = ("tmj", "tmx", "csv", "txt", "png")
-"""Formats of maps: those of `data/tilemaps/write.py`, which the command line need not import to list them."""
+"""Formats of maps, as in `data/tilemaps/write.py`, which the command line need not import to list them."""
 FORMATS = ("image", "sheet", "files", "npz", "atlas", *MAP_KINDS)
 _ENDINGS = {"npz": ".npz", "files": "", **dict.fromkeys(MAP_KINDS, "")}
 
 
 @contextmanager
 def target(out: str | None, form: str | None, force: bool, name: str = "samples") -> Iterator[tuple[str, Path]]:
-    """Yield the format and path of the output: by the ending of the path, or as typed.
+    """Yield the format and path of the output: from the file extension or `--format`.
 
     Without a path it is `name` with the ending of the format, or the next free name, which is locked; with `force` the
     first.
 
     Raises:
-        ConfigError: for another format, or an ending that is not that of the format.
+        ConfigError: for another format, or an extension of another format.
     """
     if out is not None:
         yield _resolved(out, form)
@@ -51,7 +51,7 @@ def _resolved(out: str, form: str | None) -> tuple[str, Path]:
 
 
 def is_map_file(path: Path) -> bool:
-    """Tell whether a path of maps is one file; otherwise it is a folder."""
+    """Return True if a path of maps is one file; otherwise it is a folder."""
     return bool(path.suffix) and not path.is_dir()
 
 

@@ -86,9 +86,9 @@ def reject_filled(out: Path, force: bool) -> None:
 
 
 def _note(kind: str) -> str:
-    """Return the note for the model card: figures above it may be those of the original weights."""
+    """Return the note for the model card: figures above it may have been measured on the original weights."""
     text = "int8 with one scale an output" if kind == "int8" else "bf16"
     return (
         f"## Weights\n\nThe matrices are quantized to {text} (`pointillist quantize`). "
-        "Figures of the training are those of the original weights.\n"
+        "Figures of the training were measured on the original weights.\n"
     )

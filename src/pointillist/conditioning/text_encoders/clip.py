@@ -52,7 +52,7 @@ class CLIPText:
         finally:
             reports.set_verbosity(verbosity)
         if report["missing_keys"]:  # they would be random
-            raise ConfigError(f"`clip:{folder}` lacks the weights {min(report['missing_keys'])}: download it again.")
+            raise ConfigError(f"`clip:{folder}` has no weights {min(report['missing_keys'])}: download it again.")
         self.model = model.eval()
         self.size = int(self.model.config.projection_dim)
         self.token_size = int(self.model.config.hidden_size)

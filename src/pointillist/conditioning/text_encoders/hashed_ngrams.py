@@ -25,7 +25,7 @@ def hash_ngrams(
     """Hash each word and the n-grams of its characters into buckets, `int64 [length]`; `PAD` fills the rest.
 
     A word is marked at both ends, so that "cat" at its start is another n-gram than inside it. In place of the n-grams
-    of characters, pairs of neighbouring words are features `of="words"`: they say which colour is that of which thing,
+    of characters, pairs of neighbouring words are features `of="words"`: they say which thing has which colour,
     which a bag of words does not. CRC-32 puts a feature into its bucket on every computer.
 
     ```python

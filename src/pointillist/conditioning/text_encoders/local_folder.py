@@ -92,7 +92,7 @@ class PromptTokenizer:
     """A tokenizer of a stranger, whose tokens must be rows of the weights next to it.
 
     Attributes:
-        tokenizer: that of the library `tokenizers`.
+        tokenizer: a tokenizer of the library `tokenizers`.
         path: its file.
     """
 

@@ -130,7 +130,7 @@ var Pointillist = (function () {
     return map.infinite ? layer.region().boundingRect : Qt.rect(0, 0, map.width, map.height);
   }
 
-  /* Draw tiles again: those of the window for which `isOpen(x, y)` holds. Tiles of the map that are not there are open
+  /* Draw the tiles of the window again for which `isOpen(x, y)` holds. Tiles of the map that are not there are open
      too, but stay empty. `options`: seed, rules (a path), share (of the open tiles that are there). Returns the new tiles. */
   function draw(map, layer, window, isOpen, options) {
     const levels = levelsOf(map);

@@ -52,12 +52,12 @@ class FolderStream:
 
     @property
     def has_splits(self) -> bool:
-        """Tell whether the folders of the images are splits, such as `train/` and `valid/`."""
+        """Return True if the folders of the images are splits, such as `train/` and `valid/`."""
         return self.folder.is_dir() and split_of_folders(self.folder, self._paths) is not None
 
     @staticmethod
     def reads(path: Path) -> bool:
-        """Tell whether a path is an image file by its name."""
+        """Return True if a path is an image file by its name."""
         return path.is_file() and path.suffix.lower() in EXTENSIONS
 
     def __len__(self) -> int:

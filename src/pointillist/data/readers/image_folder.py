@@ -133,7 +133,7 @@ def list_files(folder: Path) -> Iterable[Path]:
 
 
 def count_hidden(folder: Path) -> int:
-    """Count the pictures that are not listed, as their names, or those of their folders, begin with a dot or `__`."""
+    """Count the pictures that are not listed, as their names, or names of their folders, begin with a dot or `__`."""
     visited: set[str] = set()
     total = 0
     for current, folders, files in os.walk(folder, followlinks=True):
@@ -246,7 +246,7 @@ def _from_file_name(path: Path) -> str:
 
 
 def _from_path(path: Path) -> str:
-    """Join the folder names (except those of splits) and the file name."""
+    """Join the folder names (except splits) and the file name."""
     parts = path.with_suffix("").parts
     return _words(" ".join(parts[1:] if len(parts) > 1 and parts[0].lower() in SPLIT_ALIASES else parts))
 

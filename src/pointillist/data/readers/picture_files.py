@@ -114,7 +114,7 @@ def read_picture(path: Path, name: str, remedy: str = "give a PNG or another com
 
 
 def check_pixels(picture: Image.Image, name: str) -> None:
-    """Reject pixels that are neither 8- nor 16-bit integers, such as those of floats.
+    """Reject pixels that are neither 8- nor 16-bit integers, such as floats.
 
     Raises:
         DataError: naming their kind.
@@ -126,7 +126,7 @@ def check_pixels(picture: Image.Image, name: str) -> None:
 
 @contextmanager
 def opened_picture(path: Path, name: str, remedy: str = "give a PNG or another common kind") -> Iterator[Image.Image]:
-    """Open a picture as it is stored; arguments and errors are those of `read_picture`."""
+    """Open a picture as it is stored; with the arguments and errors of `read_picture`."""
     try:
         with bounded(name), open_picture(path, name) as picture:
             yield picture

@@ -66,11 +66,11 @@ class MapReader:
         return replace(reader, suffixes=GRIDS) if kinds & GRIDS else None
 
     def takes(self, path: Path) -> bool:
-        """Tell whether a file is one of the maps."""
+        """Return True if a file is one of the maps."""
         return path.suffix.lower() in self.suffixes and path.name not in METADATA and not self.uses(path)
 
     def uses(self, path: Path) -> bool:
-        """Tell whether a file belongs to the maps: a legend, a tileset or its picture."""
+        """Return True if a file belongs to the maps: a legend, a tileset or its picture."""
         own = self.options.tileset is not None and path == Path(self.options.tileset)
         tiled = self.suffixes == TILED and path.suffix.lower() in EXTENSIONS
         return own or tiled or path.name in LEGENDS or path.suffix.lower() in (".tsx", ".tsj")
@@ -138,7 +138,7 @@ class MapReader:
         return TileMap(pictures.cut(picture, name), names, pictures)
 
     def read_tileset(self, names: tuple[str, ...] | None) -> Tileset | None:
-        """Read the tileset of the options, with a tile for each name; else that of the model.
+        """Read the tileset of the options, with a tile for each name; else the tileset of the model.
 
         Raises:
             DataError: if it is not there, or holds no tiles.
@@ -254,7 +254,7 @@ def _levels(each: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarr
         )
     place = {label: i for i, label in enumerate(names)}
     entry = np.array([*(place.get(label, EMPTY) for label in each.names), EMPTY], np.int32)
-    result: np.ndarray = entry[each.cells]  # the last entry is that of empty cells
+    result: np.ndarray = entry[each.cells]  # the last entry is for empty cells
     return result
 
 

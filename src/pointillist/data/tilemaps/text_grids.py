@@ -51,7 +51,7 @@ def read_text_map(path: Path, name: str, legend: Mapping[str, str] | None) -> Ti
         legend: name of the level of each character; None names each level by its character.
 
     Raises:
-        DataError: if it is not UTF-8 text, or has a character that the legend lacks.
+        DataError: if it is not UTF-8 text, or has a character that is missing in the legend.
     """
     lines = _read(path, name).removesuffix("\n").replace("\r", "").split("\n")
     height, width = len(lines), max(map(len, lines))

@@ -105,7 +105,7 @@ def _whole(table: Table, key: str, low: int, high: int, name: str, default: int 
 
 
 def _tile_layers(layers: Any, name: str, depth: int = 0) -> Iterator[Table]:
-    """Yield the tile layers from the lowest to the highest, those of groups in their place."""
+    """Yield the tile layers from the lowest to the highest, layers of groups in their place."""
     for layer in _list(layers, name):
         table = _table(layer, name)
         if table.get("type") == "group" and depth < _DEPTH:

@@ -20,7 +20,7 @@ class TileMap:
     """A map.
 
     Attributes:
-        cells: int32 `[h w]`: positions in `names`, or numbers of levels where there are no names; EMPTY for none.
+        cells: int32 `[h w]`: positions in `names`, or numbers of levels if they have no names; EMPTY for none.
         names: kinds of cell, or None where the file only numbers them.
         tileset: a picture of each name or number, or None.
     """

@@ -97,7 +97,7 @@ class Tileset:
         """Find the tile of every cell of a drawn map; `draw` inverts it. Of equal tiles the first is found.
 
         Raises:
-            DataError: if the sides are not multiples of those of a tile, or a cell shows no tile of the set.
+            DataError: if the sides are not multiples of the sides of a tile, or a cell shows no tile of the set.
         """
         height, width = self.tile_size
         h, w = picture.shape[0] // height, picture.shape[1] // width

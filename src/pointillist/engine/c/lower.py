@@ -174,7 +174,7 @@ class Lowering:
         if gathered is not None and gathered.map is not None:
             number, taps = self.maps[gathered.map], self._taps(gathered)
         if name not in Code.__members__:
-            raise EngineError(f"The library in C lacks the integer `{name}`: use the numpy executor.")
+            raise EngineError(f"The library in C has no integer `{name}`: use the numpy executor.")
         parity = -1 if i.row_parity is None else i.row_parity
         scale = _log2(1 if phase == Phase.IMAGE else i.scale)
         fields = [int(Code[name]), int(phase), parity, i.first_row, scale, *out, *x, *z, number, *taps, side]

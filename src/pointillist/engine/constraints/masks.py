@@ -82,7 +82,7 @@ class LevelMask:
 
         Raises:
             ConfigError: if the image is too large.
-            EngineError: if this platform lacks the library in C.
+            EngineError: if the library in C is missing on this platform.
         """
         return cls(RuleArrays(allowed, constraints or Constraints(), checks, weighted=weighted), count)
 

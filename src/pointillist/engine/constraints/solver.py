@@ -77,11 +77,11 @@ def solver_library() -> Any:
     """Return the library in C, which solves rules.
 
     Raises:
-        EngineError: if this platform lacks it.
+        EngineError: if it is missing on this platform.
     """
     library = load_library()
     if library is None:
-        raise EngineError("Masks on levels need the library in C, which this platform lacks: leave out the rules.")
+        raise EngineError("Masks on levels need the library in C, missing on this platform: leave out the rules.")
     return library
 
 

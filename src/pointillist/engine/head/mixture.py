@@ -2,14 +2,14 @@
 
 Parameters of a pixel are logits and log-scales in steps of 2^-8, means and couplings in steps of 2^-16. Positions count
 levels in steps of 2^-17, so that the mean of a component, on [-1, 1], is at `(mean + 2^16) (levels - 1)`. With S the
-table of 2^24 sigmoid, read by linear interpolation, and I that of 2^24 exp(-log_scale) 2 / (levels - 1),
+table of 2^24 sigmoid, read by linear interpolation, and I the table of 2^24 exp(-log_scale) 2 / (levels - 1),
 
     z_m(k) = floor(((k + 1/2) 2^17 - mean_m) I_m / 2^25)     the edge above level k, in steps of 2^-16
     C(k)   = sum over m of w_m S(z_m(k))                     C(-1) = 0, C(levels - 1) = 2^24 sum of w
     weight of level k = floor(C(k) / 2^24) - floor(C(k - 1) / 2^24)
 
-S is monotone, so no weight is negative. `frequencies.normalise` makes frequencies of them. The weights w_m are those of
-a softmax, and for a later channel times what component m gave to the levels before it.
+S is monotone, so no weight is negative. `frequencies.normalise` makes frequencies of them. The weights w_m are a
+softmax, for a later channel times what component m gave to the levels before it.
 
 Parameters and levels are arrays of numpy or torch, in 64 bits.
 """

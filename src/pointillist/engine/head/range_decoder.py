@@ -5,7 +5,7 @@ A symbol is an interval of [0, 2^24), and where the stream is in it says which o
     scale = floor(range / 2^24),  place = floor((point - lower) / scale)
     lower += scale start,  range = scale size
 
-Whenever the range is below 2^32, the next word is taken. The state is that of the library in C, which decodes whole
+Whenever the range is below 2^32, the next word is taken. The library in C has the same state, and decodes whole
 images with it.
 """
 

@@ -13,7 +13,7 @@ bits. Two tables of 257 numbers are read by linear interpolation, i = 0 .. 256:
     nucleus = from the largest F on, ties from the lowest level on, while the sum before is below round(2^30 top_p)
     result  = normalise(F over the nucleus)
 
-c and u are the frequencies under the conditions and those of the reference. Without guidance l = log f; at temperature
+c and u are the frequencies under the conditions and under the reference. Without guidance l = log f; at temperature
 1 without guidance w = f. At temperature 0 the result is 2^30 at the first of the largest l, and 0 elsewhere.
 
 Ranges: f <= 2^24, G <= 1000 2^16 and B <= 2^26, so |log f| <= 24 2^20, |G (log c - log u)| < 2^51,

@@ -28,7 +28,7 @@ class Interpreter(ProgramStepper):
         program: in floating point, from `record`, or in integers.
         batch: number of images that are sampled together.
         inputs: conditions by key; see `prepare_inputs`.
-        size: height and width of the images; None for those of the program.
+        size: height and width of the images; None for the size of the program.
 
     Raises:
         EngineError: if the memory does not suffice, or an input does not fit.

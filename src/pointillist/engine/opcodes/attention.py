@@ -31,7 +31,7 @@ MAX_SITES = 2**18
 Mean = Callable[[Array, Array, Array], Array]
 """Takes the mean of values `[b, heads, n, v]`, weighted by queries `[b, heads, m, k]` and keys `[b, heads, k, n]`."""
 MaskedMean = Callable[[Array, Array, Array, Array], Array]
-"""The same over those of n entries that exist, `[b, 1, 1, n]`."""
+"""The same over the existing entries among n, `[b, 1, 1, n]`."""
 
 
 class Heads(NamedTuple):
@@ -105,10 +105,10 @@ class Attend(_AttentionOpcode):
 
 @opcode
 class CrossAttend(_AttentionOpcode):
-    """Attend to the tokens of a prompt: out = softmax(x . key / sqrt(d)) value, head by head, over those that exist.
+    """Attend to the tokens of a prompt: out = softmax(x . key / sqrt(d)) value, head by head, over existing tokens.
 
-    The inputs are x; a mask of the tokens, positive where there is one; and their entries, token by token: the keys of
-    all heads, then the values of all heads. The constant `heads` counts them.
+    The inputs are x; a mask of the tokens, positive where a token exists; and their entries, token by token: the keys
+    of all heads, then the values of all heads. The constant `heads` counts them.
     """
 
     constants: ClassVar = {"exp": "int32", "factor": "int64", "heads": "int32"}
@@ -144,7 +144,7 @@ class CrossAttend(_AttentionOpcode):
         if not query.is_narrow or not entries.is_narrow or mask.is_narrow or i.output.is_narrow:
             return "it needs a narrow query, a wide mask and narrow entries, and makes a wide value"
         if {mask.phase, entries.phase} != {Phase.IMAGE} or mask.channels > MAX_SITES:
-            return "its tokens are not those of an image"
+            return "its tokens are not tokens of an image"
         heads, width = int(i.constants["heads"][0]), query.channels + i.output.channels
         if (
             heads < 1

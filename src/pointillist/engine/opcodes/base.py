@@ -119,7 +119,7 @@ class Opcode:
     def problem(self, i: Instruction) -> str | None:
         """Return what is wrong with the channels and kinds of an instruction from a file; None if nothing is."""
         if i.output is None or not i.inputs:
-            return "it lacks a value"
+            return "a value is missing"
         if any(view.channels != i.output.channels for view in i.inputs):
             return "values of different channels are combined"
         return None

@@ -29,7 +29,7 @@ LARGEST_EXPONENT = 10
 FEWEST = 2
 """Neighbours that must lie in the image to measure a gain."""
 WIDE_GRID = 128
-"""Levels up to which those of the canvas are two integers apart; see `grids.canvas_unit`."""
+"""Number of levels up to which levels of the canvas are two integers apart; see `grids.canvas_unit`."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class LocalGainOpcode(Opcode):
 
     def problem(self, i: Instruction) -> str | None:
         if i.output is None or not 2 <= int(i.constants["levels"][0]) <= 256:
-            return "it lacks a value, or has other levels"
+            return "a value is missing, or it has other levels"
         return None if self.fits([view.channels for view in i.inputs], i.output.channels) else "it has other channels"
 
     def fits(self, inputs: list[int], output: int) -> bool:

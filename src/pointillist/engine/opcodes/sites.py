@@ -29,10 +29,10 @@ class SiteOpcode(Opcode):
     def problem(self, i: Instruction) -> str | None:
         """Check an instruction that reads or writes a map; see `Opcode`."""
         if i.map is None or isinstance(i.map, KeyValueCache) != isinstance(self, StoreKv):
-            return "it lacks its map"
+            return "its map is missing"
         stores = isinstance(self, (Store, StoreKv))
         if (i.output is None) != stores or len(i.inputs) != stores or (not stores and not i.taps):
-            return "it lacks a value, or taps"
+            return "a value or its taps are missing"
         view = i.inputs[0] if i.output is None else i.output
         if view.channels != self.channels(i) or (isinstance(self, Upsample) and i.map.channels % 4):
             return "its map has other channels"
@@ -88,7 +88,7 @@ class Store(SiteOpcode):
 class Gather(SiteOpcode):
     """Read the channels of a map at each tap, one tap after the other.
 
-    Taps count sites of the map's grid, which may be finer than that of the result.
+    Taps count sites of the map's grid, which may be finer than the grid of the result.
     """
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:
@@ -166,7 +166,7 @@ class Input(SiteOpcode):
         return partial(_read_rows, buffers, i, region, condition, out)
 
     def problem(self, i: Instruction) -> str | None:
-        return "it lacks a value" if i.output is None or i.inputs else None
+        return "a value is missing" if i.output is None or i.inputs else None
 
 
 @opcode
@@ -211,7 +211,7 @@ def _copy(buffers: Buffers, i: Instruction, region: Region) -> Call:
 
 def _copy_problem(i: Instruction) -> str | None:
     if i.output is None or len(i.inputs) != 1:
-        return "it lacks a value"
+        return "a value is missing"
     if i.inputs[0].is_narrow != i.output.is_narrow or i.inputs[0].channels != i.output.channels:
         return "it moves a value into another kind"
     return None

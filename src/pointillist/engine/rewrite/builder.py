@@ -319,7 +319,7 @@ class Rewriter:
         return self._tables.setdefault(("exp", 0.0), make())
 
     def declare_input(self, i: Instruction, unit: Array) -> Array:
-        """Declare an input, and return its units: those of its first declaration."""
+        """Declare an input, and return its units, as first declared."""
         kind, channels = self.program.inputs[i.key].kind, self.program.inputs[i.key].channels
         result = self.inputs.setdefault(input_name(i.key), ConditionInput(kind, channels, unit=unit))
         return result.unit

@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 @rewrites("ADD")
 def rewrite_add(rewriter: Rewriter, i: Instruction) -> None:
-    """Rewrite a sum; its unit is at least that of each term, so that nothing is shifted to the left."""
+    """Rewrite a sum; its unit is at least the unit of each term, so that nothing is shifted to the left."""
     assert i.output is not None
     x, y = (rewriter.wide(view) for view in i.inputs)
     unit = np.maximum(np.maximum(x.unit, y.unit), rewriter.target_unit(i.output.value))

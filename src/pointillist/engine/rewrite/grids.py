@@ -20,7 +20,7 @@ GATE_BITS = 14
 
 Array = NDArray[Any]
 WIDE_BITS = 16
-"""Bits of the largest magnitude of a wide value; ten more are left for values beyond those of the calibration."""
+"""Bits of the largest magnitude of a wide value; ten more are left for values beyond the calibration."""
 TINY = 2.0**-40
 SILENT = 2.0**-12
 """Magnitude up to which a value counts as silent: its rectifiers were all off in the calibration, say.

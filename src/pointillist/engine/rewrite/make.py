@@ -99,7 +99,7 @@ def _canvas(program: Program, level_values: Array, *, ordered: bool) -> tuple[ND
             f"The integer program supports up to 256 ordered levels, and this model has {count:,}: use another engine."
         )
     if ordered:
-        if count <= MAX_WEIGHT + 1:  # the odd integers from -(count - 1) on, whose zero is that of the border
+        if count <= MAX_WEIGHT + 1:  # the odd integers from -(count - 1) on: their zero is the zero of the border
             integers, offset = 2 * np.arange(count) - (count - 1), 0.0
         else:
             integers, offset = np.arange(count) - count // 2, count // 2 - (count - 1) / 2

@@ -43,7 +43,7 @@ class DeviceConstants:
     """Constants of a program on a device. Each is moved there once, and cached with the program.
 
     CUDA has no matrix products of integers in torch. So they are taken in float64: float32 would be exact below 2^24,
-    but torch may replace its products by those of TF32 or bfloat16 (`torch.set_float32_matmul_precision`).
+    but torch may compute its products in TF32 or bfloat16 (`torch.set_float32_matmul_precision`).
 
     Args:
         program: in floating point or in integers.
@@ -145,7 +145,7 @@ class TorchBuffers(Buffers):
 
 
 def mask_slots(sites: Tensor, slots: Tensor) -> Tensor:
-    """Return which slots the sites in others may not attend to: their own, later ones, and that of the zeros."""
+    """Return which slots the sites in others may not attend to: their own, later ones, and the slot of zeros."""
     masked = slots >= sites[:, None]
     masked[:, 0] = sites > 1
     return masked

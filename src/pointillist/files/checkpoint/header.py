@@ -43,7 +43,7 @@ class TensorInfo:
 
 
 def is_hierarchy(folder: str | Path) -> bool:
-    """Return whether a folder is that of a hierarchy."""
+    """Return True if a folder holds a hierarchy."""
     return (Path(folder) / HIERARCHY_FILE).is_file()
 
 
@@ -100,7 +100,7 @@ def check_config_hash(folder: Path, config: Mapping[str, Any]) -> None:
     """Reject weights that were written with other settings, for example by an interrupted save over another model.
 
     Raises:
-        CheckpointError: if the hash in the weights is not that of `config`.
+        CheckpointError: if the hash in the weights is not the hash of `config`.
     """
     with open_weights(folder / WEIGHTS) as file:
         expected = read_metadata(file).get("settings")
@@ -116,7 +116,7 @@ def weights_checksum(folder: Path) -> str | None:
     Equal weights and settings give equal bytes. Takes a millisecond for each megabyte, and needs no torch.
 
     Raises:
-        CheckpointError: if the file was written with other settings than those of the folder.
+        CheckpointError: if the file was written with other settings than the folder has.
     """
     if not (folder / WEIGHTS).is_file():
         return None

@@ -6,7 +6,7 @@
 
 A product of 7 and 17 bits is exact in float32, so w' is the same value in every engine and on every machine. Quantizing
 it again changes nothing, and q and s can be recovered from w' alone. A quantized model is therefore an ordinary float32
-model, and its likelihood is that of its samples. Only its file, and engines where it is faster, use q and s.
+model, and its likelihood belongs to its samples. Only its file, and engines where it is faster, use q and s.
 
 Matrices are tensors with at least `MIN_OUTPUTS` outputs of `MIN_INPUTS` or more weights each: the kernels of layers,
 and the embeddings of labels, words and levels. The last layer of a network, `output`, is not quantized, because a
@@ -42,7 +42,7 @@ TINY = 2.0**-100
 _DROPPED_BITS = 24 - 17
 OUTPUT = "output.weight"
 MAX_WEIGHT = 1e6
-"""Largest magnitude of a weight that is loaded; those of the bundled models stay below 5."""
+"""Largest magnitude of a weight that is loaded; weights of the bundled models stay below 5."""
 
 
 def quantize_weights(model: Model, dtype: str) -> Model:

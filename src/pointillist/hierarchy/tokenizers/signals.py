@@ -60,7 +60,7 @@ class OrderedLevels(Signal):
 
 
 class UnorderedLevels(Signal):
-    """Names, such as those of a palette: a learned vector for each (one-hot times a matrix), with the cross-entropy."""
+    """Names, such as the colours of a palette: a learned vector each (one-hot times a matrix), and cross-entropy."""
 
     def __init__(self, image: ImageSpec, width: int) -> None:
         super().__init__()

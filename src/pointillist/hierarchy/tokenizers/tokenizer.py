@@ -140,7 +140,7 @@ class Tokenizer(nn.Module):
             channels=1, height=image.height // side, width=image.width // side, levels=self.fsq.size, ordered=False
         )
         self.signal = _signal(config)
-        # features from the finest grid, of half the side of the image, to that of the codes
+        # features from the finest grid, of half the side of the image, to the grid of the codes
         steps = range(side.bit_length() - 2, -1, -1)
         widths = [max(min(16, config.channels), config.channels >> step) for step in steps]
         layers: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(4 * self.signal.channels, widths[0], 3, padding=1)]

@@ -64,7 +64,7 @@ class GenerationConfig(Transform):
     ```
 
     Attributes:
-        guidance, temperature, top_p: those of `Transform`, the defaults of sampling for this model.
+        guidance, temperature, top_p: as in `Transform`, the defaults of sampling for this model.
         prompts: prompts that show what it can do.
         labels: labels that do.
         hints: hints of one channel that do.
@@ -80,19 +80,19 @@ class GenerationConfig(Transform):
 
     @property
     def changed(self) -> dict[str, Any]:
-        """The settings that differ from those of a model without the file, ready for JSON."""
+        """The settings that differ from the defaults of a model without the file, ready for JSON."""
         usual = GenerationConfig().to_dict()
         return {name: value for name, value in self.to_dict().items() if value != usual[name]}
 
     @property
     def sampling(self) -> dict[str, Any]:
-        """Those of `changed` that are keywords of `sample`."""
+        """The changed settings that are keywords of `sample`."""
         names = {field.name for field in fields(Transform)}
         return {name: value for name, value in self.changed.items() if name in names}
 
     @classmethod
     def read(cls, folder: Path) -> GenerationConfig:
-        """Read the file of a model folder; the defaults where there is none.
+        """Read the file of a model folder; the defaults without a file.
 
         Raises:
             CheckpointError: if it is too large, no JSON, or a setting is unknown or out of range.
@@ -134,7 +134,7 @@ class MeasuredPrompts(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> MeasuredPrompts:
-        """Read the file of a model folder; empty where there is none.
+        """Read the file of a model folder; empty without a file.
 
         Raises:
             CheckpointError: if it is too large, not JSON, or not lists of names.

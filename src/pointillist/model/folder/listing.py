@@ -1,6 +1,6 @@
 """List the models with their sizes and conditions.
 
-Those of the package are measured once (`tools/make_listing.py`), so that listing them does not wait for torch.
+Models of the package are measured once (`tools/make_listing.py`), so that listing them does not wait for torch.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ModelSummary:
     Attributes:
         name, summary: its name and one line on it.
         presets: parameters of each of its sizes.
-        training: settings of the training (`TrainConfig`) that come with a preset; those of papers have some.
+        training: settings of the training (`TrainConfig`) that come with a preset of a paper.
         conditions: inputs in addition to the image.
         likelihoods: for each kind of image, those that fit.
         orders: kinds of generation order that it can follow.
@@ -38,7 +38,7 @@ class ModelSummary:
 
 
 def list_models() -> list[ModelSummary]:
-    """List the models that can be built: those of the package, and registered ones.
+    """List the models that can be built: models of the package, and registered ones.
 
     ```python
     [model.name for model in pt.list_models()]

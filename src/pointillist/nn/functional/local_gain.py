@@ -11,7 +11,7 @@ A network reads (x - b) / s of its neighbours, and its outputs o become paramete
     mean_c = b_c + s o_c - sum of tanh(k_cc') b_c' over c' < c,     log_scale_c = log s + o'_c
 
 The likelihood adds tanh(k_cc') x_c', so that a channel is shifted by how far the earlier ones lie from their
-predictions. A neighbour outside the image counts as N; in the first row, where there is no N, as W. The first pixel is
+predictions. A neighbour outside the image counts as N; in the first row, which has no N, as W. The first pixel is
 predicted as the middle level. Of the other neighbours, which a convolution reads, those outside count as b.
 
 Each function has a formula for tensors here, and an opcode (`engine/opcodes/local_gain.py`) that programs record.

@@ -1,4 +1,4 @@
-"""A training run as the studio shows it: its folder is read anew for each request, and nothing is written to it."""
+"""A training run as the studio shows it: its folder is read again for each request, and nothing is written to it."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def world_files(name: str, symbol: str, model: PortableModel, rules: Rules | Non
 def _encoder_text(symbol: str, model: PortableModel, encoder: KnownFeatures) -> str:
     """Return the tables of an encoder in C."""
     program = model.integer_model.program(model.order())
-    first, known = encoder.tables[0, :, :-1], f"{symbol}_known"  # the last row is that of an unknown pixel, 0
+    first, known = encoder.tables[0, :, :-1], f"{symbol}_known"  # the last row is for an unknown pixel, 0
     bias = np.floor(encoder.weights["first.bias"].astype(np.float64) * 2.0**12 + 0.5).astype(np.int64)
     arrays = [array_in_c("const int64_t first", first), array_in_c("const int64_t bias", bias)]
     layers = []

@@ -170,7 +170,7 @@ def activation(model: Model, body: schemas.ActivationQuery, request: Request) ->
 
 @router.post("/models/{model}/anomaly", response_model=schemas.AnomalyMap, summary="An image against normal images")
 def anomaly(model: Model, body: schemas.AnomalyQuery, request: Request) -> Response:
-    """Judge an image by the anomaly detector of the model; 404 with code `no_detector` where there is none."""
+    """Judge an image by the anomaly detector of the model; 404 with code `no_detector` without one."""
     return _json(_service(request).score_anomaly(model, body))
 
 

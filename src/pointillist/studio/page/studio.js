@@ -107,7 +107,7 @@ function render({ model, el }) {
 /** Bring models and limits up to date. @param {State} state @param {Server} server */
 async function refresh(state, server) {
   const info = await server.info();
-  const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn anew
+  const known = new Map(state.models.map((one) => [JSON.stringify(one), one])); // the same objects, so that nothing is drawn again
   const models = info.models.map((one) => {
     const shown = state.models.find((other) => other.id === one.id);
     if (shown?.details && state.ownDetails.has(one.id) && shown.details.sha256 === one.details?.sha256) return shown; // in other colours

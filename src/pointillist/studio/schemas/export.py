@@ -75,7 +75,7 @@ class ReproduceResult(Schema):
         identical: for each image, whether it and the model have the hashes of the manifest: the image is then
             reproduced to the bit. False for all where the model is another.
         same_model: whether the model has the hash of the manifest.
-        same_environment: whether processor and versions are those of the manifest.
+        same_environment: whether processor and versions agree with the manifest.
         message: the result in one sentence.
         images: the images sampled now.
     """

@@ -57,8 +57,8 @@ class HintKind(Schema):
     """The hint image that a model is conditioned on.
 
     Attributes:
-        image: the meaning of its integers; null if the hint is float32 numbers. Height and width are those of the
-            hint for an image of the default size.
+        image: the meaning of its integers; null if the hint is float32 numbers. Height and width are for
+            an image of the default size.
         channels: number of channels of the hint.
         derive: how the hint is derived from an image: `lowres:N`, `grey`, `outline`, `half:SIDE`; null if it is
             independent data.

@@ -17,8 +17,8 @@ class CanvasQuery(Schema):
         levels: `[c h w]`.
         conditions: the conditions of the image.
         order: the generation order; null for the model's default.
-        engine: the engine that sampled it, whose distributions are asked for: those of the integer program, or in
-            floating point; `auto` for that of `SampleRequest`.
+        engine: the engine that sampled it, whose distributions are requested: of the integer program, or in
+            floating point; `auto` for the engine of `SampleRequest`.
     """
 
     levels: EncodedArray

@@ -1,4 +1,4 @@
-"""Rules of maps that a request may set: those of `pointillist.Rules` that read no file."""
+"""Rules of maps that a request may set: rules of `pointillist.Rules` that read no file."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Variation(Schema):
         levels: an image `[c h w]` whose uniforms are recovered, instead of `seed` and `index`.
         conditions: conditions under which `levels` are inverted, with the guidance, temperature and top-p of the
             request.
-        strength: 0 gives the uniforms of that image, 1 those of the sample's own seed and index.
+        strength: 0 gives the uniforms of that image, 1 the uniforms of the sample's seed and index.
         kind: `interpolate` changes every uniform a little, `replace` a share of them entirely; `regions` draws a
             share of `levels` again, connected regions, given the others (`pointillist.vary`).
     """
@@ -75,7 +75,7 @@ class SampleRequest(Schema):
         temperature: 0 or more: 0 takes the most likely level, 1 is the model.
         top_p: above 0, at most 1: keep the most likely levels up to this total probability; 1 keeps all.
         order: a supported generation order; null for the default.
-        size: height and width; null for the default size, or that of `start`.
+        size: height and width; null for the default size, or the size of `start`.
         start: an image to continue; null starts from an empty canvas.
         engine: `auto` except in experiments.
         distributions: whether the stream also carries the distribution of every sub-pixel.

@@ -11,7 +11,7 @@ from pointillist.model.settings import ModelSettings
 
 
 class ModelSection(ModelSettings):
-    """Settings of the model: `[model]`, those of `ModelSettings` and:
+    """Settings of the model: `[model]`, which adds to `ModelSettings`:
 
     Attributes:
         type: Name of a model from `pointillist models`.

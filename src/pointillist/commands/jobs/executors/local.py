@@ -114,7 +114,7 @@ class _Processes:
             self._end(0, process, line)
 
     def are_done(self) -> bool:
-        """Look at the processes once: start those that were killed again, and tell whether all tasks are finished."""
+        """Look at the processes once: restart killed ones; return True if all tasks are finished."""
         for rank, process in list(self._running.items()):
             if process.poll() is not None:
                 self._end(rank, process)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class CompressJobSettings(JobSettings, CompressSettings):
-    """Settings of a job that compresses pictures: those of `pointillist compress`, for a folder.
+    """Settings of a job that compresses pictures: the options of `pointillist compress`, for a folder.
 
     Attributes:
         images: a folder of pictures.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SampleJobSettings(JobSettings, SampleSettings):
-    """Settings of a job that samples images: those of `pointillist sample`, without its outputs.
+    """Settings of a job that samples images: the options of `pointillist sample`, without its outputs.
 
     Attributes:
         n: number of images; of each label or prompt, where they are given.

@@ -50,7 +50,7 @@ export function drawTiles(element, tiles, shown, height, width) {
 
 /**
  * Show the colour of a pixel in an element, or the tile of a cell.
- * @param {HTMLElement} element @param {Api.ImageKind} image @param {number[]} levels @param {number[]} [colour] another than that of the pixel
+ * @param {HTMLElement} element @param {Api.ImageKind} image @param {number[]} levels @param {number[]} [colour] another colour than the pixel's
  */
 export function showColour(element, image, levels, colour = colourOf(image, levels)) {
   const tiles = tilesOf(image);

@@ -1,4 +1,4 @@
-// The pad on which a hint is drawn, beside the canvases. Each stroke can paint the image anew.
+// The pad on which a hint is drawn, beside the canvases. Each stroke can paint the image again.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { html, setText } from "../shared/dom.js";

@@ -83,7 +83,7 @@ function neighbours(pixel, size) {
   return pixelsOf([[row - 1, column], [row + 1, column], [row, column - 1], [row, column + 1]], size);
 }
 
-/** List the pixels whose middle lies within a polygon, and those of its outline. @param {Place[]} corners @param {Size} size @returns {number[]} */
+/** List the pixels whose middle lies within a polygon, and the pixels of its outline. @param {Place[]} corners @param {Size} size @returns {number[]} */
 export function polygon(corners, size) {
   /** @type {Place[]} */
   const places = corners.flatMap((corner, i) => line(corner, corners[(i + 1) % corners.length]));

@@ -13,7 +13,7 @@ import { ellipse, line, mirrored, pixelsOf, placeOf, rectangle, regionOf, thicke
  * @property {Uint8Array | null} within the selection, outside of which nothing is drawn
  */
 
-/** Tools that draw anew from their first pixel while the pointer moves. */
+/** Tools that draw again from their first pixel while the pointer moves. */
 const SHAPES = { line, rectangle, ellipse };
 
 /** Return true if a tool draws. @param {string} tool @returns {tool is DrawingTool} */

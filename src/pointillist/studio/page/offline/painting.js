@@ -171,7 +171,7 @@ export class Painting {
     else images = (await this.fill(request)).candidates.sort((a, b) => a.number - b.number).map((one) => one.image);
     const same = manifest.model.sha256 === this.opened.details.sha256;
     const identical = images.map((image, i) => same && image.sha256 === manifest.sha256[i]), all = identical.every(Boolean);
-    const message = !same ? "Not reproduced: the model is not that of the manifest." : all ? "Identical to the bit." : "The image differs from that of the manifest.";
+    const message = !same ? "Not reproduced: the model is not the model of the manifest." : all ? "Identical to the bit." : "The image differs from the image of the manifest.";
     return { identical, same_model: same, same_environment: false, message, images };
   }
 }

@@ -57,7 +57,7 @@ export class PromptNames {
     return [...new Set(prompts.flatMap((typed) => {
       const [before, after] = [typed ?? "", this.resolve(typed ?? "")].map((text) => text.split(",", 1)[0].trim()), words = wordsOf(after), subject = words.join(" ");
       if (!this.listed.size || !subject) return [];
-      if (wordsOf(before).join(" ") !== subject) return [`'${before}' is sampled as '${after}', a name that this model shows: quote it to sample it as typed.`];
+      if (wordsOf(before).join(" ") !== subject) return [`'${before}' is sampled as '${after}', a name that this model shows: quote it to sample it literally.`];
       if (this.known.has(keyOf(words))) return [];
       return [this.missed.has(subject) ? `Samples seldom showed '${subject}'.` : `This model was not measured to show '${subject}'.`];
     }))];

@@ -1,4 +1,4 @@
-// What `CommTransport` sends and receives by, in a page without a kernel: a worker, or the page itself where there are none.
+// What `CommTransport` sends and receives by, in a page without a kernel: a worker, or the page itself without workers.
 
 /** @typedef {import("../transport/comm_transport.js").Listener} Listener */
 

@@ -32,7 +32,7 @@ export function hintField(state, details, hint, uploader, paint) {
     examples.length > 0 && html("div", { className: "hint-examples", role: "group", "aria-label": "Example hints" }, ...examples),
     html("p", { className: "note" }, request.hint && request.hint.name !== "drawn" ? request.hint.name : "Draw it beside the canvas, with any drawing tool."),
     html("div", { className: "row" }, choose, invert, none),
-    check("Paint while I draw", "Each stroke paints the image anew, and the next one cancels it", "paintWhileDrawing"),
+    check("Paint while I draw", "Each stroke paints the image again, and the next one cancels it", "paintWhileDrawing"),
     kind?.levels === 2 && check("Show black on white", "Only how the hint is shown: the lines are the same", "inkOnPaper"));
 }
 

@@ -51,7 +51,7 @@ export class InsidePanel {
     const complete = isComplete(visibleImage(canvas));
     this.held.hidden = !isHeld || !complete;
     this.click.hidden = isHeld && complete;
-    setText(this.click, complete ? "Click the pixel to see the layers and activations too." : "The layers and activations are those of a whole image: this one has a hole.");
+    setText(this.click, complete ? "Click the pixel to see the layers and activations too." : "The layers and activations need a whole image: this one has a hole.");
     if (this.held.hidden) return;
     this.#layers(canvas, pixel);
     this.#activation(canvas, pixel);

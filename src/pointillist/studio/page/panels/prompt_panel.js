@@ -32,7 +32,7 @@ export class PromptPanel {
     this.note = html("p", { className: "note", role: "status" });
     /** @type {Presets | null} */
     this.presets = null;
-    this.request = state.request; // its fields write into one object, and are made anew for another
+    this.request = state.request; // its fields write into one object, and are made again for another
     this.serial = 0;
     const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, html("div", { className: "go-buttons" }, this.newButton, this.paintButton), this.note));
     this.el = html("section", { className: "panel prompt-panel", "aria-label": "Prompt" }, form);
@@ -169,7 +169,7 @@ export class PromptPanel {
     const { variation } = this.state.request;
     const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
     const shown = html("output", {}, String(variation.strength));
-    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it anew, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
     const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {import("../state/request.js").VariationChoice["kind"]} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
     return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),

@@ -43,7 +43,7 @@ export class WordsPanel {
     const found = maps instanceof Error ? null : maps;
     this.words.hidden = this.scale.hidden = !found?.words.length;
     if (maps instanceof Error) return setText(this.note, maps.message);
-    if (!found) return setText(this.note, ready ? "Each word is left out in turn\u2026" : "The words are those of a whole image: this one has a hole.");
+    if (!found) return setText(this.note, ready ? "Each word is left out in turn\u2026" : "The words need a whole image: this one has a hole.");
     if (!found.words.length) return setText(this.note, found.note || "The prompt has no word.");
     updateChildren(this.words, JSON.stringify([found.prompt, found.words]), () => this.#buttons(found));
     const top = canvas.details.bits_top * canvas.details.image.channels;

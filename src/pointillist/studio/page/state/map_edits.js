@@ -11,7 +11,7 @@ export function countEdits(edits, model, seed) {
   return [...edits.keys()].filter((cell) => cell.startsWith(`${model}:${seed}:`)).length;
 }
 
-/** Group the cells by map, for a project; those of models that are not open are left out. @param {MapEdits} edits @param {Api.ModelInfo[]} models @returns {EditedMap[]} */
+/** Group the cells by map, for a project; cells of models that are not open are left out. @param {MapEdits} edits @param {Api.ModelInfo[]} models @returns {EditedMap[]} */
 export function editedMaps(edits, models) {
   /** @type {Map<string, EditedMap>} */
   const maps = new Map();

@@ -13,7 +13,7 @@ import { NO_COMPARISON } from "./paint_jobs.js";
  * @property {number} bestOf candidates of each image @property {"" | "x" | "y" | "both"} seamless sides at which images tile
  * @property {Compare} compare @property {VariationChoice} variation
  */
-/** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: as typed */
+/** @typedef {{levels: Api.EncodedArray, name: string, text?: string}} Hint `text`: what the user typed */
 /** @typedef {"" | "label" | "text" | "guidance" | "temperature" | "top_p" | "model"} Axis */
 /** @typedef {{by: Axis, values: string, by2: Axis, values2: string}} Compare rows, and columns of a grid */
 /** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions"}} VariationChoice */

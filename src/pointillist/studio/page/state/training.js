@@ -70,7 +70,7 @@ export class Training {
   }
 }
 
-/** Give canvases that no model has painted the details of a model that was loaded anew. @param {State} state @param {Api.ModelInfo} former */
+/** Give canvases that no model has painted the details of a model that was loaded again. @param {State} state @param {Api.ModelInfo} former */
 export function adoptReloaded(state, former) {
   const details = state.models.find((model) => model.id === former.id)?.details;
   const old = former.details;

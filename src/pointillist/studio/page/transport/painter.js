@@ -33,7 +33,7 @@ export class Painter {
     this.liveItems = new Set();
   }
 
-  /** Paint new images. @param {number | null} [seed] instead of that of the request */
+  /** Paint new images. @param {number | null} [seed] in place of the seed of the request */
   async paint(seed = null) {
     const { model, request } = this.state;
     if (!model?.details) return;

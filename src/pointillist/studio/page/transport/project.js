@@ -56,7 +56,7 @@ export async function readImage(image, state, server) {
   const entry = { canvas: plain, name: String(image.name).slice(0, LONGEST_NAME), favourite: Boolean(image.favourite) };
   if (!image.manifest) return entry;
   const manifest = parseManifest(JSON.stringify(image.manifest));
-  if (manifest.sha256[0] !== (await sha256Of(levels))) throw new RequestError({ error: "An image is not that of its manifest", code: "invalid" }, 0);
+  if (manifest.sha256[0] !== (await sha256Of(levels))) throw new RequestError({ error: "An image is not the image of its manifest", code: "invalid" }, 0);
   const { rng, conditions, variation, known: before } = originOf(manifest, 0);
   const maps = await server.score(model.id, { levels: image.levels, conditions, order });
   const parts = traceImage(details, levels, maps, before);

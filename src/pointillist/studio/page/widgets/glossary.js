@@ -17,7 +17,7 @@ const MEANINGS = {
   lowest: "The lowest validation value so far: the run keeps the weights of that step.",
 };
 
-/** Make a term with its meaning, or plain text where there is none. @param {string} word */
+/** Make a term with its meaning, or plain text without one. @param {string} word */
 export function term(word) {
   const meaning = MEANINGS[word];
   if (!meaning) return html("span", {}, word);

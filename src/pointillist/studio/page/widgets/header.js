@@ -9,7 +9,7 @@ import { dots, loadingText } from "./notifications.js";
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 export class Header {
-  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null where the address is not that of the studio */
+  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null if the address does not belong to the studio */
   constructor(state, root, showKeys, startTour, copyLink) {
     this.state = state;
     this.root = root;

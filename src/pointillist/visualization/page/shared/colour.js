@@ -1,4 +1,4 @@
-// Colours of levels, and of maps of bits; the colour scales are those of `pointillist.visualization`.
+// Colours of levels, and of maps of bits; with the colour scales of `pointillist.visualization`.
 
 /** @typedef {[number, number, number, number]} Rgba */
 
