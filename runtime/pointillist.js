@@ -351,8 +351,12 @@ export class Run {
     this.hasRun = false; this.step = 0;
     this.column += sCurve && this.row % 2 ? -1 : 1;
     if (this.column >= 0 && this.column < this.width) return;
-    this.row++; this.rowBegun = false;
-    this.column = sCurve && this.row % 2 ? this.width - 1 : 0;
+    this.rewind(this.row + 1);
+  }
+  /** Go to the beginning of a row: what is read above it stays, and what was written below is written again. @param {number} row */
+  rewind(row) {
+    this.row = row; this.rowBegun = this.hasRun = false; this.step = 0;
+    this.column = this.program.sCurve && row % 2 ? this.width - 1 : 0;
   }
 }
 
@@ -447,11 +451,11 @@ export function transform(conditional, reference, guidance, temperature, topP, a
   return normalise(result, 30, nucleus);
 }
 /** The first level whose cumulative sum exceeds floor(uniform 2^bits). @param {Float64Array} f @param {number} uniform @param {number} bits */
-const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
+export const draw = (f, uniform, bits, sum = 0) => f.findIndex((size) => (sum += size) > Math.floor(uniform * POWERS[bits]));
 
 // ---- uniforms: numpy's default_rng(numbers), for an image [seed, index] ----
-/** @param {number[]} numbers @param {number} count @returns {Float64Array} */
-export function uniforms(numbers, count) {
+/** The generator of numbers: a function that returns its next 64 bits. @param {number[]} numbers */
+export function generator(numbers) {
   const entropy = numbers.flatMap((n) => (n < 2 ** 32 ? [n] : [n % 2 ** 32, Math.floor(n / 2 ** 32)]));
   let constant = 0x43b0d7e5;
   const hash = (/** @type {number} */ x, /** @type {number} */ multiplier) => {
@@ -469,11 +473,16 @@ export function uniforms(numbers, count) {
   const increment = ((((c << 64n) | d) << 1n) | 1n) & mask;
   const next = (/** @type {bigint} */ state) => (state * 0x2360ed051fc65da44385df649fccf645n + increment) & mask;
   let state = next((increment + ((a << 64n) | b)) & mask);
-  return Float64Array.from({ length: count }, () => {
+  return () => {
     state = next(state);
     const folded = (state >> 64n) ^ (state & MASK), turn = state >> 122n;
-    return Number((((folded >> turn) | (folded << (64n - turn))) & MASK) >> 11n) / 2 ** 53;
-  });
+    return ((folded >> turn) | (folded << (64n - turn))) & MASK;
+  };
+}
+/** Numbers in [0, 1). @param {number[]} numbers @param {number} count @returns {Float64Array} */
+export function uniforms(numbers, count) {
+  const bits = generator(numbers);
+  return Float64Array.from({ length: count }, () => Number(bits() >> 11n) / 2 ** 53);
 }
 
 // ---- orders, conditions, samples ----
@@ -530,6 +539,22 @@ export function conditions(model, order, height, width, given = {}) {
  *    features?: Record<string, number[]>, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
+/** What a draw needs: integers of the conditions, and of guidance its reference. @typedef {ReturnType<typeof prepare>} Prepared */
+/** Prepare a draw. @param {Model} model @param {Options} options */
+export function prepare(model, options) {
+  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null } = options;
+  const { height = model.image.height, width = model.image.width } = options;
+  const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]];
+  check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
+  check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
+  const [rows, columns] = order.columns ? [width, height] : [height, width];
+  const guided = guidance !== 1 && (options.label ?? options.features ?? options.hint ?? options.inputs) != null;
+  const inputs = { ...conditions(model, order, height, width, options), ...options.inputs };
+  const label = Object.keys(options.features ?? {}).length ? options.label : null; // of an image with a prompt the label stays
+  const reference = guided ? conditions(model, order, height, width, { known, label }) : null;
+  const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
+  return { order, program, height, width, rows, columns, inputs, reference, uniforms: u, guidance, temperature, topP, known };
+}
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
  *  has a level or null for each sub-pixel `[channels, height, width]`, which a completing model reads before the first draw; `observed`
  *  as well, but nothing reads them before their turn; `allowed` tells of each level whether it may be drawn;
@@ -537,17 +562,9 @@ export function conditions(model, order, height, width, given = {}) {
  *  @param {Model} model @param {Options} options
  *  @returns {Generator<Draw, {levels: Uint16Array, frequencies: Float64Array}>} levels, and the frequency of each under the model */
 export function* draws(model, options = {}) {
-  const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null, observed = known, allowed = null, all = false } = options;
-  const { height = model.image.height, width = model.image.width, begin = (...what) => new Run(...what) } = options;
-  const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]], { precision } = program.head;
-  check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
-  check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
-  const [rows, columns] = order.columns ? [width, height] : [height, width];
-  const guided = guidance !== 1 && (options.label ?? options.features ?? options.hint ?? options.inputs) != null;
-  const run = begin(program, rows, columns, { ...conditions(model, order, height, width, options), ...options.inputs });
-  const label = Object.keys(options.features ?? {}).length ? options.label : null; // of an image with a prompt the label stays
-  const other = guided ? begin(program, rows, columns, conditions(model, order, height, width, { known, label })) : null;
-  const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
+  const { known = null, observed = known, allowed = null, all = false, begin = (...what) => new Run(...what) } = options;
+  const { order, program, height, width, rows, columns, inputs, reference: without, uniforms: u, guidance, temperature, topP } = prepare(model, options);
+  const run = begin(program, rows, columns, inputs), other = without && begin(program, rows, columns, without), { precision } = program.head;
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   while (!run.done) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];

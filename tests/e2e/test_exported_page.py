@@ -17,7 +17,7 @@ from pointillist.model.config import model_fingerprint
 from pointillist.studio import reproduce
 from pointillist.studio.export import page as work
 from pointillist.studio.service import LIMITS
-from tests.e2e.helpers import canvas, choose, opened, pixels, point, saved, wait_until_painted
+from tests.e2e.helpers import SECONDS, canvas, choose, opened, pixels, point, saved, wait_until_painted
 from tests.e2e.test_accessibility import violations
 
 SETTINGS: dict[str, Any] = {"seed": 7, "guidance": 2.0, "temperature": 0.8, "top_p": 0.9}
@@ -163,6 +163,38 @@ def test_an_endless_map_without_a_server(browser: Browser, tmp_path: Path) -> No
         tileset = pt.load("dungeons").tileset
         assert tileset is not None
         np.testing.assert_array_equal(pixels(page)[..., :3], tileset.draw(levels)[..., :3])
+
+
+def test_maps_and_worlds_by_rules(browser: Browser, tmp_path: Path) -> None:
+    """By the switches of the prompt panel, which the address holds, and of the endless map: the tiles of Python."""
+    path = tmp_path / "dungeons.html"
+    pt.export("dungeons", html=path)
+    model = pt.load("dungeons")
+    assert model.tileset is not None
+    walkable = [name for name in model.image.level_names or () if name not in ("outside", "wall", "water", "tree")]
+    counts = [{"levels": [name], "at_least": 1, "at_most": 1} for name in ("stairs up", "stairs down")]
+    rules = {"border": ["outside", "wall"], "counts": counts, "connected": [{"levels": walkable}]}
+    with opened(browser, path.as_uri() + "#seed=3&rules=walls,stairs", offline=True) as page:
+        page.get_by_label("Everything reachable").check()
+        page.get_by_role("button", name="Paint", exact=True).click()
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        wait_until_painted(page, 2)
+        levels = pt.sample(model, 1, seed=3, rules=rules).levels.numpy()[0, 0]
+        np.testing.assert_array_equal(pixels(page)[..., :3], model.tileset.draw(levels)[..., :3])
+        assert "rules=walls%2Cstairs%2Creachable" in page.evaluate("location.hash")
+        manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+        assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+    small = {"width": 420, "height": 500}  # a window of few chunks
+    with opened(browser, path.as_uri(), offline=True, viewport=small) as page:
+        page.get_by_role("button", name="Endless map").click()
+        page.get_by_label("Passages").check()
+        expect(page.locator(".world-page").get_by_role("status").first).to_have_text(
+            "row 0, column 0", timeout=5 * SECONDS
+        )
+        page.get_by_role("button", name="Change here").click()
+        world = pt.World(model, 7, {"connected": [{"levels": walkable}]})
+        colours = model.tileset.mean_colours()[world.tiles(-16, -16, 32, 32)]
+        np.testing.assert_array_equal(pixels(page)[..., :3], colours[..., :3])
 
 
 @pytest.mark.parametrize("width", [360, 1000])

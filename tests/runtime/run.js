@@ -2,7 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { decodeArchive } from "../../runtime/archive.js";
-import { openProgram, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { openProgram, prepare, sample, transform, uniforms } from "../../runtime/pointillist.js";
+import { drawUntilAccepted, openMap, readRules } from "../../runtime/rules.js";
+import { Mask } from "../../runtime/solver.js";
 import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
 import { attributeFeatures, vectorFeatures } from "../../runtime/values.js";
@@ -21,7 +23,16 @@ const JOBS = {
   uniforms: ({ numbers, count }) => [...uniforms(numbers, count)],
   world: async ({ folder, seed, chunks, settings }) => {
     const world = new World(await open(folder), seed, settings);
-    return chunks.map(([x, y]) => [...world.chunk(x, y)]);
+    return chunks.map(([x, y]) => {
+      try { return [...world.chunk(x, y)]; } catch (error) { return error.message; }
+    });
+  },
+  map: async ({ folder, rules, levels, options }) => {
+    const model = await open(folder), { height, width } = options, read = readRules(rules);
+    try {
+      const opened = openMap(read, { ...levels, count: model.image.levels }, height, width, (constraints) => new Mask(constraints));
+      return [...drawUntilAccepted(opened, read.tries, prepare(model, options)).levels];
+    } catch (error) { return error.message; }
   },
   transform: ({ conditional, reference, guidance, temperature, topP, allowed }) =>
     [...transform(floats(conditional), floats(reference) ?? null, guidance, temperature, topP, allowed)],

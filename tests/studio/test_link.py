@@ -41,6 +41,7 @@ def test_a_link_is_read_as_it_was_written() -> None:
         "seed": 2**53 - 1,
         "n": 9,
         "size": [24, 32],
+        "rules": ["walls", "reachable"],
         "hint": "AZ-_09",
     }
     assert run(f"link.readLink(link.writeLink({json.dumps(link)}))") == link
@@ -48,7 +49,7 @@ def test_a_link_is_read_as_it_was_written() -> None:
 
 def test_what_is_not_valid_is_left_out() -> None:
     """A damaged link still gives what is readable."""
-    damaged = "#model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&new=1"
+    damaged = "#model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&rules=,a-b&new=1"
     assert run(f"link.readLink({json.dumps(damaged)})") == {"model": "icons"}
     assert run('[link.readLink(""), link.readLink("#"), link.readLink("#seed=")]') == [None, None, None]
 

@@ -16,6 +16,26 @@ export interface Request {
   order?: string;
   /** Levels `[channels, height, width]` of the image that a model is conditioned on. */
   hint?: ArrayLike<number> | null;
+  /** Of a model of maps. */
+  rules?: Rules | null;
+}
+
+/** A level by its number or its name. */
+export type Level = number | string;
+
+/** Rules that every map obeys, as `pointillist.Rules` in Python. A world has `fixed`, `adjacency`, `counts`, `connected` and `tries`. */
+export interface Rules {
+  regions?: { levels: Level[]; rows?: string; columns?: string }[];
+  fixed?: { row: number; column: number; level: Level }[];
+  border?: Level[];
+  mirror?: "none" | "x" | "y" | "both";
+  /** "observed": the pairs of neighbours in the training maps. */
+  adjacency?: "observed" | { observed?: boolean; right?: [Level, Level][]; down?: [Level, Level][]; never?: [Level, Level][] } | null;
+  counts?: { levels: Level[]; at_least?: number; at_most?: number | null }[];
+  connected?: { levels: Level[] }[];
+  paths?: { from: Level; to: Level; through?: Level[] }[];
+  /** Maps that are drawn at most for each one. */
+  tries?: number;
 }
 
 export interface Picture {
@@ -44,8 +64,8 @@ export interface Model {
   /** Paint sub-pixel by sub-pixel: `at` is its place in `levels`. One painting of a model at a time. */
   steps(request?: Request): Generator<{ at: number; level: number }, Picture>;
   rgba(levels: ArrayLike<number>): Uint8ClampedArray<ArrayBuffer>;
-  /** An endless map by `dungeons` or another model that completes maps: the tiles of `pt.World` without rules. */
-  world(seed: number, settings?: { label?: string; chunkSize?: number; margin?: number; remembered?: number }): World;
+  /** An endless map by `dungeons` or another model that completes maps: the tiles of `pt.World`. */
+  world(seed: number, settings?: { label?: string; chunkSize?: number; margin?: number; remembered?: number; rules?: Rules | null }): World;
 }
 
 export interface World {

@@ -17,6 +17,7 @@ from pointillist.engine.library import WEBASSEMBLY
 from pointillist.files.checkpoint.header import CARD
 from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.folder.pretrained import load
+from pointillist.rules.adjacency import RECORD
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.export.lowered import PackedProgram
@@ -85,6 +86,7 @@ def pack_model(name: str, folder: Path) -> tuple[str, str]:
         "programs": [{"places": program.arrays} for program in packed],
         "prompts": prompt_table(opened),
         "captions": caption_table(opened),
+        "pairs": opened.training_record.get(RECORD),
         "lengths": [len(section) for section in sections],
     }
     return _packed(contents, sections), source.fingerprint

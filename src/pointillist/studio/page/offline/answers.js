@@ -4,7 +4,7 @@ import { draws, transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { divergence, entropyOf, probabilities, subPixel } from "./numbers.js";
-import { Painting } from "./painting.js";
+import { Painting, declarationOf } from "./painting.js";
 import { gif, png } from "./picture_files.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -16,7 +16,7 @@ export class Answers {
   constructor(opened) {
     this.opened = opened;
     this.painting = new Painting(opened);
-    /** @type {World | null} */
+    /** @type {{name: string, map: World} | null} */
     this.world = null;
   }
 
@@ -85,12 +85,13 @@ export class Answers {
   }
 
   /** @param {Api.WorldQuery} query @returns {Api.WorldTiles} */
-  #world({ seed, row, column, height, width }) {
-    const { model, begin, compiled, details } = this.opened;
-    this.world = this.world?.seed === seed ? this.world : new World(model, seed, { begin, ready: () => compiled?.release() });
-    const levels = blankLevels(details.image, height * width);
-    levels.set(this.world.tiles(row, column, height, width));
-    return { levels: encodeArray(levels, [1, height, width]) };
+  #world({ seed, row, column, height, width, rules = null }) {
+    const { model, begin, compiled, details, levels, open } = this.opened, name = JSON.stringify([seed, rules]);
+    const settings = { begin, levels, open, rules: rules && declarationOf(rules), ready: () => compiled?.release() };
+    this.world = this.world?.name === name ? this.world : { name, map: new World(model, seed, settings) };
+    const drawn = blankLevels(details.image, height * width);
+    drawn.set(this.world.map.tiles(row, column, height, width));
+    return { levels: encodeArray(drawn, [1, height, width]) };
   }
 
   /** @param {Api.PixelQuery} query @returns {Api.PixelDistribution} */

@@ -1,7 +1,10 @@
 // The model of an exported page: its program, the library that runs it, and what the page says of it.
 
-import { openProgram } from "../runtime/pointillist.js";
+import { CompiledMask } from "../runtime/compiled_mask.js";
+import { openProgram, prepare } from "../runtime/pointillist.js";
 import { promptFeatures } from "../runtime/prompts.js";
+import { drawUntilAccepted, openMap, readRules } from "../runtime/rules.js";
+import { Mask } from "../runtime/solver.js";
 import { CompiledPrograms, putArrays } from "../runtime/webassembly.js";
 import { decodeLevels } from "../transport/encoded_arrays.js";
 import { PromptNames } from "./prompt_names.js";
@@ -11,6 +14,7 @@ import { PromptNames } from "./prompt_names.js";
  * @property {string} version of Pointillist @property {string} title @property {string} license @property {Api.ModelInfo} model
  * @property {Api.Limits} limits @property {{places: import("../runtime/webassembly.js").Place[]}[]} programs
  * @property {Record<string, Record<string, number[]>>} prompts features of prompts that only a frozen encoder can read
+ * @property {{right: number[][], down: number[][]} | null} pairs of levels that are neighbours in the training maps
  * @property {{missed: string[], words: string}} captions names that samples seldom showed, and the words of all captions
  * @property {number[]} lengths of the files that follow: `program.json`, its arrays, the library, the lowered programs
  */
@@ -68,6 +72,22 @@ export class OfflineModel {
     if (!text?.trim()) return options;
     const prompt = this.names.resolve(text);
     return { ...options, features: { ...promptFeatures(this.model, prompt), ...this.tabled(prompt) } };
+  }
+
+  /** What rules need to know of the levels. @returns {import("../runtime/rules.js").Levels} */
+  get levels() {
+    const { levels: count, level_names: names } = this.details.image;
+    return { count, names, pairs: this.contents.pairs };
+  }
+
+  /** Open a mask of rules. @type {import("../runtime/solver.js").Open} */
+  open = (constraints) => (this.compiled ? new CompiledMask(this.compiled, this.model, constraints) : new Mask(constraints));
+
+  /** Draw a map that obeys rules. @param {import("../runtime/rules.js").Rules} rules @param {import("../runtime/pointillist.js").Options} options */
+  drawByRules(rules, options) {
+    const { image } = this.details, { height = image.height, width = image.width } = options, read = readRules(rules);
+    if (image.channels !== 1) throw new Error(`\`rules\` need grids of one channel, and images of this model have ${image.channels}.`);
+    return drawUntilAccepted(openMap(read, this.levels, height, width, this.open), read.tries, prepare(this.model, options));
   }
 
   /** Features of a prompt that a frozen encoder has read. @param {string} text */

@@ -11,7 +11,7 @@ import { OfflineModel } from "./model.js";
  * @typedef {object} Request @property {number} [seed] @property {number} [index] @property {string | number | null} [label] @property {string | null} [text]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [topP] @property {number} [height] @property {number} [width]
  * @property {ArrayLike<number | null> | null} [known] @property {string} [order]
- * @property {ArrayLike<number> | null} [hint]
+ * @property {ArrayLike<number> | null} [hint] @property {import("../runtime/rules.js").Rules | null} [rules]
  */
 
 export class Model {
@@ -36,7 +36,7 @@ export class Model {
   }
 
   /** Options of `draws`. @param {Request} request @returns {Options} */
-  #options({ label = null, text = null, topP, guidance, temperature, ...rest }) {
+  #options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
     const { generation } = this.opened.details;
     if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
     const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
@@ -55,8 +55,9 @@ export class Model {
   /** Paint a picture sub-pixel by sub-pixel. @param {Request} [request] */
   *steps(request = {}) {
     const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
+    const observed = request.rules ? this.#obeying(request.rules, options) : null;
     this.opened.compiled?.release();
-    const run = draws(this.opened.model, options);
+    const run = draws(this.opened.model, observed ? { ...options, observed } : options);
     let step = run.next();
     for (; !step.done; step = run.next()) yield { at: step.value.at, level: step.value.level };
     const levels = blankLevels(image, step.value.levels.length);
@@ -64,10 +65,17 @@ export class Model {
     return { levels, channels: this.channels, height, width, rgba: this.rgba(levels) };
   }
 
-  /** An endless map, of a model that completes maps of one channel. @param {number} seed @param {{label?: string, chunkSize?: number, margin?: number, remembered?: number}} [settings] */
+  /** Levels of a map that obeys rules. @param {import("../runtime/rules.js").Rules} rules @param {Options} options */
+  #obeying(rules, options) {
+    if (options.known) throw new Error("Rules bind whole maps here, and pixels are known: use `fixed` for these.");
+    return this.opened.drawByRules(rules, options).levels;
+  }
+
+  /** An endless map, of a model that completes maps of one channel. @param {number} seed
+   *  @param {{label?: string, chunkSize?: number, margin?: number, remembered?: number, rules?: import("../runtime/rules.js").Rules | null}} [settings] */
   world(seed, settings = {}) {
-    const { model, begin, compiled } = this.opened;
-    return new World(model, seed, { ...settings, begin, ready: () => compiled?.release() });
+    const { model, begin, compiled, levels, open } = this.opened;
+    return new World(model, seed, { ...settings, begin, levels, open, ready: () => compiled?.release() });
   }
 
   /** Colours of levels `[channels, height, width]`, for `ImageData`. @param {ArrayLike<number>} levels */

@@ -14,6 +14,10 @@ const SEEDS = 2 ** 31;
 /** Whether a model completes images: it reads all known pixels before the first draw, and they cost nothing. @param {import("../runtime/pointillist.js").Model} model */
 const completes = (model) => model.parts[0].some(({ known }) => known);
 
+/** Rules of a request as `readRules` takes them. @param {Api.MapRules} rules @returns {import("../runtime/rules.js").Rules} */
+export const declarationOf = ({ observed = false, connected = [], ...rules }) =>
+  ({ ...rules, adjacency: observed ? "observed" : null, connected: connected.map((levels) => ({ levels })) });
+
 /** The known pixels of a start as `draws` takes them. @param {Api.StartImage | null | undefined} start @param {number} index of the sample */
 function knownOf(start, index) {
   if (!start) return null;
@@ -83,7 +87,7 @@ export class Painting {
    */
   async sample(request, emit, stopped) {
     const { opened } = this, { details, model, compiled } = opened, { image } = details;
-    const { guidance = 1, temperature = 1, top_p: topP = 1, start = null, distributions = false } = request;
+    const { guidance = 1, temperature = 1, top_p: topP = 1, start = null, distributions = false, rules = null } = request;
     const [height, width] = start ? start.known.shape : request.size ?? [image.height, image.width];
     const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
@@ -92,10 +96,13 @@ export class Painting {
     emit({ type: "queued", job: "", ahead: 0 });
     emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.names.notes(samples.map(({ conditions }) => conditions.text)) });
     const began = performance.now(), size = height * width;
-    compiled?.release();
     const batch = new Batch(details, samples.length, sequence, size, distributions);
-    const runs = samples.map(({ seed, index, conditions }, n) =>
-      draws(model, { ...opened.conditions(conditions), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
+    const settings = samples.map(({ seed, index, conditions }, n) =>
+      ({ ...opened.conditions(conditions), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
+    if (rules && start) throw new Error("`rules` bind whole maps, and a start is given: leave one out.");
+    const obeying = rules && settings.map((each) => opened.drawByRules(declarationOf(rules), each).levels);
+    compiled?.release();
+    const runs = settings.map((each, n) => draws(model, obeying ? { ...each, observed: obeying[n], all: true } : each));
     const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
     while (results.length < runs.length) {
       for (const [n, run] of runs.entries()) for (let i = 0; i < rowOfDraws; i++) {

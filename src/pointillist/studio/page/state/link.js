@@ -8,6 +8,7 @@
 //   n            number of images, those from 0 to n - 1 of the seed; left out: 1
 //   guidance, temperature, top_p   numbers; left out: those of the model's generation_config.json
 //   order        generation order; left out: the model's     size      HEIGHTxWIDTH; left out: the model's
+//   rules        of maps, with commas between them: walls, stairs, reachable; left out: none
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
 //
@@ -18,7 +19,7 @@
  * @property {string} [model] @property {string} [text] @property {string} [not] @property {string} [label]
  * @property {Record<string, string>} [attributes] @property {number} [seed] @property {number} [n]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p]
- * @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
+ * @property {string[]} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
  */
 
 export const MAX_HINT = 6000; // letters; a longer hint does not fit a link that every program takes
@@ -34,6 +35,7 @@ export function writeLink(link) {
   for (const name of /** @type {const} */ (["seed", ...SETTINGS])) if (link[name] !== undefined) values.set(name, String(link[name]));
   if (link.n && link.n > 1) values.set("n", String(link.n));
   if (link.size) values.set("size", link.size.join("x"));
+  if (link.rules?.length) values.set("rules", link.rules.join(","));
   if (link.hint && link.hint.length <= MAX_HINT) values.set("hint", link.hint);
   return `#${values}`;
 }
@@ -57,6 +59,8 @@ export function readLink(hash) {
   if (n !== null && Number.isInteger(n) && n >= 1 && n <= 16) link.n = n;
   const size = /^(\d{1,4})x(\d{1,4})$/.exec(values.get("size") ?? "");
   if (size && Number(size[1]) && Number(size[2])) link.size = [Number(size[1]), Number(size[2])];
+  const rules = (values.get("rules") ?? "").split(",").filter((name) => /^\w{1,32}$/.test(name));
+  if (rules.length) link.rules = rules;
   const hint = values.get("hint");
   if (hint && hint.length <= MAX_HINT && /^[\w-]+$/.test(hint)) link.hint = hint;
   return Object.keys(link).length ? link : null;
