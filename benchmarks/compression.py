@@ -71,7 +71,7 @@ compared.
 - *Above -log2 p* is what the coder and the container add to the likelihood of the integer model: most of it is about 18
   bytes for each record of images that are coded together, 32,768 sub-pixels. Records of 1,000 images (`compress
   --per-record 1000`) save it; one image is then decoded with all others of its record.
-- Speeds are those of one thread in the same run, and can be compared with each other only.
+- Speeds are of one thread in the same run, and can be compared with each other only.
 """
 
 

@@ -24,7 +24,7 @@ html_title = f"Pointillist {release}"
 smartquotes = False  # `--help` is two hyphens
 
 
-# pages that paint without a server, which the front page shows: written anew, as they are the package's own
+# pages that paint without a server, which the front page shows: written again, as they are the package's own
 LIVE = ("digits", "dungeons")
 MOST_BYTES = 1_500_000
 

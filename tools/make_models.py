@@ -40,7 +40,7 @@ pointillist info locally-masked-pixelcnn:small --receptive-field 12,7 --order s-
 pointillist info runs/digits --receptive-field 4,4
 ```
 
-Parameters are counted for 28 x 28 grey images with 256 levels; those of a paper's preset for the images of the paper.
+Parameters are counted for 28 x 28 grey images with 256 levels, of a paper's preset for the images of the paper.
 """
 COSTS = """## Cost of training
 

@@ -45,10 +45,10 @@ HEAD = """# Speed
 
 Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
-program's operations at the fastest float32 matrix product measured, plus that of reading its weights once for a batch
+program's operations at the fastest float32 matrix product measured, plus the time to read its weights once for a batch
 at the best bandwidth measured. On AMD the fastest product
-is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. The bound of
-`integer` is that of the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
+is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. For
+`integer` it is the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
 
 Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
 and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
@@ -59,7 +59,7 @@ The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since
 calls take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date
 has rows of those engines, and of the former kernels.
 
-The bound is that of one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
+The bound is for one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
 with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.
 
 One thread is timed by its CPU time, except where threads are compared (wall time). Cases are interleaved, a ratio is

@@ -4,9 +4,9 @@ Every figure is read from a file that a command has written: the card of a bundl
 `docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json` and `NAME-prompts.json`
 (`benchmarks/measure_concepts.py`, the latter with `--prompts`) and `dungeons.json`
 (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left
-open. The names that a model is recognised by are also written to its file `prompts.json`: those of `NAME-bundled.json`
+open. The names that a model is recognised by are also written to its file `prompts.json`: names of `NAME-bundled.json`
 (`--prompts` with `--all`) where the last part of the training saw the test images, and `NAME-prompts.json` is of the
-weights before it; otherwise those of `NAME-prompts.json`.
+weights before it; otherwise names of `NAME-prompts.json`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ Artists were measured when guidance strengthened the style as well as the prompt
 PROMPTS = {
     "icons": """
 What people type: {each} samples of each prompt, judged by a linear discriminant of all {count} names with {least} or
-more training icons. Real icons are those of sets that it has not seen. Plurals, two words in the other order and
+more training icons. Real icons are from sets that it has not seen. Plurals, two words in the other order and
 {synonyms} synonyms stand for names with 40 or more. The plural of a name that is recognised is sampled as the name;
 in quotes it is sampled as it is. `python benchmarks/measure_concepts.py icons icons icons24.npz --at-least {least}
 --each {each} --prompts icons-prompts.json` ({when}, seed 0). Targets over real icons: {targets}. No sample has a style
 here; names in a style are measured in [decision 0063](../decisions/0063-guidance-keeps-the-label.md).
 
-These figures, those of concepts and those on the card are of the weights before the last part of the training, which
-saw the test icons, too. `pointillist info icons --prompts` lists what the bundled weights show: {shown} of {bundled}
-names are among the first five guesses for three of four samples or more (the same command with `--all --prompts
-icons-bundled.json`).
+These figures, the figures of concepts and the figures on the card are of the weights before the last part of the
+training, which saw the test icons, too. `pointillist info icons --prompts` lists what the bundled weights show:
+{shown} of {bundled} names are among the first five guesses for three of four samples or more (the same command with
+`--all --prompts icons-bundled.json`).
 """,
     "emoji": """
 What people type: {each} samples of each of the {count} names that five or all six sets have, judged by classifiers of
@@ -127,7 +127,7 @@ def facts(text: str) -> dict[str, Any]:
 
 
 def share(result: Any, *keys: str) -> str:
-    """Return a share of samples over that of real images, with its interval."""
+    """Return a share of samples over the share of real images, with its interval."""
     interval = look_up(result, *keys, "interval_95")
     within = f" (95 % interval {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
     return number(look_up(result, *keys, "samples_over_real"), "{:.2f}") + within
@@ -206,7 +206,7 @@ def dungeons() -> list[Row]:
             beside("xz primed {}, xz {}".format(*xz)),
         ),
         (
-            "`dungeons`: 16x16 windows of samples that are in training maps, over those of test maps",
+            "`dungeons`: 16x16 windows of samples that are in training maps, over windows of test maps",
             number(look_up(result, "ratio"), "{:.2f}"),
             "1.5; 1",
             "",

@@ -33,8 +33,9 @@ one. The tree is parsed, never imported.
     fmt: skip           lines that ruff is told to leave alone
     crowded folders     folders with more than 16 `.py` and `.js` files
     odd docstrings      docstrings that begin with What, Of, How, Whether or One
-    words, phrases      identifiers with a word of STYLE's second list, prose with one of its phrases; see
+    words, phrases      identifiers with a word of STYLE's second list, prose with a phrase of it or of the third; see
                         `structure/words.py`. `tests/tools/test_vocabulary.py` holds these
+    documents           the same in the Python blocks and the text of documents, without decisions and experiments
     reported only       lines of code, without docstrings, comments, blanks and imports; files; packages and megabytes
                         of an installation; lines of scripts; examples in the docstrings of what `__all__` names
 """
@@ -118,13 +119,14 @@ def measure(root: Path) -> dict[str, Any]:
     known = concepts.read()
     held |= {f"implementations: {name}": len(concept.places) for name, concept in known.implementations.items()}
     held |= {f"files to touch: {name}": len(concept.places) for name, concept in known.changes.items()}
-    of_words = words.word_places(root)
+    of_words, of_documents = words.word_places(root), words.document_places(root.parents[1])
     examples = words.documented(tree, [file for file in tree.files if words.exported(tree, file)])
     scripts = [p for suffix in ("*.js", "*.css", "*.html") for p in root.rglob(suffix)]
     return {
         "held": held,
         "words": {name: len(of_words[name]) for name in words.COUNTED},
         "phrases": {name: len(of_words[name]) for name in words.PHRASES},
+        "documents": {name: len(where) for name, where in of_documents.items()},
         "reported": {
             "lines of code; of engine": f"{sum(lines.values()):,}; {sum(of_engine):,}",
             "files of Python; of engine": f"{len(lines)}; {len(of_engine)}",
@@ -133,7 +135,7 @@ def measure(root: Path) -> dict[str, Any]:
             "lines of scripts and pages": sum(len(p.read_text(encoding="utf-8").splitlines()) for p in scripts),
             "exported names with an example": f"{examples[0]} of {examples[1]}",
         },
-        "places": behind | of_words,
+        "places": behind | of_words | {f"documents: {name}": where for name, where in of_documents.items()},
     }
 
 

@@ -111,9 +111,16 @@ def test_a_word_becomes_no_more_frequent(word: str) -> None:
 
 @pytest.mark.parametrize("phrase", COMMITTED["phrases"])
 def test_a_phrase_becomes_no_more_frequent(phrase: str) -> None:
-    """Phrases of the second list, in strings and comments of the package."""
+    """Phrases of the second and third list, in strings and comments of the package."""
     now, before = measured()["phrases"][phrase], COMMITTED["phrases"][phrase]
     assert now <= before, f"{phrase!r} stands {now} times in the package, and {before} times before."
+
+
+@pytest.mark.parametrize("word", COMMITTED["documents"])
+def test_documents_become_no_worse(word: str) -> None:
+    """Words in the Python blocks of documents, and phrases in their text."""
+    now, before = measured()["documents"][word], COMMITTED["documents"][word]
+    assert now <= before, f"{word!r} stands {now} times in documents, and {before} times before."
 
 
 def test_page_scripts() -> None:
@@ -142,3 +149,12 @@ def test_the_dialect_is_found() -> None:
     assert not words_of("ordinary_name") & NAMES.keys()
     assert faults_in_prose("A model that listens to text is told its label.")
     assert not faults_in_prose("A model that is conditioned on text.")
+
+
+def test_the_third_dialect_is_found(tmp_path: Path) -> None:
+    """In the text of a document, over the end of a line, and in its code."""
+    (tmp_path / "README.md").write_text("Tell\nwhether it lacks those of anew.\n\n```python\nfound = 1\n```\n")
+    places = script("measure_structure").words.document_places(tmp_path)
+    assert {name for name, where in places.items() if where} == {
+        *("tell whether", "lacks", "those of, that of", "anew", "found"),
+    }

@@ -44,8 +44,19 @@ PHRASES = {
     "alike": r"\balike\b",
     "in step": r"\bin step\b",
     "of ours, of its own": r"\bof (?:ours|theirs|its own|their own)\b",
+    "those of, that of": r"\bth(?:ose|at) of\b",
+    "where there is none": r"\bwhere there (?:is|are) (?:none|one|no)\b",
+    "anew": r"\banew\b",
+    "tell whether": r"\btells? whether\b",
+    "lacks": r"\blacks\b",
+    "as typed": r"\bas typed\b",
 }
-"""Phrases that are to leave comments, docstrings and messages."""
+"""Phrases that are to leave comments, docstrings, messages and documents."""
+HISTORY = {"decisions", "experiments", "_build"}
+"""Folders of `docs` that quote the past."""
+GENERATED = {"api", "api.md", "cli.md", "settings.md"}
+"""What the package says of itself is counted there."""
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def exported(tree: Tree, file: str) -> set[str]:
@@ -119,6 +130,25 @@ def names_and_prose(text: str) -> tuple[list[str], list[str]]:
     return names, prose + [token.string for token in tokens if token.type == tokenize.COMMENT]
 
 
+def document_places(project: Path) -> dict[str, list[str]]:
+    """The place of each counted word in the code of a document and of each counted phrase in its text."""
+    behind: dict[str, list[str]] = {name: [] for name in (*COUNTED, *PHRASES)}
+    pages = [project / "README.md", project / "CONTRIBUTING.md", *sorted((project / "docs").rglob("*.md"))]
+    for page in pages:
+        if not page.is_file() or (HISTORY | GENERATED) & set(page.relative_to(project).parts):
+            continue
+        text, file = page.read_text(encoding="utf-8"), page.relative_to(project).as_posix()
+        for block in PYTHON.findall(text):
+            for name in names_and_prose(block)[0]:
+                for word in words_of(name) & COUNTED.keys():
+                    behind[word].append(f"{file}: {name}")
+        text = " ".join(text.split())
+        for name, phrase in PHRASES.items():
+            around = (text[max(0, m.start() - 40) : m.end() + 40] for m in re.finditer(phrase, text, re.IGNORECASE))
+            behind[name] += [f"{file}: {part!a}" for part in around]
+    return behind
+
+
 def word_places(root: Path) -> dict[str, list[str]]:
     """The place of each counted word in an identifier and of each counted phrase in prose, below a folder."""
     behind: dict[str, list[str]] = {name: [] for name in (*COUNTED, *PHRASES)}
@@ -131,6 +161,6 @@ def word_places(root: Path) -> dict[str, list[str]]:
                     behind[word].append(f"{file}: {name}")
         text = " ".join(" ".join(prose).split())
         for name, phrase in PHRASES.items():
-            around = (text[max(0, m.start() - 40) : m.end() + 40] for m in re.finditer(phrase, text))
+            around = (text[max(0, m.start() - 40) : m.end() + 40] for m in re.finditer(phrase, text, re.IGNORECASE))
             behind[name] += [f"{file}: {part!a}" for part in around]
     return behind
