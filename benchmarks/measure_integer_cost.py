@@ -34,6 +34,10 @@ TRAINED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "locally-masked-pixelcnn, categorical": ("locally-masked-pixelcnn", {}, {}),
     "row-lstm, categorical": ("row-lstm", {}, {}),
     "diagonal-bilstm, categorical": ("diagonal-bilstm", {}, {}),
+    "multiscale-pixelrnn, categorical": ("multiscale-pixelrnn", {}, {}),
+    "parallel-multiscale, categorical": ("parallel-multiscale", {}, {}),
+    "parallel-multiscale, mixture": ("parallel-multiscale", {"likelihood": "mixture"}, {}),
+    "parallel-multiscale, completing": ("parallel-multiscale", {"known": True, "context": 3}, {}),
 }
 SIZES: dict[str, tuple[str, tuple[int, int, int], dict[str, Any]]] = {
     "gated-pixelcnn tiny, 8x8": ("gated-pixelcnn", (1, 8, 8), {"preset": "tiny"}),

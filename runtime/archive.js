@@ -4,6 +4,7 @@
 
 import { POWERS, check } from "./arithmetic.js";
 import { MASK, Run, conditions, crc32, hex, joined, orderOf, siteOf } from "./pointillist.js";
+import { open } from "./stages.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
 /** @typedef {import("./pointillist.js").Order} Order */
@@ -126,7 +127,7 @@ function decodeRecord(content, model, order, labelled, count, height, width) {
   check(!labelled || classes > 0, "its labels");
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
   const runs = labels.flatMap((label) => Array.from({ length: perPicture }, () =>
-    new Run(program, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }))));
+    open(model, order, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }), (...what) => new Run(...what))));
   const levels = new Uint16Array(count * channels * height * width);
   while (!runs[0].done) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);

@@ -54,6 +54,7 @@ static uint64_t decode(const uint8_t *program, int32_t level, const int32_t *con
     int64_t *levels = aligned(count * 8), *owner = aligned(batch * 8);
     uint8_t *coded = aligned(sites), *workspace = aligned(pt_workspace(program, batch, shape[2], shape[3], 0));
     for (int64_t k = 0; k < sites; k++) coded[k] = k % 5 != 2;
+    for (int64_t k = 0; k < count; k++) levels[k] = 0; /* what is not coded is kept, and read */
     for (int64_t b = 0; b < batch; b++) owner[b] = length ? b : 0, pt_decoder_begin(decoders + b, words, length);
     pt_decode(pt_begin(program, batch, shape[2], shape[3], 0, values, workspace, level), levels, coded, decoders, owner, signal);
     for (int64_t k = 0; k < count; k++) hash = (hash ^ (uint64_t)levels[k]) * 1099511628211u;

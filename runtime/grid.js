@@ -40,7 +40,7 @@ function normalised(h, width) {
 /** Add to `[height, width, outputs]` what each pixel sees through a kernel: `term(o, tap, from)` of the pixel `from`, or -1 beyond
  *  the border. @param {number} height @param {number} width @param {number} side @param {number} dilation
  *  @param {(to: number, tap: number, from: number) => void} visit */
-function convolve(height, width, side, dilation, visit) {
+export function convolve(height, width, side, dilation, visit) {
   const reach = (side - 1) / 2;
   for (let row = 0; row < height; row++) for (let column = 0; column < width; column++)
     for (let tap = 0; tap < side * side; tap++) {

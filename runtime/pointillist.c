@@ -2239,7 +2239,6 @@ void pt_decode(pt_run *r, int64_t *levels, const uint8_t *coded, pt_decoder *dec
         for (i64 c = first; c < first + each_step; c++)
           for (i64 b = 0; b < r->batch; b++) {
             i64 *pixel = levels + b * channels * plane + at;
-            pixel[c * plane] = 0;
             if (!coded[b * plane + at] || decoders[decoder_of[b]].is_wrong) continue;
             pixel[c * plane] = decode_level(r, decoders + decoder_of[b], params_at(r, b, column), pixel, c);
           }

@@ -73,8 +73,8 @@ PT_API void pt_decoder_begin(pt_decoder *decoder, const uint32_t *words, int64_t
 PT_API int64_t pt_symbol(pt_decoder *decoder, int64_t count);
 PT_API int32_t pt_is_exhausted(const pt_decoder *decoder);
 
-/* Decode whole images: levels [n, c, h, w] of the sites where coded [n, h, w] is not 0, and 0 elsewhere, image b from
-   decoders[decoder_of[b]]: at each site of each channel, those of all images. `signal` as for pt_sample. */
+/* Decode whole images: levels [n, c, h, w] of the sites where coded [n, h, w] is not 0; the other levels are given, and kept.
+   Image b is read from decoders[decoder_of[b]]: at each site of each channel, all images. `signal` as for pt_sample. */
 PT_API void pt_decode(pt_run *run, int64_t *levels, const uint8_t *coded, pt_decoder *decoders, const int64_t *decoder_of,
                       volatile int64_t *signal);
 

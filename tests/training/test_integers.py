@@ -216,6 +216,22 @@ def test_a_cost_in_words() -> None:
     )
 
 
+@pytest.mark.parametrize("network", ["multiscale-pixelrnn", "parallel-multiscale"])
+def test_a_training_in_stages_ends_with_its_program(network: str, tmp_path: Path) -> None:
+    """Of several programs and the networks between them: the default, and what the folder samples without torch."""
+    data = tiny_data(images=64)
+    model = pt.build(network, image=data.train.spec, preset="tiny")
+    result = pt.train(model, data, tiny_config(tmp_path / "a", steps=40, **{"optimizer.lr": 0.01}))
+    assert result.why_floats == ""
+    assert result.integers_cost is not None
+    assert 0 < abs(result.integers_cost) < integers.MAX_COST
+    stored = open_portable(tmp_path / "a", "auto")
+    assert stored is not None
+    drawn = [pt.sample(each, 2, seed=0).levels for each in (result.model, pt.load(tmp_path / "a"), stored)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[0], drawn[2])
+
+
 def test_a_layer_that_is_silent_in_the_calibration_has_a_program() -> None:
     """All rectifiers of a layer are off for the images of the calibration; its grid is still in reach of its sums."""
     data = tiny_data(images=4)

@@ -87,13 +87,14 @@ def open_steps(
 
 def decode_images(
     program: Program,
+    levels: NDArray[np.int64],
     coded: NDArray[np.bool_],
     decoders: Sequence[RangeDecoder],
     decoder_of: IntArray,
     inputs: Inputs,
     executor: str = "auto",
-) -> NDArray[np.int64]:
-    """Decode the levels of images `[b, c, h, w]` in the raster frame, where `coded` `[b, h, w]`; 0 elsewhere.
+) -> None:
+    """Decode the levels of images `[b, c, h, w]` in the raster frame, in place, where `coded` `[b, h, w]`.
 
     At each site, for each channel, the level of image b comes from `decoders[decoder_of[b]]`.
 
@@ -104,8 +105,8 @@ def decode_images(
     if choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.run import decode_in_c
 
-        return decode_in_c(program, coded, [each.state for each in decoders], decoder_of, inputs)
-    result = np.zeros((batch, program.head.channels, height, width), np.int64)
+        decode_in_c(program, levels, coded, [each.state for each in decoders], decoder_of, inputs)
+        return
     steps = open_steps(program, batch, height, width, inputs, executor)
     while not steps.done:
         row, column, channel = steps.site
@@ -114,10 +115,9 @@ def decode_images(
             site = steps.distribution()
             for number, decoder in enumerate(decoders):
                 images = np.flatnonzero(here & (decoder_of == number))
-                levels = decoder.levels(site[images], len(images), program.head.precision)
-                result[images, channel, row, column] = levels
-        steps.observe(result[:, channel, row, column])
-    return result
+                decoded = decoder.levels(site[images], len(images), program.head.precision)
+                levels[images, channel, row, column] = decoded
+        steps.observe(levels[:, channel, row, column])
 
 
 def intervals_of_images(

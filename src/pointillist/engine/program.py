@@ -181,7 +181,8 @@ class ConditionInput:
         kind: `vector`, or `map` of the image.
         channels: its channels.
         default: `[n, channels]` or `[n, height, width, channels]` as seen while recording; empty if it must be given.
-        unit: the number that an integer of each channel stands for; empty in floating point.
+        unit: the number that an integer of each channel stands for. In floating point that of the first channels of
+            a map, if the program of another stage has chosen them, else empty.
     """
 
     kind: Literal["vector", "map"]

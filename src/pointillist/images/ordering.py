@@ -95,10 +95,31 @@ class PixelOrder:
 
     def rank(self, height: int, width: int) -> Int[np.ndarray, "h w"]:
         """Rank of each pixel position in the order, from 0."""
-        result = np.empty((height, width), np.int64)
-        for rank, site in enumerate(self.sites(height, width)):
-            result[site] = rank
-        return result
+        rows, columns = self.raster_size(height, width)
+        rank = np.arange(rows * columns).reshape(rows, columns)
+        if self.s_curve:
+            rank[1::2] = rank[1::2, ::-1].copy()
+        return np.ascontiguousarray(self.array_from_raster(rank))
+
+
+def stage_rank(steps: Iterable[tuple[int, int]], height: int, width: int) -> Int[np.ndarray, "h w"]:
+    """Rank of each pixel, from 0, where grids are visited in turn: a pixel belongs to the first grid that has it.
+
+    Args:
+        steps: rows and columns between the pixels of each grid; all begin at 0.
+        height, width: of the image.
+
+    Example:
+        ```python
+        stage_rank([(2, 2), (1, 1)], 2, 2)  # [[0, 1], [2, 3]]
+        ```
+    """
+    rank = np.full((height, width), -1)
+    for rows, columns in steps:
+        part = rank[::rows, ::columns]
+        new = part < 0
+        part[new] = rank.max() + 1 + np.arange(new.sum())
+    return rank
 
 
 CURVES = ("raster", "s-curve")

@@ -21,6 +21,8 @@ from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pointillist.images.ordering import stage_rank
+from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import (
     Condition,
     ConditionDims,
@@ -58,6 +60,8 @@ class Stage:
         condition: builds the condition of the network from the canvas of the grid of the stage before (None for the
             first stage), all of whose pixels are known, and the condition of the image, whose map has the size of the
             image. Nothing else reaches the network, so nothing else can leak.
+        upsampler: the network of the canvas of the grid before, whose map `condition` puts after the map of the
+            condition, restricted to the grid; None for the first stage. An integer program computes it in fixed point.
         independent: the network reads no pixel of the grid but the earlier sub-pixels of the pixel itself. The new
             pixels are then independent of each other given the condition: one pass samples a sub-pixel of all of them.
     """
@@ -65,6 +69,7 @@ class Stage:
     network: Network
     step: tuple[int, int] = (1, 1)
     condition: StageCondition = same_condition
+    upsampler: Upsampler | None = None
     independent: bool = False
 
     def grid(self, t: Tensor) -> Tensor:
@@ -117,12 +122,8 @@ def sampling_order(stages: Sequence[Stage], height: int, width: int) -> Int[np.n
     sampling_order(model.stages(2, 2), 2, 2)  # [[0, 1], [2, 3]]
     ```
     """
-    rank = np.full((height, width), -1)
-    for stage in stages:
-        part = rank[:: stage.step[0], :: stage.step[1]]
-        new = part < 0
-        part[new] = rank.max() + 1 + np.arange(new.sum())
-    return rank
+    result: np.ndarray = stage_rank((stage.step for stage in stages), height, width)
+    return result
 
 
 def sampling_passes(stages: Sequence[Stage], height: int, width: int) -> int:

@@ -114,7 +114,7 @@ class MultiscalePixelRNN(Backbone):
         large = partial(self._large_condition, height=height, width=width)
         return (
             Stage(self.small, (self.factor, self.factor), condition=self._small_condition),
-            Stage(self.large, condition=large),
+            Stage(self.large, condition=large, upsampler=self.upsampler),
         )
 
     def _small_condition(self, coarse: Tensor | None, condition: Condition) -> Condition:

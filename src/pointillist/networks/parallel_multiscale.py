@@ -133,7 +133,7 @@ class Group(nn.Module):
     def stage(self, height: int, width: int) -> Stage:
         """Return the stage of the group in an image of this size."""
         condition = partial(self._condition, height=height, width=width)
-        return Stage(self.network, self.step, condition, independent=self.independent)
+        return Stage(self.network, self.step, condition, self.upsampler, independent=self.independent)
 
     def _condition(self, coarse: Tensor | None, condition: Condition, *, height: int, width: int) -> Condition:
         """Concatenate the map of the condition, on the grid of the group, and the map of the earlier pixels."""

@@ -6,7 +6,7 @@ it was made from, but not equal to it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,14 @@ from pointillist.engine.executors import decode_images, intervals_of_images, ope
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.program import IntArray, Program
-from pointillist.engine.sampler import sample_batch
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.images.ordering import PixelOrder, resolve_order
+from pointillist.images.ordering import PixelOrder, resolve_order, stage_rank
 from pointillist.portable.conditions import IntegerPart, not_taken, quantize_inputs, stored_inputs
+from pointillist.portable.stages import Inputs, IntegerStage, StageRun, StageSteps, run_stages, sample_runs
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-
-Inputs = Mapping[str, IntArray]
-"""Conditions as integers by name: `[b, c]` of a vector, `[b, h, w, c]` of a map, in the raster frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +42,12 @@ class IntegerModel:
     Attributes:
         channels, height, width, levels: of its images.
         fixed_size: whether they have this size only.
-        programs: one for each group of orders that share one.
-        orders: names of its generation orders, with the number of the program of each.
-        parts: parts of the condition for each program, in the order of their channels.
+        programs: for each group of orders that share them, one for each stage.
+        orders: names of its generation orders, with the number of the program of the first stage of each.
+        parts: parts of the condition for each program, in the order of their channels; those of the first stage are
+            those of the image, and later stages have none.
         source: hash of the weights that the model was made from; empty if unknown.
+        stages: its stages, the coarsest grid first; a single one for most models.
         fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
         executor: runs it, where a method names no other: `auto`, `compiled`, `numpy`, `torch`, or `cuda` on a GPU. All
             of them give the same bits.
@@ -63,6 +62,7 @@ class IntegerModel:
     orders: Mapping[str, int]
     parts: tuple[tuple[IntegerPart, ...], ...]
     source: str = ""
+    stages: tuple[IntegerStage, ...] = (IntegerStage(),)
     fingerprint: str = field(default="", compare=False)
     executor: str = field(default="auto", compare=False)
 
@@ -104,8 +104,24 @@ class IntegerModel:
         return resolve_order(tuple(self.orders), name)
 
     def program(self, order: PixelOrder) -> Program:
-        """Return the program of an order."""
+        """Return the program of an order; of several stages that of the first, which declares the conditions."""
         return self.programs[self.orders[order.name]]
+
+    def stage_programs(self, order: PixelOrder) -> tuple[Program, ...]:
+        """Return the programs of the stages of an order."""
+        return self.programs[self.orders[order.name] :][: len(self.stages)]
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
+        """Return the rank of each pixel in a generation order, from 0."""
+        if len(self.stages) == 1:
+            return order.rank(height, width)
+        steps = (stage.step for stage in self.stages)
+        result: IntArray = order.array_from_raster(stage_rank(steps, *order.raster_size(height, width)))
+        return result
+
+    def runs(self, order: PixelOrder, levels: IntArray, inputs: Inputs) -> Iterator[StageRun]:
+        """Yield the stages of images in the raster frame; see `run_stages`."""
+        return run_stages(self.stages, self.stage_programs(order), levels, inputs)
 
     def inputs(
         self,
@@ -187,8 +203,12 @@ class IntegerModel:
         if inputs is None:
             inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
         levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        starts, sizes = intervals_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
-        return order.array_from_raster(starts), order.array_from_raster(sizes)
+        result = np.empty((2, *levels.shape), np.int64)
+        for run in self.runs(order, levels, inputs):
+            grid = np.ascontiguousarray(run.stage.grid(levels))
+            both = intervals_of_images(run.program, grid, run.inputs, executor or self.executor, threads)
+            np.copyto(run.stage.grid(result), np.stack(both), where=~run.known)
+        return order.array_from_raster(result[0]), order.array_from_raster(result[1])
 
     def params(
         self,
@@ -207,7 +227,11 @@ class IntegerModel:
         if inputs is None:
             inputs = self.inputs(len(x), (x.shape[2], x.shape[3]), order)
         levels = np.ascontiguousarray(order.array_to_raster(self.check(x)), np.int64)
-        params = params_of_images(self.program(order), levels, inputs, executor or self.executor, threads)
+        params = np.empty((len(x), *levels.shape[2:], self.program(order).params.channels), np.int32)
+        for run in self.runs(order, levels, inputs):
+            grid = np.ascontiguousarray(run.stage.grid(levels))
+            values = params_of_images(run.program, grid, run.inputs, executor or self.executor, threads)
+            np.copyto(run.stage.sites(params), values, where=~run.known[:, :, None])
         return np.moveaxis(order.array_from_raster(np.moveaxis(params, 3, 1)), 1, 3)
 
     def log_prob_map(
@@ -237,7 +261,7 @@ class IntegerModel:
         order: PixelOrder | None = None,
         *,
         executor: str | None = None,
-    ) -> ProgramStepper:
+    ) -> ProgramStepper | StageSteps:
         """Open the model at the first sub-pixel of images, in generation order: for decoding, and for sampling.
 
         steps = integer_model.steps(batch=1)
@@ -249,7 +273,13 @@ class IntegerModel:
         self.check_size(*size)
         if inputs is None:
             inputs = self.inputs(batch, size, order)
-        return open_steps(self.program(order), batch, *order.raster_size(*size), inputs, executor or self.executor)
+
+        def opened(run: StageRun) -> ProgramStepper:
+            return open_steps(run.program, batch, *run.size, run.inputs, executor or self.executor)
+
+        levels = np.zeros((batch, self.channels, *order.raster_size(*size)), np.int64)
+        runs = self.runs(order, levels, inputs)
+        return opened(next(runs)) if len(self.stages) == 1 else StageSteps(runs, levels, opened)
 
     def decode(
         self,
@@ -268,7 +298,11 @@ class IntegerModel:
             inputs: conditions, see `inputs`.
             order: generation order.
         """
-        levels = decode_images(self.program(order), coded, decoders, decoder_of, inputs, self.executor)
+        levels = np.zeros((len(coded), self.channels, *coded.shape[1:]), np.int64)
+        for run in self.runs(order, levels, inputs):
+            x, new = np.ascontiguousarray(run.stage.grid(levels)), run.stage.grid(coded) & ~run.known
+            decode_images(run.program, x, new, decoders, decoder_of, run.inputs, self.executor)
+            run.stage.grid(levels)[...] = x
         return order.array_from_raster(levels)
 
     def sample(
@@ -319,20 +353,11 @@ class IntegerModel:
             on_row: called with the rows done (in rows of the raster frame) and the levels so far.
         """
         self.check_size(uniforms.shape[2], uniforms.shape[3])
-        if mask is not None:
-            mask.begin_stage(order, (1, 1), np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[2:], bool))
         u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
         batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)), mask=mask)
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
-        sample_batch(
-            self.program(order),
-            inputs,
-            batch,
-            transform,
-            on_row=report,
-            threads=threads,
-            executor=executor or self.executor,
-        )
+        runs, executor = self.runs(order, batch.levels, inputs), executor or self.executor
+        sample_runs(runs, batch, order, transform, on_row=report, threads=threads, executor=executor)
         return order.array_from_raster(batch.levels), batch.nats
 
     def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Categorical, Likelihood
@@ -13,7 +16,7 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.executors import open_steps
 from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
-from pointillist.engine.program import IntArray
+from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
 from pointillist.engine.selection import ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.stepper import ProgramStepper
@@ -26,7 +29,9 @@ from pointillist.model.recorded import forward_of, record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import channels_last
-from pointillist.portable.model import IntegerModel
+from pointillist.portable import IntegerModel
+from pointillist.portable.conditions import quantize_inputs
+from pointillist.portable.stages import stage_inputs
 from pointillist.sampling.state import InverseCdfSampler, SamplingState, Stepper
 
 __all__ = [
@@ -122,8 +127,8 @@ def create_stepper(
         canvas = channels_last(canvas) if model.channels_last else canvas
         return NaiveStepper(forward_of(stages[0], condition), canvas, model.level_embeddings(), order)
     if engine == "integer":
-        integer_model, inputs = integer_inputs(model, condition, batch, order)
-        return open_steps(integer_model.program(order), batch, rows, columns, inputs, integer_model.executor)
+        executor, integers, inputs = integer_inputs(model, stages[0], condition, batch, order)
+        return open_steps(integers, batch, rows, columns, inputs, executor)
     program = record_stage(model, stages[0], condition, height, width, order)
     stepper: ProgramStepper
     if engine == "torch":
@@ -204,26 +209,58 @@ def sample_stage(
 
     if state.outputs is not None:
         batch.params = np.empty((count, *mask.shape, state.likelihood.num_params), state.outputs.numpy().dtype)
-    integer_model, inputs = integer_inputs(model, condition, len(drawn) * count, state.order)
-    sample_batch(
-        integer_model.program(state.order),
-        inputs,
-        batch,
-        sampler.transform,
-        on_row=finished,
-        threads=threads,
-        executor=integer_model.executor,
-    )
+    executor, program, inputs = integer_inputs(model, stage, condition, len(drawn) * count, state.order)
+    sample_batch(program, inputs, batch, sampler.transform, on_row=finished, threads=threads, executor=executor)
     sampler.nats += torch.from_numpy(batch.nats)
 
 
 def integer_inputs(
-    model: PixelModel, condition: Condition, count: int, order: PixelOrder
-) -> tuple[IntegerModel, dict[str, IntArray]]:
-    """Return the integer model, and a condition in the raster frame of an order as integers.
+    model: PixelModel, stage: Stage, condition: Condition, count: int, order: PixelOrder
+) -> tuple[str, Program, dict[str, IntArray]]:
+    """Return the executor, the integer program of a stage, and the condition of the stage as integers.
+
+    Args:
+        condition: condition of the stage's network, in the raster frame of the order.
 
     Raises:
         EngineError: if the model has no integer program of its weights.
     """
     integers = model.integer_model().integers
-    return integers, integers.quantize_inputs(condition_features(condition, count), order)
+    program = integers.stage_programs(order)[_number(integers, stage)]
+    return integers.executor, program, quantize_inputs(program, condition_features(condition, count))
+
+
+def _number(integers: IntegerModel, stage: Stage) -> int:
+    return [each.step for each in integers.stages].index(stage.step)
+
+
+def stage_condition(
+    model: PixelModel,
+    stage: Stage,
+    levels: Int[Tensor, "b c h w"],
+    condition: Condition,
+    order: PixelOrder,
+    engine: str,
+) -> Condition:
+    """Build the condition of a stage, for an engine, from the pixels of the stages before.
+
+    Args:
+        levels: images in the raster frame, as many as the engine has.
+        condition: condition of the images, in the raster frame.
+    """
+    if stage.upsampler is None:
+        return stage.condition(None, condition)
+    if engine == "integer":
+        integers = model.integer_model().integers
+        programs, number = integers.stage_programs(order), _number(integers, stage)
+        inputs = quantize_inputs(programs[0], condition_features(condition, len(levels)))
+        inputs = stage_inputs(integers.stages, programs, number, levels.numpy(), inputs)
+        # integers times their units, which round to them again
+        numbers = torch.from_numpy(inputs["map"] * programs[number].inputs["map"].unit)
+        return replace(condition, map=numbers.permute(0, 3, 1, 2).to(model.device))
+    stages = model.stages(*levels.shape[2:])
+    before = next(earlier for earlier, each in pairwise(stages) if each.step == stage.step)
+    coarse = model.canvas(before.grid(levels).to(model.device))
+    # image by image: torch may round the same image otherwise in another batch
+    each = [stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))]
+    return Condition.concat(each)

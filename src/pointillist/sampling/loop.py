@@ -37,6 +37,7 @@ from pointillist.sampling.engines import (
     output_likelihood,
     resolve_engine,
     sample_stage,
+    stage_condition,
 )
 from pointillist.sampling.generative import OnRow
 from pointillist.sampling.group_pass import sample_group
@@ -175,14 +176,14 @@ def autoregressive_loop(
         resample=resample,
         masked=masked,
     )
-    condition, coarse = model.conditions.to_raster_frame(condition, order), None
+    condition = model.conditions.to_raster_frame(condition, order)
     # the work of one pixel is far too small to share: with two threads, and another program busy at the same time,
     # four 8x8 images took 0.64 s instead of 0.07 s
     with torch.inference_mode(), single_threaded():
         for stage in model.stages(rows, columns):
             if not stage.grid(mask).all():
-                _run_stage(model, stage, _stage_condition(stage, coarse, condition), choose, state, config)
-            coarse = model.canvas(stage.grid(levels).to(model.device))
+                conditioned = stage_condition(model, stage, levels, condition, order, config.engine)
+                _run_stage(model, stage, conditioned, choose, state, config)
             state = replace(state, resample=None)  # a later stage of an image is conditioned on its own coarse pixels
     return order.from_raster(levels)
 
@@ -217,13 +218,6 @@ def _run_stage(
         return choose(Site(*order.site(site.row, site.column, height, width), site.channel), log_probs)
 
     _step_stage(model, stepper, choose_in_image, state, stage.step)
-
-
-def _stage_condition(stage: Stage, coarse: Tensor | None, condition: Condition) -> Condition:
-    """Build the condition of a stage image by image: torch may round the same image otherwise in another batch."""
-    if coarse is None:
-        return stage.condition(coarse, condition)
-    return Condition.concat([stage.condition(coarse[i : i + 1], condition.image(i)) for i in range(len(coarse))])
 
 
 def _step_stage(

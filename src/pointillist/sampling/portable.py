@@ -17,7 +17,8 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
 from pointillist.portable.conditions import KnownValues
-from pointillist.portable.model import Inputs, join_inputs
+from pointillist.portable.model import join_inputs
+from pointillist.portable.stages import Inputs
 from pointillist.portable.storage import has_program
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.generative import Drawn, ImageRequest, OnRow

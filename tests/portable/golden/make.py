@@ -43,8 +43,25 @@ MODELS: dict[str, dict[str, Any]] = {
         "levels": 4,
         "conditions": {"text": {"encoder": "learned+tokens", "num_tokens": 3, "buckets": 16, "width": 8}},
     },
+    "multiscale": {
+        "network": "multiscale-pixelrnn",
+        "shape": (1, 5, 6),
+        "levels": 8,
+        "classes": ("cat", "dog"),
+        "map_channels": 6,
+        "orders": ("raster", "raster-columns-br"),
+    },
+    "parallel": {
+        "network": "parallel-multiscale",
+        "shape": (2, 6, 5),
+        "levels": 5,
+        "ordered": False,
+        "map_channels": 6,
+        "position_channels": 2,
+        "conditions": {"text": {"encoder": "learned+tokens", "num_tokens": 3, "buckets": 16, "width": 8}},
+    },
 }
-"""Every opcode, head and curve; those with a local gain are of version 2, and two factors of version 3."""
+"""Every opcode, head and curve; local gains are of version 2, two factors and tokens of 3, several stages of 4."""
 
 
 def facts(integer_model: IntegerModel) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch, check_batch_memory, prepare_inputs, run_slices, split_batch
+from pointillist.engine.c.blob import pack
 from pointillist.engine.c.lower import lower
 from pointillist.engine.head.frequencies import Distribution, Frequencies, log_probs
 from pointillist.engine.head.range_decoder import DecoderState
@@ -23,6 +24,7 @@ from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
 
 __all__ = [
+    "ByteMatrix",
     "CStepper",
     "decode_in_c",
     "frequencies_in_c",
@@ -34,6 +36,7 @@ __all__ = [
 
 _SCORED_AT_ONCE = 2**16
 """Sub-pixels that the library scores in a call, so that an interrupt is not waited for longer than a second or so."""
+_FLOAT32_INTEGERS = 2**24
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
 
@@ -232,14 +235,14 @@ def sample_in_c(
 
 def decode_in_c(
     program: Program,
+    levels: NDArray[np.int64],
     coded: NDArray[np.bool_],
     states: Sequence[DecoderState],
     decoder_of: IntArray,
     inputs: Mapping[str, IntArray],
-) -> NDArray[np.int64]:
-    """Decode the levels of images; see `executors.decode_images`. The states move on."""
+) -> None:
+    """Decode the levels of images, which are contiguous; see `executors.decode_images`. The states move on."""
     batch, height, width = coded.shape
-    levels = np.zeros((batch, program.head.channels, height, width), np.int64)
     images = Run(program, batch, (height, width), prepare_inputs(program, batch, inputs, (height, width)))
     sites, numbers = np.ascontiguousarray(coded, np.uint8), np.ascontiguousarray(decoder_of, np.int64)
     decoders = (DecoderState * len(states))(*states)
@@ -251,7 +254,6 @@ def decode_in_c(
     run_slices(run, [slice(0, batch)])
     for state, decoder in zip(states, decoders, strict=True):
         ctypes.memmove(ctypes.byref(state), ctypes.byref(decoder), ctypes.sizeof(DecoderState))
-    return levels
 
 
 def intervals_in_c(
@@ -319,3 +321,37 @@ def frequencies_in_c(
         -1 if level is None else level,
     )
     return result
+
+
+class ByteMatrix:
+    """A matrix of signed bytes, which multiplies unsigned ones.
+
+    ```python
+    np.ones((2, 3), np.uint8) @ ByteMatrix(np.ones((3, 4), np.int8))  # 3 everywhere, int32 [2, 4]
+    ```
+
+    Args:
+        matrix: int8 `[k, n]`, with at most 2^16 rows, so that no sum leaves 32 bits.
+    """
+
+    __array_ufunc__ = None  # so that numpy leaves the product to this class
+
+    def __init__(self, matrix: IntArray) -> None:
+        whole = np.abs(matrix.astype(np.int64)).sum(axis=0).max(initial=0) * 255
+        self._floats = matrix.astype(np.float32 if whole < _FLOAT32_INTEGERS else np.float64)
+        packed = pack(matrix, [len(matrix)])
+        self._packed = aligned(packed.size)
+        self._packed[:] = packed.view(np.uint8)
+
+    def __rmatmul__(self, x: NDArray[np.uint8]) -> IntArray:
+        """Multiply rows of bytes `[m, k]`."""
+        library, level = load_library(), chosen_level()
+        if library is None or level is None:
+            sums: IntArray = (x.astype(self._floats.dtype) @ self._floats).astype(np.int32)
+            return sums
+        (rows, inputs), columns = x.shape, self._floats.shape[1]
+        padded = np.ascontiguousarray(x if inputs % 4 == 0 else np.pad(x, ((0, 0), (0, -inputs % 4))))
+        result = np.empty((rows, columns), np.int32)
+        pointers = padded.ctypes.data, self._packed.ctypes.data
+        library.pt_product(*pointers, rows, padded.shape[1] // 4, columns, result.ctypes.data, level)
+        return result

@@ -140,7 +140,7 @@ class PortableModel:
 
     def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
         """Return the rank of each pixel in a generation order."""
-        return order.rank(height, width)
+        return self.integer_model.generation_rank(height, width, order)
 
     def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images; see `IntegerModel.check`."""

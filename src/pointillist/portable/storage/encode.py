@@ -9,11 +9,14 @@ from pointillist.engine.program import UINT8, FeatureMap, Instruction, KeyValueC
 from pointillist.files.arrays import ArrayWriter
 from pointillist.portable.conditions import IntegerPart
 from pointillist.portable.model import IntegerModel
+from pointillist.portable.stages import IntegerStage
 from pointillist.portable.storage.decode import has_local_gain
+from pointillist.portable.upsampler import FixedLayer
 
 
 def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
     """Return the JSON values of a model; its arrays are added to `arrays`."""
+    several = {"stages": [_encode_stage(stage, arrays) for stage in model.stages]} if len(model.stages) > 1 else {}
     return {
         "image": {name: getattr(model, name) for name in ("channels", "height", "width", "levels")},
         "fixed_size": model.fixed_size,
@@ -21,7 +24,29 @@ def encode_model(model: IntegerModel, arrays: ArrayWriter) -> dict[str, Any]:
         "orders": dict(model.orders),
         "parts": [[_encode_part(part, arrays) for part in parts] for parts in model.parts],
         "programs": [encode_program(program, arrays) for program in model.programs],
+        **several,
     }
+
+
+def _encode_stage(stage: IntegerStage, arrays: ArrayWriter) -> dict[str, Any]:
+    result: dict[str, Any] = {"step": list(stage.step)}
+    upsampler = stage.upsampler
+    if upsampler is not None:
+        result["upsampler"] = {
+            "factor": list(upsampler.factor),
+            "levels": arrays.name(upsampler.levels),
+            "first": _encode_layer(upsampler.first, arrays),
+            "blocks": [_encode_layer(block, arrays) for block in upsampler.blocks],
+            "dilations": list(upsampler.dilations),
+            "spread": _encode_layer(upsampler.spread, arrays),
+            "conditions": {name: _encode_layer(layer, arrays) for name, layer in upsampler.conditions.items()},
+            "heads": upsampler.heads,
+        }
+    return result
+
+
+def _encode_layer(layer: FixedLayer, arrays: ArrayWriter) -> dict[str, str]:
+    return {name: arrays.name(getattr(layer, name)) for name in ("matrix", "scale", "bias", "cut")}
 
 
 def _encode_part(part: IntegerPart, arrays: ArrayWriter) -> dict[str, Any]:

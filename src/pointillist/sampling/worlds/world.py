@@ -22,9 +22,9 @@ from jaxtyping import Int
 
 from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.sampler import sample_batch
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel
+from pointillist.portable.stages import sample_runs
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.uniforms import check_seed
@@ -193,10 +193,8 @@ class World:
         inputs = integers.inputs(1, size, order, self.label, **{OBSERVED: (levels[0], known[0])})
         arrays = (order.array_to_raster(array) for array in (levels, known, uniforms[None, None]))
         x, fixed, u = (np.ascontiguousarray(array) for array in arrays)
-        if mask is not None:
-            mask.begin_stage(order, (1, 1), levels, known[0, 0])
         batch = SampleBatch(x.astype(np.int64), fixed, u.astype(np.float64), np.zeros(1), mask=mask)
-        sample_batch(integers.program(order), inputs, batch, executor=integers.executor)
+        sample_runs(integers.runs(order, batch.levels, inputs), batch, order, executor=integers.executor)
         result: np.ndarray = order.array_from_raster(batch.levels)[0, 0]
         return result
 

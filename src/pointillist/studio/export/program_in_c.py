@@ -35,11 +35,17 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: R
 
     Raises:
         CheckpointError: if the folder holds no program.
-        ConfigError: if its first order is not in raster orientation, it draws no worlds that rules could bind, or a
-            rule is none of worlds.
+        ConfigError: if it has several stages, its first order is not in raster orientation, it draws no worlds that
+            rules could bind, or a rule is none of worlds.
         EngineError: if the library in C cannot run it.
     """
     model = PortableModel.open(folder)
+    stages = len(model.integer_model.stages)
+    if stages > 1:
+        raise ConfigError(
+            f"{folder} samples in {stages} stages, and C runs programs of one: export a page or JavaScript, or a "
+            "network of one stage."
+        )
     symbol = re.sub(r"\W", "_", f"model_{name}")
     order = model.order().name
     if order not in ("raster", "s-curve"):
