@@ -24,14 +24,14 @@ const char *pt_wrong_rules(const pt_world_rules *r, int64_t levels) {
     return "There are at most 2,048 `counts` and 2,048 `connected`: leave some out.";
   if (r->num_fixed < 0 || r->num_fixed > MOST || (r->num_fixed && !r->fixed)) return "The number of `fixed` tiles is wrong: correct it.";
   if (r->tries < 1 || r->tries > 1000000) return "`tries` must lie in 1 to 1,000,000: change it.";
-  if (r->adjacency && !are_sets(r->adjacency, 4 * levels, levels)) return "`adjacency` has levels beyond those of the model: correct the table.";
+  if (r->adjacency && !are_sets(r->adjacency, 4 * levels, levels)) return "`adjacency` has levels that the model lacks: correct the table.";
   for (int64_t i = 0; i < r->num_counts; i++) {
-    if (!r->counts || !r->counts[i].words || !are_sets(r->counts[i].levels, 1, levels)) return "A set of `counts` has levels beyond those of the model: correct it.";
+    if (!r->counts || !r->counts[i].words || !are_sets(r->counts[i].levels, 1, levels)) return "A set of `counts` has levels that the model lacks: correct it.";
     if (r->counts[i].at_least < 0 || r->counts[i].at_least > MOST || r->counts[i].at_most < -1 || r->counts[i].at_most > MOST)
       return "A number of `counts` is out of range: correct it.";
   }
   for (int64_t i = 0; i < r->num_connected; i++) {
-    if (!r->connected || !r->connected[i].words || !are_sets(r->connected[i].levels, 1, levels)) return "A set of `connected` has levels beyond those of the model: correct it.";
+    if (!r->connected || !r->connected[i].words || !are_sets(r->connected[i].levels, 1, levels)) return "A set of `connected` has levels that the model lacks: correct it.";
     if (r->connected[i].passage < 0 || r->connected[i].passage >= levels) return "The passages of `connected` have a level that the model lacks: correct it.";
   }
   for (int64_t i = 0; i < r->num_fixed; i++) {
@@ -88,7 +88,7 @@ pt_opening *pt_opening_begin(const pt_world_rules *r, uint64_t seed, int64_t sit
   return o;
 }
 
-/* ---- sentences: those of Python ---- */
+/* ---- sentences, in the words of Python ---- */
 
 static void add_text(char **at, const char *end, const char *text) {
   while (*text && *at < end) *(*at)++ = *text++;
@@ -270,7 +270,7 @@ void pt_know_paths(const pt_opening *o, const pt_window *w, int16_t *known) {
 
 /* ---- the rules of a window ---- */
 
-/* Set the levels that each tile may have; those of later chunks count for themselves. */
+/* Set the levels that each tile may have; tiles of later chunks count for themselves. */
 static void allow(pt_opening *o, const pt_window *w, const int16_t *known) {
   int64_t words = words_of(o->of->levels), top = w->y * w->size - w->top, left = w->x * w->size - w->left;
   uint64_t last = o->of->levels % WORD ? ~(~0ull << o->of->levels % WORD) : ~0ull;

@@ -44,7 +44,7 @@ export class Mask {
     this.table = adjacency && adjacency.map((rows) => rows.map(toBits));
     this.reach = this.table && this.table.map((rows) => rows.reduce((all, row) => all | row, 0n));
     /** @type {Map<bigint, bigint>[]} */
-    this.supports = [0, 1, 2, 3].map(() => new Map()); // by direction, the levels that may follow those of a domain
+    this.supports = [0, 1, 2, 3].map(() => new Map()); // by direction, the levels that may follow a domain
     this.partners = partners; this.limits = limits; this.sets = sets.map(toBits);
     this.checks = checks.map((check) => {
       const start = toBits(check.start ?? []), end = toBits(check.end ?? []);

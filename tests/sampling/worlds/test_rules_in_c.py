@@ -139,9 +139,9 @@ def test_chunks_and_sentences_are_those_of_python(model: Path, exported: Exporte
 
 DAMAGE = {
     "{3, adjacency": ("{4, adjacency", "another number of levels"),
-    "adjacency[] = {\n": ("adjacency[] = {\n4096u + ", "`adjacency` has levels beyond"),
-    "counted_0[] = {\n": ("counted_0[] = {\n8u + ", "set of `counts` has levels beyond"),
-    "connected_0[] = {\n": ("connected_0[] = {\n1ull << 63 | ", "set of `connected` has levels beyond"),
+    "adjacency[] = {\n": ("adjacency[] = {\n4096u + ", "`adjacency` has levels that the model lacks"),
+    "counted_0[] = {\n": ("counted_0[] = {\n8u + ", "set of `counts` has levels that the model lacks"),
+    "connected_0[] = {\n": ("connected_0[] = {\n1ull << 63 | ", "set of `connected` has levels that the model lacks"),
     '"key", 0, 2': ('"key", -1, 2', "number of `counts` is out of range"),
     '"floor, key", 1': ('"floor, key", 3', "passages of `connected` have a level that the model lacks"),
     "{-1, -1, 1}": ("{-1, -1, -1}", "`fixed` tile has a level that the model lacks"),
