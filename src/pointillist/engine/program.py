@@ -181,8 +181,8 @@ class ConditionInput:
         kind: `vector`, or `map` of the image.
         channels: its channels.
         default: `[n, channels]` or `[n, height, width, channels]` as seen while recording; empty if it must be given.
-        unit: the number that an integer of each channel stands for. In floating point that of the first channels of
-            a map, if the program of another stage has chosen them, else empty.
+        unit: the number that an integer of each channel stands for. In floating point empty, or for the first
+            channels of a map what the program of another stage has chosen.
     """
 
     kind: Literal["vector", "map"]

@@ -309,7 +309,7 @@ def _constant(program: Program, key: str) -> np.ndarray:
 
 
 def _rewrite(model: PixelModel, group: _Recorded) -> list[Program]:
-    """Rewrite the programs of all stages: those of coarse grids take the units of the map from the finest grid."""
+    """Rewrite the programs of all stages: coarse grids take the units of the map from the finest grid."""
     likelihood = model.likelihood
     result: list[Program] = []
     for recorded, batches in reversed(list(zip(group.programs, group.batches, strict=True))):

@@ -44,8 +44,8 @@ class IntegerModel:
         fixed_size: whether they have this size only.
         programs: for each group of orders that share them, one for each stage.
         orders: names of its generation orders, with the number of the program of the first stage of each.
-        parts: parts of the condition for each program, in the order of their channels; those of the first stage are
-            those of the image, and later stages have none.
+        parts: parts of the condition for each program, in the order of their channels; programs of later stages have
+            none.
         source: hash of the weights that the model was made from; empty if unknown.
         stages: its stages, the coarsest grid first; a single one for most models.
         fingerprint: SHA-256 of all of it: two models with the same fingerprint give the same bits.
@@ -104,7 +104,7 @@ class IntegerModel:
         return resolve_order(tuple(self.orders), name)
 
     def program(self, order: PixelOrder) -> Program:
-        """Return the program of an order; of several stages that of the first, which declares the conditions."""
+        """Return the program of an order; of several stages the first, which declares the conditions."""
         return self.programs[self.orders[order.name]]
 
     def stage_programs(self, order: PixelOrder) -> tuple[Program, ...]:

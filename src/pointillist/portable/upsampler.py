@@ -148,7 +148,7 @@ class FixedUpsampler:
         blocks: residual 3x3 convolutions, of bytes.
         dilations: of the blocks.
         spread: transposed convolution to the finer grid, of bytes.
-        conditions: layers that add the condition, by name: `vector`, `map`, and those of `TOKENS`.
+        conditions: layers that add the condition, by name: `vector`, `map`, and the layers of `TOKENS`.
         heads: heads of the attention to tokens; 0 for none.
     """
 
@@ -171,8 +171,8 @@ class FixedUpsampler:
 
         Args:
             coarse: levels of the coarse images.
-            conditions: features of the conditions by name, a map on the coarse grid `[n, h2, w2, c]`; those that the
-                network lacks are not read.
+            conditions: features of the conditions by name, a map on the coarse grid `[n, h2, w2, c]`; what the
+                network does not take is not read.
             size: rows and columns of the finer grid.
         """
         together = max(1, SITES_TOGETHER // (coarse.shape[2] * coarse.shape[3]))

@@ -94,7 +94,7 @@ class _UpsamplerDecoder:
             result["map"] = self._layer(stored["map"], 1, inputs["map"].channels, width)
         if self.stored.heads:
             if "tokens" not in inputs or not set(TOKENS) <= stored.keys():
-                raise self.arrays.damaged("an upsampler attends to tokens that it lacks")
+                raise self.arrays.damaged("an upsampler attends to tokens that no layer reads")
             result["query"] = self._layer(stored["query"], 1, width)
             inner = result["query"].width
             result["keys"] = self._layer(stored["keys"], 1, None, inner)
@@ -104,7 +104,7 @@ class _UpsamplerDecoder:
             if inner % self.stored.heads or inputs["tokens"].channels % (1 + states):
                 raise self.arrays.damaged("the heads or tokens of an upsampler have no whole channels")
         if result.keys() != stored.keys():
-            raise self.arrays.damaged("an upsampler takes conditions that its model lacks")
+            raise self.arrays.damaged("an upsampler takes conditions that its model does not take")
         return result
 
     def _layer(
