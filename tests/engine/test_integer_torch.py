@@ -15,12 +15,13 @@ import torch
 import pointillist as pt
 import pointillist.engine
 import pointillist.portable
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.distributions.transform import Transform
 from pointillist.engine.arithmetic import matmul_wide
 from pointillist.engine.batch import prepare_inputs
 from pointillist.engine.buffers import Call, Region
 from pointillist.engine.executors import choose_executor
-from pointillist.engine.head.frequencies import MAX_LEVELS, frequencies, normalise
+from pointillist.engine.head.frequencies import frequencies, normalise
 from pointillist.engine.numpy.interpreter import OPERATIONS as NUMPY_OPERATIONS
 from pointillist.engine.numpy.interpreter import allocate
 from pointillist.engine.numpy.schedule import run_whole
@@ -261,7 +262,7 @@ def test_frequencies_of_any_parameters(name: str, reach: int) -> None:
 
 def test_ties_go_to_the_first_level() -> None:
     """What is missing is given to the first of the largest frequencies, for the most levels too."""
-    for levels, precision in ((3, 16), (11, 16), (MAX_LEVELS, 24)):
+    for levels, precision in ((3, 16), (11, 16), (LIKELIHOODS["categorical"].max_levels, 24)):
         weights = np.full((2, levels), 2**24)
         weights[1, 1:] = 7
         weights[1, -1] = 2**24

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch
-from pointillist.engine.head.frequencies import Distribution
+from pointillist.engine.batch import SampleBatch, sum_images
+from pointillist.engine.head.frequencies import Distribution, log_probs
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
 from pointillist.engine.stepper import ProgramStepper
@@ -145,6 +145,7 @@ def sample_runs(
         transform, threads, executor: as for `sample_batch`.
     """
     batch = replace(batch, known=batch.known.copy())
+    logs = np.zeros(batch.levels.shape)  # added up once: a sum for each stage would be rounded more often
     for run in runs:
         grid = run.stage.grid
         levels, known = grid(batch.levels), grid(batch.known)
@@ -152,10 +153,13 @@ def sample_runs(
             whole = (order.array_from_raster(array) for array in (batch.levels, batch.known[0, 0]))
             batch.mask.begin_stage(order, run.stage.step, *whole)
         uniforms = np.ascontiguousarray(grid(batch.uniforms))
-        stage = SampleBatch(levels.copy(), known.copy(), uniforms, batch.nats, mask=batch.mask)
+        stage = SampleBatch(levels.copy(), known.copy(), uniforms, np.zeros(len(levels)), mask=batch.mask)
         finished = partial(_finish_row, batch, run, stage, on_row)
         sample_batch(run.program, run.inputs, stage, transform, on_row=finished, threads=threads, executor=executor)
+        assert stage.sizes is not None
+        grid(logs)[...] += log_probs(stage.sizes, run.program.head.precision)
         levels[...], known[...] = stage.levels, True
+    batch.nats += sum_images(logs)
 
 
 def _finish_row(

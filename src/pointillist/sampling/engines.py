@@ -14,6 +14,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Categorical, Likelihood
 from pointillist.engine.batch import SampleBatch
 from pointillist.engine.executors import open_steps
+from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import IntArray, Program
@@ -211,7 +212,8 @@ def sample_stage(
         batch.params = np.empty((count, *mask.shape, state.likelihood.num_params), state.outputs.numpy().dtype)
     executor, program, inputs = integer_inputs(model, stage, condition, len(drawn) * count, state.order)
     sample_batch(program, inputs, batch, sampler.transform, on_row=finished, threads=threads, executor=executor)
-    sampler.nats += torch.from_numpy(batch.nats)
+    assert batch.sizes is not None
+    stage.grid(state.log_probs)[:count] += torch.from_numpy(log_probs(batch.sizes, program.head.precision))
 
 
 def integer_inputs(

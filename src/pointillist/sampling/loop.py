@@ -20,6 +20,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
 from pointillist.distributions.transform import IDENTITY, Transform
+from pointillist.engine.batch import sum_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
 from pointillist.engine.recording.independence import prove_independent
@@ -171,6 +172,7 @@ def autoregressive_loop(
         likelihood=output_likelihood(model, config.engine),
         levels=levels,
         known=mask,
+        log_probs=torch.zeros(levels.shape, dtype=torch.float64),
         outputs=outputs,
         on_row=on_row,
         resample=resample,
@@ -185,6 +187,8 @@ def autoregressive_loop(
                 conditioned = stage_condition(model, stage, levels, condition, order, config.engine)
                 _run_stage(model, stage, conditioned, choose, state, config)
             state = replace(state, resample=None)  # a later stage of an image is conditioned on its own coarse pixels
+    if isinstance(choose, InverseCdfSampler) and config.engine == "integer":
+        choose.nats += torch.from_numpy(sum_images(state.log_probs[: len(choose.nats)].numpy()))
     return order.from_raster(levels)
 
 

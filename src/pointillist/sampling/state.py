@@ -79,6 +79,8 @@ class SamplingState:
         likelihood: distribution of a pixel, given the outputs of the engine.
         levels: int64 `[b c h w]`, valid where `known` is set.
         known: pixel positions that are given or already sampled, bool `[h w]`.
+        log_probs: of the sub-pixels that the integer program sampled as a whole stage, float64; 0 for others. They are
+            added up at the end, because a sum for each stage would be rounded more often.
         outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
         on_row: called after each row.
         resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
@@ -90,6 +92,7 @@ class SamplingState:
     likelihood: Likelihood
     levels: Int[Tensor, "b c h w"]
     known: Bool[Tensor, "h w"]
+    log_probs: Float[Tensor, "b c h w"]
     outputs: Float[Tensor, "n p h w"] | None = None
     on_row: OnRow | None = None
     resample: Callable[[int, int], IntArray | None] | None = None
