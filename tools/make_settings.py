@@ -24,8 +24,7 @@ from pointillist.conditioning import condition_kinds
 from pointillist.hierarchy.tokenizers.tokenizer import TokenizerSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Rules
-from pointillist.training.config import TrainConfig
-from pointillist.training.runs.sections import DataSection, ModelSection
+from pointillist.training.config import DataSection, ModelSection, TrainConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
 RULES_PAGE = PAGE.with_name("rules.md")

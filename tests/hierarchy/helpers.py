@@ -10,7 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HintConfig
-from pointillist.hierarchy.hints import CodeHint
+from pointillist.hierarchy.data import CodeHint
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 
 NETWORK: dict[str, Any] = {"channels": 4, "layers": 2, "head_channels": 4, "first_kernel": 3}

@@ -15,7 +15,7 @@ from pointillist.engine.recording.builder import Builder
 from pointillist.evaluation import likelihood
 from pointillist.images.ordering import PixelOrder
 from pointillist.nn import condition, passes
-from pointillist.nn.functional import local_conv
+from pointillist.nn.functional import convolution
 from pointillist.nn.passes import FullPass
 
 from . import causal, context, orders, samplers, textbook
@@ -71,7 +71,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
         "neighbours",
-        lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
+        lambda self, key, x, weight, bias, dilation=1: convolution.local_convolution(
             x, weight, bias, dilation, s_curve=self.order.s_curve
         ),
     )
@@ -82,7 +82,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         FullPass,
         "neighbours",
-        lambda self, key, x, weight, bias, dilation=1: local_conv.local_convolution(
+        lambda self, key, x, weight, bias, dilation=1: convolution.local_convolution(
             x, self.order.from_raster(weight), bias, dilation, s_curve=self.order.s_curve
         ),
     )
@@ -90,7 +90,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("the tap mask has the wrong parity", no_leak())
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = local_conv.local_convolution
+    kept = convolution.local_convolution
 
     def mirrored(x: Tensor, kernel: Tensor, bias: Any, dilation: int, *, s_curve: bool) -> Tensor:
         return (

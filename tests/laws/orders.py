@@ -13,7 +13,7 @@ from pointillist.evaluation.likelihood import evaluate
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.pixel_model import PixelModel
-from pointillist.nn.functional.local_conv import local_convolution
+from pointillist.nn.functional.convolution import local_convolution
 from tests.tolerances import FORMULA
 
 from .strategies import make_model, random_levels, randomise_weights

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.nn.functional.dilated_conv import dilated_conv2d
+from pointillist.nn.functional.convolution import dilated_conv2d
 
 LAST = torch.channels_last
 

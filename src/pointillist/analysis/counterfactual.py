@@ -131,10 +131,10 @@ def counterfactual(
     """Set sub-pixels of an image to other levels and compute the consequences.
 
     Args:
-        edits: the new level by position: (row, column) where there is one channel, or (row, column, channel).
+        edits: the new level by position: (row, column) for one channel, or (row, column, channel).
         n: continuations of the original and of the edited image; 0 for none.
         seed: seed of the continuations, as for `sample`.
-        engine: engine of the continuations, as for `sample`; `auto` for that of the query.
+        engine: engine of the continuations, as for `sample`; `auto` for the engine of the query.
 
     Raises:
         ConfigError: if a position or a level does not exist, or no level changes.

@@ -179,7 +179,7 @@ def dependence(
 
 
 def _probe(model: PixelModel) -> PixelModel:
-    """Copy a model in double precision, whose gradients are 0 only where there is no path."""
+    """Copy a model in double precision, whose gradients are 0 only without a path."""
     return copy.deepcopy(model).to("cpu", torch.float64).eval().requires_grad_(False)
 
 

@@ -206,7 +206,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 )
 
     def was_fitted_on(self, levels: Int[np.ndarray, "c h w"]) -> bool:
-        """Tell whether an image is among those of `fit`, by its content: its p-value is then not valid."""
+        """Return True for images seen by `fit` (exact match): their p-values are not valid."""
         return bool(self.normal_digests_) and image_digest(levels) in self.normal_digests_
 
     def explain(self, image: Any) -> AnomalyRecord:
@@ -255,7 +255,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Load a detector that `save` wrote, fitted.
 
         Args:
-            folder: folder of the detector; that of the model, where it was saved there.
+            folder: folder of the detector, or of the model in which it was saved.
             model, background: the models that it was fitted with.
 
         Raises:
@@ -304,7 +304,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             yield batch
 
     def _scores(self, statistics: Float[np.ndarray, "b n k"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score of each image, that of its most anomalous window, and the statistics there, standardised."""
+        """Return the score of each image, of its most anomalous window, and the statistics there, standardised."""
         count, windows, width = statistics.shape
         scores = self.density_.log_density(statistics.reshape(-1, width)).reshape(count, windows)
         lowest = scores.argmin(1)

@@ -155,7 +155,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
         name for name in ("model", "background", "statistic_names", "image_size", "parameters") if name not in settings
     ]
     if missing:
-        raise CheckpointError(f"{path} lacks `{missing[0]}`: fit the detector again.")
+        raise CheckpointError(f"{path} has no `{missing[0]}`: fit the detector again.")
     return settings
 
 

@@ -12,13 +12,13 @@ from pointillist.anomaly.pixel_maps import PixelMaps
 DESCRIPTIONS = {
     "bits": "bits/dim of the image",
     "excess": "bits above those expected, in standard deviations of the model",
-    "codec": "bits/dim above those of DEFLATE on the same image",
+    "codec": "bits/dim above DEFLATE's on the same image",
     "peak_3x3": "largest excess of a window of 3x3 pixels, in bits a pixel",
     "peak_5x5": "largest excess of a window of 5x5 pixels, in bits a pixel",
     "pit_mean": "mean of the PIT: levels above or below those expected",
-    "pit_lag_row": "correlation of the PIT with that of the pixel to the left",
-    "pit_lag_column": "correlation of the PIT with that of the pixel above",
-    "background": "bits/dim above those of the background model",
+    "pit_lag_row": "correlation of the PIT with the PIT of the pixel to the left",
+    "pit_lag_column": "correlation of the PIT with the PIT of the pixel above",
+    "background": "bits/dim above the background model's",
     "condition": "bits/dim that the conditions of the image save",
 }
 """Name of each statistic, with its meaning and unit."""

@@ -1,4 +1,4 @@
-"""Overlapping windows of images that are larger than those of the model, and maps of windows blended to one."""
+"""Overlapping windows of images that are larger than the model's, and maps of windows blended to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Windows:
 
     Attributes:
         size: height and width of the image.
-        window: height and width of a window, at most those of the image.
+        window: height and width of a window, at most the image's.
         corners: row and column of the first pixel of each window.
     """
 

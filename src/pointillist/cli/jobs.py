@@ -39,7 +39,7 @@ class JobCommands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """List the names."""
-        from pointillist.commands.jobs.registry import job_names
+        from pointillist.commands.jobs.base import job_names
 
         return [*job_names(), *_READERS]
 
@@ -75,7 +75,7 @@ def _function(name: str) -> Callable[..., None]:
 
 def _command(name: str) -> Callable[..., None]:
     """Make the command of a kind of job: its settings, and the settings of every job."""
-    from pointillist.commands.jobs.registry import job_kind
+    from pointillist.commands.jobs.base import job_kind
 
     kind = job_kind(name)
     settings, shared = list(settings_of(kind.Settings)), list(settings_of(RunSettings))

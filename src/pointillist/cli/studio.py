@@ -91,6 +91,6 @@ def _report_models(server: Server, service: StudioService) -> None:
 
 
 def open_browser(url: str) -> None:
-    """Open an address in a graphical browser; where there is none, do nothing: one in this terminal would hide it."""
+    """Open an address in a graphical browser; skip text browsers, which would take over the terminal."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         webbrowser.open(url)

@@ -126,7 +126,7 @@ def _train(out: Path, splits: DataSplits, settings: dict[str, Any], console: Con
 
 
 def _open(out: Path, stamp: str) -> bool:
-    """Tell whether there is an unfinished run of the same settings; else remove the files of an older demo."""
+    """Return True for an unfinished run of the same settings; else remove the files of an older demo."""
     before = (out / _STAMP).read_text(encoding="utf-8") if (out / _STAMP).is_file() else None
     if before is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(f"`out` (={out}) holds files that no demo has written: choose a new folder.")
@@ -247,7 +247,7 @@ def _text(value: Any) -> str:
 
 
 def _live(page: Path) -> str:
-    """Show the page that paints, where there is one."""
+    """Show the page that paints, if any."""
     if not page.exists():
         return ""
     words = "The page below paints without a server. Draw on it and press <i>Paint</i>, or walk through an endless map."

@@ -80,8 +80,7 @@ def descriptions(config: type[BaseModel]) -> dict[str, str]:
 def _owner(key: str) -> tuple[type[BaseModel], str]:
     """Find the class with the field at a key, and the name of the field."""
     from pointillist.conditioning.registry import condition_kinds
-    from pointillist.training.config import TrainConfig
-    from pointillist.training.runs.sections import DataSection, ModelSection
+    from pointillist.training.config import DataSection, ModelSection, TrainConfig
 
     section, *groups, name = key.split(".")
     sections: dict[str, type[BaseModel]] = {"data": DataSection, "model": ModelSection, "train": TrainConfig}

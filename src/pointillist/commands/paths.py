@@ -22,7 +22,7 @@ def reject_existing(path: Path, force: bool, ending: str = "") -> None:
     Args:
         path: the file to write.
         force: whether it may be replaced.
-        ending: that of its format; empty for any.
+        ending: of its format; empty for any.
 
     Raises:
         ConfigError: naming `--force`, or the ending.

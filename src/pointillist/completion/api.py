@@ -40,7 +40,7 @@ class InpaintKwargs(SampleKwargs, total=False):
         first: number of the first completion, from which its uniforms follow; 0.
         particles: mean number, in a row, of the histories that `smc` draws together; 64.
         moves: single-pixel moves of each completion after `smc`; 4.
-        on_row: called after each row of a batch and each move, as that of `sample`; an exception that it raises ends
+        on_row: called after each row of a batch and each move, as in `sample`; an exception that it raises ends
             the work.
     """
 
@@ -196,11 +196,11 @@ def _engine(model: PixelModel, method: Method, engine: str, size: tuple[int, int
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:
-    """Separate the sampling settings, those of `InpaintKwargs` alone, and the conditions."""
+    """Separate the sampling settings, settings of `InpaintKwargs` alone, and the conditions."""
     inpainting = {name: value for name, value in settings.items() if name in InpaintKwargs.__annotations__}
     inpainting = {name: value for name, value in inpainting.items() if name not in SampleKwargs.__annotations__}
     config, conditions = SamplingConfig.split(
         {k: v for k, v in settings.items() if k not in inpainting},  # type: ignore[arg-type]
-        GenerationConfig(),  # of a model of good samples too, the conditional is that of the model as it is
+        GenerationConfig(),  # of a model of good samples too, the conditional is the model's as it is
     )
     return config, inpainting, conditions

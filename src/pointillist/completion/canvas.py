@@ -1,7 +1,7 @@
 """Extend an image beyond its edges, and make it tile: windows that overlap what is already there.
 
 A model of fixed size sees one window at a time. Each window is completed given the pixels in it that are known by then,
-so the log-likelihood of the whole is the sum of those of the windows. A model of any size fills a canvas in one piece.
+so the log-likelihood of the whole is the sum over the windows. A model of any size fills a canvas in one piece.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def make_seamless(
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
 ) -> Canvases:
-    """Make an image tile: paint a band around the seam anew, given what is on both sides of it.
+    """Make an image tile: paint a band around the seam again, given what is on both sides of it.
 
     The image is rolled by half, so that its edges meet in the middle, and the band there is completed. With `both`,
     rows follow columns, and at last the place where the two seams cross.
@@ -181,7 +181,7 @@ def make_seamless(
         image: levels `[c h w]` or `[n c h w]`, a PIL image or a path.
         sides: `x` tiles from left to right, `y` from top to bottom.
         n: number of images.
-        band: pixels painted anew across a seam; None for a quarter of the side, at least 2.
+        band: pixels painted again across a seam; None for a quarter of the side, at least 2.
         settings: as for `inpaint`; `method` too.
 
     Raises:

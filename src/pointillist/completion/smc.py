@@ -2,7 +2,7 @@
 
 Particles are histories that are drawn together in generation order. A known sub-pixel that they pass multiplies the
 weight of each by its probability there. When the effective sample size falls below half, and something is still to be
-drawn, histories are drawn anew in proportion to their weights, and the engine copies their state. At the end as many
+drawn, histories are resampled in proportion to their weights, and the engine copies their state. At the end as many
 completions as wanted are drawn from the particles, and moved (`moves.py`).
 
 A level that is drawn just above a known row is judged only when the particles pass that row. So the same work is spent

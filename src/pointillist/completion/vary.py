@@ -54,7 +54,7 @@ def vary(
     seed: int | None = None,
     **settings: Unpack[InpaintKwargs],
 ) -> Variations:
-    """Draw variations of an image: a share of its pixels anew, from their distribution given the others.
+    """Draw variations of an image: a share of its pixels again, from their distribution given the others.
 
     Args:
         image: levels `[c h w]`, a PIL image or a path.

@@ -17,12 +17,12 @@ from pointillist.compression.container import (
     Entry,
     Record,
     Source,
+    decode_metadata,
     parse_index,
     read_header,
     read_index,
     read_record,
 )
-from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
 from pointillist.compression.reader import (
     MAX_SUB_PIXELS,

@@ -1,7 +1,7 @@
 """Code pictures into the content of a record, and decode many records in lockstep.
 
 The symbols of a record are, in this order: the labels, each one of the classes or none; the sub-pixels in generation
-order, and at each of them those of all images; 16 bits of the CRC-32C of the levels, which show that they are right.
+order, and at each of them the levels of all images; 16 bits of the CRC-32C of the levels, to show that they are right.
 """
 
 from __future__ import annotations

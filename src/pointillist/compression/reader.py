@@ -16,11 +16,11 @@ from pointillist.compression.container import (
     Header,
     Record,
     Source,
+    decode_metadata,
     read_header,
     read_index,
     read_record,
 )
-from pointillist.compression.metadata import decode_metadata
 from pointillist.compression.models import find_integer_model
 from pointillist.compression.threads import in_threads
 from pointillist.compression.tiles import tiles_of

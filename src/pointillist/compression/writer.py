@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.compression.codec import TOGETHER, Codec
-from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end
-from pointillist.compression.metadata import encode_metadata
+from pointillist.compression.container import BinaryFile, Entry, Header, Record, encode_end, encode_metadata
 from pointillist.compression.models import as_integer_model, prefix_of
 from pointillist.compression.threads import in_threads
 from pointillist.compression.tiles import tiles_of

@@ -68,7 +68,7 @@ class AttributeFeatures(PortableEncoder):
 
     @classmethod
     def decode(cls, document: Any, part: str, width: int, arrays: ArrayReader) -> AttributeFeatures:
-        """Read embeddings whose widths add up to that of the part."""
+        """Read embeddings whose widths add up to the width of the part."""
         stored = StoredAttributes.parse(document, arrays)
         weights: dict[str, Array] = {}
         for n, names in enumerate(stored.values.values()):
@@ -88,7 +88,7 @@ class AttributesConfig(ConditionConfig):
     ```
 
     Attributes:
-        values: names of the values of each attribute, by its name; those of the training images if left out.
+        values: names of the values of each attribute, by its name; from the training images if left out.
         width: features of the embedding of a value.
     """
 

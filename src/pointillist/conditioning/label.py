@@ -31,7 +31,7 @@ class LabelConfig(ConditionConfig):
     ```
 
     Attributes:
-        classes: names of the classes; those of the training images if left out.
+        classes: names of the classes; from the training images if left out.
         width: features of a class embedding.
     """
 

@@ -107,7 +107,7 @@ class TokenFeatures(PortableEncoder):
 
     Attributes:
         reader: reads prompts.
-        weights: `start`, the first token, and those of the kind.
+        weights: `start`, the first token, and the weights of the kind.
     """
 
     key: ClassVar[str] = "tokens"

@@ -111,7 +111,7 @@ class VectorConfig(ConditionConfig):
     ```
 
     Attributes:
-        size: numbers in the vector; that of the training images if left out.
+        size: numbers in the vector; from the training images if left out.
         width: features it is encoded as.
     """
 

@@ -64,7 +64,7 @@ class DataSource:
         name: name of the data set in messages.
         notes: how the source was read, one short sentence each.
         files: file of each image, relative to its folder; None where images do not come from separate files.
-        tileset: pictures of the levels of maps; None where there are none.
+        tileset: pictures of the levels of maps; None if absent.
         skipped: why each file of the source that cannot be read was left out (`skip_bad`), by name.
     """
 

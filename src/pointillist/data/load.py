@@ -132,7 +132,7 @@ def load_data(
         tiles: tileset of a model, by which drawn maps are read.
 
     Returns:
-        The splits. Those of the source are kept. A missing validation split is taken from train, stratified by label,
+        The splits. Splits of the source are kept. A missing validation split is taken from train, stratified by label,
         with the seed of the options; the test split is never touched.
 
     Raises:
@@ -219,7 +219,7 @@ def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages
 
 
 def _is_images_and_labels(source: tuple[Any, ...]) -> bool:
-    """Tell whether a tuple holds an array of images and a label for each, rather than two images."""
+    """Return True if a tuple holds an array of images and a label for each, rather than two images."""
     return (
         len(source) == 2
         and all(isinstance(part, (np.ndarray, Tensor)) for part in source)

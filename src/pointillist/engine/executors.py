@@ -1,4 +1,4 @@
-"""Run integer programs: by the library in C where there is one, else in numpy; in torch by name.
+"""Run integer programs: by the library in C, if any, else in numpy; in torch by name.
 
 All executors give the same bits.
 """
@@ -34,7 +34,7 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
     """Choose an executor for a program.
 
     Raises:
-        EngineError: if there is no such executor, or it lacks what it needs.
+        EngineError: if there is no such executor, or something that it needs is missing.
     """
     name = executor.partition(":")[0]
     if name not in EXECUTORS or (name != executor and name != "cuda"):
@@ -158,8 +158,8 @@ def params_of_images(
 ) -> NDArray[np.int32]:
     """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`, all at once.
 
-    They give the frequencies of all levels of any part of the images (`frequencies`), in a memory that is not that of
-    all of them.
+    They give the frequencies of all levels of any part of the images (`frequencies`), in less memory than all of
+    them take.
 
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.

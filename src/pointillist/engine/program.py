@@ -150,7 +150,7 @@ class FeatureMap:
 class KeyValueCache(FeatureMap):
     """Keys and values that attention reads: the keys of all heads, then the values of all heads.
 
-    The entries are those of every drawn site, or of the tokens of a prompt; the latter are inputs, and nothing is
+    The entries belong to every drawn site, or to the tokens of a prompt; the latter are inputs, and nothing is
     stored.
 
     Attributes:

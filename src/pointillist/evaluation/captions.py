@@ -75,7 +75,7 @@ class Ranking(AnsweredNames):
         posterior: probability of each caption given the image, if one of them is its caption, `[k]`; sums to 1.
         prior: its probability before the image is seen, `[k]`.
         guidance: guidance scale of the likelihoods; 1 is the model itself.
-        engine: `integer` for the likelihood of the integer program, `torch` for that of the model in floating point.
+        engine: `integer` for the likelihood of the integer program, `torch` for the model in floating point.
     """
 
     usual_variable: ClassVar[str] = "ranking"

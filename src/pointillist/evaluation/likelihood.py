@@ -63,10 +63,10 @@ class Evaluation(AnsweredNames):
         notes: how the images were read (levels, binarisation, subsets).
         order: name of the generation order, or `average` or `each`; see `combine_orders`.
         nats_by_order: mean negative log-likelihood under each order that was run, in nats.
-        nats_by_model: that of each model of a mixture, in nats; empty for one model.
+        nats_by_model: likelihood under each model of a mixture, in nats; empty for one model.
         guidance: guidance scale of the distribution that was evaluated; 1 is the model itself.
         split: split that was chosen of several; None where images were given.
-        engine: `integer` for the likelihood of the integer program, `torch` for that of the model in floating point.
+        engine: `integer` for the likelihood of the integer program, `torch` for the model in floating point.
     """
 
     usual_variable: ClassVar[str] = "evaluation"
@@ -145,11 +145,11 @@ def evaluate(
             one of them uniformly for each image; see `mixture_nats`.
         x: a data set; splits, of which test, else valid, else all images are taken; a folder, file or name, as for
             `load_data`; levels `[n c h w]`; or PIL images. A data set has its own conditions, matched by name.
-        label, text, query: conditions of levels, or instead of those of the data set; and `order` and `engine`, see
+        label, text, query: conditions of levels, or in place of the data set's; and `order` and `engine`, see
             `QueryKwargs`. The order may also be `average` or `each`, see `combine_orders`.
         seed: seed of dynamic binarisation, which is drawn once.
         guidance: guidance scale of the distribution to evaluate, as in `sample`; see `guided_log_prob`.
-        journal: keeps the likelihood of each image, and gives back those of an interrupted evaluation.
+        journal: keeps the likelihood of each image, and gives back what an interrupted evaluation computed.
 
     Returns:
         mean and confidence interval, in nats and bits per dimension.
@@ -218,7 +218,7 @@ def _of_mixture(results: Sequence[Evaluation]) -> Evaluation:
 
 
 def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch_size: int) -> int:
-    """Fill in the likelihoods of a journal, and return the first image that it lacks."""
+    """Fill in the likelihoods of a journal, and return the first image that is missing."""
     done = 0 if journal is None else journal.keep(batch_size)
     if journal is not None and done:
         nats[:, :done] = np.array(list(journal.rows()), np.float64).T

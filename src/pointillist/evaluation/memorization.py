@@ -17,7 +17,7 @@ def nearest_training_match(
     """Find the nearest training image of each image, by the share of pixels that agree in all channels.
 
     A pixel counts where at least one of the two images is not background; background is where the palette or alpha
-    is transparent. Training images are also compared mirrored. Compare the shares of samples with those of held-out
+    is transparent. Training images are also compared mirrored. Compare the shares of samples with shares of held-out
     images: a higher share means memorization.
 
     Args:

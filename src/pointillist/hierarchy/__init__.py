@@ -1,7 +1,6 @@
 """Images by scales: codes of an encoder, a pixel model of each scale given the codes before it, honest bits."""
 
-from pointillist.hierarchy.bound import CodeLength
-from pointillist.hierarchy.chain import Chain
+from pointillist.hierarchy.chain import Chain, CodeLength
 from pointillist.hierarchy.evaluate import HierarchyEvaluation
 from pointillist.hierarchy.model import Hierarchy
 from pointillist.hierarchy.sample import HierarchySamples

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, Unpack
 
 import numpy as np
@@ -14,12 +15,12 @@ from torch import Tensor
 from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, Label
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
+from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint.header import not_for_hierarchies
 from pointillist.files.checkpoint.tensors import fingerprint
-from pointillist.hierarchy.bound import CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, scale_names
-from pointillist.hierarchy.hints import CodeHint
+from pointillist.hierarchy.data import CodeHint
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
@@ -286,3 +287,42 @@ def _check(chain: Chain) -> None:
 
 def _kind(hint: HintConfig | CodeHint) -> tuple[int, tuple[int, bool] | None]:
     return hint.channels, None if hint.image is None else (hint.image.levels, hint.image.ordered)
+
+
+@dataclass(frozen=True)
+class CodeLength:
+    """-log p(codes) - log p(x | codes) of images, in parts.
+
+    The encoder is deterministic, so the codes and the image given the codes are a lossless code of the image. Other
+    codes might give the same image, so it is an upper bound on -log p(x).
+
+    ```python
+    length = hierarchy.code_length(x)
+    length.bits_per_dim, length.nats["codes"]
+    ```
+
+    Attributes:
+        nats: negative log-likelihood of each image at each scale given the scales before it, `[n]`, coarse to fine.
+        dims: numbers of the grid of each scale.
+    """
+
+    nats: Mapping[str, Float[Tensor, " n"]]
+    dims: Mapping[str, int]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {float(nats.mean()):.2f}" for name, nats in self.nats.items())
+        return f"CodeLength({float(self.total.mean()):.2f} nats: {parts})"
+
+    @property
+    def total(self) -> Float[Tensor, " n"]:
+        """Sum over the scales, in nats."""
+        return torch.stack(list(self.nats.values())).sum(0)
+
+    @property
+    def bits_per_dim(self) -> Float[Tensor, " n"]:
+        """Bits of all scales, per number of the finest grid."""
+        return bits_per_dim(self.total, list(self.dims.values())[-1])
+
+    def bits_per_number(self, scale: str) -> Float[Tensor, " n"]:
+        """Bits of a scale per number of its grid: bits per code, or bits per sub-pixel."""
+        return bits_per_dim(self.nats[scale], self.dims[scale])

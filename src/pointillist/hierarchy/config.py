@@ -16,9 +16,8 @@ from pointillist.conditioning import HintConfig
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import Tree, assign, check_keys, expand, merge, parse_section, read_toml
 from pointillist.hierarchy.tokenizers.tokenizer import TokenizerSettings
-from pointillist.training.config import AugmentationConfig, TrainConfig
+from pointillist.training.config import AugmentationConfig, DataSection, TrainConfig
 from pointillist.training.runs.config import RUN_FILE, RunConfig, with_preset
-from pointillist.training.runs.sections import DataSection
 
 HIERARCHY = "hierarchy"
 """The value of `--model`."""

@@ -8,20 +8,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
 
 from pointillist.data import Annotations, Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.dataset import DataSource, Indices
 from pointillist.errors import ConfigError, DataError
 from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, scale_names
-from pointillist.hierarchy.hints import CodeHint
+from pointillist.hierarchy.tokenizers.fsq import FSQ
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
+from pointillist.images import ImageSpec
 
 ENCODED_AT_ONCE = 64
 """Most images that are encoded at once; fewer, if they have more pixels than 64x64."""
 
 
 class HintedImages(ImageDataset):
-    """Images with hints that are made of codes when a batch is read: those of a whole data set would fill the memory.
+    """Images with hints that are made of codes when a batch is read: hints of an entire data set would fill the memory.
 
     Args:
         images: the images.
@@ -201,3 +204,47 @@ def _with_conditions(images: ImageDataset, kinds: Collection[str]) -> ImageDatas
         annotations.vectors if "vector" in kinds else None,
     )
     return result
+
+
+@dataclass(frozen=True)
+class CodeHint:
+    """The kind of hint that coarser grids of codes make for a finer grid.
+
+    Codes of a tokenizer are vectors of floats, of the next coarser scale, which all coarser ones depend on. Codes of
+    the user are unordered ids, of all coarser scales, a channel each.
+
+    Attributes:
+        fsq: quantiser of the codes; None for codes of the user.
+        specs: kinds of the coarser grids, the finest first; only the first counts with a quantiser.
+    """
+
+    fsq: FSQ | None
+    specs: tuple[ImageSpec, ...]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the hint."""
+        return len(self.specs) if self.fsq is None else len(self.fsq.levels)
+
+    @property
+    def image(self) -> ImageSpec | None:
+        """Meaning of the integers of the hint; None for floats."""
+        if self.fsq is not None:
+            return None
+        first = self.specs[0]
+        levels = max(spec.levels for spec in self.specs)
+        return ImageSpec(
+            channels=self.channels, height=first.height, width=first.width, levels=levels, ordered=False, mode="codes"
+        )
+
+    def of(self, grids: Sequence[Int[Tensor, "b 1 _ _"]], size: tuple[int, int]) -> Shaped[Tensor, "b d h w"]:
+        """Make the hint of a size `(height, width)` from the coarser grids, the finest first."""
+        if self.fsq is not None:
+            return upsample(self.fsq.vectors(grids[0].cpu()), size)
+        return torch.cat([upsample(grid.cpu(), size) for grid in grids], 1)
+
+
+def upsample(grid: Shaped[Tensor, "b d _ _"], size: tuple[int, int]) -> Shaped[Tensor, "b d h w"]:
+    """Enlarge a grid by nearest neighbour."""
+    rows, columns = (torch.arange(new) * old // new for new, old in zip(size, grid.shape[2:], strict=True))
+    return grid[:, :, rows][:, :, :, columns]

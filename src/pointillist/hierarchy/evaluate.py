@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import lzma
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from pointillist.data import ImageDataset
 from pointillist.errors import DataError
 from pointillist.evaluation.likelihood import Evaluation, evaluate
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
-from pointillist.hierarchy.baselines import order0_bits, xz_bits
-from pointillist.hierarchy.bound import CodeLength
-from pointillist.hierarchy.chain import Chain
+from pointillist.hierarchy.chain import Chain, CodeLength
 from pointillist.hierarchy.config import CODES, scale_names
 from pointillist.hierarchy.data import Pyramid, chunks, encoded
 
@@ -31,7 +31,7 @@ class HierarchyEvaluation:
     Attributes:
         length: nats of each image by scale, coarse to fine.
         bound: their sum: an upper bound on the negative log-likelihood of the images, as an evaluation of it. Where
-            pixels have no likelihood, that of the codes.
+            pixels have no likelihood, the likelihood of the codes.
         has_pixels: whether the bound is one of the pixels.
         psnr: of the deterministic reconstructions, of the squared error of all images, in decibel; None without a
             tokenizer or for unordered levels.
@@ -146,3 +146,45 @@ def _reconstruction(chain: Chain, pyramid: Pyramid) -> tuple[float | None, float
         return None, right / total
     top = images.spec.levels - 1
     return (10 * math.log10(top * top * total / error) if error else math.inf), right / total
+
+
+_FILTERS: tuple[dict[str, int], ...] = ({}, {"lc": 0, "lp": 1, "pb": 1}, {"lc": 3, "lp": 1, "pb": 1})
+"""Settings of xz: its own, and two for numbers of two bytes."""
+
+
+def order0_bits(codes: Int[np.ndarray, ...], size: int, primer: Int[np.ndarray, ...]) -> float:
+    """Count the bits of codes, one after the other, in an adaptive order-0 coder that has read a primer.
+
+    A code has the probability (count + 1/2) / (all + size/2), by the counts so far (Krichevsky and Trofimov 1981). The
+    order of the codes doesn't matter.
+
+    ```python
+    order0_bits(np.array([0, 1]), 2, np.array([], int))  # 3.0
+    ```
+
+    Args:
+        size: number of codes.
+        primer: codes that were read before, at no cost.
+    """
+    before = np.bincount(primer.reshape(-1).astype(np.int64), minlength=size) + 0.5
+    counts = np.bincount(codes.reshape(-1).astype(np.int64), minlength=size)
+    gamma = np.vectorize(math.lgamma, otypes=[float])
+    total = math.lgamma(before.sum() + counts.sum()) - math.lgamma(before.sum())
+    return float((total - (gamma(before + counts) - gamma(before)).sum()) / math.log(2))
+
+
+def xz_bits(codes: Int[np.ndarray, ...], size: int, primer: Int[np.ndarray, ...]) -> float:
+    """Count the bits that codes add to a primer in xz, of the best of three settings.
+
+    ```python
+    xz_bits(np.zeros(1000, int), 2, np.zeros(1000, int)) < 100  # True
+    ```
+    """
+    kind = np.uint8 if size <= 256 else np.uint16
+    first, second = (np.ascontiguousarray(part.astype(kind)).tobytes() for part in (primer, codes))
+    result = []
+    for filters in _FILTERS:
+        chain = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, **filters}]
+        sizes = [len(lzma.compress(part, format=lzma.FORMAT_RAW, filters=chain)) for part in (first, first + second)]
+        result.append(sizes[1] - sizes[0])
+    return 8.0 * min(result)

@@ -113,7 +113,7 @@ class HierarchySampler:
         """Sample some images as one batch, with their codes.
 
         Args:
-            uniforms: of a seed, from which that of each scale follows.
+            uniforms: of a seed, from which the seed of each scale follows.
         """
         if uniforms.seed is None:
             raise not_for_hierarchies("uniforms", None)
@@ -181,7 +181,7 @@ def scale_sizes(chain: Chain, size: tuple[int, int]) -> dict[str, tuple[int, int
     """Return height and width of the grid of each scale, coarse to fine, for images of a size.
 
     Args:
-        size: height and width of the images, or of the finest codes where there are no images.
+        size: height and width of the images, or of the finest codes without images.
 
     Raises:
         ShapeError: if the codes of a scale do not cover such images.
@@ -206,7 +206,7 @@ def scale_seed(seed: int, position: int) -> int:
 
 
 def _part(value: Any, images: range, n: int) -> Any:
-    """Return the values of some of `n` images, where there is one for each."""
+    """Return the values of some of `n` images, if each has one."""
     rows = isinstance(value, (list, tuple)) or (hasattr(value, "ndim") and value.ndim in (1, 2))
     if isinstance(value, Mapping):
         return {name: _part(inner, images, n) for name, inner in value.items()}

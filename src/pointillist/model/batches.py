@@ -30,7 +30,7 @@ from pointillist.model.pixel_model import PixelModel
 
 
 class DatasetConditions:
-    """Read the conditions of batches of a data set; those that the data set lacks are unknown.
+    """Read the conditions of batches of a data set; conditions that the data set does not have are unknown.
 
     Raises:
         ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
@@ -104,7 +104,7 @@ class BatchReader:
     Args:
         model: the model that reads the images.
         x: a data set, or levels `[n c h w]`. A data set has its own conditions, matched by name.
-        label, text, further: conditions of levels, or instead of those of the data set; see `ModelConditions.inputs`.
+        label, text, further: conditions of levels, or in place of the data set's; see `ModelConditions.inputs`.
         seed: seed of dynamic binarisation.
         order, engine: see `QueryKwargs`.
 

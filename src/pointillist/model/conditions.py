@@ -42,7 +42,7 @@ class OrderEmbedding(nn.Module):
         nn.init.zeros_(self.embedding.weight)  # random ones are noise for long: docs/decisions, 0027
 
     def forward(self, condition: Condition, order: PixelOrder) -> Condition:
-        """Append the vector of the order to that of the condition."""
+        """Append the vector of the order to the vector of the condition."""
         vector = self.embedding.weight[self.orders.index(order.name)][None, :, None, None]
         if condition.vector is not None:
             vector = torch.cat([condition.vector, vector.expand(len(condition.vector), -1, -1, -1)], 1)

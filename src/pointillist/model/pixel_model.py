@@ -373,7 +373,7 @@ def _mark_initialised(model: nn.Module, _: object) -> None:
 def inference_mode(model: PixelModel) -> Iterator[None]:
     """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
 
-    Its weights are compared with those of its integer program once.
+    Its weights are compared with its integer program once.
     """
     training = model.training
     if any(module.training for module in model.modules()):

@@ -70,7 +70,7 @@ class Vocabulary:
 
     @classmethod
     def of_record(cls, training: Mapping[str, Any]) -> Vocabulary | None:
-        """Read the vocabulary from the record of a model's training; None where there is none."""
+        """Read the vocabulary from the record of a model's training; None if absent."""
         record = training.get(CAPTIONS)
         if not isinstance(record, dict) or not isinstance(record.get("words"), str):
             return None
@@ -131,7 +131,7 @@ def _is_seen(word: str, seen: set[str]) -> bool:
 
 
 def _nearest(encode: EmbeddingCache | None, word: str, words: Sequence[str]) -> tuple[bool, list[str]]:
-    """Find the words of similar spelling, then those of similar meaning; tell whether one is near."""
+    """Find the words of similar spelling, then of similar meaning; return whether a word is near, too."""
     similar = difflib.get_close_matches(word, words, n=_SHOWN, cutoff=_LIKE)
     if encode is None:
         return False, similar or list(words[:_SHOWN])
@@ -190,7 +190,7 @@ def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozense
 
 
 def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str | None:
-    """Return the name that a subject is another form of; None where there is none, or it is a name itself."""
+    """Return the name that a subject is another form of; None if there is none, or it is a name itself."""
     names = measured.recognised
     if not subject or not names or frozenset(subject.split()) in _word_sets(names) or subject in measured.missed:
         return None

@@ -7,7 +7,7 @@ by an unconditional PixelRNN. A convolutional network with a transposed convolut
 conditional PixelRNN, which takes this map as a bias in the gates of every layer (an unmasked 1x1 convolution to 4h),
 models the rest. The whole scene is therefore known at low resolution before any detail is sampled.
 
-The likelihood is that of the pair, and exact: log p(x) = log p(small) + the sum over all other sub-pixels of
+The likelihood of the pair is exact: log p(x) = log p(small) + the sum over all other sub-pixels of
 log p(sub-pixel | the small image, the earlier pixels of the large one). A pixel of the small image is not sampled a
 second time: the large network reads it at its position, where it adds nothing to the likelihood.
 
@@ -44,7 +44,7 @@ Along = Literal["diagonals", "rows"]
 
 
 class MultiscalePixelRNNConfig(PixelRNNConfig):
-    """Settings of a multi-scale PixelRNN; those of `PixelRNNConfig` are for the large network.
+    """Settings of a multi-scale PixelRNN; settings of `PixelRNNConfig` are for the large network.
 
     ```python
     config = MultiscalePixelRNNConfig(channels=16, small_channels=16)

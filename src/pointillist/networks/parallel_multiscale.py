@@ -60,7 +60,7 @@ class ParallelMultiscaleConfig(BackboneConfig):
 
     Attributes:
         scales: doublings of the base image, which has every `2 ** scales`-th row and column.
-        channels, layers, first_kernel: see `GatedPixelCNNConfig`: those of the network for the base image.
+        channels, layers, first_kernel: see `GatedPixelCNNConfig`, for the network of the base image.
         map_channels: features of the convolutions of a group over the earlier pixels, and of their map.
         dilations: dilations of its residual 3x3 convolutions; it reaches their sum plus 1 pixels of the grid before.
         head_channels: features of the layers before the output, in all networks.

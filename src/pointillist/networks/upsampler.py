@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.nn import Condition, ConditionBias, ConditionDims, channel_groups
-from pointillist.nn.functional.dilated_conv import DilatedConv2d
+from pointillist.nn.functional.convolution import DilatedConv2d
 from pointillist.nn.passes import FullPass, is_channels_last
 
 

@@ -10,8 +10,7 @@ from pointillist.nn.causal import (
     PointwiseConv2d,
     VerticalConv2d,
 )
-from pointillist.nn.condition import Condition, ConditionBias, ConditionDims
-from pointillist.nn.cross_attention import CrossAttention
+from pointillist.nn.condition import Condition, ConditionBias, ConditionDims, CrossAttention
 from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.local_conv import LocallyMaskedConv2d
 from pointillist.nn.local_gain import LocalGain, LocalGainHead

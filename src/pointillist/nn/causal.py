@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
 from pointillist.nn.base import CausalLayer, channel_causal_mask
-from pointillist.nn.functional.dilated_conv import dilated_conv2d
+from pointillist.nn.functional.convolution import dilated_conv2d
 from pointillist.nn.local_gain import LocalGain, extra_weight
 from pointillist.nn.passes import Pass
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import Tokens, cross_attention, strict_attention
-from pointillist.nn.functional.local_conv import local_convolution
+from pointillist.nn.functional.convolution import local_convolution
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 
 

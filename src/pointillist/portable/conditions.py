@@ -47,7 +47,7 @@ class IntegerPart:
         kind: `vector`, `map` or `tokens`.
         rows: integers of its values, the last of which is "unknown": `[n, c]`, or `[n, h, w, c]` of a map.
         names: names of the values before the last.
-        encoder: computes the features of other values; None where there are none.
+        encoder: computes the features of other values; None if absent.
     """
 
     name: str

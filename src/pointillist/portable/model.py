@@ -1,7 +1,7 @@
 """An integer model: the integer programs of a pixel model with its orders and conditions. Neither needs torch.
 
-It is a separate model. Its likelihood is that of its integer frequencies, exactly normalised: near that of the model
-it was made from, but not equal to it.
+It is a separate model. Its likelihood is given by its integer frequencies, exactly normalised: near the
+likelihood of the model it was made from, but not equal to it.
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ class IntegerModel:
         inputs: Inputs,
         order: PixelOrder,
     ) -> Int[np.ndarray, "b c h w"]:
-        """Decode the levels of images in lockstep: at each site, for each channel, those of all images.
+        """Decode the levels of images in lockstep: at each site, for each channel, of all images.
 
         Args:
             coded: sites that the decoders hold, in the raster frame; the others get level 0.

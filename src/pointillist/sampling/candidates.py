@@ -111,7 +111,7 @@ def open_image_mask(
 
     Raises:
         ConfigError: if the rules do not fit the model, or cannot be met.
-        EngineError: if this platform lacks the library in C.
+        EngineError: if this platform has no library in C.
     """
     if rules is None and allowed is None:
         return None

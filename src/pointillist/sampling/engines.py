@@ -158,7 +158,7 @@ def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> 
 
 
 def output_likelihood(model: PixelModel, engine: str) -> Likelihood:
-    """Return the distribution of a pixel given the outputs of an engine: those of integers are log-probabilities.
+    """Return the distribution of a pixel given the outputs of an engine: outputs of integers are log-probabilities.
 
     ```python
     output_likelihood(pt.load("digits"), "integer").num_params  # 16

@@ -123,7 +123,7 @@ class BatchSampler(Protocol):
     def draw(
         self, rows: IntArray, uniforms: Uniforms, mask: LevelMask | None = None, on_row: OnRow | None = None
     ) -> Drawn:
-        """Draw the images with these numbers in the batch, within a mask where there is one."""
+        """Draw the images with these numbers in the batch, within a mask, if any."""
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Compute the log-likelihood of an image each without its conditions, in nats."""

@@ -184,7 +184,7 @@ def replace_uniforms(
 
     Args:
         strength: probability that a uniform is replaced: 0 gives `uniforms`, 1 gives `others`.
-        seed: chooses the places; the places of a smaller strength are among those of a larger one.
+        seed: chooses the places; a larger strength has all places of a smaller one.
 
     Raises:
         ConfigError: if `strength` is not in [0, 1].

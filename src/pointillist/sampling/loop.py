@@ -333,7 +333,7 @@ class UniformSampler:
         return ConditionInputs.concat([inputs, reference]) if self.transform.is_guided else inputs
 
     def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose levels `[b]` for the engine's batch: those of the images, and under guidance the same once more.
+        """Choose levels `[b]` for the engine's batch: one for each image, duplicated under guidance.
 
         Where there is a mask, the distribution is renormalised over the levels that it allows.
         """

@@ -66,7 +66,7 @@ class SamplePlan:
         count: number of images.
         size: height and width.
         uniforms: of a seed, or given.
-        texts: prompt of each image, as it is sampled; see `resolve_prompts`. None where there is none.
+        texts: prompt of each image, as it is sampled; see `resolve_prompts`. None if absent.
         mask: with which each image begins, where it obeys rules.
 
     Example:

@@ -47,7 +47,7 @@ class Samples(AnsweredNames):
         texts: prompt of each image; None where there was none.
         gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
             there was no choice.
-        tileset: pictures of the levels of maps, with which they are shown; None where there are none.
+        tileset: pictures of the levels of maps, with which they are shown; None if absent.
         tries: how often each image was drawn until it obeyed the rules, `[n]`; None without rules.
     """
 
@@ -100,7 +100,7 @@ class Samples(AnsweredNames):
         return image_grid(self.drawn(), captions=self.texts)
 
     def save(self, path: str | Path) -> Path:
-        """Write a PNG file: the image itself where there is one, in its own size; else the sheet of all.
+        """Write a PNG file: a single image in its own size; else the sheet of all.
 
         Raises:
             ConfigError: for another kind of file.

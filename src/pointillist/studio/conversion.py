@@ -46,7 +46,7 @@ def decode_canvas(model: PixelModel, encoded: schemas.EncodedArray, limits: sche
     Raises:
         RequestError: if there are too many pixels.
         ShapeError, DataError: if it is not an image of the model.
-        ConfigError: if it is smaller than those of a model of fixed size.
+        ConfigError: if it is smaller than images of a model of fixed size.
     """
     levels = _decode_integers(model, encoded, limits)
     if not model.fixed_size:

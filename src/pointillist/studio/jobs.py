@@ -75,7 +75,7 @@ class SamplingJob:
         return height, width
 
     def uniforms(self, candidate: int = 0) -> Float[Tensor, "n c h w"]:
-        """Make the random numbers of every sample, by its seed and index, or near those of another image.
+        """Make the random numbers of every sample, by its seed and index, or near the numbers of another image.
 
         Args:
             candidate: number of the candidate of each; see `best_of`.
@@ -148,7 +148,7 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
             _check_variation(model, spec.variation, size, limits, starts=start is not None)
     regions = [spec.variation is not None and spec.variation.kind == "regions" for spec in request.samples]
     if any(regions) and not all(regions):
-        raise ConfigError("`variation` of the kind regions must be that of all samples of a job: ask for them apart.")
+        raise ConfigError("`variation` of the kind regions must be one for all samples of a job: ask for them apart.")
     parts = zip(request.samples, known, strict=True)
     conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in parts])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]

@@ -90,7 +90,7 @@ class PooledModel:
     def load(self, limits: schemas.Limits) -> None:
         """Load and warm up the model; an error is stored as a sentence.
 
-        A second call loads it anew, from the same source. The former model stays until then, and also if the new one
+        A second call loads it again, from the same source. The former model stays until then, and also if the new one
         cannot be loaded.
         """
         try:

@@ -1,4 +1,4 @@
-"""Settings of a training run, in groups."""
+"""Settings of a training run, in groups, and the sections `[model]` and `[data]` of its file. Needs no torch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote
 from pointillist.files.settings_tree import expand, parse_section
+from pointillist.model.settings import ModelSettings
 
 OptimizerName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]
@@ -227,3 +229,34 @@ class TrainConfig(_Settings):
     def total_steps(self, images: int, batch_size: int) -> int:
         """Count the optimiser steps of a run on a training set of `images`."""
         return self.steps if self.steps is not None else max(1, round(self.epochs * images / batch_size))
+
+
+class ModelSection(ModelSettings):
+    """Settings of the model: `[model]`, which adds to `ModelSettings`:
+
+    Attributes:
+        type: Name of a model from `pointillist models`.
+        preset: Size of the network: tiny, small, base, or the preset of a paper (see `pointillist models`).
+        init_from: Model whose weights the training starts from (fine-tuning).
+        network: Settings of the network; they override the preset.
+    """
+
+    type: str = "gated-pixelcnn"
+    preset: str | None = None
+    init_from: str | None = None
+    network: dict[str, Any] = Field(default_factory=dict)
+
+
+class DataSection(DataOptions):
+    """Settings of the images: `[data]`. The source, and how `load_data` reads it (`DataOptions`).
+
+    Attributes:
+        source: A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or a built-in name.
+    """
+
+    source: str | None = None
+
+    @property
+    def options(self) -> DataOptions:
+        """The options of `load_data`."""
+        return DataOptions(**self.model_dump(exclude={"source"}))

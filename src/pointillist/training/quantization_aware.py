@@ -44,7 +44,7 @@ MOVES = (F.pad, Tensor.__getitem__)
 def quantization_aware(model: PixelModel, config: TrainConfig) -> Iterator[None]:
     """Round the operands of the matrix products of a network within the block, if the settings say so.
 
-    A recording of the network, such as that of a sample sheet, is not rounded.
+    A recording of the network, such as for a sample sheet, is not rounded.
 
     ```python
     with quantization_aware(model, TrainConfig(quantization_aware=True)):

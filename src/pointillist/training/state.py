@@ -72,7 +72,7 @@ class Intervals:
         return cls(total, every(config.evaluate, 20), every(config.save, 40), every(config.sample, 5))
 
     def due(self, every: int, step: int) -> bool:
-        """Tell whether an action is due after `step` steps.
+        """Return True if an action is due after `step` steps.
 
         Args:
             every: its interval, one of `evaluate`, `save` and `sample`.

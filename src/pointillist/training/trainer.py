@@ -110,7 +110,7 @@ class Trainer:
                     )
                 paused = time.perf_counter()
                 self._run_due_actions(logger)
-                started += time.perf_counter() - paused  # the speed is that of steps alone
+                started += time.perf_counter() - paused  # the speed counts steps alone
         return self.progress
 
     def begin(self) -> None:
@@ -271,7 +271,7 @@ class Trainer:
         return MetricsLogger(out, self.total, self.progress.step, console, self.config.machine.tensorboard and main)
 
     def _any_process_stopping(self) -> bool:
-        """Tell whether any process has a request to stop: all must leave at the same step."""
+        """Return True if any process has a request to stop: all must leave at the same step."""
         if self.accelerator.num_processes == 1:
             return self.stop.requested
         flag = torch.tensor(float(self.stop.requested), device=self.accelerator.device)

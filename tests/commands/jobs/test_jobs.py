@@ -20,10 +20,10 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist.cli.app import Commands
+from pointillist.commands.jobs.base import job_names
 from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.kinds.sample import SampleJob
-from pointillist.commands.jobs.registry import job_names
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.worker import EXIT_EXPIRED, Worker, batches_of_task
 from pointillist.images import dequantise
 from tests.cli.helpers import fails, run

@@ -15,7 +15,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.commands.jobs.executors.local import _Processes
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.worker import Worker
 from tests.commands.jobs.kills import finished, run_with_kills
 

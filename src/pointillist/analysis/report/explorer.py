@@ -214,7 +214,7 @@ def _attribution(views: Views) -> str:
         if signed
         else "Brighter means stronger."
     )
-    floats = " Gradients are those of the network in floating point." if views.query.in_integers else ""
+    floats = " Gradients are taken of the network in floating point." if views.query.in_integers else ""
     ramp = np.linspace(-1 if signed else 0, 1, 256)[None]
     colours = diverging_colors(ramp, 1.0) if signed else sequential_colors(ramp, 1.0)
     scale = html.data_uri(png_bytes(as_pil(colours)), "png")

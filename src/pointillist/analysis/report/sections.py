@@ -239,7 +239,7 @@ def _conditions(views: Views) -> str:
 
 
 def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
-    """Describe the bits saved by the conditions; without any, those of the label that explains the image best."""
+    """Describe the bits saved by the conditions; without any, by the label that explains the image best."""
     unconditional = f"{view.unconditional.sum():,.1f}"
     if view.classes and not views.query.conditions.is_conditional:
         best = escape(view.classes[int(view.class_bits.argmin())])
@@ -312,7 +312,7 @@ def _layers(views: Views) -> str:
     )
     if views.query.in_integers:
         words += (
-            f" The layers are those of the network in floating point, which takes {view.bits[-1]:,.1f} bits, where the "
+            f" The layers belong to the network in floating point, which takes {view.bits[-1]:,.1f} bits, where the "
             f"integer program takes {views.maps.bits:,.1f}."
         )
     body = f'<div class="wide">{view.chart().svg()}</div><div class="small">{_figures(figures)}</div>'

@@ -13,7 +13,7 @@ from pointillist.commands.jobs.executors.ray import run_ray
 from pointillist.commands.jobs.executors.torchrun import run_torchrun
 from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.manifest import check_tasks, parse_settings
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.state import JobStatus, status
 from pointillist.commands.settings import to_dict
 from pointillist.errors import ConfigError

@@ -1,16 +1,20 @@
-"""A kind of job: its settings, the items that it consists of, the work on a batch of them, and the merged result."""
+"""A kind of job: its settings, its items, the work on a batch of them, and the merged result; and all kinds by name."""
 
 from __future__ import annotations
 
 import hashlib
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
+from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from pointillist.commands.jobs.folder import Parts
     from pointillist.images import ImageSpec
     from pointillist.model.pixel_model import PixelModel
+
 
 Arrays = dict[str, "np.ndarray"]
 """Results of some items: arrays whose first axis counts them."""
@@ -27,7 +32,7 @@ Arrays = dict[str, "np.ndarray"]
 class JobSettings(Settings):
     """Settings of a job, which are written to its manifest; each is an option of the command.
 
-    The settings of a kind are those of the command that does the same to a few items, without its outputs:
+    The settings of a kind are the options of the command that does the same to a few items, without its outputs:
 
     ```python
     class EvaluateJobSettings(JobSettings, EvaluateSettings): ...
@@ -131,3 +136,25 @@ def files_digest(files: Sequence[Path]) -> str:
         content = path.read_bytes() if path.is_file() else b""
         digest.update(f"{path.name} {len(content)};".encode() + content)
     return digest.hexdigest()
+
+
+def job_names() -> list[str]:
+    """List the names of all kinds of jobs.
+
+    ```python
+    job_names()  # ["evaluate", "inpaint", "sample"]
+    ```
+    """
+    return sorted(module.name for module in pkgutil.iter_modules(kinds.__path__))
+
+
+def job_kind(name: str) -> type[JobKind]:
+    """Look up a kind of job by name; neither torch nor a model is loaded.
+
+    Raises:
+        ConfigError: if there is no such kind.
+    """
+    if name not in job_names():
+        raise ConfigError(f"Unknown `job` {name!r}: choose one of {', '.join(job_names())}.")
+    result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
+    return result

@@ -10,9 +10,8 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from pointillist import system
-from pointillist.commands.jobs.base import JobKind, JobSettings
+from pointillist.commands.jobs.base import JobKind, JobSettings, job_kind
 from pointillist.commands.jobs.folder import MANIFEST, MAX_TASKS, JobFolder
-from pointillist.commands.jobs.registry import job_kind
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
 from pointillist.errors import ConfigError, format_validation_error, quote
 from pointillist.files.writing import write_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pointillist.commands.jobs.base import job_kind
 from pointillist.commands.jobs.folder import JobFolder, Parts
-from pointillist.commands.jobs.registry import job_kind
 from pointillist.commands.jobs.state import status
 from pointillist.errors import ConfigError, JobError, counted
 from pointillist.files.batch_output import output_lock

@@ -20,7 +20,7 @@ def main() -> None:
     """Compute a share of the tasks."""
     released = threading.Event()
     threading.Thread(target=_follow_parent, args=(released,), daemon=True).start()
-    from pointillist.commands.jobs.spec import JobSpec
+    from pointillist.commands.jobs.settings import JobSpec
     from pointillist.commands.jobs.worker import Worker
     from pointillist.errors import PointillistError
 

@@ -1,9 +1,11 @@
-"""Settings of every job, and of the commands that read one."""
+"""Settings of every job and of the commands that read one, and the description of a job for its processes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import json
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.settings import FORCE, JSON, PRINT_JSON, REQUIRED, Argument, Settings, option
 
@@ -39,3 +41,37 @@ class MergeSettings(Settings):
     out: Path = option(REQUIRED, "PATH", "NAME.npz, or NAME.csv of likelihoods.", flags=("--out", "-o"))
     force: bool = FORCE.field(False)
     as_json: bool = PRINT_JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """A job: what is computed, into which folder, in how many tasks.
+
+    ```python
+    JobSpec(job="sample", settings={"model": "digits", "n": 1000}, out=Path("many"), tasks=8)
+    ```
+
+    Attributes:
+        job: name of its kind.
+        settings: see the settings of its kind; JSON values.
+        out: the folder.
+        tasks: number of tasks.
+        time_limit: seconds that an item may take, and a batch as many times; None for any time. Results that are within
+            it do not depend on it.
+    """
+
+    job: str
+    settings: dict[str, Any]
+    out: Path
+    tasks: int
+    time_limit: float | None = None
+
+    def to_json(self) -> str:
+        """Write the job as JSON."""
+        return json.dumps({**asdict(self), "out": str(self.out)})
+
+    @classmethod
+    def from_json(cls, text: str) -> JobSpec:
+        """Read a job from JSON that `to_json` wrote."""
+        result = json.loads(text)
+        return cls(**{**result, "out": Path(result["out"])})

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from pointillist.commands.jobs.base import Arrays, JobKind
+from pointillist.commands.jobs.base import Arrays, JobKind, job_kind
 from pointillist.commands.jobs.folder import JobFolder, Row
 from pointillist.commands.jobs.manifest import agree, parse_settings
-from pointillist.commands.jobs.registry import job_kind
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.errors import (
     CausalityError,
     CheckpointError,

@@ -68,7 +68,7 @@ def load_detector(
     """Load the detector of a folder.
 
     Raises:
-        ConfigError: if there is none, or a setting of `fit` differs from those of the detector.
+        ConfigError: if there is none, or a setting of `fit` differs from the detector's.
         CheckpointError: if it does not fit the models, or is damaged.
     """
     from pointillist.anomaly import AnomalyDetector
@@ -130,8 +130,8 @@ def open_images(
     Args:
         model: the model that scores them.
         data: their source.
-        settings: those of the command.
-        split: name of a split; `valid?` is the validation split where there is one; None is all images.
+        settings: of the command.
+        split: name of a split; `valid?` is the validation split, if any; None is all images.
         conditions: whether they are read with labels and captions.
 
     Returns:

@@ -34,7 +34,7 @@ def explain(settings: ExplainSettings, export: Callable[[str, Path], None]) -> R
     """Write the report on one image: a page, or a picture for a hierarchy.
 
     Args:
-        settings: those of the command.
+        settings: of the command.
         export: writes a page that paints with a model.
 
     Raises:
@@ -92,7 +92,7 @@ def _live_page(model: str, export: Callable[[str, Path], None]) -> str:
         page = file.read_text(encoding="utf-8")
     if len(page) > LIVE_BYTES:
         raise ConfigError(
-            f"`--live` needs a page below {size_text(LIVE_BYTES)}, and that of {model} has {size_text(len(page))}: "
+            f"`--live` needs a page below {size_text(LIVE_BYTES)}, and the page of {model} has {size_text(len(page))}: "
             f"leave it out, and write that page by `pointillist export {model} --html`."
         )
     return page
@@ -234,7 +234,7 @@ def _lines(explanation: Explanation, out: Path, pictures: list[str]) -> list[tup
 
 
 def _describe_gain(explanation: Explanation, gain: ConditionGain) -> str:
-    """Describe the bits that the conditions save; without any, those of the label that explains the image best."""
+    """Describe the bits that the conditions save; without any, by the label that explains the image best."""
     saved = f"{gain.saved.sum():.2f}"
     if explanation.query.conditions.is_conditional:
         return f"{saved}, by the conditions"

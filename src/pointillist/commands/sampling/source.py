@@ -115,7 +115,7 @@ class PlannedImages:
 
     Attributes:
         plan: what is sampled.
-        keywords: those of `pt.sample` of which it was made; all of them are part of the images.
+        keywords: of `pt.sample`, of which it was made; all of them are part of the images.
         seamless: directions in which the images tile; None for none.
     """
 

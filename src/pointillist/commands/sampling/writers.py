@@ -62,7 +62,7 @@ class Totals:
 
 
 MAX_SIDE = 65_535
-"""Longest side of a picture, in pixels: that of most formats."""
+"""Longest side of a picture, in pixels, in most formats."""
 _BYTES_PER_PIXEL = 12  # the picture in colour, its copy in a sheet, and its bytes as PNG
 
 
@@ -184,7 +184,7 @@ def write_animation(
 
 
 def pixel_ranks(rank: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Return the rank of each pixel of a drawn map, from that of each cell: the pixels of a tile follow each other.
+    """Return the rank of each pixel of a drawn map, from the rank of each cell: the pixels of a tile follow each other.
 
     Args:
         rank: of the cells, `[h w]`.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pointillist.conditioning.encoder import ConditionEncoder
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.images import ImageSpec
-from pointillist.nn.functional.dilated_conv import DilatedConv2d
+from pointillist.nn.functional.convolution import DilatedConv2d
 
 
 class GridEncoder(ConditionEncoder):

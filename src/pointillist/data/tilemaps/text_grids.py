@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointillist.data.tilemaps.tilemap import EMPTY, TileMap, check_cells
+from pointillist.data.tilemaps.tileset import EMPTY, TileMap, check_cells
 from pointillist.errors import DataError, quote
 from pointillist.files.reading import MAX_NAME, check_texts, read_text
 from pointillist.images import MAX_LEVELS

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 
 from pointillist.data.readers.picture_files import read_picture
-from pointillist.data.tilemaps.tilemap import EMPTY, MAX_CELLS, TileMap, check_cells
-from pointillist.data.tilemaps.tileset import Tileset, cut_tiles
+from pointillist.data.tilemaps.tileset import EMPTY, MAX_CELLS, TileMap, Tileset, check_cells, cut_tiles
 from pointillist.data.tilemaps.tmx import read_xml
 from pointillist.errors import DataError, quote
 from pointillist.files.reading import MAX_NAME, check_texts, read_json

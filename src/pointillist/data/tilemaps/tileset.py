@@ -1,4 +1,4 @@
-"""Tilesets: a picture for each level of a map."""
+"""Tilesets, a picture for each level of a map, and a map as a file holds it, before its kinds become levels."""
 
 from __future__ import annotations
 
@@ -200,3 +200,36 @@ def plain_tileset(levels: int) -> Tileset:
     tiles = np.full((levels, SIDE, SIDE, 4), 255, np.uint8)
     tiles[..., :3] = rgb[:, None, None]
     return Tileset(tiles)
+
+
+MAX_CELLS = 16_777_216
+"""Most cells of a map: 4,096 x 4,096."""
+EMPTY = -1
+"""Value of a cell without a tile."""
+
+
+@dataclass(frozen=True)
+class TileMap:
+    """A map.
+
+    Attributes:
+        cells: int32 `[h w]`: positions in `names`, or numbers of levels if they have no names; EMPTY for none.
+        names: kinds of cell, or None where the file only numbers them.
+        tileset: a picture of each name or number, or None.
+    """
+
+    cells: np.ndarray
+    names: tuple[str, ...] | None = None
+    tileset: Tileset | None = None
+
+
+def check_cells(height: int, width: int, name: str) -> None:
+    """Reject a map of no cells, or of more than MAX_CELLS, before memory is taken for it.
+
+    Raises:
+        DataError: naming the size.
+    """
+    if height < 1 or width < 1 or height * width > MAX_CELLS:
+        raise DataError(
+            f"{name} claims {height:,} x {width:,} cells, which must be 1 to {MAX_CELLS:,} together: cut it into parts."
+        )

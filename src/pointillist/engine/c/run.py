@@ -45,13 +45,13 @@ class Lowered:
     """A program as the library reads it, and the library.
 
     Raises:
-        EngineError: if this platform lacks the library, or it cannot run the program.
+        EngineError: if this platform has no library, or it cannot run the program.
     """
 
     def __init__(self, program: Program) -> None:
         library = load_library()
         if library is None:
-            raise EngineError("This platform lacks the library in C: the numpy executor runs, more slowly.")
+            raise EngineError("This platform has no library in C: the numpy executor runs, more slowly.")
         self.library, self.data = library, lower(program)
         self.address = self.data.ctypes.data
         problem = library.pt_check(self.address, self.data.size)

@@ -49,7 +49,7 @@ def transform_frequencies(
     """Return the frequencies `[n, k]` that levels are drawn from; they sum to `2 ** DRAW_BITS`.
 
     Args:
-        result: frequencies of the levels `[n, k]`; under guidance `[2 n, k]`, those under the conditions and then those
+        result: frequencies of the levels `[n, k]`; under guidance `[2 n, k]`, under the conditions and then
             of the reference.
         transform: guidance, temperature and top-p.
         allowed: levels that may be drawn, `[n, k]`, at least one in each row; None for all.

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from pointillist.engine.program import ConditionInput, FloatArray, Phase, Program, View
 from pointillist.engine.recording.attention import attention_operand, canvas_after_draw, record_cross_attention
 from pointillist.engine.recording.builder import Builder
-from pointillist.engine.recording.convolution import to_numpy
-from pointillist.engine.recording.local_conv import record_local_convolution
+from pointillist.engine.recording.convolution import record_local_convolution, to_numpy
 from pointillist.engine.recording.local_gain import record_taps
 from pointillist.engine.recording.optimize import optimize_program, split_by_channel
 from pointillist.engine.recording.recurrence import recur, shift_down

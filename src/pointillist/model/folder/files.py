@@ -114,7 +114,7 @@ def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn
 
     Args:
         folder: with `config.json` and `model.safetensors`.
-        record: the settings, from `read_config`, without those of the training.
+        record: the settings, from `read_config`, without settings of the training.
         build: makes the module of these settings; it is called without memory for its tensors.
 
     Raises:

@@ -86,7 +86,7 @@ class PortableModel:
 
     @classmethod
     def of(cls, model: Any) -> PortableModel:
-        """Open the stored program of a bundled model or a folder, or take that of an open model.
+        """Open the stored program of a bundled model or a folder, or take the program of an open model.
 
         Raises:
             EngineError: if there is no program.

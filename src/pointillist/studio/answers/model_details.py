@@ -53,7 +53,7 @@ def _generation(model: PixelModel) -> schemas.GenerationDefaults:
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:
-    """Describe the integers of an image; `names` are those of its channels, `tileset` has a picture of each level."""
+    """Describe the integers of an image; `names` is for its channels, `tileset` has a picture of each level."""
     colours = image.palette if tileset is None else tileset.mean_colours().tolist()
     values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
     return schemas.ImageKind(

@@ -1,12 +1,15 @@
-"""The studio as an ASGI application: routes, the page, and every error as one sentence."""
+"""The studio as an ASGI application: routes, every error as one sentence, and the page in four files."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gzip
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import TypeAdapter
@@ -15,13 +18,14 @@ from starlette.exceptions import HTTPException
 from pointillist.errors import PointillistError
 from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
-from pointillist.studio.http.page_files import page_router
 from pointillist.studio.http.routes import router
 from pointillist.studio.http.security import LOOPBACK, SecurityMiddleware
 from pointillist.studio.http.streaming import MEDIA_TYPE
 from pointillist.studio.http.validation import NOT_JSON, sentence
+from pointillist.studio.page_text import PAGE, page_text, script_text, style_text
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
+from pointillist.visualization.scripts import SHARED
 
 _CODES = {404: "not_found", 405: "method"}
 
@@ -111,3 +115,43 @@ def _describe_events(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+FILES: dict[str, tuple[str, Callable[[], str]]] = {
+    "/": ("text/html", partial(page_text, "index.html")),
+    "/page/main.js": ("text/javascript", partial(script_text, "main.js")),
+    "/page/style.css": ("text/css", style_text),
+    "/page/icon.svg": ("image/svg+xml", partial(page_text, "icon.svg")),
+}
+"""Media type and text of each address."""
+
+
+def page_router() -> APIRouter:
+    """Return the routes of the page, which are not part of the described interface."""
+    router = APIRouter(include_in_schema=False)
+    for address, (media_type, _) in FILES.items():
+        router.add_api_route(address, _handler(address, media_type), methods=["GET", "HEAD"])
+    return router
+
+
+def _handler(address: str, media_type: str) -> Callable[[Request], Response]:
+    """Return a handler that answers with a file, compressed for a client that takes it."""
+
+    def answer(request: Request) -> Response:
+        compressed = "gzip" in request.headers.get("accept-encoding", "")
+        headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if compressed else {})
+        return Response(_body(address, compressed, _changed()), media_type=media_type, headers=headers)
+
+    return answer
+
+
+def _changed() -> float:
+    """Return when a file of the page was changed last: an edited page needs a reload, and not a build."""
+    return max(path.stat().st_mtime for folder in (PAGE, SHARED) for path in Path(str(folder)).rglob("*"))
+
+
+@lru_cache(maxsize=2 * len(FILES))
+def _body(address: str, compressed: bool, changed: float) -> bytes:
+    """Return the bytes of a file as they are since a time."""
+    body = FILES[address][1]().encode()
+    return gzip.compress(body, 6) if compressed else body

@@ -1,6 +1,5 @@
 """Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
-from pointillist.studio.schemas.anomaly import AnomalyMap, AnomalyQuery, AnomalyStatistic
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
 from pointillist.studio.schemas.export import GifRequest, MapRequest, PngRequest, ReproduceRequest, ReproduceResult
 from pointillist.studio.schemas.fill import AllowedLevels, FillRequest
@@ -26,6 +25,9 @@ from pointillist.studio.schemas.models import (
     TextKind,
 )
 from pointillist.studio.schemas.queries import (
+    AnomalyMap,
+    AnomalyQuery,
+    AnomalyStatistic,
     CanvasQuery,
     Component,
     Edit,
@@ -44,16 +46,17 @@ from pointillist.studio.schemas.queries import (
 )
 from pointillist.studio.schemas.results import (
     Candidate,
+    CurvePoint,
     Event,
     Failed,
     FillResult,
     Finished,
     Pixels,
     Queued,
+    RunState,
     Started,
 )
-from pointillist.studio.schemas.rules import LevelCount, MapRules
-from pointillist.studio.schemas.runs import CurvePoint, RunState
+from pointillist.studio.schemas.rules import LevelCount, MapRules, WorldQuery, WorldTiles
 from pointillist.studio.schemas.sampling import (
     MAX_SAMPLES,
     SampledImage,
@@ -62,7 +65,6 @@ from pointillist.studio.schemas.sampling import (
     StartImage,
     Variation,
 )
-from pointillist.studio.schemas.worlds import WorldQuery, WorldTiles
 
 __all__ = [
     "MAX_SAMPLES",

@@ -1,4 +1,4 @@
-"""Rules of maps that a request may set: rules of `pointillist.Rules` that read no file."""
+"""Rules of maps that a request may set, without rules that read a file, and parts of endless maps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pointillist.studio.schemas.base import Name, Schema
+from pointillist.studio.schemas.base import MAX_SAFE, EncodedArray, Name, Schema, Side
 
 Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
 
@@ -43,3 +43,30 @@ class MapRules(Schema):
         rules = self.model_dump(exclude={"observed", "connected"})
         adjacency = {"adjacency": "observed"} if self.observed else {}
         return {**rules, **adjacency, "connected": [{"levels": levels} for levels in self.connected]}
+
+
+Place = Annotated[int, Field(ge=-(2**31), le=2**31)]
+
+
+class WorldQuery(Schema):
+    """A rectangle of an endless map.
+
+    Attributes:
+        seed: names the map.
+        row, column: its upper left corner, any whole numbers.
+        height, width: its size.
+        rules: rules of the whole map; null for none. `border` and `mirror` are rejected, as a world has no border.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=MAX_SAFE)]
+    row: Place
+    column: Place
+    height: Side
+    width: Side
+    rules: MapRules | None = None
+
+
+class WorldTiles(Schema):
+    """A rectangle of an endless map: `levels` `[1 h w]`."""
+
+    levels: EncodedArray

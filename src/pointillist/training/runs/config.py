@@ -29,8 +29,7 @@ from pointillist.files.settings_tree import (
 from pointillist.model.folder.pretrained import load, recorded_settings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry
-from pointillist.training.config import IntervalsConfig, MachineConfig, TrainConfig
-from pointillist.training.runs.sections import DataSection, ModelSection
+from pointillist.training.config import DataSection, IntervalsConfig, MachineConfig, ModelSection, TrainConfig
 
 
 class RunConfig(BaseModel):

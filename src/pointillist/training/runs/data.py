@@ -47,13 +47,13 @@ def data_options(record: Mapping[str, Any], data: str, sets: Sequence[str], *, l
         if not key.startswith("data."):
             raise ConfigError(f"`{key}` (={value}) is not about reading images: only data.NAME can be set here.")
         if key.removeprefix("data.") in _FIXED:
-            raise ConfigError(f"`{key}` (={value}) has no effect: images are read as those of the model. Leave it out.")
+            raise ConfigError(f"`{key}` (={value}) has no effect: the model decides how images are read. Leave it out.")
         assign(tree, key, value)
     return parse_section(DataOptions, tree["data"], "data")
 
 
 def is_training_source(model: TrainedModel, data: str) -> bool:
-    """Tell whether a model was trained on a source of images, as its settings record it."""
+    """Return True if a model was trained on a source of images, as its settings record it."""
     return _same_source(recorded_settings(model).get("data", {}).get("source"), data)
 
 

@@ -14,7 +14,7 @@ from types import TracebackType
 from pointillist import errors
 from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.process import EXIT_REJECTED
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.errors import JobError, PointillistError
 from pointillist.files.progress import Bar
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.errors import JobError, MissingExtraError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pointillist.commands.jobs.spec import JobSpec
+from pointillist.commands.jobs.settings import JobSpec
 from pointillist.errors import ConfigError
 
 

@@ -141,8 +141,7 @@ class CompressJob(JobKind):
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the archive, as `pointillist compress` does."""
         from pointillist.commands.jobs.merging import check_suffix
-        from pointillist.compression.container import SIZED, Record
-        from pointillist.compression.metadata import encode_metadata
+        from pointillist.compression.container import SIZED, Record, encode_metadata
         from pointillist.compression.writer import RecordWriter
         from pointillist.files.writing import atomic_path
 

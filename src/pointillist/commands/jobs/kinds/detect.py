@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectJobSettings(JobSettings, DetectSettings):
-    """Settings of a job that scores images: those of `pointillist detect`, whose `--fit` makes the detector."""
+    """Settings of a job that scores images: the options of `pointillist detect`, whose `--fit` makes the detector."""
 
     left_out = frozenset(
         {
@@ -57,7 +57,7 @@ class DetectJob(JobKind):
         model = open_job_model(settings)
         folder = settings.detector or resolve(settings.model)
         if folder is None:
-            raise ConfigError(f"`detector` is missing: {settings.model} is not a folder, so name that of the detector.")
+            raise ConfigError(f"`detector` is missing: {settings.model} is not a folder, so name the detector's.")
         self._detector = AnomalyDetector.load(folder, model)
         if self._detector.conditions:
             raise ConfigError("This detector also scores with conditions, which a job does not: use the plain command.")

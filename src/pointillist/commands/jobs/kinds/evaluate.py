@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateJobSettings(JobSettings, EvaluateSettings):
-    """Settings of a job that evaluates images: those of `pointillist evaluate`, without its metrics and outputs."""
+    """Settings of a job that evaluates images: options of `pointillist evaluate`, without its metrics and outputs."""
 
     left_out = frozenset(
         {

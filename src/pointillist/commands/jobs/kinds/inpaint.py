@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InpaintJobSettings(JobSettings, InpaintSettings):
-    """Settings of a job that completes pictures: those of `pointillist inpaint`, for a folder.
+    """Settings of a job that completes pictures: the options of `pointillist inpaint`, for a folder.
 
     Attributes:
         images: a folder of pictures in the model's size; each is one item.
