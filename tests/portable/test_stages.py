@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,19 @@ def test_one_seed_names_one_picture(name: str, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     stored = PortableModel.open(tmp_path)
     assert torch.equal(pt.sample(stored, 3, seed=5).levels, samples.levels)
+
+
+def test_a_copy_draws_the_same() -> None:
+    """By `pickle`, which leaves out packed weights: the library reads them at addresses that a copy would not keep."""
+    _, integer_model, x = integer_case("parallel-multiscale")
+    uniforms = np.random.default_rng(0).random(x.shape)
+    levels, _ = integer_model.sample(uniforms)
+    upsampler = integer_model.stages[1].upsampler
+    assert upsampler is not None
+    assert "_products" in vars(upsampler.spread)
+    copied = pickle.loads(pickle.dumps(integer_model))
+    assert "_products" not in vars(copied.stages[1].upsampler.spread)
+    assert np.array_equal(copied.sample(uniforms)[0], levels)
 
 
 def test_guidance_and_prompts_reach_every_stage() -> None:

@@ -87,6 +87,10 @@ class FixedLayer:
         rounded = np.zeros(len(flat)) if bias is None else fixed(bias)
         return cls(np.ascontiguousarray(whole.transpose(2, 1, 0)).astype(dtype), scale, rounded.astype(np.int32), cut)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for `pickle` and `copy.deepcopy`, without packed weights, whose alignment a copy loses."""
+        return {name: value for name, value in self.__dict__.items() if name != "_products"}
+
     @property
     def width(self) -> int:
         """Number of outputs."""
