@@ -26,8 +26,8 @@ import pointillist as pt
 from anomaly_peers import measures, padim, patchcore, pixel_measures
 from anomaly_sets import PAIRS, Pair, few, normal_set
 from pointillist.anomaly.scoring import Scorer
+from pointillist.engine.weights import inference_mode
 from pointillist.evaluation.lossless import deflate_bits
-from pointillist.model.pixel_model import inference_mode
 
 RECIPES = Path(__file__).parents[1] / "recipes" / "anomaly"
 MUTATION_RATE = 0.2  # of the background model: Ren et al. 2019 take 0.1 to 0.3

@@ -84,12 +84,12 @@ def measure(name: str, model: str, images: int | None) -> dict[str, Any]:
     splits = pt.load_data(path, options, spec=loaded.image, classes=loaded.config.classes)
     test = splits.get("test")
     batch = test.batch(range(min(len(test), images or len(test))))
-    x = batch.levels.numpy()
+    x = batch.levels
     labels = batch.labels.tolist() if loaded.config.classes and batch.labels is not None else None
     train = np.concatenate([all_levels(splits.get(part)) for part in splits.names if part != "test"])
     folder = resolve(model)
     assert folder is not None
-    versions = {each: version(each) for each in ("constriction", "imagecodecs", "pillow", "brotli")}
+    versions = {each: version(each) for each in ("imagecodecs", "pillow", "brotli")}
     before = read().get(name, {})
     facts = {"data": path.name, "images": len(x), "primed_with": len(train), "versions": versions}
     same = all(before.get(key) == value for key, value in facts.items())

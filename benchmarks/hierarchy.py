@@ -71,7 +71,7 @@ def jpeg_xl(images: ImageDataset) -> float:
     """Bits/dim of all images as one tall picture, lossless, at effort 9."""
     import imagecodecs
 
-    levels = images.batch(range(len(images))).levels.numpy().astype(np.uint8)
+    levels = images.batch(range(len(images))).levels.astype(np.uint8)
     tall = np.ascontiguousarray(levels.transpose(0, 2, 3, 1).reshape(-1, levels.shape[3], levels.shape[1]))
     return 8 * len(imagecodecs.jpegxl_encode(tall, lossless=True, effort=9)) / levels.size
 

@@ -58,12 +58,12 @@ def fill(model: pt.PixelModel, x: Tensor, known: np.ndarray, labels: Tensor | No
     """Complete each image once, given its known pixels, and its label if there is one."""
     parts = [
         complete_images(
-            model, x[i : i + BATCH], known, "known", seed=i, threads=1,
+            model, x[i : i + BATCH].numpy(), known, "known", seed=i, threads=1,
             label=None if labels is None else labels[i : i + BATCH].tolist(),
         )
         for i in range(0, len(x), BATCH)
     ]  # fmt: skip
-    return torch.cat([part.levels for part in parts])
+    return torch.cat([part.torch() for part in parts])
 
 
 def seam(judge: pt.PixelModel, real: Tensor, filled: Tensor, name: str) -> None:
@@ -100,9 +100,10 @@ def classifier(
     """Print how often a classifier sees the right class, before and after."""
     train = data.train.batch(range(min(len(data.train), 20_000)))
     assert train.labels is not None
-    classes, top, mask = int(train.labels.max()) + 1, train.levels.max(), torch.from_numpy(known)
-    network = train_classifier(train.levels, train.labels, classes)
-    blind = train_classifier(train.levels * mask, train.labels, classes)
+    x, targets, mask = torch.from_numpy(train.levels), torch.from_numpy(train.labels), torch.from_numpy(known)
+    classes, top = int(targets.max()) + 1, x.max()
+    network = train_classifier(x, targets, classes)
+    blind = train_classifier(x * mask, targets, classes)
     everyone = torch.arange(len(labels))
     with torch.inference_mode():
         right = [
@@ -161,17 +162,19 @@ def main() -> None:
         plain = pt.load(chosen.plain) if chosen.plain else None
         data = pt.load_data(chosen.data, spec=model.image)
         batch = data.test.batch(range(min(chosen.count, len(data.test))))
+        real = torch.from_numpy(batch.levels)
         if plain is not None:
-            cost(model, plain, batch.levels)
-        known = middle(*batch.levels.shape[2:])
-        filled = fill(model, batch.levels, known)
-        seam(plain or model, batch.levels, filled, chosen.plain or chosen.model)
+            cost(model, plain, real)
+        known = middle(*real.shape[2:])
+        filled = fill(model, real, known)
+        seam(plain or model, real, filled, chosen.plain or chosen.model)
         if batch.labels is not None:
-            classifier(model, data, batch.levels, batch.labels, filled, known)
+            classifier(model, data, real, torch.from_numpy(batch.labels), filled, known)
     if chosen.binary and chosen.binary_data:
         model = pt.load(chosen.binary)
         data = pt.load_data(chosen.binary_data, spec=model.image)
-        halves(model, pt.load(chosen.orders) if chosen.orders else None, data.test.batch(range(len(data.test))).levels)
+        x = torch.from_numpy(data.test.batch(range(len(data.test))).levels)
+        halves(model, pt.load(chosen.orders) if chosen.orders else None, x)
 
 
 if __name__ == "__main__":

@@ -92,24 +92,32 @@ def enumeration(every: int) -> None:
             result["exact"].append(distance(images[chosen], torch.zeros(DRAWS), images, own, known))
             sums.append(abs(float(own.exp().sum()) - 1))
             drawn = pt.inpaint(completing, x, mask, DRAWS, "known", seed=number, batch_size=DRAWS, threads=1)
-            result["known"].append(distance(drawn.levels, drawn.log_weights, images, own, known))
+            result["known"].append(distance(drawn.torch(), torch.from_numpy(drawn.log_weights), images, own, known))
             joint = torch.cat([plain.log_prob(part, order="raster") for part in batches])
             task = CompletionTask(
-                model=plain, levels=x, known=known, inputs=plain.conditions.inputs(count=1), seed=number,
+                model=plain, levels=x.numpy(), known=known, inputs=plain.conditions.inputs(count=1), seed=number,
                 config=SamplingConfig(engine="numpy", order="raster", threads=1), particles=PARTICLES,
             )  # fmt: skip
             particles = run_particles(task)
             exact = joint.log_softmax(0)
-            result["smc"].append(distance(particles.levels, particles.log_weights, images, exact, known))
+            result["smc"].append(
+                distance(
+                    torch.from_numpy(particles.levels), torch.from_numpy(particles.weights.logs()), images, exact, known
+                )
+            )
             how = {"seed": number, "batch_size": DRAWS, "threads": 1}
             drawn = pt.inpaint(plain, x, mask, DRAWS, "sequential", order="raster", **how)
-            result["sequential"].append(distance(drawn.levels, drawn.log_weights, images, exact, known))
+            result["sequential"].append(
+                distance(drawn.torch(), torch.from_numpy(drawn.log_weights), images, exact, known)
+            )
             try:
                 drawn = pt.inpaint(plain, x, mask, DRAWS, "order", **how)
             except pt.ConfigError:
                 continue
             joint = torch.cat([plain.log_prob(part, order=drawn.order) for part in batches])
-            result["order"].append(distance(drawn.levels, drawn.log_weights, images, joint.log_softmax(0), known))
+            result["order"].append(
+                distance(drawn.torch(), torch.from_numpy(drawn.log_weights), images, joint.log_softmax(0), known)
+            )
         print(f"{shape}, {levels} levels, {len(masks)} masks, {DRAWS:,} draws; sums to 1 within {max(sums):.1e}")
         for name, values in result.items():
             if values:
@@ -150,11 +158,11 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
     row = 3 * height // 4
     methods = (["known"] if "known" in model.conditions.encoders else []) + ["smc", "sequential"]
 
-    def row_bits(levels: Tensor, label: Tensor | None) -> Tensor:
+    def row_bits(levels: np.ndarray, label: np.ndarray | None) -> np.ndarray:
         with torch.inference_mode():
-            return -model.log_prob_map(levels, label)[:, :, row].double().flatten(1).sum(1) / math.log(2)
+            return -model.log_prob_map(levels, label)[:, :, row].double().flatten(1).sum(1).numpy() / math.log(2)
 
-    def bits(levels: Tensor, label: Tensor | None) -> float:
+    def bits(levels: np.ndarray, label: np.ndarray | None) -> float:
         return float(row_bits(levels, label).mean())
 
     def particle_bits(number: int, label: int | None) -> float:
@@ -164,9 +172,10 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
             seed=number, particles=particles,
         )  # fmt: skip
         result = run_particles(task)
-        weights = result.log_weights.softmax(0)
-        likely = weights.argsort(descending=True)[:64]  # others weigh next to nothing
-        labels = None if label is None else torch.full((len(likely),), label)
+        logs = result.weights.logs()
+        weights = np.exp(logs - logs.max())
+        likely = np.argsort(-weights)[:64]  # others weigh next to nothing
+        labels = None if label is None else np.full(len(likely), label)
         shares = weights[likely] / weights[likely].sum()
         return float((shares * row_bits(result.levels[likely], labels)).sum())
 
@@ -183,7 +192,7 @@ def seam(source: str, images: str | None, count: int, particles: int) -> None:
             how = {"seed": number, "threads": 1}
             result = pt.inpaint(model, real[number], known, 2, method, label=label, **how)
             filled.append(result.levels[result.numbers.argsort()][:1])
-        value = bits(torch.cat(filled), labels)
+        value = bits(np.concatenate(filled), labels)
         print(f"  {method:10s} {value:8.2f} bits, ratio {value / base:.3f}")
 
 
@@ -193,16 +202,16 @@ def seamless(source: str, count: int) -> None:
     model = pt.load(source)
     classes = len(model.config.classes)
     labels = [number % classes for number in range(count)] if classes else None
-    tiles = pt.sample(model, count, labels, seamless="both", seed=0, threads=1).levels
+    tiles = pt.sample_seamless(model, count, labels, sides="both", seed=0, threads=1).levels
 
-    def bits(levels: Tensor, axis: int) -> float:
+    def bits(levels: np.ndarray, axis: int) -> float:
         with torch.inference_mode():
             maps = -model.log_prob_map(levels, labels) / math.log(2)
         size = levels.shape[axis]
         return float(maps.narrow(axis, size // 2 - 1, 2).sum()) / count
 
     for name, axis in (("x", 3), ("y", 2)):
-        inside, edge = bits(tiles, axis), bits(tiles.roll(tiles.shape[axis] // 2, axis), axis)
+        inside, edge = bits(tiles, axis), bits(np.roll(tiles, tiles.shape[axis] // 2, axis), axis)
         print(f"{source}, {name}: {count} tiles, {edge:.2f} bits at the edge, {inside:.2f} inside: {edge / inside:.3f}")
 
 

@@ -84,10 +84,10 @@ def to_input(pixels: np.ndarray) -> Tensor:
     return torch.cat([rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]], 1)
 
 
-def sample_pixels(model: pt.PixelModel, levels: Tensor) -> np.ndarray:
+def sample_pixels(model: pt.PixelModel, levels: np.ndarray) -> np.ndarray:
     """Return samples in the form of the data: grey levels `n h w`, or RGBA `n h w 4`."""
     if model.image.mode == "grey":
-        return levels[:, 0].numpy()
+        return levels[:, 0]
     pixels = model.to_images(levels)
     return pixels if pixels.shape[-1] == 4 else np.concatenate([pixels, np.full_like(pixels[..., :1], 255)], -1)
 
@@ -287,8 +287,8 @@ def copies(
     """Compare how many samples, and how many real test images, agree with a training image."""
     if model.image.mode != "grey":
         return {}
-    train = torch.tensor(data["x"][data["split"] == "train"])[:, None]
-    test = torch.tensor(data["x"][data["split"] == "test"])[:, None]
+    train = data["x"][data["split"] == "train"][:, None]
+    test = data["x"][data["split"] == "test"][:, None]
     rng = np.random.default_rng(0)
     shares = {}
     for name, images in (("samples", samples.levels), ("test", test)):

@@ -35,7 +35,7 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
 def annotated(images: ImageDataset) -> ImageDataset:
     """Return digits with labels, attributes, a vector and a caption each."""
     batch = images.batch(range(len(images)))
-    x, labels = batch.levels.numpy(), batch.labels.numpy()
+    x, labels = batch.levels, batch.labels
     quarters = x.reshape(len(x), 2, 4, 2, 4).mean((2, 4)).reshape(len(x), 4).astype(np.float32) / 8 - 1
     large = (x > 0).mean((1, 2, 3)) > 0.5
     attributes = {"parity": labels % 2, "size": large.astype(np.int64)}
@@ -47,7 +47,7 @@ def annotated(images: ImageDataset) -> ImageDataset:
 
 def codes(images: ImageDataset) -> ImageDataset:
     """Return a code of each block of 2x2 pixels, of 9 levels each."""
-    x = images.batch(range(len(images))).levels.numpy()[:, 0] // 2
+    x = images.batch(range(len(images))).levels[:, 0] // 2
     blocks = x.reshape(len(x), 4, 2, 4, 2).transpose(0, 1, 3, 2, 4).reshape(len(x), 4, 4, 4)
     spec = ImageSpec(channels=1, height=4, width=4, levels=9**4, mode="codes", ordered=False)
     return ImageDataset((blocks * 9 ** np.arange(4)).sum(3)[:, None], spec)

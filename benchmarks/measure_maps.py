@@ -43,7 +43,7 @@ def copy_rate(maps: np.ndarray, train: np.ndarray, window: int = WINDOW) -> floa
 
 def levels_of(data: ImageDataset) -> np.ndarray:
     """Levels of all maps of a split, `[n h w]`."""
-    return data.batch(range(len(data))).levels[:, 0].numpy()
+    return data.batch(range(len(data))).levels[:, 0]
 
 
 def xz_bits(train: np.ndarray, test: np.ndarray) -> dict[str, float]:
@@ -65,7 +65,7 @@ def measure(model: pt.PixelModel, splits: DataSplits, samples: int, *, baselines
     train, test = levels_of(splits.get("train")), levels_of(splits.get("test"))
     result: dict[str, Any] = {"bits_per_tile": pt.evaluate(model, splits.get("test")).bits_per_dim, "test": len(test)}
     if samples:
-        drawn = pt.sample(model, samples, seed=0).levels[:, 0].numpy()
+        drawn = pt.sample(model, samples, seed=0).levels[:, 0]
         result |= {"copies": copy_rate(drawn, train), "copies_of_test": copy_rate(test, train), "samples": samples}
         result["ratio"] = result["copies"] / max(result["copies_of_test"], 1e-9)
     return result | (xz_bits(train, test) if baselines else {})

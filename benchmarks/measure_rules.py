@@ -43,7 +43,7 @@ def untrained(levels: int, preset: str, density: float) -> pt.PixelModel:
 
 def violations(pairs: Pairs, samples: pt.Samples) -> int:
     """Count neighbours that are not a pair."""
-    x = samples.levels[:, 0].numpy()
+    x = samples.levels[:, 0]
     return int((~pairs[0][x[:, :, :-1], x[:, :, 1:]]).sum() + (~pairs[1][x[:, :-1], x[:, 1:]]).sum())
 
 
@@ -74,7 +74,7 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
         print(
             f"{name:9} {options.count} x {options.size}x{options.size}: {violations(pairs, result):,} violations, "
-            f"{result.levels.numel() / seconds:,.0f} tiles/s{acceptance}, {peak:,.0f} MiB at most"
+            f"{result.levels.size / seconds:,.0f} tiles/s{acceptance}, {peak:,.0f} MiB at most"
         )
 
 

@@ -104,13 +104,13 @@ def sample(model: pt.PixelModel, records: Sequence[Record], **how: Any) -> np.nd
     """Sample the captions of records, `[n 32 32]`."""
     texts = [str(record["caption"]) for record in records]
     labels = [str(record["artist"]) for record in records]
-    return np.asarray(pt.sample(model, len(texts), text=texts, label=labels, **how).levels)[:, 0]
+    return pt.sample(model, len(texts), text=texts, label=labels, **how).levels[:, 0]
 
 
 def measure_sentence(model: pt.PixelModel, reader: Reader, sheet: Path | None, **how: Any) -> dict[str, float]:
     """Sample the sentence, and read what the samples show."""
     samples = pt.sample(model, SEEDS, text=[SENTENCE] * SEEDS, **how)
-    seen = reader.read(torch.from_numpy(np.asarray(samples.levels)[:, 0]))
+    seen = reader.read(samples.torch()[:, 0])
     right = [{name: one[name] == value for name, value in SENTENCE_TRUTH.items()} for one in seen]
     if sheet is not None:
         image_grid(samples.array[:16], columns=8).save(sheet.with_stem(f"{sheet.stem}-sentence"))

@@ -83,7 +83,7 @@ def control(model: str, path: Path) -> dict[str, dict[str, float]]:
     integers = World(model, 7).model.integer_model
     inputs = integers.inputs(1, size, integers.order(), WINDOW)
     result = {}
-    for name, images in (("real", maps), ("drawn", np.stack([levels.numpy() for levels in drawn]))):
+    for name, images in (("real", maps), ("drawn", np.stack(drawn))):
         nats = np.concatenate([integers.log_prob_map(image[None, None], inputs)[:, 0] for image in images])
         bits = -nats.mean(0) / np.log(2)
         lines = {

@@ -178,7 +178,7 @@ def fill_request(model: pt.PixelModel, details: dict[str, Any], seed: int) -> di
     height, width = model.image.height, model.image.width
     known = np.ones((height, width), np.uint8)
     known[height // 4 : height - height // 4, width // 4 : width - width // 4] = 0
-    levels = pt.sample(model, 1, seed=seed).levels[0].numpy().astype(np.uint8)
+    levels = pt.sample(model, 1, seed=seed).levels[0].astype(np.uint8)
     encode = schemas.EncodedArray.of
     image = {"levels": encode(levels, "uint8").model_dump(), "known": encode(known, "uint8").model_dump()}
     settings = {name: start[name] for name in ("guidance", "temperature", "top_p")}

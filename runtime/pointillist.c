@@ -2328,7 +2328,12 @@ void pt_product(const uint8_t *x, const int8_t *w, int64_t rows, int64_t groups,
 #endif
 #endif
 
-/* ---- 8. what a compiler calls where there is no C library: built as a library of its own ---- */
+/* ---- 8. what writes archives: no program that paints needs it ---- */
+#if defined(PT_LIBRARY) && !defined(__wasm__)
+#include "archive.c"
+#endif
+
+/* ---- 9. what a compiler calls where there is no C library: built as a library of its own ---- */
 #if defined(PT_LIBRARY)
 void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count) {
   u8 *y = to;

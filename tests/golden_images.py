@@ -133,7 +133,8 @@ def draw(case: Case, inputs: dict[str, np.ndarray], executor: str) -> np.ndarray
     model = integer_model(case.model)
     order = model.order(case.order)
     if case.guided:
-        reference = model.guidance_reference(case.count, case.shape[2:], order, case.label, case.text)
+        given = model.conditions.inputs(case.label, case.count, case.text, size=case.shape[2:])
+        reference = model.encode(given.guidance_reference(), case.shape[2:], order)
         inputs = {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
     transform = Transform(case.guidance, case.temperature, case.top_p)
     return model.sample_given(case.uniforms, inputs, order, transform, executor=executor)[0]

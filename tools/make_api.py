@@ -29,7 +29,7 @@ TASKS = {
     "Build and load": ("build", "load", "list_models", "list_pretrained", "PixelModel", "BundledModel", "Hierarchy"),
     "Read images": ("load_data", "DataOptions", "DataSplits", "ImageDataset", "ImageSpec"),
     "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
-    "Sample": ("sample", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
+    "Sample": ("sample", "sample_seamless", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
     "Complete": ("inpaint", "Completions", "vary", "Variations"),
     "Measure and explain": (

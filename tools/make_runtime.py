@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 RUNTIME = ROOT / "runtime"
 FOLDER = ROOT / "src" / "pointillist" / "engine" / "c" / "lib"
-SOURCES = ("pointillist.c", "pointillist.h", "solver.c", "solver.h", "particles.c", "particles.h")
+SOURCES = tuple(f"{name}.{kind}" for name in ("pointillist", "solver", "particles", "archive") for kind in "ch")
 """The first one includes the others."""
 TARGETS = {
     "linux-x86_64": ("x86_64-linux-gnu.2.17", "so"),

@@ -113,7 +113,7 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     options = {k: v for k, v in settings.items() if k != "source"}
     tiles = pt.load_data(data, pt.DataOptions(**options), spec=model.image, classes=model.config.classes).get("test")
     x = tiles.batch(np.random.default_rng(0).permutation(len(tiles))[:8]).levels
-    hints = derive_hint(model, x).repeat_interleave(EACH, 0)
+    hints = derive_hint(model, x).repeat(EACH, 0)
     samples = pt.sample(model, len(hints), hint=hints, **how).array
     rows = [np.concatenate([model.to_images(x[i : i + 1]), samples[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
     captions = ["real", *["sample"] * EACH] * len(x)

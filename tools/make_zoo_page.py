@@ -337,6 +337,7 @@ def programs() -> str:
         free = ["label"] if "label" in parts else []
         free += ["text"] if any(part.get("prompts") for part in parts.values()) else []
         free += ["hint"] if any(part.get("hints") for part in parts.values()) else []
+        free += ["known"] if any(part.get("known") for part in parts.values()) else []
         encoded = ("hint", "attributes", "known")
         rest = [name for name in parts if (name in encoded or name.startswith("vector")) and name not in free]
         size = sum((folder / name).stat().st_size for name in (PROGRAM, PROGRAM_TENSORS))

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import EngineError
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.nn import CausalConv2d
 from pointillist.nn.passes import Pass
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor
 
-from pointillist.model.pixel_model import inference_mode
+from pointillist.engine.weights import inference_mode
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
 from speed.timing import Case, cpu_time

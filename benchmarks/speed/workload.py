@@ -8,17 +8,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pointillist.completion.sample import sample
 from pointillist.engine import Program
 from pointillist.engine.recording.record import record
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import EngineError
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import quantize_integer
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass
-from pointillist.sampling.loop import create_stepper
+from pointillist.sampling.api import sample
+from pointillist.sampling.engines import create_stepper
 from speed.cost import Cost, program_cost
 from speed.timing import cpu_time
 

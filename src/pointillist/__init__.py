@@ -14,7 +14,7 @@ _HOMES = {
     "commands": ("jobs",),
     "completion.api": ("inpaint",),
     "completion.result": ("Completions",),
-    "completion.sample": ("sample",),
+    "completion.seamless": ("sample_seamless",),
     "completion.vary": ("Variations", "vary"),
     "compression": ("Archive", "compress", "decompress"),
     "data": ("DataOptions", "DataSplits", "ImageDataset", "load_data"),
@@ -37,10 +37,12 @@ _HOMES = {
     "images": ("ImageSpec",),
     "model.folder.generation": ("GenerationConfig",),
     "model.folder.listing": ("list_models",),
-    "model.folder.pretrained": ("build", "load"),
+    "model.folder.opening": ("load",),
+    "model.folder.pretrained": ("build",),
     "model.pixel_model": ("PixelModel",),
     "model.quantize_integer": ("quantize_integer",),
     "rules.config": ("Rules",),
+    "sampling.api": ("sample",),
     "sampling.config": ("SamplingConfig",),
     "sampling.inversion": ("interpolate_uniforms", "recover_uniforms", "replace_uniforms"),
     "sampling.samples": ("Samples",),
@@ -64,7 +66,15 @@ def __getattr__(name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(f"module 'pointillist' has no attribute {name!r}")
         raise UnknownNameError("pt", name, __all__)
-    home = __import__(f"pointillist.{_HOME[name]}", fromlist=(name,))  # as `from home import name`, packages included
+    try:  # as `from home import name`, packages included
+        home = __import__(f"pointillist.{_HOME[name]}", fromlist=(name,))
+    except ModuleNotFoundError as error:
+        from pointillist.errors import missing_training
+
+        missing = missing_training(error, f"`pt.{name}`")
+        if missing is None:
+            raise
+        raise missing from None
     value = getattr(home, name)
     globals()[name] = value
     return value

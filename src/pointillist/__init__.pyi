@@ -5,7 +5,7 @@ from pointillist.anomaly import AnomalyDetector, AnomalyRecord
 from pointillist.commands import jobs
 from pointillist.completion.api import inpaint
 from pointillist.completion.result import Completions
-from pointillist.completion.sample import sample
+from pointillist.completion.seamless import sample_seamless
 from pointillist.completion.vary import Variations, vary
 from pointillist.compression import Archive, compress, decompress
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
@@ -28,10 +28,12 @@ from pointillist.hierarchy import Hierarchy
 from pointillist.images import ImageSpec
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.listing import list_models
-from pointillist.model.folder.pretrained import build, load
+from pointillist.model.folder.opening import load
+from pointillist.model.folder.pretrained import build
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import quantize_integer
 from pointillist.rules.config import Rules
+from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
 from pointillist.sampling.samples import Samples
@@ -100,6 +102,7 @@ __all__ = [
     "recover_uniforms",
     "replace_uniforms",
     "sample",
+    "sample_seamless",
     "train",
     "train_from_config",
     "vary",

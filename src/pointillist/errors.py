@@ -165,6 +165,21 @@ class MissingExtraError(PointillistError, ImportError):
         super().__init__(f"{feature} needs the extra `{extra}`: run `pip install {_requirement(extra)}`.")
 
 
+OF_TRAINING = ("torch", "accelerate", "huggingface_hub", "threadpoolctl", "tomli_w")
+"""Modules of the extra `train`."""
+
+
+def missing_training(error: ImportError, feature: str) -> MissingExtraError | None:
+    """Return the error of a feature that needs the extra `train`, if an import failed for lack of it; else None.
+
+    ```python
+    missing_training(error, "`pt.train`")
+    ```
+    """
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    return MissingExtraError(feature, "train") if missing in OF_TRAINING else None
+
+
 def _requirement(extra: str) -> str:
     """Return what pip installs for an extra: from the clone that the package was installed from, or by its name."""
     import json

@@ -17,6 +17,7 @@ from pointillist.analysis import (
     integrated_gradients,
     perturbation_influence,
 )
+from pointillist.analysis.layers import Network
 from pointillist.errors import MissingExtraError
 from pointillist.networks import names
 from tests.tolerances import DOUBLE, FORMULA, rounding
@@ -61,7 +62,7 @@ def test_the_gradient_is_the_slope() -> None:
             found = model.likelihood.log_prob(model.outputs_of(canvas), x[None])[0, :, 0, 1] / np.log(2)
         return float(found.sum() if channel is None else found[channel])
 
-    model.outputs_of = ImageQuery.of(model, x).outputs  # type: ignore[assignment]
+    model.outputs_of = Network(ImageQuery.of(model, x)).outputs  # type: ignore[assignment]
     for channel in (None, 0, 2):
         wanted = np.zeros(model.image.shape)
         for place in np.ndindex(*model.image.shape):

@@ -10,6 +10,7 @@ import torch
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, calibration, distribution
+from pointillist.analysis.calibration import chi_square_p_value
 from tests.tolerances import DOUBLE, rounding
 
 from .helpers import every_image, grey, tiny
@@ -49,6 +50,14 @@ def test_each_bin_varies_as_said(kind: str) -> None:
     assert np.allclose(p @ miss, 0, atol=DOUBLE)
     assert np.allclose(p @ miss**2, p @ variance, atol=DOUBLE)
     assert (p @ variance > 0.1).sum() >= 3
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 19, 20])
+def test_the_chi_square_test_is_the_incomplete_gamma_function(freedom: int) -> None:
+    for statistic in (0.0, 0.1, 3.841, 20.0, 60.0, 2000.0):
+        half = (torch.tensor(value / 2, dtype=torch.float64) for value in (freedom, statistic))
+        expected = float(torch.special.gammaincc(*half))
+        assert chi_square_p_value(statistic, freedom) == pytest.approx(expected, rel=DOUBLE, abs=0)
 
 
 def test_a_wrong_model_is_found_out() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 import pointillist as pt
 from pointillist.analysis import ImageQuery, distribution, surprisal_maps
 from pointillist.analysis.surprisal import color_scale_max
-from pointillist.distributions.likelihoods import entropy_and_variance
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.networks import names
 from pointillist.visualization import diverging_colors
 from tests.tolerances import DOUBLE, network_rounding
@@ -67,9 +67,8 @@ def test_the_running_total_ends_at_the_bits_of_evaluate(name: str) -> None:
     assert maps.channel_bits.sum() == pytest.approx(maps.bits, abs=within)
     with torch.no_grad():
         params = model.params(model.check(x), model.encode(model.conditions.inputs(1, 1), 1))
-        entropy = [
-            entropy_and_variance(model.likelihood.probs(params, x, channel))[0][0] / math.log(2) for channel in range(3)
-        ]
+        probs = [model.likelihood.probs(params, x, channel).double().numpy() for channel in range(3)]
+    entropy = [entropy_and_variance(each)[0][0] / math.log(2) for each in probs]
     assert np.allclose(maps.entropy, entropy, rtol=0, atol=network_rounding(model, maps.entropy))
     assert len(maps.cumulative.bits) == 61
     assert (np.diff(maps.cumulative.bits) >= 0).all()

@@ -25,7 +25,7 @@ def truth(levels: int = 4, ordered: bool = True, side: int = 10) -> pt.PixelMode
 @lru_cache
 def samples(count: int, seed: int, levels: int = 4, ordered: bool = True) -> Tensor:
     """Draw normal images."""
-    return pt.sample(truth(levels, ordered), count, seed=seed).levels
+    return pt.sample(truth(levels, ordered), count, seed=seed).torch()
 
 
 def with_patch(x: Tensor, row: int, column: int) -> Tensor:

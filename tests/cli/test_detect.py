@@ -54,7 +54,7 @@ def test_fit_once_then_judge(own: Path, normal: Path, mixed: Path) -> None:
     assert scores == sorted(scores)
     detector = pt.AnomalyDetector.load(own, own)
     score = next(row["score"] for row in first["images"] if row["file"] == "cat/0.png")
-    within = network_rounding(detector.model, score)
+    within = network_rounding(pt.load(own), score)
     assert detector.score_samples(mixed)[0] == pytest.approx(score, abs=printed(4) + within)
     assert "already" in fails("detect", own, mixed, "--fit", normal)
 

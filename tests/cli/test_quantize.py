@@ -21,7 +21,7 @@ def test_a_stored_model_is_the_quantized_one(model: Path, pets: Path, kind: str,
     assert found["bytes"] == (tmp_path / "small" / "model.safetensors").stat().st_size
     assert json.loads(run("info", tmp_path / "small", "--json").output)["weights"] == kind
     assert json.loads(run("info", model, "--json").output)["weights"] == "float32"
-    assert "Figures of the training are those of the original weights" in (pt.load(tmp_path / "small").card or "")
+    assert "Figures of the training were measured on the original weights" in (pt.load(tmp_path / "small").card or "")
 
     def bits(folder: Path, *more: str) -> float:
         return float(json.loads(run("evaluate", folder, pets, "--json", *more).output)["bits_per_dim"])

@@ -9,6 +9,7 @@ import torch
 import pointillist as pt
 from pointillist.completion.canvas import extend, make_seamless, windows
 from pointillist.images import ImageSpec
+from tests.equality import assert_close, equal
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding
 
@@ -45,8 +46,8 @@ def test_an_image_is_extended(position: int) -> None:
     x = torch.randint(0, 4, (1, 6, 4))
     found = extend(model, x, (10, 9), (3, 2), 3, seed=0)
     assert found.array.shape == (3, 10, 9, 1)
-    assert torch.equal(found.levels[:, :, 3:9, 2:6], x.expand(3, -1, -1, -1))
-    assert len(torch.unique(found.levels, dim=0)) == 3
+    assert equal(found.levels[:, :, 3:9, 2:6], x.expand(3, -1, -1, -1))
+    assert len(np.unique(found.levels, axis=0)) == 3
     known = np.zeros((10, 9), bool)
     known[3:9, 2:6] = True
     parts = [(slice(None), slice(None))] if not position else list(windows((10, 9), (6, 4), (3, 2)))
@@ -55,11 +56,11 @@ def test_an_image_is_extended(position: int) -> None:
         with torch.no_grad():
             nats += model.log_prob(found.levels[:, :, part[0], part[1]], known=known[part])
         known[part] = True
-    torch.testing.assert_close(found.nats, nats.double(), rtol=0, atol=network_rounding(model, nats))
+    assert_close(found.nats, nats.double(), rtol=0, atol=network_rounding(model, nats))
     assert set(found.methods) == {"known"}
     assert set(found.orders) == {"raster"}
     again = extend(model, x, (10, 9), (3, 2), 3, seed=0)
-    assert torch.equal(again.levels, found.levels)
+    assert equal(again.levels, found.levels)
     with pytest.raises(pt.ConfigError, match="beyond a canvas of 7x9"):
         extend(model, x, (7, 9), (3, 2), 1)
 
@@ -71,14 +72,14 @@ def test_a_seam_is_painted_anew(sides: str) -> None:
     x = torch.randint(0, 4, (1, 6, 4))
     found = make_seamless(model, x, sides, 3, band=2, seed=1)  # type: ignore[arg-type]
     axis, size = (3, 4) if sides == "x" else (2, 6)
-    kept = torch.arange(1, size - 1)
-    assert torch.equal(found.levels.index_select(axis, kept), x[None].index_select(axis, kept).expand(3, -1, -1, -1))
-    assert not torch.equal(found.levels, x.expand(3, -1, -1, -1))
+    kept = np.arange(1, size - 1)
+    assert equal(found.levels.take(kept, axis), x[None].numpy().take(kept, axis).repeat(3, 0))
+    assert not equal(found.levels, x.expand(3, -1, -1, -1))
     known = np.ones((6, 4), bool)
     known[(slice(None), slice(1, 3)) if sides == "x" else slice(2, 4)] = False
     with torch.no_grad():
-        nats = model.log_prob(found.levels.roll(size // 2, axis), known=known)
-    torch.testing.assert_close(found.nats, nats.double(), rtol=0, atol=network_rounding(model, nats))
+        nats = model.log_prob(np.roll(found.levels, size // 2, axis), known=known)
+    assert_close(found.nats, nats.double(), rtol=0, atol=network_rounding(model, nats))
 
 
 def test_each_window_takes_its_order() -> None:
@@ -105,7 +106,7 @@ def test_both_seams_and_any_model() -> None:
     x = torch.randint(0, 4, (2, 1, 6, 4))
     found = make_seamless(model, x, "both", 2, band=2, seed=1)
     assert found.methods == ("known",) * 3
-    assert torch.equal(found.levels[:, :, 2:4, 1:3], x[:, :, 2:4, 1:3])
+    assert equal(found.levels[:, :, 2:4, 1:3], x[:, :, 2:4, 1:3])
     plain = pt.build("pixelcnn", image=model.image, channels=4, layers=1)
     assert make_seamless(plain, x[0], "x", 2, seed=0, particles=8, moves=1).methods == ("smc",)
     for how, words in (
@@ -122,22 +123,22 @@ def test_tiles_from_nothing(sides: str) -> None:
     """They are samples whose seams are painted anew; their likelihood is that of the tile as it lies."""
     model = completing()
     plain = pt.sample(model, 3, seed=4)
-    found = pt.sample(model, 3, seamless=sides, seed=4, batch_size=2)  # type: ignore[arg-type]
+    found = pt.sample_seamless(model, 3, sides=sides, seed=4, batch_size=2)  # type: ignore[arg-type]
     assert found.array.shape == (3, 6, 4, 1)
-    assert not torch.equal(found.levels, plain.levels)
+    assert not equal(found.levels, plain.levels)
     middle = (slice(None), slice(None), slice(2, 4) if sides != "x" else slice(None), slice(1, 3))
-    assert torch.equal(found.levels[middle], plain.levels[middle])
+    assert equal(found.levels[middle], plain.levels[middle])
     with torch.no_grad():
         nats = model.log_prob(found.levels).double()
-    torch.testing.assert_close(found.nats, nats, rtol=0, atol=network_rounding(model, nats))
-    assert torch.equal(pt.sample(model, 3, seamless=sides, seed=4, batch_size=2).levels, found.levels)  # type: ignore[arg-type]
+    assert_close(found.nats, nats, rtol=0, atol=network_rounding(model, nats))
+    assert equal(pt.sample_seamless(model, 3, sides=sides, seed=4, batch_size=2).levels, found.levels)  # type: ignore[arg-type]
 
 
 def test_tiles_need_sides_and_a_seed() -> None:
-    """Errors before anything is drawn; without `seamless`, `sample` is as ever."""
+    """Errors before anything is drawn; `sample` gives samples as ever."""
     model = completing()
     with pytest.raises(pt.ConfigError, match="must be x, y or both"):
-        pt.sample(model, 1, seamless="z")  # type: ignore[arg-type]
-    with pytest.raises(pt.ConfigError, match="`uniforms` cannot be used with `seamless`"):
-        pt.sample(model, 1, seamless="x", uniforms=np.zeros((1, 1, 6, 4)))
+        pt.sample_seamless(model, 1, sides="z")  # type: ignore[arg-type]
+    with pytest.raises(pt.ConfigError, match="`uniforms` cannot be used for images that tile"):
+        pt.sample_seamless(model, 1, sides="x", uniforms=np.zeros((1, 1, 6, 4)))
     assert type(pt.sample(model, 1, seed=0)) is pt.Samples

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.conditioning import NO_LABEL, HintConfig, LabelEncoder, label_input, resolve_labels
+from pointillist.conditioning import NO_LABEL, HintConfig, LabelEncoder, label_input, label_numbers
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.model.conditions import PositionEmbedding
+from tests.equality import equal
 
 CLASSES = ("cat", "dog", "7")
 
@@ -38,8 +39,8 @@ CLASSES = ("cat", "dog", "7")
 )
 def test_labels_are_resolved(label: Any, expected: list[int]) -> None:
     """One for all or one each."""
-    found = resolve_labels(label, CLASSES, 3)
-    assert found.dtype == torch.int64
+    found = label_numbers(label, CLASSES, 3)
+    assert found.dtype == np.int64
     assert found.tolist() == expected
 
 
@@ -49,26 +50,26 @@ def test_labels_are_resolved(label: Any, expected: list[int]) -> None:
 def test_what_is_not_a_class_is_refused(label: Any) -> None:
     """Named, with the choices; never rounded to a class nearby."""
     with pytest.raises(ConfigError, match=r"cat, dog, 7|from 0 to 2"):
-        resolve_labels(label, CLASSES, 3)
+        label_numbers(label, CLASSES, 3)
 
 
 @pytest.mark.parametrize("label", [[], [0, 1], torch.tensor([0, 1, 2, 0])])
 def test_as_many_labels_as_images(label: Any) -> None:
     """One, or one each."""
     with pytest.raises(ShapeError, match="do not fit 3 images"):
-        resolve_labels(label, CLASSES, 3)
+        label_numbers(label, CLASSES, 3)
 
 
 def test_a_model_without_classes_takes_none() -> None:
     """None is not a label; anything else is refused."""
-    assert resolve_labels(None, (), 2).tolist() == [NO_LABEL, NO_LABEL]
+    assert label_numbers(None, (), 2).tolist() == [NO_LABEL, NO_LABEL]
     with pytest.raises(ConfigError, match="trained without labels"):
-        resolve_labels(0, (), 2)
+        label_numbers(0, (), 2)
 
 
 def test_one_label_for_all_can_be_written_to() -> None:
-    """The tensor is not an expanded view."""
-    found = resolve_labels(1, CLASSES, 3)
+    """The array is not an expanded view."""
+    found = label_numbers(1, CLASSES, 3)
     found[0] = 0
     assert found.tolist() == [0, 1, 1]
 
@@ -76,9 +77,9 @@ def test_one_label_for_all_can_be_written_to() -> None:
 def test_no_label_has_a_vector_of_its_own() -> None:
     """Index `classes`; labels have theirs."""
     listener = LabelEncoder(("a", "b", "c"), 5)
-    found = listener(label_input(torch.tensor([0, NO_LABEL, 2])))
+    found = listener.encode(label_input(np.array([0, NO_LABEL, 2])))
     assert found.shape == (3, 5, 1, 1)
-    assert torch.equal(found[:, :, 0, 0], listener.embedding.weight[[0, 3, 2]])
+    assert equal(found[:, :, 0, 0], listener.embedding.weight[[0, 3, 2]])
 
 
 def test_positions_are_the_same_for_every_image() -> None:
@@ -86,7 +87,7 @@ def test_positions_are_the_same_for_every_image() -> None:
     positions = PositionEmbedding(2, 3, 4)
     found = positions(5)
     assert found.shape == (5, 2, 3, 4)
-    assert torch.equal(found[0], found[4])
+    assert equal(found[0], found[4])
 
 
 @pytest.mark.parametrize("layers", [0, 1, 6])
@@ -98,5 +99,5 @@ def test_the_map_of_an_image_is_bounded(layers: int) -> None:
     with torch.no_grad():
         for weight in encoder.parameters():
             weight.copy_(torch.randn_like(weight) * 10)
-        found = encoder(encoder.parse(torch.rand(1, 8, 8), 2, (8, 8)))
+        found = encoder.encode(encoder.read(torch.rand(1, 8, 8), 2, (8, 8)))
     torch.testing.assert_close(found.square().mean(1), torch.ones(2, 8, 8))

@@ -28,6 +28,7 @@ from pointillist.conditioning.text_encoders import (
     hash_ngrams_per_word,
     open_encoder,
 )
+from tests.equality import equal
 from tests.laws.text_encoder import random_text_encoder
 from tests.tolerances import network_rounding, network_terms, rounding
 
@@ -149,15 +150,15 @@ def test_a_model_listens_to_prompts(text: str, tmp_path: Path) -> None:
     model = pt.build("gated-pixelcnn", **SMALL, text=text).eval()  # type: ignore[arg-type]
     x = torch.randint(0, 4, (2, 1, 3, 4))
     found = model.log_prob(x, text="a red dragon")
-    assert torch.equal(found, model.log_prob(x, text=["A red  dragon"] * 2))
-    assert torch.equal(model.log_prob(x), model.log_prob(x, text=""))
+    assert equal(found, model.log_prob(x, text=["A red  dragon"] * 2))
+    assert equal(model.log_prob(x), model.log_prob(x, text=""))
     mixed = model.log_prob(x, text=["a red dragon", ""])
     within = network_rounding(model, found)
     torch.testing.assert_close(mixed, torch.stack([found[0], model.log_prob(x)[1]]), rtol=0, atol=within)
-    assert not torch.equal(found, model.log_prob(x, text="wall"))
+    assert not equal(found, model.log_prob(x, text="wall"))
     model.save_pretrained(tmp_path / "m")
     again = pt.load(tmp_path / "m")
-    assert torch.equal(again.log_prob(x, text="a red dragon"), found)
+    assert equal(again.log_prob(x, text="a red dragon"), found)
     painted = pt.sample(again, 3, text=["a", "b", "c"], guidance=2.0, seed=0, batch_size=2)
     assert painted.texts == ("a", "b", "c")
 
@@ -245,8 +246,8 @@ def test_sites_ask_the_tokens_of_a_prompt(text: str) -> None:
     model.float()
     how: dict[str, Any] = {"text": ["red cat", "a very long prompt " * 9, ""], "seed": 1, "guidance": 1.5}
     painted = [pt.sample(model, 3, engine=engine, **how).levels for engine in ("naive", "numpy", "torch")]
-    assert torch.equal(painted[0], painted[1])
-    assert torch.equal(painted[0], painted[2])
+    assert equal(painted[0], painted[1])
+    assert equal(painted[0], painted[2])
 
 
 def test_pairs_of_words_tell_whose_colour_it_is() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import pointillist as pt
 from pointillist.data import load_data
 from tests.cli.helpers import run
+from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding
 
 LEVELS = 65_535
@@ -39,7 +39,7 @@ def test_the_likelihood_has_two_factors(folder: Path) -> None:
     x = load_data(folder / "codes.npz", spec=model.image).get("train").batch([0, 1]).levels
     nats = model.log_prob_map(x)
     whole = model.log_prob(x)
-    torch.testing.assert_close(nats.flatten(1).sum(1), whole, rtol=0, atol=network_rounding(model, whole))
+    assert_close(nats.flatten(1).sum(1), whole, rtol=0, atol=network_rounding(model, whole))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
@@ -47,9 +47,9 @@ def test_engines_draw_the_same_codes(folder: Path, temperature: float) -> None:
     model = pt.load(folder / "run")
     found = {e: pt.sample(model, 2, seed=3, engine=e, temperature=temperature) for e in ("torch", "numpy", "naive")}
     for samples in found.values():
-        assert torch.equal(samples.levels, found["naive"].levels)
+        assert equal(samples.levels, found["naive"].levels)
         nats = model.log_prob(samples.levels).double()
-        torch.testing.assert_close(samples.nats, nats, rtol=0, atol=network_rounding(model, nats))
+        assert_close(samples.nats, nats, rtol=0, atol=network_rounding(model, nats))
 
 
 def test_codes_pass_from_command_to_command(folder: Path, tmp_path: Path) -> None:

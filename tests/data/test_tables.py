@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, IterableDataset, TensorDataset
 
 from pointillist.data import load_data
 from pointillist.errors import DataError, MissingExtraError
+from tests.equality import equal
 
 X = np.random.default_rng(0).integers(0, 256, (4, 3, 5, 3), dtype=np.uint8)
 
@@ -55,7 +56,7 @@ def table(datasets: Any, rows: slice = slice(None)) -> Any:
 def test_a_parquet_file(tmp_path: Path, offline: Any) -> None:
     table(offline).to_parquet(tmp_path / "a.parquet")
     data = load_data(tmp_path / "a.parquet", valid_fraction=0.0).get("train")
-    assert (data.batch(range(4)).levels.numpy() == X.transpose(0, 3, 1, 2)).all()
+    assert (data.batch(range(4)).levels == X.transpose(0, 3, 1, 2)).all()
     assert data.classes == ("cat", "dog")
     assert data.labels is not None
     assert data.labels.tolist() == [0, 1, 0, 1]
@@ -68,7 +69,7 @@ def test_a_folder_of_parquet_files_has_splits(tmp_path: Path, offline: Any) -> N
     table(offline, slice(3, 4)).to_parquet(tmp_path / "test-00000-of-00001.parquet")
     splits = load_data(tmp_path, valid_fraction=0.0)
     assert [len(splits.get(s)) for s in splits.names] == [3, 1]
-    assert (splits.get("test")[0]["levels"].numpy() == X[3].transpose(2, 0, 1)).all()
+    assert (splits.get("test")[0]["levels"] == X[3].transpose(2, 0, 1)).all()
     table(offline).to_parquet(tmp_path / "other.parquet")
     with pytest.raises(DataError, match=r"other.parquet does not name its split"):
         load_data(tmp_path)
@@ -163,7 +164,7 @@ def test_any_torch_data_set(kind: str) -> None:
     else:
         items = [(x, i % 2) for i, x in enumerate(images[kind])]
     data = load_data(Items(items, None if kind == "bare" else ["cat", "dog"]), valid_fraction=0.0).get("train")
-    assert (data.batch(range(4)).levels.numpy() == X.transpose(0, 3, 1, 2)).all()
+    assert (data.batch(range(4)).levels == X.transpose(0, 3, 1, 2)).all()
     assert (data.spec.mode, data.spec.levels) == ("rgb", 256)
     assert data.classes == (() if kind == "bare" else ("cat", "dog"))
     assert (data.texts is not None) == (kind == "dictionary")
@@ -172,7 +173,7 @@ def test_any_torch_data_set(kind: str) -> None:
 def test_a_tensor_data_set_and_a_list() -> None:
     codes = torch.randint(0, 512, (5, 1, 4, 4), generator=torch.Generator().manual_seed(0))
     data = load_data(TensorDataset(codes, torch.arange(5) % 2), valid_fraction=0.0, levels=512).get("train")
-    assert data.batch(range(5)).levels.equal(codes)
+    assert equal(data.batch(range(5)).levels, codes)
     assert (data.spec.mode, data.spec.levels) == ("codes", 512)
     assert len(load_data([Image.fromarray(x) for x in X], valid_fraction=0.0).get("train")) == 4
 

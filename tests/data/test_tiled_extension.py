@@ -71,7 +71,7 @@ def drive(folder: Path, command: list[str]) -> dict[str, Any]:
 def write_map(folder: Path) -> pt.PixelModel:
     """Write a map that has no neighbours but observed ones, and its tileset."""
     model = pt.load("dungeons")
-    levels = pt.sample(model, 1, size=(20, 24), rules=pt.Rules(adjacency="observed"), seed=3).levels[0, 0].numpy()
+    levels = pt.sample(model, 1, size=(20, 24), rules=pt.Rules(adjacency="observed"), seed=3).levels[0, 0]
     files = MapFiles.of(model.image, model.tileset)
     for name, content in {"map.tmj": files.encode(levels, "tmj"), **files.companions("tmj")}.items():
         (folder / name).write_bytes(content)

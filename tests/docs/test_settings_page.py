@@ -11,7 +11,7 @@ from pydantic import BaseModel
 import pointillist
 from pointillist.conditioning import condition_kinds
 from pointillist.data import DataOptions
-from pointillist.model.settings import ModelSettings
+from pointillist.model.folder.settings import ModelSettings
 from pointillist.networks import entry, names
 from pointillist.rules.config import Adjacency, Connected, Count, Fixed, RegionLevels, Route, Rules
 from pointillist.training.config import TrainConfig

@@ -59,7 +59,7 @@ def test_the_first_minute(browser: Browser, studio: Server) -> None:
         for seed in (FIRST_SEED, FIRST_SEED + 1):
             if seed != FIRST_SEED:
                 paint(page, seed=seed)
-            expected = pt.sample("icons", 1, text="heart", seed=seed).levels.numpy()[0, 0]
+            expected = pt.sample("icons", 1, text="heart", seed=seed).levels[0, 0]
             np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
 
 
@@ -73,7 +73,7 @@ def test_unknown_words_and_prompts_to_avoid(page: Page) -> None:
     page.locator("summary", has_text="Not").click()
     page.get_by_label("Not", exact=True).fill("broken")
     paint(page, seed=3)
-    expected = pt.sample("icons", 1, text="heart", negative_prompt="broken", seed=3).levels.numpy()[0, 0]
+    expected = pt.sample("icons", 1, text="heart", negative_prompt="broken", seed=3).levels[0, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
 
 
@@ -82,7 +82,7 @@ def test_a_plural_is_painted_as_the_name(page: Page) -> None:
     for typed, read in (("hearts", "heart"), ('"hearts"', '"hearts"')):
         page.get_by_label("Text", exact=True).fill(typed)
         paint(page, seed=4)
-        expected = pt.sample("icons", 1, text=read, seed=4).levels.numpy()[0, 0]
+        expected = pt.sample("icons", 1, text=read, seed=4).levels[0, 0]
         np.testing.assert_array_equal(pixels(page)[..., 0], shades(expected))
         if typed != read:
             expect(page.locator(".notice")).to_contain_text("is sampled as 'heart'")
@@ -101,7 +101,7 @@ def test_rules_of_maps_are_switches(page: Page) -> None:
         "counts": [{"levels": [name], "at_least": 1, "at_most": 1} for name in ("stairs up", "stairs down")],
         "connected": [{"levels": [name for name in names if name not in ("outside", "wall", "water", "tree")]}],
     }
-    levels = pt.sample(model, 1, seed=3, rules=rules).levels.numpy()[0, 0]
+    levels = pt.sample(model, 1, seed=3, rules=rules).levels[0, 0]
     assert model.tileset is not None
     np.testing.assert_array_equal(pixels(page)[..., :3], model.tileset.draw(levels)[..., :3])
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
@@ -123,7 +123,7 @@ def test_outlines_come_with_an_example(page: Page) -> None:
     paint(page, seed=3)
     model = pt.load("outline-to-tile")
     hint = model.generation_config.hints[0]
-    expected = pt.sample(model, 1, text=prompt, hint=np.array(hint.levels)[None], seed=3).levels.numpy()[0, 0]
+    expected = pt.sample(model, 1, text=prompt, hint=np.array(hint.levels)[None], seed=3).levels[0, 0]
     palette = np.array(model.image.palette, np.uint8)[expected]
     opaque = palette[..., 3] == 255
     shown = pixels(page)[::2, ::2]  # two squares of the checkerboard for each pixel

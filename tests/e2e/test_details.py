@@ -136,9 +136,9 @@ def test_another_order_in_the_panel_leaves_a_repainting_alone(page: Page, servic
     page.get_by_label("Seed", exact=True).fill("9")
     page.get_by_role("button", name="Repaint from here").click()
     wait_until_painted(page, images=2)
-    before = pt.sample(model, 1, seed=2).levels[0].numpy()
+    before = pt.sample(model, 1, seed=2).levels[0]
     rank = model.generation_rank(4, 4)
-    expected = pt.inpaint(model, before, rank <= rank[1, 1], 1, "sequential", seed=9).levels[0].numpy()
+    expected = pt.inpaint(model, before, rank <= rank[1, 1], 1, "sequential", seed=9).levels[0]
     colours = np.array(model.image.palette)[expected[0]]
     shown = pixels(page)[::2, ::2]  # twice as large, for the chequers below what is transparent
     opaque = colours[..., 3] > 0

@@ -57,7 +57,7 @@ def test_a_drawn_image_is_filled(page: Page, service: StudioService) -> None:
     known[0, :2] = True
     levels[:, 0, :2] = np.array([3, 0, 1])[:, None]
     result = pt.inpaint(model, levels, known, 8, seed=2)
-    expected = result.levels[int(result.numbers.argmin())].numpy()  # the first that was drawn
+    expected = result.levels[int(result.numbers.argmin())]  # the first that was drawn
     np.testing.assert_array_equal(pixels(page)[..., :3], grey(expected, 4).transpose(1, 2, 0))
 
 

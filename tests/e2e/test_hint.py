@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
 from tests.e2e.helpers import OUTLINE, choose_model, opened, pixels_of, wait_until_painted
+from tests.equality import equal
 
 
 def pad_point(page: Page, row: int, column: int) -> None:
@@ -56,8 +56,8 @@ def test_a_drawn_hint_is_painted_at_once(page: Page, service: StudioService) -> 
     wait_until_painted(page, 1)
     how = {"seed": 5, "guidance": 1.0, "temperature": 1.0}
     levels = pt.sample(model, 1, hint=expected[None, None], **how).levels
-    assert not torch.equal(levels, pt.sample(model, 1, **how).levels)
-    opaque = levels[0, 0].numpy() > 0
+    assert not equal(levels, pt.sample(model, 1, **how).levels)
+    opaque = levels[0, 0] > 0
     picture = model.image.to_images(levels)[0]
     np.testing.assert_array_equal(shown(page)[::2, ::2, :3][opaque], picture[..., :3][opaque])
     page.get_by_role("button", name="Ellipse (J)").click()

@@ -44,7 +44,7 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioServ
     page, kernel = notebook
     model = service.models[DIGITS].model
     paint(page, seed=7, count=2, label="3")
-    expected = pt.sample(model, 2, label="3", seed=7).levels.numpy()
+    expected = pt.sample(model, 2, label="3", seed=7).levels
     for place in range(2):
         np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[place, 0]))
     paint(page, seed=5, label="any")
@@ -58,7 +58,7 @@ def test_paint_hover_and_keep(notebook: tuple[Page, Kernel], service: StudioServ
         page.get_by_role("button", name="Open a picture").click()
     chooser.value.set_files(exact)
     expect(page.get_by_role("alert")).to_have_text("Identical to the bit.")  # the file carries its manifest
-    np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0].numpy()))
+    np.testing.assert_array_equal(pixels(page)[..., 0], grey(levels[0]))
     asked = {message["address"].rpartition("/")[2] for message in kernel.requests}
     assert asked >= {"info", "sample", "pixel", "png", "reproduce"}
 
@@ -88,7 +88,7 @@ def test_a_busy_kernel_is_said_and_nothing_is_lost(notebook: tuple[Page, Kernel]
     kernel.busy = False
     wait_until_painted(page, images=1)
     expect(page.locator(".silent")).to_be_hidden()
-    expected = pt.sample(service.models[DIGITS].model, 1, seed=4).levels.numpy()
+    expected = pt.sample(service.models[DIGITS].model, 1, seed=4).levels
     np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0]))
 
 

@@ -32,7 +32,7 @@ def test_paint_shows_the_images_of_sample(page: Page, service: StudioService) ->
     """Four canvases of a label and a seed are those of the command line, to the last level."""
     paint(page, seed=7, count=4, label="3")
     samples = pt.sample(service.models[DIGITS].model, 4, label="3", seed=7)
-    expected = samples.levels.numpy()
+    expected = samples.levels
     expect(page.locator(".image-summary .numbers")).to_contain_text(f"{-float(samples.nats[0]) / math.log(2):.1f} bits")
     for place in range(4):
         shown = pixels(page, place)
@@ -45,7 +45,7 @@ def test_a_palette_is_shown_in_its_colours(page: Page, service: StudioService) -
     choose_model(page, COLOURS)
     paint(page, seed=1)
     model = service.models[COLOURS].model
-    levels = pt.sample(model, 1, seed=1).levels.numpy()[0, 0]
+    levels = pt.sample(model, 1, seed=1).levels[0, 0]
     palette = np.array(model.image.palette)
     shown = pixels(page)
     assert shown.shape == (8, 8, 4)  # twice as fine as the image
@@ -106,7 +106,7 @@ def test_settings_side_by_side_share_their_random_numbers(page: Page, service: S
     page.get_by_role("button", name="Paint", exact=True).click()
     wait_until_painted(page, images=2)
     for place, temperature in enumerate((0.4, 1.0)):
-        expected = pt.sample(service.models[DIGITS].model, 1, seed=11, temperature=temperature).levels.numpy()
+        expected = pt.sample(service.models[DIGITS].model, 1, seed=11, temperature=temperature).levels
         np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
         expect(page.locator(".canvas-view:not([hidden]) .caption").nth(place)).to_contain_text(
             f"temperature {temperature:g}"
@@ -150,6 +150,6 @@ def test_two_pages_do_not_mix(browser: Browser, studio: Server, page: Page, serv
             one.get_by_role("button", name="Paint", exact=True).click()
         for one, seed in ((page, 21), (other, 22)):
             wait_until_painted(one, images=1)
-            expected = pt.sample(service.models[DIGITS].model, 1, seed=seed).levels.numpy()
+            expected = pt.sample(service.models[DIGITS].model, 1, seed=seed).levels
             np.testing.assert_array_equal(pixels(one)[..., 0], grey(expected[0, 0]))
             expect(one.locator(".thumbnails li")).to_have_count(1)

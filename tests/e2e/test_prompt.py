@@ -50,7 +50,7 @@ def test_every_condition_has_a_field(browser: Browser, others: Server) -> None:
         paint(page, seed=2)
         model = others.service.models["gated-pixelcnn-3"].model
         conditions = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": small, "text": "a red dragon"}
-        expected = pt.sample(model, 1, seed=2, guidance=2.0, **conditions).levels.numpy()
+        expected = pt.sample(model, 1, seed=2, guidance=2.0, **conditions).levels
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         expect(page.locator(".words")).to_contain_text("“a red dragon”, blue, hint, vector")
 
@@ -72,14 +72,14 @@ def test_a_hint_of_numbers(browser: Browser, others: Server) -> None:
         expect(page.locator(".prompt-panel")).to_contain_text("expects 2, one for each channel, or 2 × 4 × 4")
         field.fill("0.5, -1")
         paint(page, seed=2)
-        expected = pt.sample(model, 1, seed=2, hint=everywhere).levels.numpy()
+        expected = pt.sample(model, 1, seed=2, hint=everywhere).levels
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         bring_numbers(page, "wrong.npy", wrong.getvalue())
         expect(page.get_by_role("alert")).to_contain_text("An array of shape [2, 3, 4] is not a hint")
         bring_numbers(page, "hint.npy", file.getvalue())
         expect(page.locator(".prompt-panel")).to_contain_text("hint.npy")
         paint(page, seed=2)
-        expected = pt.sample(model, 1, seed=2, hint=anywhere.astype(np.float32)).levels.numpy()
+        expected = pt.sample(model, 1, seed=2, hint=anywhere.astype(np.float32)).levels
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         bring_numbers(page, "hint.csv", "\n".join(map(str, everywhere.ravel())).encode())
         expect(page.locator(".prompt-panel")).to_contain_text("hint.csv")
@@ -99,14 +99,14 @@ def test_a_hint_of_codes(browser: Browser, others: Server) -> None:
         for given, hint in (("3", np.full((1, 4, 4), 3)), (" ".join(map(str, codes.ravel())), codes)):
             field.fill(given)
             paint(page, seed=2)
-            expected = pt.sample(model, 1, seed=2, hint=hint).levels.numpy()
+            expected = pt.sample(model, 1, seed=2, hint=hint).levels
             np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
         field.fill("5")
         expect(page.locator(".prompt-panel")).to_contain_text("whole numbers from 0 to 4")
         bring_numbers(page, "codes.npy", file.getvalue())
         expect(page.locator(".prompt-panel")).to_contain_text("codes.npy")
         paint(page, seed=3)
-        expected = pt.sample(model, 1, seed=3, hint=codes).levels.numpy()
+        expected = pt.sample(model, 1, seed=3, hint=codes).levels
         np.testing.assert_array_equal(pixels(page)[..., 0], grey(expected[0, 0], 8))
 
 
@@ -127,7 +127,7 @@ def test_models_side_by_side(browser: Browser, others: Server) -> None:
         wait_until_painted(page, images=2)
         shown = [pixels(page, place)[..., 0] for place in range(2)]
         for place, name in enumerate(("gated-pixelcnn", "gated-pixelcnn-2")):
-            expected = pt.sample(others.service.models[name].model, 1, seed=5).levels.numpy()
+            expected = pt.sample(others.service.models[name].model, 1, seed=5).levels
             np.testing.assert_array_equal(shown[place], grey(expected[0, 0]))
         assert (shown[0] != shown[1]).any()
         expect(page.locator(".canvas-view:not([hidden])")).to_have_count(2)

@@ -30,7 +30,7 @@ def test_two_settings_make_a_grid(page: Page, service: StudioService) -> None:
     expect(page.locator(".canvas-view:not([hidden]) .caption").nth(4)).to_contain_text("temperature 1 · 1")
     for place, (temperature, label) in enumerate((t, c) for t in (0.5, 1.0) for c in ("3", "1", "7")):
         expected = pt.sample(model, 1, label=label, temperature=temperature, seed=5).levels
-        np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0].numpy()))
+        np.testing.assert_array_equal(pixels(page, place)[..., 0], grey(expected[0, 0]))
 
 
 def test_several_prompts_are_painted_side_by_side(page: Page) -> None:
@@ -79,6 +79,6 @@ def test_variations_of_an_image(page: Page, service: StudioService) -> None:
     wait_until_painted(page, 7)
     wait_for_frame(page)
     near = [(pixels(page, i)[..., 0] != drawn[..., 0]).mean() for i in range(4)]
-    other = grey(pt.sample(service.models[DIGITS].model, 1, seed=77).levels[0, 0].numpy())
+    other = grey(pt.sample(service.models[DIGITS].model, 1, seed=77).levels[0, 0])
     assert np.mean(near) < (other != drawn[..., 0]).mean()
     expect(page.locator(".words")).to_contain_text("variation of strength 0.2")

@@ -45,7 +45,7 @@ def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, studio: Server, tmp_p
     expect(button).to_be_disabled()
     expect(button).to_have_attribute("title", NOTHING)
     paint(page, seed=2)
-    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 1, seed=2).levels.numpy()[0, 0]
+    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 1, seed=2).levels[0, 0]
     expected = SHOWN[levels].swapaxes(1, 2).reshape(5 * 6, 7 * 10, 3)
     np.testing.assert_array_equal(pixels(page)[..., :3], expected)
     with Image.open(saved(page, "PNG", tmp_path)) as exact:
@@ -88,7 +88,7 @@ def test_codes_without_tiles_say_why_they_are_not_saved(page: Page) -> None:
 def test_maps_are_saved_for_tiled_and_on_sheets_of_tiles(page: Page, studio: Server, tmp_path: Path) -> None:
     """The map and its tileset; a sheet and an atlas of tiles."""
     paint(page, seed=2, count=2)
-    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 2, seed=2).levels.numpy()[:, 0]
+    levels = pt.sample(studio.service.models["gated-pixelcnn"].model, 2, seed=2).levels[:, 0]
     with page.expect_download() as found:
         press_in_menu(page, "Map for Tiled")
     found.value.save_as(tmp_path / "map.zip")

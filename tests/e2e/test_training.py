@@ -49,7 +49,7 @@ def test_a_run_is_watched(browser: Browser, tmp_path: Path, monkeypatch: pytest.
             expect(panel.get_by_role("img", name="Sample sheet of step 200")).to_be_visible()
             newest = panel.get_by_role("button", name="Show the canvas of step 200")
             expect(newest).to_have_attribute("aria-pressed", "true")  # followed
-            expected = grey(pt.sample(second, 1, seed=3).levels[0, 0].numpy())
+            expected = grey(pt.sample(second, 1, seed=3).levels[0, 0])
             np.testing.assert_array_equal(pixels(page)[..., 0], expected)
             np.testing.assert_array_equal(pixels_of(newest.locator("canvas"))[..., 0], expected)
             point(page, 3, 3)  # a pixel takes the place of the panel, also of an image of the run

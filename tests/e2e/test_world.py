@@ -105,12 +105,12 @@ def test_an_image_tiles_and_is_the_best_of_several(page: Page, studio: Server) -
     page.locator(".prompt-panel summary", has_text="More").click()
     page.get_by_label("Tiles").select_option("x")
     paint(page, seed=4, label="3")
-    tiles = pt.sample(model, 1, label=3, seed=4, seamless="x").levels.numpy()[0, 0]
+    tiles = pt.sample_seamless(model, 1, label=3, seed=4, sides="x").levels[0, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(tiles * 17))
     page.get_by_label("Tiles").select_option("")
     page.get_by_label("Best of").fill("3")
     paint(page, seed=4, label="3")
-    best = pt.sample(model, 1, label=3, seed=4, best_of=3).levels.numpy()[0, 0]
+    best = pt.sample(model, 1, label=3, seed=4, best_of=3).levels[0, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(best * 17))
 
 
@@ -126,5 +126,5 @@ def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
     wait_for_frame(page)
     model = studio.service.models["digits"].model
     image = pt.sample(model, 1, label=3, seed=4).levels[0]
-    varied = pt.vary(model, image, 0.3, 2, label=3, seed=4).levels.numpy()[1, 0]
+    varied = pt.vary(model, image, 0.3, 2, label=3, seed=4).levels[1, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))

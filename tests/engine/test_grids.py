@@ -14,6 +14,7 @@ from pointillist.engine.recording.record import record
 from pointillist.errors import CausalityError
 from pointillist.nn.passes import FullPass
 from tests.engine.teacher import check_equal
+from tests.equality import equal
 
 SIZES = [(1, 1), (1, 7), (6, 1), (2, 2), (3, 5), (4, 4), (5, 6), (7, 9)]
 torch.manual_seed(0)
@@ -72,7 +73,7 @@ def test_finer_interleaves_the_quarters(height: int, width: int) -> None:
         for column in range(width):
             quarter = row % 2 * 2 + column % 2
             expected = coarse[0, 2 * quarter : 2 * quarter + 2, row // 2, column // 2]
-            assert torch.equal(fine[0, :, row, column], expected)
+            assert equal(fine[0, :, row, column], expected)
 
 
 def test_coarse_instructions_cost_their_share() -> None:

@@ -33,6 +33,7 @@ from pointillist.engine.torch.integers import head_of, score
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
 from pointillist.model.integer import on_device
 from pointillist.portable import IntegerModel, load
+from tests.equality import equal
 from tests.portable.golden.make import EXPECTED, HERE, MODELS, facts
 from tests.portable.networks import CASES, integer_case
 
@@ -58,7 +59,7 @@ def test_scores_and_draws_are_those_of_numpy(name: str, executor: str) -> None:
     levels = small_images(integer_model)
     uniforms = np.random.default_rng(1).random(levels.shape)
     for order in map(integer_model.order, integer_model.orders):
-        inputs = model.integer_model().inputs(None, len(x), x.shape[2:], order)
+        inputs = model.integer_model().encode(None, len(x), x.shape[2:], order)
         due = integer_model.intervals(x.numpy(), inputs, order, executor="numpy")
         assert np.array_equal(due, integer_model.intervals(x.numpy(), inputs, order, executor=executor))
         drawn, nats = integer_model.sample(uniforms, order=order.name, executor="numpy")
@@ -116,12 +117,12 @@ def test_every_user_of_a_model_takes_its_executor() -> None:
         found.append((
             pt.sample(model, 2, label=label, engine="integer", size=(2, 3), seed=0).levels,
             pt.inpaint(model, x[0], known=known, n=2, engine="integer", seed=1).levels,
-            torch.from_numpy(pt.evaluate(model, x, engine="integer").nats_per_image),
-            torch.from_numpy(own.sample(u, label, transform=transform)[0]),
+            pt.evaluate(model, x, engine="integer").nats_per_image,
+            own.sample(u, label, transform=transform)[0],
             pt.compress(model, x.numpy()),
         ))  # fmt: skip
     for one, other in zip(*found, strict=True):
-        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+        assert equal(one, other) if isinstance(one, np.ndarray) else one == other
 
 
 def test_a_model_on_a_gpu_runs_there() -> None:

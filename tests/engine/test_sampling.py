@@ -14,6 +14,7 @@ from pointillist.engine.batch import SampleBatch
 from pointillist.engine.sampler import sample_batch
 from pointillist.errors import EngineError
 from pointillist.sampling.engines import create_stepper
+from tests.equality import equal
 
 SHAPE = (1, 6, 7)
 ENGINES = ["integer", "numpy", "torch"]
@@ -30,18 +31,18 @@ def model() -> pt.PixelModel:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rows_are_reported_in_order_with_what_is_painted(model: pt.PixelModel, engine: str) -> None:
     """Nothing below the row that is reported, whatever has been painted meanwhile."""
-    seen: list[tuple[int, torch.Tensor]] = []
+    seen: list[tuple[int, np.ndarray]] = []
     painted = pt.sample(
         model,
         5,
         seed=1,
         engine=engine,
-        on_row=lambda done, rows, levels: seen.append((rows, levels.clone())),
+        on_row=lambda done, rows, levels: seen.append((rows, levels.copy())),
         threads=2,
     )
     assert [rows for rows, _ in seen] == list(range(1, 7))
     for rows, levels in seen:
-        assert torch.equal(levels[:, :, :rows], painted.levels[:, :, :rows])
+        assert equal(levels[:, :, :rows], painted.levels[:, :, :rows])
         assert not levels[:, :, rows:].any()
 
 
@@ -85,7 +86,7 @@ def test_arrays_of_another_shape_are_refused(wrong: str) -> None:
 def test_what_is_painted_row_by_row_stops_at_once(model: pt.PixelModel, engine: str) -> None:
     """At the row that was reported, with what is known of it."""
 
-    def stop(done: int, rows: int, levels: torch.Tensor) -> None:
+    def stop(done: int, rows: int, levels: np.ndarray) -> None:
         if rows == 2:
             raise RuntimeError("enough")
 
@@ -112,7 +113,7 @@ def test_two_models_paint_at_once(engine: str) -> None:
         worker.join()
     assert len(found) == 6
     for (index, _), levels in found.items():
-        assert torch.equal(levels, alone[index])
+        assert equal(levels, alone[index])
 
 
 @pytest.mark.parametrize("engine", ["numpy", "torch"])

@@ -23,6 +23,7 @@ from pointillist.networks import names
 from pointillist.sampling.engines import create_stepper
 from tests.engine.networks import Gated
 from tests.engine.teacher import teacher_forced
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 
 SHAPE, CPU = (3, 9, 3), torch.device("cpu")
@@ -75,8 +76,8 @@ def test_a_gpu_paints_the_same(name: str) -> None:
     model = pt.build(name, shape=SHAPE, levels=4, preset="tiny").double().eval()
     expected = pt.sample(model, 3, seed=1, engine="numpy")
     found = pt.sample(model.to("cuda"), 3, seed=1, engine="torch")
-    assert torch.equal(found.levels, expected.levels)
-    torch.testing.assert_close(found.nats, expected.nats, rtol=DOUBLE, atol=DOUBLE)
+    assert equal(found.levels, expected.levels)
+    assert_close(found.nats, expected.nats, rtol=DOUBLE, atol=DOUBLE)
 
 
 @needs_gpu

@@ -20,6 +20,7 @@ from pointillist.evaluation.conditioning import (
 )
 from pointillist.evaluation.likelihood import guided_log_prob
 from pointillist.evaluation.memorization import nearest_training_match
+from pointillist.images.spec import sum_images
 from tests.datasets import dataset_of
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding
@@ -94,10 +95,10 @@ def test_captions_are_ranked_by_likelihood() -> None:
     assert np.array_equal(*again)
     under = caption_retrieval(one, data, guidances=(0.5, 1.0), candidates=5, repeats=2)
     assert np.array_equal(under[1].ranks, found.ranks)
-    x, half = one.check(x), []
+    x, half = one.check_array(x), []
     for text in sorted(set(texts)):
         inputs = one.conditions.inputs(None, 6, text, size=(3, 3))
-        half.append(guided_log_prob(one, x, inputs, 0.5).flatten(1).sum(1).detach().numpy())
+        half.append(sum_images(guided_log_prob(one.scorer("torch"), x, inputs, 0.5)))
     assert np.array_equal(under[0].ranks, np.stack([ranks_of(np.stack(half, 1), truth)] * 2, 1))
     with pytest.raises(pt.DataError, match="5 different captions"):
         caption_retrieval(one, data, candidates=6)
@@ -172,16 +173,16 @@ def test_copies_are_found() -> None:
     """Also mirrored ones; background that both have does not count, and cannot hide that the figures differ."""
     palette = ((0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255))
     spec = pt.ImageSpec(channels=1, height=2, width=3, levels=3, ordered=False, mode="palette", palette=palette)
-    known = torch.tensor([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
-    samples = torch.tensor([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
+    known = np.array([[[1, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 1]]])[:, None]
+    samples = np.array([[[0, 0, 1], [0, 0, 2]], [[2, 0, 0], [2, 0, 0]], [[1, 1, 1], [1, 1, 2]]])[:, None]
     share, which = nearest_training_match(samples, known, spec)
     np.testing.assert_allclose(share, [1, 0.5, 5 / 6])
     assert which.tolist() == [0, 0, 1]
     plain = pt.ImageSpec.infer((1, 2, 3), 3)
     np.testing.assert_allclose(nearest_training_match(samples[1:2], known, plain)[0], [5 / 6])
     colours = pt.ImageSpec.infer((3, 2, 3), 300)
-    rgb = torch.cat([known, known, known], 1) * 140  # a pixel agrees where all its channels do
-    other = rgb.clone()
+    rgb = np.concatenate([known, known, known], 1) * 140  # a pixel agrees where all its channels do
+    other = rgb.copy()
     other[:, 1, 0, 0], other[:, 2, 0, 0] = 256, 255
     found = nearest_training_match(other, rgb, colours)
     np.testing.assert_allclose(found[0], [5 / 6, 5 / 6])

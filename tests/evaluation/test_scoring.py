@@ -10,10 +10,10 @@ import torch
 
 import pointillist as pt
 from pointillist.data.dataset import DataSource
+from pointillist.engine.weights import inference_mode
 from pointillist.evaluation.likelihood import Evaluation
 from pointillist.files.progress import Bar
 from pointillist.model.batches import match_labels
-from pointillist.model.pixel_model import inference_mode
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import printed
 

@@ -28,6 +28,7 @@ from pointillist.files.checkpoint.quantization import (
 )
 from pointillist.files.checkpoint.tensors import write_tensors
 from pointillist.networks import names
+from tests.equality import equal
 from tests.laws.strategies import models
 from tests.tolerances import network_rounding
 
@@ -77,9 +78,9 @@ def test_quantization_is_idempotent(values: list[float], columns: bool) -> None:
     for stored in ({"w": weight}, encode_tensors({"w": weight})):
         once = decode_tensors(stored)["w"]
         quantized = dequantize_int8(*quantize_int8(once))
-        assert torch.equal(bits(dequantize_int8(*quantize_int8(quantized))), bits(quantized))
+        assert equal(bits(dequantize_int8(*quantize_int8(quantized))), bits(quantized))
         assert weight_dtype({"w": quantized}) == "int8"
-        assert torch.equal(bits(decode_tensors(encode_tensors({"w": quantized}))["w"]), bits(quantized))
+        assert equal(bits(decode_tensors(encode_tensors({"w": quantized}))["w"]), bits(quantized))
 
 
 def test_outputs_have_scales_of_their_own() -> None:
@@ -87,7 +88,7 @@ def test_outputs_have_scales_of_their_own() -> None:
     weight = torch.ones(2, 9, 4) * torch.tensor([1.0, 1e-4, 0.0, 1e-38])
     whole, scale = quantize_int8(weight)
     assert scale.shape == (4,)
-    assert torch.equal(whole.flatten(0, 1)[0], torch.tensor([127, 127, 0, 0], dtype=torch.int8))
+    assert equal(whole.flatten(0, 1)[0], torch.tensor([127, 127, 0, 0], dtype=torch.int8))
     found = dequantize_int8(whole, scale)[..., :2]
     assert torch.allclose(found, weight[..., :2], rtol=SCALE, atol=0)
 
@@ -125,15 +126,15 @@ def test_every_model_comes_back_to_the_bit(name: str, dtype: str, tmp_path: Path
     model = pt.build(name, shape=(1, 8, 8), levels=4, preset="tiny", classes=3, text="learned", position_channels=2)
     before = {k: v.clone() for k, v in model.state_dict().items()}
     quantized = pt.quantize_weights(model, dtype)
-    assert all(torch.equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())
-    assert any(not torch.equal(v, before[k]) for k, v in quantized.state_dict().items())
-    assert all(is_quantizable(k, v.shape) or torch.equal(v, before[k]) for k, v in quantized.state_dict().items())
+    assert all(equal(bits(v), bits(before[k])) for k, v in model.state_dict().items())
+    assert any(not equal(v, before[k]) for k, v in quantized.state_dict().items())
+    assert all(is_quantizable(k, v.shape) or equal(v, before[k]) for k, v in quantized.state_dict().items())
     quantized.save_pretrained(tmp_path)
     again = pt.load(tmp_path)
-    assert all(torch.equal(bits(v), bits(again.state_dict()[k])) for k, v in quantized.state_dict().items())
+    assert all(equal(bits(v), bits(again.state_dict()[k])) for k, v in quantized.state_dict().items())
     assert weight_dtype(again.state_dict()) == dtype != weight_dtype(before)
     x = torch.randint(0, 4, (2, 1, 8, 8))
-    assert torch.equal(again.log_prob(x), quantized.eval().log_prob(x))
+    assert equal(again.log_prob(x), quantized.eval().log_prob(x))
     full = 4 * sum(v.numel() for v in before.values())
     with safe_open(tmp_path / WEIGHTS, "pt") as file:
         stored = sum(file.get_tensor(k).nbytes for k in file.keys())  # noqa: SIM118 (not a dict)
@@ -145,7 +146,7 @@ def test_any_model_can_be_quantized(model: pt.PixelModel, dtype: str) -> None:
     """Also in float64, with the same values."""
     quantized = pt.quantize_weights(model, dtype).state_dict()
     narrow = pt.quantize_weights(model.float(), dtype).state_dict()
-    assert all(torch.equal(bits(v), bits(narrow[k])) for k, v in quantized.items() if is_quantizable(k, v.shape))
+    assert all(equal(bits(v), bits(narrow[k])) for k, v in quantized.items() if is_quantizable(k, v.shape))
 
 
 def test_a_model_that_is_trained_further_is_saved_in_full(tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_a_model_that_is_trained_further_is_saved_in_full(tmp_path: Path) -> Non
     assert weight_dtype(quantized.state_dict()) == "float32"
     quantized.save_pretrained(tmp_path)
     again = pt.load(tmp_path)
-    assert all(torch.equal(bits(v), bits(again.state_dict()[k])) for k, v in quantized.state_dict().items())
+    assert all(equal(bits(v), bits(again.state_dict()[k])) for k, v in quantized.state_dict().items())
 
 
 def test_wrong_requests() -> None:

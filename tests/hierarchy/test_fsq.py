@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.errors import ConfigError
 from pointillist.hierarchy.tokenizers.fsq import FSQ
+from tests.equality import equal
 from tests.tolerances import FORMULA
 
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=4).map(tuple)
@@ -22,9 +23,9 @@ def test_ids_and_vectors_are_one_to_one(levels: tuple[int, ...]) -> None:
     for dtype in (torch.float32, torch.float64):
         vectors = fsq.vectors(ids, dtype)
         assert vectors.abs().max() <= 1
-        assert torch.equal(fsq.ids(vectors), ids)
-        assert torch.equal(fsq.nearest(vectors), vectors)
-        assert torch.equal(fsq.ids(fsq.nearest(vectors + 0.3 / max(levels))), ids)
+        assert equal(fsq.ids(vectors), ids)
+        assert equal(fsq.nearest(vectors), vectors)
+        assert equal(fsq.ids(fsq.nearest(vectors + 0.3 / max(levels))), ids)
 
 
 @given(LEVELS, st.sampled_from([0.01, 1.0, 100.0]))
@@ -33,7 +34,7 @@ def test_quantised_numbers_are_vectors_of_codes(levels: tuple[int, ...], spread:
     fsq = FSQ(levels)
     z = torch.randn(2, len(levels), 5, 7) * spread
     vectors = fsq.quantize(z)
-    assert torch.equal(fsq.vectors(fsq.ids(vectors)), vectors)
+    assert equal(fsq.vectors(fsq.ids(vectors)), vectors)
     line = torch.linspace(-20, 20, 2001)[None, None, None].expand(1, len(levels), 1, -1)
     for number, count in zip(fsq.quantize(line)[0], levels, strict=True):
         assert len(number.unique()) == count

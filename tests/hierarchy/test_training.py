@@ -16,6 +16,7 @@ from pointillist.hierarchy.config import hierarchy_run
 from pointillist.hierarchy.data import HintedImages, encoded, mirrored, read_codes
 from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.training import Interrupted
+from tests.equality import assert_close, equal
 from tests.hierarchy.helpers import NETWORK, RUN, settings
 from tests.tolerances import network_rounding
 
@@ -28,7 +29,7 @@ def _weights(hierarchy: pt.Hierarchy) -> Iterator[torch.Tensor]:
 
 
 def _same(a: pt.Hierarchy, b: pt.Hierarchy) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(_weights(a), _weights(b), strict=True))
+    return all(equal(x, y) for x, y in zip(_weights(a), _weights(b), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_save_and_load(trained: tuple[Path, pt.Hierarchy], tmp_path: Path) -> No
     copy = pt.Hierarchy.load(tmp_path / "copy")
     assert _same(copy, hierarchy)
     assert copy.data == hierarchy.data
-    assert torch.equal(copy.sample(2, seed=3).levels, hierarchy.sample(2, seed=3).levels)
+    assert equal(copy.sample(2, seed=3).levels, hierarchy.sample(2, seed=3).levels)
     for folder in (out, tmp_path / "copy"):
         with pytest.raises(pt.CheckpointError, match=r"Hierarchy\.load"):
             pt.load(folder)
@@ -202,7 +203,7 @@ def test_codes_of_the_user(tmp_path: Path) -> None:
     samples = hierarchy.sample(3, [0, 1, 0], seed=1)
     scored = hierarchy.code_length(samples.levels, samples.codes, [0, 1, 0])
     within = sum(network_rounding(model, samples.nats) for model in (*hierarchy.codes, hierarchy.pixels))
-    torch.testing.assert_close(-scored.total, samples.nats, rtol=0, atol=within)
+    assert_close(-scored.total, samples.nats, rtol=0, atol=within)
     pyramids = read_codes(hierarchy_run(tree, {}))
     found = hierarchy.evaluate(pyramids["valid"], pyramids["train"])
     assert set(found.order0) == {"codes", "codes2"}
@@ -217,7 +218,7 @@ def test_data_of_the_stages(trained: tuple[Path, pt.Hierarchy]) -> None:
     digits = pt.load_data("uci-digits").train
     assert digits is not None
     both = mirrored(digits.subset(range(6)))
-    assert torch.equal(both.batch([8]).levels, both.batch([2]).levels.flip(3))
+    assert equal(both.batch([8]).levels, both.batch([2]).levels[..., ::-1])
     assert both.labels is not None
     assert both.labels[8] == both.labels[2]
     pyramid = encoded(both, hierarchy.tokenizers)
@@ -229,7 +230,7 @@ def test_data_of_the_stages(trained: tuple[Path, pt.Hierarchy]) -> None:
         batch = data.batch([index])
         codes = hierarchy.encode(batch.levels)
         assert batch.hints is not None
-        assert torch.equal(batch.hints, hierarchy.hint("pixels", codes, (8, 8))["hint"])
+        assert equal(batch.hints, hierarchy.hint("pixels", codes, (8, 8))["hint"])
     assert pyramid.of_stage("codes").labels is not None
     with pytest.raises(ConfigError, match="`flip`"):
         stage.batch([0], flip=True)

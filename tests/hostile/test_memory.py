@@ -95,7 +95,7 @@ def test_an_array_is_compressed_without_wide_copies() -> None:
 
 def test_archives_become_arrays_of_the_same_values() -> None:
     """Pictures and levels, through the command."""
-    levels = pt.sample("digits", 5, seed=2, engine="numpy").levels.numpy()[:, 0].astype(np.uint8)
+    levels = pt.sample("digits", 5, seed=2, engine="numpy").levels[:, 0].astype(np.uint8)
     for name, values in (("levels", levels), ("pictures", dequantise(levels, 16))):
         np.savez(f"{name}.npz", **{"levels" if name == "levels" else "x": values})
         run("compress", "digits", f"{name}.npz", "--out", f"{name}.pxl")

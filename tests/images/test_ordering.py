@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import pointillist as pt
 from pointillist.images.ordering import ORDERS, RASTER, PixelOrder, get_order, parse_orders
 from pointillist.training.batches import order_of_step
+from tests.equality import equal
 from tests.laws.strategies import make_model, randomise_weights
 
 sizes = st.tuples(st.integers(1, 5), st.integers(1, 5))
@@ -57,8 +58,8 @@ def test_the_raster_frame(name: str, size: tuple[int, int]) -> None:
     raster = order.to_raster(rank)
     curve = ORDERS["s-curve" if order.s_curve else "raster"]
     assert tuple(raster.shape) == order.raster_size(height, width)
-    assert torch.equal(raster, torch.from_numpy(curve.rank(*raster.shape)))
-    assert torch.equal(order.from_raster(raster), rank)
+    assert equal(raster, torch.from_numpy(curve.rank(*raster.shape)))
+    assert equal(order.from_raster(raster), rank)
 
 
 def test_the_sixteen_orders_differ() -> None:
@@ -114,13 +115,13 @@ def test_rows_are_reported_as_they_are_sampled(name: str) -> None:
     model = randomise_weights(make_model("pixelcnn", pt.ImageSpec.infer((1, 2, 3), 7), orders=(name,)))
     order, seen = get_order(name), []
     samples = pt.sample(
-        model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.clone()))
+        model, 2, seed=0, batch_size=2, on_row=lambda done, lines, levels: seen.append((lines, levels.copy()))
     )
     lines, length = order.raster_size(2, 3)
     assert [count for count, _ in seen] == list(range(1, lines + 1))
     for count, levels in seen:
-        done = torch.from_numpy(order.rank(2, 3)) < count * length
-        assert torch.equal(levels, samples.levels * done)
+        done = order.rank(2, 3) < count * length
+        assert equal(levels, samples.levels * done)
     assert samples.order == name
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.model.pixel_model import PixelModel
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 
 from .strategies import random_levels
@@ -57,7 +58,7 @@ def check_normalised(model: PixelModel, mask: np.ndarray, **conditions: Any) -> 
     images = fillings(model, x, mask)
     with torch.no_grad():
         maps = model.log_prob_map(images, known=mask, **conditions)
-    torch.testing.assert_close(maps.flatten(1).sum(1).double().exp().sum(), torch.ones((), dtype=torch.float64))
+    assert_close(maps.flatten(1).sum(1).double().exp().sum(), torch.ones((), dtype=torch.float64))
     assert not maps[:, torch.from_numpy(np.broadcast_to(mask, model.image.shape).copy())].any()
 
 
@@ -69,26 +70,29 @@ def check_completions(model: PixelModel, mask: np.ndarray, method: str = "auto",
     """
     x = random_levels(model, 1)
     found = pt.inpaint(model, x, mask, 3, method, seed=1, **settings)
-    whole = torch.from_numpy(np.broadcast_to(mask, model.image.shape).copy())
-    assert torch.equal(found.levels[:, whole], x[:, whole].expand(3, -1))
-    assert bool((found.nats.diff() <= 0).all()), "the most probable completion comes first"
+    whole = np.broadcast_to(mask, model.image.shape)
+    assert equal(found.levels[:, whole], x.numpy()[:, whole].repeat(3, 0))
+    assert bool((np.diff(found.nats) <= 0).all()), "the most probable completion comes first"
     conditions = {name: value for name, value in settings.items() if name in ("label", "vector")}
     images = fillings(model, x, mask)
     exact = exact_conditional(model, images, mask, found.method, found.order, **conditions)
-    rows = [int((images == levels).flatten(1).all(1).nonzero()) for levels in found.levels]
+    rows = [int((images == levels).flatten(1).all(1).nonzero()) for levels in found.torch()]
     if found.method in ("known", "order"):
-        torch.testing.assert_close(found.nats, exact[rows], rtol=DOUBLE, atol=DOUBLE)
-        torch.testing.assert_close(found.log_weights, torch.zeros(3, dtype=torch.float64))
+        assert_close(found.nats, exact[rows], rtol=DOUBLE, atol=DOUBLE)
+        assert_close(found.log_weights, np.zeros(3))
         assert abs(found.ess - 3) < 1e-9
     elif found.method == "sequential":
         # p(x) = q(x) w(x) on what comes from the first unknown sub-pixel on
-        difference = found.nats - exact[rows]
-        torch.testing.assert_close(difference, difference[:1].expand(3), rtol=DOUBLE, atol=DOUBLE)
+        difference = found.nats - exact[rows].numpy()
+        assert_close(difference, difference[:1].repeat(3), rtol=DOUBLE, atol=DOUBLE)
     return found
 
 
-def total_variation(levels: Tensor, log_weights: Tensor, images: Tensor, exact: Tensor) -> float:
+def total_variation(
+    levels: Tensor | np.ndarray, log_weights: Tensor | np.ndarray, images: Tensor, exact: Tensor
+) -> float:
     """Distance between the weighted draws and the exact conditional, from 0 to 1."""
+    levels, log_weights = torch.as_tensor(levels), torch.as_tensor(log_weights)
     scale = images.max() + 1
     powers = scale ** torch.arange(images[0].numel())
     codes, drawn = (images.flatten(1) * powers).sum(1), (levels.flatten(1) * powers).sum(1)

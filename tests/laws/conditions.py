@@ -8,15 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.completion.sample import sample
 from pointillist.conditioning import ConditionInputs, MaskedValue
 from pointillist.distributions import sampling_transforms
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
+from pointillist.engine.weights import inference_mode
 from pointillist.evaluation.likelihood import evaluate, guided_log_prob
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import Site, UniformSampler, autoregressive_loop
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE, FORMULA
 
 from .samplers import DISTINCT_ENGINES
@@ -42,16 +44,16 @@ def check_absent_values_do_not_matter(model: PixelModel) -> None:
         for name, part in inputs.parts.items():
             known = part.known
             wide = known.reshape(*known.shape, *[1] * (part.values.ndim - known.ndim))
-            if part.values.is_floating_point():
-                noise = torch.full_like(part.values, torch.nan)
+            if part.values.dtype.kind == "f":
+                noise = np.full_like(part.values, np.nan)
             else:
                 noise = other.parts[name].values
-            perturbed = MaskedValue(torch.where(wide, part.values, noise), known)
+            perturbed = MaskedValue(np.where(wide, part.values, noise), known)
             after = params_of(model, ConditionInputs(count, {**inputs.parts, name: perturbed}), canvas)
-            assert torch.equal(before, after), f"values of `{name}` matter where they are absent"
-            absent = ConditionInputs(count, {**inputs.parts, name: MaskedValue(noise, torch.zeros_like(known))})
-            dropped = ConditionInputs(count, {**inputs.parts, name: part.dropped(torch.ones(count, dtype=torch.bool))})
-            assert torch.equal(params_of(model, absent, canvas), params_of(model, dropped, canvas))
+            assert equal(before, after), f"values of `{name}` matter where they are absent"
+            absent = ConditionInputs(count, {**inputs.parts, name: MaskedValue(noise, np.zeros_like(known))})
+            dropped = ConditionInputs(count, {**inputs.parts, name: part.dropped(np.ones(count, bool))})
+            assert equal(params_of(model, absent, canvas), params_of(model, dropped, canvas))
 
 
 def check_each_condition_matters(model: PixelModel, points: int = 4) -> None:
@@ -74,11 +76,11 @@ def _same(model: PixelModel, name: str, others: bool) -> Tensor:
     """Compare the parameters of each image under one and another value, one and none, another and none."""
     inputs, other = random_inputs(model, 2), random_inputs(model, 2)
     values = {n: p.values for n, p in inputs.parts.items()}
-    known = {n: torch.full_like(p.known, others or n == name) for n, p in inputs.parts.items()}
-    moved = other.parts[name].values if values[name].is_floating_point() else (values[name] + 1) % 2
+    known = {n: np.full_like(p.known, others or n == name) for n, p in inputs.parts.items()}
+    moved = other.parts[name].values if values[name].dtype.kind == "f" else (values[name] + 1) % 2
     one = ConditionInputs(2, {n: MaskedValue(values[n], known[n]) for n in values})
     two = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, known[name])})
-    none = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, torch.zeros_like(known[name]))})
+    none = ConditionInputs(2, {**one.parts, name: MaskedValue(moved, np.zeros_like(known[name]))})
     canvas = random_canvas(model, 2)
     with torch.no_grad():
         a, b, c = (params_of(model, t, canvas).flatten(1) for t in (one, two, none))
@@ -89,11 +91,11 @@ def check_gradients_reach(model: PixelModel) -> None:
     """Check that every weight of every encoder gets a gradient, from images with and without the condition."""
     count = 4
     inputs = random_inputs(model, count)
-    half = torch.arange(count) < 2
+    half = np.arange(count) < 2
     parts = {}
     for name, part in inputs.parts.items():
         rows = half.reshape(-1, *[1] * (part.known.ndim - 1))
-        parts[name] = MaskedValue(part.values, rows.expand_as(part.known))
+        parts[name] = MaskedValue(part.values, np.broadcast_to(rows, part.known.shape))
     x = random_levels(model, count)
     loss = -model(x, ConditionInputs(count, parts)).sum()
     for name, encoder in model.conditions.encoders.items():
@@ -111,7 +113,7 @@ def check_images_do_not_mix(model: PixelModel) -> None:
     mixed = ConditionInputs.concat([inputs[:1], other[1:]])
     with torch.no_grad():
         a, b = params_of(model, inputs, canvas), params_of(model, mixed, canvas)
-    torch.testing.assert_close(a[0], b[0], rtol=FORMULA, atol=FORMULA)
+    assert_close(a[0], b[0], rtol=FORMULA, atol=FORMULA)
 
 
 def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
@@ -133,7 +135,7 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         tables.append(mixed - mixed.logsumexp(1, keepdim=True))
         chooser(site, log_probs)
         drawn = tables.pop()
-        torch.testing.assert_close(drawn, tables.pop(), rtol=DOUBLE, atol=DOUBLE)
+        assert_close(drawn, tables.pop(), rtol=DOUBLE, atol=DOUBLE)
         levels = x[:, site.channel, site.row, site.column]
         wanted[:, site.channel, site.row, site.column] = drawn.gather(1, levels[:, None])[:, 0]
         return levels.repeat(2)
@@ -143,10 +145,11 @@ def check_guidance_is_the_formula(model: PixelModel, guidance: float) -> None:
         autoregressive_loop(
             model, model.encode(both, 2 * count), choose, (2 * count, height, width), SamplingConfig(engine="numpy")
         )
-        torch.testing.assert_close(guided_log_prob(model, x, inputs, guidance), wanted, rtol=DOUBLE, atol=DOUBLE)
-        one = x[:1].expand(count, -1, -1, -1)  # one unconditional pass serves both
-        each = guided_log_prob(model, one.contiguous(), inputs, guidance)
-        torch.testing.assert_close(guided_log_prob(model, one, inputs, guidance), each, rtol=DOUBLE, atol=DOUBLE)
+        scorer = model.scorer("torch")
+        assert_close(guided_log_prob(scorer, x.numpy(), inputs, guidance), wanted, rtol=DOUBLE, atol=DOUBLE)
+        one = x[:1].expand(count, -1, -1, -1).numpy()  # one unconditional pass serves both
+        each = guided_log_prob(scorer, np.ascontiguousarray(one), inputs, guidance)
+        assert_close(guided_log_prob(scorer, one, inputs, guidance), each, rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_ends_of_guidance(model: PixelModel) -> None:
@@ -160,12 +163,12 @@ def check_ends_of_guidance(model: PixelModel) -> None:
     for engine in DISTINCT_ENGINES:
         how["engine"] = engine
         conditional, reference = sample(model, 3, **how, **conditions), sample(model, 3, **how, **label)
-        assert torch.equal(sample(model, 3, guidance=1.0, **how, **conditions).levels, conditional.levels)
+        assert equal(sample(model, 3, guidance=1.0, **how, **conditions).levels, conditional.levels)
         zero = sample(model, 3, guidance=0.0, **how, **conditions)
-        assert torch.equal(zero.levels, reference.levels), "guidance 0 is not the model of its reference"
+        assert equal(zero.levels, reference.levels), "guidance 0 is not the model of its reference"
         with torch.no_grad():
             scored = model.log_prob(zero.levels, **conditions)
-        torch.testing.assert_close(zero.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
+        assert_close(zero.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_negative_prompt(model: PixelModel, guidance: float) -> None:
@@ -178,22 +181,22 @@ def check_negative_prompt(model: PixelModel, guidance: float) -> None:
     uniforms = np.random.default_rng(4).random((count, *model.image.shape))
     how: dict[str, Any] = {"uniforms": uniforms, "guidance": guidance, **conditions}
     plain = sample(model, count, **how)
-    assert torch.equal(sample(model, count, negative_prompt=["", "", ""], **how).levels, plain.levels)
+    assert equal(sample(model, count, negative_prompt=["", "", ""], **how).levels, plain.levels)
     inputs = model.conditions.inputs(count=count, **conditions)
     reference = model.conditions.inputs(conditions.get("label"), count, negative)
     for engine in DISTINCT_ENGINES:
         found = sample(model, count, negative_prompt=negative, batch_size=2, engine=engine, **how)
-        assert torch.equal(found.levels[1], plain.levels[1]), "an empty negative prompt is a condition"
+        assert equal(found.levels[1], plain.levels[1]), "an empty negative prompt is a condition"
         with torch.no_grad():
-            passes = [model.params(found.levels, model.encode(given, count)) for given in (inputs, reference)]
+            passes = [model.params(found.torch(), model.encode(given, count)) for given in (inputs, reference)]
             scored = model.log_prob(found.levels, **conditions)
-        torch.testing.assert_close(found.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
+        assert_close(found.nats, scored.double(), rtol=DOUBLE, atol=DOUBLE)
         for channel in range(model.image.channels):
-            p_c, p_n = (model.likelihood.conditional(params, found.levels, channel) for params in passes)
+            p_c, p_n = (model.likelihood.conditional(params, found.torch(), channel) for params in passes)
             mixed = (p_n + guidance * (p_c - p_n)).softmax(1)
-            torch.testing.assert_close(mixed.sum(1), torch.ones_like(mixed[:, 0]))
+            assert_close(mixed.sum(1), torch.ones_like(mixed[:, 0]))
             below = (mixed.cumsum(1) <= torch.from_numpy(uniforms[:, channel])[:, None]).sum(1)
-            assert torch.equal(below, found.levels[:, channel]), f"{engine} does not sample from the formula"
+            assert equal(below, found.levels[:, channel]), f"{engine} does not sample from the formula"
 
 
 def check_batches(model: PixelModel) -> None:
@@ -201,7 +204,7 @@ def check_batches(model: PixelModel) -> None:
     conditions = random_conditions(model, 4, sure=True)
     whole = sample(model, 4, seed=2, guidance=2.0, **conditions)
     parts = sample(model, 4, seed=2, guidance=2.0, batch_size=3, **conditions)
-    assert torch.equal(whole.levels, parts.levels)
+    assert equal(whole.levels, parts.levels)
     scores = [evaluate(model, whole.levels, batch_size=n, **conditions).nats_per_image for n in (4, 3)]
     np.testing.assert_allclose(scores[0], scores[1], rtol=DOUBLE)
-    np.testing.assert_allclose(scores[0], -whole.nats.numpy(), rtol=DOUBLE)
+    np.testing.assert_allclose(scores[0], -whole.nats, rtol=DOUBLE)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import torch
 
+from pointillist.engine.weights import inference_mode
 from pointillist.evaluation import likelihood
-from pointillist.model import pixel_model
 from pointillist.model.pixel_model import PixelModel
 from tests.tolerances import DOUBLE, network_rounding
 
@@ -19,7 +19,7 @@ def check_evaluation(model: PixelModel, count: int = 11) -> None:
     """Check that the result is that of one image at a time, for any batch size, whether it divides the count or not."""
     x = random_levels(model, count)
     labels = torch.arange(count) % len(model.config.classes) if model.config.classes else None
-    with pixel_model.inference_mode(model):
+    with inference_mode(model):
         one_by_one = torch.cat([
             -model.log_prob(x[i : i + 1], None if labels is None else labels[i]) for i in range(count)
         ])  # fmt: skip

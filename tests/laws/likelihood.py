@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture, Likelihood, inverse_cdf
 from pointillist.model.pixel_model import PixelModel
+from tests.equality import equal
 from tests.tolerances import BF16, DOUBLE, FORMULA, rounding
 
 from .strategies import random_conditions
@@ -55,7 +56,7 @@ def check_later_channels_are_not_used(likelihood: Likelihood) -> None:
     for channel in range(likelihood.channels):
         other = x.clone()
         other[:, channel:] = torch.randint(0, likelihood.levels, other[:, channel:].shape)
-        assert torch.equal(likelihood.conditional(params, x, channel), likelihood.conditional(params, other, channel))
+        assert equal(likelihood.conditional(params, x, channel), likelihood.conditional(params, other, channel))
 
 
 def check_draws(likelihood: Likelihood, draws: int = 4000) -> None:

@@ -110,7 +110,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
         if negative is None:
             return result
         label = result.parts["label"]
-        unknown = replace(label, known=torch.zeros_like(label.known))
+        unknown = replace(label, known=np.zeros_like(label.known))
         return ConditionInputs(result.count, {**result.parts, "label": unknown})
 
     patch.setattr(ConditionInputs, "guidance_reference", reference)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from pointillist.analysis.query import ImageQuery
@@ -18,6 +17,7 @@ from pointillist.engine import sampler
 from pointillist.evaluation import likelihood
 from pointillist.images import ImageSpec
 from pointillist.model.batches import BatchReader
+from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import model as portable
 from pointillist.sampling.loop import UniformSampler
@@ -72,7 +72,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 def _without(inputs: ConditionInputs, name: str) -> ConditionInputs:
     value = inputs.parts[name]
-    absent = MaskedValue(value.values, torch.zeros_like(value.known))
+    absent = MaskedValue(value.values, np.zeros_like(value.known))
     return ConditionInputs(len(inputs), {**inputs.parts, name: absent})
 
 
@@ -93,7 +93,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
     def one_hint(model: PixelModel, x: Tensor, inputs: ConditionInputs, *how: Any) -> list[Tensor]:
         value = inputs.parts["hint"]
-        first = MaskedValue(torch.ones_like(value.values), value.known)
+        first = MaskedValue(np.ones_like(value.values), value.known)
         return kept(model, x, ConditionInputs(len(inputs), {**inputs.parts, "hint": first}), *how)
 
     patch.setattr(likelihood, "guided_log_likelihoods", one_hint)
@@ -116,7 +116,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("explain clips the surprisal of a sub-pixel", unconditional)
 def _(patch: pytest.MonkeyPatch) -> None:
     kept = ImageQuery.log_probs.func  # type: ignore[attr-defined]
-    patch.setattr(ImageQuery, "log_probs", property(lambda self: kept(self).clamp(min=-2.0)))
+    patch.setattr(ImageQuery, "log_probs", property(lambda self: kept(self).clip(min=-2.0)))
 
 
 def integer() -> None:
@@ -135,12 +135,12 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("a model with an integer program is evaluated in floating point", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: reader._model)
+    patch.setattr(BatchReader, "open_scorer", lambda reader, batch_size: FloatScorer(reader._model))
 
 
 @mutant("explain shows the distributions of the network", integer)
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(ImageQuery, "scorer", property(lambda self: self.model))
+    patch.setattr(ImageQuery, "scorer", property(lambda self: FloatScorer(self.model)))
 
 
 def factored() -> None:

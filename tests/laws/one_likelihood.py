@@ -15,11 +15,11 @@ from torch import Tensor
 
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.analysis.report.explanation import explain
-from pointillist.completion.sample import sample
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.evaluation.likelihood import evaluate
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import sample
 from tests.datasets import dataset_of
 
 from .strategies import random_levels
@@ -48,9 +48,9 @@ def check_one_likelihood(
         how = {**conditions, "order": order}
         check_scores_agree(model, random_levels(model, count), how, rtol)
         samples = sample(model, count, seed=1, engine="numpy", **how)
-        _same("`log_prob_map` of samples", check_scores_agree(model, samples.levels, how, rtol), samples.nats, rtol)
+        _same("`log_prob_map` of samples", check_scores_agree(model, samples.torch(), how, rtol), samples.nats, rtol)
         samples = sample(model, count, seed=2, engine="numpy", **TRANSFORMED, **how)
-        _same("`sample` with guidance", _log_prob(model, samples.levels, how), samples.nats, rtol)
+        _same("`sample` with guidance", _log_prob(model, samples.torch(), how), samples.nats, rtol)
 
 
 def check_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any], rtol: float) -> Tensor:
@@ -79,7 +79,7 @@ def check_data_set(model: PixelModel, count: int = 5, rtol: float = EXACT) -> No
     index = np.arange(count)
     inputs = DatasetConditions(model, data)(data.batch(index, seed=0))
     explained = [
-        ImageQuery(model, x[i : i + 1], inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
+        ImageQuery(model, x[i : i + 1].numpy(), inputs[i : i + 1], model.order()).surprisal.sum() for i in range(count)
     ]
     _same("`explain` of a data set", nats, -np.array(explained) * math.log(2), rtol)
 
@@ -103,10 +103,10 @@ def check_one_integer_likelihood(model: PixelModel, conditions: Mapping[str, Any
             _identical("`sample().nats`", samples.nats, nats)
 
 
-def check_integer_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, Any]) -> np.ndarray:
+def check_integer_scores_agree(model: PixelModel, x: Any, how: Mapping[str, Any]) -> np.ndarray:
     """Check the functions that score given images by the integer program, and return the nats of each, `[n]`."""
     integer_model = model.integer_model()
-    nats, maps = integer_model.log_prob(x, **how).numpy(), integer_model.log_prob_map(x, **how).numpy()
+    nats, maps = integer_model.log_prob(x, **how), integer_model.log_prob_map(x, **how)
     result = evaluate(model, x, batch_size=max(1, len(x) - 1), **how)
     assert result.engine == "integer"
     _identical("`evaluate`", -result.nats_per_image, nats)
@@ -117,7 +117,7 @@ def check_integer_scores_agree(model: PixelModel, x: Tensor, how: Mapping[str, A
         channel, row, column = (int(position) for position in np.unravel_index(7 * i % maps[i].size, maps[i].shape))
         here = explanation.distribution(row, column, channel)
         _identical("the distribution of a sub-pixel", here.log_probs[here.observed], maps[i, channel, row, column])
-        total = 2**integer_model.likelihood.program.head.precision
+        total = 2 ** integer_model.integers.programs[0].head.precision
         _identical("the sum of its frequencies", np.rint(total * np.exp(here.log_probs)).sum(), total)
         _identical("frequencies that a decoder sees", decoded_log_prob_map(explanation.query), maps[i])
     return nats
@@ -127,7 +127,7 @@ def decoded_log_prob_map(query: ImageQuery) -> np.ndarray:
     """Return the log-probabilities of an image from the frequencies of one sub-pixel after the other."""
     integer_model, size = query.model.integer_model(), query.shape[1:]
     program, levels = integer_model.integers.program(query.order), query.order.array_to_raster(query.levels[None])
-    inputs = integer_model.inputs(query.conditions, 1, size, query.order)
+    inputs = integer_model.encode(query.conditions, 1, size, query.order)
     steps = integer_model.integers.steps(1, size, inputs, query.order)
     sizes = np.zeros_like(levels)
     while not steps.done:

@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.completion.sample import sample
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.engine.selection import ENGINES
+from pointillist.engine.weights import inference_mode
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import ENGINES, ObservedPixels, autoregressive_loop
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 
 from .causal import sub_pixels
@@ -55,8 +58,8 @@ def check_same_image(model: PixelModel, height: int, width: int, count: int = 3,
     }
     reference = samples["naive"]
     for name, found in samples.items():
-        assert torch.equal(found.levels, reference.levels), f"{name} and naive give different images"
-        torch.testing.assert_close(found.nats, reference.nats)
+        assert equal(found.levels, reference.levels), f"{name} and naive give different images"
+        assert_close(found.nats, reference.nats)
 
 
 def check_sampled_by_full_forwards(model: PixelModel, height: int, width: int, count: int = 2, seed: int = 0) -> None:
@@ -72,19 +75,19 @@ def check_sampled_by_full_forwards(model: PixelModel, height: int, width: int, c
                 x[:, channel, row, column] = inverse_cdf(table, uniforms[:, channel, row, column])
     for name in DISTINCT_ENGINES:
         samples = sample(model, count, uniforms=uniforms, engine=name, size=(height, width))
-        assert torch.equal(samples.levels, x), f"{name} gives another image than full forwards"
+        assert equal(samples.levels, x), f"{name} gives another image than full forwards"
 
 
 def check_scored_as_sampled(model: PixelModel, height: int, width: int, engine: str = "auto", **how: Any) -> None:
     """Check that samples are levels, and that `.nats` is their log-likelihood at guidance 1 (P12)."""
     samples = sample(model, 4, seed=3, engine=engine, size=(height, width), **how)
-    assert samples.levels.dtype == torch.int64
+    assert samples.levels.dtype == np.int64
     assert samples.levels.shape == (4, model.image.channels, height, width)
     assert 0 <= int(samples.levels.min()) <= int(samples.levels.max()) < model.image.levels
     with torch.no_grad():
         conditions = {name: how[name] for name in ("label", "text", "attributes", "vector", "hint") if name in how}
         expected = model.log_prob(samples.levels, **conditions)
-    torch.testing.assert_close(samples.nats, expected.double(), rtol=DOUBLE, atol=DOUBLE)
+    assert_close(samples.nats, expected.double(), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_sample_frequencies(model: PixelModel, height: int, width: int, engine: str, draws: int = 3000) -> None:
@@ -94,7 +97,7 @@ def check_sample_frequencies(model: PixelModel, height: int, width: int, engine:
     every = torch.tensor(list(itertools.product(range(image.levels), repeat=dims)))
     with torch.no_grad():
         probs = model.log_prob(every.reshape(-1, image.channels, height, width)).exp()
-    levels = sample(model, draws, seed=5, engine=engine, size=(height, width), batch_size=draws).levels
+    levels = sample(model, draws, seed=5, engine=engine, size=(height, width), batch_size=draws).torch()
     index = (levels.flatten(1) * image.levels ** torch.arange(dims - 1, -1, -1)).sum(1)
     check_frequencies(index, probs)
 
@@ -112,10 +115,10 @@ def check_loop_gets_conditionals(model: PixelModel, height: int, width: int) -> 
     with inference_mode(model):
         condition = model.encode(None, 2, (height, width))
         for name in DISTINCT_ENGINES:
-            assert torch.equal(
+            assert equal(
                 autoregressive_loop(model, condition, choose, (2, height, width), SamplingConfig(engine=name)), x
             )
-            torch.testing.assert_close(found, model.log_prob_map(x), rtol=DOUBLE, atol=DOUBLE)
+            assert_close(found, model.log_prob_map(x), rtol=DOUBLE, atol=DOUBLE)
 
 
 def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
@@ -142,8 +145,8 @@ def check_known_is_kept(model: PixelModel, height: int, width: int) -> None:
                 SamplingConfig(engine=name),
                 known=ObservedPixels(noise, mask),
             )
-            assert torch.equal(samples, x)
-            torch.testing.assert_close(found, model.log_prob_map(x) * ~mask, rtol=DOUBLE, atol=DOUBLE)
+            assert equal(samples, x)
+            assert_close(found, model.log_prob_map(x) * ~mask, rtol=DOUBLE, atol=DOUBLE)
         channels = range(model.image.channels)
         order = model.generation_rank(height, width).argsort(axis=None)
         sites = [(int(s) // width, int(s) % width) for s in order if not mask.flatten()[s]]

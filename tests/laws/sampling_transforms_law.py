@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from pointillist.distributions import likelihoods, sampling_transforms
+from tests.equality import equal
 
 
 def tables(count: int = 50, levels: int = 7) -> torch.Tensor:
@@ -24,10 +25,10 @@ def check_temperature() -> None:
         torch.testing.assert_close(sampling_transforms.apply_temperature_top_p(table, temperature, 1.0).exp(), expected)
     for temperature in (0.0, 1e-40):
         cold = sampling_transforms.apply_temperature_top_p(table, temperature, 1.0).exp()
-        assert torch.equal(cold.argmax(1), table.argmax(1))
+        assert equal(cold.argmax(1), table.argmax(1))
         assert bool((cold.amax(1) == 1).all())
     tiny = sampling_transforms.apply_temperature_top_p(table.float(), 5e-324, 1.0)  # 0 in this precision
-    assert torch.equal(tiny, sampling_transforms.apply_temperature_top_p(table.float(), 0.0, 1.0))
+    assert equal(tiny, sampling_transforms.apply_temperature_top_p(table.float(), 0.0, 1.0))
     assert torch.allclose(
         sampling_transforms.apply_temperature_top_p(table, float("inf"), 1.0).exp(), torch.full_like(table, 1 / 7)
     )
@@ -47,10 +48,10 @@ def check_top_p() -> None:
             assert not inside.all() or needed >= len(before)
             assert inside.all() or before[inside].min() >= before[~inside].max(), "a likelier level was cut"
             torch.testing.assert_close(after[inside], before[inside] / before[inside].sum())
-    assert torch.equal(sampling_transforms.apply_temperature_top_p(table, 1.0, 1.0), table)
+    assert equal(sampling_transforms.apply_temperature_top_p(table, 1.0, 1.0), table)
     least = sampling_transforms.apply_temperature_top_p(table.float(), 1.0, 5e-324).exp()  # 0 in this precision
-    assert torch.equal(least.amax(1), torch.ones(len(table)))
-    assert torch.equal(least.argmax(1), table.argmax(1))
+    assert equal(least.amax(1), torch.ones(len(table)))
+    assert equal(least.argmax(1), table.argmax(1))
 
 
 def check_guidance() -> None:

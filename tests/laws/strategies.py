@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -298,7 +299,7 @@ def random_inputs(
         words = torch.randint(-1, text.buckets, (count, text.num_tokens, text.pieces))
         states = torch.randn(count, text.num_tokens, text.token_size, dtype=torch.float64)
         values["tokens"] = states if text.token_size else words
-    drawn = {n: MaskedValue(value, torch.rand(parts[n].known.shape) < 0.7) for n, value in values.items()}
+    drawn = {n: MaskedValue(v.numpy(), (torch.rand(parts[n].known.shape) < 0.7).numpy()) for n, v in values.items()}
     return ConditionInputs(count, {**parts, **drawn})
 
 
@@ -321,7 +322,7 @@ def random_conditions(
         found["label"] = labels_from_input(parts["label"], count)
     attributes, text = config.condition(AttributesConfig), config.condition(TextConfig)
     if attributes is not None:
-        numbers = torch.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
+        numbers = np.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         found["attributes"] = {name: numbers[:, i] for i, name in enumerate(attributes.values)}
     if text is not None and (encoder or not text.frozen) and (sure or torch.rand(()) < 0.7):
         words = ("red", "dragon", "a", "blue")

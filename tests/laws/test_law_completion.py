@@ -19,6 +19,7 @@ from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import entry, names
 from pointillist.sampling.config import SamplingConfig
+from tests.equality import assert_close, equal
 
 from .completion import (
     check_completions,
@@ -52,7 +53,7 @@ def completion_task(
     """Build a task without conditions, in the model's first order."""
     known = np.broadcast_to(mask, model.image.shape).copy()
     config = SamplingConfig(engine=engine, order=model.order().name)
-    levels, inputs = x.expand(n, -1, -1, -1), model.conditions.inputs(count=n)
+    levels, inputs = x.expand(n, -1, -1, -1).numpy(), model.conditions.inputs(count=n)
     return CompletionTask(model=model, levels=levels, known=known, inputs=inputs, config=config, seed=0, **settings)
 
 
@@ -73,7 +74,7 @@ def test_a_completing_model_is_normalised_for_every_mask(name: str, kind: str) -
     x = random_levels(model, 2)
     with torch.no_grad():
         nothing = np.zeros(image.shape, bool)
-        assert torch.equal(model.log_prob(x, known=nothing), model.log_prob(x))
+        assert equal(model.log_prob(x, known=nothing), model.log_prob(x))
         assert not model.log_prob(x, known=~nothing).any()
 
 
@@ -126,8 +127,8 @@ def test_engines_complete_alike(name: str) -> None:
             wanted = pt.inpaint(model, x, mask, 3, method, engine="naive", **how)
             for engine in (engine for engine in DISTINCT_ENGINES if engine != "naive"):
                 found = pt.inpaint(model, x, mask, 3, method, engine=engine, **how)
-                assert torch.equal(found.levels, wanted.levels), engine
-                torch.testing.assert_close(found.nats, wanted.nats)
+                assert equal(found.levels, wanted.levels), engine
+                assert_close(found.nats, wanted.nats)
 
 
 @pytest.mark.one_in(3)
@@ -164,7 +165,7 @@ def test_allowed_levels() -> None:
     allowed[1, 1] = [False, False, True]
     for method in ("known", "order"):
         few = [pt.inpaint(model, x, mask, 5, method, allowed, seed=3, engine=engine) for engine in DISTINCT_ENGINES]
-        assert all(torch.equal(one.levels, few[0].levels) for one in few)
+        assert all(equal(one.levels, few[0].levels) for one in few)
         found = pt.inpaint(model, x, mask, 20_000, method, allowed, seed=0, batch_size=20_000)
         images = fillings(model, x, mask)
         images = images[(images[:, 0, 0, 1] != 1) & (images[:, 0, 1, 1] == 2)]
@@ -198,7 +199,7 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
     model = randomise_weights(make_model(name, ImageSpec.infer((1, len(rows), len(rows[0])), 3)), 0.6)
     model.requires_grad_(False)
     # of its own images the known pixels are probable enough for particles to find what goes with them
-    mask, x = np.array(rows, bool), pt.sample(model, 1, seed=3).levels
+    mask, x = np.array(rows, bool), pt.sample(model, 1, seed=3).torch()
     images = fillings(model, x, mask)
     if engine == "auto":
         engine = "integer" if len(model.stages(*model.image.shape[1:])) == 1 else "numpy"
@@ -207,9 +208,10 @@ def check_particles(name: str, engine: str, rows: list[list[int]]) -> None:
     task = completion_task(model, x, mask, engine, particles=20_000)
     particles = run_particles(task)
     scored = "integer" if engine == "integer" else "torch"
-    joint = log_prob_maps(model, images, model.conditions.inputs(count=len(images)), model.order(), scored)
+    scorer, inputs = model.scorer(scored), model.conditions.inputs(count=len(images))
+    joint = torch.from_numpy(log_prob_maps(scorer, images.numpy(), inputs, model.order()))
     exact = joint.flatten(1).sum(1) - joint.flatten(1).sum(1).logsumexp(0)
-    assert total_variation(particles.levels, torch.from_numpy(particles.weights.logs()), images, exact) < 0.02
+    assert total_variation(particles.levels, particles.weights.logs(), images, exact) < 0.02
     started = torch.from_numpy(task.started)
     assert abs(particles.log_evidence - float(joint[:, started].sum(1).logsumexp(0))) < 0.05
 
@@ -282,8 +284,7 @@ def test_moves_keep_the_conditional(kind: str) -> None:
     images = fillings(model, x, mask)
     exact = exact_conditional(model, images, mask, "smc", "raster")
     task = completion_task(model, x, mask, n=20_000, moves=20)
-    start = x.expand(20_000, -1, -1, -1)
-    moved, acceptance = move_sub_pixels(task, start, task.inputs, np.random.default_rng(0))
+    moved, acceptance = move_sub_pixels(task, task.levels, task.inputs, np.random.default_rng(0))
     assert acceptance is not None
     assert 0.1 < acceptance < 1
     assert total_variation(moved, torch.zeros(20_000), images, exact) < 0.02
@@ -320,12 +321,10 @@ def test_smc_on_every_engine(name: str) -> None:
         how: dict[str, Any] = {"seed": 2, "label": 1, "guidance": guidance, "particles": 12, "moves": 2}
         found = [pt.inpaint(model, x, mask, 3, "smc", engine=engine, **how) for engine in DISTINCT_ENGINES]
         for one in found:
-            assert torch.equal(one.levels, found[0].levels)
+            assert equal(one.levels, found[0].levels)
             assert abs(one.ess - found[0].ess) < 1e-6
-            torch.testing.assert_close(one.nats, found[0].nats)
-            assert torch.equal(
-                one.levels[:, torch.from_numpy(one.known)], x[:, torch.from_numpy(one.known)].expand(3, -1)
-            )
+            assert_close(one.nats, found[0].nats)
+            assert equal(one.levels[:, one.known], x.numpy()[:, one.known].repeat(3, 0))
         assert (found[0].acceptance is None) == (guidance != 1)
 
 
@@ -371,9 +370,7 @@ def test_a_fine_tuned_model_starts_as_its_source() -> None:
     x, mask = random_levels(model, 3), np.array([[True, False], [False, True]])
     with torch.no_grad():
         unknown = torch.from_numpy(~mask)
-        torch.testing.assert_close(
-            model.log_prob_map(x, known=mask)[..., unknown], source.log_prob_map(x)[..., unknown]
-        )
+        assert_close(model.log_prob_map(x, known=mask)[..., unknown], source.log_prob_map(x)[..., unknown])
 
 
 def test_local_masks_complete_in_an_s_curve() -> None:

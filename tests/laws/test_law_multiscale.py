@@ -12,7 +12,8 @@ from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import MultiscalePixelRNN, sampling_order
 from pointillist.nn.passes import FullPass
-from pointillist.sampling.loop import autoregressive_loop, create_stepper
+from pointillist.sampling.engines import create_stepper
+from pointillist.sampling.loop import autoregressive_loop
 
 from .causal import dependencies, sub_pixels
 from .context import check_context, complete, upsampler_reach

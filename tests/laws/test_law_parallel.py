@@ -11,21 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pointillist.completion.sample import sample
 from pointillist.engine.program import Program
 from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.recording.record import record
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import RASTER
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_model
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
 from pointillist.sampling import group_pass
+from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import UniformSampler, autoregressive_loop
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 
 from .context import check_context, complete
@@ -180,8 +182,8 @@ def test_many_levels_are_drawn_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
     for numbers in (1, 2 * 3 * 7 * 4):
         monkeypatch.setattr(group_pass, "MAX_NUMBERS", numbers)
         parts = sample(model, 3, "cat", seed=1, guidance=2.0, engine="torch")
-        assert torch.equal(parts.levels, whole.levels)
-        torch.testing.assert_close(parts.nats, whole.nats)
+        assert equal(parts.levels, whole.levels)
+        assert_close(parts.nats, whole.nats)
 
 
 def test_an_image_does_not_depend_on_its_batch() -> None:
@@ -189,7 +191,7 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
     model = randomise_weights(make_model(NAME, ImageSpec.infer((3, 7, 9), 256), {"scales": 2})).float()
     whole = sample(model, 5, seed=3, engine="torch", batch_size=5)
     parts = sample(model, 5, seed=3, engine="torch", batch_size=2)
-    assert torch.equal(whole.levels, parts.levels)
+    assert equal(whole.levels, parts.levels)
 
 
 def test_outputs_of_a_group_pass_are_those_of_the_full_pass() -> None:
@@ -202,7 +204,7 @@ def test_outputs_of_a_group_pass_are_those_of_the_full_pass() -> None:
             condition = model.encode(None, 2)
             how = SamplingConfig(engine="torch")
             levels = autoregressive_loop(model, condition, sampler, (2, 4, 5), how, outputs=outputs)
-            torch.testing.assert_close(outputs, model.params(levels, condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
+            assert_close(outputs, model.params(levels, condition, RASTER), rtol=DOUBLE, atol=DOUBLE)
 
 
 def test_rows_are_reported_after_each_group() -> None:

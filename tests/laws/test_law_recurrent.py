@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pointillist.images import ImageSpec
 from pointillist.nn.passes import FullPass
+from tests.equality import equal
 from tests.tolerances import FORMULA
 
 from .causal import check_no_leak, dependencies, sub_pixels
@@ -63,7 +64,7 @@ def test_below_moves_down_by_one_row() -> None:
     """Zeros at row 0, also where the function is not zero there, and for one row."""
     x = torch.randn(1, 2, 3, 4)
     (out,) = FullPass().shift_down("key", lambda x: (x + 1,), x)
-    assert torch.equal(out[:, :, 1:], x[:, :, :2] + 1)
+    assert equal(out[:, :, 1:], x[:, :, :2] + 1)
     assert not out[:, :, 0].any()
     (out,) = FullPass().shift_down("key", lambda x: (x + 1,), x[:, :, :1])
     assert not out.any()

@@ -10,7 +10,8 @@ import pointillist as pt
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.networks import names
-from pointillist.sampling.loop import Stepper, create_stepper
+from pointillist.sampling.engines import create_stepper
+from pointillist.sampling.state import Stepper
 from tests.tolerances import DOUBLE
 
 from .samplers import DISTINCT_ENGINES

@@ -11,7 +11,6 @@ import math
 import pytest
 import torch
 
-from pointillist.completion.sample import sample
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
 from pointillist.distributions.registry import LikelihoodName
 from pointillist.evaluation.likelihood import evaluate
@@ -19,7 +18,9 @@ from pointillist.images import ImageSpec
 from pointillist.model.folder.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
+from pointillist.sampling.api import sample
 from pointillist.training.optim import ExponentialMovingAverage
+from tests.equality import equal
 
 from .attention import check_first_site, check_is_a_mean
 from .causal import check_batch, check_causal, check_no_leak, dependencies, sub_pixels
@@ -66,7 +67,7 @@ def test_p5_the_first_row_sees_its_past_and_the_first_layer_not_itself() -> None
     """Within row 0 only the horizontal stack can carry anything; one layer alone never sees its own pixel."""
     image = ImageSpec.infer((1, 1, 6), 4)
     model = make_model("gated-pixelcnn", image, {"layers": 6})
-    assert torch.equal(dependencies(model, 1, 6), torch.ones(6, 6, dtype=torch.bool).tril(-1))
+    assert equal(dependencies(model, 1, 6), torch.ones(6, 6, dtype=torch.bool).tril(-1))
     one = randomise_weights(make_model("gated-pixelcnn", ImageSpec.infer((3, 3, 3), 4), {"layers": 1}))
     check_no_leak(one, 3, 3)
     check_textbook(randomise_weights(make_model("gated-pixelcnn", image, labels=True)), 1, 6)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.cli.app import app
 from pointillist.model.folder.generation import GENERATION, ExampleHint, GenerationConfig
+from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding
 
 
@@ -48,10 +49,10 @@ def test_the_file_comes_back_and_gives_the_defaults_of_sampling(tmp_path: Path) 
     usual = pt.sample(loaded, 4, label=1, seed=0)
     same = pt.sample(loaded, 4, label=1, seed=0, guidance=3.0, temperature=0.5, top_p=1.0)
     exact = pt.sample(loaded, 4, label=1, seed=0, guidance=1.0, temperature=1.0)
-    assert torch.equal(usual.levels, same.levels)
-    assert not torch.equal(usual.levels, exact.levels)
+    assert equal(usual.levels, same.levels)
+    assert not equal(usual.levels, exact.levels)
     nats = loaded.log_prob(usual.levels, label=[1] * 4).double()
-    torch.testing.assert_close(usual.nats, nats, rtol=0, atol=network_rounding(loaded, nats))
+    assert_close(usual.nats, nats, rtol=0, atol=network_rounding(loaded, nats))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from pointillist.model.vocabulary import (
     resolve_prompts,
 )
 from tests.cli.helpers import run
+from tests.equality import equal
 from tests.model.test_prompt_vocabulary import model_of
 
 NAMES = ["heart", "key", "shopping cart", "battery", "umbrella", "glasses", "leaf", "house"]
@@ -95,23 +96,23 @@ def test_samples_and_completions_are_those_of_the_name(caplog: pytest.LogCapture
     """The same levels, and a sentence; what is quoted is another picture."""
     model = measured_model()
     name, other, quoted = (pt.sample(model, 2, text=text, seed=3) for text in ("key", "keys", '"keys"'))
-    assert torch.equal(name.levels, other.levels)
+    assert equal(name.levels, other.levels)
     assert (name.texts, other.texts, quoted.texts) == (("key",) * 2, ("key",) * 2, ("keys",) * 2)
-    assert not torch.equal(quoted.nats, name.nats)
+    assert not equal(quoted.nats, name.nats)
     sentence = "'keys' is sampled as 'key', a name that this model shows: quote it to sample it literally."
     assert sentence in caplog.messages
     caplog.clear()
     known = np.zeros((4, 4), bool)
     known[0] = True
     completed = [pt.inpaint(model, name.levels[0], known, n=2, text=text, seed=0) for text in ("key", "keys")]
-    assert torch.equal(completed[0].levels, completed[1].levels)
+    assert equal(completed[0].levels, completed[1].levels)
     assert caplog.messages == [sentence]
 
 
 def test_likelihoods_are_of_prompts_as_they_are() -> None:
     """A data set may have plurals in its captions."""
     model, x = measured_model(), torch.zeros((1, 1, 4, 4), dtype=torch.long)
-    assert not torch.equal(model.log_prob(x, text="key"), model.log_prob(x, text="keys"))
+    assert not equal(model.log_prob(x, text="key"), model.log_prob(x, text="keys"))
 
 
 def test_the_nearest_names_are_told() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pointillist.nn.functional import attention
 from pointillist.nn.functional.attention import cross_attention, strict_attention
+from tests.equality import equal
 from tests.laws.attention import check_is_a_mean, naive
 from tests.tolerances import FORMULA
 
@@ -70,14 +71,14 @@ def test_later_rows_may_hold_nan() -> None:
         clean = strict_attention(*qkv, 2)
         for t in qkv:
             t[:, :, 2:] = torch.nan
-        assert torch.equal(strict_attention(*qkv, 2)[:, :, :2], clean[:, :, :2])
+        assert equal(strict_attention(*qkv, 2)[:, :, :2], clean[:, :, :2])
 
 
 def test_repeating_gives_the_same_bits() -> None:
     """Forward and gradient."""
     qkv = inputs((5, 4), torch.float32)
     runs = [strict_attention(*qkv, 2) for _ in range(2)]
-    assert torch.equal(*runs)
+    assert equal(*runs)
     first, second = (torch.autograd.grad(y.square().sum(), qkv) for y in runs)
     assert all(map(torch.equal, first, second))
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pointillist.nn.activation import Dropout
+from tests.equality import equal
 
 STEP = 2.0**-15
 """Probabilities are multiples of it."""
@@ -30,7 +31,7 @@ def test_numbers_are_dropped_or_scaled(p: float, size: int, seed: int) -> None:
     kept = gradient[gradient > 0]
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)), rtol=STEP / (1 - p), atol=0)
     torch.manual_seed(seed)
-    assert torch.equal(Dropout(p)(x), y)
+    assert equal(Dropout(p)(x), y)
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.85])
@@ -42,7 +43,7 @@ def test_shares_are_right_in_every_lane(p: float) -> None:
         assert abs(kept[lane::4].float().mean() - (1 - p)) < 0.006
         both = (kept[lane::4] & kept.roll(-1)[lane::4]).float().mean()
         assert abs(both - (1 - p) ** 2) < 0.006
-    assert not torch.equal(kept, scales(torch.ones(400_000), p) > 0)
+    assert not equal(kept, scales(torch.ones(400_000), p) > 0)
     assert (kept & (scales(torch.ones(400_000), p) > 0)).float().mean() - (1 - p) ** 2 < 0.004
 
 
@@ -66,9 +67,9 @@ def test_any_memory_format_and_precision() -> None:
 def test_where_nothing_is_drawn() -> None:
     """In evaluation, at 0 and at 1, and of nothing: as torch does it."""
     x = torch.rand(3, 4)
-    assert torch.equal(Dropout(0.5).eval()(x), x)
+    assert equal(Dropout(0.5).eval()(x), x)
     for p in (0.0, 1.0):
-        assert torch.equal(Dropout(p)(x), nn.Dropout(p)(x))
+        assert equal(Dropout(p)(x), nn.Dropout(p)(x))
     assert Dropout(0.5)(torch.zeros(0, 3)).shape == (0, 3)
 
 
@@ -94,7 +95,7 @@ def test_a_compiled_network_drops_the_same_elements() -> None:
     for call in (two, torch.compile(two, fullgraph=True)):
         torch.manual_seed(0)
         first, second = call(x)
-        assert not torch.equal(first, second)
+        assert not equal(first, second)
         results.append((first, second, *torch.autograd.grad(first.sum() + second.sum(), x)))
     for eager, compiled in zip(*results, strict=True):
         torch.testing.assert_close(eager, compiled, rtol=2 * torch.finfo(x.dtype).eps, atol=0)  # two products

@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 import pointillist as pt
 from pointillist.networks import names
 from pointillist.nn.passes import channels_last, is_channels_last
+from tests.equality import equal
 from tests.tolerances import DOUBLE, FORMULA
 
 BATCH = 7  # no weight has so many outputs
@@ -83,7 +84,7 @@ def test_results_do_not_depend_on_the_memory_format(name: str, channels: int) ->
         if n in gradients:
             torch.testing.assert_close(p.grad, gradients[n], rtol=DOUBLE, atol=DOUBLE)
     other = build(name, channels, classes=2).double()
-    assert torch.equal(*(pt.sample(m, 2, seed=0, engine="naive").levels for m in (model, other)))
+    assert equal(*(pt.sample(m, 2, seed=0, engine="naive").levels for m in (model, other)))
 
 
 def test_a_map_of_one_channel_has_a_memory_format_too() -> None:
@@ -92,6 +93,6 @@ def test_a_map_of_one_channel_has_a_memory_format_too() -> None:
     y = channels_last(x)
     assert is_channels_last(y)
     assert channels_last(y) is y
-    assert torch.equal(x, y)
+    assert equal(x, y)
     y.sum().backward()
-    assert torch.equal(x.grad, torch.ones_like(x))
+    assert equal(x.grad, torch.ones_like(x))

@@ -32,6 +32,32 @@ EXTRAS = {
 """Modules of each extra that the package imports."""
 ELSEWHERE = {"codecs", "runtime", "e2e", "release", "docs", "dev"}
 """Extras of benchmarks, tools and tests, which the package does not import."""
+TRAINING = """
+import json, sys
+from pointillist.errors import OF_TRAINING, MissingExtraError
+for name in OF_TRAINING:
+    sys.modules[name] = None
+import pointillist as pt
+
+x = pt.sample("digits", 1, seed=0).levels[0]
+uses = {
+    "train": lambda: pt.train("digits", "uci-digits"),
+    "build": lambda: pt.build("pixelcnn", shape=(1, 8, 8)),
+    "quantize": lambda: pt.quantize_integer("digits", "uci-digits"),
+    "hub": lambda: pt.load("hf:user/model"),
+    "floats": lambda: pt.sample("digits", 1, engine="torch"),
+    "gradient": lambda: pt.explain("digits", x).gradient_maps,
+    "hierarchy": lambda: pt.Hierarchy,
+    "tensors": lambda: pt.sample("digits", 1).torch(),
+}
+result = {}
+for name, use in uses.items():
+    try:
+        result[name] = f"works: {use()}"
+    except MissingExtraError as error:
+        result[name] = str(error)
+print(json.dumps(result))
+"""
 
 SCRIPT = """
 import json, sys
@@ -98,6 +124,14 @@ def test_without_optional_libraries_each_use_names_its_extra(tmp_path: Path) -> 
         assert re.search(rf"needs the extra `{extra}`: run `pip install (-e )?'.*\[{extra}\]'`\.", message), message
 
 
+def test_without_torch_each_use_names_the_extra_train(tmp_path: Path) -> None:
+    """`test_core.py` proves that all others work, to the bit."""
+    done = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    for use, message in json.loads(done.stdout.splitlines()[-1]).items():
+        assert re.search(r"needs? the extra `train`: run `pip install (-e )?'.*\[train\]'`\.", message), (use, message)
+
+
 @pytest.mark.parametrize(
     ("source", "requirement"),
     [
@@ -129,8 +163,8 @@ def test_with_optional_libraries_no_use_asks_for_its_extra(tmp_path: Path) -> No
     assert "needs the extra `ray`" in result["ray"] or "ray" in installed
 
 
-@pytest.mark.parametrize("extra", [*EXTRAS, *sorted(ELSEWHERE)])
+@pytest.mark.parametrize("extra", [*EXTRAS, "train", *sorted(ELSEWHERE)])
 def test_the_table_lists_every_extra(extra: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert set(project["optional-dependencies"]) == set(EXTRAS) | ELSEWHERE
+    assert set(project["optional-dependencies"]) == {*EXTRAS, "train", *ELSEWHERE}
     assert f"| `{extra}` |" in PAGE.read_text(encoding="utf-8")

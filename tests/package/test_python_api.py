@@ -89,7 +89,7 @@ def test_sizes_and_shapes_are_taken_as_they_are_written(model: pt.PixelModel, fo
 
 
 def test_what_is_no_image_is_said_in_one_sentence(model: pt.PixelModel, digits: pt.DataSplits, tmp_path: Path) -> None:
-    x = digits.get("test").batch([0]).levels
+    x = torch.from_numpy(digits.get("test").batch([0]).levels)
     for no_image in (None, 3.5, {"a": 1}):
         with pytest.raises(pt.DataError, match="is not an image: give levels"):
             pt.explain(model, no_image)
@@ -120,7 +120,7 @@ def test_one_image_has_no_interval(model: pt.PixelModel, digits: pt.DataSplits) 
 def test_train_reads_a_tensor_as_the_models_kind(model: pt.PixelModel, digits: pt.DataSplits) -> None:
     """As `evaluate` does: 17 levels are levels, not pictures."""
     assert digits.train is not None
-    levels = digits.train.batch(range(32)).levels
+    levels = torch.from_numpy(digits.train.batch(range(32)).levels)
     result = pt.train(model, levels, {"steps": 1, "batch_size": 4})
     assert result.lossless is not None
     assert 0 < result.lossless.bits_per_dim < 8
@@ -217,4 +217,4 @@ def test_levels_of_a_sheet_are_not_read(tmp_path: Path, model: pt.PixelModel) ->
     save_png(pt.sample(model, 4, seed=0).sheet(), tmp_path / "sheet.png")
     with pytest.raises(pt.DataError, match=r"sheet.png is a sheet of 4 images of 8x8 .*--out DIR/"):
         pt.load_data(tmp_path / "sheet.png")
-    assert torch.is_tensor(pt.sample(model, 1).levels)
+    assert torch.is_tensor(pt.sample(model, 1).torch())

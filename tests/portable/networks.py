@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 import pointillist as pt
+from pointillist.conditioning import PortableEncoder
 from pointillist.engine.head.frequencies import Frequencies
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
@@ -91,7 +92,7 @@ def build_case(name: str) -> tuple[PixelModel, torch.Tensor]:
         for parameter in model.parameters():
             parameter.mul_(1.5)
     if model.config.local_gain:  # noise is so unlikely around a prediction that integers have no frequency for it
-        return model, pt.sample(model, 3, seed=0, engine="numpy").levels
+        return model, pt.sample(model, 3, seed=0, engine="numpy").torch()
     return model, torch.randint(0, settings["levels"], (3, *settings["shape"]))
 
 
@@ -104,6 +105,12 @@ def _kept(name: str) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
 def integer_case(name: str, *, fresh: bool = False) -> tuple[PixelModel, IntegerModel, torch.Tensor]:
     """Return a model, its integer model, and the images of the calibration; a fresh one may be changed."""
     return _kept.__wrapped__(name) if fresh else _kept(name)
+
+
+def features_of(encoder: PortableEncoder, value: Any, count: int, size: tuple[int, int]) -> np.ndarray:
+    """Compute the features of the value that a user gives for `count` images of a size."""
+    masked = encoder.read(value, count, size)
+    return encoder.features(masked.values, masked.known)
 
 
 def check_steps(

@@ -93,7 +93,7 @@ def test_a_value_becomes_the_same_integers(kind: str, weights: str, tmp_path: Pa
     for name in stored.orders:
         order = stored.order(name)
         inputs = model.conditions.inputs(count=3, size=SIZE, **{keyword_of(kind): VALUES[kind]})
-        expected = model.integer_model().inputs(inputs, 3, SIZE, order)
+        expected = model.integer_model().encode(inputs, 3, SIZE, order)
         actual = stored.inputs(3, SIZE, order, **{keyword_of(kind): VALUES[kind]})
         alone = stored.inputs(1, SIZE, order, **{keyword_of(kind): VALUES[kind]})
         unknown = stored.inputs(1, SIZE, order)
@@ -118,12 +118,12 @@ def test_a_batch_has_one_encoder(kind: str) -> None:
     model = model_with(kind)
     torch.manual_seed(1)
     inputs, order = random_inputs(model, 6), model.order()
-    together = model.integer_model().inputs(inputs, 6, SIZE, order)
+    together = model.integer_model().encode(inputs, 6, SIZE, order)
     for i in range(6):
-        alone = model.integer_model().inputs(inputs[i : i + 1], 1, SIZE, order)
+        alone = model.integer_model().encode(inputs[i : i + 1], 1, SIZE, order)
         for key, array in alone.items():
             assert np.array_equal(array[0], together[key][i])
-    nothing = model.integer_model().inputs(None, 1, SIZE, order)
+    nothing = model.integer_model().encode(None, 1, SIZE, order)
     for key, array in model.integer_model().integers.inputs(1, SIZE, order).items():
         assert np.array_equal(array, nothing[key])
 
@@ -145,7 +145,7 @@ def test_a_map_has_any_size(kind: str) -> None:
     integers, order = model.integer_model().integers, model.order()
     for given in (None, value):
         inputs = model.conditions.inputs(count=2, size=size, **{keyword_of(kind): given})
-        expected = model.integer_model().inputs(inputs, 2, size, order)
+        expected = model.integer_model().encode(inputs, 2, size, order)
         assert np.array_equal(integers.inputs(2, size, order, **{keyword_of(kind): given})["map"], expected["map"])
 
 
@@ -191,5 +191,5 @@ def test_a_command_samples_by_attributes_without_torch(tmp_path: Path) -> None:
         "np.save('levels.npy', np.concatenate([part.levels for part in plan.stream()]))\n"
     )
     run(program, tmp_path)
-    expected = pt.sample(model, 3, attributes={"eyes": 2}, seed=1, guidance=2.0, engine="integer").levels.numpy()
+    expected = pt.sample(model, 3, attributes={"eyes": 2}, seed=1, guidance=2.0, engine="integer").levels
     assert np.array_equal(np.load(tmp_path / "levels.npy"), expected)

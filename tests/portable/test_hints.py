@@ -19,6 +19,7 @@ from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
 from pointillist.sampling.plan import SamplePlan
+from tests.portable.networks import features_of
 from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT
 
@@ -66,17 +67,17 @@ def test_features_are_those_of_torch(kind: str, weights: str, tmp_path: Path) ->
         inputs = model.conditions.inputs([0, None, 1], 3, hint=hint)
         features = model.encode(inputs, 3, SIZE).map.detach().numpy().transpose(0, 2, 3, 1)
         encoder = next(part.encoder for part in stored.parts[0] if part.encoder is not None)
-        found = encoder.features(*encoder.read(hint, 3, SIZE))
+        found = features_of(encoder, hint, 3, SIZE)
         np.testing.assert_allclose(found, features, rtol=0, atol=FIXED_POINT)
-        assert np.array_equal(encoder.features(*encoder.read(hint[1], 1, SIZE))[0], found[1])
+        assert np.array_equal(features_of(encoder, hint[1], 1, SIZE)[0], found[1])
         found = stored.inputs(3, SIZE, order, [0, None, 1], hint=hint)
-        due = model.integer_model().inputs(inputs, 3, SIZE, order)
+        due = model.integer_model().encode(inputs, 3, SIZE, order)
         assert found.keys() == due.keys() == {"vector", "map"}
         for key in found:
             assert np.array_equal(found[key], due[key])
         one = stored.inputs(2, SIZE, order, hint=hint[0])["map"]
         assert np.array_equal(one[0], found["map"][0])
-        nothing = model.integer_model().inputs(model.conditions.inputs(None, 1), 1, SIZE, order)
+        nothing = model.integer_model().encode(model.conditions.inputs(None, 1), 1, SIZE, order)
         assert np.array_equal(stored.inputs(1, SIZE, order)["map"], nothing["map"])
 
 
@@ -92,8 +93,8 @@ def test_samples_are_those_of_the_model(guidance: float, tmp_path: Path) -> None
     due = pt.sample(
         model, 5, [0, 1, None, 0, 1], hint=hint, seed=3, engine="integer", guidance=guidance, batch_size=2
     )  # fmt: skip
-    assert np.array_equal(found, due.levels.numpy())
-    assert not np.array_equal(found, pt.sample(model, 5, [0, 1, None, 0, 1], seed=3, engine="integer").levels.numpy())
+    assert np.array_equal(found, due.levels)
+    assert not np.array_equal(found, pt.sample(model, 5, [0, 1, None, 0, 1], seed=3, engine="integer").levels)
 
 
 def test_without_torch(tmp_path: Path) -> None:
@@ -122,7 +123,7 @@ def test_what_does_not_fit_is_refused() -> None:
     plain = pt.build("pixelcnn", shape=(1, 3, 3), levels=2, preset="tiny").eval()
     pt.quantize_integer(plain, torch.zeros(1, 1, 3, 3, dtype=torch.int64))
     u = np.zeros((1, 1, 3, 3))
-    with pytest.raises(pt.ConfigError, match="trained without hint"):
+    with pytest.raises(pt.ConfigError, match="trained without `hint`"):
         plain.integer_model().integers.sample(u, hint=np.zeros((1, 3, 3), int))
     integer_model = model_with("outline").integer_model().integers
     u = np.zeros((1, 3, *SIZE))

@@ -71,7 +71,7 @@ def test_every_executor_gives_the_same_bits(name: str, data: st.DataObject) -> N
     count = data.draw(st.integers(1, 4))
     order = integer_model.order(data.draw(st.sampled_from(list(integer_model.orders))))
     x = random_levels(model, count)
-    inputs = model.integer_model().inputs(random_inputs(model, count), count, (x.shape[2], x.shape[3]), order)
+    inputs = model.integer_model().encode(random_inputs(model, count), count, (x.shape[2], x.shape[3]), order)
     check_executors(integer_model, x.numpy(), inputs, order)
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     check_draws(integer_model, rng.random(x.shape), inputs, order)

@@ -14,7 +14,10 @@ from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
+from pointillist.model.integer import encode_for
 from pointillist.sampling.engines import encode_each
+from tests.equality import equal
+from tests.portable.networks import features_of
 from tests.tolerances import FIXED_POINT
 
 IMAGES = {
@@ -40,15 +43,15 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
     model.save_pretrained(tmp_path / "model")
     encoder = PortableModel.open(tmp_path / "model").integer_model.parts[0][-1].encoder
     assert isinstance(encoder, KnownFeatures)
-    features = encoder.features(*encoder.read((levels, known), 4, size))
+    features = features_of(encoder, (levels, known), 4, size)
     with torch.no_grad():
         inputs = model.conditions.inputs(count=4, size=size, known=(levels, known))
-        expected = model.conditions.encoders["known"](inputs.parts["known"]).numpy()
+        expected = model.conditions.encoders["known"].encode(inputs.parts["known"]).numpy()
     assert np.abs(np.moveaxis(features, -1, 1) - expected).max() < FIXED_POINT
     for image in range(4):
         alone = encoder.features(levels[image : image + 1], known[image : image + 1])
         assert np.array_equal(alone[0], features[image])
-    nothing = encoder.features(*encoder.read(None, 3, size))
+    nothing = features_of(encoder, None, 3, size)
     assert np.array_equal(nothing[2], features[0])
 
 
@@ -58,15 +61,14 @@ def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPat
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (4, *model.image.shape))), images=4)
     levels = torch.from_numpy(rng.integers(0, 5, (2, *model.image.shape)))[[0, 1, 0, 0]]
     inputs = model.conditions.inputs(count=4, known=(levels, torch.ones(4, *model.image.shape, dtype=torch.bool)))
-    integer_model = model.integer_model()
-    expected = torch.cat([integer_model.encode(inputs[i : i + 1], 1).map for i in range(4)])
+    expected = torch.cat([encode_for(model, inputs[i : i + 1], "integer").map for i in range(4)])
     encoded, encode = [], grid.GridFeatures._encode
     monkeypatch.setattr(
         grid.GridFeatures, "_encode", lambda self, x, known: encoded.append(len(x)) or encode(self, x, known)
     )
     monkeypatch.setattr(model.conditions.encoders["known"], "forward", lambda value: pytest.fail("torch encodes"))
-    assert torch.equal(integer_model.encode(inputs, 4).map, expected)
-    assert torch.equal(encode_each(model, inputs, "integer").map, expected)
+    assert equal(encode_for(model, inputs, "integer").map, expected)
+    assert equal(encode_each(model, inputs, "integer").map, expected)
     assert encoded == [2, 1, 1]
 
 
@@ -77,11 +79,10 @@ def test_terms_of_each_pixel_are_those_of_the_tables(kind: str, monkeypatch: pyt
     encoder = model.conditions.encoders["known"]
     portable = encoder.portable(StoredWeights({name: t.numpy() for name, t in encoder.state_dict().items()}))
     value = (rng.integers(0, model.image.levels, (3, *model.image.shape)), rng.random((3, *model.image.shape)) < 0.5)
-    read = portable.read(value, 3, (8, 8))
-    by_tables = portable.features(*read)
+    by_tables = features_of(portable, value, 3, (8, 8))
     monkeypatch.setattr(grid, "MAX_TABLE", 0)
     assert not portable.has_tables
-    assert np.array_equal(portable.features(*read), by_tables)
+    assert np.array_equal(features_of(portable, value, 3, (8, 8)), by_tables)
 
 
 def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_path: Path) -> None:
@@ -93,10 +94,10 @@ def test_the_stored_program_samples_other_sizes_and_completes_as_with_torch(tmp_
     integers, uniforms = portable.integer_model, rng.random((3, 1, 5, 13))
     levels, nats = integers.sample(uniforms)
     samples = pt.sample(model, 3, size=(5, 13), uniforms=uniforms, engine="integer")
-    assert np.array_equal(samples.levels.numpy(), levels)
-    assert np.array_equal(samples.nats.numpy(), nats)
+    assert np.array_equal(samples.levels, levels)
+    assert np.array_equal(samples.nats, nats)
     x, known = levels[:1], rng.random((1, 5, 13)) < 0.5
-    with_torch = model.integer_model().log_prob_map(torch.from_numpy(x), known=(x, known)).numpy()
+    with_torch = model.integer_model().log_prob_map(x, known=(x, known))
     inputs = integers.inputs(1, (5, 13), integers.order(), known=(x, known))
     assert np.array_equal(with_torch[:, ~known], integers.log_prob_map(x, inputs)[:, ~known])
 

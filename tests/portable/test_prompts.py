@@ -36,7 +36,7 @@ def test_features_are_those_of_torch(model: pt.PixelModel, tmp_path: Path) -> No
     for name in stored.orders:
         order = stored.order(name)
         inputs = model.conditions.inputs([0, 1, None, 1, 0], len(PROMPTS), PROMPTS)
-        due = model.integer_model().inputs(inputs, len(PROMPTS), (6, 5), order)
+        due = model.integer_model().encode(inputs, len(PROMPTS), (6, 5), order)
         found = stored.inputs(len(PROMPTS), (6, 5), order, [0, 1, None, 1, 0], PROMPTS)
         assert found.keys() == due.keys() == {"vector", "map"}
         assert np.array_equal(found["map"], due["map"])

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.completion.sample import sample
 from pointillist.engine.c.run import ByteMatrix
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.library import KERNELS, LEVELS, available_levels
@@ -29,6 +28,7 @@ from pointillist.portable.storage.decode import decode_model
 from pointillist.portable.storage.encode import encode_model
 from pointillist.portable.upsampler import EXP, FixedUpsampler
 from pointillist.sampling.uniforms import seeded_uniforms
+from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 
 from .networks import integer_case
@@ -207,15 +207,15 @@ def test_one_seed_names_one_picture(name: str, tmp_path: Path) -> None:
     """`pt.sample`, the stored program without torch, and every executor; the nats are the likelihood."""
     model, integer_model, _ = integer_case(name)
     assert not model.why_floats()
-    samples = sample(model, 3, seed=5, engine="auto")
-    assert torch.equal(samples.levels, sample(model, 3, seed=5, batch_size=2).levels)
+    samples = pt.sample(model, 3, seed=5, engine="auto")
+    assert equal(samples.levels, pt.sample(model, 3, seed=5, batch_size=2).levels)
     uniforms = seeded_uniforms(5, range(3), model.image.shape)
     for executor in ("auto", "numpy", "torch"):
-        assert np.array_equal(integer_model.sample(uniforms, executor=executor)[0], samples.levels.numpy())
-    torch.testing.assert_close(samples.nats, model.integer_model().log_prob(samples.levels), rtol=DOUBLE, atol=DOUBLE)
+        assert np.array_equal(integer_model.sample(uniforms, executor=executor)[0], samples.levels)
+    assert_close(samples.nats, model.integer_model().log_prob(samples.levels), rtol=DOUBLE, atol=DOUBLE)
     model.save_pretrained(tmp_path)
     stored = PortableModel.open(tmp_path)
-    assert torch.equal(pt.sample(stored, 3, seed=5).levels, samples.levels)
+    assert equal(pt.sample(stored, 3, seed=5).levels, samples.levels)
 
 
 def test_a_copy_draws_the_same() -> None:
@@ -236,10 +236,8 @@ def test_guidance_and_prompts_reach_every_stage() -> None:
     model, _, _ = integer_case("multiscale-pixelrnn")
     settings: dict[str, Any] = {"seed": 1, "guidance": 2.0, "temperature": 0.8}
     cats, dogs = (pt.sample(model, 4, label=label, **settings) for label in ("cat", "dog"))
-    assert not torch.equal(cats.levels, dogs.levels)
-    torch.testing.assert_close(
-        cats.nats, model.integer_model().log_prob(cats.levels, label="cat"), rtol=DOUBLE, atol=DOUBLE
-    )
+    assert not equal(cats.levels, dogs.levels)
+    assert_close(cats.nats, model.integer_model().log_prob(cats.levels, label="cat"), rtol=DOUBLE, atol=DOUBLE)
 
 
 @pytest.mark.parametrize("name", STAGED)
@@ -250,7 +248,7 @@ def test_completions_keep_known_pixels(name: str, method: str) -> None:
     known = np.zeros(x.shape[2:], bool)
     known[1:3, ::2] = True
     found = pt.inpaint(model, x[0], known=known, n=3, seed=1, method=method, particles=4)
-    assert torch.equal(found.levels[:, :, known], x[:1, :, known].expand(3, -1, -1))
+    assert equal(found.levels[:, :, known], x[:1, :, known].expand(3, -1, -1))
     assert (found.levels != found.levels[:1]).any()
 
 

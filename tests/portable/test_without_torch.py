@@ -22,8 +22,6 @@ NEEDED = (
     "jaxtyping",
     "filelock",
     "psutil",
-    "constriction",
-    "google_crc32c",
 )
 """What `docs/how-to/quantize.md` lists; the packages below come with them."""
 WITH_THEM = ("pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "wadler_lindig")
@@ -118,7 +116,7 @@ def command(folder: Path, *arguments: str, code: int = 0) -> str:
 
 def test_torch_is_hidden(hidden: Path) -> None:
     """A command that needs torch fails, so that the tests below can fail."""
-    assert command(hidden, "evaluate", "digits", "uci-digits", code=1) == ""
+    assert command(hidden, "train", "uci-digits", "--steps", "1", "--out", "run", code=2) == ""
 
 
 def test_samples_by_label_prompt_and_hint(hidden: Path) -> None:
@@ -171,8 +169,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pointillist.conditioning import ConditionConfig, PortableEncoder, register_condition
+from pointillist.conditioning import ConditionConfig, MaskedValue, PortableEncoder, register_condition
 from pointillist.conditioning.portable import StoredEncoder, StoredWeights
+
+
+class BrightnessReader:
+    keyword = "brightness"
+
+    def read(self, value, count, size):
+        return MaskedValue(np.full(count, float(value or 0)), np.full(count, value is not None))
+
+    def from_batch(self, batch, image):
+        return self.read(None, len(batch), (1, 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,10 +188,7 @@ class BrightnessFeatures(PortableEncoder):
     key: ClassVar[str] = "brightness"
     keyword: ClassVar[str] = "brightness"
     weights: StoredWeights
-    reader: Any = None
-
-    def read(self, value, count, size):
-        return np.full(count, float(value)), np.ones(count, bool)
+    reader: ClassVar[Any] = BrightnessReader()
 
     def features(self, values, known):
         columns = np.stack([values, known], 1)
@@ -215,24 +220,18 @@ ENCODER = """
 import torch
 from torch import nn
 
-from brightness import BrightnessFeatures
-from pointillist.conditioning import ConditionEncoder, MaskedValue
+from brightness import BrightnessFeatures, BrightnessReader
+from pointillist.conditioning import ConditionEncoder
 
 
 class BrightnessEncoder(ConditionEncoder):
     keyword = "brightness"
+    reader = BrightnessReader()
 
     def __init__(self, width):
         super().__init__()
         self.vector_width = width
         self.linear = nn.Linear(2, width)
-
-    def parse(self, value, batch_size, size):
-        values = torch.full((batch_size,), 0.0 if value is None else float(value))
-        return MaskedValue(values, torch.full((batch_size,), value is not None))
-
-    def from_batch(self, batch):
-        return self.parse(None, len(batch), (1, 1))
 
     def forward(self, value):
         features = torch.stack([torch.where(value.known, value.values, 0.0), value.known], 1)
@@ -255,7 +254,7 @@ pt.quantize_integer(model, torch.randint(0, 4, (4, 1, 4, 4)))
 model.save_pretrained("m")
 for value in (None, 0.25, 0.75):
     inputs = model.conditions.inputs(brightness=value)
-    print(model.integer_model().inputs(inputs, 1, (4, 4), model.order())["vector"].tolist())
+    print(model.integer_model().encode(inputs, 1, (4, 4), model.order())["vector"].tolist())
 """
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from tests.equality import assert_close, equal
 
 from ..laws.completion import total_variation
 from .reference import all_maps, grid, obeys, random_adjacency
@@ -51,8 +52,8 @@ def test_completions_follow_the_conditional_given_the_rules(kind: str, method: s
         if method == "smc":
             found = pt.inpaint(model, start[None], known, 20_000, "smc", particles=20_000, moves=1, **settings)
             assert total_variation(found.levels, torch.zeros(20_000), images, exact) < 0.03
-            codes = [int((images == one).flatten(1).all(1).nonzero()) for one in found.levels[:50]]
-            torch.testing.assert_close(found.nats[:50], exact[codes], rtol=0, atol=ESTIMATED)
+            codes = [int((images == one).flatten(1).all(1).nonzero()) for one in found.torch()[:50]]
+            assert_close(found.nats[:50], exact[codes], rtol=0, atol=ESTIMATED)
         else:
             found = pt.inpaint(model, start[None], known, 20_000, "sequential", batch_size=20_000, **settings)
             assert total_variation(found.levels, found.log_weights, images, exact) < 0.02
@@ -74,8 +75,8 @@ def test_engines_complete_by_rules_alike(method: str, engine: str) -> None:
     how: dict[str, Any] = {"seed": 3, "rules": rules, "particles": 16, "moves": 3}
     found = pt.inpaint(model, whole.levels, known, 3, method, engine=engine, **how)
     wanted = pt.inpaint(model, whole.levels, known, 3, method, engine="naive", **how)
-    assert torch.equal(found.levels, wanted.levels)
-    torch.testing.assert_close(found.log_weights, wanted.log_weights)
+    assert equal(found.levels, wanted.levels)
+    assert_close(found.log_weights, wanted.log_weights)
     assert bool((found.levels[:, :, :2] == whole.levels[:, :, :2]).all())
     assert violations(rules, found) == 0
 

@@ -60,7 +60,7 @@ class Picture:
         names = [model.name for model in list_pretrained()]
         turn, model = index // len(names), integer_model(names[index % len(names)])
         label = turn // 2 % len(model.classes) if model.classes else None
-        prompt = PROMPTS[turn // 2 % len(PROMPTS)] if model.reader("text") is not None else None
+        prompt = PROMPTS[turn // 2 % len(PROMPTS)] if model.conditions.reader("text") is not None else None
         guided = turn % 2 == 1 and (label is not None or prompt is not None)
         return cls(index, names[index % len(names)], label, prompt, GUIDED if guided else IDENTITY)
 
@@ -76,10 +76,11 @@ def by_python(pictures: list[Picture], executor: str) -> dict[int, np.ndarray]:
         size, order = (model.height, model.width), model.order()
         for batch in _batches(members):
             labels = [picture.label for picture in batch] if model.classes else None
-            texts = [picture.prompt for picture in batch] if model.reader("text") is not None else None
-            inputs = model.inputs(len(batch), size, order, labels, texts)
+            texts = [picture.prompt for picture in batch] if model.conditions.reader("text") is not None else None
+            given = model.conditions.inputs(labels, len(batch), texts, size=size)
+            inputs = model.encode(given, size, order)
             if transform.is_guided:
-                inputs = join_inputs(inputs, model.guidance_reference(len(batch), size, order, labels, texts))
+                inputs = join_inputs(inputs, model.encode(given.guidance_reference(), size, order))
             uniforms = seeded_uniforms(SEED, [picture.index for picture in batch], (model.channels, *size))
             if executor == "wasmtime":
                 levels = _in_wasmtime(name).sample(uniforms, inputs, transform)

@@ -259,7 +259,7 @@ def test_features_of_prompts() -> None:
     job = {"job": "features", "folder": str(FOLDERS["icons"]), "text": "heart", "sentence": vector.tolist()}
     (result,) = javascript(job)
     encoders = {p.name: p.encoder for p in integer_model("icons").parts[0] if p.encoder is not None}
-    words = encoders["words"].reader.read(["heart"])[0]
+    words = encoders["words"].read("heart", 1, (1, 1)).values
     for name, values in (("text", vector[None]), ("words", words)):
         due = encoders[name].features(values, np.ones(1, bool))[0]
         assert np.array_equal(np.array(result[name]) / 2.0**BITS, due)
@@ -286,7 +286,7 @@ def test_random_programs(name: str, data: st.DataObject, tmp_path_factory: pytes
     stored = save(integer_model_of(model), folder)
     order = stored.order(data.draw(st.sampled_from(list(stored.orders))))
     shape = (1, stored.channels, stored.height, stored.width)
-    inputs = model.integer_model().inputs(random_inputs(model, 1), 1, shape[2:], order)
+    inputs = model.integer_model().encode(random_inputs(model, 1), 1, shape[2:], order)
     transform = Transform(data.draw(st.sampled_from([1.0, 2.5])) if inputs else 1.0, 0.8, 0.9)
     joined = join_inputs(inputs, stored.inputs(1, shape[2:], order)) if transform.is_guided else inputs
     uniforms = np.random.default_rng(data.draw(st.integers(0, 99))).random(shape)

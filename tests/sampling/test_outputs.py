@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
 from tests.laws.strategies import make_model

@@ -13,9 +13,10 @@ import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs
-from pointillist.sampling.loop import create_stepper
+from pointillist.sampling.engines import create_stepper
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.uniforms import seeded_uniforms
+from tests.equality import assert_close, equal
 from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding
 
@@ -69,14 +70,14 @@ def test_result(model: pt.PixelModel) -> None:
     assert found.levels.shape == (3, 3, 3, 4)
     assert found.array.shape == (3, 3, 4, 3)
     assert found.array.dtype == np.uint8
-    assert torch.equal(model.to_levels(found.array), found.levels)
+    assert equal(model.to_levels(found.array), found.levels)
     assert [i.size for i in found.images] == [(4, 3)] * 3
     assert found.labels.tolist() == [0, 1, -1]
     assert found.seed == 7
-    torch.testing.assert_close(found.bits_per_dim, -found.nats / math.log(2) / 36)
+    assert_close(found.bits_per_dim, -found.nats / math.log(2) / 36)
     uniforms = np.random.default_rng(0).random((1, 3, 3, 4))
     assert pt.sample(model, 1, uniforms=uniforms).seed is None
-    assert torch.equal(
+    assert equal(
         pt.sample(model, 1, uniforms=torch.from_numpy(uniforms)).levels, pt.sample(model, 1, uniforms=uniforms).levels
     )
 
@@ -85,7 +86,7 @@ def test_without_a_seed_every_call_differs_and_returns_its_seed(model: pt.PixelM
     """So that an image can be sampled again."""
     first, second = pt.sample(model, 2), pt.sample(model, 2)
     assert first.seed != second.seed
-    assert torch.equal(pt.sample(model, 2, seed=first.seed).levels, first.levels)
+    assert equal(pt.sample(model, 2, seed=first.seed).levels, first.levels)
 
 
 def test_the_seed_of_torch_repeats_a_call_without_a_seed(model: pt.PixelModel) -> None:
@@ -107,12 +108,12 @@ def test_a_temperature_is_a_finite_number(model: pt.PixelModel, temperature: flo
 
 def test_rows_are_reported_as_they_are_finished(model: pt.PixelModel) -> None:
     """Images done before, rows done, and levels so far: for progress bars and animations."""
-    calls: list[tuple[int, int, torch.Tensor]] = []
+    calls: list[tuple[int, int, np.ndarray]] = []
     found = pt.sample(
-        model, 3, label=1, seed=0, guidance=2.0, batch_size=2, on_row=lambda d, r, x: calls.append((d, r, x.clone()))
+        model, 3, label=1, seed=0, guidance=2.0, batch_size=2, on_row=lambda d, r, x: calls.append((d, r, x.copy()))
     )
     assert [(done, rows) for done, rows, _ in calls] == [(0, 1), (0, 2), (0, 3), (2, 1), (2, 2), (2, 3)]
-    assert torch.equal(calls[1][2][:2, :, :2], found.levels[:2, :, :2])
+    assert equal(calls[1][2][:2, :, :2], found.levels[:2, :, :2])
     assert not calls[0][2][:, :, 1:].any()
 
 
@@ -130,9 +131,9 @@ def test_the_model_is_unchanged(model: pt.PixelModel) -> None:
     torch.manual_seed(0)
     state = torch.get_rng_state()
     pt.sample(model, 1, seed=0)
-    assert torch.equal(torch.get_rng_state(), state)
+    assert equal(torch.get_rng_state(), state)
     assert model.training
-    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert all(equal(before[k], v) for k, v in model.state_dict().items())
 
 
 def test_other_sizes_where_the_model_allows_them() -> None:
@@ -164,19 +165,19 @@ def test_best_of_keeps_the_candidate_with_the_largest_gain(model: pt.PixelModel,
     for number in range(4):
         uniforms = seeded_uniforms(5, range(5), model.image.shape, number)
         candidates.append(pt.sample(model, 5, how["label"], uniforms=uniforms, temperature=temperature))
-    assert torch.equal(candidates[0].levels, pt.sample(model, 5, **how).levels)
+    assert equal(candidates[0].levels, pt.sample(model, 5, **how).levels)
     with torch.no_grad():
         unconditional = torch.stack([model.log_prob(c.levels).double() for c in candidates])
-    nats = torch.stack([c.nats for c in candidates])
+    nats = torch.from_numpy(np.stack([c.nats for c in candidates]))
     gains = nats - unconditional
     chosen = gains.argmax(0)
     assert len(set(chosen.tolist())) > 1
     assert best.gain is not None
     within = network_rounding(model, nats, unconditional)
-    torch.testing.assert_close(best.gain, gains.amax(0), rtol=0, atol=within)
+    assert_close(best.gain, gains.amax(0), rtol=0, atol=within)
     for image, number in enumerate(chosen.tolist()):
-        assert torch.equal(best.levels[image], candidates[number].levels[image])
-        torch.testing.assert_close(best.nats[image], candidates[number].nats[image], rtol=0, atol=within)
+        assert equal(best.levels[image], candidates[number].levels[image])
+        assert_close(best.nats[image], candidates[number].nats[image], rtol=0, atol=within)
     assert pt.sample(model, 5, best_of=1, **how).gain is None
 
 
@@ -187,11 +188,11 @@ def test_the_best_completions_are_kept(model: pt.PixelModel) -> None:
     known[:2] = True
     found = pt.inpaint(model, start, known, 3, label=1, seed=2, best_of=3)
     first = pt.inpaint(model, start, known, 3, label=1, seed=2)
-    assert torch.equal(found.levels[:, :, :2], start[:, :2].expand(3, -1, -1, -1))
+    assert equal(found.levels[:, :, :2], start[None, :, :2].repeat(3, 0))
     with torch.no_grad():
         scores = [model.log_prob(x.levels, label).double() for x in (found, first) for label in (1, None)]
     gains, within = (scores[0] - scores[1], scores[2] - scores[3]), network_rounding(model, *scores)
-    torch.testing.assert_close(found.gain, gains[0], rtol=0, atol=within)
+    assert_close(found.gain, gains[0], rtol=0, atol=within)
     assert bool((gains[0] >= gains[1] - within).all())
 
 
@@ -210,8 +211,8 @@ def test_completions_come_in_batches(model: pt.PixelModel) -> None:
     known = np.zeros((3, 4), bool)
     known[0] = True
     found = [pt.inpaint(model, x, known, n=3, label=1, seed=2, batch_size=size) for size in (2, 3)]
-    assert torch.equal(found[0].levels, found[1].levels)
-    torch.testing.assert_close(found[0].nats, found[1].nats)
+    assert equal(found[0].levels, found[1].levels)
+    assert_close(found[0].nats, found[1].nats)
     assert (found[0].levels[:, :, 0] == x[:, 0]).all()
     assert len(found[0]) == 3
 
@@ -231,18 +232,18 @@ def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> 
     how: dict[str, Any] = {"guidance": 2.0, "negative_prompt": avoided, "seed": 1, "label": [0, 1, 2, 0, 1, 2, 0]}
     whole = pt.sample(model, 7, text=prompts, batch_size=7, **how)
     sizes: list[int] = []
-    parse = HashedTokenEncoder.parse
+    read = HashedTokenEncoder.read
 
     def recorded(self: HashedTokenEncoder, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
         sizes.extend([count] if value is not None else [])
-        return parse(self, value, count, size)
+        return read(self, value, count, size)
 
-    monkeypatch.setattr(HashedTokenEncoder, "parse", recorded)
+    monkeypatch.setattr(HashedTokenEncoder, "read", recorded)
     parts = list(SamplePlan.of(model, 7, text=prompts, batch_size=3, **how).stream())
     assert sizes == [3, 3, 3, 3, 1, 1]
     assert [part.texts for part in parts] == [tuple(prompts[:3]), tuple(prompts[3:6]), tuple(prompts[6:])]
     assert np.array_equal(np.concatenate([part.levels for part in parts]), whole.levels)
     one = pt.sample(model, 7, text="a red cat", batch_size=3, seed=1)
-    assert torch.equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
+    assert equal(one.levels, pt.sample(model, 7, text=["a red cat"] * 7, batch_size=7, seed=1).levels)
     with pytest.raises(pt.ShapeError, match="2 texts do not fit 7 images"):
         SamplePlan.of(model, 7, text=prompts[:2], batch_size=2)

@@ -222,7 +222,7 @@ def test_two_sessions_share_a_model_and_do_not_mix(server: Server) -> None:
                 service.models[name].model, 1, seed=canvas["seed"], size=tuple(request["size"]),
                 temperature=request.get("temperature", 1.0), label=canvas.get("conditions", {}).get("label"),
             )  # fmt: skip
-            np.testing.assert_array_equal(found[number], expected.levels.numpy())
+            np.testing.assert_array_equal(found[number], expected.levels)
 
 
 def test_queries_are_answered_during_a_job(server: Server, watch: Watch) -> None:

@@ -39,7 +39,7 @@ def start_of(levels: np.ndarray, known: np.ndarray) -> schemas.StartImage:
 
 def image_of(service: StudioService, model: str) -> np.ndarray:
     """An image of a model."""
-    return pt.sample(service.models[model].model, 1, seed=3).levels[0].numpy()
+    return pt.sample(service.models[model].model, 1, seed=3).levels[0]
 
 
 def test_candidates_keep_what_is_known_and_come_as_they_were_drawn(client: TestClient, service: StudioService) -> None:
@@ -51,7 +51,7 @@ def test_candidates_keep_what_is_known_and_come_as_they_were_drawn(client: TestC
     expected = pt.inpaint(service.models[RGB].model, levels, known, 4, seed=5, label="cat")
     images = np.stack([decoded(one["image"]["levels"]) for one in found["candidates"]])
     assert [one["number"] for one in found["candidates"]] == [0, 1, 2, 3]
-    np.testing.assert_array_equal(images[expected.numbers.numpy()], expected.levels.numpy())
+    np.testing.assert_array_equal(images[expected.numbers], expected.levels)
     assert found["method"] == "smc"
     assert not found["exact"]
     assert found["message"].startswith("By Sequential Monte Carlo")
@@ -115,7 +115,7 @@ def test_a_larger_canvas_is_filled_in_windows() -> None:
     assert model.fixed_size
     fixed = make_service(model)
     levels, known = np.zeros((1, 6, 7), np.uint8), np.zeros((6, 7), np.uint8)
-    levels[:, 1:5, 1:5] = pt.sample(model, 1, seed=1).levels[0].numpy()
+    levels[:, 1:5, 1:5] = pt.sample(model, 1, seed=1).levels[0]
     known[1:5, 1:5] = 1
     try:
         found = fixed.fill(RGB, schemas.FillRequest(start=start_of(levels, known), candidates=2, seed=1))

@@ -19,6 +19,7 @@ from pointillist.studio.errors import RequestError
 from pointillist.studio.http.app import create_app
 from pointillist.studio.jobs import make_job
 from pointillist.studio.service import StudioService
+from tests.equality import equal
 from tests.laws.strategies import randomise_weights
 from tests.studio.helpers import HOST, decoded, encoded, events, images
 from tests.studio.helpers import service as make_service
@@ -56,9 +57,9 @@ def test_four_samples_are_the_images_of_sample(client: TestClient, service: Stud
     finished = painted(client, "gated-pixelcnn", samples=samples, **settings)[-1]
     model = model_of(service, "gated-pixelcnn")
     expected = pt.sample(model, 4, label="dog", seed=7, **settings)
-    np.testing.assert_array_equal(images(finished), expected.levels.numpy())
+    np.testing.assert_array_equal(images(finished), expected.levels)
     bits = [image["bits"] for image in finished["images"]]
-    expected_bits = -expected.nats.numpy() / math.log(2)
+    expected_bits = -expected.nats / math.log(2)
     np.testing.assert_allclose(bits, expected_bits, rtol=0, atol=network_rounding(model, expected_bits))
 
 
@@ -124,7 +125,7 @@ def test_known_pixels_are_kept_and_the_rest_is_continued(
     found = painted(client, model, samples=samples, **start(levels, known))
     expected = pt.inpaint(loaded, levels, known, 2, "sequential", seed=5, order=loaded.order().name)
     expected_levels = expected.levels[expected.numbers.argsort()]
-    np.testing.assert_array_equal(images(found[-1]), expected_levels.numpy())
+    np.testing.assert_array_equal(images(found[-1]), expected_levels)
     assert sorted(found[1]["sequence"]) == np.flatnonzero(~known).tolist()
     bits = [image["bits"] for image in found[-1]["images"]]
     with torch.no_grad():
@@ -138,7 +139,7 @@ def test_all_conditions(client: TestClient, service: StudioService) -> None:
     conditions = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": encoded(small), "text": "a red dragon"}
     finished = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2, "conditions": conditions}])[-1]
     expected = pt.sample(model_of(service, "gated-pixelcnn-2"), 1, seed=2, **{**conditions, "hint": small})
-    np.testing.assert_array_equal(images(finished), expected.levels.numpy())
+    np.testing.assert_array_equal(images(finished), expected.levels)
     unconditional = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2}])[-1]
     assert unconditional["images"][0]["sha256"] != finished["images"][0]["sha256"]
 
@@ -149,7 +150,7 @@ def test_a_seed_is_chosen_and_reported_if_none_is_given(client: TestClient, serv
     first, second = found[1]["seeds"]
     assert first != second
     again = pt.sample(model_of(service, "gated-pixelcnn"), 1, seed=second).levels
-    assert torch.equal(again[0], torch.from_numpy(images(found[-1])[1]))
+    assert equal(again[0], images(found[-1])[1])
 
 
 @pytest.mark.parametrize(
@@ -204,9 +205,9 @@ def test_a_job_that_would_fill_the_memory_is_rejected(service: StudioService) ->
 def test_a_variation_of_strength_0_is_the_image(client: TestClient, service: StudioService) -> None:
     """By seed and index, and by its levels, whose uniforms are recovered; strength 1 is the sample's own image."""
     model = service.models["gated-pixelcnn"].model
-    first = pt.sample(model, 1, seed=5).levels.numpy()
+    first = pt.sample(model, 1, seed=5).levels
     drawn = np.random.default_rng(0).integers(0, 4, (3, 4, 5))
-    own = pt.sample(model, 1, seed=9).levels.numpy()
+    own = pt.sample(model, 1, seed=9).levels
     for kind in ("interpolate", "replace"):
         variations = [
             {"seed": 5, "strength": 0.0, "kind": kind},
@@ -235,7 +236,7 @@ def test_a_variation_that_cannot_be_is_a_sentence(client: TestClient) -> None:
 def test_each_sample_may_start_from_an_image_of_its_own(client: TestClient, service: StudioService) -> None:
     """Each becomes what it would have become without the interruption."""
     model = service.models["gated-pixelcnn"].model
-    whole = pt.sample(model, 2, seed=5).levels.numpy()
+    whole = pt.sample(model, 2, seed=5).levels
     known = np.zeros((4, 5))
     known[:2] = 1
     start = {"levels": encoded(whole * known.astype(int)), "known": encoded(known)}
@@ -260,10 +261,10 @@ def test_a_model_that_completes_images_reads_what_is_known() -> None:
             settings = {"guidance": guidance, "samples": samples, **start(levels, known)}
             finished = painted(client, single.models.infos()[0].id, **settings)[-1]
             due = pt.inpaint(model, levels, known, 2, seed=5, label="a", guidance=guidance)
-            numbers = due.numbers.numpy()
-            np.testing.assert_array_equal(images(finished)[numbers], due.levels.numpy())
+            numbers = due.numbers
+            np.testing.assert_array_equal(images(finished)[numbers], due.levels)
             bits = np.array([image["bits"] for image in finished["images"]])[numbers]
-            due_bits = -due.nats.numpy() / math.log(2)
+            due_bits = -due.nats / math.log(2)
             np.testing.assert_allclose(bits, due_bits, rtol=0, atol=network_rounding(model, due_bits))
     finally:
         single.close()

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 import pointillist as pt
 from pointillist.data import DataSplits, ImageDataset
+from tests.equality import equal
 
 
 def tiny_data(images: int = 40, valid: int = 12) -> DataSplits:
@@ -55,7 +56,7 @@ def assert_same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) 
     """Equal to the bit."""
     assert a.keys() == b.keys()
     for name in a:
-        assert torch.equal(a[name], b[name]), name
+        assert equal(a[name], b[name]), name
 
 
 def run_two_processes(program: str, folder: Path) -> list[dict[str, torch.Tensor]]:

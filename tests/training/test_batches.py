@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pointillist as pt
 from pointillist.data import DataOptions, ImageDataset
 from pointillist.training.augmentation import mutate_batch
 from pointillist.training.batches import BatchPrefetcher
 from tests.datasets import dataset_of
+from tests.equality import equal
 from tests.tolerances import standard_errors
 
 from .helpers import tiny_config, tiny_data, tiny_model
@@ -37,9 +37,9 @@ def test_what_is_read_ahead_is_what_is_read_when_asked() -> None:
     batches = {index: ahead.read(*index) for index in indices}
     for index in [*reversed(indices), indices[3], indices[3]]:
         found, expected = jumping.read(*index), batches[index]
-        assert torch.equal(found.levels, expected.levels)
+        assert equal(found.levels, expected.levels)
         assert found.indices == expected.indices
-        assert torch.equal(found.inputs.parts["label"].known, expected.inputs.parts["label"].known)
+        assert equal(found.inputs.parts["label"].known, expected.inputs.parts["label"].known)
     assert len({tuple(batch.indices) for batch in batches.values()}) == len(indices)
     ahead.close()
     jumping.close()
@@ -52,13 +52,13 @@ def test_mutation_changes_its_share_of_the_sub_pixels() -> None:
     keys = np.arange(len(data))
     batch = data.batch(keys)
     found = mutate_batch(batch, keys, 1, 0.5, data.spec.levels).levels
-    share = (found != batch.levels).double().mean()
+    share = (found != batch.levels).mean()
     chance = 0.5 * (1 - 1 / data.spec.levels)
-    assert share == pytest.approx(chance, abs=standard_errors(4, chance, found.numel()))
+    assert share == pytest.approx(chance, abs=standard_errors(4, chance, found.size))
     one = mutate_batch(data.batch(keys[3:4]), keys[3:4], 1, 0.5, data.spec.levels).levels
-    assert torch.equal(one, found[3:4])
-    assert not torch.equal(mutate_batch(batch, keys, 2, 0.5, data.spec.levels).levels, found)
-    assert torch.equal(data.batch(keys).levels, batch.levels)
+    assert equal(one, found[3:4])
+    assert not equal(mutate_batch(batch, keys, 2, 0.5, data.spec.levels).levels, found)
+    assert equal(data.batch(keys).levels, batch.levels)
     assert 0 <= int(found.min()) <= int(found.max()) < data.spec.levels
 
 

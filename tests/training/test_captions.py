@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pointillist as pt
 from pointillist.data import Batch
@@ -39,7 +38,7 @@ def test_captions_are_varied() -> None:
 
 def test_a_variant_depends_on_seed_and_image_alone() -> None:
     texts = tuple(f"thing {i}, red" for i in range(50))
-    batch, keys = Batch(torch.zeros(50, 1, 1, 1), texts=texts), np.arange(50)
+    batch, keys = Batch(np.zeros((50, 1, 1, 1), np.int64), texts=texts), np.arange(50)
     settings = CaptionSettings(word_dropout=0.5, part_dropout=0.3)
     whole = augment_captions(batch, keys, 3, settings).texts
     part = augment_captions(Batch(batch.levels[20:30], texts=texts[20:30]), keys[20:30], 3, settings).texts

@@ -14,16 +14,17 @@ from pointillist.model.finetune import initialise_from
 from pointillist.training.augmentation import drop_conditions, shift_batch
 from pointillist.training.config import ConditionDropoutConfig
 from tests.datasets import dataset_of
+from tests.equality import equal
 from tests.laws.strategies import random_inputs, randomise_weights
 from tests.tolerances import network_rounding
 
 
 def told(count: int) -> ConditionInputs:
-    known = torch.ones(count, dtype=torch.bool)
+    known = np.ones(count, bool)
     return ConditionInputs(count, {
-        "label": MaskedValue(torch.zeros(count, dtype=torch.int64), known),
-        "attributes": MaskedValue(torch.zeros(count, 2, dtype=torch.int64), known[:, None].expand(-1, 2)),
-        "hint": MaskedValue(torch.zeros(count, 1, 2, 2), known.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2)),
+        "label": MaskedValue(np.zeros(count, np.int64), known),
+        "attributes": MaskedValue(np.zeros((count, 2), np.int64), known[:, None].repeat(2, 1)),
+        "hint": MaskedValue(np.zeros((count, 1, 2, 2), np.float32), np.ones((count, 1, 2, 2), bool)),
     })  # fmt: skip
 
 
@@ -33,14 +34,14 @@ def test_conditions_are_hidden_by_themselves_and_all_at_once() -> None:
     dropout = ConditionDropoutConfig(label=0.3, other=0.2, unconditional=0.1)
     found = drop_conditions(told(count), np.arange(count), 1, dropout).parts
     label, attributes = ~found["label"].known, ~found["attributes"].known
-    hint = ~found["hint"].known.flatten(1)
-    assert torch.equal(hint.all(1), hint.any(1))  # a hint as a whole
+    hint = ~found["hint"].known.reshape(count, -1)
+    assert equal(hint.all(1), hint.any(1))  # a hint as a whole
     every = [label, attributes[:, 0], attributes[:, 1], hint[:, 0]]
     for hidden, alone in zip(every, (0.3, 0.2, 0.2, 0.2), strict=True):
         share = 0.1 + 0.9 * alone
-        assert abs(float(hidden.double().mean()) - share) < 4 * (share * (1 - share) / count) ** 0.5
+        assert abs(hidden.mean() - share) < 4 * (share * (1 - share) / count) ** 0.5
     together = 0.1 + 0.9 * 0.3 * 0.2**3
-    assert abs(float(torch.stack(every).all(0).double().mean()) - together) < 4 * (together / count) ** 0.5
+    assert abs(np.stack(every).all(0).mean() - together) < 4 * (together / count) ** 0.5
 
 
 def test_what_is_hidden_depends_on_seed_and_image() -> None:
@@ -49,22 +50,22 @@ def test_what_is_hidden_depends_on_seed_and_image() -> None:
     whole = drop_conditions(told(50), np.arange(50), 7, dropout)
     part = drop_conditions(told(50)[20:30], np.arange(20, 30), 7, dropout)
     for name, found in part.parts.items():
-        assert torch.equal(found.known, whole.parts[name].known[20:30])
+        assert equal(found.known, whole.parts[name].known[20:30])
     again = drop_conditions(told(50), np.arange(50), 8, dropout)
-    assert not torch.equal(again.parts["label"].known, whole.parts["label"].known)
+    assert not equal(again.parts["label"].known, whole.parts["label"].known)
 
 
 def test_hints_move_with_their_images() -> None:
     """A shift is drawn once; a hint that is made of the image is made of the moved one."""
-    x = torch.randint(1, 9, (6, 1, 4, 5))
-    moved = shift_batch(Batch(x, hints=x.float()), np.arange(6), 3, 2)
+    x = np.random.default_rng(0).integers(1, 9, (6, 1, 4, 5))
+    moved = shift_batch(Batch(x, hints=x.astype(np.float32)), np.arange(6), 3, 2)
     assert moved.hints is not None
-    assert torch.equal(moved.hints, moved.levels.float())
-    assert not torch.equal(moved.levels, x)
+    assert equal(moved.hints, moved.levels)
+    assert not equal(moved.levels, x)
     model = pt.build("pixelcnn", shape=(1, 4, 5), levels=9, channels=3, layers=1, hint="lowres:2")
-    telling = DatasetConditions(model, dataset_of(x.numpy()[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
+    telling = DatasetConditions(model, dataset_of(x[:, 0].astype(np.uint8), options=pt.DataOptions(levels=9)))
     found = telling(moved).parts["hint"]
-    assert torch.equal(found.values, derive_hint(model, moved.levels))
+    assert equal(found.values, derive_hint(model, moved.levels))
 
 
 def test_a_data_set_of_another_kind_is_refused() -> None:
@@ -109,7 +110,7 @@ def test_a_new_condition_starts_without_effect(kind: str) -> None:
     assert any("new weights" in note for note in notes)
     labelled = randomise_weights(pt.build(kind, **shape, classes=["a", "b"]), 0.3).eval()
     initialise_from(rich, labelled)
-    told = random_inputs(rich, 3).dropped({"label": torch.ones(3, dtype=torch.bool)})
+    told = random_inputs(rich, 3).dropped({"label": np.ones(3, bool)})
     none, within = labelled.log_prob(x), network_rounding(rich, labelled.log_prob(x))
     torch.testing.assert_close(rich(x, told), none, rtol=0, atol=within)
     torch.testing.assert_close(rich.log_prob(x, "b"), labelled.log_prob(x, "b"), rtol=0, atol=within)

@@ -14,14 +14,15 @@ from rich.console import Console
 import pointillist as pt
 from pointillist.data import DataSplits
 from pointillist.model.batches import BatchReader
+from pointillist.model.folder.opening import open_program
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.integer_cost import IntegerCost, bits_text, card_with_cost, engine_text
 from pointillist.model.quantize_integer import make_integer_model, spread
 from pointillist.portable.storage import has_program
-from pointillist.sampling.engines import choose_model_engine
-from pointillist.sampling.portable import open_portable
+from pointillist.sampling.config import choose_model_engine
 from pointillist.training import Interrupted, integers
 from pointillist.training.integers import measure_cost
+from tests.equality import equal
 
 from ..tolerances import DOUBLE
 from .helpers import tiny_config, tiny_data, tiny_model
@@ -56,8 +57,8 @@ def test_a_training_ends_with_its_program(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "b")
     images = [pt.sample(each, 2, label=1, seed=0) for each in (model, loaded, pt.load(tmp_path / "b"))]
     assert {each.engine for each in images} == {"integer"}
-    assert all(torch.equal(each.levels, images[0].levels) for each in images)
-    assert open_portable(tmp_path / "a", "auto") is not None
+    assert all(equal(each.levels, images[0].levels) for each in images)
+    assert open_program(tmp_path / "a", "auto") is not None
     assert "integers" not in loaded.training_record
     assert not has_program(tmp_path / "a" / "last")
 
@@ -73,8 +74,8 @@ def test_costly_integers_are_not_the_default(tmp_path: Path, monkeypatch: pytest
     assert choose_model_engine(model).engine != "integer"
     assert pt.sample(model, 1, seed=0).engine != "integer"
     assert pt.evaluate(model, data.valid).engine != "integer"
-    assert open_portable(tmp_path / "a", "auto") is None
-    assert open_portable(tmp_path / "a", "integer") is not None
+    assert open_program(tmp_path / "a", "auto") is None
+    assert open_program(tmp_path / "a", "integer") is not None
     assert pt.sample(model, 1, seed=0, engine="integer").engine == "integer"
     assert PortableModel.of(model).integer_cost == model.integer_cost
     assert pt.compress(model, np.zeros((1, 1, 8, 8), np.int64))
@@ -173,13 +174,13 @@ def test_images_of_a_calibration_are_spread_over_the_data() -> None:
     model = tiny_model(data)
     levels = data.batch(np.arange(40)).levels
 
-    def read(images: int) -> torch.Tensor:
-        return torch.cat([x for x, _ in spread(BatchReader(model, data), images)])
+    def read(images: int) -> np.ndarray:
+        return np.concatenate([x for x, _ in spread(BatchReader(model, data), images)])
 
-    assert torch.equal(read(40), levels)
-    assert torch.equal(read(64), levels)
-    assert torch.equal(read(4), levels[[0, 13, 26, 39]])
-    assert torch.equal(read(1), levels[:1])
+    assert equal(read(40), levels)
+    assert equal(read(64), levels)
+    assert equal(read(4), levels[[0, 13, 26, 39]])
+    assert equal(read(1), levels[:1])
 
 
 @pytest.mark.parametrize(
@@ -225,11 +226,11 @@ def test_a_training_in_stages_ends_with_its_program(network: str, tmp_path: Path
     assert result.why_floats == ""
     assert result.integers_cost is not None
     assert 0 < abs(result.integers_cost) < integers.MAX_COST
-    stored = open_portable(tmp_path / "a", "auto")
+    stored = open_program(tmp_path / "a", "auto")
     assert stored is not None
     drawn = [pt.sample(each, 2, seed=0).levels for each in (result.model, pt.load(tmp_path / "a"), stored)]
-    assert torch.equal(drawn[0], drawn[1])
-    assert torch.equal(drawn[0], drawn[2])
+    assert equal(drawn[0], drawn[1])
+    assert equal(drawn[0], drawn[2])
 
 
 def test_a_layer_that_is_silent_in_the_calibration_has_a_program() -> None:

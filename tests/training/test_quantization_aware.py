@@ -18,6 +18,7 @@ from pointillist.nn.passes import FullPass
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
 from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
+from tests.equality import equal
 from tests.portable.networks import CASES, build_case, integer_case
 from tests.tolerances import network_rounding, rounding
 
@@ -75,7 +76,7 @@ def test_weights_are_rounded_as_in_the_exact_program(name: str, products: list[P
     matrices = [np.asarray(i.constants["matrix"]) for i in code if i.opcode == "LINEAR"]
     assert len(products) == len(matrices)
     for kernel, units, rounded in products:
-        assert not torch.equal(kernel, rounded)
+        assert not equal(kernel, rounded)
         assert list(integers_of(matrices, columns(rounded, units, kernel)))
 
 
@@ -95,9 +96,9 @@ def test_the_weights_of_a_state_are_rounded(
         layer.weight.copy_(
             round_weights(outputs_last.T, np.full(len(outputs_last), 2.0**-7), None).T.view_as(layer.weight)
         )
-    assert torch.equal(weights_only, layer(gates, FullPass()))
-    assert not torch.equal(weights_only, plain)
-    assert not torch.equal(weights_only, found)
+    assert equal(weights_only, layer(gates, FullPass()))
+    assert not equal(weights_only, plain)
+    assert not equal(weights_only, found)
     assert torch.allclose(found, plain, rtol=0, atol=ROUNDED_GATES)
 
 
@@ -162,7 +163,7 @@ def test_parameters_and_states_keep_their_names(tmp_path: Path) -> None:
     plain = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "plain"))
     aware = pt.train(tiny_model(data.train), data, tiny_config(tmp_path / "aware", quantization_aware=True))
     assert weights(plain.model).keys() == weights(aware.model).keys()
-    assert not torch.equal(plain.model.backbone.output.weight, aware.model.backbone.output.weight)
+    assert not equal(plain.model.backbone.output.weight, aware.model.backbone.output.weight)
     assert_same_weights(weights(pt.load(tmp_path / "aware")), weights(aware.model))
     assert pt.evaluate(aware.model, data.valid).nats == pt.evaluate(pt.load(tmp_path / "aware"), data.valid).nats
     assert "bits/dim, rounded as in the integer program" in (aware.model.card or "")

@@ -11,6 +11,7 @@ import torch
 import pointillist as pt
 from pointillist.training import Interrupted
 from pointillist.training import trainer as trainer_module
+from tests.equality import equal
 from tests.tolerances import ADAM
 
 from .helpers import assert_same_weights, run_two_processes, tiny_config, tiny_data, weights
@@ -32,10 +33,10 @@ def test_a_run_starts_from_its_first_images(tmp_path: Path, monkeypatch: pytest.
     def spy(model: Any, train: Any, batches: Any, average: Any) -> None:
         before = weights(model)
         kept(model, train, batches, average)
-        changed = any(not torch.equal(before[k], v) for k, v in weights(model).items())
+        changed = any(not equal(before[k], v) for k, v in weights(model).items())
         calls.append(changed)
         for name, parameter in model.named_parameters():
-            assert torch.equal(average.average[name], parameter)
+            assert equal(average.average[name], parameter)
 
     monkeypatch.setattr(trainer_module, "initialise_from_data", spy)
     model = small_model(data.train)

@@ -24,6 +24,7 @@ from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard, training_summary
 from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.setup import largest_batch_size, resolve_precision
+from tests.equality import equal
 from tests.tolerances import ADAM, network_rounding, rounding
 
 from .helpers import tiny_config, tiny_data, tiny_model
@@ -103,7 +104,7 @@ def test_average_is_applied_only_within_the_block() -> None:
     average.update(1000)
     with average.applied():
         assert torch.allclose(model.weight, own - 0.5, rtol=0, atol=rounding(own, terms=2))
-    assert torch.equal(model.weight, own)
+    assert equal(model.weight, own)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:

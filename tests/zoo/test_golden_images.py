@@ -19,7 +19,8 @@ import torch
 import pointillist as pt
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.engine.weights import inference_mode
+from pointillist.model.pixel_model import PixelModel
 from tests.golden_images import (
     CASES,
     PATH,
@@ -109,7 +110,7 @@ def test_python_draws_what_the_integer_model_draws(name: str) -> None:
         **case.conditions,
         **case.settings,
     )
-    assert np.array_equal(samples.levels.numpy(), draw(case, condition_integers(case), "compiled"))
+    assert np.array_equal(samples.levels, draw(case, condition_integers(case), "compiled"))
 
 
 def slow(*names: str) -> list[Any]:
@@ -168,10 +169,11 @@ def check_engine(case: Case, engine: str, uniforms: np.ndarray | None = None) ->
         **case.settings,
     )
     assert drawn.engine == engine
-    cdf, within = distribution(case, drawn.levels)
+    levels = drawn.torch()
+    cdf, within = distribution(case, levels)
     u = torch.from_numpy(case.uniforms if uniforms is None else uniforms)[:, 0]
-    upper = cdf.gather(1, drawn.levels)[:, 0]
-    lower = torch.cat([torch.zeros_like(cdf[:, :1]), cdf], 1).gather(1, drawn.levels)[:, 0]
+    upper = cdf.gather(1, levels)[:, 0]
+    lower = torch.cat([torch.zeros_like(cdf[:, :1]), cdf], 1).gather(1, levels)[:, 0]
     wrong = (u < lower - within) | (u >= upper + within)
     assert not wrong.any(), f"{int(wrong.sum())} levels drawn by {engine} are not those of the distribution"
 

@@ -1,13 +1,11 @@
-"""Analysis of one image under a model, pixel by pixel: arrays, pictures and a report page."""
+"""Analysis of one image under a model, pixel by pixel: arrays, pictures and a report page.
 
-from pointillist.analysis.attribution import (
-    Attribution,
-    gradient,
-    gradient_maps,
-    gradient_unit,
-    integrated_gradients,
-    perturbation_influence,
-)
+Gradients and inner layers need torch; they are imported when they are first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from pointillist.analysis.attribution import Attribution, gradient_unit, perturbation_influence
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
 from pointillist.analysis.condition_gain import (
     ConditionGain,
@@ -24,11 +22,17 @@ from pointillist.analysis.distribution import (
     distribution,
     pixel_distributions,
 )
-from pointillist.analysis.logit_lens import LogitLens, logit_lens
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.report.explanation import Explanation, explain
 from pointillist.analysis.surprisal import CumulativeBits, SurprisalMaps, surprisal_maps
+from pointillist.files.lazy import lazy_names
 from pointillist.model.batches import QueryKwargs
+
+if TYPE_CHECKING:
+    from pointillist.analysis.gradients import gradient, gradient_maps, integrated_gradients
+    from pointillist.analysis.layers import LogitLens, logit_lens
+
+_MODULES = {"gradients": ("gradient", "gradient_maps", "integrated_gradients"), "layers": ("LogitLens", "logit_lens")}
 
 __all__ = [
     "Attribution",
@@ -63,3 +67,5 @@ __all__ = [
     "surprisal_maps",
     "word_gains",
 ]
+
+__getattr__ = lazy_names(__name__, _MODULES)

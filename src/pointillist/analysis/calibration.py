@@ -2,7 +2,8 @@
 
 The PIT of a level x is F(x - 1) + v p(x) with v uniform in [0, 1): randomised, because levels are discrete (Smith 1985;
 Czado, Gneiting, Held 2009). If the model is right, the PITs of all sub-pixels are independent and uniform, whatever the
-images are, because each is conditioned on all sub-pixels before it (Rosenblatt 1952). So the band is exact.
+images are, because each is conditioned on all sub-pixels before it (Rosenblatt 1952). So the band is exact. Needs no
+torch.
 """
 
 from __future__ import annotations
@@ -13,20 +14,16 @@ from statistics import NormalDist
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from PIL import Image
-from torch import Tensor
 
 from pointillist.analysis.charts import pit_chart, reliability_chart
 from pointillist.conditioning import Label
-from pointillist.data import ImageDataset
-from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images import channel_names
 from pointillist.model.batches import BatchReader, QueryKwargs
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
 from pointillist.visualization import Chart, png_bytes
 
 CONFIDENCE = 0.95  # probability that all bars of a calibrated model lie in the band
@@ -134,8 +131,7 @@ class Calibration:
         counts = self._pit_counts().sum(0)
         expected = counts.sum() / len(counts)
         statistic = float(((counts - expected) ** 2).sum() / max(expected, 1e-300))
-        half = torch.tensor([(len(counts) - 1) / 2, statistic / 2], dtype=torch.float64)
-        return float(torch.special.gammaincc(half[0], half[1]))
+        return chi_square_p_value(statistic, len(counts) - 1)
 
     def image(self) -> Image.Image:
         """Draw the PIT histogram; the reliability diagram where there is none."""
@@ -183,8 +179,8 @@ class Calibration:
 
 
 def calibration(
-    model: PixelModel,
-    x: ImageDataset | Int[Tensor, "n c h w"] | np.ndarray,
+    model: LikelihoodModel,
+    x: Any,
     label: Label = None,
     text: Any = None,
     *,
@@ -223,12 +219,12 @@ def calibration(
     pit, sums = np.zeros((image.channels, bins), np.int64), _ReliabilityAccumulator()
     step = max(1, min(batch_size, _TABLE_SIZE // (image.levels * reader.height * reader.width)))
     scorer = reader.open_scorer(step)
-    with inference_mode(model), Bar("calibration", reader.count) as bar:
+    with Bar("calibration", reader.count) as bar:
         for start in range(0, reader.count, step):
             levels, inputs = reader.read(start, start + step)
-            params = scorer.params(levels, scorer.encode(inputs, len(levels)), order)
+            params = scorer.params(levels, inputs, order)
             draws = [np.random.default_rng([seed, i, _STREAM]) for i in range(start, start + len(levels))]
-            v = torch.from_numpy(np.stack([random.random(levels.shape[1:]) for random in draws]))
+            v = np.stack([random.random(levels.shape[1:]) for random in draws])
             for channel in range(image.channels):
                 probs, observed = _forecasts(scorer.likelihood, params, levels, channel)
                 sums.add(probs, observed)
@@ -241,41 +237,45 @@ def calibration(
 
 
 def _forecasts(
-    likelihood: Likelihood, params: Shaped[Tensor, "b p h w"], levels: Int[Tensor, "b c h w"], channel: int
-) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n 1"]]:
-    """Return probabilities of all levels at every sub-pixel of a channel, in float64, and the observed level."""
-    probs = likelihood.conditional(params, levels, channel).double().exp().movedim(1, -1)
-    probs = (probs / probs.sum(-1, keepdim=True)).reshape(-1, likelihood.levels)
-    return probs.contiguous().cpu(), levels[:, channel].reshape(-1, 1).cpu()
+    likelihood: ScoringLikelihood,
+    params: Shaped[np.ndarray, "b p h w"],
+    levels: Int[np.ndarray, "b c h w"],
+    channel: int,
+) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n 1"]]:
+    """Return probabilities of all levels at every sub-pixel of a channel, and the observed level."""
+    probs = np.moveaxis(likelihood.probs(params, levels, channel), 1, -1)
+    probs = np.ascontiguousarray(probs / probs.sum(-1, keepdims=True)).reshape(-1, probs.shape[-1])
+    return probs, levels[:, channel].reshape(-1, 1)
 
 
-def _pit(probs: Float[Tensor, "n k"], observed: Int[Tensor, "n 1"], v: Float[Tensor, " n"]) -> np.ndarray:
+def _pit(
+    probs: Float[np.ndarray, "n k"], observed: Int[np.ndarray, "n 1"], v: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
     """Compute F(x - 1) + v p(x)."""
-    here = probs.gather(1, observed)[:, 0]
-    below = probs.cumsum(1).gather(1, observed)[:, 0] - here
-    result: np.ndarray = (below + v * here).clamp(0, 1).numpy()
-    return result
+    here = np.take_along_axis(probs, observed, 1)[:, 0]
+    below = np.take_along_axis(probs.cumsum(1), observed, 1)[:, 0] - here
+    return np.asarray((below + v * here).clip(0, 1))
 
 
 class _ReliabilityAccumulator:
     """Sums over forecasts, bin by bin."""
 
     def __init__(self) -> None:
-        self.edges = torch.tensor(EDGES, dtype=torch.float64)
         bins = len(EDGES) - 1
         self.count = np.zeros(bins, np.int64)
         self.hits, self.mass, self.variance = np.zeros(bins), np.zeros(bins), np.zeros(bins)
 
-    def add(self, probs: Float[Tensor, "n k"], observed: Int[Tensor, "n 1"]) -> None:
+    def add(self, probs: Float[np.ndarray, "n k"], observed: Int[np.ndarray, "n 1"]) -> None:
         """Add the forecasts at some sub-pixels, and the observed level of each."""
-        bin_index = torch.bucketize(probs, self.edges[1:-1], right=True)
-        came = bin_index.gather(1, observed)[:, 0]
-        self.count += torch.bincount(bin_index.reshape(-1), minlength=len(self.count)).numpy()
-        self.hits += torch.bincount(came, minlength=len(self.count)).numpy()
+        bins, rows = len(self.count), len(probs)
+        bin_index = np.searchsorted(EDGES[1:-1], probs, side="right")
+        self.count += np.bincount(bin_index.reshape(-1), minlength=bins)
+        self.hits += np.bincount(np.take_along_axis(bin_index, observed, 1)[:, 0], minlength=bins)
         # the share of each sub-pixel's probability that lies in a bin: one of its levels there is observed, or none is
-        share = torch.zeros(len(probs), len(self.count), dtype=torch.float64).scatter_add_(1, bin_index, probs)
-        self.mass += share.sum(0).numpy()
-        self.variance += (share * (1 - share)).clamp(min=0).sum(0).numpy()
+        cells = (bin_index + bins * np.arange(rows)[:, None]).reshape(-1)
+        share = np.bincount(cells, probs.reshape(-1), minlength=bins * rows).reshape(rows, bins)
+        self.mass += share.sum(0)
+        self.variance += (share * (1 - share)).clip(min=0).sum(0)
 
     def reliability(self) -> Reliability:
         """Return the shares and their standard deviations."""
@@ -288,3 +288,22 @@ class _ReliabilityAccumulator:
 def _simultaneous(tests: int) -> float:
     """Return the number of standard deviations that holds all of some tests with the confidence (Bonferroni)."""
     return NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / (2 * max(1, tests)))
+
+
+def chi_square_p_value(statistic: float, freedom: int) -> float:
+    """Return the probability that a chi-square variable exceeds a statistic: a finite sum for whole degrees of freedom.
+
+    Abramowitz and Stegun 1964, "Handbook of mathematical functions", 26.4.4 and 26.4.5.
+
+    ```python
+    chi_square_p_value(3.841, 1)  # 0.0500
+    ```
+    """
+    x, offset = statistic / 2, freedom % 2 / 2
+    if x <= 0:
+        return 1.0
+    total = math.erfc(math.sqrt(x)) if offset else math.exp(-x)
+    for k in range(1, (freedom + 1) // 2):  # Q(a + 1, x) = Q(a, x) + x^a exp(-x) / Gamma(a + 1)
+        a = k - offset
+        total += math.exp(a * math.log(x) - x - math.lgamma(a + 1))
+    return min(total, 1.0)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from PIL import Image
 
@@ -250,8 +249,8 @@ def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
         gain.words[1].bits  # bits saved by "red", against "a sofa"
         gain.exchanges[0].saved  # [c h w], bits saved by "red" against "a blue sofa"
     """
-    model, classes = query.model, query.model.config.classes
-    if not model.conditions.encoders:
+    model, classes = query.model, query.model.classes
+    if not model.conditions.readers:
         raise ConfigError("This model is unconditional: it has no condition whose bits could be measured.")
     by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
     class_bits = np.array([surprisal.sum() for surprisal in by_label])
@@ -290,13 +289,13 @@ def _with_label(query: ImageQuery, label: int) -> ImageQuery:
     value = query.conditions.parts["label"]
     if bool(value.known.all()) and int(labels_from_input(value, 1)[0]) == label:
         return query
-    parts = {**query.conditions.parts, "label": label_input(torch.tensor([label]))}
-    return replace(query, conditions=ConditionInputs(1, parts))
+    parts = {**query.conditions.parts, "label": label_input(np.array([label]))}
+    return query.changed(conditions=ConditionInputs(1, parts))
 
 
 def _words_of(query: ImageQuery) -> list[PromptWord]:
     """Return the words of the prompt; none for a model that is not conditioned on text."""
-    reads = any(encoder.keyword == "text" for encoder in query.model.conditions.encoders.values())
+    reads = any(reader.keyword == "text" for reader in query.model.conditions.readers.values())
     return prompt_words(query.prompt) if reads and query.prompt else []
 
 
@@ -307,7 +306,7 @@ def _word_gain(query: ImageQuery, word: PromptWord, replacement: str | None) -> 
     conditions = query.model.conditions.with_prompts(query.conditions, other)
     if conditions.key == query.conditions.key:
         return WordGain(word, replacement, np.zeros(query.shape), read=False)
-    without = replace(query, conditions=conditions, prompt=other or None)
+    without = query.changed(conditions=conditions, prompt=other or None)
     return WordGain(word, replacement, without.surprisal - query.surprisal)
 
 

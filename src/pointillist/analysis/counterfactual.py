@@ -1,4 +1,7 @@
-"""Counterfactuals: set some sub-pixels to other levels, and compare later distributions, bits and continuations."""
+"""Counterfactuals: set some sub-pixels to other levels, and compare later distributions, bits and continuations.
+
+Needs no torch for a model that is opened by its integer program.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 
-from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
+from pointillist.analysis.distribution import divergence
+from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import SurprisalMaps, surprisal_maps
 from pointillist.completion.sequential import complete_sequentially
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
-from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import resolve_engine
+from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count
 from pointillist.visualization import heat_map, image_grid, png_bytes
@@ -148,7 +150,7 @@ def counterfactual(
     """
     checked = check_edits(query, edits)
     effective = [edit for edit in checked if edit.level != edit.old_level]
-    x = query.x.clone()
+    x = query.x.copy()
     for edit in checked:
         x[0, edit.channel, edit.row, edit.column] = edit.level
     edited = query.with_levels(x)
@@ -182,7 +184,7 @@ def _continuations(
     engine = resolve_engine(query.model, engine, (query.shape[1], query.shape[2]))
     task = CompletionTask(
         model=query.model,
-        levels=query.x[0].cpu().expand(n, -1, -1, -1),
+        levels=np.repeat(query.x, n, 0),
         known=fixed,
         inputs=query.conditions[np.zeros(n, np.int64)],
         config=SamplingConfig(engine=engine, order=query.order.name),
@@ -193,7 +195,7 @@ def _continuations(
         levels=draws.levels,
         nats=draws.whole_nats,
         image=query.model.image.resized(*query.shape[1:]),
-        labels=labels_from_input(query.conditions.parts.get("label"), n),
+        labels=np.repeat(labels_from_input(query.conditions.parts.get("label"), 1), n),
         seed=seed,
         engine=task.config.engine,
         order=query.order.name,
@@ -216,12 +218,8 @@ def _edit(query: ImageQuery, position: SitePosition, level: int) -> PixelEdit:
 def _shift(query: ImageQuery, edited: ImageQuery, first: int) -> Float[np.ndarray, "c h w"]:
     """Compute the divergence at every sub-pixel after the first edit; it is 0 before by construction."""
     shift = np.zeros(query.shape)
-    with inference_mode(query.model):
-        params = query.params, edited.params
-        for channel in range(query.shape[0]):
-            tables = query.iter_log_probs(params[0], channel), edited.iter_log_probs(params[1], channel)
-            for (rows, log_p), (_, log_q) in zip(*tables, strict=True):
-                log_p, log_q = log_p.clamp(min=-1e4), log_q.clamp(min=-1e4)
-                divergence = (log_p.exp() * (log_p - log_q)).sum(0).clamp(min=0) / NATS_PER_BIT
-                shift[channel, rows] = divergence.cpu().numpy()
+    for channel in range(query.shape[0]):
+        tables = query.iter_log_probs(channel), edited.iter_log_probs(channel)
+        for (rows, log_p), (_, log_q) in zip(*tables, strict=True):
+            shift[channel, rows] = divergence(log_p, log_q, 0)
     return np.where(query.order_index > first, shift, 0.0)

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from PIL import Image
-from torch import Tensor
 
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
-from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
-from pointillist.model.integer_likelihood import IntegerLikelihood
-from pointillist.model.pixel_model import inference_mode
+from pointillist.distributions.transform import Transform
 from pointillist.visualization import Chart, png_bytes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels
 _WIDEST = 80.0  # log-scale of a component that is drawn: the scale of an untrained one may be too large for a number
 
 
@@ -90,7 +88,7 @@ class LevelDistribution:
     @property
     def entropy(self) -> float:
         """Expected surprisal, in bits."""
-        return float(-(self.probs * np.maximum(self.log_probs, -1e4)).sum() / NATS_PER_BIT)
+        return float(-(self.probs * np.maximum(self.log_probs, _LEAST)).sum() / NATS_PER_BIT)
 
     @property
     def rank(self) -> int:
@@ -180,21 +178,54 @@ def pixel_distributions(
     for channel in channels:
         query.model.image.check_site(row, column, channel, query.shape[1:])
     here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
-    with inference_mode(query.model):
-        params, x = query.params[here], query.x[here]
-        return [_distribution(query, params, x, (row, column, channel)) for channel in channels]
+    params, x = query.params[here], query.x[here]
+    return [_distribution(query, params, x, (row, column, channel)) for channel in channels]
+
+
+def sampling_distributions(
+    query: ImageQuery, row: int, column: int, transform: Transform
+) -> list[Float[np.ndarray, " k"]]:
+    """Return what the levels of each channel of a pixel are drawn from under guidance, temperature and top-p.
+
+    An integer program draws from integers; these are the same, divided by their sum.
+
+    ```python
+    sampling_distributions(query, 3, 4, Transform(temperature=0.8))[0]  # sums to 1
+    ```
+
+    Raises:
+        ConfigError: if the position lies outside the image.
+    """
+    if not query.conditions.is_conditional:
+        transform = transform.unguided()
+    both = [query, query.guidance_reference()] if transform.is_guided else [query]
+    here = (slice(None), slice(None), slice(row, row + 1), slice(column, column + 1))
+    query.model.image.check_site(row, column, 0, query.shape[1:])
+    params, channels = [each.params[here] for each in both], range(query.shape[0])
+    return [query.likelihood.drawn_from(params, query.x[here], c, transform)[0, :, 0, 0] for c in channels]
 
 
 def _distribution(
-    query: ImageQuery, params: Shaped[Tensor, "1 p 1 1"], x: Int[Tensor, "1 c 1 1"], site: tuple[int, int, int]
+    query: ImageQuery, params: Shaped[np.ndarray, "1 p 1 1"], x: Int[np.ndarray, "1 c 1 1"], site: tuple[int, int, int]
 ) -> LevelDistribution:
     likelihood, channel = query.likelihood, site[2]
-    log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0].double().cpu().numpy()
+    log_probs = likelihood.conditional(params, x, channel)[0, :, 0, 0]
     components = None
-    if query.model.likelihood.name == "mixture":
-        assert isinstance(likelihood, (DiscretizedLogisticMixture, IntegerLikelihood))
-        parts = [t[0, :, 0, 0].double().cpu().numpy() for t in likelihood.components(params, x, channel)]
-        half = (likelihood.levels - 1) / 2  # levels lie on [-1, 1]
+    if query.model.likelihood_name == "mixture":
+        parts = [part[0, :, 0, 0] for part in likelihood.components(params, x, channel)]
+        half = (query.model.image.levels - 1) / 2  # levels lie on [-1, 1]
         scale = np.exp(parts[2].clip(max=_WIDEST)) * half
         components = MixtureComponents(np.exp(parts[0]), (parts[1] + 1) * half, scale)
     return LevelDistribution(*site, log_probs, int(x[0, channel, 0, 0]), query.model.image.ordered, components)
+
+
+def divergence(log_p: Float[np.ndarray, ...], log_q: Float[np.ndarray, ...], axis: int) -> Float[np.ndarray, ...]:
+    """Compute the Kullback-Leibler divergence of p from q, in bits, over the levels along an axis.
+
+    ```python
+    divergence(np.log([0.5, 0.5]), np.log([0.25, 0.75]), 0)  # 0.2075
+    ```
+    """
+    log_p, log_q = np.maximum(log_p, _LEAST), np.maximum(log_q, _LEAST)
+    nats = (np.exp(log_p) * (log_p - log_q)).sum(axis)
+    return np.asarray(nats.clip(min=0) / NATS_PER_BIT)

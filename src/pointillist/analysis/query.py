@@ -1,7 +1,7 @@
-"""An image query: a model, one image, the conditions on the image and the generation order.
+"""An image query: a model, one image, the conditions on the image and the generation order. Needs no torch.
 
-Every view of this package is a function of a query. The outputs of the network for the image are computed once per
-query, so that views of one query share them.
+Every view of this package is a function of a query. The parameters of the distributions are computed once per query,
+so that views of one query share them.
 """
 
 from __future__ import annotations
@@ -10,22 +10,25 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeVar, Unpack
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, Shaped
-from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
 from pointillist.conditioning.prompts import parse_prompts
-from pointillist.distributions.likelihoods import Likelihood
+from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image
-from pointillist.model.integer import ScoringModel, image_nats
-from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.nn import Condition
+from pointillist.model.folder.opening import load_weights
+from pointillist.model.folder.portable import PortableModel
+from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood, ScoringModel
 from pointillist.system import single_threaded
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
 
 NATS_PER_BIT = float(np.log(2.0))
 _TABLE_SIZE = 4_000_000  # log-probabilities held at once
@@ -39,7 +42,7 @@ class ImageQuery:
     """An image under a model; `ImageQuery.of` checks the arguments and makes one.
 
     Its distributions are those of `scorer`: of the integer program, if the model has one, since that is what samples
-    from it; else of the network. Views that need gradients or inner layers run the network (`outputs`).
+    from it; else of the network. Views that need gradients or inner layers run the network (`Network`).
 
     ```python
     query = ImageQuery.of(model, "six.png", label="6")
@@ -56,8 +59,8 @@ class ImageQuery:
         engine: engine that gives the distributions, or `auto`; see `PixelModel.scorer`.
     """
 
-    model: PixelModel
-    x: Int[Tensor, "1 c h w"]
+    model: LikelihoodModel
+    x: Int[np.ndarray, "1 c h w"]
     conditions: ConditionInputs
     order: PixelOrder
     prompt: str | None = None
@@ -67,7 +70,7 @@ class ImageQuery:
     @classmethod
     def of(
         cls,
-        model: PixelModel,
+        model: LikelihoodModel,
         image: Any,
         label: Label = None,
         text: Any = None,
@@ -107,89 +110,82 @@ class ImageQuery:
     @property
     def levels(self) -> Int[np.ndarray, "c h w"]:
         """Levels of the image."""
-        levels: np.ndarray = self.x[0].cpu().numpy()
+        levels: np.ndarray = self.x[0]
         return levels
 
-    def with_levels(self, x: Int[Tensor, "1 c h w"]) -> ImageQuery:
+    def changed(self, **changes: Any) -> ImageQuery:
+        """Return a query with other levels, conditions or another prompt, of the same scorer."""
+        query = replace(self, **changes)
+        query.__dict__["scorer"] = self.scorer  # as `cached_property` keeps it: to open it reads all weights
+        return query
+
+    def with_levels(self, x: Int[np.ndarray, "1 c h w"]) -> ImageQuery:
         """Return the same query about other levels."""
-        return replace(self, x=x)
+        return self.changed(x=x)
 
     def unconditional(self) -> ImageQuery:
         """Return the same query without any condition; itself if there is none."""
         if not self.conditions.is_conditional:
             return self
-        return replace(self, conditions=self.conditions.unconditional(), prompt=None)
+        return self.changed(conditions=self.conditions.unconditional(), prompt=None)
 
     def guidance_reference(self) -> ImageQuery:
         """Return the same query under the conditions of the reference of guidance."""
-        return replace(self, conditions=self.conditions.guidance_reference(), prompt=None)
+        return self.changed(conditions=self.conditions.guidance_reference(), prompt=None)
 
-    def encode_conditions(self, count: int) -> Condition:
-        """Encode the conditions for `count` copies of the image."""
-        return self.model.encode(self.conditions[np.zeros(count, np.int64)], count)
+    def pixel_model(self) -> PixelModel:
+        """Return the pixel model, whose network has gradients and inner layers.
 
-    def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
-        """Run the network on any inputs of the size of the image, under the conditions and the order."""
-        out: Tensor = self.model.outputs(canvas, self.encode_conditions(len(canvas)), self.order)
-        return out
+        The weights of a model that was opened by its integer program are loaded the first time.
 
-    def few_threads(self) -> AbstractContextManager[None]:
-        """Limit torch to one thread where a pass over one image is short.
-
-        Threads that wait for each other at every operation then cost more than they save: next to another busy program
-        64 gradients of the model `emoji` took minutes with two threads, and 4 s with one.
+        Raises:
+            MissingExtraError: if torch is not installed.
+            ConfigError: if the program was not opened from a folder.
+            CheckpointError: if the weights in its folder are damaged.
         """
-        weights = sum(weight.numel() for weight in self.model.backbone.parameters())
-        short = self.model.device.type == "torch" and weights * self.shape[1] * self.shape[2] < _SHORT_PASS
-        return single_threaded() if short else nullcontext()
-
-    def run_network(self) -> Float[Tensor, "1 p h w"]:
-        """Run the network on the image anew, for hooks that change the outputs."""
-        with self.few_threads(), inference_mode(self.model):
-            return self.outputs(self.model.canvas(self.x))
+        return self.cached("pixel_model", lambda: with_weights(self.model))
 
     @cached_property
     def scorer(self) -> ScoringModel:
-        """The integer model of `model`, or `model` itself: its distributions are those of the query."""
+        """The integer program of the model, or its network in floating point: what gives the distributions."""
         return self.model.scorer(self.engine, (self.shape[1], self.shape[2]))
 
     @property
     def in_integers(self) -> bool:
         """True if the distributions are those of the integer program."""
-        return self.scorer is not self.model
+        return self.scorer.engine == "integer"
 
     @cached_property
-    def likelihood(self) -> Likelihood:
+    def likelihood(self) -> ScoringLikelihood:
         """Distribution of a pixel, given `params`."""
         return self.scorer.likelihood
 
-    def params_of(self, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b p h w"]:
+    def params_of(self, x: Int[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "b p h w"]:
         """Compute the parameters of the distributions of images, under the conditions and the order."""
-        condition = self.scorer.encode(self.conditions[np.zeros(len(x), np.int64)], len(x))
-        with self.few_threads(), inference_mode(self.model):
-            return self.scorer.params(x, condition, self.order)
+        inputs, model = self.conditions[np.zeros(len(x), np.int64)], cast("PixelModel", self.model)
+        with nullcontext() if self.in_integers else few_threads(model, (x.shape[2], x.shape[3])):
+            return self.scorer.params(x, inputs, self.order)
 
     @cached_property
-    def params(self) -> Shaped[Tensor, "1 p h w"]:
+    def params(self) -> Shaped[np.ndarray, "1 p h w"]:
         """Parameters of the distributions of the image, computed once."""
         return self.params_of(self.x)
 
     @cached_property
-    def log_probs(self) -> Float[Tensor, "1 c h w"]:
-        """Log-probability of every sub-pixel of the image given those before it, in nats; computed once."""
-        with inference_mode(self.model):
-            return self.likelihood.log_prob(self.params, self.x)
+    def log_probs(self) -> Float[np.ndarray, "1 c h w"]:
+        """Log-probability of every sub-pixel of the image given those before it, in nats, float64; computed once."""
+        return self.likelihood.log_prob(self.params, self.x)
 
     @cached_property
     def surprisal(self) -> Float[np.ndarray, "c h w"]:
         """Surprisal of every sub-pixel of the image, in bits."""
-        output: np.ndarray = -self.log_probs[0].double().cpu().numpy() / NATS_PER_BIT
+        output: np.ndarray = -self.log_probs[0] / NATS_PER_BIT
         return output
 
     @cached_property
     def bits(self) -> float:
         """Bits of the whole image: its negative log-likelihood, as `evaluate` computes it."""
-        return -float(image_nats(self.log_probs)[0]) / NATS_PER_BIT
+        return -float(sum_images(self.log_probs)[0]) / NATS_PER_BIT
 
     @cached_property
     def order_index(self) -> Int[np.ndarray, "c h w"]:
@@ -210,30 +206,51 @@ class ImageQuery:
 
         Where the likelihood couples the channels of a pixel, these are the sub-pixels of earlier pixels.
         """
-        here = self.order_index[0 if self.model.likelihood.coupled else channel, row, column]
+        here = self.order_index[0 if self.likelihood.coupled else channel, row, column]
         before: np.ndarray = self.order_index < here
         return before
 
-    def surprisal_of(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Compute -log2 of the probability of every sub-pixel, from outputs of the network."""
-        return -self.model.likelihood.log_prob(params, x) / NATS_PER_BIT
-
-    def site_surprisal(
-        self, outputs: Float[Tensor, "n p h w"], rows: Int[Tensor, " n"], columns: Int[Tensor, " n"]
-    ) -> Float[Tensor, "n c"]:
-        """Compute the surprisal of the image's own levels at one pixel of each of several outputs."""
-        copies = torch.arange(len(outputs), device=outputs.device)
-        params, x = outputs[copies, :, rows, columns], self.x[0][:, rows, columns].T
-        return self.surprisal_of(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
-
-    def iter_log_probs(
-        self, params: Shaped[Tensor, "1 p h w"], channel: int
-    ) -> Iterator[tuple[slice, Float[Tensor, "k rows w"]]]:
+    def iter_log_probs(self, channel: int) -> Iterator[tuple[slice, Float[np.ndarray, "k rows w"]]]:
         """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
         _, height, width = self.shape
-        mixtures = getattr(self.likelihood, "mixtures", 1)  # each component has its own table
-        step = max(1, _TABLE_SIZE // (self.model.image.levels * mixtures * width))
+        table = self.model.image.levels * self.likelihood.mixtures * width  # each component has its own
+        step = max(1, _TABLE_SIZE // table)
         for start in range(0, height, step):
             rows = slice(start, min(height, start + step))
-            log_probs = self.likelihood.conditional(params[:, :, rows], self.x[:, :, rows], channel)
-            yield rows, log_probs[0].double()
+            log_probs = self.likelihood.conditional(self.params[:, :, rows], self.x[:, :, rows], channel)
+            yield rows, log_probs[0]
+
+
+def with_weights(model: LikelihoodModel) -> PixelModel:
+    """Return a pixel model, loaded if it is opened by its program; see `ImageQuery.pixel_model`.
+
+    ```python
+    with_weights(pt.load("digits")).backbone
+    ```
+    """
+    if not isinstance(model, PortableModel):
+        return cast("PixelModel", model)
+    if find_spec("torch") is None:
+        raise MissingExtraError("A view of gradients (saliency) or inner layers", "train")
+    if model.folder is None:
+        raise ConfigError(
+            "A view of gradients (saliency) or inner layers needs the weights of the model, and this is its integer "
+            "program alone: load it with `pt.load`."
+        )
+    return load_weights(model.folder)
+
+
+def few_threads(model: PixelModel, size: tuple[int, int]) -> AbstractContextManager[None]:
+    """Limit torch to one thread where a pass over one image of a size is short.
+
+    Threads that wait for each other at every operation then cost more than they save: next to another busy program 64
+    gradients of the model `emoji` took minutes with two threads, and 4 s with one.
+
+    ```python
+    with few_threads(model, (28, 28)):
+        model.log_prob(x)
+    ```
+    """
+    weights = sum(weight.numel() for weight in model.backbone.parameters())
+    short = model.device.type == "cpu" and weights * size[0] * size[1] < _SHORT_PASS
+    return single_threaded() if short else nullcontext()

@@ -9,14 +9,16 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
 from pointillist.errors import ShapeError
+from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
@@ -105,7 +107,7 @@ def receptive_field(
     channel: int | None = None,
     *,
     size: tuple[int, int] | None = None,
-    images: Int[Tensor, "n c h w"] | None = None,
+    images: Any = None,
     name: str | None = None,
     order: str | None = None,
 ) -> ReceptiveField:
@@ -117,7 +119,8 @@ def receptive_field(
             channels reads the network once per pixel: there the whole pixel is one site, and none of its channels is
             earlier.
         size: height and width of the image; None for the model's own.
-        images: levels over which the strength is measured, without labels; a trained model takes random ones if None.
+        images: levels `[n c h w]` over which the strength is measured, without labels; a trained model takes random
+            ones if None.
         name: name of the model in the caption; None for its type.
         order: one of the model's orders; None for its first.
 
@@ -234,13 +237,13 @@ def _gradient(
 
 def _strength(
     model: PixelModel,
-    images: Int[Tensor, "n c h w"],
+    images: Any,
     site: tuple[int, int, int],
     size: tuple[int, int],
     order: PixelOrder,
 ) -> np.ndarray:
     """Average the gradient of the log-probability of the site's level over images, `[c h w]`."""
-    x = model.check(images.cpu())
+    x = model.check(np.array(as_array(images)))
     if tuple(x.shape[2:]) != size or len(x) == 0:
         height, width = x.shape[2:]
         raise ShapeError(

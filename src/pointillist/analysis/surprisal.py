@@ -13,9 +13,9 @@ from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
-from pointillist.distributions.likelihoods import entropy_and_variance
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.images import channel_names
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.protocols import GenerativeModel
 from pointillist.visualization import Chart, heat_map, png_bytes
 
 MAX_Z = 4.0  # standard deviations at either end of a scale
@@ -23,7 +23,7 @@ _MIN_VARIANCE = 1e-12  # bits squared: a sub-pixel of less variance is certain
 _TYPICAL_MULTIPLE = 4.0  # a scale ends at this many times the bits of a typical sub-pixel
 
 
-def color_scale_max(model: PixelModel) -> float:
+def color_scale_max(model: GenerativeModel) -> float:
     """Return the bits of the last colour of a scale: a whole number, the same for all images of the model.
 
     Four times the bits/dim of validation, if the training record has it, so that the scale is well used; at most the
@@ -185,12 +185,11 @@ def surprisal_maps(query: ImageQuery) -> SurprisalMaps:
 
 def _surprisal_maps(query: ImageQuery) -> SurprisalMaps:
     entropy, variance = np.zeros(query.shape), np.zeros(query.shape)
-    with inference_mode(query.model):
-        for channel in range(query.shape[0]):
-            for rows, log_probs in query.iter_log_probs(query.params, channel):
-                mean, spread = entropy_and_variance(log_probs.exp()[None])
-                entropy[channel, rows] = mean[0].cpu().numpy() / NATS_PER_BIT
-                variance[channel, rows] = spread[0].cpu().numpy() / NATS_PER_BIT**2
+    for channel in range(query.shape[0]):
+        for rows, log_probs in query.iter_log_probs(channel):
+            mean, spread = entropy_and_variance(np.exp(log_probs)[None])
+            entropy[channel, rows] = mean[0] / NATS_PER_BIT
+            variance[channel, rows] = spread[0] / NATS_PER_BIT**2
     names = channel_names(query.model.image)
     maps = (query.surprisal, entropy, variance)
     return SurprisalMaps(query.bits, *maps, query.order_index, color_scale_max(query.model), names)

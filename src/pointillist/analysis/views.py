@@ -1,28 +1,30 @@
-"""All views of one image query, each computed when it is first needed, and what they say in words."""
+"""All views of one image query, each computed when it is first needed, and what they say in words. Needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.analysis.attribution import gradient_maps
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.condition_gain import ConditionGain, check_exchange, condition_gain
 from pointillist.analysis.counterfactual import Counterfactual, Edits, SitePosition, check_edits, counterfactual
 from pointillist.analysis.distribution import LevelDistribution, distribution
-from pointillist.analysis.logit_lens import LogitLens, has_logit_lens, logit_lens
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising_pixels, surprisal_maps
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
+from pointillist.errors import PointillistError
 from pointillist.images import to_picture
 from pointillist.model.integer_cost import engine_text
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
+
+if TYPE_CHECKING:
+    from pointillist.analysis.layers import LogitLens
 
 _DESCRIPTIONS = (
     (
@@ -84,26 +86,42 @@ class Views:
     @cached_property
     def conditions(self) -> ConditionGain | None:
         """Bits saved by the conditions and by each word of the prompt; None for an unconditional model."""
-        if not self.query.model.conditions.encoders:
+        if not self.query.model.conditions.readers:
             return None
         return condition_gain(self.query, self.exchange)
 
     @cached_property
+    def without_network(self) -> str:
+        """Sentence on why there are no gradients and no layers; empty if the network of the model can be run."""
+        try:
+            self.query.pixel_model()
+        except PointillistError as error:
+            return str(error)
+        return ""
+
+    @cached_property
     def layers(self) -> LogitLens | None:
-        """Bits after each layer; None where the logit lens is not defined."""
-        if not has_logit_lens(self.query.model):
+        """Bits after each layer; None where the logit lens is not defined, or without the network."""
+        if self.without_network:
             return None
-        return logit_lens(self.query)
+        from pointillist.analysis.layers import has_logit_lens, logit_lens
+
+        return logit_lens(self.query) if has_logit_lens(self.query.pixel_model()) else None
 
     @cached_property
     def sites(self) -> list[tuple[int, int]]:
-        """Rows and columns of the pixels whose gradients are shown."""
+        """Rows and columns of the pixels whose gradients are shown; none without the network."""
+        if self.max_attributions == 0 or self.without_network:
+            return []
         count = self._affordable_attributions() if self.max_attributions is None else self.max_attributions
         return sorted(most_surprising_pixels(self.maps, count))
 
     @cached_property
     def gradient_maps(self) -> Float[np.ndarray, "n h w"]:
         """Gradient of each of `sites` with respect to every earlier pixel; see `gradient_maps`."""
+        self.query.pixel_model()  # says so where torch is missing
+        from pointillist.analysis.gradients import gradient_maps
+
         return gradient_maps(self.query, self.sites)
 
     @cached_property
@@ -145,7 +163,7 @@ class Views:
     def _affordable_attributions(self) -> int:
         """Return how many gradient maps fit on a page and take some seconds."""
         _, height, width = self.query.shape
-        weights = sum(weight.numel() for weight in self.query.model.backbone.parameters())
+        weights = sum(weight.numel() for weight in self.query.pixel_model().backbone.parameters())
         affordable = max(_MIN_ATTRIBUTIONS, _MAX_WORK // (weights * height * width))
         return max(1, min(_MAX_GRADIENT_VALUES // (height * width), affordable))
 
@@ -185,18 +203,12 @@ def describe_conditions(views: Views) -> str:
 
 
 def _describe(query: ImageQuery, name: str, part: MaskedValue) -> str:
-    config = query.model.config
     if name == "label":
-        return f"label {config.classes[int(labels_from_input(part, 1)[0])]}"
+        return f"label {query.model.classes[int(labels_from_input(part, 1)[0])]}"
     if name in ("text", "words") and query.prompt:  # both encode the prompt
         return f"prompt \u201c{query.prompt}\u201d"
-    attributes = config.condition(AttributesConfig)
+    attributes = query.model.condition(AttributesConfig)
     if name == "attributes" and attributes is not None:
-        values = zip(
-            attributes.values.items(),
-            part.values[0].tolist(),
-            part.known[0].tolist(),
-            strict=True,
-        )
+        values = zip(attributes.values.items(), part.values[0].tolist(), part.known[0].tolist(), strict=True)
         return ", ".join(f"{attribute} {names[value]}" for (attribute, names), value, known in values if known)
     return name

@@ -20,7 +20,7 @@ except ImportError as error:
 
 from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
 from pointillist.anomaly.density import KINDS, DensityKind, fit_density
-from pointillist.anomaly.files import StoredDetector, read_detector, write_detector
+from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
@@ -28,9 +28,8 @@ from pointillist.anomaly.reading import normal_images
 from pointillist.anomaly.scoring import ScoredBatch, Scorer
 from pointillist.anomaly.windows import Windows
 from pointillist.model.batches import not_one_image
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.integer import SCORING_ENGINES
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel
 
 _LEAST_RATE = 1e-9  # needs more normal images than there are
 _LEAST_FITTED = 20  # images from which a density can be fitted
@@ -68,9 +67,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: PixelModel | str | Path,
+        model: LikelihoodModel | str | Path,
         *,
-        background: PixelModel | str | Path | None = None,
+        background: LikelihoodModel | str | Path | None = None,
         contamination: float = 0.05,
         density: DensityKind = "auto",
         smoothing: float = 1.5,
@@ -123,8 +122,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             DataError, ShapeError: if there are too few images, or they do not fit the model.
         """
         self._check_settings()
-        self.model_ = as_model(self.model)
-        self.background_ = None if self.background is None else as_model(self.background)
+        self.model_ = open_scored(self.model, self.engine)
+        self.background_ = None if self.background is None else open_scored(self.background, self.engine)
         result = collect_normals(self._scorer(self.engine).score(normal_images(self.model_, X, self.conditions)))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
         if len(result) < least:
@@ -249,8 +248,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def load(
         cls,
         folder: str | Path,
-        model: PixelModel | str | Path,
-        background: PixelModel | str | Path | None = None,
+        model: LikelihoodModel | str | Path,
+        background: LikelihoodModel | str | Path | None = None,
     ) -> AnomalyDetector:
         """Load a detector that `save` wrote, fitted.
 
@@ -261,7 +260,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             CheckpointError: if it is not there, is damaged, or was fitted with another model.
         """
-        model, background = as_model(model), None if background is None else as_model(background)
+        engine = fitted_engine(Path(folder))
+        model, background = open_scored(model, engine), None if background is None else open_scored(background, engine)
         stored = read_detector(Path(folder), model, background)
         detector = cls(model, background=background, **stored.parameters)
         detector.model_, detector.background_ = model, background

@@ -13,18 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 from pointillist.anomaly.density import Density
 from pointillist.anomaly.heat import HeatScale
 from pointillist.errors import CheckpointError
+from pointillist.files.arrays import read_arrays, write_arrays
 from pointillist.files.checkpoint.header import open_weights, read_metadata, settings_digest
-from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
-from pointillist.model.config import model_fingerprint
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.zoo import ZOO, resolve
 
 SETTINGS = "anomaly_detector.json"
@@ -55,13 +53,15 @@ class StoredDetector:
     heat_scale: HeatScale
 
 
-def write_detector(folder: Path, stored: StoredDetector, model: PixelModel, background: PixelModel | None) -> None:
+def write_detector(
+    folder: Path, stored: StoredDetector, model: LikelihoodModel, background: LikelihoodModel | None
+) -> None:
     """Write a fitted detector to a folder: the settings first, and each file whole or not at all."""
     settings = {
         "format": "pointillist-anomaly-detector",
         "format_version": FORMAT_VERSION,
-        "model": model_fingerprint(model),
-        "background": None if background is None else model_fingerprint(background),
+        "model": model.weights_fingerprint,
+        "background": None if background is None else background.weights_fingerprint,
         "statistic_names": list(stored.statistic_names),
         "image_size": list(stored.image_size),
         "engine": stored.engine,
@@ -78,21 +78,20 @@ def write_detector(folder: Path, stored: StoredDetector, model: PixelModel, back
         "heat_peaks": heat.peaks,
     }
     write_text(folder / SETTINGS, json.dumps(settings, indent=2) + "\n")
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()}
-    write_tensors(folder / TENSORS, tensors, settings=settings_digest(settings))
+    write_arrays(folder / TENSORS, arrays, settings=settings_digest(settings))
 
 
-def read_detector(folder: Path, model: PixelModel, background: PixelModel | None) -> StoredDetector:
+def read_detector(folder: Path, model: LikelihoodModel, background: LikelihoodModel | None) -> StoredDetector:
     """Read a fitted detector for the models that it was fitted with.
 
     Raises:
         CheckpointError: if it is not there, damaged, of a newer format, or of another model.
     """
     settings = _read_settings(folder)
-    for name, given in (("model", model), ("background", background)):
-        if settings[name] != (None if given is None else model_fingerprint(given)):
-            raise CheckpointError(_mismatch(folder, name, settings[name], given))
-    tensors = {name: tensor.numpy() for name, tensor in read_tensors(folder / TENSORS).items()}
+    for name, likelihood_model in (("model", model), ("background", background)):
+        if settings[name] != (None if likelihood_model is None else likelihood_model.weights_fingerprint):
+            raise CheckpointError(_mismatch(folder, name, settings[name], likelihood_model))
+    tensors = read_arrays(folder / TENSORS)
     with open_weights(folder / TENSORS) as file:
         if read_metadata(file).get("settings") != settings_digest(settings):
             raise CheckpointError(f"{folder / TENSORS} was written with other settings than {SETTINGS}: fit it again.")
@@ -120,8 +119,17 @@ def own_folder(source: str) -> Path | None:
 
 
 def has_detector(folder: Path) -> bool:
-    """Tell whether a folder holds a fitted detector."""
+    """Return True if a folder holds a fitted detector."""
     return (folder / SETTINGS).is_file()
+
+
+def fitted_engine(folder: Path) -> str:
+    """Return the engine that a detector was fitted with: `integer` or `torch`.
+
+    Raises:
+        CheckpointError: if there is no detector, or it is damaged.
+    """
+    return str(_read_settings(folder).get("engine", "torch"))
 
 
 def fitted_models(folder: Path) -> tuple[str, str | None]:
@@ -159,7 +167,7 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def _mismatch(folder: Path, name: str, stored: str | None, model: PixelModel | None) -> str:
+def _mismatch(folder: Path, name: str, stored: str | None, model: LikelihoodModel | None) -> str:
     if stored is None:
         return f"The detector in {folder} was fitted without a background model: leave `background` out."
     if model is None:

@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
-from torch import Tensor
 
 from pointillist.anomaly.windows import Windows
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.data.readers.folder_stream import FolderStream
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.files.arrays import as_array, is_tensor
 from pointillist.model.batches import BatchReader, check_kind, select_images
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +33,8 @@ class ImageBatch:
     """
 
     names: tuple[str, ...]
-    levels: Int[Tensor, "b c h w"]
-    x: Int[Tensor, "n c i j"]
+    levels: Int[np.ndarray, "b c h w"]
+    x: Int[np.ndarray, "n c i j"]
     inputs: ConditionInputs
     windows: Windows
 
@@ -60,25 +59,25 @@ class ImageBatches:
             batch.names, batch.x
     """
 
-    def __init__(self, model: PixelModel, images: Any, conditions: bool = False) -> None:
+    def __init__(self, model: LikelihoodModel, images: Any, conditions: bool = False) -> None:
         self._model, self._conditions = model, conditions
         if isinstance(images, (list, tuple)) and not len(images):
             raise DataError("There is no image to score: the list is empty.")
-        if isinstance(getattr(images, "levels", None), Tensor):  # a batch or samples
+        if isinstance(getattr(images, "levels", None), np.ndarray):  # a batch or samples
             images = images.levels
         if isinstance(images, (str, Path)):
             images = _open(model, images, conditions)
         self._images = images if isinstance(images, FolderStream) else select_images(model, images)[1]
         if not isinstance(self._images, (FolderStream, ImageDataset)):
-            if not isinstance(self._images, (Tensor, np.ndarray, list, tuple)):
+            if not isinstance(self._images, (np.ndarray, list, tuple)) and not is_tensor(self._images):
                 raise DataError(
                     f"A {type(self._images).__name__} is not a source of images: give a folder, a data set, levels or "
                     "PIL images."
                 )
-            self._images = torch.as_tensor(self._images)
+            self._images = as_array(self._images)
             if self._images.ndim != 4:
                 raise ShapeError(
-                    f"Levels of shape {tuple(self._images.shape)} must be (n, c, h, w): convert pictures with "
+                    f"Levels of shape {self._images.shape} must be (n, c, h, w): convert pictures with "
                     "`model.to_levels`."
                 )
         if conditions and not isinstance(self._images, ImageDataset):
@@ -99,7 +98,7 @@ class ImageBatches:
             names = self._images.files if isinstance(self._images, ImageDataset) else None
             yield from self._read(self._images, names or [str(number) for number in range(self.count)], batch_size)
 
-    def _read(self, images: ImageDataset | Tensor, names: Any, batch_size: int) -> Iterator[ImageBatch]:
+    def _read(self, images: ImageDataset | np.ndarray, names: Any, batch_size: int) -> Iterator[ImageBatch]:
         if isinstance(images, ImageDataset):
             check_kind(self._model, images)
             size = images.spec.height, images.spec.width
@@ -125,12 +124,12 @@ class ImageBatches:
                     if isinstance(images, ImageDataset)
                     else images[start:stop]
                 )
-                x = self._model.check(windows.cut(levels))
+                x = self._model.check_array(windows.cut(levels))
                 inputs = self._model.conditions.inputs(None, len(x), size=windows.window)
             yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
 
 
-def normal_images(model: PixelModel, source: Any, conditions: bool = False) -> Any:
+def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> Any:
     """Return the validation split of a named source, a file or splits that have one; everything else as it is.
 
     The training images would make unseen normal images look anomalous, and the test images are those to score.
@@ -143,7 +142,7 @@ def normal_images(model: PixelModel, source: Any, conditions: bool = False) -> A
 
 
 def validation_images(
-    model: PixelModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
+    model: LikelihoodModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
 ) -> tuple[ImageDataset, str]:
     """Return the validation split of a source, and its name; of one without splits all images, and `all`.
 
@@ -154,7 +153,7 @@ def validation_images(
         conditions: whether the labels are conditions, so that they must be classes of the model.
         hold_out: whether a source of other splits holds out validation images, as in a training by default.
     """
-    classes = model.config.classes if conditions else ()
+    classes = model.classes if conditions else ()
     splits = load_data(source, options, spec=model.image, classes=classes)
     if hold_out and splits.valid is None and len(splits.names) > 1:
         options = options.changed(valid_fraction=DataOptions().valid_fraction)
@@ -163,8 +162,8 @@ def validation_images(
     return splits.get(name), name
 
 
-def _open(model: PixelModel, source: str | Path, conditions: bool) -> Any:
+def _open(model: LikelihoodModel, source: str | Path, conditions: bool) -> Any:
     """Open a folder as a stream, and read everything else whole."""
     if (Path(source).is_dir() or FolderStream.reads(Path(source))) and not conditions:
         return FolderStream(Path(source), DataOptions(), model.image)
-    return load_data(source, spec=model.image, classes=model.config.classes, valid_fraction=0.0).get("all")
+    return load_data(source, spec=model.image, classes=model.classes, valid_fraction=0.0).get("all")

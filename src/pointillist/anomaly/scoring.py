@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from pointillist.anomaly.pixel_maps import NATS_PER_BIT, pixel_maps
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
@@ -21,8 +18,7 @@ from pointillist.errors import ConfigError
 from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
-from pointillist.model.integer import ScoringModel
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 _REACH = 3  # standard deviations at which the smoothing kernel ends
 
@@ -56,15 +52,15 @@ class Scorer:
 
     Attributes:
         model: the model of normal images.
-        background: a model of what all images of this kind share; see `PixelModel`.
+        background: a model of what all images of this kind share.
         conditions: whether images are scored with their conditions as well as without.
         smoothing: standard deviation of the Gaussian that smooths maps, in pixels; 0 leaves them as they are.
         batch_size: images, or windows of them, at once.
         engine: what gives the distributions, as for `evaluate`; a background model without a program is in floats.
     """
 
-    model: PixelModel
-    background: PixelModel | None = None
+    model: LikelihoodModel
+    background: LikelihoodModel | None = None
     conditions: bool = False
     smoothing: float = 1.5
     batch_size: int = 64
@@ -80,7 +76,7 @@ class Scorer:
                 f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "
                 "train it on the same images."
             )
-        if self.conditions and not self.model.conditions.encoders:
+        if self.conditions and not self.model.conditions.readers:
             raise ConfigError("`conditions` (=True) needs a model with conditions, and this one has none.")
 
     @property
@@ -100,9 +96,7 @@ class Scorer:
         done = 0
         with Bar("scoring", source.count) as bar:
             for batch in source.read(self.batch_size):
-                with inference_mode(self.model):
-                    scored = self._score(batch)
-                yield scored
+                yield self._score(batch)
                 done += len(batch.names)
                 bar.show(done)
 
@@ -110,32 +104,27 @@ class Scorer:
         x, windows = batch.x, batch.windows
         scorer = self.model.scorer(self.engine, windows.window)
         maps = pixel_maps(scorer, x, batch.inputs)
-        check_likelihood(maps.surprisal.flatten(1).sum(1))
+        check_likelihood(maps.surprisal.sum((1, 2)))
         background = None if self.background is None else self._background_bits(self.background, x)
         unconditional = _bits(scorer, x, batch.inputs.unconditional()) if self.conditions else None
-        codec = torch.from_numpy(deflate_bits(x.cpu().numpy())).to(x.device)
-        result = image_statistics(maps, x[0].numel(), codec, background, unconditional)
+        result = image_statistics(maps, x[0].size, deflate_bits(x), background, unconditional)
         excess = smooth(windows.blend(maps.excess), self.smoothing)
         statistics = result.reshape(len(batch.names), len(windows), -1)
-        return ScoredBatch(
-            batch.names, batch.levels.cpu().numpy(), statistics.cpu().numpy(), excess.double().cpu().numpy()
-        )
+        return ScoredBatch(batch.names, batch.levels, statistics, excess)
 
-    def _background_bits(self, background: PixelModel, x: Int[Tensor, "n c i j"]) -> Float[Tensor, " n"]:
+    def _background_bits(self, background: LikelihoodModel, x: Int[np.ndarray, "n c i j"]) -> Float[np.ndarray, " n"]:
         size = (x.shape[2], x.shape[3])
         scorer = background.scorer("torch" if self.engine == "torch" else "auto", size)
         inputs = background.conditions.inputs(None, len(x), size=size)
-        with inference_mode(background):
-            return _bits(scorer, background.check(x), inputs).to(x.device)
+        return _bits(scorer, background.check_array(x), inputs)
 
 
-def _bits(scorer: ScoringModel, x: Int[Tensor, "n c i j"], inputs: ConditionInputs) -> Float[Tensor, " n"]:
+def _bits(scorer: ScoringModel, x: Int[np.ndarray, "n c i j"], inputs: ConditionInputs) -> Float[np.ndarray, " n"]:
     """Compute the bits of each image."""
-    nats = scorer.unchecked_log_prob_map(x, inputs).double().flatten(1).sum(1)
-    return -nats.to(x.device) / NATS_PER_BIT
+    return np.asarray(-scorer.unchecked_log_prob_map(x, inputs).sum((1, 2, 3)) / NATS_PER_BIT)
 
 
-def smooth(maps: Float[Tensor, "b h w"], deviation: float) -> Float[Tensor, "b h w"]:
+def smooth(maps: Float[np.ndarray, "b h w"], deviation: float) -> Float[np.ndarray, "b h w"]:
     """Smooth maps by a Gaussian, cut off at the border and normalised there.
 
     Args:
@@ -144,13 +133,15 @@ def smooth(maps: Float[Tensor, "b h w"], deviation: float) -> Float[Tensor, "b h
     if not deviation:
         return maps
     reach = math.ceil(_REACH * deviation)
-    offset = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
-    kernel = torch.exp(-0.5 * (offset / deviation) ** 2)
-    both = torch.cat([maps, torch.ones_like(maps[:1])])[:, None]
-    rows = F.conv2d(both, kernel.view(1, 1, -1, 1), padding=(reach, 0))
-    both = F.conv2d(rows, kernel.view(1, 1, 1, -1), padding=(0, reach))[:, 0]
-    return both[:-1] / both[-1:]
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    both = np.concatenate([maps, np.ones_like(maps[:1])])
+    for axis in (1, 2):
+        padding = [(0, 0), (0, 0), (0, 0)]
+        padding[axis] = (reach, reach)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(both, padding), len(kernel), axis)
+        both = windows @ kernel
+    return np.asarray(both[:-1] / both[-1:])
 
 
-def _same_kind(one: PixelModel, other: PixelModel) -> bool:
+def _same_kind(one: LikelihoodModel, other: LikelihoodModel) -> bool:
     return one.image.model_dump() == other.image.model_dump()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
+import numpy as np
 from jaxtyping import Float
-from torch import Tensor
 
 from pointillist.anomaly.pixel_maps import PixelMaps
 
@@ -45,10 +43,10 @@ def statistic_names(*, ordered: bool, background: bool, condition: bool) -> tupl
 def image_statistics(
     maps: PixelMaps,
     dims: int,
-    codec_bits: Float[Tensor, " b"],
-    background_bits: Float[Tensor, " b"] | None = None,
-    unconditional_bits: Float[Tensor, " b"] | None = None,
-) -> Float[Tensor, "b k"]:
+    codec_bits: Float[np.ndarray, " b"],
+    background_bits: Float[np.ndarray, " b"] | None = None,
+    unconditional_bits: Float[np.ndarray, " b"] | None = None,
+) -> Float[np.ndarray, "b k"]:
     """Compute the statistics of each image, float64, in the order of `statistic_names`.
 
     Args:
@@ -58,31 +56,34 @@ def image_statistics(
         background_bits: bits of each image under the background model.
         unconditional_bits: bits of each image without conditions, where `maps` are conditioned.
     """
-    bits = maps.surprisal.double().sum((1, 2))
-    excess = maps.excess.double().sum((1, 2))
-    deviation = maps.variance.double().sum((1, 2)).clamp(min=_LEAST).sqrt()
+    bits = maps.surprisal.sum((1, 2))
+    excess = maps.excess.sum((1, 2))
+    deviation = np.sqrt(maps.variance.sum((1, 2)).clip(min=_LEAST))
     result = [bits / dims, excess / deviation, (bits - codec_bits) / dims]
     result += [_peak(maps.excess, side) for side in _PEAKS.values()]
     if maps.pit is not None and maps.pit_variance is not None:
-        result += _pit_statistics(maps.pit.double(), maps.pit_variance.double())
+        result += _pit_statistics(maps.pit, maps.pit_variance)
     if background_bits is not None:
         result.append((bits - background_bits) / dims)
     if unconditional_bits is not None:
         result.append((unconditional_bits - bits) / dims)
-    return torch.stack(result, 1)
+    return np.stack(result, 1)
 
 
-def _peak(excess: Float[Tensor, "b h w"], side: int) -> Float[Tensor, " b"]:
+def _peak(excess: Float[np.ndarray, "b h w"], side: int) -> Float[np.ndarray, " b"]:
     """Find the largest mean of a window; an image that is smaller is one window."""
     window = min(side, excess.shape[1]), min(side, excess.shape[2])
-    return F.avg_pool2d(excess[:, None], window, stride=1).flatten(1).amax(1).double()
+    means = np.lib.stride_tricks.sliding_window_view(excess, window, (1, 2)).mean((3, 4))
+    return np.asarray(means.reshape(len(excess), -1).max(1))
 
 
-def _pit_statistics(pit: Float[Tensor, "b c h w"], variance: Float[Tensor, "b c h w"]) -> list[Float[Tensor, " b"]]:
+def _pit_statistics(
+    pit: Float[np.ndarray, "b c h w"], variance: Float[np.ndarray, "b c h w"]
+) -> list[Float[np.ndarray, " b"]]:
     """Compute sums of the PIT and of its products with that of a neighbour, in standard deviations of the model."""
     pairs = [
         (pit, variance),
         (pit[..., 1:] * pit[..., :-1], variance[..., 1:] * variance[..., :-1]),
         (pit[..., 1:, :] * pit[..., :-1, :], variance[..., 1:, :] * variance[..., :-1, :]),
     ]
-    return [value.flatten(1).sum(1) / spread.flatten(1).sum(1).clamp(min=_LEAST).sqrt() for value, spread in pairs]
+    return [value.sum((1, 2, 3)) / np.sqrt(spread.sum((1, 2, 3)).clip(min=_LEAST)) for value, spread in pairs]

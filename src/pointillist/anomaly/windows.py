@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from jaxtyping import Float, Shaped
-from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -38,32 +37,33 @@ class Windows:
     def __len__(self) -> int:
         return len(self.corners)
 
-    def cut(self, x: Shaped[Tensor, "b c h w"]) -> Shaped[Tensor, "n c i j"]:
+    def cut(self, x: Shaped[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "n c i j"]:
         """Cut the windows out of images: those of the first image, then those of the second, and so on."""
         if len(self) == 1:
             return x
         height, width = self.window
-        return torch.stack([x[..., r : r + height, c : c + width] for r, c in self.corners], 1).flatten(0, 1)
+        parts = np.stack([x[..., r : r + height, c : c + width] for r, c in self.corners], 1)
+        return parts.reshape(-1, x.shape[1], height, width)
 
-    def blend(self, maps: Float[Tensor, "n i j"]) -> Float[Tensor, "b h w"]:
+    def blend(self, maps: Float[np.ndarray, "n i j"]) -> Float[np.ndarray, "b h w"]:
         """Average the maps of windows where they overlap, with weights that fall towards the edges of a window."""
         if len(self) == 1:
             return maps
         height, width = self.window
-        weight = _ramp(height, maps)[:, None] * _ramp(width, maps)
+        weight = _ramp(height)[:, None] * _ramp(width)
         windows = maps.reshape(-1, len(self), height, width)
-        total = maps.new_zeros(len(windows), *self.size)
-        weights = maps.new_zeros(self.size)
+        total = np.zeros((len(windows), *self.size))
+        weights = np.zeros(self.size)
         for index, (r, c) in enumerate(self.corners):
             total[:, r : r + height, c : c + width] += weight * windows[:, index]
             weights[r : r + height, c : c + width] += weight
-        return total / weights
+        return np.asarray(total / weights)
 
 
 def _starts(whole: int, part: int) -> list[int]:
     return sorted({*range(0, whole - part + 1, max(1, part // 2)), whole - part})
 
 
-def _ramp(length: int, like: Tensor) -> Tensor:
-    rising = torch.arange(1, length + 1, dtype=like.dtype, device=like.device)
-    return torch.minimum(rising, rising.flip(0))
+def _ramp(length: int) -> Float[np.ndarray, " n"]:
+    rising = np.arange(1.0, length + 1)
+    return np.asarray(np.minimum(rising, rising[::-1]))

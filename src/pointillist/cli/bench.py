@@ -29,9 +29,9 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it."""
-    from pointillist.completion.sample import sample
     from pointillist.errors import ConfigError, EngineError
     from pointillist.model.folder.pretrained import load
+    from pointillist.sampling.api import sample
 
     sizes = [part.strip() for part in batch_sizes.split(",")]
     if not all(size.isdecimal() and int(size) for size in sizes):

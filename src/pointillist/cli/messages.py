@@ -16,7 +16,7 @@ from typing import Any
 import typer
 
 from pointillist.commands.training.settings import RUN_OPTIONS
-from pointillist.errors import MAX_VALUE, PointillistError, shorten
+from pointillist.errors import MAX_VALUE, PointillistError, missing_training, shorten
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C
 _REMEDIES = {
@@ -42,6 +42,9 @@ def user_message(error: BaseException) -> str | None:
     """Return the sentence for an error that a user can cause; None for any other."""
     if isinstance(error, PointillistError):
         return str(error)
+    if isinstance(error, ImportError):
+        missing = missing_training(error, "This command, with these settings,")
+        return None if missing is None else str(missing)
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
         where = f"{shorten(str(error.filename), MAX_VALUE)}: " if error.filename else ""
         remedy = _REMEDIES.get(error.errno or 0, "check the path and the disk")

@@ -28,7 +28,7 @@ def reproduce(settings: ReproduceSettings) -> None:
     from pointillist.model.config import model_fingerprint
     from pointillist.model.folder.pretrained import load
     from pointillist.studio import reproduce as studio
-    from pointillist.studio.service import LIMITS
+    from pointillist.studio.schemas import LIMITS
 
     out = settings.out
     if out is not None and out.suffix.lower() != ".png":

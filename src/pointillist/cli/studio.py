@@ -52,7 +52,8 @@ def studio(settings: StudioSettings) -> None:
     try:
         from pointillist.studio.answers.training_run import TrainingRun
         from pointillist.studio.http.server import Server, is_loopback, usual_port
-        from pointillist.studio.service import LIMITS, StudioService
+        from pointillist.studio.schemas import LIMITS
+        from pointillist.studio.service import StudioService
     except ImportError as error:
         raise MissingExtraError("The studio", "studio") from error
     watched = None if run is None else TrainingRun.check(run)

@@ -14,6 +14,7 @@ from pointillist.files.writing import is_stream
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 
 def reject_existing(path: Path, force: bool, ending: str = "") -> None:
@@ -71,6 +72,24 @@ def check_animation(path: Path, kind: str, force: bool) -> None:
     if path.suffix.lower() != ".gif":
         raise ConfigError(f"`--animate` (={path}) must end in .gif.")
     reject_existing(path, force)
+
+
+def open_scored_model(name: str, device: str, engine: str, quantize: str | None = None) -> LikelihoodModel:
+    """Open a model to score or to complete images: by its stored integer program if that suffices, else with torch.
+
+    Raises:
+        CheckpointError, ConfigError, MissingExtraError: if it cannot be opened, or a setting is wrong.
+    """
+    from pointillist.files.checkpoint.header import is_hierarchy
+    from pointillist.model.folder.finding import find_model
+    from pointillist.model.folder.opening import open_program
+
+    # a program runs on the processor, where it was measured
+    if device in ("auto", "cpu") and quantize is None and not is_hierarchy(name):
+        program = open_program(find_model(name, {}), engine)
+        if program is not None:
+            return program
+    return open_model(name, device, quantize)
 
 
 def open_model(name: str, device: str, quantize: str | None = None) -> PixelModel:

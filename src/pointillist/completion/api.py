@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pointillist.completion.constraints import parse_mask_on_levels
 from pointillist.completion.methods import Method, choose_method
 from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask
-from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask, parse_prompts
+from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
+from pointillist.engine.selection import choose_engine
+from pointillist.errors import EngineError
 from pointillist.model.batches import single_image
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.pixel_model import PixelModel
-from pointillist.model.vocabulary import describe_prompts, resolve_prompts
-from pointillist.sampling.candidates import best_of, check_best_of
-from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.engines import choose_engine, resolve_engine
-from pointillist.sampling.generative import GenerativeModel, OnRow
-from pointillist.sampling.pixel import unconditional_nats
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.vocabulary import log_prompts, resolve_prompts
+from pointillist.sampling.candidates import best_of, check_best_of, unconditional_nats
+from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
+from pointillist.sampling.generative import OnRow
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
-
-_log = logging.getLogger(__name__)
 
 
 class InpaintKwargs(SampleKwargs, total=False):
@@ -53,15 +48,15 @@ class InpaintKwargs(SampleKwargs, total=False):
 
 
 def inpaint(
-    model: PixelModel | str | Path,
+    model: LikelihoodModel | str | Path,
     image: Any,
-    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | Tensor,
+    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"],
     n: int = 8,
     method: str = "auto",
     allowed: Bool[np.ndarray, "h w k"] | Bool[np.ndarray, "c h w k"] | None = None,
     *,
     seed: int | None = None,
-    uniforms: Float[np.ndarray, "n c h w"] | Tensor | None = None,
+    uniforms: Float[np.ndarray, "n c h w"] | None = None,
     **settings: Unpack[InpaintKwargs],
 ) -> Completions:
     """Draw `n` completions of an image from the distribution of its unknown pixels given the known ones.
@@ -94,23 +89,17 @@ def inpaint(
         known[:14] = True
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
-    model = as_model(model)
-    x = single_image(model, image).cpu()
+    model = open_scored(model, settings.get("engine", "auto"))
+    x = single_image(model, image)
     check_count(n, x.shape[1:])
-    x = x.expand(n, -1, -1, -1)
+    x = np.broadcast_to(x, (n, *x.shape[1:]))
     log_prompts(model, settings.get("text"), n)
     return complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
 
 
-def log_prompts(model: GenerativeModel, text: Any, n: int) -> None:
-    """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
-    for sentence in describe_prompts(model, parse_prompts(text, n)):
-        _log.warning(sentence)
-
-
 def complete_images(
-    model: PixelModel,
-    levels: Int[Tensor, "n c h w"],
+    model: LikelihoodModel,
+    levels: Int[np.ndarray, "n c h w"],
     known: Any,
     method: str = "auto",
     allowed: Any = None,
@@ -133,9 +122,9 @@ def complete_images(
     """
     config, inpainting, conditions = _split(settings)
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
-    mask = parse_mask(known, (1, *shape))[0].cpu().numpy()
+    mask = parse_mask(known, (1, *shape))[0]
     chosen, order = choose_method(model, mask, method, config.order)
-    observed = (levels, torch.from_numpy(mask)) if chosen.uses_observed else None
+    observed = (levels, mask) if chosen.uses_observed else None
     label, texts = inpainting.pop("label", None), resolve_prompts(model, inpainting.pop("text", None), n)
     inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
     seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
@@ -161,12 +150,12 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
         ConfigError, EngineError: as `inpaint`.
     """
     model, count = task.model, len(task.levels)
-    offset = torch.zeros(count, dtype=torch.float64)
+    offset = np.zeros(count)
 
     def draw(candidate: int) -> Completions:
         draws = method.complete(task, candidate)
         if candidate == 0:
-            offset.copy_(draws.whole_nats - draws.nats + draws.log_evidence)
+            offset[:] = draws.whole_nats - draws.nats + draws.log_evidence
         return Completions(
             levels=draws.levels,
             nats=draws.whole_nats,
@@ -178,21 +167,33 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
             tileset=model.tileset,
             method=method.name,
             known=task.known,
-            numbers=torch.arange(count),
+            numbers=np.arange(count),
             log_weights=draws.log_weights,
             ess=draws.ess,
             acceptance=draws.acceptance,
             tries=draws.tries,
         )
 
-    out = best_of(task.config.best_of, draw, lambda levels: unconditional_nats(model, levels, task.inputs, task.config))
+    out = best_of(
+        task.config.best_of, draw, lambda levels: unconditional_nats(task.scorer, levels, task.inputs, task.order)
+    )
     return replace(out, nats=out.nats - offset)
 
 
-def _engine(model: PixelModel, method: Method, engine: str, size: tuple[int, int]) -> str:
-    """Resolve the name of the engine that completes images by a method."""
-    in_floats = method.resamples and len(model.stages(*size)) > 1
-    return choose_engine(engine, model.device).engine if in_floats else resolve_engine(model, engine, size)
+def _engine(model: LikelihoodModel, method: Method, engine: str, size: tuple[int, int]) -> str:
+    """Resolve the name of the engine that completes images by a method.
+
+    Raises:
+        EngineError: if the engine cannot run the method.
+    """
+    if not method.resamples or model.stage_count(*size) == 1:
+        return resolve_engine(model, engine, size)
+    if engine == "integer":
+        raise EngineError(
+            f"{model.model_type} paints in several stages, whose particles are drawn in floating point: use the "
+            "engine `auto`, or `method='sequential'`."
+        )
+    return choose_engine(engine, getattr(model, "device", None)).engine
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:

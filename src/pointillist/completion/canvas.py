@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Unpack, get_args
+from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Completions
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
 from pointillist.model.batches import single_image
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 Sides = Literal["x", "y", "both"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Canvases(Samples):
     """Images that were completed window by window.
 
@@ -44,15 +42,17 @@ class Canvases(Samples):
     methods: tuple[str, ...]
     orders: tuple[str, ...]
 
+    _of_all: ClassVar[tuple[str, ...]] = ("methods", "orders")
+
 
 class _Painter:
     """Complete windows of a batch of canvases one after the other, each with its own seed."""
 
     def __init__(
-        self, model: PixelModel, levels: Int[Tensor, "n c h w"], seed: int | None, settings: dict[str, Any]
+        self, model: LikelihoodModel, levels: Int[np.ndarray, "n c h w"], seed: int | None, settings: dict[str, Any]
     ) -> None:
-        self.model, self.levels, self.settings = model, levels.clone(), settings
-        self.nats = torch.zeros(len(levels), dtype=torch.float64)
+        self.model, self.levels, self.settings = model, np.array(levels), settings
+        self.nats = np.zeros(len(levels))
         self.seed = resolve_uniforms(seed, None, ())[0] or 0
         self.methods: list[str] = []
         self.orders: list[str] = []
@@ -65,21 +65,21 @@ class _Painter:
         part = self.levels[:, :, window[0], window[1]]
         seed = int(np.random.SeedSequence([self.seed, len(self.methods)]).generate_state(1)[0])
         out = complete_images(self.model, part, known, seed=seed, **self.settings)
-        part.copy_(out.levels)
-        self.nats += out.nats
+        part[...] = out.levels
+        self.nats = self.nats + out.nats
         self.methods.append(out.method)
         self.orders.append(out.order)
         self._last = out
 
     def result(self, shift: tuple[int, int] = (0, 0)) -> Canvases:
         """Return the canvases, rolled by rows and columns."""
-        levels = self.levels.roll(shift, (2, 3))
+        levels = np.roll(self.levels, shift, (2, 3))
         last = self._last
         return Canvases(
             levels=levels,
             nats=self.nats,
             image=self.model.image.resized(*levels.shape[2:]),
-            labels=torch.full((len(levels),), NO_LABEL) if last is None else last.labels,
+            labels=np.full(len(levels), NO_LABEL) if last is None else last.labels,
             seed=self.seed,
             engine="" if last is None else last.engine,
             order="" if last is None else last.order,
@@ -90,7 +90,7 @@ class _Painter:
 
 
 def extend(
-    model: PixelModel,
+    model: LikelihoodModel,
     image: Any,
     size: tuple[int, int],
     at: tuple[int, int] = (0, 0),
@@ -115,7 +115,7 @@ def extend(
     Example:
         extend(pt.load("tiles"), "grass.png", (64, 64), at=(16, 16), n=2, seed=0).images[0]
     """
-    x = single_image(model, image)[0].cpu()
+    x = single_image(model, image)[0]
     height, width = x.shape[1:]
     (rows, columns), (top, left) = size, at
     check_count(n, (len(x), rows, columns))
@@ -124,7 +124,7 @@ def extend(
             f"`at` (={top},{left}) puts an image of {height}x{width} beyond a canvas of {rows}x{columns}: choose a "
             "larger canvas."
         )
-    canvas = torch.zeros(n, x.shape[0], rows, columns, dtype=torch.int64)
+    canvas = np.zeros((n, x.shape[0], rows, columns), np.int64)
     canvas[:, :, top : top + height, left : left + width] = x
     known = np.zeros((rows, columns), bool)
     known[top : top + height, left : left + width] = True
@@ -163,7 +163,7 @@ def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, 
 
 
 def make_seamless(
-    model: PixelModel,
+    model: LikelihoodModel,
     image: Any,
     sides: Sides = "both",
     n: int = 8,
@@ -194,8 +194,9 @@ def make_seamless(
     _reject_rules(settings, "makes an image tile in bands")
     check_sides(sides)
     check_count(n, model.image.shape)
-    many = isinstance(image, Tensor) and image.ndim == 4 and len(image) == n
-    x = model.check(image).cpu() if many else single_image(model, image).cpu().expand(n, -1, -1, -1)
+    many = getattr(image, "ndim", 0) == 4 and len(image) == n
+    one = model.check_array(image) if many else single_image(model, image)
+    x = np.broadcast_to(one, (n, *one.shape[1:]))
     height, width = x.shape[2:]
     across = [max(2, size // 4) if band is None else band for size in (height, width)]
     for axis, size, thick in zip("yx", (height, width), across, strict=True):
@@ -204,7 +205,7 @@ def make_seamless(
     painter = _Painter(model, x, seed, dict(settings))
     rolled = (0, 0)
     for shift, hole in _seams(sides, (height, width), (across[0], across[1])):
-        painter.levels = painter.levels.roll((shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
+        painter.levels = np.roll(painter.levels, (shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
         rolled = shift
         painter.fill(~hole)
     return painter.result((-rolled[0], -rolled[1]))

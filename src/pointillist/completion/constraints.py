@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Int
-from torch import Tensor
 
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.candidates import open_image_mask
 from pointillist.sampling.config import SamplingConfig
 
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def parse_mask_on_levels(
-    model: PixelModel,
+    model: LikelihoodModel,
     config: SamplingConfig,
     allowed: Any,
-    images: Int[Tensor, "n c h w"],
+    images: Int[np.ndarray, "n c h w"],
     known: Bool[np.ndarray, "c h w"],
 ) -> LevelMask | None:
     """Make the mask of an image from `allowed` and the rules; None where nothing restricts its levels.
@@ -31,7 +30,7 @@ def parse_mask_on_levels(
     """
     result, size = parse_allowed(allowed, model.image.levels, images, known), (known.shape[1], known.shape[2])
     if config.parsed_rules is not None:
-        for image in np.unique(images.numpy(), axis=0):
+        for image in np.unique(images, axis=0):
             fixed = np.arange(model.image.levels) == image[..., None]
             within = np.where(known[..., None], fixed, True if result is None else result)
             open_image_mask(model, config.parsed_rules, size, within)  # an error where the known pixels break a rule
@@ -39,7 +38,7 @@ def parse_mask_on_levels(
 
 
 def parse_allowed(
-    allowed: Any, levels: int, images: Int[Tensor, "n c h w"], known: Bool[np.ndarray, "c h w"]
+    allowed: Any, levels: int, images: Int[np.ndarray, "n c h w"], known: Bool[np.ndarray, "c h w"]
 ) -> Bool[np.ndarray, "c h w k"] | None:
     """Parse the levels that each pixel `[h w k]` or sub-pixel `[c h w k]` may have.
 
@@ -63,7 +62,7 @@ def parse_allowed(
     none = np.argwhere(~result.any(-1))
     if len(none):
         raise ConfigError(f"`allowed` leaves no level at {_position(none[0])}: allow at least one.")
-    for image in np.unique(images.numpy(), axis=0):
+    for image in np.unique(images, axis=0):
         own = np.take_along_axis(result, image[..., None], 3)[..., 0]
         wrong = np.argwhere(known & ~own)
         if len(wrong):

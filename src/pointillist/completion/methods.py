@@ -14,7 +14,7 @@ from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
 from pointillist.conditioning import OBSERVED
 from pointillist.errors import ConfigError
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ METHODS = {
 
 
 def choose_method(
-    model: PixelModel, known: Bool[np.ndarray, "c h w"], name: str = "auto", order: str | None = None
+    model: LikelihoodModel, known: Bool[np.ndarray, "c h w"], name: str = "auto", order: str | None = None
 ) -> tuple[Method, PixelOrder]:
     """Choose a method and a generation order for a mask.
 
@@ -77,25 +77,27 @@ def choose_method(
     return method, chosen
 
 
-def best_order(model: PixelModel, known: Bool[np.ndarray, "c h w"]) -> PixelOrder:
+def best_order(model: LikelihoodModel, known: Bool[np.ndarray, "c h w"]) -> PixelOrder:
     """Choose the order of a model in which fewest known sub-pixels come after the first unknown one.
 
     Example:
         best_order(model, known).name  # "raster-bl", where the upper half is unknown
     """
-    orders = [model.order(name) for name in model.config.orders]
+    orders = [model.order(name) for name in model.orders]
     return min(orders, key=lambda order: num_late(model, known, order))
 
 
-def num_late(model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> int:
+def num_late(model: LikelihoodModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> int:
     """Count the known sub-pixels that come after the first unknown one in a generation order."""
     rank = sub_pixel_rank(model, known.shape, order)
     return int((rank[known] > rank[~known].min(initial=rank.size)).sum())
 
 
-def _obstacle(method: Method, model: PixelModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder) -> str | None:
+def _obstacle(
+    method: Method, model: LikelihoodModel, known: Bool[np.ndarray, "c h w"], order: PixelOrder
+) -> str | None:
     """Say why a method cannot complete an image; None if it can."""
-    if method.uses_observed and OBSERVED not in model.conditions.encoders:
+    if method.uses_observed and OBSERVED not in model.conditions.readers:
         return "the model was not trained to, with `--completion`. Use auto."
     if method.needs_last_hole and num_late(model, known, order):
         return f"known pixels come after unknown ones in the order {order.name}. Use auto."

@@ -18,17 +18,12 @@ are rounded as IEEE 754 defines: every platform makes the same moves.
 from __future__ import annotations
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Float, Int, Shaped
 
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
-from pointillist.model.integer_likelihood import IntegerLikelihood
-from pointillist.model.pixel_model import inference_mode
-from pointillist.system import single_threaded
 
 _AT_ONCE = 2**22
 """Probabilities of levels that are computed together."""
@@ -37,8 +32,8 @@ _FACTORS = 32
 
 
 def move_sub_pixels(
-    task: CompletionTask, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, rng: np.random.Generator
-) -> tuple[Int[Tensor, "n c h w"], float | None]:
+    task: CompletionTask, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, "n c h w"], float | None]:
     """Propose `task.moves` changes to each completion, or one less, each of one unknown sub-pixel.
 
     Every proposal is a change, so where nearly all are accepted a fixed number of them would have period 2.
@@ -49,20 +44,19 @@ def move_sub_pixels(
     if task.known.all():
         return levels, None
     count, accepted, tried = len(levels), 0, 0
-    with inference_mode(task.model), single_threaded():
-        chain = _Chain(task, inputs, count)
-        state = chain.state(levels)
-        for number in range(task.moves):
-            if task.on_row is not None:
-                task.on_row(number, state.levels)
-            changed, odds = chain.propose(state, rng)
-            after = chain.state(changed)
-            proposed = rng.random(count) < (1 if number else 0.5)
-            keep = proposed & (rng.random(count) < state.ratio(after, odds))
-            if task.mask is not None and task.mask.propagates:
-                keep &= task.mask.holds(changed[:, 0].flatten(1).numpy())
-            accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
-            state = state.replaced(after, keep)
+    chain = _Chain(task, inputs)
+    state = chain.state(levels)
+    for number in range(task.moves):
+        if task.on_row is not None:
+            task.on_row(number, state.levels)
+        changed, odds = chain.propose(state, rng)
+        after = chain.state(changed)
+        proposed = rng.random(count) < (1 if number else 0.5)
+        keep = proposed & (rng.random(count) < state.ratio(after, odds))
+        if task.mask is not None and task.mask.propagates:
+            keep &= task.mask.holds(changed[:, 0].reshape(count, -1))
+        accepted, tried = accepted + int(keep.sum()), tried + int(proposed.sum())
+        state = state.replaced(after, keep)
     return state.levels, accepted / tried if tried else None
 
 
@@ -70,7 +64,11 @@ class _State:
     """Completions, the outputs for them, their probability, and that each unknown sub-pixel has another level."""
 
     def __init__(
-        self, levels: Tensor, params: Tensor, probability: Scaled, others: Float[np.ndarray, "n sites"]
+        self,
+        levels: Int[np.ndarray, "n c h w"],
+        params: Shaped[np.ndarray, "n p h w"],
+        probability: Scaled,
+        others: Float[np.ndarray, "n sites"],
     ) -> None:
         self.levels, self.params, self.probability, self.others = levels, params, probability, others
 
@@ -85,14 +83,14 @@ class _State:
 
     def replaced(self, other: _State, keep: np.ndarray) -> _State:
         """Take the images of another state where `keep` is set."""
-        mine, chosen = self.probability, torch.from_numpy(keep).view(-1, 1, 1, 1)
+        mine, chosen = self.probability, keep[:, None, None, None]
         probability = Scaled(
             np.where(keep, other.probability.mantissas, mine.mantissas),
             np.where(keep, other.probability.exponents, mine.exponents),
         )
         return _State(
-            torch.where(chosen, other.levels, self.levels),
-            torch.where(chosen.to(self.params.device), other.params, self.params),
+            np.where(chosen, other.levels, self.levels),
+            np.where(chosen, other.params, self.params),
             probability,
             np.where(keep[:, None], other.others, self.others),
         )
@@ -101,19 +99,16 @@ class _State:
 class _Chain:
     """Proposals for a task, by the distribution of its engine."""
 
-    def __init__(self, task: CompletionTask, inputs: ConditionInputs, count: int) -> None:
-        self.task, self.scorer = task, task.model.scorer(task.config.engine)
-        self.condition = self.scorer.encode(inputs, count)
-        self.likelihood = self.scorer.likelihood
-        self.in_integers = isinstance(self.likelihood, IntegerLikelihood)
+    def __init__(self, task: CompletionTask, inputs: ConditionInputs) -> None:
+        self.task, self.inputs, self.scorer = task, inputs, task.scorer
+        self.likelihood, self.in_integers = self.scorer.likelihood, self.scorer.engine == "integer"
         self.sites = np.argwhere(~task.known)
         self.allowed = task.allowed
 
-    def state(self, levels: Int[Tensor, "n c h w"]) -> _State:
+    def state(self, levels: Int[np.ndarray, "n c h w"]) -> _State:
         """Score completions."""
-        x = levels.to(self.task.model.device)
-        params = self.scorer.params(x, self.condition, self.task.order)
-        step = max(1, _AT_ONCE // (levels[0].numel() * self.task.model.image.levels))
+        x, params = levels, self.scorer.params(levels, self.inputs, self.task.order)
+        step = max(1, _AT_ONCE // (levels[0].size * self.task.model.image.levels))
         parts = [self._probabilities(params[i : i + step], x[i : i + step]) for i in range(0, len(x), step)]
         chosen, mass = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         probability = Scaled.ones(len(x))
@@ -125,24 +120,24 @@ class _Chain:
                     factor = factor * column
                 probability.multiply(factor)
         else:
-            probability.multiply_exp(self.likelihood.log_prob(params, x).double().flatten(1).sum(1).cpu().numpy())
+            probability.multiply_exp(self.likelihood.log_prob(params, x).reshape(len(x), -1).sum(1))
         return _State(levels, params, probability, (mass - chosen[:, *self.sites.T]).clip(min=0))
 
     def propose(
         self, state: _State, rng: np.random.Generator
-    ) -> tuple[Int[Tensor, "n c h w"], Float[np.ndarray, " n"]]:
+    ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """Change one sub-pixel of each completion; return how much likelier each new level is than the old one."""
         images, uniforms = np.arange(len(state.levels)), rng.random((2, len(state.levels)))
         channel, row, column = self.sites[_pick(state.others, uniforms[0])].T
         probs = self._tables(state, images, channel, row, column)
-        x = state.levels.numpy()
+        x = state.levels
         present, others = x[images, channel, row, column], probs.copy()
         others[images, present] = 0
         if self.allowed is not None:
             others *= self.allowed[channel, row, column]
         new = _pick(others, uniforms[1])
-        changed = state.levels.clone()
-        changed[images, channel, row, column] = torch.from_numpy(new)
+        changed = state.levels.copy()
+        changed[images, channel, row, column] = new
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = probs[images, new] / probs[images, present]
         return changed, odds
@@ -151,32 +146,28 @@ class _Chain:
         self, state: _State, images: IntArray, channel: IntArray, row: IntArray, column: IntArray
     ) -> Float[np.ndarray, "n k"]:
         """Return the probabilities of all levels of one sub-pixel of each completion."""
-        device, result = state.params.device, np.empty((len(images), self.task.model.image.levels))
-        pixel = state.levels.to(device)[images, :, row, column][:, :, None, None]
+        result = np.empty((len(images), self.task.model.image.levels))
+        pixel = state.levels[images, :, row, column][:, :, None, None]
         params = state.params[images, :, row, column][:, :, None, None]
         for each in np.unique(channel).tolist():
-            if self.in_integers:
-                probs = self.likelihood.probs(params, pixel, each)
-            else:
-                probs = self.likelihood.conditional(params, pixel, each).double().exp()
             chosen = channel == each
-            result[chosen] = probs[:, :, 0, 0].double().cpu().numpy()[chosen]
+            result[chosen] = self.likelihood.probs(params, pixel, each)[:, :, 0, 0][chosen]
         return result
 
     def _probabilities(
-        self, params: Tensor, x: Int[Tensor, "n c h w"]
+        self, params: Shaped[np.ndarray, "n p h w"], x: Int[np.ndarray, "n c h w"]
     ) -> tuple[Float[np.ndarray, "n c h w"], Float[np.ndarray, "n sites"]]:
         """Return the probability of each sub-pixel, and of the allowed levels of each unknown one."""
         chosen, mass = np.empty(x.shape), np.ones((len(x), len(self.sites)))
         if not self.in_integers:
-            chosen[:] = self.likelihood.log_prob(params, x).double().exp().cpu().numpy()
+            chosen[:] = np.exp(self.likelihood.log_prob(params, x))
         for channel in range(x.shape[1] if self.in_integers or self.allowed is not None else 0):
-            probs = self.likelihood.probs(params, x, channel).double().cpu()
+            probs = self.likelihood.probs(params, x, channel)
             if self.in_integers:
-                chosen[:, channel] = probs.gather(1, x[:, channel : channel + 1].cpu())[:, 0].numpy()
+                chosen[:, channel] = np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]
             if self.allowed is not None:
                 here = self.sites[:, 0] == channel
-                within = (probs.numpy() * self.allowed[channel].transpose(2, 0, 1)).sum(1)
+                within = (probs * self.allowed[channel].transpose(2, 0, 1)).sum(1)
                 mass[:, here] = within[:, *self.sites[here, 1:].T]
         return chosen, mass
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
-from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.sampling.samples import Samples
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Completions(Samples):
     """Completions of an image, the most probable one first.
 
@@ -36,10 +35,12 @@ class Completions(Samples):
 
     method: str
     known: Bool[np.ndarray, "c h w"]
-    numbers: Int[Tensor, " n"]
-    log_weights: Float[Tensor, " n"]
+    numbers: Int[np.ndarray, " n"]
+    log_weights: Float[np.ndarray, " n"]
     ess: float
     acceptance: float | None = None
+
+    _of_all: ClassVar[tuple[str, ...]] = ("known",)
 
     @property
     def is_exact(self) -> bool:
@@ -47,9 +48,9 @@ class Completions(Samples):
         return self.method in ("known", "order") and bool((self.log_weights == self.log_weights[0]).all())
 
     @property
-    def bits_per_dim(self) -> Float[Tensor, " n"]:
+    def bits_per_dim(self) -> Float[np.ndarray, " n"]:
         """Bits per unknown sub-pixel of each completion."""
-        return bits_per_dim(-self.nats, max(1, int((~self.known).sum())))
+        return -self.nats / (max(1, int((~self.known).sum())) * math.log(2))
 
     @property
     def spread(self) -> Float[np.ndarray, "h w"]:
@@ -58,18 +59,18 @@ class Completions(Samples):
         The standard deviation over its largest possible value, for ordered levels; for others the probability that two
         completions differ.
         """
-        weights = (self.log_weights - self.log_weights.max()).exp()
+        weights = np.exp(self.log_weights - self.log_weights.max())
         weights = (weights / weights.sum())[:, None, None, None]
         if self.image.ordered:
-            x = self.levels.double() / (self.image.levels - 1)
+            x = self.levels / (self.image.levels - 1)
             mean = (weights * x).sum(0)
-            spread = 2 * (weights * (x - mean) ** 2).sum(0).sqrt()
+            spread = 2 * np.sqrt((weights * (x - mean) ** 2).sum(0))
         else:
-            same = [((self.levels == level) * weights).sum(0) ** 2 for level in torch.unique(self.levels).tolist()]
-            spread = 1 - torch.stack(same).sum(0)
-        result: np.ndarray = spread.mean(0).clamp(0, 1).numpy()
+            same = [((self.levels == level) * weights).sum(0) ** 2 for level in np.unique(self.levels).tolist()]
+            spread = 1 - np.stack(same).sum(0)
+        result: np.ndarray = spread.mean(0).clip(0, 1)
         return result
 
     def sorted(self) -> Completions:
         """Return the same completions, the most probable one first."""
-        return self[torch.argsort(self.nats, descending=True, stable=True)]
+        return self[np.argsort(-self.nats, kind="stable")]

@@ -21,14 +21,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from pointillist.completion.moves import move_sub_pixels
-from pointillist.completion.sequential import ConstrainedSampler, log_prob_maps
+from pointillist.completion.sequential import log_prob_maps
 from pointillist.completion.task import CompletionTask, Draws
-from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import (
     CERTAIN,
     DRAWN,
@@ -41,9 +38,7 @@ from pointillist.engine.particles import (
 from pointillist.engine.program import IntArray
 from pointillist.engine.sampler import draw_particles
 from pointillist.errors import ConfigError
-from pointillist.model.pixel_model import inference_mode
-from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
-from pointillist.sampling.pixel import negative_inputs
+from pointillist.sampling.program import as_program, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
 if TYPE_CHECKING:
@@ -64,7 +59,7 @@ class Particles:
             first unknown sub-pixel.
     """
 
-    levels: Int[Tensor, "n c h w"]
+    levels: Int[np.ndarray, "n c h w"]
     weights: Scaled
     log_evidence: float
 
@@ -81,17 +76,16 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
     count = len(task.levels)
     groups = [slice(0, count)] if _all_alike(task) else [slice(i, i + 1) for i in range(count)]
     parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.first)]
-    levels = torch.cat([part.levels for part in parts])
-    maps = log_prob_maps(task.model, levels, task.inputs, task.order, task.config.engine)
-    started = torch.from_numpy(task.started)
-    log_evidence = torch.tensor([part.log_evidence for part in parts], dtype=torch.float64)
+    levels = np.concatenate([part.levels for part in parts])
+    maps = log_prob_maps(task.scorer, levels, task.inputs, task.order)
+    log_evidence = np.array([part.log_evidence for part in parts])
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
     return Draws(
         levels=levels,
-        nats=maps[:, started].sum(1),
-        whole_nats=maps.flatten(1).sum(1),
-        log_weights=torch.zeros(count, dtype=torch.float64),
-        log_evidence=log_evidence.expand(count) if len(log_evidence) == 1 else log_evidence,
+        nats=maps[:, task.started].sum(1),
+        whole_nats=maps.reshape(count, -1).sum(1),
+        log_weights=np.zeros(count),
+        log_evidence=np.broadcast_to(log_evidence, count),
         ess=min(part.ess for part in parts),
         acceptance=sum(accepted) / len(accepted) if accepted else None,
     )
@@ -99,7 +93,7 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
 
 @dataclass(frozen=True)
 class _Group:
-    levels: Int[Tensor, "n c h w"]
+    levels: Int[np.ndarray, "n c h w"]
     log_evidence: float
     ess: float
     acceptance: float | None
@@ -110,7 +104,7 @@ def _complete_group(task: CompletionTask, number: int, rows: slice, candidate: i
     particles = run_particles(task, number, rows.start, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 2])
     count, weights, config = len(task.levels[rows]), particles.weights, task.config
-    chosen = particles.levels[torch.from_numpy(systematic_resampling(weights.relative(), count, rng.random()))]
+    chosen = particles.levels[systematic_resampling(weights.relative(), count, rng.random())]
     acceptance = None
     # moves leave the model's own conditional unchanged, which is not that of other settings
     if task.moves and config.transform.is_identity:
@@ -128,72 +122,43 @@ def run_particles(task: CompletionTask, number: int = 0, image: int = 0, candida
     """
     batch = _particle_batch(task, number, image, candidate)
     count = len(batch.levels)
-    mask = None if task.mask is None else task.mask.known(task.levels[image].numpy(), task.known).repeat(count)
-    with inference_mode(task.model):
-        if task.config.engine == "integer" and not _has_stages(task):
-            levels = _draw_integers(task, image, batch, mask)
-        else:
-            levels = _draw_by_loop(task, image, batch, mask)
+    mask = None if task.mask is None else task.mask.known(task.levels[image], task.known).repeat(count)
+    if task.scorer.engine == "integer":
+        levels = _draw_by_program(task, image, batch, mask)
+    else:
+        from pointillist.completion.float_particles import draw_particles_by_loop
+
+        levels = draw_particles_by_loop(task, image, batch, mask)
     _check_alive(task, batch, mask)
     return Particles(levels[: len(batch.weights)], batch.weights, batch.log_evidence)
 
 
-def _has_stages(task: CompletionTask) -> bool:
-    _, height, width = task.shape
-    return len(task.model.stages(*task.order.raster_size(height, width))) > 1
-
-
-def _draw_integers(
+def _draw_by_program(
     task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
-) -> Int[Tensor, "n c h w"]:
+) -> Int[np.ndarray, "n c h w"]:
     """Draw the particles of an image by the integer program of the model, in place; return their levels."""
-    model, order, (_, height, width) = task.model, task.order, task.shape
-    inputs = task.inputs[np.array([image])]
-    sampler = UniformSampler(torch.zeros(1, *task.shape), task.config.transform)
-    both = sampler.duplicate_for_guidance(inputs, _reference(task, image, 1))
-    integers = model.integer_model((height, width))
+    order, scorer = task.order, as_program(task.scorer)
+    rows, size = np.array([image]), (task.shape[1], task.shape[2])
+    negative = None if task.negative is None else task.negative[rows]
+    inputs, transform = guided_inputs(scorer, task.inputs[rows], negative, size, order, task.config.transform)
     if mask is not None:
-        levels = np.repeat(task.levels[image : image + 1].numpy(), len(batch.levels), 0)
-        before = (task.known & ~task.started).all(0)
-        mask.begin_stage(order, (1, 1), levels, before)
+        levels = np.repeat(task.levels[image : image + 1], len(batch.levels), 0)
+        mask.begin_stage(order, (1, 1), levels, (task.known & ~task.started).all(0))
 
     def finished(rows: int) -> None:
         if task.on_row is not None:
-            task.on_row(rows, order.from_raster(torch.from_numpy(batch.levels)))
+            task.on_row(rows, order.array_from_raster(batch.levels))
 
     draw_particles(
-        integers.integers.program(order),
-        integers.inputs(both, len(both), (height, width), order),
+        scorer.integers.program(order),
+        inputs,
         batch,
-        sampler.transform,
+        transform,
         mask=mask,
         on_row=finished,
-        executor=integers.integers.executor,
+        executor=scorer.integers.executor,
     )
-    return order.from_raster(torch.from_numpy(batch.levels))
-
-
-def _draw_by_loop(
-    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
-) -> Int[Tensor, "n c h w"]:
-    """Draw the particles of an image by the steps of any engine; return their levels."""
-    model, (_, height, width), count = task.model, task.shape, len(batch.levels)
-    uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
-    sampler = UniformSampler(uniforms, task.config.transform, mask)
-    both = sampler.duplicate_for_guidance(task.inputs[np.full(count, image)], _reference(task, image, count))
-    condition = model.scorer(task.config.engine).encode(both, len(both))
-    before = torch.from_numpy((task.known & ~task.started).all(0))
-    kept = ObservedPixels(task.levels[image].expand(len(both), -1, -1, -1), before)
-    chooser, shape = ParticleSampler(sampler, task, image, batch), (len(both), height, width)
-    levels = autoregressive_loop(model, condition, chooser, shape, task.config, known=kept, on_row=task.on_row)
-    chooser.drop_dead()
-    return levels
-
-
-def _reference(task: CompletionTask, image: int, count: int) -> ConditionInputs | None:
-    """Return the negative prompts of an image, `count` times; None for none."""
-    negative = negative_inputs(task.model, task.config.negative_prompt, len(task.levels), task.shape[1:])
-    return None if negative is None else negative[np.full(count, image)]
+    return order.array_from_raster(batch.levels)
 
 
 def _check_alive(task: CompletionTask, batch: ParticleBatch, mask: LevelMask | None) -> None:
@@ -211,19 +176,19 @@ def _particle_batch(task: CompletionTask, number: int, image: int, candidate: in
     """Prepare the particles of one image, in the raster frame."""
     order = task.order
     roles = np.where(task.known, np.where(task.started, WEIGHED, CERTAIN), DRAWN).astype(np.int8)
-    roles = np.ascontiguousarray(order.to_raster(torch.from_numpy(roles)).numpy())
-    flat = task.allowed is not None or len(task.model.stages(*roles.shape[1:])) > 1
+    roles = np.ascontiguousarray(order.array_to_raster(roles))
+    flat = task.allowed is not None or task.model.stage_count(*task.shape[1:]) > 1
     counts = np.full(roles.shape[1], task.particles) if flat else particles_by_row(task.particles, roles)
     most = int(counts.max())
     check_particles(most, roles.size, task.particles)
     uniforms = seeded_uniforms(task.seed or 0, range(number * most, (number + 1) * most), task.shape, candidate)
     rng = np.random.default_rng([task.seed or 0, number, candidate, 1])
-    levels = order.to_raster(task.levels[image].expand(most, -1, -1, -1))
+    levels = order.array_to_raster(np.broadcast_to(task.levels[image], (most, *task.shape)))
     return ParticleBatch(
-        levels=levels.numpy().copy(order="C"),
+        levels=np.array(levels, order="C"),
         roles=roles,
         counts=counts,
-        uniforms=np.ascontiguousarray(order.to_raster(torch.from_numpy(uniforms)).numpy()),
+        uniforms=np.ascontiguousarray(order.array_to_raster(uniforms)),
         draws=rng.random((roles.shape[1], roles.shape[2] + 1)),
     )
 
@@ -248,56 +213,7 @@ def particles_by_row(particles: int, roles: np.ndarray) -> IntArray:
     return counts
 
 
-class ParticleSampler:
-    """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
-
-    It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
-    """
-
-    def __init__(self, sampler: UniformSampler, task: CompletionTask, image: int, batch: ParticleBatch) -> None:
-        slots = len(batch.levels)
-        self.levels, self.known, self.started = task.levels[image], task.known, task.started
-        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known)
-        self.mask, self.nats = sampler.mask, sampler.nats
-        self.batch, self._slots = batch, slots
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose a level for each particle of the engine's batch."""
-        index, weights = (site.channel, site.row, site.column), self.batch.weights
-        chosen = self.constrained(site, log_probs)
-        if self.mask is not None:
-            weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
-        if self.known[index] and self.started[index]:
-            weights.multiply_exp(log_probs[: len(weights), int(self.levels[index])].double().cpu().numpy())
-        return chosen
-
-    def resample(self, row: int, column: int) -> IntArray | None:
-        """Resample before a pixel of the raster frame if the effective sample size is low."""
-        batch = self.batch
-        self.drop_dead()
-        if batch.counts[row] != len(batch.weights):
-            result: IntArray | None = batch.regroup(row)
-        elif (batch.roles[:, row, column] == DRAWN).any():
-            result = batch.resample(row, column)
-        else:
-            result = None
-        if result is None:
-            return None
-        chosen = np.resize(result, self._slots)
-        if self.mask is not None:
-            self.mask.select(chosen)
-        return (
-            np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.transform.is_guided else chosen
-        )
-
-    def drop_dead(self) -> None:
-        """Give no weight to particles that break a rule or have come to a dead end."""
-        if self.mask is not None:
-            weights = self.batch.weights
-            weights.mantissas[self.mask.status[: len(weights)] != 0] = 0
-
-
 def _all_alike(task: CompletionTask) -> bool:
     """Return True if all images have the same known pixels and conditions."""
-    tensors = [task.levels, *(t for part in task.inputs.parts.values() for t in (part.values, part.known))]
-    return all(torch.equal(t, t[:1].expand_as(t)) for t in tensors)
+    arrays = [task.levels, *(array for part in task.inputs.parts.values() for array in (part.values, part.known))]
+    return all(bool((array == array[:1]).all()) for array in arrays)

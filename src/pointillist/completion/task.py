@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.sampling.candidates import negative_inputs
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.generative import OnRow
 from pointillist.sampling.uniforms import seeded_uniforms
@@ -41,8 +41,8 @@ class CompletionTask:
         on_row: called after each row of a batch, and after each move; an exception that it raises ends the work.
     """
 
-    model: PixelModel
-    levels: Int[Tensor, "n c h w"]
+    model: LikelihoodModel
+    levels: Int[np.ndarray, "n c h w"]
     known: Bool[np.ndarray, "c h w"]
     inputs: ConditionInputs
     config: SamplingConfig
@@ -75,6 +75,18 @@ class CompletionTask:
         rows, columns = np.divmod(sites, self.shape[2])
         channels = [self.mask.allowed(channel, rows, columns) for channel in range(self.shape[0])]
         return np.stack(channels).reshape(*self.shape, levels)
+
+    @cached_property
+    def scorer(self) -> ScoringModel:
+        """The distribution that images are completed from."""
+        engine = "integer" if self.config.engine == "integer" else "torch"
+        return self.model.scorer(engine, (self.shape[1], self.shape[2]))
+
+    @property
+    def negative(self) -> ConditionInputs | None:
+        """Negative prompts of each completion; None for none."""
+        size = (self.shape[1], self.shape[2])
+        return negative_inputs(self.model.conditions, self.config.negative_prompt, len(self.levels), size)
 
     @property
     def order(self) -> PixelOrder:
@@ -109,17 +121,17 @@ class Draws:
         tries: how often each completion was drawn until it obeyed the rules, `[n]`; None where that is not counted.
     """
 
-    levels: Int[Tensor, "n c h w"]
-    nats: Float[Tensor, " n"]
-    whole_nats: Float[Tensor, " n"]
-    log_weights: Float[Tensor, " n"]
-    log_evidence: float | Float[Tensor, " n"]
+    levels: Int[np.ndarray, "n c h w"]
+    nats: Float[np.ndarray, " n"]
+    whole_nats: Float[np.ndarray, " n"]
+    log_weights: Float[np.ndarray, " n"]
+    log_evidence: float | Float[np.ndarray, " n"]
     ess: float
     acceptance: float | None = None
-    tries: Int[Tensor, " n"] | None = None
+    tries: Int[np.ndarray, " n"] | None = None
 
 
-def sub_pixel_rank(model: PixelModel, shape: Sequence[int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:
+def sub_pixel_rank(model: LikelihoodModel, shape: Sequence[int], order: PixelOrder) -> Int[np.ndarray, "c h w"]:
     """Rank of each sub-pixel in the generation order, from 0.
 
     Example:

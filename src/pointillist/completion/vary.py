@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Bool
 
-from pointillist.completion.api import InpaintKwargs, complete_images, log_prompts
+from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.model.batches import single_image
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.vocabulary import log_prompts
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
@@ -23,7 +23,7 @@ _REACH = 2
 """Pixels over which noise is averaged in each direction: connected regions are about this large."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Variations(Samples):
     """Variations of an image.
 
@@ -44,7 +44,7 @@ class Variations(Samples):
 
 
 def vary(
-    model: PixelModel | str | Path,
+    model: LikelihoodModel | str | Path,
     image: Any,
     share: float = 0.3,
     n: int = 8,
@@ -71,8 +71,8 @@ def vary(
     Example:
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
-    model = as_model(model)
-    x = single_image(model, image).cpu()
+    model = open_scored(model, settings.get("engine", "auto"))
+    x = single_image(model, image)
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
     if not 0 < share <= 1:
@@ -92,10 +92,10 @@ def vary(
         masks.append(~draw_hole(rng, size, share, pattern, fixed))
         results.append(complete_images(model, x, masks[-1], seed=int(rng.integers(2**53)), **settings))
     return Variations(
-        levels=torch.cat([result.levels for result in results]),
-        nats=torch.cat([result.nats for result in results]),
+        levels=np.concatenate([result.levels for result in results]),
+        nats=np.concatenate([result.nats for result in results]),
         image=results[0].image,
-        labels=torch.cat([result.labels for result in results]),
+        labels=np.concatenate([result.labels for result in results]),
         seed=begin,
         engine=results[0].engine,
         order=results[0].order,

@@ -141,4 +141,7 @@ def resolve_labels(integer_model: IntegerModel, label: Any, count: int) -> list[
     each = [label] * count if isinstance(label, (str, int, np.integer)) else list(np.asarray(label, object))
     if len(each) != count:
         raise ConfigError(f"`label` has {len(each)} values, and there are {count} images: give one for each.")
-    return [integer_model.class_number(one) for one in each]
+    numbers: list[int] = (
+        integer_model.conditions.inputs(np.array(each, object), len(each)).parts["label"].values.tolist()
+    )
+    return numbers

@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
 
-import google_crc32c
-
 from pointillist.compression.tiles import tiles_of
+from pointillist.engine.library import load_library
 from pointillist.errors import ArchiveError, DataError
 from pointillist.files.reading import parse_json
 
@@ -42,6 +41,7 @@ MAX_VAR = 1 << 32
 MAX_CONTENT = 1 << 31
 """Most bytes of a record."""
 _CRC = struct.Struct("<I")
+_ONES, _POLYNOMIAL = 0xFFFFFFFF, 0x82F63B78
 TAIL = 3
 """Bytes of the last field."""
 BinaryFile = BinaryIO | io.BufferedIOBase
@@ -313,7 +313,29 @@ def parse_index(name: str, data: bytes, header: bytes) -> list[Entry] | None:
 
 def crc32c(data: bytes) -> int:
     """Return the CRC-32C (Castagnoli) of bytes."""
-    return int(google_crc32c.value(data))
+    library = load_library()
+    return crc32c_in_python(data) if library is None else int(library.pt_crc32c(data, len(data)))
+
+
+def crc32c_in_python(data: bytes) -> int:
+    """Return the CRC-32C of bytes, for a platform without the library in C.
+
+    ```python
+    crc32c_in_python(b"123456789")  # 0xE3069283
+    ```
+    """
+    check = _ONES
+    for byte in data:
+        check = (check >> 8) ^ _crc_table()[(check ^ byte) & 255]
+    return check ^ _ONES
+
+
+@cache
+def _crc_table() -> list[int]:
+    table = list(range(256))
+    for _ in range(8):
+        table = [(value >> 1) ^ (_POLYNOMIAL if value & 1 else 0) for value in table]
+    return table
 
 
 JSON = 1

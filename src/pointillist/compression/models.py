@@ -42,7 +42,7 @@ def as_integer_model(model: Any) -> IntegerModel:
     """
     if isinstance(model, (str, Path)):
         return load(_folder(model))
-    result = model if isinstance(model, IntegerModel) else model.integer_model().integers
+    result: IntegerModel = model if isinstance(model, IntegerModel) else model.scorer("integer").integers
     if not result.fingerprint:
         raise EngineError("This integer model has no fingerprint: make it with `pt.quantize_integer`, or load it.")
     return result

@@ -1,17 +1,31 @@
-"""A range encoder over integer frequencies, by the library constriction (Bamler 2022, arXiv:2201.01741).
+"""The range encoder of archives: intervals of [0, 2^24) into words. `engine.head.range_decoder` is its inverse.
 
-The library takes probabilities as floats p and gives symbol i of k the integers from
-`floor(sum of p before i * (2^24 - k) / sum of p) + i` on. With p = frequency - 1, and frequencies that sum to 2^24, the
-quotient is exactly 1, so its integers are the frequencies themselves: no rounding is left to the library.
+It is the encoder of constriction (Bamler 2022, arXiv:2201.01741): words wait while a carry may still change them. The
+library in C encodes; on a platform without it, the same steps in Python do.
 """
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
-from constriction import stream
 
 from pointillist.engine.head.range_decoder import BITS
+from pointillist.engine.library import chosen_level, load_library
 from pointillist.engine.program import IntArray
+
+_MASK, _ONES = (1 << 64) - 1, (1 << 32) - 1
+
+
+class EncoderState(ctypes.Structure):
+    """State of an encoder: `pt_encoder` in C."""
+
+    _fields_ = [
+        ("lower", ctypes.c_uint64),
+        ("range", ctypes.c_uint64),
+        ("waiting", ctypes.c_int64),
+        ("first", ctypes.c_uint64),
+    ]
 
 
 class RangeEncoder:
@@ -23,28 +37,70 @@ class RangeEncoder:
     """
 
     def __init__(self) -> None:
-        self._coder = stream.queue.RangeEncoder()
+        self._state, self._words = EncoderState(0, _MASK, 0, 0), bytearray()
+        self._library = None if chosen_level() is None else load_library()
 
     def add_uniform(self, symbols: IntArray, count: int) -> None:
-        """Code symbols `[n]` in [0, count), all equally likely."""
-        if len(symbols):
-            self._coder.encode(symbols.astype(np.int32), stream.model.Uniform(count))
+        """Code symbols `[n]` in [0, count), all equally likely; the last one has what is left of the range."""
+        each = (1 << BITS) // count
+        starts = symbols.astype(np.int64) * each
+        self.add_intervals(starts, np.where(symbols == count - 1, (1 << BITS) - starts, each), BITS)
 
     def add_intervals(self, starts: IntArray, sizes: IntArray, precision: int) -> None:
         """Code symbols `[n]` that are intervals of [0, 2 ** precision): their start and their size."""
-        if not len(starts):
+        scale, state = 1 << (BITS - precision), self._state
+        below, size = (np.ascontiguousarray(numbers.astype(np.int64) * scale) for numbers in (starts, sizes))
+        if self._library is None:
+            self._words += encode_in_python(state, below, size).astype("<u4").tobytes()
             return
-        scale, total = 1 << (BITS - precision), 1 << BITS
-        below, size = starts.astype(np.int64) * scale, sizes.astype(np.int64) * scale
-        above = total - below - size
-        # the interval is one of three symbols; where nothing is below or above it, the other side is split in two
-        parts, symbols = np.stack([below, size, above], 1), np.ones(len(starts), np.int32)
-        first, last = below == 0, above == 0
-        parts[first] = np.stack([size, above // 2, above - above // 2], 1)[first]
-        parts[last] = np.stack([below // 2, below - below // 2, size], 1)[last]
-        symbols[first], symbols[last] = 0, 2
-        self._coder.encode(symbols, stream.model.Categorical(perfect=False), (parts - 1).astype(np.float64))
+        words = np.empty(state.waiting + len(below), np.uint32)
+        pointers = below.ctypes.data, size.ctypes.data, len(below), words.ctypes.data
+        count = self._library.pt_encode(ctypes.byref(state), *pointers)
+        self._words += words[:count].astype("<u4").tobytes()
 
     def finish(self) -> bytes:
-        """Return the bytes, whole words."""
-        return bytes(self._coder.get_compressed().astype("<u4").tobytes())
+        """Return the bytes, whole words; none if there were no symbols."""
+        state = self._state
+        if not self._words and not state.waiting and state.range == _MASK:
+            return b""
+        point = state.lower + _ONES
+        words = [*_waiting(state, point >> 64), (point & _MASK) >> 32]
+        if ((state.lower + state.range) & _MASK) >> 32 == words[-1]:
+            words.append(0)
+        return bytes(self._words) + np.array(words, "<u4").tobytes()
+
+
+def encode_in_python(state: EncoderState, starts: IntArray, sizes: IntArray) -> IntArray:
+    """Code intervals of [0, 2^24), and return the words that no carry can change any more.
+
+    ```python
+    encode_in_python(EncoderState(0, 2**64 - 1, 0, 0), np.array([0]), np.array([1 << 20]))  # none yet
+    ```
+    """
+    words: list[int] = []
+    for start, size in zip(starts.tolist(), sizes.tolist(), strict=True):
+        scale = state.range >> BITS
+        lower, state.range = state.lower + scale * start, scale * size
+        if state.waiting and (lower > _MASK or lower + state.range <= _MASK):
+            words += _waiting(state, lower >> 64)
+        state.lower = lower & _MASK
+        if state.range >> 32:
+            continue
+        word = state.lower >> 32
+        state.lower, state.range = (state.lower << 32) & _MASK, state.range << 32
+        if state.waiting:
+            state.waiting += 1
+        elif state.lower + state.range > _MASK:
+            state.waiting, state.first = 1, word
+        else:
+            words.append(word)
+    return np.array(words, np.uint32)
+
+
+def _waiting(state: EncoderState, carry: int) -> list[int]:
+    """Return the words that waited, after a carry or without."""
+    if not state.waiting:
+        return []
+    words = [(state.first + carry) & _ONES] + [(_ONES + carry) & _ONES] * (state.waiting - 1)
+    state.waiting = 0
+    return words

@@ -9,18 +9,7 @@ from pointillist.files.lazy import lazy_names
 if TYPE_CHECKING:
     from pointillist.conditioning.attributes import AttributesConfig
     from pointillist.conditioning.encoder import ConditionEncoder
-    from pointillist.conditioning.encoders.attributes import AttributeEncoder
-    from pointillist.conditioning.encoders.grid import GridEncoder
-    from pointillist.conditioning.encoders.hint import HintEncoder
-    from pointillist.conditioning.encoders.known import KnownPixelsEncoder, parse_mask
-    from pointillist.conditioning.encoders.label import (
-        Label,
-        LabelEncoder,
-        label_input,
-        labels_from_input,
-        match_names,
-        resolve_labels,
-    )
+    from pointillist.conditioning.encoders.grids import GridEncoder, HintEncoder, KnownPixelsEncoder
     from pointillist.conditioning.encoders.text import (
         FrozenTokenEncoder,
         HashedNgramEncoder,
@@ -28,15 +17,24 @@ if TYPE_CHECKING:
         SentenceEncoder,
         TokenSequenceEncoder,
     )
-    from pointillist.conditioning.encoders.vector import VectorEncoder
+    from pointillist.conditioning.encoders.vectors import AttributeEncoder, LabelEncoder, VectorEncoder
     from pointillist.conditioning.hint import HintConfig, HintReader, hint_rule
     from pointillist.conditioning.image_preprocessors import HintPreprocessor
     from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
     from pointillist.conditioning.keywords import ConditionKwargs, count_images
-    from pointillist.conditioning.known import OBSERVED, KnownConfig
-    from pointillist.conditioning.label import NO_LABEL, LabelConfig
+    from pointillist.conditioning.known import OBSERVED, KnownConfig, parse_mask
+    from pointillist.conditioning.label import (
+        NO_LABEL,
+        Label,
+        LabelConfig,
+        label_input,
+        label_numbers,
+        labels_from_input,
+        match_names,
+    )
     from pointillist.conditioning.portable import PortableEncoder
     from pointillist.conditioning.prompts import parse_prompts
+    from pointillist.conditioning.readers import ConditionReader, ConditionReaders
     from pointillist.conditioning.registry import (
         condition_kinds,
         parse_conditions,
@@ -51,21 +49,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "attributes": ("AttributesConfig",),
     "encoder": ("ConditionEncoder",),
-    "encoders.attributes": ("AttributeEncoder",),
-    "encoders.grid": ("GridEncoder",),
-    "encoders.hint": ("HintEncoder",),
-    "encoders.known": (
-        "KnownPixelsEncoder",
-        "parse_mask",
-    ),
-    "encoders.label": (
-        "Label",
-        "LabelEncoder",
-        "label_input",
-        "labels_from_input",
-        "match_names",
-        "resolve_labels",
-    ),
+    "encoders.grids": ("GridEncoder", "HintEncoder", "KnownPixelsEncoder"),
     "encoders.text": (
         "FrozenTokenEncoder",
         "HashedNgramEncoder",
@@ -73,7 +57,7 @@ _MODULES = {
         "SentenceEncoder",
         "TokenSequenceEncoder",
     ),
-    "encoders.vector": ("VectorEncoder",),
+    "encoders.vectors": ("AttributeEncoder", "LabelEncoder", "VectorEncoder"),
     "hint": (
         "HintConfig",
         "HintReader",
@@ -88,13 +72,20 @@ _MODULES = {
     "known": (
         "OBSERVED",
         "KnownConfig",
+        "parse_mask",
     ),
     "label": (
         "NO_LABEL",
+        "Label",
         "LabelConfig",
+        "label_input",
+        "label_numbers",
+        "labels_from_input",
+        "match_names",
     ),
     "portable": ("PortableEncoder",),
     "prompts": ("parse_prompts",),
+    "readers": ("ConditionReader", "ConditionReaders"),
     "registry": (
         "condition_kinds",
         "parse_conditions",
@@ -116,6 +107,8 @@ __all__ = [
     "ConditionEncoder",
     "ConditionInputs",
     "ConditionKwargs",
+    "ConditionReader",
+    "ConditionReaders",
     "FrozenTokenEncoder",
     "GridEncoder",
     "HashedNgramEncoder",
@@ -141,13 +134,13 @@ __all__ = [
     "embedding_cache",
     "hint_rule",
     "label_input",
+    "label_numbers",
     "labels_from_input",
     "match_names",
     "parse_conditions",
     "parse_mask",
     "parse_prompts",
     "register_condition",
-    "resolve_labels",
     "unsupported_condition",
 ]
 

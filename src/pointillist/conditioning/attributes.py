@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,8 @@ from jaxtyping import Int
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from pointillist.conditioning.label import NO_LABEL, label_numbers, value_names
+from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.label import NO_LABEL, label_input, label_numbers, match_names, value_names
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, quote
@@ -19,7 +20,7 @@ from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
 
 if TYPE_CHECKING:
-    from pointillist.data import ImageDataset
+    from pointillist.data import Batch, ImageDataset
     from pointillist.images import ImageSpec
 
 MAX_ATTRIBUTES = 256
@@ -48,12 +49,11 @@ class AttributeFeatures(PortableEncoder):
 
     weights: StoredWeights
     values: Mapping[str, tuple[str, ...]]
-    reader: Any = field(default=None, init=False)
 
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Read values by attribute; see `attribute_numbers`."""
-        numbers = attribute_numbers(value, self.values, count)
-        return numbers, numbers != NO_LABEL
+    @property
+    def reader(self) -> AttributeReader:
+        """Reads values of attributes."""
+        return AttributeReader(self.values)
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Look up the features `[n, width]`."""
@@ -130,6 +130,37 @@ class AttributesConfig(ConditionConfig):
     def describe(self) -> list[str]:
         """Say how many values each attribute has."""
         return [f"attribute {name} ({len(values)} values)" for name, values in self.values.items()]
+
+
+@dataclass(frozen=True)
+class AttributeReader:
+    """Read values of attributes.
+
+    ```python
+    AttributeReader({"hair": ("black", "red")}).read({"hair": "red"}, 1, (8, 8)).values  # [[1]]
+    ```
+
+    Attributes:
+        values: names of the values of each attribute, by its name.
+    """
+
+    values: Mapping[str, tuple[str, ...]]
+    keyword: ClassVar[str] = "attributes"
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Read values by attribute; see `attribute_numbers`."""
+        return label_input(attribute_numbers(value, self.values, count))
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Match the attributes of a batch by the names of their values."""
+        columns = []
+        for name, values in self.values.items():
+            numbers = np.full(len(batch), NO_LABEL)
+            if name in batch.annotations.attributes:
+                rows = match_names(batch.annotations.values[name], values, f"The {name}")
+                numbers = rows[batch.annotations.attributes[name]]
+            columns.append(numbers)
+        return label_input(np.stack(columns, 1))
 
 
 def attribute_numbers(value: Any, values: Mapping[str, Sequence[str]], count: int) -> Int[np.ndarray, "b a"]:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, StoredWeights
 from pointillist.data import Batch
+from pointillist.images import ImageSpec
 from pointillist.nn import Tokens
+
+
+def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
+    """Convert an array or a tensor to a tensor on a device; a view of one image that stands for many is copied.
+
+    ```python
+    as_tensor(np.broadcast_to(np.int64(0), (4, 8))).shape  # (4, 8)
+    ```
+    """
+    if isinstance(array, np.ndarray) and not array.flags.writeable:
+        array = array.copy()
+    return torch.as_tensor(array, device=device)
 
 
 class ConditionEncoder(nn.Module):
@@ -18,15 +34,16 @@ class ConditionEncoder(nn.Module):
 
     ```python
     encoder = model.conditions.encoders["label"]
-    value = encoder.parse("3", 4, (8, 8))
-    encoder(value).shape  # (4, 64, 1, 1)
+    value = encoder.read("3", 4, (8, 8))
+    encoder.encode(value).shape  # (4, 64, 1, 1)
     ```
 
     Attributes:
         keyword: the keyword under which a user gives the value.
         vector_width, map_width, tokens_width: features it adds to the vector or to the map that enter every layer, or
             of its tokens; two are 0.
-        reader: what reads a user's value without torch, and is shared with the portable half; None where there is none.
+        reader: what reads values without torch, and is shared with the portable half; None for an encoder that defines
+            `read` and `from_batch` itself.
     """
 
     keyword: str
@@ -35,25 +52,26 @@ class ConditionEncoder(nn.Module):
     tokens_width: int = 0
     reader: Any = None
 
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Validate the value that a user gives for `batch_size` images of a size; None leaves it unknown.
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
+        result: MaskedValue = self.reader.read(value, count, size)
+        return result
 
-        Raises:
-            ConfigError, ShapeError, DataError: naming what is wrong with it.
-        """
-        raise NotImplementedError
-
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Read the condition of each image of a batch; unknown where the data set has none.
-
-        Raises:
-            ConfigError: if the data set has a value that the encoder does not know.
-        """
-        raise NotImplementedError
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
+        result: MaskedValue = self.reader.from_batch(batch, image)
+        return result
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
-        """Features: `b d 1 1`, a map, or tokens. They do not depend on values that are not known."""
+        """Compute features from tensors: `b d 1 1`, a map, or tokens. They do not depend on values that are unknown."""
         raise NotImplementedError
+
+    def encode(self, value: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
+        """Compute the features of what `read` returns, on the device of the weights."""
+        device = next(self.parameters()).device
+        values, known = (as_tensor(array, device) for array in (value.values, value.known))
+        result: Tensor | Tokens = self(replace(value, values=values, known=known))
+        return result
 
     def embedding_tables(self) -> dict[str, tuple[Tensor, tuple[str, ...]]]:
         """Embeddings of named values, with their names; the last row, beyond them, stands for "unknown"."""

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Shaped
-from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field, model_validator
 
 from pointillist.conditioning.image_preprocessors import HintPreprocessor
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import Name, PortableEncoder
 from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
@@ -26,7 +26,7 @@ from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 
 if TYPE_CHECKING:
-    from pointillist.data import ImageDataset
+    from pointillist.data import Batch, ImageDataset
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class HintReader:
 
     ```python
     reader = HintReader(1, ImageSpec.infer((1, 8, 8), 2), None)
-    reader.read(np.ones((1, 8, 8), np.int64), 4, (8, 8)).shape  # (4, 1, 8, 8)
+    reader.read(np.ones((1, 8, 8), np.int64), 4, (8, 8)).values.shape  # (4, 1, 8, 8)
     ```
 
     Attributes:
@@ -47,15 +47,22 @@ class HintReader:
     channels: int
     image: ImageSpec | None
     preprocessor: HintPreprocessor | None
+    keyword: ClassVar[str] = "hint"
 
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> Shaped[np.ndarray, "b c h w"]:
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
         """Read levels or floats `[c h w]` or `[n c h w]`, or pictures, on the grid of the image (or of the rule).
+
+        Hints of many images that are equal are views of one.
 
         Raises:
             DataError: if a value is not a level, or no finite number.
             ShapeError: if channels, count or size do not fit.
         """
-        values = self._values(value)
+        if value is None:
+            kind = np.float32(0) if self.image is None else np.int64(0)
+            unknown = np.broadcast_to(np.False_, (count, 1, *size))
+            return MaskedValue(np.broadcast_to(kind, (count, self.channels, *size)), unknown)
+        values = self._values(value.cpu() if hasattr(value, "cpu") else value)
         if values.ndim == 3:
             values = values[None]
         if values.ndim != 4 or values.shape[1] != self.channels or len(values) not in (1, count):
@@ -70,7 +77,27 @@ class HintReader:
                 f"`hint` of {values.shape[2]}x{values.shape[3]} must have the size of the image, {size[0]}x{size[1]}: "
                 "resize one of them."
             )
-        return np.broadcast_to(values, (count, *values.shape[1:]))
+        return self._masked(np.broadcast_to(values, (count, *values.shape[1:])))
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Make the hints of a batch by the rule, or take the hints that its data set brings."""
+        x = batch.levels
+        if self.preprocessor is not None:
+            return self._masked(self.preprocessor.of(x, image))
+        if batch.hints is None:
+            return self.read(None, len(x), (x.shape[2], x.shape[3]))
+        ours, theirs = (self.channels, self.image), (batch.hints.shape[1], batch.annotations.hint_spec)
+        if hint_kind(*ours) != hint_kind(*theirs):
+            raise ConfigError(
+                f"The hints of the images have {hint_words(*theirs)}, and the model takes {hint_words(*ours)}: convert "
+                "them."
+            )
+        return self._masked(batch.hints)
+
+    def _masked(self, values: Shaped[np.ndarray, "b c h w"]) -> MaskedValue:
+        """Mask a hint: all pixels are known, but for what the rule leaves out."""
+        known = self.known((values.shape[2], values.shape[3]))
+        return MaskedValue(values, np.broadcast_to(known, (len(values), 1, *known.shape)))
 
     def known(self, size: tuple[int, int]) -> Bool[np.ndarray, "h w"]:
         """Mask of known pixels: all, but for those that the rule leaves out."""
@@ -142,15 +169,6 @@ class HintFeatures(GridFeatures):
     def spec(self) -> ImageSpec | None:
         """Meaning of the integers of a hint; None for floats."""
         return self.reader.image
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[np.ndarray, NDArray[np.bool_]]:
-        """Read hints, one for all images or one each (see `HintReader.read`); None for none."""
-        if value is None:
-            kind = np.float32(0) if self.reader.image is None else np.int64(0)
-            shape = (count, self.reader.channels, *size)
-            return np.broadcast_to(kind, shape), np.broadcast_to(np.False_, (count, 1, *size))
-        known = np.broadcast_to(self.reader.known(size), (count, 1, *size))
-        return self.reader.read(value, count, size), known
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the weights and what the reader needs."""

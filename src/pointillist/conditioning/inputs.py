@@ -1,54 +1,70 @@
-"""Condition values of a batch, with masks of which are known."""
+"""Condition values of a batch as arrays, with masks of which are known. Needs no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Shaped
-from torch import Tensor
+from jaxtyping import Bool
+from numpy.typing import NDArray
 
 PROMPT_PARTS = ("text", "words", "tokens")
 """Encoders that read the prompt of an image; training drops them together."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MaskedValue:
     """Values of one condition in a batch.
 
     ```python
-    value = MaskedValue(torch.tensor([3, 0]), torch.tensor([True, False]))  # the second label is unknown
-    value.dropped(torch.tensor([True, False])).known  # both are unknown
+    value = MaskedValue(np.array([3, 0]), np.array([True, False]))  # the second label is unknown
+    value.dropped(np.array([True, False])).known  # both are unknown
     ```
 
     Attributes:
-        values: one for each image; anything where it is not known.
+        values: array of one for each image, `[b ...]`; anything where it is not known. Encoders take tensors, see
+            `ConditionInputs.converted`.
         known: mask of the known ones: `[b]`, for each of several attributes `[b a]`, for each pixel of an image
             `[b 1 h w]`, for each sub-pixel `[b c h w]`.
         observed: True for pixels of the image itself, which are facts: guidance does not weigh them, and they cost
             nothing.
     """
 
-    values: Shaped[Tensor, "b ..."]
-    known: Bool[Tensor, "b ..."]
+    values: Any
+    known: Any
     observed: bool = False
 
-    def dropped(self, mask: Bool[Tensor, "b ..."]) -> MaskedValue:
+    def __getitem__(self, index: Any) -> MaskedValue:
+        """Select some of the images."""
+        return replace(self, values=self.values[index], known=self.known[index])
+
+    def dropped(self, mask: Bool[np.ndarray, "b ..."]) -> MaskedValue:
         """A copy in which the masked values are unknown."""
-        mask = mask.to(self.known.device)
         return replace(self, known=self.known & ~mask.reshape(*mask.shape, *[1] * (self.known.ndim - mask.ndim)))
 
+    @property
+    def distinct_known(self) -> Bool[np.ndarray, ...]:
+        """The mask without its repetitions: one value for all images is held once, of however many."""
+        result: np.ndarray = self.known[tuple(slice(None if stride else 1) for stride in self.known.strides)]
+        return result
 
-@dataclass(frozen=True)
+    @property
+    def known_images(self) -> NDArray[np.bool_]:
+        """Images of which something is known, `[b]`."""
+        result: NDArray[np.bool_] = self.known.reshape(len(self.known), -1).any(1)
+        return result
+
+
+@dataclass(frozen=True, eq=False)
 class ConditionInputs:
     """Conditions of a batch of `count` images, by the name of the encoder that takes each.
 
     ```python
     inputs = model.conditions.inputs(label="cat", count=4)
-    model.unchecked_log_prob_map(x, inputs)
-    model.unchecked_log_prob_map(x, inputs.unconditional())
+    model.log_prob_map(x, inputs=inputs)
+    model.log_prob_map(x, inputs=inputs.unconditional())
     ```
     """
 
@@ -58,21 +74,17 @@ class ConditionInputs:
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: slice | np.ndarray | Tensor) -> ConditionInputs:
+    def __getitem__(self, index: slice | np.ndarray) -> ConditionInputs:
         """Select some of the images."""
-        rows = torch.arange(self.count)[index]
-        return ConditionInputs(
-            len(rows), {n: replace(p, values=p.values[rows], known=p.known[rows]) for n, p in self.parts.items()}
-        )
+        rows = np.arange(self.count)[index]
+        return ConditionInputs(len(rows), {name: part[rows] for name, part in self.parts.items()})
 
-    def to(self, device: torch.device) -> ConditionInputs:
-        """Move all values to a device."""
-        return ConditionInputs(
-            self.count,
-            {n: replace(p, values=p.values.to(device), known=p.known.to(device)) for n, p in self.parts.items()},
-        )
+    def converted(self, convert: Callable[[np.ndarray], Any]) -> ConditionInputs:
+        """A copy with another kind of arrays: tensors on a device, which encoders compute with."""
+        parts = {n: replace(p, values=convert(p.values), known=convert(p.known)) for n, p in self.parts.items()}
+        return ConditionInputs(self.count, parts)
 
-    def dropped(self, masks: Mapping[str, Bool[Tensor, "b ..."]]) -> ConditionInputs:
+    def dropped(self, masks: Mapping[str, Bool[np.ndarray, "b ..."]]) -> ConditionInputs:
         """A copy without some values: a mask of the images that lose it, by the name of the condition."""
         return ConditionInputs(self.count, {n: p.dropped(masks[n]) if n in masks else p for n, p in self.parts.items()})
 
@@ -80,7 +92,7 @@ class ConditionInputs:
         """A copy in which no value is known, except observed pixels."""
         return ConditionInputs(
             self.count,
-            {n: p if p.observed else replace(p, known=torch.zeros_like(p.known)) for n, p in self.parts.items()},
+            {n: p if p.observed else replace(p, known=np.zeros_like(p.known)) for n, p in self.parts.items()},
         )
 
     def guidance_reference(self, negative: ConditionInputs | None = None) -> ConditionInputs:
@@ -96,10 +108,10 @@ class ConditionInputs:
             inputs = model.conditions.inputs(label="tabler", text="heart")
             inputs.guidance_reference()  # the label without the prompt
         """
-        prompted = torch.zeros(self.count, dtype=torch.bool)
+        prompted = np.zeros(self.count, bool)
         for inputs in (self, negative):
             for part in (p for n, p in (inputs.parts if inputs else {}).items() if n in PROMPT_PARTS):
-                prompted |= part.known.reshape(self.count, -1).any(1).cpu()
+                prompted |= part.known_images
         labels = {n: p.dropped(~prompted) for n, p in self.parts.items() if n == "label"}
         prompts = {n: p for n, p in (negative.parts if negative else {}).items() if n in PROMPT_PARTS}
         return ConditionInputs(self.count, {**self.unconditional().parts, **labels, **prompts})
@@ -107,30 +119,26 @@ class ConditionInputs:
     @property
     def is_conditional(self) -> bool:
         """True if any value of any image is known, except observed pixels."""
-        return any(bool(p.known.any()) for p in self.parts.values() if not p.observed)
+        return any(bool(p.distinct_known.any()) for p in self.parts.values() if not p.observed)
 
     @property
-    def observed(self) -> Bool[Tensor, "b c h w"] | None:
+    def observed(self) -> Bool[np.ndarray, "b c h w"] | None:
         """Mask of the observed sub-pixels; None for a model that does not complete images."""
         return next((p.known for p in self.parts.values() if p.observed), None)
 
     @property
     def key(self) -> bytes:
         """Bytes that are equal for batches with the same values and masks, of one model."""
-        tensors = (tensor for part in self.parts.values() for tensor in (part.values, part.known))
-        return b"".join(tensor.cpu().numpy().tobytes() for tensor in tensors)
+        arrays = (array for part in self.parts.values() for array in (part.values, part.known))
+        return b"".join(array.tobytes() for array in arrays)
 
     @classmethod
     def concat(cls, batches: Sequence[ConditionInputs]) -> ConditionInputs:
         """Concatenate batches with the same conditions."""
-        return cls(
-            sum(t.count for t in batches),
-            {
-                n: replace(
-                    part,
-                    values=torch.cat([t.parts[n].values for t in batches]),
-                    known=torch.cat([t.parts[n].known for t in batches]),
-                )
-                for n, part in batches[0].parts.items()
-            },
-        )
+        parts = {}
+        for name, part in batches[0].parts.items():
+            values, known = (
+                np.concatenate([getattr(batch.parts[name], each) for batch in batches]) for each in ("values", "known")
+            )
+            parts[name] = replace(part, values=values, known=known)
+        return cls(sum(batch.count for batch in batches), parts)

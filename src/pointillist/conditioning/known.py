@@ -12,14 +12,14 @@ arXiv 1310.1757; Hoogeboom et al. 2022, arXiv 2110.02037); here the order of the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Shaped
-from numpy.typing import NDArray
+from jaxtyping import Bool
 from pydantic import Field
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.portable.grid import GridFeatures, StoredGrid
 from pointillist.conditioning.settings import ConditionConfig
@@ -28,7 +28,7 @@ from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
 
 if TYPE_CHECKING:
-    from pointillist.data import ImageDataset
+    from pointillist.data import Batch, ImageDataset
 
 OBSERVED = "known"
 """Name of the part that holds observed pixels of the image itself: facts, which guidance does not weigh."""
@@ -38,6 +38,60 @@ class StoredKnown(StoredGrid):
     """JSON values of an encoder of known pixels."""
 
     image: ImageSpec
+
+
+@dataclass(frozen=True)
+class KnownReader:
+    """Read known pixels of the image itself.
+
+    ```python
+    KnownReader(1).read((levels, mask), 4, (8, 8)).known.shape  # (4, 1, 8, 8)
+    ```
+
+    Attributes:
+        channels: channels of the image.
+    """
+
+    channels: int
+    keyword: ClassVar[str] = OBSERVED
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Read a pair: levels `[c h w]` or `[n c h w]`, and a mask (see `parse_mask`); None for nothing known.
+
+        Raises:
+            ShapeError: if levels or mask have another shape.
+        """
+        shape = (count, self.channels, *size)
+        if value is None:
+            return MaskedValue(np.broadcast_to(np.int64(0), shape), np.broadcast_to(np.False_, shape), observed=True)
+        levels, mask = value
+        levels = np.asarray(levels)
+        levels = levels if levels.ndim == 4 else levels[None]
+        if tuple(levels.shape[1:]) != shape[1:] or len(levels) not in (1, count):
+            raise ShapeError(f"`known` has levels of shape {list(levels.shape)}: give {list(shape)}.")
+        return MaskedValue(np.broadcast_to(levels, shape), parse_mask(mask, shape), observed=True)
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Take the images of a batch as values, none of them known; training then draws a mask."""
+        return MaskedValue(batch.levels, np.zeros(batch.levels.shape, bool), observed=True)
+
+
+def parse_mask(mask: Any, shape: tuple[int, ...]) -> Bool[np.ndarray, "n c h w"]:
+    """Parse a mask of known pixels `[h w]`, of sub-pixels `[c h w]`, or of sub-pixels of each image `[n c h w]`.
+
+    Raises:
+        ShapeError: if it is not boolean, or has another shape.
+
+    Example:
+        parse_mask(np.ones((8, 8), bool), (4, 3, 8, 8)).shape  # (4, 3, 8, 8)
+    """
+    array = np.asarray(mask.cpu() if hasattr(mask, "cpu") else mask)
+    if array.dtype != bool or array.shape not in (shape, shape[1:], shape[2:]):
+        raise ShapeError(
+            f"`known` ({array.dtype}, shape {array.shape}) must be boolean, "
+            f"{shape[2:]}, {shape[1:]} or {shape}: True where a pixel is known."
+        )
+    return np.broadcast_to(array, shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,26 +107,16 @@ class KnownFeatures(GridFeatures):
     any_size: ClassVar[bool] = True
 
     image: ImageSpec
-    reader: Any = field(default=None, init=False)
+
+    @property
+    def reader(self) -> KnownReader:
+        """Reads known pixels."""
+        return KnownReader(self.image.channels)
 
     @property
     def spec(self) -> ImageSpec:
         """Meaning of the integers of the image."""
         return self.image
-
-    def read(
-        self, value: Any, count: int, size: tuple[int, int]
-    ) -> tuple[Shaped[np.ndarray, "n c h w"], NDArray[np.bool_]]:
-        """Read levels and a mask, `[h w]`, `[c h w]` or `[n c h w]`; None for nothing known."""
-        shape = (count, self.image.channels, *size)
-        if value is None:
-            return np.broadcast_to(np.int64(0), shape), np.broadcast_to(np.False_, shape)
-        levels, known = (np.asarray(array) for array in value)
-        if known.dtype != bool or known.shape not in (shape, shape[1:], shape[2:]):
-            raise ShapeError(f"`known` ({known.dtype}, shape {known.shape}) must be boolean, {shape[2:]} or {shape}.")
-        if levels.shape not in (shape, shape[1:], shape[2:]):
-            raise ShapeError(f"`known` has levels of shape {list(levels.shape)}: give {list(shape)}.")
-        return np.broadcast_to(levels, shape), np.broadcast_to(known, shape)
 
     def encode(self, arrays: ArrayWriter) -> dict[str, Any]:
         """Return the weights and the kind of image."""

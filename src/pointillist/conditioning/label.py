@@ -1,25 +1,56 @@
-"""Class labels, by number or by name. Needs no torch; `encoders/label.py` embeds them."""
+"""Class labels, by number or by name. Needs no torch; `encoders/vectors.py` embeds them."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Int
 from pydantic import Field, field_validator
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 
 if TYPE_CHECKING:
-    from pointillist.data import ImageDataset
+    from pointillist.data import Batch, ImageDataset
     from pointillist.images import ImageSpec
 
 NO_LABEL = -1
+
+Label = int | str | Sequence[int | str | None] | np.ndarray | None
+
+
+@dataclass(frozen=True)
+class LabelReader:
+    """Read labels.
+
+    ```python
+    LabelReader(("cat", "dog")).read(["dog", None], 2, (8, 8)).known  # [True, False]
+    ```
+
+    Attributes:
+        classes: names of the classes.
+        keyword: the keyword under which a user gives a label.
+    """
+
+    classes: tuple[str, ...]
+    keyword: str = "label"
+
+    def read(self, value: Label, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Read labels, one for all images or one each; see `label_numbers`."""
+        return label_input(label_numbers(value, self.classes, count, self.keyword))
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Match the labels of a batch by class name."""
+        if batch.labels is None:
+            return label_input(np.full(len(batch), NO_LABEL))
+        return label_input(match_names(batch.classes, self.classes, "Class")[batch.labels])
 
 
 class LabelConfig(ConditionConfig):
@@ -80,6 +111,48 @@ def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
     return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
 
 
+def match_names(theirs: Sequence[str], ours: Sequence[str], what: str) -> Int[np.ndarray, " n"]:
+    """Map names of a data set to numbers of the model, with `NO_LABEL` as the last entry, so that -1 stays unknown.
+
+    ```python
+    match_names(["dog", "cat"], ["cat", "dog", "owl"], "Class")  # [1, 0, -1]
+    ```
+
+    Raises:
+        ConfigError: if one of their names is not among ours.
+    """
+    rows = {name: row for row, name in enumerate(ours)}
+    unknown = [name for name in theirs if name not in rows]
+    if unknown:
+        raise ConfigError(
+            f"{what} {unknown[0]!r} of the images is not one of the model's ({', '.join(ours[:8])}...): "
+            "leave it out, or fine-tune a model with `init_from`."
+        )
+    return np.array([*(rows[name] for name in theirs), NO_LABEL])
+
+
+def label_input(numbers: Int[np.ndarray, "b ..."]) -> MaskedValue:
+    """Masked value of labels in [0, classes), or `NO_LABEL`.
+
+    ```python
+    label_input(np.array([3, NO_LABEL])).known  # [True, False]
+    ```
+    """
+    if numbers.ndim and not any(numbers.strides):  # one number for all images takes the memory of one
+        return MaskedValue(numbers, np.broadcast_to(numbers[:1] != NO_LABEL, numbers.shape))
+    return MaskedValue(numbers, numbers != NO_LABEL)
+
+
+def labels_from_input(value: MaskedValue | None, count: int) -> Int[np.ndarray, " b"]:
+    """Numbers of a masked label, `NO_LABEL` where it is unknown.
+
+    ```python
+    labels_from_input(label_input(np.array([3, NO_LABEL])), 2)  # [3, -1]
+    ```
+    """
+    return np.full(count, NO_LABEL) if value is None else np.where(value.known, value.values, NO_LABEL)
+
+
 def label_numbers(label: Any, classes: Sequence[str], count: int, what: str = "label") -> Int[np.ndarray, " b"]:
     """Integers of the labels of `count` images: one for all or one each, by number or class name; None is not a label.
 
@@ -98,7 +171,7 @@ def label_numbers(label: Any, classes: Sequence[str], count: int, what: str = "l
         ShapeError: if there are neither one nor `count` labels.
     """
     if label is None:
-        return np.full(count, NO_LABEL)
+        return np.broadcast_to(np.int64(NO_LABEL), count)  # takes no memory
     if not classes:
         raise missing(what, "labels", f" (={label!r})")
     if hasattr(label, "tolist"):

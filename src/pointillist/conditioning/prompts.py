@@ -6,20 +6,26 @@ features on every platform. The vector itself is an input: its encoder computes 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, NgramKind, embedding_cache, hash_ngrams
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import check_texts
+
+if TYPE_CHECKING:
+    from pointillist.data import Batch
+    from pointillist.images import ImageSpec
 
 
 def parse_prompts(value: Any, count: int) -> list[str] | None:
@@ -46,12 +52,46 @@ def parse_prompts(value: Any, count: int) -> list[str] | None:
     return filled * count if len(filled) == 1 else filled
 
 
+class PromptReader(ABC):
+    """Base of what reads prompts: a data set has them as captions.
+
+    Attributes:
+        vectors: cached vectors of the frozen encoder; None for words that are learned with the model.
+    """
+
+    keyword: ClassVar[str] = "text"
+
+    @property
+    def vectors(self) -> EmbeddingCache | None:
+        """Cached vectors of prompts."""
+        return None
+
+    @abstractmethod
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
+        """Return the numbers of prompts, and which say anything; vectors are kept on disk if `keep`."""
+
+    def read(self, value: Any, count: int, size: tuple[int, int], *, keep: bool = True) -> MaskedValue:
+        """Read prompts, one for all images or one each; see `parse_prompts`."""
+        prompts = parse_prompts(value, count)
+        if prompts is None:  # many images without a prompt take no memory
+            nothing = self.look_up([""])
+            values, known = (
+                np.broadcast_to(array, (count, *array.shape[1:])) for array in (nothing.values, nothing.known)
+            )
+            return MaskedValue(values, known)
+        return self.look_up(prompts, keep=keep)
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Read the captions of a batch as the prompts of a user; their vectors are not kept on disk."""
+        return self.read(batch.texts, len(batch), (1, 1), keep=False)
+
+
 @dataclass(frozen=True)
-class SentenceReader:
+class SentenceReader(PromptReader):
     """Look up the vectors of prompts of a frozen encoder.
 
     ```python
-    SentenceReader("use", fingerprint, 512).read(["a red dragon", ""])[1]  # [True, False]
+    SentenceReader("use", fingerprint, 512).look_up(["a red dragon", ""]).known  # [True, False]
     ```
 
     Attributes:
@@ -68,7 +108,7 @@ class SentenceReader:
         """Cached vectors of prompts."""
         return embedding_cache(self.encoder, self.fingerprint)
 
-    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return vectors `[n, size]`, and which prompts say anything; the vectors are kept on disk if `keep`.
 
         Raises:
@@ -80,33 +120,31 @@ class SentenceReader:
         if filled:
             self.vectors.keep(filled if keep else ())
             values[known] = self.vectors(filled)
-        return values, known
+        return MaskedValue(values, known)
 
 
 @dataclass(frozen=True)
-class NgramReader:
+class NgramReader(PromptReader):
     """Hash words and n-grams of prompts into buckets.
 
     ```python
-    NgramReader(4096, 96).read(["a red dragon"])[0].shape  # (1, 96)
+    NgramReader(4096, 96).look_up(["a red dragon"]).values.shape  # (1, 96)
     ```
 
     Attributes:
         buckets: number of buckets.
         length: number of n-grams that are read of a prompt.
         ngrams: n-grams of characters or of words.
-        vectors: None: there is no frozen encoder.
     """
 
     buckets: int
     length: int
     ngrams: NgramKind = "characters"
-    vectors: ClassVar[None] = None
 
-    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""
         values = np.stack([hash_ngrams(text, self.buckets, self.length, of=self.ngrams) for text in prompts])
-        return values, (values != PAD).any(1)
+        return MaskedValue(values, (values != PAD).any(1))
 
 
 class StoredPrompts(StoredEncoder):
@@ -139,11 +177,6 @@ class PromptFeatures(PortableEncoder):
     def _features(self, value: Array) -> Integers:
         """Compute the features of a prompt, in steps of 2^-18."""
         raise NotImplementedError
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Read prompts, one for all images or one each."""
-        result: tuple[Array, NDArray[np.bool_]] = self.reader.read(parse_prompts(value, count) or [""] * count)
-        return result
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`."""

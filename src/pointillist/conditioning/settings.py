@@ -71,11 +71,13 @@ class ConditionConfig(BaseModel):
     def encoders(self, image: ImageSpec) -> dict[str, ConditionEncoder]:
         """New encoders by module name, in the order of their features.
 
-        For kinds of this package, `encoders` of the file of that name in `conditioning/encoders` makes them: it needs
-        torch, and the settings do not.
+        For kinds of this package, a function in `conditioning/encoders` makes them: it needs torch, and the settings do
+        not.
         """
-        module = import_module(f"pointillist.conditioning.encoders.{self.kind}")
-        encoders: dict[str, ConditionEncoder] = module.encoders(self, image)
+        from pointillist.conditioning.encoders import HOMES
+
+        home = import_module(f"pointillist.conditioning.encoders.{HOMES[self.kind]}")
+        encoders: dict[str, ConditionEncoder] = getattr(home, f"{self.kind}_encoders")(self, image)
         return encoders
 
     def describe(self) -> list[str]:

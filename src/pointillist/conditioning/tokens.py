@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import BITS, WEIGHT_BITS, Integers, from_fixed, linear, to_fixed
-from pointillist.conditioning.prompts import parse_prompts
+from pointillist.conditioning.prompts import PromptReader
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 
@@ -26,38 +27,36 @@ EPSILON = 1e-5 * 4.0**BITS
 
 
 @dataclass(frozen=True)
-class WordReader:
+class WordReader(PromptReader):
     """Hash each word of prompts, with its n-grams, into buckets.
 
     ```python
-    WordReader(4096, 16, 24).read(["a red dragon"])[1].sum()  # 3 words
+    WordReader(4096, 16, 24).look_up(["a red dragon"]).known.sum()  # 3 words
     ```
 
     Attributes:
         buckets: number of buckets.
         num_tokens: words that are read of a prompt.
         length: buckets of a word.
-        vectors: None: there is no frozen encoder.
     """
 
     buckets: int
     num_tokens: int
     length: int
-    vectors: ClassVar[None] = None
 
-    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return buckets `[n, tokens, length]` with `PAD`, and which words there are, `[n, tokens]`."""
         rows = [hash_ngrams_per_word(text, self.buckets, self.num_tokens, self.length) for text in prompts]
         values = np.stack(rows) if rows else np.full((0, self.num_tokens, self.length), PAD)
-        return values, (values != PAD).any(2)
+        return MaskedValue(values, (values != PAD).any(2))
 
 
 @dataclass(frozen=True)
-class StateReader:
+class StateReader(PromptReader):
     """Look up the states of the first tokens of prompts, of a frozen encoder.
 
     ```python
-    StateReader("minilm:FOLDER", fingerprint, 32, 384).read(["a red dragon"])[0].shape  # (1, 32, 384)
+    StateReader("minilm:FOLDER", fingerprint, 32, 384).look_up(["a red dragon"]).values.shape  # (1, 32, 384)
     ```
 
     Attributes:
@@ -76,7 +75,7 @@ class StateReader:
         """Cached states of prompts."""
         return embedding_cache(self.encoder, self.fingerprint)
 
-    def read(self, prompts: Sequence[str], *, keep: bool = True) -> tuple[Array, NDArray[np.bool_]]:
+    def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return states `[n, tokens, size]`, and which tokens there are.
 
         Raises:
@@ -88,7 +87,7 @@ class StateReader:
             if text.strip():
                 states = self.vectors.tokens(text)[: self.num_tokens]
                 values[image, : len(states)], known[image, : len(states)] = states, True
-        return values, known
+        return MaskedValue(values, known)
 
 
 class StoredTokens(StoredEncoder):
@@ -116,11 +115,6 @@ class TokenFeatures(PortableEncoder):
 
     reader: Any
     weights: StoredWeights
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Read prompts, one for all images or one each."""
-        result: tuple[Array, NDArray[np.bool_]] = self.reader.read(parse_prompts(value, count) or [""] * count)
-        return result
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute 1 or 0 for each token, and then the features of each in turn, `[n, tokens + tokens width]`."""

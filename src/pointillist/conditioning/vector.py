@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import SIGMOID
 from pointillist.conditioning.settings import ConditionConfig
@@ -17,7 +18,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 
 if TYPE_CHECKING:
-    from pointillist.data import ImageDataset
+    from pointillist.data import Batch, ImageDataset
     from pointillist.images import ImageSpec
 
 
@@ -44,6 +45,36 @@ def read_vectors(value: Any, size: int, count: int) -> tuple[Float[np.ndarray, "
     return np.broadcast_to(values, (count, size)), np.ones(count, bool)
 
 
+@dataclass(frozen=True)
+class VectorReader:
+    """Read vectors.
+
+    ```python
+    VectorReader(2).read([0.5, 1.0], 4, (8, 8)).values.shape  # (4, 2)
+    ```
+
+    Attributes:
+        size: numbers in a vector.
+    """
+
+    size: int
+    keyword: ClassVar[str] = "vector"
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Read vectors, one for all images or one each; see `read_vectors`."""
+        return MaskedValue(*read_vectors(value, self.size, count))
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Take the vectors of a batch."""
+        vectors = batch.annotations.vectors
+        if vectors is not None and vectors.shape[1] != self.size:
+            raise ConfigError(
+                f"The vectors of the images have {vectors.shape[1]} numbers, and the model takes {self.size}: "
+                "read others, or leave them out."
+            )
+        return self.read(vectors, len(batch), (1, 1))
+
+
 @dataclass(frozen=True, eq=False)
 class VectorFeatures(PortableEncoder):
     """Two linear layers over a vector, in double precision: the same bits on every platform.
@@ -60,11 +91,11 @@ class VectorFeatures(PortableEncoder):
     keyword: ClassVar[str] = "vector"
 
     weights: StoredWeights
-    reader: Any = field(default=None, init=False)
 
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Read vectors, one for all images or one each; see `read_vectors`."""
-        return read_vectors(value, self.weights["first.weight"].shape[1], count)
+    @property
+    def reader(self) -> VectorReader:
+        """Reads vectors."""
+        return VectorReader(self.weights["first.weight"].shape[1])
 
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Compute features `[n, width]`."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64, Shaped
-from torch import Tensor
-from torch.utils.data import Dataset
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
@@ -19,7 +17,7 @@ from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 
-Indices = Sequence[int] | np.ndarray | Tensor
+Indices = Sequence[int] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -40,10 +38,10 @@ class Batch:
         annotations: other annotations of these images, without their hints.
     """
 
-    levels: Int64[Tensor, "b c h w"]
-    labels: Int64[Tensor, " b"] | None = None
+    levels: Int64[np.ndarray, "b c h w"]
+    labels: Int64[np.ndarray, " b"] | None = None
     texts: tuple[str, ...] | None = None
-    hints: Shaped[Tensor, "b d h w"] | None = None
+    hints: Shaped[np.ndarray, "b d h w"] | None = None
     classes: tuple[str, ...] = ()
     annotations: Annotations = field(default_factory=Annotations)
 
@@ -75,15 +73,15 @@ class DataSource:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-class ImageDataset(Dataset[dict[str, Any]]):
+class ImageDataset:
     """Images of one kind and size, in memory.
 
-    A `torch.utils.data.Dataset`; `load_data` makes it.
+    `load_data` makes it. `torch.utils.data.DataLoader` takes it as it is.
 
     ```python
     data = load_data("uci-digits").train
     batch = data.batch([0, 1, 2], seed=1, flip=True)
-    batch.levels.shape  # torch.Size([3, 1, 8, 8])
+    batch.levels.shape  # (3, 1, 8, 8)
     ```
 
     Attributes:
@@ -180,12 +178,11 @@ class ImageDataset(Dataset[dict[str, Any]]):
             # after the flip: draws belong to pixel positions, so that a flipped image is not a mirrored draw
             for value, row in zip(values, rows, strict=True):
                 value[...] = _bernoulli(value, seed, int(row))
-        labels = None if self.labels is None else torch.from_numpy(self.labels[index])
+        labels = None if self.labels is None else self.labels[index]
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
         annotations = replace(self.annotations, hints=None).take(index)
-        return Batch(
-            torch.from_numpy(values.astype(np.int64)), labels, texts, _tensor(hints), self.classes, annotations
-        )
+        hints = None if hints is None else hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64)
+        return Batch(values.astype(np.int64), labels, texts, hints, self.classes, annotations)
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Return a data set of the images at `indices`, which shares memory with this one.
@@ -200,19 +197,21 @@ class ImageDataset(Dataset[dict[str, Any]]):
         out.files = None if self.files is None else tuple(self.files[i] for i in index)
         return out
 
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the images, so that work is not resumed on other ones."""
+        digest = hashlib.sha256(repr((len(self), *self.spec.shape, "uint16")).encode())
+        for start in range(0, len(self), 4096):
+            levels = self.batch(np.arange(start, min(start + 4096, len(self)))).levels
+            digest.update(np.ascontiguousarray(levels.astype(np.uint16)).data)
+        return digest.hexdigest()
+
     def _checked(self, indices: Indices) -> np.ndarray:
         index = np.asarray(indices, np.int64).reshape(-1)
         if len(index) and not (-len(self) <= index.min() and index.max() < len(self)):
             bad = next(i for i in index.tolist() if not -len(self) <= i < len(self))
             raise IndexError(f"Image {bad} is not in {self.name}, which has {len(self):,} images: count from 0.")
         return index % max(len(self), 1)
-
-
-def _tensor(hints: np.ndarray | None) -> Tensor | None:
-    """Convert integers to int64 and floats to float32."""
-    return (
-        None if hints is None else torch.from_numpy(hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64))
-    )
 
 
 def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:

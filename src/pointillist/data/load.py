@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
-from torch.utils.data import Dataset
 
 from pointillist.data.annotations import reject_annotation_options
 from pointillist.data.dataset import ImageDataset
@@ -20,11 +18,12 @@ from pointillist.data.readers.image_folder import list_files, read_folder, read_
 from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz
 from pointillist.data.readers.parquet import read_hub, read_parquet
 from pointillist.data.readers.picture_files import EXTENSIONS
+from pointillist.data.readers.sequence import read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
-from pointillist.data.readers.torch_dataset import read_torch_dataset
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import DataError
+from pointillist.files.arrays import is_tensor
 from pointillist.files.reading import check_file
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
@@ -103,7 +102,7 @@ def builtin_names() -> list[str]:
 
 
 def load_data(
-    source: str | Path | np.ndarray | Tensor | Dataset[Any] | Sequence[Any],
+    source: Any,
     options: DataOptions | None = None,
     *,
     spec: ImageSpec | None = None,
@@ -197,21 +196,19 @@ def _parts(whole: ImageDataset, split: np.ndarray, notes: tuple[str, ...]) -> Da
 
 
 def _read(source: Any, options: DataOptions, tiles: Tileset | None) -> RawImages:
-    if isinstance(source, Tensor):
+    if is_tensor(source):
         return read_array(source.numpy(force=True), options=options, name="the array", channels_first=True)
     if isinstance(source, np.ndarray):
         return read_array(source, options=options, name="the array")
     if isinstance(source, tuple) and _is_images_and_labels(source):
         images, labels = (np.asarray(part) for part in source)
-        return read_array(
-            images, labels, channels_first=isinstance(source[0], Tensor), options=options, name="the array"
-        )
+        return read_array(images, labels, channels_first=is_tensor(source[0]), options=options, name="the array")
     if isinstance(source, (str, Path)):
         if isinstance(source, str):
             return _read_named(source, options, tiles)
         return _read_path(Path(source), options, tiles)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Mapping):
-        return read_torch_dataset(source, options, type(source).__name__)
+        return read_sequence(source, options, type(source).__name__)
     raise DataError(
         f"A {type(source).__name__} is not a source of images: "
         "give a path, a name, an array, or a data set with a length."
@@ -222,7 +219,7 @@ def _is_images_and_labels(source: tuple[Any, ...]) -> bool:
     """Return True if a tuple holds an array of images and a label for each, rather than two images."""
     return (
         len(source) == 2
-        and all(isinstance(part, (np.ndarray, Tensor)) for part in source)
+        and all((isinstance(part, np.ndarray) or is_tensor(part)) for part in source)
         and source[0].ndim > source[1].ndim == 1
         and len(source[0]) == len(source[1])
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -70,16 +69,6 @@ class SampleBatch:
             result = getattr(self, name)
             if result is not None and result.shape != due:
                 raise ValueError(f"`{name}` {result.shape} of a batch must have the shape {due}.")
-
-
-def sum_images(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
-
-    ```python
-    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
-    ```
-    """
-    return np.array([math.fsum(image) for image in values.reshape(len(values), -1).tolist()])
 
 
 def prepare_inputs(

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, prepare_inputs, sum_images
+from pointillist.engine.batch import SampleBatch, prepare_inputs
 from pointillist.engine.executors import choose_executor, open_steps
 from pointillist.engine.head.frequencies import draw, log_probs, targets_of
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.particles import DRAWN, WEIGHED, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
+from pointillist.images.spec import sum_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

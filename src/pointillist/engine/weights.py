@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -79,3 +81,41 @@ def _equal(a: Tensor, b: Tensor) -> bool:
     if a.device.type == "cpu" and a.is_contiguous() and b.is_contiguous():
         return not _compare_memory(a.data_ptr(), b.data_ptr(), a.nbytes)
     return torch.equal(a, b)
+
+
+VERIFIED: ContextVar[list[object] | None] = ContextVar("VERIFIED", default=None)
+"""The models whose weights were compared in the current call."""
+
+
+@contextmanager
+def compare_weights_once() -> Iterator[None]:
+    """Within the block, compare the weights of a model with its integer program at the first use alone.
+
+    A call that computes with one state of the weights uses the program several times, and a comparison reads all
+    weights: about 1 ms for a million, as much as a fifth of an image.
+    """
+    if VERIFIED.get() is not None:
+        yield
+        return
+    token = VERIFIED.set([])
+    try:
+        yield
+    finally:
+        VERIFIED.reset(token)
+
+
+@contextmanager
+def inference_mode(model: nn.Module) -> Iterator[None]:
+    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
+
+    Its weights are compared with those of its integer program once.
+    """
+    training = model.training
+    if any(module.training for module in model.modules()):
+        model.eval()
+    try:
+        with torch.inference_mode(), compare_weights_once():
+            yield
+    finally:
+        if training:
+            model.train()

@@ -10,13 +10,10 @@ from typing import Any, ClassVar, Unpack
 
 import numpy as np
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from pointillist.conditioning import (
     ConditionInputs,
     Label,
-    TextConfig,
-    unsupported_condition,
 )
 from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.conditioning.prompts import parse_prompts
@@ -29,10 +26,8 @@ from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.integer import ScoringModel
-from pointillist.model.memory import check_evaluation_memory
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 
 @dataclass(frozen=True)
@@ -44,7 +39,7 @@ class Reading:
     ```
 
     Attributes:
-        scorer: gives the likelihoods; see `PixelModel.scorer`.
+        scorer: gives the likelihoods; see `LikelihoodModel.scorer`.
         guidances: guidance scales; see `guided_log_prob`.
         batch_size: captions at once.
         order: the generation order; None for the model's first.
@@ -106,7 +101,7 @@ class Ranking(AnsweredNames):
 
 
 def rank(
-    model: PixelModel | str | Path,
+    model: LikelihoodModel | str | Path,
     image: Any,
     texts: Sequence[str],
     label: Label = None,
@@ -143,16 +138,15 @@ def rank(
         ranking = pt.rank("icons", "heart.png", ["a heart", "a star", "a house"])
         print(ranking)  # probability, bits saved and caption, line by line
     """
-    model = as_model(model)
+    model = open_scored(model, query.get("engine", "auto"))
     check_captions(model, texts, prior)
-    reader = BatchReader(model, single_image(model, image).cpu(), label, **query)
+    reader = BatchReader(model, single_image(model, image), label, **query)
     reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
-    with inference_mode(model):
-        return _ranking(model, reading, *reader.read(0, 1), texts, prior)
+    return _ranking(model, reading, *reader.read(0, 1), texts, prior)
 
 
 def rank_images(
-    model: PixelModel,
+    model: LikelihoodModel,
     data: ImageDataset,
     texts: Sequence[str],
     *,
@@ -173,7 +167,7 @@ def rank_images(
     check_captions(model, texts, prior)
     reader = BatchReader(model, data, **query)
     reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
-    with inference_mode(model), Bar("ranking captions", len(data)) as bar:
+    with Bar("ranking captions", len(data)) as bar:
         rankings = []
         for i in range(len(data)):
             rankings.append(_ranking(model, reading, *reader.read(i, i + 1), texts, prior))
@@ -181,21 +175,19 @@ def rank_images(
         return rankings
 
 
-def _reading(model: PixelModel, reader: BatchReader, guidance: float, batch_size: int) -> Reading:
+def _reading(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> Reading:
     """Check the settings of a ranking, and open what scores the images."""
     check_guidance(guidance)
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
-    scorer = reader.open_scorer(1)
-    if scorer is model:  # a program holds a few rows of the images
-        check_evaluation_memory(model, batch_size, reader.height, reader.width)
+    scorer = reader.open_scorer(batch_size)
     return Reading(scorer, (guidance,), batch_size, model.order(reader.order))
 
 
 def _ranking(
-    model: PixelModel,
+    model: LikelihoodModel,
     reading: Reading,
-    x: Int[Tensor, "1 c h w"],
+    x: Int[np.ndarray, "1 c h w"],
     others: ConditionInputs,
     texts: Sequence[str],
     prior: Sequence[float] | None,
@@ -218,11 +210,11 @@ def _ranking(
         posterior=(weights / weights.sum())[order],
         prior=before[order],
         guidance=reading.guidances[0],
-        engine="torch" if reading.scorer is model else "integer",
+        engine=reading.scorer.engine,
     )
 
 
-def check_captions(model: PixelModel, texts: Sequence[str], prior: Sequence[float] | None) -> None:
+def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence[float] | None) -> None:
     """Check candidates and their prior.
 
     Raises:
@@ -230,14 +222,14 @@ def check_captions(model: PixelModel, texts: Sequence[str], prior: Sequence[floa
     """
     if isinstance(texts, str) or not len(texts):
         raise ConfigError(f"`texts` (={quote(texts)}) must be a list of captions to rank: give two or more.")
-    if model.config.condition(TextConfig) is None:
-        raise unsupported_condition("text", texts)
+    if model.conditions.reader("text") is None:
+        raise model.conditions.unsupported("text", texts)
     prompts = parse_prompts(texts, len(texts)) or []
     known = np.zeros(len(prompts), bool)
     nothing = model.conditions.inputs(count=len(prompts))
     for name, part in model.conditions.with_prompts(nothing, prompts).parts.items():
         if name in PROMPT_PARTS:
-            known |= part.known.reshape(len(prompts), -1).any(1).numpy()
+            known |= part.known.reshape(len(prompts), -1).any(1)
     if not known.all():
         number = int(known.argmin())
         raise ConfigError(
@@ -254,9 +246,9 @@ def check_captions(model: PixelModel, texts: Sequence[str], prior: Sequence[floa
 
 
 def caption_log_likelihoods(
-    model: PixelModel,
+    model: LikelihoodModel,
     reading: Reading,
-    x: Int[Tensor, "1 c h w"],
+    x: Int[np.ndarray, "1 c h w"],
     others: ConditionInputs,
     captions: Sequence[str],
 ) -> Float[np.ndarray, "g n"]:
@@ -276,15 +268,15 @@ def caption_log_likelihoods(
     for start in range(0, len(distinct), reading.batch_size):
         batch = distinct[start : start + reading.batch_size]
         inputs = model.conditions.with_prompts(others[np.zeros(len(batch), np.int64)], batch)
-        copies = x.expand(len(batch), -1, -1, -1)
+        copies = np.broadcast_to(x, (len(batch), *x.shape[1:]))
         nats = guided_log_likelihoods(reading.scorer, copies, inputs, reading.guidances, reading.order)
         for each in nats:
             check_likelihood(each)
-        result.append(np.stack([each.numpy() for each in nats]))
+        result.append(np.stack(nats))
     return np.concatenate(result, 1)[:, equal]
 
 
-def _distinct_captions(model: PixelModel, captions: Sequence[str]) -> tuple[list[int], list[int]]:
+def _distinct_captions(model: LikelihoodModel, captions: Sequence[str]) -> tuple[list[int], list[int]]:
     """Return the numbers of captions that the model reads differently, and for each caption its place among them."""
     parts = model.conditions.with_prompts(model.conditions.inputs(count=len(captions)), captions).parts
     places: dict[tuple[bytes, ...], int] = {}
@@ -292,7 +284,7 @@ def _distinct_captions(model: PixelModel, captions: Sequence[str]) -> tuple[list
     equal: list[int] = []
     for i in range(len(captions)):
         read = tuple(
-            value[i].numpy().tobytes()
+            value[i].tobytes()
             for name in PROMPT_PARTS
             if name in parts
             for value in (parts[name].values, parts[name].known)
@@ -305,7 +297,7 @@ def _distinct_captions(model: PixelModel, captions: Sequence[str]) -> tuple[list
 
 
 def caption_retrieval(
-    model: PixelModel,
+    model: LikelihoodModel,
     data: ImageDataset,
     *,
     guidances: Sequence[float] = (1.0,),
@@ -333,19 +325,18 @@ def caption_retrieval(
         (metrics,) = caption_retrieval(model, data.test, candidates=50, repeats=3)
         print(metrics.mrr.value, metrics.mrr.interval)
     """
-    if model.config.condition(TextConfig) is None or data.texts is None:
+    if model.conditions.reader("text") is None or data.texts is None:
         raise ConfigError("Caption retrieval needs a model that is conditioned on text, and images with captions.")
     check_spec(model, data)
     scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
 
     def scores(i: int, captions: Sequence[str]) -> Float[np.ndarray, "g n"]:
-        x = model.check(data.batch([i]).levels)
+        x = model.check_array(data.batch([i]).levels)
         others = model.conditions.inputs(count=1, size=(x.shape[2], x.shape[3]))
         reading = Reading(scorer, guidances, candidates)
         return caption_log_likelihoods(model, reading, x, others, captions)
 
-    with inference_mode(model):
-        return rank_captions(scores, data, candidates, repeats, seed)
+    return rank_captions(scores, data, candidates, repeats, seed)
 
 
 def rank_captions(

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
@@ -16,8 +15,7 @@ from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, guided_log_likelihoods
 from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader, check_spec, match_labels
-from pointillist.model.integer import ScoringModel
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def ranks_of(scores: Float[np.ndarray, "n k"], truth: Sequence[int] | np.ndarray
 
 
 def conditional_gain(
-    model: PixelModel,
+    model: LikelihoodModel,
     data: ImageDataset,
     *,
     batch_size: int = 64,
@@ -95,7 +93,7 @@ def conditional_gain(
     scorer = reader.open_scorer(batch_size)
     gains: dict[str, list[np.ndarray]] = {name: [] for name in (*names, "everything")}
     used: set[str] = set()
-    with inference_mode(model), Bar("bits saved", len(data)) as bar:
+    with Bar("bits saved", len(data)) as bar:
         for start in range(0, len(data), batch_size):
             x, inputs = reader.read(start, start + batch_size)
             dropped = inputs.unconditional()
@@ -115,7 +113,7 @@ def conditional_gain(
 
 
 def bayes_classify(
-    model: PixelModel,
+    model: LikelihoodModel,
     data: ImageDataset,
     *,
     batch_size: int = 64,
@@ -138,17 +136,17 @@ def bayes_classify(
         metrics, log_likelihood = bayes_classify(model, data.test)
         print(metrics.top1.value)
     """
-    if not model.config.classes or data.labels is None:
+    if not model.classes or data.labels is None:
         raise ConfigError("Classes need a model and images with labels: one of them has none.")
     check_spec(model, data)
     scorer = model.scorer(model.scoring_engine(engine, (data.spec.height, data.spec.width)))
-    classes = len(model.config.classes)
-    truth = match_labels(model, data).numpy()
+    classes = len(model.classes)
+    truth = match_labels(model, data)
     scores = np.empty((len(data), classes))
-    with inference_mode(model), Bar("classifying", len(data)) as bar:
+    with Bar("classifying", len(data)) as bar:
         for start in range(0, len(data), batch_size):
             index = np.arange(start, min(len(data), start + batch_size))
-            x = model.check(data.batch(index).levels)
+            x = model.check_array(data.batch(index).levels)
             for label in range(classes):
                 inputs = model.conditions.inputs(label, len(x), size=(x.shape[2], x.shape[3]))
                 scores[index, label] = _log_likelihood(scorer, x, inputs, guidance)
@@ -156,17 +154,17 @@ def bayes_classify(
     return RetrievalMetrics.of(ranks_of(scores, truth)[:, None], classes), scores
 
 
-def _conditions_by_keyword(model: PixelModel) -> dict[str, tuple[str, ...]]:
+def _conditions_by_keyword(model: LikelihoodModel) -> dict[str, tuple[str, ...]]:
     """Group the names of a model's conditions by the keyword that gives them."""
     result: dict[str, tuple[str, ...]] = {}
-    for name, encoder in model.conditions.encoders.items():
-        keyword = encoder.keyword
+    for name, reader in model.conditions.readers.items():
+        keyword = reader.keyword
         result[keyword] = (*result.get(keyword, ()), name)
     return result
 
 
 def _log_likelihood(
-    scorer: ScoringModel, x: Int[Tensor, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
+    scorer: ScoringModel, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs, guidance: float = 1.0
 ) -> Float[np.ndarray, " b"]:
     (result,) = guided_log_likelihoods(scorer, x, inputs, (guidance,))
-    return result.numpy()
+    return result

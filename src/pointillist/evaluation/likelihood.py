@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Unpack, runtime_checkable
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, Label
-from pointillist.distributions.sampling_transforms import apply_guidance
-from pointillist.distributions.transform import check_guidance
+from pointillist.distributions.transform import Transform, check_guidance
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.spec import sum_images
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, select_images
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.integer import ScoringModel, image_nats
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 Z95 = 1.959963984540054  # two-sided 95 % of a normal distribution
 
@@ -124,7 +121,7 @@ class Evaluation(AnsweredNames):
 
 
 def evaluate(
-    model: PixelModel | str | Path | Sequence[PixelModel | str | Path],
+    model: LikelihoodModel | str | Path | Sequence[LikelihoodModel | str | Path],
     x: Any,
     label: Label = None,
     text: Any = None,
@@ -171,7 +168,7 @@ def evaluate(
     if batch_size < 1:
         raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
     check_guidance(guidance)
-    model = as_model(model)
+    model = open_scored(model, query.get("engine", "auto"))
     model.scoring_engine(query.get("engine", "auto"))  # an error before images are read
     split, x = select_images(model, x)
     reader = BatchReader(model, x, label, text, seed=seed, **query)
@@ -180,7 +177,7 @@ def evaluate(
     scorer = reader.open_scorer(batch_size)
     orders = resolve_orders(model, reader.order)
     nats = np.empty((len(orders), reader.count), np.float64)
-    with inference_mode(model), Bar("evaluating", reader.count) as bar:
+    with Bar("evaluating", reader.count) as bar:
         for start in range(_read_journal(journal, nats, batch_size), reader.count, batch_size):
             stop = min(reader.count, start + batch_size)
             levels, inputs = reader.read(start, stop)
@@ -198,7 +195,7 @@ def evaluate(
         nats_by_order=by_order,
         guidance=guidance,
         split=split,
-        engine="torch" if scorer is model else "integer",
+        engine=scorer.engine,
     )
 
 
@@ -227,11 +224,11 @@ def _read_journal(journal: Journal | None, nats: Float[np.ndarray, "o n"], batch
 
 def guided_log_prob(
     model: ScoringModel,
-    x: Int[Tensor, "b c h w"],
+    x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     guidance: float,
     order: PixelOrder | None = None,
-) -> Float[Tensor, "b c h w"]:
+) -> Float[np.ndarray, "b c h w"]:
     """Compute the log-probability of each sub-pixel given those before it, under guidance, in nats.
 
     log p is proportional to log p_u + g (log p_c - log p_u) over the levels of each sub-pixel, normalised: the
@@ -239,14 +236,14 @@ def guided_log_prob(
     itself, 0 the unconditional model. Scales below 1 weaken the conditioning.
 
     Args:
-        model: a pixel model, or what scores images for an engine (`PixelModel.scorer`).
-        x: levels that the model has checked (`PixelModel.check`).
+        model: scores images for an engine (`PixelModel.scorer`).
+        x: levels that the model has checked (`PixelModel.check_array`).
         inputs: conditions of the images.
         order: generation order; None for the model's first.
 
     Example:
-        x = model.check(levels)
-        guided_log_prob(model, x, model.conditions.inputs("cat", len(x)), guidance=0.5).sum((1, 2, 3))
+        x = model.check_array(levels)
+        guided_log_prob(model.scorer(), x, model.conditions.inputs("cat", len(x)), guidance=0.5).sum((1, 2, 3))
     """
     (result,) = guided_log_probs(model, x, inputs, (guidance,), order)
     return result
@@ -254,50 +251,47 @@ def guided_log_prob(
 
 def guided_log_probs(
     model: ScoringModel,
-    x: Int[Tensor, "b c h w"],
+    x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
     order: PixelOrder | None = None,
-) -> list[Float[Tensor, "b c h w"]]:
+) -> list[Float[np.ndarray, "b c h w"]]:
     """Compute `guided_log_prob` under each of several guidance scales with two passes of the network."""
     if set(guidances) == {1}:
-        log_probs = model.unchecked_log_prob_map(x, inputs, order)
-        return [log_probs] * len(guidances)
-    likelihood, params = model.likelihood, model.params(x, model.encode(inputs, len(x)), order)
+        return [model.unchecked_log_prob_map(x, inputs, order)] * len(guidances)
+    likelihood, params = model.likelihood, model.params(x, inputs, order)
     dropped = inputs.guidance_reference()
     # one image repeated for several conditions needs a single pass without any
-    distinct = x[:1] if len(x) and not x.stride(0) and not dropped.is_conditional else x
-    reference = model.params(distinct, model.encode(dropped[: len(distinct)], len(distinct)), order)
+    distinct = x[:1] if len(x) and not x.strides[0] and not dropped.is_conditional else x
+    reference = model.params(distinct, dropped[: len(distinct)], order)
+    reference = np.broadcast_to(reference, (len(x), *reference.shape[1:]))
     result = []
-    with torch.autocast(x.device.type, enabled=False):
-        for guidance in guidances:
-            if guidance == 1:
-                result.append(likelihood.log_prob(params, x))
-                continue
-            maps = []
-            for channel in range(x.shape[1]):
-                p_c = likelihood.conditional(params, x, channel)
-                p_u = likelihood.conditional(reference, distinct, channel).expand_as(p_c)
-                maps.append(apply_guidance(p_c, p_u, guidance).gather(1, x[:, channel : channel + 1])[:, 0])
-            result.append(torch.stack(maps, 1))
+    for guidance in guidances:
+        if guidance == 1:
+            result.append(likelihood.log_prob(params, x))
+            continue
+        maps = []
+        for channel in range(x.shape[1]):
+            probs = likelihood.drawn_from([params, reference], x, channel, Transform(guidance))
+            maps.append(np.log(np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]))
+        result.append(np.stack(maps, 1))
     return result
 
 
 def guided_log_likelihoods(
     model: ScoringModel,
-    x: Int[Tensor, "b c h w"],
+    x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     guidances: Sequence[float],
     order: PixelOrder | None = None,
-) -> list[Float[Tensor, " b"]]:
-    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64 on the CPU."""
-    maps = guided_log_probs(model, x, inputs, guidances, order)
-    return [image_nats(log_probs) for log_probs in maps]
+) -> list[Float[np.ndarray, " b"]]:
+    """Compute the log-likelihood of each image under each of several guidance scales, in nats, float64."""
+    return [sum_images(log_probs) for log_probs in guided_log_probs(model, x, inputs, guidances, order)]
 
 
 def negative_log_likelihoods(
     model: ScoringModel,
-    x: Int[Tensor, "b c h w"],
+    x: Int[np.ndarray, "b c h w"],
     inputs: ConditionInputs,
     orders: Sequence[PixelOrder],
     guidance: float = 1.0,
@@ -314,16 +308,16 @@ def negative_log_likelihoods(
     result = [guided_log_likelihoods(model, x, inputs, (guidance,), order)[0] for order in orders]
     for nats in result:
         check_likelihood(nats)
-    return -torch.stack(result).numpy()
+    return -np.stack(result)
 
 
-def resolve_orders(model: PixelModel, order: str | None) -> list[PixelOrder]:
+def resolve_orders(model: LikelihoodModel, order: str | None) -> list[PixelOrder]:
     """Return the orders to evaluate: all of the model for `average` and `each`, otherwise one.
 
     Raises:
         ConfigError: if the model was not trained on it.
     """
-    names = model.config.orders if order in ("average", "each") else (order,)
+    names = model.orders if order in ("average", "each") else (order,)
     return [model.order(name) for name in names]
 
 

@@ -46,7 +46,7 @@ def lossless_size(images: ImageDataset) -> LosslessSize | None:
     count = min(len(images), MAX_IMAGES, MAX_SIDE // spec.height)
     if spec.levels > 256 or spec.channels not in _CHANNELS or spec.width > MAX_SIDE or not count:
         return None
-    levels = images.batch(range(count)).levels.numpy().astype(np.uint8)
+    levels = images.batch(range(count)).levels.astype(np.uint8)
     tall = np.ascontiguousarray(levels.transpose(0, 2, 3, 1).reshape(count * spec.height, spec.width, spec.channels))
     picture = Image.fromarray(tall[..., 0] if spec.channels == 1 else tall)
     sizes = {"PNG": _encoded(picture, "PNG", optimize=True)}

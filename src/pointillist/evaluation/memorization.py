@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, Shaped
-from torch import Tensor
 
 from pointillist.files.progress import Bar
 from pointillist.images import OPAQUE, ImageSpec
 
 
 def nearest_training_match(
-    images: Int[Tensor, "n c h w"], training: Int[Tensor, "m c h w"], spec: ImageSpec
+    images: Int[np.ndarray, "n c h w"], training: Int[np.ndarray, "m c h w"], spec: ImageSpec
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Find the nearest training image of each image, by the share of pixels that agree in all channels.
 
@@ -32,7 +30,7 @@ def nearest_training_match(
         share, index = nearest_training_match(pt.sample(model, 64).levels, train_levels, model.image)
         copies = (share >= 0.9).mean()
     """
-    queries, keys = _flatten(images, spec), _flatten(torch.cat([training, training.flip(3)]), spec)
+    queries, keys = _flatten(images, spec), _flatten(np.concatenate([training, training[..., ::-1]]), spec)
     best, index = np.empty(len(images)), np.empty(len(images), np.int64)
     with Bar("comparing", len(images)) as bar:
         for i, (x, empty) in enumerate(zip(*queries, strict=True)):
@@ -49,16 +47,19 @@ def nearest_training_match(
     return best, index
 
 
-def _flatten(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> tuple[Shaped[np.ndarray, "n c s"], Bool[np.ndarray, "n s"]]:
+def _flatten(
+    x: Int[np.ndarray, "n c h w"], spec: ImageSpec
+) -> tuple[Shaped[np.ndarray, "n c s"], Bool[np.ndarray, "n s"]]:
     """Return levels in the smallest integer type, and the mask of background pixels."""
     dtype = np.uint8 if spec.levels <= 256 else np.uint16
-    return x.flatten(2).numpy().astype(dtype), _background(x, spec).flatten(1).numpy()
+    flat = x.reshape(*x.shape[:2], -1).astype(dtype)
+    return flat, _background(x, spec).reshape(len(x), -1)
 
 
-def _background(x: Int[Tensor, "n c h w"], spec: ImageSpec) -> Bool[Tensor, "n h w"]:
+def _background(x: Int[np.ndarray, "n c h w"], spec: ImageSpec) -> Bool[np.ndarray, "n h w"]:
     """Return the mask of transparent pixels; empty where the kind of image has no transparency."""
     if spec.mode == "palette" and spec.palette is not None:
-        return torch.tensor([colour[3] < OPAQUE for colour in spec.palette])[x[:, 0]]
+        return np.asarray(np.array([colour[3] < OPAQUE for colour in spec.palette])[x[:, 0]])
     if spec.mode == "rgba":
-        return x[:, 3] * 255 < OPAQUE * (spec.levels - 1)
-    return torch.zeros(len(x), *x.shape[2:], dtype=torch.bool)
+        return np.asarray(x[:, 3] * 255 < OPAQUE * (spec.levels - 1))
+    return np.zeros((len(x), *x.shape[2:]), bool)

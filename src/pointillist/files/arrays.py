@@ -1,13 +1,21 @@
-"""Arrays next to a JSON document: named when it is written, looked up and checked when it is read."""
+"""Arrays: of any library as numpy, next to a JSON document, and in a safetensors file. Needs no torch."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 
 from pointillist.errors import CheckpointError
+from pointillist.files.checkpoint.header import METADATA_KEY, open_weights, read_metadata
+from pointillist.files.writing import atomic_path
 
 Array = NDArray[Any]
 SCALE_SUFFIX = "_scale"
@@ -64,3 +72,53 @@ class ArrayReader:
     def damaged(self, why: str) -> CheckpointError:
         """Return the error of a damaged file."""
         return CheckpointError(f"{self.where} is damaged ({why}): copy or make it again.")
+
+
+def is_tensor(value: object) -> bool:
+    """Return True for a tensor of torch, which is not imported for that."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def as_array(value: Any) -> Array:
+    """Convert what a user gives to an array: an array, a tensor of torch on any device, or nested lists.
+
+    ```python
+    as_array([[0, 1], [2, 3]]).shape  # (2, 2)
+    ```
+    """
+    return np.asarray(value.numpy(force=True) if is_tensor(value) else value)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Array], **metadata: str) -> None:
+    """Write arrays to a safetensors file atomically, with their checksum and more metadata in its header."""
+    stored = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with atomic_path(path) as temporary:
+        # a single key: the library writes several in random order, so equal arrays would not give equal bytes
+        header = json.dumps({"sha256": digest_of(stored), **metadata}, sort_keys=True)
+        save_file(stored, temporary, {METADATA_KEY: header})
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Read all arrays of a safetensors file and verify their checksum (a file of another tool may have none).
+
+    Raises:
+        CheckpointError: if the file is missing, a pickle, or damaged, or its checksum is wrong.
+    """
+    with open_weights(path) as file:
+        # copied, because the library maps the file into memory, and a file that shrinks later would crash the process
+        arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        expected = read_metadata(file).get("sha256")
+    if expected is not None and expected != digest_of(arrays):
+        raise CheckpointError(f"{path} is damaged (its checksum is wrong): copy or download it again.")
+    return arrays
+
+
+def digest_of(arrays: Mapping[str, Array]) -> str:
+    """Compute the SHA-256 of names, types, shapes and bytes; types have the names that torch gives them."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} torch.{array.dtype} {array.shape};".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

@@ -16,6 +16,7 @@ from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, La
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint.header import not_for_hierarchies
 from pointillist.files.checkpoint.tensors import fingerprint
@@ -25,7 +26,7 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 
 AnyChain = TypeVar("AnyChain", bound="Chain")
 Codes = Mapping[str, Int[Tensor, "b 1 _ _"]]
@@ -229,10 +230,10 @@ class Chain:
             ShapeError, DataError, ConfigError: if images, codes or conditions do not fit the models.
         """
         if codes is None:
-            codes = self.encode(_given(x, "x"))
+            codes = self.encode(_as_images(x, "x"))
         nats, dims = {}, {}
         for name, model in self.models.items():
-            grid = _given(x, "x") if name == PIXELS else torch.as_tensor(codes[name])
+            grid = _as_images(x, "x") if name == PIXELS else torch.as_tensor(codes[name])
             conditions = self.conditions_of(model, name, {"label": label, "text": text, **further})
             hint = self.hint(name, codes, (grid.shape[2], grid.shape[3]))
             with inference_mode(model):
@@ -259,7 +260,7 @@ class Chain:
         return {name: value for name, value in values.items() if value is not None and name in keywords}
 
 
-def _given(x: Tensor | None, name: str) -> Tensor:
+def _as_images(x: Tensor | None, name: str) -> Tensor:
     if x is None:
         raise ConfigError(f"`{name}` (=None) is missing: give the images.")
     return torch.as_tensor(x)

@@ -43,7 +43,7 @@ class HintedImages(ImageDataset):
             raise ConfigError("`flip` would mirror images but not their codes: leave it out.")
         result, index = super().batch(indices, seed=seed), self._checked(indices)
         grids = [torch.from_numpy(grid[index].astype(np.int64)) for grid in self._grids]
-        return replace(result, hints=self._hint.of(grids, (self.spec.height, self.spec.width)))
+        return replace(result, hints=self._hint.of(grids, (self.spec.height, self.spec.width)).numpy())
 
     def subset(self, indices: Indices, name: str | None = None) -> ImageDataset:
         """Return the images at `indices`, with their hints."""
@@ -108,7 +108,7 @@ def encoded(images: ImageDataset, tokenizers: Sequence[Tokenizer]) -> Pyramid:
         parts = []
         for index in chunks(finer):
             levels = finer.batch(index).levels
-            parts.append(tokenizer.encode(levels).cpu().numpy().astype(np.uint16))
+            parts.append(tokenizer.encode(torch.from_numpy(levels)).cpu().numpy().astype(np.uint16))
         grids = np.concatenate(parts) if parts else np.zeros((0, *tokenizer.codes.shape), np.uint16)
         height, width = grids.shape[2:]
         finer = ImageDataset(
@@ -187,7 +187,7 @@ def _all_levels(images: ImageDataset) -> np.ndarray:
     kind = np.uint8 if images.spec.levels <= 256 else np.uint16
     step = 4096
     parts = [images.batch(np.arange(i, min(i + step, len(images)))).levels for i in range(0, len(images), step)]
-    return np.concatenate([part.numpy().astype(kind) for part in parts])
+    return np.concatenate([part.astype(kind) for part in parts])
 
 
 def _with_conditions(images: ImageDataset, kinds: Collection[str]) -> ImageDataset:

@@ -137,8 +137,8 @@ def _reconstruction(chain: Chain, pyramid: Pyramid) -> tuple[float | None, float
         return None, None
     error, right, total = 0.0, 0, 0
     for index in chunks(images):
-        x = images.batch(index).levels
-        result = chain.tokenizers[0].decode(pyramid.codes[0].batch(index).levels).cpu()
+        x = torch.from_numpy(images.batch(index).levels)
+        result = chain.tokenizers[0].decode(torch.from_numpy(pyramid.codes[0].batch(index).levels)).cpu()
         error += float((result - x).double().square().sum())
         right += int((result == x).sum())
         total += x.numel()

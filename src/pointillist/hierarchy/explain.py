@@ -15,7 +15,6 @@ from pointillist.hierarchy.config import PIXELS
 from pointillist.hierarchy.data import Pyramid
 from pointillist.images import to_picture
 from pointillist.model.batches import BatchReader
-from pointillist.model.pixel_model import inference_mode
 from pointillist.visualization import image_grid
 from pointillist.visualization.heatmap import heat_map
 from pointillist.visualization.pixels import PAPER
@@ -49,24 +48,22 @@ def explain_chain(chain: Chain, pyramid: Pyramid) -> LevelsOfImage:
     totals, numbers, panels = {}, {}, []
     x = None if pyramid.images is None else pyramid.images.batch([0]).levels
     if x is not None and pyramid.images is not None:
-        panels.append(_panel("image", to_picture(pyramid.images.spec, x[0].numpy())))
+        panels.append(_panel("image", to_picture(pyramid.images.spec, x[0])))
     if chain.tokenizers:
-        decoded = chain.tokenizers[0].decode(pyramid.codes[0].batch([0]).levels).cpu()
+        decoded = chain.tokenizers[0].decode(torch.from_numpy(pyramid.codes[0].batch([0]).levels)).cpu()
         panels.append(_panel("decoded, deterministic", to_picture(chain.image, decoded[0].numpy())))
     for name, model in chain.models.items():
         data = pyramid.of_stage(name, model.config.conditions)
         levels, inputs = BatchReader(model, data).read(0, 1)
-        with inference_mode(model):
-            nats = -model.unchecked_log_prob_map(levels, inputs, model.order())[0].double().cpu().sum(0)
-        bits = nats.numpy() / math.log(2)
-        totals[name], numbers[name] = float(bits.sum()), float(bits.sum()) / levels[0].numel()
+        bits = -model.scorer("torch").unchecked_log_prob_map(levels, inputs, model.order())[0].sum(0) / math.log(2)
+        totals[name], numbers[name] = float(bits.sum()), float(bits.sum()) / levels[0].size
         if name != PIXELS:
-            panels.append(_panel(f"{name}, a colour each", code_colours(levels[0, 0].cpu(), model.image.levels)))
+            panels.append(_panel(f"{name}, a colour each", code_colours(levels[0, 0], model.image.levels)))
         panels.append(_map(f"{name}: bits", bits))
     return LevelsOfImage(_side_by_side(panels), totals, numbers)
 
 
-def code_colours(codes: torch.Tensor, count: int) -> np.ndarray:
+def code_colours(codes: np.ndarray, count: int) -> np.ndarray:
     """Give each code its own colour, uint8 `h w 3`: hues by the golden ratio, in three lightnesses.
 
     ```python
@@ -82,7 +79,7 @@ def code_colours(codes: torch.Tensor, count: int) -> np.ndarray:
     waves = np.clip(np.abs(hues * 6 - 3) - 1, 0, 1)
     light = np.array([0.95, 0.7, 0.45])[ids % 3, None]
     table = np.rint(255 * light * (0.25 + 0.75 * waves)).astype(np.uint8)
-    colours: np.ndarray = table[codes.numpy()]
+    colours: np.ndarray = table[codes]
     return colours
 
 

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from pointillist.conditioning.label import label_numbers
 from pointillist.errors import ShapeError
 from pointillist.files.checkpoint.header import not_for_hierarchies
 from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import PIXELS
-from pointillist.sampling.arrays import SampleArrays
+from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.generative import Drawn, GenerativeModel, ImageRequest, OnRow
+from pointillist.sampling.generative import Drawn, ImageRequest, OnRow
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
@@ -27,7 +26,7 @@ _FOR_ALL = ("temperature", "top_p", "engine", "threads")
 _FOR_COARSEST = ("guidance", "negative_prompt")
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class HierarchySamples(Samples):
     """Sampled images with their codes.
 
@@ -44,24 +43,19 @@ class HierarchySamples(Samples):
         decoded: whether the deterministic decoder made the images.
     """
 
-    codes: Mapping[str, Int[Tensor, "n 1 _ _"]]
-    nats_by_scale: Mapping[str, Float[Tensor, " n"]]
+    codes: Mapping[str, Int[np.ndarray, "n 1 _ _"]]
+    nats_by_scale: Mapping[str, Float[np.ndarray, " n"]]
     decoded: bool
-
-    def __repr__(self) -> str:
-        return f"Hierarchy{super().__repr__()}"
 
     @classmethod
     def concat(cls, parts: Sequence[HierarchySamples]) -> HierarchySamples:
         """Join batches of one hierarchy."""
-        joined = Samples.of(SampleArrays.concat([part.numpy() for part in parts]))
-        first = parts[0]
+        joined = super().concat(parts)
         return replace(
-            first,
-            **{field.name: getattr(joined, field.name) for field in fields(Samples)},
-            codes={name: torch.cat([part.codes[name] for part in parts]) for name in first.codes},
+            joined,
+            codes={name: np.concatenate([part.codes[name] for part in parts]) for name in joined.codes},
             nats_by_scale={
-                name: torch.cat([part.nats_by_scale[name] for part in parts]) for name in first.nats_by_scale
+                name: np.concatenate([part.nats_by_scale[name] for part in parts]) for name in joined.nats_by_scale
             },
         )
 
@@ -122,8 +116,8 @@ class HierarchySampler:
         coarsest = {name: _part(getattr(self.config, name), images, n) for name in _FOR_COARSEST}
         conditions = {"label": self.request.label, "text": self.request.text, **self.request.conditions}
         values = {name: _part(value, images, n) for name, value in conditions.items()}
-        grids: dict[str, Tensor] = {}
-        nats: dict[str, Tensor] = {}
+        grids: dict[str, np.ndarray] = {}
+        nats: dict[str, np.ndarray] = {}
         last: Samples | None = None
         for position, (name, model) in enumerate(chain.models.items()):
             shape, size = (model.image.channels, *self.sizes[name]), self.sizes[name]
@@ -137,22 +131,22 @@ class HierarchySampler:
                 batch_size=len(images),
                 **keywords,
                 **chain.conditions_of(model, name, values),
-                **chain.hint(name, grids, size),
+                **chain.hint(name, {scale: torch.from_numpy(codes) for scale, codes in grids.items()}, size),
             )
-            last = Samples.of(plan.sample(report))
+            last = plan.sample(report)
             nats[name] = last.nats
             if name != PIXELS:
                 grids[name] = last.levels
         assert last is not None
         decoded = chain.pixels is None and bool(chain.tokenizers)
-        total = torch.stack(list(nats.values())).sum(0)
-        labels = torch.from_numpy(self.labels[images.start : images.stop])
+        total = np.stack(list(nats.values())).sum(0)
+        labels = self.labels[images.start : images.stop]
         values = {field.name: getattr(last, field.name) for field in fields(Samples)}
         values |= {"nats": total, "labels": labels, "seed": uniforms.seed, "texts": None}
         if decoded:
-            levels = chain.decode(grids).cpu()
+            levels = chain.decode({scale: torch.from_numpy(codes) for scale, codes in grids.items()}).cpu().numpy()
             image = chain.image.resized(levels.shape[2], levels.shape[3])
-            values |= {"levels": levels, "image": image, "nats": torch.full_like(total, torch.nan), "engine": "decoder"}
+            values |= {"levels": levels, "image": image, "nats": np.full_like(total, np.nan), "engine": "decoder"}
         return HierarchySamples(**values, codes=grids, nats_by_scale=nats, decoded=decoded)
 
 
@@ -170,7 +164,7 @@ class HierarchyBatch:
         assert len(rows) == len(self._images)
         assert mask is None
         samples = self._sampler.samples(self._images, uniforms, on_row)
-        return Drawn(samples.levels.numpy(), samples.nats.numpy())
+        return Drawn(samples.levels, samples.nats)
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Raise: without `best_of` it is not asked for."""

@@ -14,7 +14,6 @@ from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.plan import SamplePlan
-from pointillist.sampling.samples import Samples
 from pointillist.training.integers import SampleWriter
 from pointillist.visualization import image_grid, save_png
 
@@ -39,11 +38,11 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
         if shown is None or shown.levels > 256 or not count:
             return
         conditions: dict[str, Any] = {} if hints is None else {"hint": hints}
-        samples = Samples.of(SamplePlan.of(model, count, seed=0, **conditions).sample())
+        samples = SamplePlan.of(model, count, seed=0, **conditions).sample()
         if stage == PIXELS:
-            pictures = shown.to_images(torch.cat([data.batch(np.arange(count)).levels, samples.levels]))
+            pictures = shown.to_images(np.concatenate([data.batch(np.arange(count)).levels, samples.levels]))
         else:
-            levels = samples.levels
+            levels = torch.from_numpy(samples.levels)
             for tokenizer in reversed(tokenizers[: scale_of(stage)]):
                 levels = tokenizer.decode(levels).cpu()
             pictures = shown.to_images(levels)

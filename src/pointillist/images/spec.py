@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -304,3 +305,13 @@ def to_picture(image: ImageSpec, levels: Int[np.ndarray, "c h w"]) -> UInt8[np.n
         return (levels[:1].transpose(1, 2, 0) * (255 / (image.levels - 1))).astype(np.uint8)
     picture: np.ndarray = image.to_images(levels[None])[0]
     return picture
+
+
+def sum_images(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
+    """Add the numbers of each image, `[n, ...]` to `[n]`, and round once: the same bits in any order of them.
+
+    ```python
+    sum_images(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]))  # twice the same
+    ```
+    """
+    return np.array([math.fsum(image) for image in values.reshape(len(values), -1).tolist()])

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Int, Shaped
 from PIL import Image
-from torch import Tensor
 
 from pointillist.conditioning import (
     NO_LABEL,
@@ -24,9 +22,8 @@ from pointillist.conditioning import (
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
-from pointillist.model.integer import ScoringModel
-from pointillist.model.memory import check_evaluation_memory
-from pointillist.model.pixel_model import PixelModel
+from pointillist.files.arrays import as_array, is_tensor
+from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 
 class DatasetConditions:
@@ -36,7 +33,7 @@ class DatasetConditions:
         ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
     """
 
-    def __init__(self, model: PixelModel, data: ImageDataset) -> None:
+    def __init__(self, model: LikelihoodModel, data: ImageDataset) -> None:
         self._conditions = model.conditions
         if len(data):
             # names what does not fit before any work is done: no caption is encoded, and no encoder loaded, for that
@@ -49,7 +46,7 @@ class DatasetConditions:
         return self._conditions.from_batch(batch)
 
 
-def keep_text_embeddings(model: PixelModel, texts: Iterable[str]) -> None:
+def keep_text_embeddings(model: LikelihoodModel, texts: Iterable[str]) -> None:
     """Keep the vectors of texts on disk, once they are encoded, for a model with a frozen text encoder.
 
     Raises:
@@ -60,25 +57,25 @@ def keep_text_embeddings(model: PixelModel, texts: Iterable[str]) -> None:
         vectors.keep(text for text in texts if text.strip())
 
 
-def derive_hint(model: PixelModel, x: Int[Tensor, "b c h w"]) -> Shaped[Tensor, "b d h w"]:
+def derive_hint(model: LikelihoodModel, x: Int[np.ndarray, "b c h w"]) -> Shaped[np.ndarray, "b d h w"]:
     """Make the hints of images by the model's own rule.
 
     Raises:
         ConfigError: if the model has no such rule.
     """
-    return torch.from_numpy(hint_rule(model.conditions.hint_reader).of(x.cpu().numpy(), model.image))
+    return hint_rule(model.conditions.hint_reader).of(x, model.image)
 
 
-def match_labels(model: PixelModel, data: ImageDataset) -> Int[Tensor, " n"]:
+def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, " n"]:
     """Number the labels of a data set as the model does, by class name; `NO_LABEL` where there are none.
 
     Raises:
         ConfigError: if the data set has a class that the model does not know.
     """
-    classes = model.config.classes
+    classes = model.classes
     if not classes or data.labels is None:
-        return torch.full((len(data),), NO_LABEL)
-    return match_names(data.classes, classes, "Class")[torch.from_numpy(np.asarray(data.labels))]
+        return np.full(len(data), NO_LABEL)
+    return match_names(data.classes, classes, "Class")[np.asarray(data.labels)]
 
 
 class QueryKwargs(ConditionKwargs, total=False):
@@ -124,7 +121,7 @@ class BatchReader:
 
     def __init__(
         self,
-        model: PixelModel,
+        model: LikelihoodModel,
         x: Any,
         label: Label = None,
         text: Any = None,
@@ -142,15 +139,15 @@ class BatchReader:
             self._data, self._conditions, self.notes = x, DatasetConditions(model, x), x.notes
             self.count, self.height, self.width = len(x), x.spec.height, x.spec.width
         else:
-            self._levels = torch.as_tensor(x)
+            self._levels = as_array(x)
             if self._levels.ndim != 4:
                 raise ShapeError(
-                    f"Levels of shape {tuple(self._levels.shape)} must be (n, c, h, w): convert pictures with "
+                    f"Levels of shape {self._levels.shape} must be (n, c, h, w): convert pictures with "
                     "`model.to_levels`."
                 )
             self.count, _, self.height, self.width = self._levels.shape
         keywords = {name for name, value in {"label": label, "text": text, **further}.items() if value is not None}
-        self._passed = {name for name, encoder in model.conditions.encoders.items() if encoder.keyword in keywords}
+        self._passed = {name for name, reader in model.conditions.readers.items() if reader.keyword in keywords}
         count = self.count if self._data is None or keywords else 0  # a map for every image would take memory
         self._inputs = model.conditions.inputs(label, count, text, size=(self.height, self.width), **further)
 
@@ -160,27 +157,30 @@ class BatchReader:
         Raises:
             ConfigError, EngineError, ShapeError: as `PixelModel.scoring_engine`, and if they do not fit.
         """
-        engine = self._model.scoring_engine(self._engine, (self.height, self.width))
-        if engine == "torch":  # a program holds a few rows of the images
-            check_evaluation_memory(self._model, min(batch_size, self.count), self.height, self.width)
-        return self._model.scorer(engine)
+        scorer = self._model.scorer(self._engine, (self.height, self.width))
+        if scorer.engine == "torch":  # a program holds a few rows of the images
+            from pointillist.model.memory import check_evaluation_memory
 
-    def read(self, start: int, stop: int) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
+            model: Any = self._model
+            check_evaluation_memory(model, min(batch_size, self.count), self.height, self.width)
+        return scorer
+
+    def read(self, start: int, stop: int) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
         """Return levels, checked by the model, and conditions of images `start .. stop`."""
         return self.read_at(np.arange(start, min(stop, self.count)))
 
-    def read_at(self, index: Int[np.ndarray, " b"]) -> tuple[Int[Tensor, "b c h w"], ConditionInputs]:
+    def read_at(self, index: Int[np.ndarray, " b"]) -> tuple[Int[np.ndarray, "b c h w"], ConditionInputs]:
         """Return levels and conditions as `read`, of the images with these numbers."""
         if self._data is None:
-            return self._model.check(self._levels[index]), self._inputs[index]
+            return self._model.check_array(self._levels[index]), self._inputs[index]
         batch = self._data.batch(index, seed=self._seed)
         stored = self._conditions(batch)
         passed = self._inputs[index] if self._passed else stored
         parts = {name: (passed if name in self._passed else stored).parts[name] for name in self._inputs.parts}
-        return self._model.check(batch.levels), ConditionInputs(len(index), parts)
+        return self._model.check_array(batch.levels), ConditionInputs(len(index), parts)
 
 
-def check_spec(model: PixelModel, data: ImageDataset) -> None:
+def check_spec(model: LikelihoodModel, data: ImageDataset) -> None:
     """Check that the integers of a data set mean the same as the model's, and that the model takes their size.
 
     Raises:
@@ -190,7 +190,7 @@ def check_spec(model: PixelModel, data: ImageDataset) -> None:
     model.check_size(data.spec.height, data.spec.width)
 
 
-def check_kind(model: PixelModel, data: ImageDataset) -> None:
+def check_kind(model: LikelihoodModel, data: ImageDataset) -> None:
     """Check that the integers of a data set, of any size, mean the same as the model's.
 
     Raises:
@@ -214,7 +214,7 @@ def check_kind(model: PixelModel, data: ImageDataset) -> None:
             )
 
 
-def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
+def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
     """Return what `BatchReader` reads for a data set, splits, a source of `load_data`, levels or PIL images.
 
     Returns:
@@ -224,16 +224,16 @@ def select_images(model: PixelModel, x: Any) -> tuple[str | None, Any]:
         DataError, ConfigError: if a source cannot be read as images of the model.
     """
     if not _is_ready(x):
-        x = load_data(x, spec=model.image, classes=model.config.classes, tiles=model.tileset)
+        x = load_data(x, spec=model.image, classes=model.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
     pictures = isinstance(x, Image.Image) or (isinstance(x, (list, tuple)) and isinstance(x[0], Image.Image))
-    return None, model.to_levels(x) if pictures else x
+    return None, model.image.level_array(x) if pictures else x
 
 
 def _is_ready(x: Any) -> bool:
-    """Tell whether images need no reading: a data set, an array, or pictures."""
-    return isinstance(x, (ImageDataset, DataSplits, Image.Image, Tensor, np.ndarray, list, tuple))
+    """Return True if images need no reading: a data set, an array, or pictures."""
+    return isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)
 
 
 def not_one_image(count: int) -> ShapeError:
@@ -241,7 +241,7 @@ def not_one_image(count: int) -> ShapeError:
     return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
 
 
-def single_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
+def single_image(model: LikelihoodModel, image: Any) -> Int[np.ndarray, "1 c h w"]:
     """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map.
 
     Raises:
@@ -249,24 +249,24 @@ def single_image(model: PixelModel, image: Any) -> Int[Tensor, "1 c h w"]:
         DataError: if it is not an image, or cannot be read.
     """
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
-        maps = load_data(image, spec=model.image, classes=model.config.classes, tiles=model.tileset).get("all")
+        maps = load_data(image, spec=model.image, classes=model.classes, tiles=model.tileset).get("all")
         if len(maps) != 1:
             raise not_one_image(len(maps))
         image = maps.batch([0]).levels
     elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
     if isinstance(image, Image.Image):
-        return model.check(model.to_levels(image))
-    if not isinstance(image, (Tensor, list, tuple)) and not hasattr(image, "__array__"):
+        return model.check_array(model.image.level_array(image))
+    if not isinstance(image, (list, tuple)) and not is_tensor(image) and not hasattr(image, "__array__"):
         raise DataError(f"A {type(image).__name__} is not an image: give levels (c, h, w), a picture, or its path.")
-    x = image if isinstance(image, Tensor) else torch.as_tensor(np.asarray(image))
+    x = as_array(image)
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:
         raise not_one_image(len(x))
-    return model.check(x)
+    return model.check_array(x)
 
 
-def check_likelihood(nats: Shaped[Tensor, " n"]) -> None:
+def check_likelihood(nats: Shaped[np.ndarray, " n"]) -> None:
     """Reject likelihoods that are not a number: the weights of the model overflow.
 
     ```python
@@ -276,7 +276,7 @@ def check_likelihood(nats: Shaped[Tensor, " n"]) -> None:
     Raises:
         CheckpointError: if there is one.
     """
-    if bool(nats.isnan().any()):
+    if np.isnan(nats).any():
         raise CheckpointError(
             "The likelihood under this model is not a number, because its weights overflow: train it again with a "
             "smaller `optimizer.lr`, or load another model."

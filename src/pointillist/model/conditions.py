@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Unpack
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from pointillist.conditioning import (
     ConditionEncoder,
     ConditionInputs,
-    ConditionKwargs,
-    HintReader,
-    Label,
+    ConditionReader,
+    ConditionReaders,
     MaskedValue,
-    unsupported_condition,
 )
-from pointillist.conditioning.text_encoders import EmbeddingCache
-from pointillist.data import Batch
+from pointillist.conditioning.encoder import as_tensor
+from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.config import ModelConfig
 from pointillist.nn import Condition, ConditionDims
@@ -66,7 +64,7 @@ class PositionEmbedding(nn.Module):
         return self.map.expand(count, -1, -1, -1)
 
 
-class ModelConditions(nn.Module):
+class ModelConditions(ConditionReaders, nn.Module):
     """Conditions of a model: from what a user gives, or a batch of a data set, to what enters every layer.
 
     ```python
@@ -77,41 +75,31 @@ class ModelConditions(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        image = config.image
-        kinds = [settings.encoders(image) for settings in config.conditions.values()]
+        self._image = config.image
+        kinds = [settings.encoders(config.image) for settings in config.conditions.values()]
         encoders = {name: encoder for kind in kinds for name, encoder in kind.items()}
         self._names = tuple(encoders)
         for name, encoder in encoders.items():
             self.add_module(name, encoder)
         channels = config.position_channels
-        self.position = PositionEmbedding(channels, image.height, image.width) if channels else None
+        self.position = PositionEmbedding(channels, config.image.height, config.image.width) if channels else None
         several = len(config.orders) > 1
         self.order = OrderEmbedding(config.orders, config.order_channels) if several else None
-        self._size = (image.height, image.width)
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
+        return self._image
+
+    @property
+    def readers(self) -> Mapping[str, ConditionReader]:
+        """The encoders, each of which reads its condition."""
+        return self.encoders
 
     @property
     def encoders(self) -> dict[str, ConditionEncoder]:
         """Encoders by name, in the order of their features."""
         return {name: self.get_submodule(name) for name in self._names}  # type: ignore[misc]
-
-    def reader(self, keyword: str) -> Any:
-        """Return what reads a condition without torch; None for a model that does not take it."""
-        encoders = self.encoders.values()
-        return next(
-            (encoder.reader for encoder in encoders if encoder.keyword == keyword and encoder.reader is not None), None
-        )
-
-    @property
-    def prompt_vectors(self) -> EmbeddingCache | None:
-        """Vectors of the frozen sentence encoder; None for a model without one."""
-        reader = self.reader("text")
-        return None if reader is None else reader.vectors
-
-    @property
-    def hint_reader(self) -> HintReader | None:
-        """Kind of hint; None for a model that takes none."""
-        reader: HintReader | None = self.reader("hint")
-        return reader
 
     @property
     def dims(self) -> ConditionDims:
@@ -130,63 +118,6 @@ class ModelConditions(nn.Module):
             result["order"] = 0 if self.order is None else self.order.embedding.embedding_dim
         return {name: width for name, width in result.items() if width}
 
-    def inputs(
-        self,
-        label: Label = None,
-        count: int = 1,
-        text: Any = None,
-        *,
-        size: tuple[int, int] | None = None,
-        known: tuple[Any, Any] | None = None,
-        **further: Unpack[ConditionKwargs],
-    ) -> ConditionInputs:
-        """Validate what a user gives for `count` images: one for all or one each; None leaves a condition out.
-
-        Args:
-            label: by number or name.
-            text: prompts.
-            size: height and width of the images; None for the model's own.
-            known: levels of the image itself, and the mask of its known pixels; see `KnownPixelsEncoder.parse`.
-            further: see `ConditionKwargs`; a registered kind of condition by its own keyword.
-
-        Raises:
-            ConfigError, ShapeError, DataError: if the model does not take them.
-        """
-        values: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
-        keywords = {encoder.keyword for encoder in self.encoders.values()}
-        for name, value in values.items():
-            if value is not None and name not in keywords:
-                raise unsupported_condition(name, value)
-        size = size or self._size
-        return ConditionInputs(
-            count,
-            {name: encoder.parse(values.get(encoder.keyword), count, size) for name, encoder in self.encoders.items()},
-        )
-
-    def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
-        """Add prompts, one for all images or one each, to the other conditions of these images.
-
-        Encoded prompts are large: of many images they are added batch by batch.
-
-        Raises:
-            ConfigError, ShapeError: if the model does not take them.
-        """
-        if text is None:
-            return inputs
-        encoders = {name: encoder for name, encoder in self.encoders.items() if encoder.keyword == "text"}
-        if not encoders:
-            raise unsupported_condition("text", text)
-        result = {name: encoder.parse(text, len(inputs), self._size) for name, encoder in encoders.items()}
-        return ConditionInputs(len(inputs), {**inputs.parts, **result})
-
-    def from_batch(self, batch: Batch) -> ConditionInputs:
-        """Read the conditions of a batch of a data set; those that the data set lacks are unknown.
-
-        Raises:
-            ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
-        """
-        return ConditionInputs(len(batch), {name: encoder.from_batch(batch) for name, encoder in self.encoders.items()})
-
     def forward(
         self,
         inputs: ConditionInputs | None,
@@ -202,8 +133,7 @@ class ModelConditions(nn.Module):
         """
         if inputs is None:
             inputs = self.inputs(None, count, size=size)
-        if device is not None:
-            inputs = inputs.to(device)
+        inputs = inputs.converted(lambda array: as_tensor(array, device))
         features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
         for name, encoder in self.encoders.items():
             kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"

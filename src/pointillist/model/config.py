@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError, format_validation_error
 from pointillist.files.checkpoint.tensors import fingerprint
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import get_order
-from pointillist.model.settings import ModelSettings
+from pointillist.model.folder.settings import ModelSettings
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 
 Config = TypeVar("Config", bound=ConditionConfig)

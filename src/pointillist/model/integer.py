@@ -2,224 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, Unpack, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
-from pointillist.conditioning import (
-    ConditionInputs,
-    ConditionKwargs,
-    Label,
-    MaskedValue,
-)
-from pointillist.distributions.likelihoods import Likelihood
-from pointillist.engine.batch import sum_images
-from pointillist.engine.program import IntArray
-from pointillist.engine.weights import WeightSnapshot, weights_of
+from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.engine.weights import VERIFIED, WeightSnapshot, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause
-from pointillist.images import ImageSpec
-from pointillist.images.ordering import PixelOrder
-from pointillist.model.conditions import ModelConditions
-from pointillist.model.config import Configured, model_fingerprint
+from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
-from pointillist.model.integer_likelihood import IntegerLikelihood
+from pointillist.model.protocols import SCORING_ENGINES, ScoringModel
 from pointillist.nn import Condition, Tokens
 from pointillist.portable import IntegerModel, IntegerPart, load
+from pointillist.portable.scorer import ProgramScorer
 from pointillist.portable.storage import has_program
-from pointillist.system import available_cores
 
-SCORING_ENGINES = ("auto", "integer", "torch")
-"""Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
-_VERIFIED: ContextVar[list[object] | None] = ContextVar("_VERIFIED", default=None)
-"""The models whose weights were compared in the current call."""
+if TYPE_CHECKING:
+    from pointillist.model.float_scorer import FloatScorer
 
 
-@contextmanager
-def compare_weights_once() -> Iterator[None]:
-    """Within the block, compare the weights of a model with its integer program at the first use alone.
+@torch.no_grad()
+def encode_for(model: Any, inputs: ConditionInputs, engine: str, size: tuple[int, int] | None = None) -> Condition:
+    """Encode conditions for an engine: as the stored program does without torch, or by the encoders of the model.
 
-    A call that computes with one state of the weights uses the program several times, and a comparison reads all
-    weights: about 1 ms for a million, as much as a fifth of an image.
+    So the same prompt, hint or known pixels become the same integers with and without torch, in any batch: all images
+    of a batch are encoded by one encoder.
+
+    ```python
+    encode_for(model, model.conditions.inputs("cat", 4), "integer")
+    ```
     """
-    if _VERIFIED.get() is not None:
-        yield
-        return
-    token = _VERIFIED.set([])
-    try:
-        yield
-    finally:
-        _VERIFIED.reset(token)
-
-
-@runtime_checkable
-class Quantizable(Configured, Protocol):
-    """Protocol of the pixel model from which an integer model is made."""
-
-    conditions: ModelConditions
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the weights."""
-
-    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
-        """Encode conditions."""
-
-    def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
-        """Check levels."""
-
-    def order(self, name: str | None = None) -> PixelOrder:
-        """Get an order."""
-
-
-@runtime_checkable
-class ScoringModel(Protocol):
-    """A distribution of images that can be scored: a pixel model in floating point, or its integer model."""
-
-    @property
-    def image(self) -> ImageSpec:
-        """Meaning of the integers."""
-
-    @property
-    def likelihood(self) -> Likelihood:
-        """Distribution of a pixel, given its parameters."""
-
-    def params(
-        self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None
-    ) -> Shaped[Tensor, "b p h w"]:
-        """Parameters of the distribution at every pixel of complete images."""
-
-    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
-        """Encode conditions."""
-
-    def unchecked_log_prob_map(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Float[Tensor, "b c h w"]:
-        """Log-probability of each sub-pixel given those before it, in nats, of images that are validated already."""
-
-
-class IntegerPixelModel:
-    """The integer model of a pixel model, with all its conditions.
-
-    Its likelihood is its own: that of the integer frequencies, near the likelihood of the pixel model but not equal to
-    it.
-
-        integer_model = model.integer_model()
-        integer_model.log_prob(x, label=3)  # nats, one for each image
-
-    Attributes:
-        model: the pixel model, which validates images and encodes conditions.
-        integers: the integer model, which needs no torch.
-    """
-
-    def __init__(self, model: Quantizable, integers: IntegerModel) -> None:
-        self.model, self.integers = model, integers
-
-    def log_prob(
-        self,
-        x: Int[Tensor, "b c h w"],
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        **further: Unpack[ConditionKwargs],
-    ) -> Float[Tensor, " b"]:
-        """Exact log-likelihood of each image under the integer model, in nats, float64; see `PixelModel.log_prob`."""
-        return image_nats(self.log_prob_map(x, label, text, order=order, **further))
-
-    def log_prob_map(
-        self,
-        x: Int[Tensor, "b c h w"],
-        label: Label = None,
-        text: Any = None,
-        *,
-        order: str | None = None,
-        **further: Unpack[ConditionKwargs],
-    ) -> Float[Tensor, "b c h w"]:
-        """Log-probability of each sub-pixel given those before it, in nats, float64. Arguments as `log_prob`."""
-        x = self.model.check(x)
-        inputs = self.model.conditions.inputs(label, len(x), text, size=(x.shape[2], x.shape[3]), **further)
-        return self.unchecked_log_prob_map(x, inputs, self.model.order(order))
-
-    def unchecked_log_prob_map(
-        self, x: Int[Tensor, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
-    ) -> Float[Tensor, "b c h w"]:
-        """`log_prob_map` of images and conditions that are validated already; known sub-pixels are certain."""
-        order = self.model.order() if order is None else order
-        integers = self.inputs(inputs, len(x), (x.shape[2], x.shape[3]), order)
-        maps = self.integers.log_prob_map(x.cpu().numpy(), integers, order, threads=_threads())
-        result = torch.from_numpy(np.ascontiguousarray(maps))
-        observed = None if inputs is None else inputs.observed
-        return result if observed is None else result.masked_fill(observed.cpu(), 0.0)
-
-    @property
-    def image(self) -> ImageSpec:
-        """Meaning of the integers."""
-        return self.model.config.image
-
-    @property
-    def likelihood(self) -> IntegerLikelihood:
-        """Distribution of a pixel, given the parameters that the integer program computes."""
-        return IntegerLikelihood(self.integers.programs[0])  # those of other orders have the same head
-
-    def params(
-        self, x: Int[Tensor, "b c h w"], condition: Condition, order: PixelOrder | None = None
-    ) -> Int[Tensor, "b p h w"]:
-        """Parameters of the distribution at every pixel of complete images, under a condition from `encode`."""
-        order = self.model.order() if order is None else order
-        integers = self._quantize(condition, len(x), order)
-        result = self.integers.params(x.cpu().numpy(), integers, order, threads=_threads())
-        return torch.from_numpy(np.ascontiguousarray(np.moveaxis(result, 3, 1))).to(x.device)
-
-    def inputs(
-        self, inputs: ConditionInputs | None, count: int, size: tuple[int, int], order: PixelOrder
-    ) -> dict[str, IntArray]:
-        """Encode conditions, and round them to the integers that are part of the input of the integer model."""
-        return self._quantize(self.encode(inputs, count, size), count, order)
-
-    def _quantize(self, condition: Condition, count: int, order: PixelOrder) -> dict[str, IntArray]:
-        raster = self.model.conditions.to_raster_frame(condition, order)
-        return self.integers.quantize_inputs(condition_features(raster, count), order)
-
-    @torch.no_grad()
-    def encode(self, inputs: ConditionInputs | None, count: int, size: tuple[int, int] | None = None) -> Condition:
-        """Encode conditions as the stored model does without torch, wherever it has an encoder; the others as before.
-
-        So the same prompt, hint or known pixels become the same integers with and without torch, in any batch: all
-        images of a batch are encoded by one encoder.
-        """
-        conditions = self.model.conditions
-        if inputs is None:
-            inputs = conditions.inputs(count=count, size=size)
-        encoders, starts = {}, {"vector": 0, "map": 0, "tokens": 0}
-        for part in self.integers.parts[0]:
-            channels = slice(starts[part.kind], starts[part.kind] + part.rows.shape[-1])
-            starts[part.kind] = channels.stop
-            if part.encoder is not None:
-                # the same units in the programs of all orders: see `rewrite_input`
-                unit = self.integers.programs[0].inputs[part.kind].unit[channels]
-                width = conditions.encoders[part.name].tokens_width
-                encoders[part.name] = partial(_features, part, unit, width)
-        result: Condition = conditions(inputs, count, size, self.model.device, encoders)
+    if model.scorer(engine, size).engine != "integer":
+        result: Condition = model.encode(inputs, len(inputs), size)
         return result
-
-
-def image_nats(log_probs: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
-    """Add log-probabilities to that of each image, float64 on the CPU: the same bits in any layout and batch."""
-    return torch.from_numpy(sum_images(log_probs.detach().cpu().double().numpy()))
-
-
-def _threads() -> int:
-    """Return the threads that share a batch: as many as torch would use."""
-    return min(torch.get_num_threads(), available_cores())
+    integers: IntegerModel = model.integer_model(size).integers
+    encoders, starts = {}, {"vector": 0, "map": 0, "tokens": 0}
+    for part in integers.parts[0]:
+        channels = slice(starts[part.kind], starts[part.kind] + part.rows.shape[-1])
+        starts[part.kind] = channels.stop
+        if part.encoder is not None:
+            # the same units in the programs of all orders: see `rewrite_input`
+            unit = integers.programs[0].inputs[part.kind].unit[channels]
+            width = model.conditions.encoders[part.name].tokens_width
+            encoders[part.name] = partial(_features, part, unit, width)
+    encoded: Condition = model.conditions(inputs, len(inputs), size, model.device, encoders)
+    return encoded
 
 
 class WithIntegerModel:
@@ -249,7 +82,7 @@ class WithIntegerModel:
         """
         self._integers, self._verified, self.integer_cost = integer_model, None, cost
 
-    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
+    def scorer(self: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramScorer | FloatScorer:
         """Return what encodes conditions and scores images for an engine: this model, or its integer model.
 
         `auto` takes the integer model unless `why_floats` gives a reason. `integer` needs one. Any other engine
@@ -266,14 +99,17 @@ class WithIntegerModel:
         Raises:
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
-        result: ScoringModel = self
+        from pointillist.model.float_scorer import FloatScorer
+
         if engine in ("auto", "integer"):
             try:
-                result = self.integer_model(size) if engine == "integer" else self._default_integer_model(size)
+                chosen: ProgramScorer
+                chosen = self.integer_model(size) if engine == "integer" else self._default_integer_model(size)
+                return chosen
             except (EngineError, ShapeError):
                 if engine == "integer":
                     raise
-        return result
+        return FloatScorer(self)
 
     def why_floats(self, size: tuple[int, int] | None = None) -> str:
         """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program.
@@ -294,7 +130,7 @@ class WithIntegerModel:
             return clause(str(error))
         return ""
 
-    def _default_integer_model(self, size: tuple[int, int] | None) -> IntegerPixelModel:
+    def _default_integer_model(self, size: tuple[int, int] | None) -> ProgramScorer:
         """Return the integer model if `auto` takes it, or raise the reason."""
         if self.integer_cost is not None and not self.integer_cost.is_default:
             raise EngineError(self.integer_cost.why_floats)
@@ -317,9 +153,10 @@ class WithIntegerModel:
         """
         if engine not in SCORING_ENGINES:
             raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or torch.")
-        return "torch" if self.scorer(engine, size) is self else "integer"
+        scorer: ScoringModel = self.scorer(engine, size)
+        return scorer.engine
 
-    def integer_model(self: Any, size: tuple[int, int] | None = None) -> IntegerPixelModel:
+    def integer_model(self: Any, size: tuple[int, int] | None = None) -> ProgramScorer:
         """Return the integer model: the one made by `quantize_integer`, or stored in the folder of the model.
 
         It runs where the model is: on a GPU in torch, else in compiled code or numpy. The bits are the same.
@@ -337,7 +174,7 @@ class WithIntegerModel:
                 "This model has no integer program: make it with `pointillist quantize MODEL --integer --data DATA "
                 "--out DIR`, or in Python with `pt.quantize_integer(model, data)`."
             )
-        verified = _VERIFIED.get()
+        verified = VERIFIED.get()
         is_compared = verified is not None and any(each is self for each in verified)
         if self._verified is None or not (is_compared or self._verified.holds(weights_of(self.modules()))):
             if integer_model.source != model_fingerprint(self):
@@ -350,7 +187,9 @@ class WithIntegerModel:
             verified.append(self)
         if size is not None:
             integer_model.check_size(*size)
-        return IntegerPixelModel(self, on_device(integer_model, self.device))
+        return ProgramScorer(
+            on_device(integer_model, self.device), self.conditions, self.config.image, partial(_other_features, self)
+        )
 
     def current_integer_model(self: Any) -> IntegerModel | None:
         """Return the integer model of the weights as they are now; None if there is none, or it is of other weights."""
@@ -367,10 +206,26 @@ def _features(
     part: IntegerPart, unit: Float[np.ndarray, " c"], tokens_width: int, value: MaskedValue
 ) -> Tensor | Tokens:
     """Encode a batch by the stored encoder of a part; its integers times their units, which round to them again."""
-    integers = part.encoded(unit, value.values.cpu().numpy(), value.known.cpu().numpy()) * unit
+    arrays = replace(value, values=value.values.cpu().numpy(), known=value.known.cpu().numpy())
+    integers = part.encoded(unit, arrays) * unit
     sites = integers if integers.ndim == 4 else integers[:, None, None]
     features = torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
     return Tokens.unpacked(features, tokens_width) if part.kind == "tokens" else features
+
+
+@torch.no_grad()
+def _other_features(model: Any, inputs: ConditionInputs, size: tuple[int, int]) -> dict[str, Float[np.ndarray, ...]]:
+    """Compute the features of conditions that the program has no encoder for, and of which something is known."""
+    image, result = model.config.image, {}
+    stored = {part.name for part in model.integer_model().integers.parts[0] if part.reader is not None}
+    for name, encoder in model.conditions.encoders.items():
+        value, other_size = inputs.parts[name], encoder.map_width and size != (image.height, image.width)
+        if name not in stored and (value.known.any() or other_size):
+            features = encoder.encode(value)
+            packed = features.packed() if isinstance(features, Tokens) else features
+            array = packed.cpu().double().numpy()
+            result[name] = array.transpose(0, 2, 3, 1) if encoder.map_width else array[:, :, 0, 0]
+    return result
 
 
 def on_device(integer_model: IntegerModel, device: torch.device) -> IntegerModel:

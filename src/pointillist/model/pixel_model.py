@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Unpack
 
@@ -13,26 +11,24 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
+from pointillist.conditioning.encoder import as_tensor
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import Tileset
+from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
+from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig, model_fingerprint
-from pointillist.model.folder.files import (
-    ModelContents,
-    default_card,
-    find_model,
-    read_model,
-    upload_model,
-    write_model,
-)
+from pointillist.model.folder.files import ModelContents, default_card, read_model, upload_model, write_model
+from pointillist.model.folder.finding import find_model
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.integer import WithIntegerModel, compare_weights_once
+from pointillist.model.integer import WithIntegerModel
 from pointillist.model.integer_cost import IntegerCost, card_with_cost
+from pointillist.model.protocols import Settings
 from pointillist.networks import BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
@@ -157,6 +153,11 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         return model_fingerprint(self)
 
     @property
+    def weights_fingerprint(self) -> str:
+        """The same: a model is named by its weights."""
+        return model_fingerprint(self)
+
+    @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
         return self.conditions.prompt_vectors
@@ -185,6 +186,34 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     def num_parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def model_type(self) -> str:
+        """Name of its network."""
+        return self.config.model_type
+
+    @property
+    def likelihood_name(self) -> LikelihoodKind:
+        """Name of the distribution of a pixel."""
+        return self.likelihood.name
+
+    @property
+    def mixtures(self) -> int:
+        """Components of a mixture; 0 for other distributions."""
+        return int(getattr(self.likelihood, "mixtures", 0))
+
+    def condition(self, kind: type[Settings]) -> Settings | None:
+        """Return the settings of a kind of condition; None for a model without it."""
+        return self.config.condition(kind)
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Names of its generation orders; the first is the usual one."""
+        return self.config.orders
+
+    def stage_count(self, height: int, width: int) -> int:
+        """Return the number of stages in which an image of this size is generated."""
+        return len(self.stages(height, width))
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
         """Stages in which an image of this size is generated, in their order: one for most models."""
@@ -317,9 +346,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             result = self.likelihood.log_prob(params, x)
         observed = None if inputs is None else inputs.observed
-        return result if observed is None else result.masked_fill(observed.to(x.device), 0.0)
+        return result if observed is None else result.masked_fill(as_tensor(observed, x.device), 0.0)
 
-    def check(self, x: Tensor) -> Int[Tensor, "b c h w"]:
+    def check(self, x: Any) -> Int[Tensor, "b c h w"]:
         """Convert `x` to int64 on the model's device, if it is a batch of its images.
 
         Raises:
@@ -327,7 +356,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
             DataError: if a value is not an integer in [0, levels).
         """
         try:
-            x = torch.as_tensor(x)
+            x = as_tensor(x)
         except (TypeError, ValueError, RuntimeError):
             kind = type(x).__name__
             raise DataError(f"Levels must be an integer tensor, not {kind}: convert with `model.to_levels`.") from None
@@ -336,17 +365,18 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         self.check_size(x.shape[2], x.shape[3])
         if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
             raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")
-        x = x.to(self.device, torch.int64)
+        result: Tensor = x.to(self.device, torch.int64)
         if torch.compiler.is_compiling():  # a look at the values would cut the compiled graph in two
-            return x
-        low, high = (int(x.min()), int(x.max())) if x.numel() else (0, 0)
+            return result
+        low, high = (int(result.min()), int(result.max())) if result.numel() else (0, 0)
         if not (top := self.image.levels - 1) >= high >= low >= 0:
             raise DataError(f"Levels from {low} to {high} must lie in 0 to {top}: convert pictures with `to_levels`.")
-        return x
+        return result
 
-    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
-        """Check that an array is a batch of images of this model; see `check`."""
-        return self.check(torch.from_numpy(x)).cpu().numpy()
+    def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of images of this model, and return it as an array; see `check`."""
+        result: np.ndarray = self.check(x).cpu().numpy()
+        return result
 
     def check_size(self, height: int, width: int) -> None:
         """Raise a `ShapeError` for a size that this model cannot sample or score."""
@@ -361,26 +391,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
 
     def to_images(self, levels: Int[Tensor, "b c h w"]) -> Any:
         """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
-        return self.image.to_images(levels.cpu())
+        return self.image.to_images(as_array(levels))
 
 
 def _mark_initialised(model: nn.Module, _: object) -> None:
     """Note that the weights were loaded: a hook, which `pickle` can name, as it can no lambda."""
     model.initialised = True  # type: ignore[assignment]
-
-
-@contextmanager
-def inference_mode(model: PixelModel) -> Iterator[None]:
-    """Within the block the model is in evaluation mode, which is slow to set, and records no gradients.
-
-    Its weights are compared with its integer program once.
-    """
-    training = model.training
-    if any(module.training for module in model.modules()):
-        model.eval()
-    try:
-        with torch.inference_mode(), compare_weights_once():
-            yield
-    finally:
-        if training:
-            model.train()

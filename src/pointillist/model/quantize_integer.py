@@ -12,13 +12,15 @@ import numpy as np
 import torch
 
 from pointillist.conditioning import ConditionEncoder, ConditionInputs, HashedTokenEncoder, PortableEncoder
+from pointillist.conditioning.encoder import as_tensor
 from pointillist.conditioning.known import OBSERVED
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.data import DataSplits
 from pointillist.engine.head.tables import MIN_LOG_SCALE
-from pointillist.engine.program import Instruction, Program
+from pointillist.engine.program import Instruction, IntArray, Program
 from pointillist.engine.rewrite.builder import input_name, is_constant_map
 from pointillist.engine.rewrite.make import Batch, rewrite_to_integers
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.checkpoint.quantization import encode_tensors, weight_dtype
 from pointillist.files.suggestions import checked_keywords
@@ -27,7 +29,7 @@ from pointillist.model.batches import BatchReader, select_images
 from pointillist.model.config import model_fingerprint
 from pointillist.model.folder.pretrained import as_model
 from pointillist.model.integer import condition_features
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.networks.upsampler import Upsampler
@@ -39,7 +41,7 @@ from pointillist.portable.storage import with_fingerprint
 from pointillist.portable.upsampler import TOKENS, FixedLayer, FixedUpsampler, fixed
 from pointillist.system import single_threaded
 
-Chosen = Sequence[tuple[torch.Tensor, ConditionInputs]]
+Chosen = Sequence[tuple[IntArray, ConditionInputs]]
 """Batches of levels and conditions for the calibration."""
 PIXELS = 8 * 28 * 28
 """Pixels that are calibrated together, which bounds the memory."""
@@ -139,7 +141,7 @@ class _Recorded:
     batches: list[list[Batch]]
 
 
-def spread(reader: BatchReader, images: int) -> Iterator[tuple[torch.Tensor, ConditionInputs]]:
+def spread(reader: BatchReader, images: int) -> Iterator[tuple[IntArray, ConditionInputs]]:
     """Read `images` in batches, spread evenly over the images of a reader: files are often sorted by class.
 
     ```python
@@ -159,11 +161,11 @@ def _revealed(inputs: ConditionInputs) -> ConditionInputs:
         return inputs
     part = inputs.parts[OBSERVED]
     count, _, height, width = shape = tuple(part.values.shape)
-    known = torch.zeros(shape, dtype=torch.bool)
-    known[1::3] = torch.from_numpy(np.random.default_rng(0).random(shape) < 0.5)[1::3]
+    known = np.zeros(shape, bool)
+    known[1::3] = (np.random.default_rng(0).random(shape) < 0.5)[1::3]
     known[2::3] = True
     known[2::3, :, height // 4 : height - height // 4, width // 4 : width - width // 4] = False
-    return ConditionInputs(count, {**inputs.parts, OBSERVED: replace(part, known=known.to(part.known.device))})
+    return ConditionInputs(count, {**inputs.parts, OBSERVED: replace(part, known=known)})
 
 
 def _prompted(model: PixelModel, inputs: ConditionInputs) -> ConditionInputs:
@@ -172,8 +174,8 @@ def _prompted(model: PixelModel, inputs: ConditionInputs) -> ConditionInputs:
     if part is None or part.known.any() or not isinstance(encoder, HashedTokenEncoder):
         return inputs
     texts = [" ".join(f"word{n}" for n in range(i, i + 64)) if i % 2 else "" for i in range(1, len(inputs) + 1)]
-    tokens = encoder.parse(texts, len(inputs), (1, 1))
-    return ConditionInputs(len(inputs), {**inputs.parts, "tokens": tokens}).to(part.values.device)
+    tokens = encoder.read(texts, len(inputs), (1, 1))
+    return ConditionInputs(len(inputs), {**inputs.parts, "tokens": tokens})
 
 
 def _condition(
@@ -199,11 +201,12 @@ def _record(
     return _Recorded(programs, [order], [list(of_stage) for of_stage in zip(*batches, strict=True)])
 
 
-def _batches(model: PixelModel, x: torch.Tensor, inputs: ConditionInputs, order: PixelOrder) -> Iterator[Batch]:
+def _batches(model: PixelModel, x: IntArray, inputs: ConditionInputs, order: PixelOrder) -> Iterator[Batch]:
     """Yield the levels and features of images on the grid of each stage."""
     condition = _condition(model, inputs, len(x), order, tuple(x.shape[2:]))
-    for _, levels, conditioned in _on_grids(model, order.to_raster(x), condition):
-        yield levels.cpu().numpy(), condition_features(conditioned, len(x))
+    levels = as_tensor(np.ascontiguousarray(order.array_to_raster(x)))
+    for _, part, conditioned in _on_grids(model, levels, condition):
+        yield part.cpu().numpy(), condition_features(conditioned, len(x))
 
 
 def _on_grids(
@@ -350,8 +353,9 @@ def _parts(model: PixelModel, program: Program) -> tuple[IntegerPart, ...]:
             integers = quantize_inputs(program, {kind: rows}, {kind: unit})[kind]
             encoder = _portable(model.conditions.encoders.get(name))
             if encoder is not None and encoder.any_size:
-                # as it computes them; a reader that lacks the encoder knows this size alone
-                nothing = encoder.features(*encoder.read(None, 1, rows.shape[1:3]))
+                # as it computes them; a reader without the encoder knows this size alone
+                unknown = encoder.read(None, 1, rows.shape[1:3])
+                nothing = encoder.features(unknown.values, unknown.known)
                 integers = quantize_inputs(program, {kind: nothing}, {kind: unit})[kind]
             result.append(IntegerPart(name, kind, integers, names, encoder))
             start += width

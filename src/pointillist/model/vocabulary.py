@@ -9,6 +9,7 @@ Needs no torch.
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,8 @@ from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_tex
 
 if TYPE_CHECKING:
     from pointillist.model.folder.generation import MeasuredPrompts
+
+_log = logging.getLogger(__name__)
 
 MAX_WORDS = 20_000  # about 150 kB
 CAPTIONS = "captions"  # key in the record of a training
@@ -298,3 +301,9 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
                 f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
             )
     return list(dict.fromkeys(result))
+
+
+def log_prompts(model: PromptedModel, text: Any, n: int) -> None:
+    """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
+    for sentence in describe_prompts(model, parse_prompts(text, n)):
+        _log.warning(sentence)

@@ -4,38 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
-from pointillist.conditioning.label import label_numbers
+from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.conditioning.label import LabelReader, labels_from_input
 from pointillist.conditioning.portable import PortableEncoder
+from pointillist.conditioning.readers import ConditionReader, ConditionReaders
 from pointillist.conditioning.settings import missing
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 
-ORDER = "order"
-"""Name of the part that holds the generation order."""
-
-
-@dataclass(frozen=True, eq=False)
-class KnownValues:
-    """Values of a condition as `PortableEncoder.read` returns them, in place of what a user gives.
-
-    Attributes:
-        values: of each image, `[n, ...]`.
-        known: mask of what is known of them.
-    """
-
-    values: Array
-    known: NDArray[np.bool_]
-
-    def __getitem__(self, images: slice) -> KnownValues:
-        """Return the values of some images."""
-        return KnownValues(self.values[images], self.known[images])
+ORDER, POSITION = "order", "position"
+"""Names of the parts that hold the generation order, and the learned positions."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,80 +52,105 @@ class IntegerPart:
             return self.encoder.keyword
         return self.name if self.names and self.name != ORDER else None
 
-    def stored(self, value: object, count: int, order: PixelOrder) -> IntArray:
+    @property
+    def reader(self) -> ConditionReader | None:
+        """Reads its values; None if the program knows only "unknown"."""
+        if self.encoder is not None:
+            return self.encoder
+        return LabelReader(self.names, self.name) if self.keyword is not None else None
+
+    def stored(self, value: MaskedValue | None, count: int, order: PixelOrder) -> IntArray:
         """Return the rows of `count` images: of the order, of named values, or "unknown"."""
         numbers = np.full(count, -1)  # the last row
         if self.name == ORDER:
             numbers[:] = self.names.index(order.name)
         elif self.names:
-            numbers = label_numbers(value, self.names, count, self.name)
+            numbers = labels_from_input(value, count)
         result: IntArray = self.rows[numbers]
         return result
 
-    def encoded(self, unit: Float[np.ndarray, " c"], values: Array, known: NDArray[np.bool_]) -> IntArray:
+    def encoded(self, unit: Float[np.ndarray, " c"], value: MaskedValue) -> IntArray:
         """Return the integers of images from values that are known in parts, all by the stored encoder.
 
-        An image of which nothing is known has the stored row; a map of another size, and what an encoder of `any_size`
-        makes, is computed for it as well.
+        An image of which nothing is known has the stored row; only a map of another size is computed for it as well.
 
         Args:
             unit: the number that an integer of each channel stands for.
-            values, known: of each image, as `PortableEncoder.read` returns them.
+            value: values of the images.
         """
         assert self.encoder is not None
-        other_size = self.kind == "map" and values.shape[2:] != self.rows.shape[1:3]
-        chosen = known.reshape(len(known), -1).any(1) | (self.encoder.any_size or other_size)
+        other_size = self.kind == "map" and value.values.shape[2:] != self.rows.shape[1:3]
+        chosen = value.known_images | other_size
         if chosen.all():
-            return round_features(self.kind, self.encoder.features(values, known), unit)
-        result: IntArray = self.rows[np.full(len(known), -1)]
+            return round_features(self.kind, self.encoder.features(value.values, value.known), unit)
+        result: IntArray = self.rows[np.full(len(value.known), -1)]
         if chosen.any():
-            result[chosen] = round_features(self.kind, self.encoder.features(values[chosen], known[chosen]), unit)
+            part = value[chosen]
+            result[chosen] = round_features(self.kind, self.encoder.features(part.values, part.known), unit)
         return result
 
 
-def stored_inputs(
+class StoredConditions(ConditionReaders):
+    """Conditions that a stored program reads: those of its parts."""
+
+    def __init__(self, parts: Sequence[IntegerPart], image: ImageSpec) -> None:
+        self._readers = {part.name: reader for part in parts if (reader := part.reader) is not None}
+        self._reads_all = all(part.name in (*self._readers, ORDER, POSITION) for part in parts)
+        self._image = image
+
+    @property
+    def readers(self) -> Mapping[str, ConditionReader]:
+        """Readers by the name of the part."""
+        return self._readers
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
+        return self._image
+
+    def unsupported(self, keyword: str, value: object) -> ConfigError:
+        """Return the error for a condition that the program does not take, or cannot encode."""
+        if self._reads_all:
+            return super().unsupported(keyword, value)
+        shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
+        return missing(keyword, f"{keyword}, or its program cannot read it", shown)
+
+
+def encode_inputs(
     program: Program,
     parts: Sequence[IntegerPart],
-    count: int,
+    inputs: ConditionInputs,
     size: tuple[int, int],
     order: PixelOrder,
-    conditions: Mapping[str, Any],
+    features: Mapping[str, Array],
 ) -> dict[str, IntArray]:
-    """Return the conditions of images, by keyword, as integers; see `IntegerModel.inputs`."""
-    keywords = {part.keyword for part in parts}
-    for keyword, value in conditions.items():
-        if value is not None and keyword not in keywords:
-            raise not_taken(keyword, value)
-    result: dict[str, list[IntArray]] = {}
+    """Return the conditions of images as integers; see `IntegerModel.encode`."""
+    joined: dict[str, list[IntArray]] = {}
     starts = {"vector": 0, "map": 0, "tokens": 0}
     for part in parts:
-        value = conditions.get(part.keyword or "")
-        if not part.any_size and part.rows.shape[1:3] != size:
+        value = inputs.parts.get(part.name)
+        start = starts[part.kind]
+        starts[part.kind] += part.rows.shape[-1]
+        if part.kind not in program.inputs:
+            continue
+        unit = program.inputs[part.kind].unit[start : starts[part.kind]]
+        if part.name in features:
+            integers = round_features(part.kind, features[part.name], unit)
+        elif not part.any_size and part.rows.shape[1:3] != size:
             raise ShapeError(
                 f"Size {size[0]}x{size[1]} does not fit the stored map of `{part.name}`, "
                 f"{part.rows.shape[1]}x{part.rows.shape[2]}: resize the images."
             )
-        start = starts[part.kind]
-        starts[part.kind] += part.rows.shape[-1]
-        encoder = part.encoder if part.kind in program.inputs else None
-        other_size = part.kind == "map" and part.rows.shape[1:3] != size
-        if encoder is not None and (value is not None or encoder.any_size or other_size):
-            read = value if isinstance(value, KnownValues) else KnownValues(*encoder.read(value, count, size))
-            unit = program.inputs[part.kind].unit[start : starts[part.kind]]
-            result.setdefault(part.kind, []).append(part.encoded(unit, read.values, read.known))
+        elif part.encoder is not None:
+            integers = part.encoded(unit, value or part.encoder.read(None, len(inputs), size))
         else:
-            result.setdefault(part.kind, []).append(part.stored(value, count, order))
-    joined = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in result.items()}
-    if "map" in joined:
-        turned = order.array_to_raster(np.moveaxis(joined["map"], -1, 1))
-        joined["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
-    return {kind: array for kind, array in joined.items() if kind in program.inputs}
-
-
-def not_taken(keyword: str, value: object) -> ConfigError:
-    """Return the error for a condition that a program does not take."""
-    shown = f" (={value!r})" if isinstance(value, (str, int)) else ""
-    return missing(keyword, f"{keyword}, or its program cannot read it", shown)
+            integers = part.stored(value, len(inputs), order)
+        joined.setdefault(part.kind, []).append(integers)
+    result = {kind: np.concatenate(arrays, axis=-1) for kind, arrays in joined.items()}
+    if "map" in result:
+        turned = order.array_to_raster(np.moveaxis(result["map"], -1, 1))
+        result["map"] = np.ascontiguousarray(np.moveaxis(turned, 1, -1))
+    return result
 
 
 def quantize_inputs(

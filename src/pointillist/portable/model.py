@@ -8,23 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pointillist.conditioning.label import label_number
-from pointillist.conditioning.portable import PortableEncoder
+from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.conditioning.label import Label
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, sum_images
+from pointillist.engine.batch import SampleBatch
 from pointillist.engine.executors import decode_images, intervals_of_images, open_steps, params_of_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.errors import ConfigError, ShapeError
+from pointillist.errors import ShapeError
+from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order, stage_rank
-from pointillist.portable.conditions import IntegerPart, not_taken, quantize_inputs, stored_inputs
+from pointillist.images.spec import sum_images
+from pointillist.portable.conditions import IntegerPart, StoredConditions, encode_inputs, quantize_inputs
 from pointillist.portable.stages import Inputs, IntegerStage, StageRun, StageSteps, run_stages, sample_runs
 
 if TYPE_CHECKING:
@@ -71,33 +74,11 @@ class IntegerModel:
         """Names of its classes; none for a model without labels."""
         return next((part.names for part in self.parts[0] if part.name == "label"), ())
 
-    def class_number(self, label: object) -> int:
-        """Return the number of a class given by number or name; -1 for None.
-
-        Raises:
-            ConfigError: if there is no such class.
-        """
-        if not self.classes:
-            raise ConfigError(f"`label` (={label!r}) is given, and this model takes none: leave it out.")
-        return label_number(label, self.classes)
-
-    def reader(self, keyword: str) -> Any:
-        """Return what reads a prompt (`text`) or a hint; None if the model takes none, or cannot encode it."""
-        encoders = (part.encoder for part in self.parts[0])
-        return next(
-            (encoder.reader for encoder in encoders if encoder is not None and encoder.keyword == keyword), None
-        )
-
-    def encoder(self, keyword: str, value: object) -> PortableEncoder:
-        """Return the encoder of a value that is given under a keyword.
-
-        Raises:
-            ConfigError: if the model takes none, or its program cannot encode it.
-        """
-        encoders = [part.encoder for part in self.parts[0] if part.encoder is not None and part.keyword == keyword]
-        if not encoders:
-            raise not_taken(keyword, value)
-        return encoders[0]
+    @property
+    def conditions(self) -> StoredConditions:
+        """Conditions that the program reads."""
+        image = ImageSpec(channels=self.channels, height=self.height, width=self.width, levels=self.levels)
+        return StoredConditions(self.parts[0], image)
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Get one of its orders; without a name, the usual one. Another one is a `ConfigError`."""
@@ -128,58 +109,44 @@ class IntegerModel:
         count: int,
         size: tuple[int, int],
         order: PixelOrder,
-        label: object = None,
-        text: object = None,
-        hint: object = None,
-        **further: object,
+        label: Label = None,
+        text: Any = None,
+        **further: Any,
     ) -> dict[str, IntArray]:
-        """Return the conditions of images as integers, from what the model stores.
+        """Return the conditions of images as integers, from what a user gives.
 
         Args:
             count: number of images.
             size: their height and width.
             order: generation order.
-            label: class of each image, one for all or one each, by number or name; None for none.
-            text: prompt of each image, one for all or one each; None for none.
-            hint: condition image, one for all or one each: levels or floats `[c, h, w]` or `[n, c, h, w]`, or pictures;
-                None for none.
-            further: a condition of another kind whose encoder has a portable half; all others are unknown.
+            label, text, further: conditions by keyword; see `ConditionReaders.inputs`.
 
         Raises:
-            ConfigError: if there is no such class, or the model takes no text, or no hint.
-            DataError: if a value of the hint is not a level.
-            ShapeError: if the size is not that of the stored maps, or the hint does not fit.
+            ConfigError, DataError: if the program does not take a condition, or not this value of it.
+            ShapeError: if the size is not that of the stored maps, or a value does not fit.
         """
-        number = self.orders[order.name]
-        conditions = {"label": label, "text": text, "hint": hint, **further}
-        return stored_inputs(self.programs[number], self.parts[number], count, size, order, conditions)
+        return self.encode(self.conditions.inputs(label, count, text, size=size, **further), size, order)
 
-    def guidance_reference(
+    def encode(
         self,
-        count: int,
+        inputs: ConditionInputs,
         size: tuple[int, int],
         order: PixelOrder,
-        label: object = None,
-        text: object = None,
-        negative: object = None,
+        features: Mapping[str, Float[np.ndarray, ...]] = MappingProxyType({}),
     ) -> dict[str, IntArray]:
-        """Return the conditions of the reference of guidance as integers; see `ConditionInputs.guidance_reference`.
+        """Return conditions as integers, each by its stored encoder: the same for an image in any batch.
 
         Args:
-            count, size, order, label, text: those of `inputs`.
-            negative: negative prompts; None for none.
+            inputs: conditions of images.
+            size: height and width of the images.
+            order: generation order.
+            features: features of parts that the program has no encoder for, `[n, ..., c]`, by name.
+
+        Raises:
+            ShapeError: if the size is not that of the stored maps.
         """
-        result = self.inputs(count, size, order)
-        prompted = np.zeros(count, bool)
-        for part in self.parts[self.orders[order.name]]:
-            if part.keyword == "text" and part.encoder is not None:
-                for prompts in (each for each in (text, negative) if each is not None):
-                    prompted |= part.encoder.read(prompts, count, size)[1].reshape(count, -1).any(1)
-        if prompted.any():
-            labelled = self.inputs(count, size, order, label, negative)
-            for name, array in result.items():
-                array[prompted] = labelled[name][prompted]
-        return result
+        number = self.orders[order.name]
+        return encode_inputs(self.programs[number], self.parts[number], inputs, size, order, features)
 
     def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
         """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
@@ -308,19 +275,19 @@ class IntegerModel:
     def sample(
         self,
         uniforms: Float[np.ndarray, "n c h w"],
-        label: object = None,
+        label: Label = None,
         order: str | None = None,
         *,
         transform: Transform = IDENTITY,
         executor: str | None = None,
         threads: int = 1,
-        **conditions: object,
+        **conditions: Any,
     ) -> tuple[Int[np.ndarray, "n c h w"], Float[np.ndarray, " n"]]:
         """Draw images by inverse CDF from uniforms in [0, 1).
 
         Args:
             label, order: see `inputs`.
-            transform: guidance (see `guidance_reference`), temperature and top-p.
+            transform: guidance (see `ConditionInputs.guidance_reference`), temperature and top-p.
             executor, threads: see `sample_batch`.
             conditions: `text`, `hint` and others; see `inputs`.
 
@@ -329,9 +296,10 @@ class IntegerModel:
         """
         chosen = self.order(order)
         count, size = len(uniforms), (uniforms.shape[2], uniforms.shape[3])
-        inputs = self.inputs(count, size, chosen, label, **conditions)
+        given = self.conditions.inputs(label, count, size=size, **conditions)
+        inputs = self.encode(given, size, chosen)
         if transform.is_guided:
-            inputs = join_inputs(inputs, self.guidance_reference(count, size, chosen, label, conditions.get("text")))
+            inputs = join_inputs(inputs, self.encode(given.guidance_reference(), size, chosen))
         return self.sample_given(uniforms, inputs, chosen, transform, executor=executor, threads=threads)
 
     def sample_given(
@@ -353,12 +321,33 @@ class IntegerModel:
             on_row: called with the rows done (in rows of the raster frame) and the levels so far.
         """
         self.check_size(uniforms.shape[2], uniforms.shape[3])
-        u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
-        batch = SampleBatch(np.zeros(u.shape, np.int64), np.zeros(u.shape, bool), u, np.zeros(len(u)), mask=mask)
+        batch = empty_batch(uniforms, order)
+        batch.mask = mask
+        levels = self.draw(batch, inputs, order, transform, on_row=on_row, executor=executor, threads=threads)
+        return levels, batch.nats
+
+    def draw(
+        self,
+        batch: SampleBatch,
+        inputs: Inputs,
+        order: PixelOrder,
+        transform: Transform = IDENTITY,
+        *,
+        on_row: Callable[[int, IntArray], None] | None = None,
+        executor: str | None = None,
+        threads: int = 1,
+    ) -> Int[np.ndarray, "n c h w"]:
+        """Draw the unknown sub-pixels of images in the raster frame, in place; return the levels of the images.
+
+        Args:
+            batch: the images; see `empty_batch`. Its `params` are filled with log-probabilities, row by row, before
+                `on_row` is called.
+            inputs, order, transform, on_row: as for `sample_given`.
+        """
         report = None if on_row is None else (lambda rows: on_row(rows, order.array_from_raster(batch.levels)))
         runs, executor = self.runs(order, batch.levels, inputs), executor or self.executor
         sample_runs(runs, batch, order, transform, on_row=report, threads=threads, executor=executor)
-        return order.array_from_raster(batch.levels), batch.nats
+        return order.array_from_raster(batch.levels)
 
     def check(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of images of this model.
@@ -391,3 +380,21 @@ class IntegerModel:
 def join_inputs(inputs: Inputs, reference: Inputs) -> dict[str, IntArray]:
     """Return the conditions of images, and then those of the reference of guidance."""
     return {name: np.concatenate([array, reference[name]]) for name, array in inputs.items()}
+
+
+def empty_batch(
+    uniforms: Float[np.ndarray, "n c h w"],
+    order: PixelOrder,
+    known: tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]] | None = None,
+) -> SampleBatch:
+    """Make a batch of images that are to be drawn, in the raster frame of an order.
+
+    Args:
+        uniforms: in [0, 1).
+        known: levels of the images, and which of their sub-pixels are kept: they add no nats. None draws all.
+    """
+    nothing = np.zeros(uniforms.shape, np.int64), np.zeros(uniforms.shape[1:], bool)
+    levels, kept = (order.array_to_raster(array) for array in (nothing if known is None else known))
+    u = np.ascontiguousarray(order.array_to_raster(uniforms), np.float64)
+    sites = np.array(np.broadcast_to(kept, u.shape))
+    return SampleBatch(np.where(kept, levels, 0).astype(np.int64), sites, u, np.zeros(len(u)))

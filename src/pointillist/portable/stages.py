@@ -16,13 +16,14 @@ from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import SampleBatch, sum_images
+from pointillist.engine.batch import SampleBatch
 from pointillist.engine.head.frequencies import Distribution, log_probs
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
 from pointillist.images.ordering import PixelOrder
+from pointillist.images.spec import sum_images
 from pointillist.portable.conditions import round_features
 from pointillist.portable.upsampler import FixedUpsampler
 
@@ -140,7 +141,7 @@ def sample_runs(
     Args:
         runs: from `run_stages`, which reads the levels of the batch.
         batch: whole images in the raster frame of the order; levels are filled in, and nats added. Its mask begins each
-            stage.
+            stage. Its `params` are filled in, row by row, where a pixel is not known.
         on_row: called with the number of pixels that are known, in rows of the image.
         transform, threads, executor: as for `sample_batch`.
     """
@@ -148,12 +149,14 @@ def sample_runs(
     logs = np.zeros(batch.levels.shape)  # added up once: a sum for each stage would be rounded more often
     for run in runs:
         grid = run.stage.grid
-        levels, known = grid(batch.levels), grid(batch.known)
+        levels, known, params = grid(batch.levels), grid(batch.known), None
         if batch.mask is not None:
-            whole = (order.array_from_raster(array) for array in (batch.levels, batch.known[0, 0]))
+            whole = (order.array_from_raster(array) for array in (batch.levels, np.asarray(batch.known[0].all(0))))
             batch.mask.begin_stage(order, run.stage.step, *whole)
+        if batch.params is not None:
+            params = np.empty_like(run.stage.sites(batch.params))
         uniforms = np.ascontiguousarray(grid(batch.uniforms))
-        stage = SampleBatch(levels.copy(), known.copy(), uniforms, np.zeros(len(levels)), mask=batch.mask)
+        stage = SampleBatch(levels.copy(), known.copy(), uniforms, np.zeros(len(levels)), params, mask=batch.mask)
         finished = partial(_finish_row, batch, run, stage, on_row)
         sample_batch(run.program, run.inputs, stage, transform, on_row=finished, threads=threads, executor=executor)
         assert stage.sizes is not None
@@ -165,10 +168,14 @@ def sample_runs(
 def _finish_row(
     batch: SampleBatch, run: StageRun, stage: SampleBatch, on_row: Callable[[int], None] | None, rows: int
 ) -> None:
-    """Copy a row of a stage to the whole images, and report it."""
+    """Copy the rows of a stage that are done to the whole images, and report them."""
+    known = run.stage.grid(batch.known)
+    if batch.params is not None and stage.params is not None:
+        new = ~np.asarray(known[:, :, rows - 1].all(1))
+        np.copyto(run.stage.sites(batch.params)[:, rows - 1], stage.params[:, rows - 1], where=new[:, :, None])
+    known[:, :, rows - 1] = True
     if on_row is not None:
-        run.stage.grid(batch.levels)[:, :, rows - 1] = stage.levels[:, :, rows - 1]
-        run.stage.grid(batch.known)[:, :, rows - 1] = True
+        run.stage.grid(batch.levels)[:, :, :rows] = stage.levels[:, :, :rows]
         on_row(int(np.count_nonzero(batch.known[0, 0])) // batch.known.shape[3])
 
 

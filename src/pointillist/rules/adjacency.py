@@ -47,7 +47,7 @@ def pairs_of_images(images: ImageDataset) -> Pairs:
     result = np.zeros((2, images.spec.levels, images.spec.levels), bool)
     for start in range(0, len(images), _AT_ONCE):
         part = images.batch(range(start, min(start + _AT_ONCE, len(images)))).levels
-        result |= observed_pairs(part[:, 0].numpy(), images.spec.levels)
+        result |= observed_pairs(part[:, 0], images.spec.levels)
     return result
 
 

@@ -6,17 +6,21 @@ log p(x | conditions) - log p(x).
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
+from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.conditioning.readers import ConditionReaders
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
+from pointillist.images.ordering import PixelOrder
+from pointillist.images.spec import sum_images
+from pointillist.model.protocols import ScoringModel
 from pointillist.rules.config import Rules
 from pointillist.sampling.config import SamplingConfig
 
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.images import ImageSpec
 
+_SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
+
 Result = TypeVar("Result", bound=Any)
-"""A dataclass of images with `nats` and `gain`; its arrays, or tensors, have an entry for each image."""
+"""A dataclass of images with `nats` and `gain`; its arrays have an entry for each image."""
 
 
 def check_best_of(config: SamplingConfig, *, conditional: bool, seeded: bool) -> None:
@@ -75,10 +81,32 @@ def _merged(best: Result, result: Result, better: Bool[np.ndarray, " n"]) -> Res
     values: dict[str, Any] = {}
     for name in (f.name for f in fields(best)):
         old = getattr(best, name)
-        if hasattr(old, "ndim") and old.shape[:1] == better.shape:
-            values[name] = copy.deepcopy(old)
+        if isinstance(old, np.ndarray) and old.shape[:1] == better.shape:
+            values[name] = old.copy()
             values[name][better] = getattr(result, name)[better]
     return replace(best, **values)
+
+
+def unconditional_nats(
+    scorer: ScoringModel, levels: Int[np.ndarray, "n c h w"], inputs: ConditionInputs, order: PixelOrder
+) -> Float[np.ndarray, " n"]:
+    """Compute the log-likelihood of each image without its conditions, in nats, float64."""
+    parts = []
+    for start in range(0, len(levels), _SCORED_AT_ONCE):
+        rows = slice(start, start + _SCORED_AT_ONCE)
+        parts.append(sum_images(scorer.unchecked_log_prob_map(levels[rows], inputs[rows].unconditional(), order)))
+    return np.concatenate(parts)
+
+
+def negative_inputs(
+    conditions: ConditionReaders, prompts: str | Sequence[str] | None, count: int, size: tuple[int, int]
+) -> ConditionInputs | None:
+    """Return the conditions of the reference distribution of guidance: negative prompts; None for no condition.
+
+    Raises:
+        ConfigError, ShapeError: if the model takes no text, or their number is wrong.
+    """
+    return None if prompts is None else conditions.inputs(None, count, prompts, size=size)
 
 
 @runtime_checkable
@@ -135,10 +163,10 @@ def draw_until_accepted(
     Args:
         template: mask with which each image begins.
         tries: how often each is drawn at most.
-        draw: draws the images of these numbers within a mask; returns arrays or tensors with an entry for each.
+        draw: draws the images of these numbers within a mask; returns arrays with an entry for each.
 
     Returns:
-        the arrays or tensors, and how often each image was drawn.
+        the arrays, and how often each image was drawn.
 
     Raises:
         ConfigError: naming the rule that failed most often.
@@ -154,7 +182,7 @@ def draw_until_accepted(
     for attempt in range(tries):
         mask = template.repeat(len(pending), attempt)
         drawn = draw(pending, mask)
-        result = result or tuple(copy.deepcopy(part) for part in drawn)
+        result = result or tuple(np.array(part) for part in drawn)
         accepted = mask.status == ALIVE
         for whole, part in zip(result, drawn, strict=True):
             whole[pending[accepted]] = part[accepted]

@@ -6,7 +6,7 @@ Nothing heavy is imported here: help pages take the types of their options from 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
@@ -17,6 +17,7 @@ from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
     from pointillist.distributions.transform import Transform
+    from pointillist.engine.selection import EngineChoice
     from pointillist.model.folder.generation import GenerationConfig
     from pointillist.rules.config import Rules
 
@@ -127,3 +128,49 @@ class SamplingConfig:
         allowed = {*ConditionKwargs.__annotations__, *condition_kinds()} - {OBSERVED}  # known pixels are for `inpaint`
         check_keywords("sample", conditions, (*_OUTER, *sorted(allowed), *cls.__dataclass_fields__))
         return cls(**{**defaults.sampling, **sampling}), cast(ConditionKwargs, conditions)
+
+
+def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
+    """Choose the engine that samples from a model: `auto` takes its integer program unless `why_floats` gives a reason.
+
+    ```python
+    choose_model_engine(pt.load("digits")).engine  # "integer"
+    ```
+
+    Args:
+        size: height and width of the images; None for the model's own.
+
+    Raises:
+        EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
+        ShapeError: if the integer program is asked for by name, and is of another size.
+    """
+    from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
+    from pointillist.model.folder.portable import PortableModel
+
+    if isinstance(model, PortableModel):
+        model.scoring_engine(engine, size)
+        return EngineChoice("integer", INTEGER_REASON if engine == "auto" else "as requested")
+    if engine != "auto":
+        choice = choose_engine(engine)
+        if engine == "integer":
+            model.integer_model(size)
+        return choice
+    why_floats = model.why_floats(size)
+    if why_floats:
+        stages = model.stages(*(size or model.image.shape[1:]))
+        floating = choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
+        return replace(floating, why_floats=why_floats)
+    return EngineChoice("integer", INTEGER_REASON)
+
+
+def resolve_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
+    """Resolve the name of an engine for a model, `auto` included; see `choose_model_engine`.
+
+    ```python
+    resolve_engine(pt.load("digits"))  # "integer"
+    ```
+
+    Raises:
+        EngineError: if there is no such engine.
+    """
+    return choose_model_engine(model, engine, size).engine

@@ -19,74 +19,21 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
-from pointillist.engine.selection import ENGINES, INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.weights import WeightVersionCheck
 from pointillist.errors import EngineError
 from pointillist.images.ordering import RASTER, PixelOrder
-from pointillist.model.integer import condition_features
+from pointillist.model.integer import condition_features, encode_for
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import forward_of, record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import channels_last
-from pointillist.portable import IntegerModel
 from pointillist.portable.conditions import quantize_inputs
+from pointillist.portable.model import IntegerModel
 from pointillist.portable.stages import stage_inputs
+from pointillist.sampling.config import resolve_engine
 from pointillist.sampling.state import InverseCdfSampler, SamplingState, Stepper
-
-__all__ = [
-    "ENGINES",
-    "InverseCdfSampler",
-    "Stepper",
-    "choose_engine",
-    "choose_model_engine",
-    "create_stepper",
-    "encode_each",
-    "output_likelihood",
-    "resolve_engine",
-    "sample_stage",
-]
-
-
-def choose_model_engine(model: PixelModel, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
-    """Choose the engine that samples from a model: `auto` takes its integer program unless `why_floats` gives a reason.
-
-    ```python
-    choose_model_engine(pt.load("digits")).engine  # "integer"
-    ```
-
-    Args:
-        size: height and width of the images; None for the model's own.
-
-    Raises:
-        EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
-        ShapeError: if the integer program is asked for by name, and is of another size.
-    """
-    if engine != "auto":
-        choice = choose_engine(engine)
-        if engine == "integer":
-            model.integer_model(size)
-        return choice
-    why_floats = model.why_floats(size)
-    if why_floats:
-        stages = model.stages(*(size or model.image.shape[1:]))
-        floating = choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
-        return replace(floating, why_floats=why_floats)
-    return EngineChoice("integer", INTEGER_REASON)
-
-
-def resolve_engine(model: PixelModel, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
-    """Resolve the name of an engine for a model, `auto` included; see `choose_model_engine`.
-
-    ```python
-    resolve_engine(pt.load("digits"))  # "integer"
-    ```
-
-    Raises:
-        EngineError: if there is no such engine.
-    """
-    return choose_model_engine(model, engine, size).engine
 
 
 def create_stepper(
@@ -151,9 +98,9 @@ def encode_each(model: PixelModel, conditions: ConditionInputs, engine: str) -> 
     encode_each(model, model.conditions.inputs("cat", 4), "integer")
     ```
     """
-    encoder, images = model.scorer(engine), [conditions[i : i + 1] for i in range(len(conditions))]
+    images = [conditions[i : i + 1] for i in range(len(conditions))]
     keys = [image.key for image in images]
-    encoded = {key: encoder.encode(image, 1) for key, image in dict(zip(keys, images, strict=True)).items()}
+    encoded = {key: encode_for(model, image, engine) for key, image in dict(zip(keys, images, strict=True)).items()}
     return Condition.concat([encoded[key] for key in keys])
 
 

@@ -7,78 +7,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.uniforms import Uniforms
 
 if TYPE_CHECKING:
-    from pointillist.conditioning import HintReader
-    from pointillist.conditioning.text_encoders import EmbeddingCache
-    from pointillist.data.tilemaps import Tileset
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.engine.program import IntArray
-    from pointillist.images import ImageSpec
-    from pointillist.images.ordering import PixelOrder
-    from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 
+Known = tuple[Int[np.ndarray, "n c h w"], Bool[np.ndarray, "c h w"]]
+"""Levels of images, and which of their sub-pixels are kept."""
 OnRow = Callable[[int, Any], None]
 """Called with the number of rows done and the levels so far, in the orientation of the image."""
 OnBatchRow = Callable[[int, int, Any], None]
 """Called with the number of images finished before this batch, rows done, and the levels of the batch."""
-
-
-@runtime_checkable
-class GenerativeModel(Protocol):
-    """A model that can be sampled: a pixel model, its stored integer program without torch, or a hierarchy.
-
-    Attributes:
-        image: meaning of the integers of its images.
-        classes: names of the labels; empty for none.
-        generation_config: sampling settings that suit it.
-        measured_prompts: names that its samples were recognised by.
-        tileset: pictures of its levels; None if there are none.
-        training_record: how it was trained.
-        fingerprint: names what its samples depend on.
-        prompt_vectors: vectors of the frozen sentence encoder; None for a model without one.
-        hint_reader: what it takes as a hint; None for a model that takes none.
-    """
-
-    @property
-    def image(self) -> ImageSpec: ...
-
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-
-    @property
-    def generation_config(self) -> GenerationConfig: ...
-
-    @property
-    def measured_prompts(self) -> MeasuredPrompts: ...
-
-    @property
-    def tileset(self) -> Tileset | None: ...
-
-    @property
-    def training_record(self) -> dict[str, Any]: ...
-
-    @property
-    def fingerprint(self) -> str: ...
-
-    @property
-    def prompt_vectors(self) -> EmbeddingCache | None: ...
-
-    @property
-    def hint_reader(self) -> HintReader | None: ...
-
-    def order(self, name: str | None = None) -> PixelOrder:
-        """Return one of its generation orders; without a name, its first."""
-
-    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
-        """Return the rank of each pixel in a generation order."""
-
-    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
-        """Check that `x` is a batch of its images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +52,39 @@ class Drawn:
 
     levels: Int[np.ndarray, "n c h w"]
     nats: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawTask:
+    """Images that are to be drawn from uniforms: by an integer program, or in floating point.
+
+    Attributes:
+        uniforms: numbers in [0, 1), float64 `[n c h w]`.
+        inputs: conditions of each image.
+        negative: negative prompts of each; None for none.
+        order: generation order.
+        config: transform, engine and threads.
+        known: levels `[n c h w]`, and which sub-pixels of them are kept, `[c h w]`: they add no nats. None for none.
+        mask: levels that each sub-pixel may have; None for all.
+        on_row: called after each row with the rows done (in rows of the raster frame) and the levels so far.
+        outputs: filled with the outputs of the engine at each pixel that is not known, `[n h2 w2 p]` in the raster
+            frame, row by row, before `on_row` is called; an integer program has log-probabilities as outputs.
+    """
+
+    uniforms: Float[np.ndarray, "n c h w"]
+    inputs: ConditionInputs
+    negative: ConditionInputs | None
+    order: PixelOrder
+    config: SamplingConfig
+    known: Known | None = None
+    mask: LevelMask | None = None
+    on_row: OnRow | None = None
+    outputs: Float[np.ndarray, "n h2 w2 p"] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.uniforms.shape[2], self.uniforms.shape[3]
 
 
 @runtime_checkable

@@ -10,34 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, Unpack
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
-from pointillist.conditioning import Label
-from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
-from pointillist.engine.head.frequencies import precision_of
+from pointillist.conditioning import ConditionInputs, Label
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.errors import ConfigError, EngineError
 from pointillist.model.batches import single_image
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.config import SampleKwargs, SamplingConfig
-from pointillist.sampling.engines import resolve_engine
-from pointillist.sampling.loop import Site, UniformSampler, autoregressive_loop
-from pointillist.sampling.pixel import negative_inputs
+from pointillist.model.folder.opening import open_scored
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.portable.scorer import ProgramScorer
+from pointillist.sampling.candidates import negative_inputs
+from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
 from pointillist.sampling.plan import SamplePlan
-from pointillist.sampling.uniforms import seeded_uniforms
+from pointillist.sampling.program import as_program, guided_inputs
+from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, seeded_uniforms
 
-_TOLERANCE = 1e-6  # of cumulative probabilities, by which two engines may differ
 _MOST_REPAIRS = 200
 
 
 def recover_uniforms(
-    model: PixelModel | str | Path,
+    model: LikelihoodModel | str | Path,
     image: Any,
     label: Label = None,
     text: Any = None,
@@ -66,76 +62,64 @@ def recover_uniforms(
         uniforms = pt.recover_uniforms("digits", "three.png", label=3)
         pt.sample("digits", 1, label=3, uniforms=uniforms).levels  # those of three.png
     """
-    model = as_model(model)
-    x = single_image(model, image).cpu()
-    config, conditions = SamplingConfig.split(settings, model.generation_config)
+    given = settings.get("engine", "auto")
+    opened = open_scored(model, given)
+    x = single_image(opened, image)
+    config, conditions = SamplingConfig.split(settings, opened.generation_config)
     if config.best_of != 1:
         raise ConfigError(f"`best_of` (={config.best_of}) chooses between images: leave it out to invert one.")
     size = (x.shape[2], x.shape[3])
-    config = replace(config, engine=resolve_engine(model, config.engine, size))
-    inputs = model.conditions.inputs(label, 1, text, size=size, **conditions)
-    inverter = _Inverter(config, x, seeded_uniforms(seed, [0], (x.shape[1], *size)))
-    batch = inverter.sampler.duplicate_for_guidance(inputs, negative_inputs(model, config.negative_prompt, 1, size))
-    with inference_mode(model):
-        condition = model.scorer(config.engine).encode(batch, len(batch))
-        autoregressive_loop(model, condition, inverter, (len(batch), *size), config)
+    config = replace(config, engine=resolve_engine(opened, config.engine, size))
+    inputs = opened.conditions.inputs(label, 1, text, size=size, **conditions)
+    negative = negative_inputs(opened.conditions, config.negative_prompt, 1, size)
+    intervals = UniformIntervals.of(x.shape)
+    if config.engine == "integer":
+        scorer = as_program(opened.scorer("integer", size))
+        _invert_program(scorer, x, inputs, negative, config, intervals)
+    else:
+        from pointillist.sampling.pixel import invert_floats
+
+        invert_floats(opened, x, inputs, negative, config, intervals)  # type: ignore[arg-type]
 
     def draw(uniforms: np.ndarray) -> Int[np.ndarray, "1 c h w"]:
-        return SamplePlan.of(model, 1, label, text, uniforms=uniforms, size=size, **settings).draw(0, 1).levels
+        return SamplePlan.of(opened, 1, label, text, uniforms=uniforms, size=size, **settings).draw(0, 1).levels
 
-    order = model.generation_rank(*size, model.order(config.order))
-    return _repaired(inverter, x.numpy(), order, draw)
+    order = opened.generation_rank(*size, opened.order(config.order))
+    return _repaired(intervals, seeded_uniforms(seed, [0], x.shape[1:]), x, order, draw)
 
 
-class _Inverter:
-    """Take the levels of an image, and note for each the interval of uniforms that gives it."""
-
-    def __init__(self, config: SamplingConfig, levels: Int[Tensor, "1 c h w"], shares: np.ndarray) -> None:
-        self.sampler = UniformSampler(torch.from_numpy(shares), config.transform)
-        self.levels, self.integers = levels, config.engine == "integer"
-        self.low, self.high = np.zeros(shares.shape), np.ones(shares.shape)
-        self.shares = shares
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        index = (0, site.channel, site.row, site.column)
-        level, cdf = int(self.levels[index]), self._cdf(log_probs)
-        self.low[index], self.high[index] = float(cdf[level - 1]) if level else 0.0, float(cdf[level])
-        if not self.low[index] < self.high[index]:
-            raise ConfigError(
-                f"Level {level} at row {site.row}, column {site.column} has probability zero under these settings: "
-                "invert the image at temperature 1 and top-p 1."
-            )
-        return torch.full((len(log_probs),), level)
-
-    def _cdf(self, log_probs: Float[Tensor, "b k"]) -> Float[np.ndarray, " k"]:
-        """Return the CDF that the level of a sub-pixel is drawn from; of integer programs, in integers."""
-        transform = self.sampler.transform
-        if self.integers:
-            total = 2.0 ** precision_of(log_probs.shape[1])
-            frequencies = np.rint(log_probs.double().exp().cpu().numpy() * total).astype(np.int64)
-            cdf = transform_frequencies(frequencies, transform)[0].cumsum()
-        else:
-            conditional = log_probs[:1]
-            if transform.is_guided:
-                conditional = apply_guidance(conditional, log_probs[1:], transform.guidance)
-            sharpened = apply_temperature_top_p(conditional, transform.temperature, transform.top_p)
-            cdf = sharpened.double().exp().cumsum(1)[0].cpu().numpy()
-        return np.asarray(cdf / cdf[-1])
-
-    def uniforms(self) -> Float[np.ndarray, "1 c h w"]:
-        """Choose a uniform in each interval, away from its ends by as much as engines may differ."""
-        width = self.high - self.low
-        margin = np.minimum(0.5, _TOLERANCE / width)
-        result: np.ndarray = self.low + width * (margin + self.shares * (1 - 2 * margin))
-        return np.asarray(np.minimum(result, np.nextafter(1.0, 0.0)))
+def _invert_program(
+    scorer: ProgramScorer,
+    x: Int[np.ndarray, "1 c h w"],
+    inputs: ConditionInputs,
+    negative: ConditionInputs | None,
+    config: SamplingConfig,
+    intervals: UniformIntervals,
+) -> None:
+    """Note the intervals of an image under an integer program, in integers."""
+    size, order = (x.shape[2], x.shape[3]), scorer.integers.order(config.order)
+    encoded, transform = guided_inputs(scorer, inputs, negative, size, order, config.transform)
+    copies = 1 + transform.is_guided
+    steps = scorer.integers.steps(copies, size, encoded, order)
+    while not steps.done:
+        raster_row, raster_column, channel = steps.site
+        row, column = order.site(raster_row, raster_column, *size)
+        level = int(x[0, channel, row, column])
+        cdf = transform_frequencies(steps.frequencies(), transform)[0].cumsum().astype(np.float64)
+        intervals.note(channel, row, column, level, cdf)
+        steps.observe(np.full(copies, level))
 
 
 def _repaired(
-    inverter: _Inverter, levels: np.ndarray, order: np.ndarray, draw: Callable[[np.ndarray], np.ndarray]
+    intervals: UniformIntervals,
+    shares: np.ndarray,
+    levels: np.ndarray,
+    order: np.ndarray,
+    draw: Callable[[np.ndarray], np.ndarray],
 ) -> Float[np.ndarray, "1 c h w"]:
     """Move uniforms whose interval is narrower than the rounding of the engine, until it draws the image."""
-    uniforms = inverter.uniforms()
-    low, high = np.maximum(inverter.low - _TOLERANCE, 0), np.minimum(inverter.high + _TOLERANCE, 1)
+    uniforms = intervals.choose(shares)
+    low, high = np.maximum(intervals.low - INTERVAL_TOLERANCE, 0), np.minimum(intervals.high + INTERVAL_TOLERANCE, 1)
     for _ in range(_MOST_REPAIRS):
         result = draw(uniforms)
         wrong = np.argwhere(result != levels)
@@ -172,8 +156,9 @@ def interpolate_uniforms(
         return np.array(uniforms)
     angle = strength * np.pi / 2
     ends = np.finfo(np.float64).tiny, np.nextafter(1.0, 0.0)
-    a, b = (torch.special.ndtri(torch.from_numpy(np.clip(u, *ends))) for u in (uniforms, others))
-    mixed: np.ndarray = torch.special.ndtr(np.cos(angle) * a + np.sin(angle) * b).numpy()
+    normal = NormalDist()
+    a, b = (np.vectorize(normal.inv_cdf, otypes=[float])(np.clip(u, *ends)) for u in (uniforms, others))
+    mixed: np.ndarray = np.vectorize(normal.cdf, otypes=[float])(np.cos(angle) * a + np.sin(angle) * b)
     return np.asarray(np.clip(mixed, 0.0, ends[1]))
 
 

@@ -20,46 +20,24 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.batch import sum_images
 from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
 from pointillist.engine.recording.independence import prove_independent
 from pointillist.engine.stepper import ProgramStepper
+from pointillist.images.spec import sum_images
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import (
-    ENGINES,
-    InverseCdfSampler,
-    Stepper,
-    create_stepper,
-    output_likelihood,
-    resolve_engine,
-    sample_stage,
-    stage_condition,
-)
+from pointillist.sampling.config import SamplingConfig, resolve_engine
+from pointillist.sampling.engines import create_stepper, output_likelihood, sample_stage, stage_condition
 from pointillist.sampling.generative import OnRow
 from pointillist.sampling.group_pass import sample_group
-from pointillist.sampling.state import MaskedChooser, SamplingState
+from pointillist.sampling.state import InverseCdfSampler, MaskedChooser, SamplingState, Stepper
 from pointillist.system import available_cores, single_threaded
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
-
-__all__ = [
-    "ENGINES",
-    "ChooseLevel",
-    "ObservedPixels",
-    "OnRow",
-    "Site",
-    "Stepper",
-    "UniformSampler",
-    "autoregressive_loop",
-    "create_stepper",
-    "resolve_engine",
-]
 
 
 @dataclass(frozen=True)

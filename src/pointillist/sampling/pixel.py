@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs, labels_from_input, parse_prompts
+from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.engine.program import IntArray
+from pointillist.engine.weights import compare_weights_once, inference_mode
 from pointillist.model.batches import check_likelihood
-from pointillist.model.integer import image_nats
-from pointillist.model.pixel_model import PixelModel, inference_mode
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import resolve_engine
-from pointillist.sampling.generative import Drawn, ImageRequest, OnRow
-from pointillist.sampling.loop import UniformSampler, autoregressive_loop
-from pointillist.sampling.uniforms import Uniforms
-from pointillist.system import single_threaded
+from pointillist.model.pixel_model import PixelModel
+from pointillist.sampling.candidates import negative_inputs, unconditional_nats
+from pointillist.sampling.config import SamplingConfig, resolve_engine
+from pointillist.sampling.engines import encode_each
+from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest, ImageSampler, OnRow
+from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.program import ProgramSampler
+from pointillist.sampling.uniforms import UniformIntervals, Uniforms
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
 
-_SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
+
+def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ImageSampler:
+    """Return what samples from a pixel model: from its integer program, or in floating point.
+
+    Raises:
+        ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
+    """
+    with compare_weights_once():
+        engine = resolve_engine(model, request.config.engine, request.size)
+        if engine == "integer":
+            return ProgramSampler(model.integer_model(request.size), request)
+    return PixelSampler(model, replace(request, config=replace(request.config, engine=engine)))
 
 
 class PixelSampler:
-    """Images of a pixel model; see `ImageSampler`. Prompts are encoded batch by batch.
+    """Images of a pixel model in floating point; see `ImageSampler`. Prompts are encoded batch by batch.
 
     Raises:
         ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
@@ -38,10 +50,9 @@ class PixelSampler:
 
     def __init__(self, model: PixelModel, request: ImageRequest) -> None:
         config, n, size = request.config, request.n, request.size
-        engine = resolve_engine(model, config.engine, size)
         model.check_size(*size)
         self.model, self.size = model, size
-        self.config: SamplingConfig = replace(config, engine=engine, order=model.order(config.order).name)
+        self.config: SamplingConfig = replace(config, order=model.order(config.order).name)
         self._inputs = model.conditions.inputs(request.label, n, size=size, **request.conditions)
         self._texts, self._negatives = parse_prompts(request.text, n), parse_prompts(config.negative_prompt, n)
 
@@ -56,7 +67,7 @@ class PixelSampler:
             None if prompts is None else prompts[start:stop] for prompts in (self._texts, self._negatives)
         )
         inputs = self.model.conditions.with_prompts(self._inputs[start:stop], texts)
-        reference = negative_inputs(self.model, negatives, len(inputs), self.size)
+        reference = negative_inputs(self.model.conditions, negatives, len(inputs), self.size)
         return PixelBatch(self.model, self.config, self.size, range(start, stop), inputs, reference)
 
 
@@ -82,48 +93,110 @@ class PixelBatch:
     @property
     def labels(self) -> Int[np.ndarray, " n"]:
         """Label that each image is conditioned on; -1 for none."""
-        return labels_from_input(self._inputs.parts.get("label"), len(self._inputs)).numpy()
+        return labels_from_input(self._inputs.parts.get("label"), len(self._inputs))
 
     def draw(
         self, rows: IntArray, uniforms: Uniforms, mask: LevelMask | None = None, on_row: OnRow | None = None
     ) -> Drawn:
         """Draw the images with these numbers in the batch."""
-        model, config, inputs = self._model, self._config, self._inputs[rows]
-        sampler = UniformSampler(torch.from_numpy(uniforms.of(self._images[rows])), config.transform, mask)
-        batch = sampler.duplicate_for_guidance(inputs, None if self._reference is None else self._reference[rows])
-        with inference_mode(model):
-            condition = model.scorer(config.engine).encode(batch, len(batch))
-            levels = autoregressive_loop(model, condition, sampler, (len(batch), *self._size), config, on_row=on_row)
-        check_likelihood(sampler.nats)
-        return Drawn(levels[: len(inputs)].numpy(), sampler.nats.numpy())
+        task = DrawTask(
+            uniforms=uniforms.of(self._images[rows]),
+            inputs=self._inputs[rows],
+            negative=None if self._reference is None else self._reference[rows],
+            order=self._model.order(self._config.order),
+            config=self._config,
+            mask=mask,
+            on_row=on_row,
+        )
+        drawn = draw_by_loop(self._model, task)
+        check_likelihood(drawn.nats)
+        return drawn
 
     def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
         """Compute the log-likelihood of an image each without its conditions, in nats."""
-        return unconditional_nats(self._model, torch.from_numpy(levels), self._inputs, self._config).numpy()
+        order = self._model.order(self._config.order)
+        return unconditional_nats(self._model.scorer(self._config.engine), levels, self._inputs, order)
 
 
-def unconditional_nats(
-    model: PixelModel, levels: Int[Tensor, "n c h w"], inputs: ConditionInputs, config: SamplingConfig
-) -> Float[Tensor, " n"]:
-    """Compute the log-likelihood of each image without its conditions, in nats, float64."""
-    order = model.order(config.order)
-    scorer = model.scorer(config.engine)
-    parts = []
-    with inference_mode(model), single_threaded():  # a short pass next to the sampling
-        for start in range(0, len(levels), _SCORED_AT_ONCE):
-            rows = slice(start, start + _SCORED_AT_ONCE)
-            x = levels[rows].to(model.device)
-            maps = scorer.unchecked_log_prob_map(x, inputs[rows].unconditional(), order)
-            parts.append(image_nats(maps))
-    return torch.cat(parts)
+def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
+    """Draw images in floating point."""
+    config = replace(task.config, order=task.order.name)
+    sampler = UniformSampler(torch.from_numpy(task.uniforms), config.transform, task.mask)
+    batch = sampler.duplicate_for_guidance(task.inputs, task.negative)
+    choose: ChooseLevel = sampler
+    observed = None
+    if task.known is not None:
+        levels, known = torch.from_numpy(np.array(task.known[0])), task.known[1]
+        # pixels that are known in all channels cost nothing; `ConstrainedSampler` keeps known channels of the others
+        whole = known.all(0)
+        observed = ObservedPixels(levels.repeat(len(batch) // len(levels), 1, 1, 1), torch.from_numpy(whole))
+        if (known != whole).any():  # an engine samples whole images for a plain sampler
+            choose = ConstrainedSampler(sampler, levels, known)
+    outputs = None if task.outputs is None else torch.from_numpy(task.outputs).movedim(-1, 1)
+    with inference_mode(model):
+        condition = encode_each(model, batch, config.engine)
+        shape = (len(batch), *task.size)
+        drawn = autoregressive_loop(
+            model, condition, choose, shape, config, known=observed, on_row=task.on_row, outputs=outputs
+        )
+    return Drawn(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
 
 
-def negative_inputs(
-    model: PixelModel, prompts: str | Sequence[str] | None, count: int, size: tuple[int, int]
-) -> ConditionInputs | None:
-    """Return the conditions of the reference distribution of guidance: negative prompts; None for no condition.
+class ConstrainedSampler:
+    """Take the level of an image where it is known, and draw one elsewhere.
 
-    Raises:
-        ConfigError, ShapeError: if the model takes no text, or their number is wrong.
+    Args:
+        sampler: draws the levels that are not known.
+        levels: integers `[n c h w]`, valid where `known` is set.
+        known: sub-pixels to keep.
     """
-    return None if prompts is None else model.conditions.inputs(None, count, prompts, size=size)
+
+    def __init__(
+        self,
+        sampler: UniformSampler,
+        levels: Int[Tensor, "n c h w"],
+        known: Bool[np.ndarray, "c h w"],
+    ) -> None:
+        self.sampler, self.levels, self.known = sampler, levels, known
+        self.mask, self.nats = sampler.mask, sampler.nats
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """Choose a level for each image of the engine's batch."""
+        index = (site.channel, site.row, site.column)
+        if self.known[index]:
+            result = self.levels[:, site.channel, site.row, site.column]
+            return result.repeat(len(log_probs) // len(result))
+        return self.sampler(site, log_probs)
+
+
+def invert_floats(
+    model: PixelModel,
+    x: Int[np.ndarray, "1 c h w"],
+    inputs: ConditionInputs,
+    negative: ConditionInputs | None,
+    config: SamplingConfig,
+    intervals: UniformIntervals,
+) -> None:
+    """Note the intervals of an image under a pixel model, by the engine of `config`."""
+    inverter = _Inverter(config, x, intervals)
+    batch = inverter.sampler.duplicate_for_guidance(inputs, negative)
+    with inference_mode(model):
+        autoregressive_loop(model, model.encode(batch, len(batch)), inverter, (len(batch), *x.shape[2:]), config)
+
+
+class _Inverter:
+    """Take the levels of an image, and note for each the interval of uniforms that gives it."""
+
+    def __init__(self, config: SamplingConfig, levels: Int[np.ndarray, "1 c h w"], intervals: UniformIntervals) -> None:
+        self.sampler = UniformSampler(torch.zeros(levels.shape), config.transform)
+        self.levels, self.intervals = levels, intervals
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        level, transform = int(self.levels[0, site.channel, site.row, site.column]), self.sampler.transform
+        conditional = log_probs[:1]
+        if transform.is_guided:
+            conditional = apply_guidance(conditional, log_probs[1:], transform.guidance)
+        sharpened = apply_temperature_top_p(conditional, transform.temperature, transform.top_p)
+        cdf = sharpened.double().exp().cumsum(1)[0].cpu().numpy()
+        self.intervals.note(site.channel, site.row, site.column, level, cdf)
+        return torch.full((len(log_probs),), level)

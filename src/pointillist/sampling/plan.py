@@ -17,21 +17,23 @@ from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.program import IntArray
 from pointillist.files.progress import Bar
 from pointillist.model.folder.portable import PortableModel
+from pointillist.model.protocols import GenerativeModel, LikelihoodModel
 from pointillist.model.vocabulary import resolve_prompts
-from pointillist.sampling.arrays import SampleArrays
+from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.candidates import best_of, check_best_of, draw_until_accepted, open_image_mask
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
 from pointillist.sampling.generative import (
     BatchSampler,
     Drawn,
-    GenerativeModel,
+    DrawTask,
     ImageRequest,
     ImageSampler,
     OnBatchRow,
     OnRow,
     SelfSampling,
 )
-from pointillist.sampling.portable import PortableSampler
+from pointillist.sampling.program import ProgramSampler, draw_by_program
+from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import Uniforms, check_count
 
 if TYPE_CHECKING:
@@ -47,13 +49,27 @@ def open_sampler(model: GenerativeModel, request: ImageRequest) -> ImageSampler:
     Raises:
         ConfigError, ShapeError, EngineError: naming the argument that is wrong.
     """
-    if isinstance(model, PortableModel):
-        return PortableSampler(model, request)
     if isinstance(model, SelfSampling):
         return model.sampler(request)
-    from pointillist.sampling.pixel import PixelSampler  # of a pixel model, with torch
+    if isinstance(model, PortableModel):
+        return ProgramSampler(model.scorer(request.config.engine, request.size), request)
+    from pointillist.sampling.pixel import open_pixel_sampler  # of a pixel model, with torch
 
-    return PixelSampler(model, request)  # type: ignore[arg-type]
+    return open_pixel_sampler(model, request)  # type: ignore[arg-type]
+
+
+def draw_images(model: LikelihoodModel, task: DrawTask) -> Drawn:
+    """Draw images by the engine that the settings name.
+
+    Example:
+        draw_images(model, DrawTask(uniforms=u, inputs=inputs, negative=None, order=model.order(), config=config))
+    """
+    scorer = model.scorer("integer" if task.config.engine == "integer" else "torch", task.size)
+    if isinstance(scorer, ProgramScorer):
+        return draw_by_program(scorer, task)
+    from pointillist.sampling.pixel import draw_by_loop
+
+    return draw_by_loop(model, task)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +144,7 @@ class SamplePlan:
         """Settings with a resolved engine and order."""
         return self.sampler.config
 
-    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[SampleArrays]:
+    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[Samples]:
         """Sample batch by batch, so that any number of images fits in memory.
 
         ```python
@@ -143,16 +159,16 @@ class SamplePlan:
         for start in range(first, self.count, self.config.batch_size):
             yield self.draw(start, min(self.count, start + self.config.batch_size), on_row)
 
-    def sample(self, on_row: OnBatchRow | None = None) -> SampleArrays:
+    def sample(self, on_row: OnBatchRow | None = None) -> Samples:
         """Sample all images, which are held at once; see `draw`."""
         with Bar("sampling", self.count) as bar:
-            parts: list[SampleArrays] = []
+            parts: list[Samples] = []
             for part in self.stream(on_row=on_row):
                 parts.append(part)
                 bar.show(sum(map(len, parts)))
-        return SampleArrays.concat(parts)
+        return Samples.concat(parts)
 
-    def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> SampleArrays:
+    def draw(self, start: int, stop: int, on_row: OnBatchRow | None = None) -> Samples:
         """Sample the images `start .. stop` as one batch; the best of several candidates where `config` says so.
 
         Args:
@@ -162,13 +178,13 @@ class SamplePlan:
         batch = self.sampler.batch(start, stop)
         lines = self.model.order(self.config.order).raster_size(*self.size)[0]
 
-        def draw(candidate: int) -> SampleArrays:
+        def draw(candidate: int) -> Samples:
             report = None if on_row is None else (lambda rows, x: on_row(start, candidate * lines + rows, x))
             return self._draw(batch, range(start, stop), replace(self.uniforms, candidate=candidate), report)
 
         return best_of(self.config.best_of, draw, batch.unconditional_nats)
 
-    def _draw(self, batch: BatchSampler, images: range, uniforms: Uniforms, on_row: OnRow | None) -> SampleArrays:
+    def _draw(self, batch: BatchSampler, images: range, uniforms: Uniforms, on_row: OnRow | None) -> Samples:
         """Sample one candidate of each image; where there are rules, until it obeys them."""
         rules, tries = self.config.parsed_rules, None
 
@@ -185,7 +201,7 @@ class SamplePlan:
             levels, nats = drawn.levels, drawn.nats
         else:
             (levels, nats), tries = draw_until_accepted(self.mask, len(images), rules.tries, draw_within)
-        return SampleArrays(
+        return Samples(
             levels=levels,
             nats=nats,
             image=self.model.image.resized(*self.size),

@@ -1,30 +1,33 @@
-"""Sampled images with their likelihood, conditions and seed."""
+"""Sampled images with their likelihood, conditions and seed. Needs no torch."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from PIL import Image
-from torch import Tensor
 
 from pointillist.data.tilemaps import Tileset
-from pointillist.distributions.likelihoods import bits_per_dim
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
-from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
 from pointillist.visualization import image_grid, png_bytes, save_png
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SamplesT = TypeVar("SamplesT", bound="Samples")
 
+MAX_DRAWN = 16_000_000
+"""Pixels of all maps that are drawn at once, if their tiles can be made smaller."""
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Samples(AnsweredNames):
     """Sampled images: a sequence of pictures, a part of which is again `Samples`.
 
@@ -34,6 +37,7 @@ class Samples(AnsweredNames):
     samples[0].save("three.png")
     samples[1:3].save("two.png")
     samples.nats, samples.bits_per_dim
+    samples.torch()  # the levels as a tensor
     ```
 
     Attributes:
@@ -53,17 +57,17 @@ class Samples(AnsweredNames):
 
     usual_variable: ClassVar[str] = "samples"
 
-    levels: Int[Tensor, "n c h w"]
-    nats: Float[Tensor, " n"]
+    levels: Int[np.ndarray, "n c h w"]
+    nats: Float[np.ndarray, " n"]
     image: ImageSpec
-    labels: Int[Tensor, " n"]
+    labels: Int[np.ndarray, " n"]
     seed: int | None
     engine: str
     order: str
     texts: tuple[str, ...] | None = None
-    gain: Float[Tensor, " n"] | None = None
+    gain: Float[np.ndarray, " n"] | None = None
     tileset: Tileset | None = None
-    tries: Int[Tensor, " n"] | None = None
+    tries: Int[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.levels)
@@ -71,21 +75,21 @@ class Samples(AnsweredNames):
     @overload
     def __getitem__(self, index: int) -> Image.Image: ...
     @overload
-    def __getitem__(self: SamplesT, index: slice | Sequence[int] | Tensor) -> SamplesT: ...
-    def __getitem__(self: SamplesT, index: int | slice | Sequence[int] | Tensor) -> Image.Image | SamplesT:
+    def __getitem__(self: SamplesT, index: slice | Sequence[int] | np.ndarray) -> SamplesT: ...
+    def __getitem__(self: SamplesT, index: int | slice | Sequence[int] | np.ndarray) -> Image.Image | SamplesT:
         """Return the picture of an image, or a part of the images with all that belongs to them."""
         if isinstance(index, (int, np.integer)):
-            return self.image.to_pil(self.levels[[range(len(self))[index]]].numpy())[0]
-        rows = torch.arange(len(self))[index]
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+            return self.image.to_pil(self.levels[[range(len(self))[index]]])[0]
+        rows = np.arange(len(self))[index]
         changed: dict[str, Any] = {}
-        for name, value in values:
-            if isinstance(value, Tensor):
+        for name in self._columns:
+            value = getattr(self, name)
+            if isinstance(value, np.ndarray):
                 changed[name] = value[rows]
             elif isinstance(value, Mapping):
-                changed[name] = {part: tensor[rows] for part, tensor in value.items()}
-        if self.texts is not None:
-            changed["texts"] = tuple(self.texts[row] for row in rows.tolist())
+                changed[name] = {part: array[rows] for part, array in value.items()}
+            elif value is not None:
+                changed[name] = tuple(value[row] for row in rows.tolist())
         return replace(self, **changed)
 
     def __iter__(self) -> Iterator[Image.Image]:
@@ -93,7 +97,51 @@ class Samples(AnsweredNames):
 
     def __repr__(self) -> str:
         seed = "" if self.seed is None else f", seed {self.seed}"
-        return f"Samples({len(self)} of {self.image}, {float(self.bits_per_dim.mean()):.4f} bits/dim{seed})"
+        return (
+            f"{type(self).__name__}({len(self)} of {self.image}, {float(self.bits_per_dim.mean()):.4f} bits/dim{seed})"
+        )
+
+    @property
+    def _columns(self) -> tuple[str, ...]:
+        """Names of the fields that have a value for each image."""
+        return tuple(
+            field.name
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), (np.ndarray, Mapping, tuple))
+            and field.name not in self._of_all
+            and value is not None
+        )
+
+    _of_all: ClassVar[tuple[str, ...]] = ()
+    """Fields of all images together that are arrays or tuples."""
+
+    @classmethod
+    def concat(cls: type[SamplesT], parts: Sequence[SamplesT]) -> SamplesT:
+        """Join batches of one model, sampled with the same settings."""
+        texts = [text for part in parts for text in part.texts or ()]
+        gains = [part.gain for part in parts if part.gain is not None]
+        tries = [part.tries for part in parts if part.tries is not None]
+        return replace(
+            parts[0],
+            levels=np.concatenate([part.levels for part in parts]),
+            nats=np.concatenate([part.nats for part in parts]),
+            labels=np.concatenate([part.labels for part in parts]),
+            texts=tuple(texts) if parts[0].texts is not None else None,
+            gain=np.concatenate(gains) if gains else None,
+            tries=np.concatenate(tries) if tries else None,
+        )
+
+    def torch(self) -> Tensor:
+        """Return the levels as a tensor, int64 `[n c h w]`.
+
+        Raises:
+            MissingExtraError: if torch is not installed.
+        """
+        try:
+            import torch
+        except ModuleNotFoundError:
+            raise MissingExtraError("`Samples.torch`", "train") from None
+        return torch.from_numpy(self.levels)
 
     def sheet(self) -> Image.Image:
         """Draw all images side by side, enlarged, with the prompt of each."""
@@ -116,34 +164,24 @@ class Samples(AnsweredNames):
         """Show the sheet in a notebook; codes are not pictures."""
         return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
 
-    @classmethod
-    def of(cls, arrays: SampleArrays) -> Samples:
-        """Return images with their arrays as tensors."""
-        values = ((field.name, getattr(arrays, field.name)) for field in fields(SampleArrays))
-        tensors: dict[str, Any] = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in values}
-        return cls(**tensors)
-
-    def numpy(self) -> SampleArrays:
-        """Return the images as arrays, which draw and write them."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(SampleArrays))
-        arrays: dict[str, Any] = {k: v.numpy() if isinstance(v, Tensor) else v for k, v in values}
-        return SampleArrays(**arrays)
-
     @property
     def array(self) -> np.ndarray:
         """uint8 images `[n h w c]`."""
-        return self.numpy().array
+        return self.image.to_images(self.levels)
 
     def drawn(self, max_pixels: int = MAX_DRAWN) -> np.ndarray:
         """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on."""
-        return self.numpy().drawn(max_pixels)
+        if self.tileset is None:
+            return self.array
+        levels = self.levels[:, 0]
+        return self.tileset.fitting(levels.size, max_pixels).draw(levels)
 
     @property
     def images(self) -> list[Image.Image]:
         """PIL images."""
-        return self.numpy().images
+        return self.image.to_pil(self.levels)
 
-    def recoloured(self, palette: Sequence[Sequence[int]]) -> Samples:
+    def recoloured(self: SamplesT, palette: Sequence[Sequence[int]]) -> SamplesT:
         """Return the same images with another palette; see `ImageSpec.recoloured`."""
         return replace(self, image=self.image.recoloured(palette))
 
@@ -153,6 +191,6 @@ class Samples(AnsweredNames):
         return None if self.tries is None else len(self.tries) / float(self.tries.sum())
 
     @property
-    def bits_per_dim(self) -> Float[Tensor, " n"]:
+    def bits_per_dim(self) -> Float[np.ndarray, " n"]:
         """Bits per sub-pixel of each image under the model."""
-        return bits_per_dim(-self.nats, self.levels[0].numel())
+        return -self.nats / (math.prod(self.levels.shape[1:]) * math.log(2))

@@ -102,4 +102,4 @@ class SamplingState:
         """Call `on_row` with the rows done: pixels known, in rows of the raster frame."""
         if self.on_row is not None:
             done = int(np.count_nonzero(self.known.numpy())) // self.known.shape[1]
-            self.on_row(done, self.order.from_raster(self.levels))
+            self.on_row(done, self.order.from_raster(self.levels).numpy())

@@ -19,6 +19,9 @@ MAX_SEED = 2**53
 _HELD_BYTES = 16  # of a sub-pixel: its level and its uniform
 _SEEDS = 2**31  # so many seeds are drawn from
 
+INTERVAL_TOLERANCE = 1e-6
+"""Difference of cumulative probabilities between two engines."""
+
 
 def check_count(n: int, shape: Sequence[int] | None = None) -> None:
     """Reject a number of images below 1, and more than fit in memory.
@@ -117,3 +120,41 @@ class Uniforms:
         if self.array is not None:
             return self.array[numbers]
         return seeded_uniforms(self.seed or 0, numbers, self.shape, self.candidate)
+
+
+@dataclass(frozen=True)
+class UniformIntervals:
+    """The interval of uniforms that gives the level of each sub-pixel, `[1 c h w]` each.
+
+    Attributes:
+        low, high: its ends.
+    """
+
+    low: Float[np.ndarray, "1 c h w"]
+    high: Float[np.ndarray, "1 c h w"]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> UniformIntervals:
+        """Begin with all numbers."""
+        return cls(np.zeros(shape), np.ones(shape))
+
+    def note(self, channel: int, row: int, column: int, level: int, cdf: Float[np.ndarray, " k"]) -> None:
+        """Note the interval of a level, given the CDF that it was drawn from.
+
+        Raises:
+            ConfigError: if the level has probability zero.
+        """
+        index, cdf = (0, channel, row, column), cdf / cdf[-1]
+        self.low[index], self.high[index] = float(cdf[level - 1]) if level else 0.0, float(cdf[level])
+        if not self.low[index] < self.high[index]:
+            raise ConfigError(
+                f"Level {level} at row {row}, column {column} has probability zero under these settings: "
+                "invert the image at temperature 1 and top-p 1."
+            )
+
+    def choose(self, shares: Float[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
+        """Choose a uniform in each interval, away from its ends by as much as engines may differ."""
+        width = self.high - self.low
+        margin = np.minimum(0.5, INTERVAL_TOLERANCE / width)
+        result: np.ndarray = self.low + width * (margin + shares * (1 - 2 * margin))
+        return np.asarray(np.minimum(result, np.nextafter(1.0, 0.0)))

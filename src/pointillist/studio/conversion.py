@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
 
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
 from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
 from pointillist.errors import DataError, ShapeError
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import resolve_prompts
 from pointillist.studio import schemas
 from pointillist.studio.errors import too_large
 
 
-def decode_levels(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> Int[Tensor, "1 c h w"]:
+def decode_levels(
+    model: LikelihoodModel, encoded: schemas.EncodedArray, limits: schemas.Limits
+) -> Int[np.ndarray, "1 c h w"]:
     """Decode the levels of an image.
 
     Raises:
         RequestError: if there are too many pixels.
         ShapeError, DataError: if it is not an image of the model.
     """
-    return model.check(_decode_integers(model, encoded, limits))
+    return model.check_array(_decode_integers(model, encoded, limits))
 
 
 def _decode_integers(
-    model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits
-) -> Int[Tensor, "1 c h w"]:
+    model: LikelihoodModel, encoded: schemas.EncodedArray, limits: schemas.Limits
+) -> Int[np.ndarray, "1 c h w"]:
     if len(encoded.shape) != 3:
         raise ShapeError(f"`levels` of shape {encoded.shape} must be [{model.image.channels}, height, width].")
     check_pixels(encoded.shape[1], encoded.shape[2], limits)
     if encoded.dtype == "float32":
         raise DataError("`levels` must be uint8 or uint16, not float32: they are integers.")
-    return torch.from_numpy(encoded.array().astype(np.int64))[None]
+    result: np.ndarray = encoded.array().astype(np.int64)[None]
+    return result
 
 
-def decode_canvas(model: PixelModel, encoded: schemas.EncodedArray, limits: schemas.Limits) -> Int[Tensor, "c h w"]:
+def decode_canvas(
+    model: LikelihoodModel, encoded: schemas.EncodedArray, limits: schemas.Limits
+) -> Int[np.ndarray, "c h w"]:
     """Decode an image that may be larger than those of a model of fixed size, which fills it window by window.
 
     Raises:
@@ -50,10 +55,10 @@ def decode_canvas(model: PixelModel, encoded: schemas.EncodedArray, limits: sche
     """
     levels = _decode_integers(model, encoded, limits)
     if not model.fixed_size:
-        return model.check(levels)[0].cpu()
+        return np.asarray(model.check_array(levels)[0])
     for window in windows((levels.shape[2], levels.shape[3]), (model.image.height, model.image.width), (0, 0)):
-        model.check(levels[:, :, window[0], window[1]])
-    return levels[0]
+        model.check_array(levels[:, :, window[0], window[1]])
+    return np.asarray(levels[0])
 
 
 def check_pixels(height: int, width: int, limits: schemas.Limits) -> None:
@@ -84,10 +89,10 @@ def decode_mask(encoded: schemas.EncodedArray, height: int, width: int, name: st
 
 
 def decode_conditions(
-    model: PixelModel,
+    model: LikelihoodModel,
     values: schemas.ConditionValues,
     size: tuple[int, int],
-    known: tuple[Int[Tensor, "c h w"], Bool[Tensor, "h w"]] | None = None,
+    known: tuple[Int[np.ndarray, "c h w"], Bool[np.ndarray, "h w"]] | None = None,
 ) -> ConditionInputs:
     """Decode the conditions of an image of size `height, width`.
 
@@ -101,13 +106,13 @@ def decode_conditions(
     """
     further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
     further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
-    if OBSERVED in model.conditions.encoders:
+    if OBSERVED in model.conditions.readers:
         further["known"] = known
     text = resolve_prompts(model, values.text, 1)
     return model.conditions.inputs(values.label, 1, text, size=size, **further)
 
 
-def condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> dict[str, Any]:
+def condition_keywords(model: LikelihoodModel, values: schemas.ConditionValues) -> dict[str, Any]:
     """Convert the conditions of an image to keywords of `sample`, without those that are left out.
 
     Raises:
@@ -118,7 +123,7 @@ def condition_keywords(model: PixelModel, values: schemas.ConditionValues) -> di
     return {name: value for name, value in {**result, "hint": hint}.items() if value is not None}
 
 
-def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
+def decode_hint(model: LikelihoodModel, encoded: schemas.EncodedArray) -> np.ndarray:
     """Decode the levels or numbers of a hint.
 
     Raises:
@@ -126,7 +131,7 @@ def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     """
     if len(encoded.shape) != 3:
         raise ShapeError(f"`hint` of shape {encoded.shape} must be [channels, height, width].")
-    config = model.config.condition(HintConfig)
+    config = model.condition(HintConfig)
     if config is not None and (config.image is None) != (encoded.dtype == "float32"):
         expected = "float32 numbers" if config.image is None else "levels, uint8 or uint16"
         raise DataError(f"`hint` ({encoded.dtype}) must be {expected}.")
@@ -134,7 +139,7 @@ def decode_hint(model: PixelModel, encoded: schemas.EncodedArray) -> np.ndarray:
     return array if encoded.dtype == "float32" else array.astype(np.int64)
 
 
-def decode_query(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> ImageQuery:
+def decode_query(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> ImageQuery:
     """Decode an image, its conditions and its order.
 
     Raises:
@@ -152,11 +157,19 @@ def level_dtype(levels: int) -> Literal["uint8", "uint16"]:
     return "uint8" if levels <= 256 else "uint16"
 
 
-def encode_levels(model: PixelModel, levels: Tensor | np.ndarray) -> schemas.EncodedArray:
+def encode_levels(model: LikelihoodModel, levels: Any) -> schemas.EncodedArray:
     """Encode levels."""
     return schemas.EncodedArray.of(np.asarray(levels), level_dtype(model.image.levels))
 
 
-def encode_floats(values: Tensor | np.ndarray) -> schemas.EncodedArray:
+def encode_floats(values: Any) -> schemas.EncodedArray:
     """Encode a map of numbers as float32."""
     return schemas.EncodedArray.of(np.asarray(values), "float32")
+
+
+def sampled_image(model: LikelihoodModel, levels: Any, nats: float) -> schemas.SampledImage:
+    """Encode a finished image; `nats` is its log-likelihood."""
+    bits = -nats / math.log(2)
+    encoded = encode_levels(model, levels)
+    digest = hashlib.sha256(encoded.array().astype(np.dtype(encoded.dtype).newbyteorder("<")).tobytes()).hexdigest()
+    return schemas.SampledImage(levels=encoded, bits=bits, bits_per_dim=bits / encoded.array().size, sha256=digest)

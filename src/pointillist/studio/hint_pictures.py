@@ -7,7 +7,7 @@ from jaxtyping import Bool, UInt8
 
 from pointillist.conditioning import HintConfig, HintPreprocessor
 from pointillist.images import OPAQUE, ImageSpec
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 
 _DARK, _LIGHT = 64, 191  # of 255
 _GREY = 32  # difference of channels up to which a colour counts as grey
@@ -18,13 +18,13 @@ DERIVED = "outlined by the model's own rule"
 INVERTED = "inverted, as lines are light on dark for the model"
 
 
-def outline_rule(model: PixelModel) -> HintPreprocessor | None:
+def outline_rule(model: LikelihoodModel) -> HintPreprocessor | None:
     """Return the rule of a model whose hint is the outline of its images; None for other models.
 
     Example:
         outline_rule(pt.load("outline-to-tile")).kind  # "outline"
     """
-    hint = model.config.condition(HintConfig)
+    hint = model.condition(HintConfig)
     rule = None if hint is None or hint.rule is None else HintPreprocessor.parse(hint.rule)
     return rule if rule is not None and rule.kind == "outline" else None
 

@@ -7,20 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.candidates import check_best_of, open_image_mask
-from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.engines import output_likelihood, resolve_engine
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.candidates import check_best_of, negative_inputs, open_image_mask
+from pointillist.sampling.config import SamplingConfig, resolve_engine
+from pointillist.sampling.generative import DrawTask, Known, OnRow
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
-from pointillist.sampling.loop import ObservedPixels
-from pointillist.sampling.pixel import negative_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
@@ -34,6 +31,7 @@ from pointillist.studio.errors import too_large
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
+    from pointillist.engine.program import IntArray
 
 _SEEDS = 2**31
 
@@ -49,7 +47,7 @@ class SamplingJob:
         model: the model to sample from.
         request: the request, with every seed, the order, the size and the engine filled in.
         conditions: the conditions of the samples.
-        start: levels (of one image, or one for each sample) and mask to continue; None for an empty canvas.
+        known: levels and the mask of those to continue from; None for an empty canvas.
         order: the generation order.
         sequence: the pixels to sample, `row * width + column`, in generation order.
         config: settings of sampling.
@@ -57,10 +55,10 @@ class SamplingJob:
         mask: with which each map begins, where it obeys rules.
     """
 
-    model: PixelModel
+    model: LikelihoodModel
     request: schemas.SampleRequest
     conditions: ConditionInputs
-    start: ObservedPixels | None
+    known: Known | None
     order: PixelOrder
     sequence: Int[np.ndarray, " n"]
     config: SamplingConfig
@@ -74,7 +72,29 @@ class SamplingJob:
         height, width = self.request.size
         return height, width
 
-    def uniforms(self, candidate: int = 0) -> Float[Tensor, "n c h w"]:
+    def task(
+        self,
+        uniforms: Float[np.ndarray, "n c h w"],
+        rows: IntArray | slice = slice(None),
+        *,
+        mask: LevelMask | None = None,
+        on_row: OnRow | None = None,
+        outputs: Float[np.ndarray, "n h2 w2 p"] | None = None,
+    ) -> DrawTask:
+        """Return the draw of some of the images, by default of all, from their uniforms."""
+        return DrawTask(
+            uniforms=uniforms,
+            inputs=self.conditions[rows],
+            negative=None if self.negative is None else self.negative[rows],
+            order=self.order,
+            config=self.config,
+            known=None if self.known is None else (self.known[0][rows], self.known[1]),
+            mask=mask,
+            on_row=on_row,
+            outputs=outputs,
+        )
+
+    def uniforms(self, candidate: int = 0) -> Float[np.ndarray, "n c h w"]:
         """Make the random numbers of every sample, by its seed and index, or near the numbers of another image.
 
         Args:
@@ -88,7 +108,7 @@ class SamplingJob:
             if spec.variation is not None and spec.variation.kind != "regions":
                 uniforms = self._varied(spec.variation, uniforms, shape, recovered)
             parts.append(uniforms)
-        return torch.from_numpy(np.concatenate(parts))
+        return np.concatenate(parts)
 
     def _varied(
         self,
@@ -112,7 +132,7 @@ class SamplingJob:
         request = self.request
         return recover_uniforms(
             self.model,
-            torch.from_numpy(levels.array().astype(np.int64)),
+            levels.array().astype(np.int64),
             seed=variation.seed,
             order=self.order.name,
             guidance=request.guidance,
@@ -123,7 +143,7 @@ class SamplingJob:
         )
 
 
-def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
+def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: schemas.Limits) -> SamplingJob:
     """Validate a request against a model and the limits, and fill in what it leaves open.
 
     Raises:
@@ -135,22 +155,23 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
     size = _size(model, request, levels)
     engine = resolve_engine(model, request.engine, size)
     _check_numbers(model, request, engine, size, limits)
-    start = None
-    known: list[tuple[Tensor, Tensor] | None] = [None] * len(request.samples)
+    known: Known | None = None
+    parts: list[tuple[np.ndarray, np.ndarray] | None] = [None] * len(request.samples)
     if levels is not None and request.start is not None:
         mask = decode_mask(request.start.known, *size)
         if mask.all():
             raise DataError("`known` keeps every pixel, so there is nothing to paint: leave at least one out.")
-        start = ObservedPixels(levels, torch.from_numpy(mask))
-        known = [(each, start.mask) for each in levels.expand(len(request.samples), -1, -1, -1)]
+        levels = np.broadcast_to(levels, (len(request.samples), *levels.shape[1:]))
+        known = levels, np.broadcast_to(mask, levels.shape[1:])
+        parts = [(each, mask) for each in levels]
     for spec in request.samples:
         if spec.variation is not None:
-            _check_variation(model, spec.variation, size, limits, starts=start is not None)
+            _check_variation(model, spec.variation, size, limits, starts=known is not None)
     regions = [spec.variation is not None and spec.variation.kind == "regions" for spec in request.samples]
     if any(regions) and not all(regions):
         raise ConfigError("`variation` of the kind regions must be one for all samples of a job: ask for them apart.")
-    parts = zip(request.samples, known, strict=True)
-    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in parts])
+    specs = zip(request.samples, parts, strict=True)
+    conditions = ConditionInputs.concat([decode_conditions(model, spec.conditions, size, each) for spec, each in specs])
     samples = [spec.model_copy(update={"seed": _seed(spec)}) for spec in request.samples]
     filled = request.model_copy(update={"samples": samples, "order": order.name, "size": list(size), "engine": engine})
     config = SamplingConfig(
@@ -168,18 +189,18 @@ def make_job(model: PixelModel, request: schemas.SampleRequest, limits: schemas.
         model=model,
         request=filled,
         conditions=conditions,
-        start=start,
+        known=known,
         order=order,
-        sequence=_sequence(model, size, order, start),
+        sequence=_sequence(model, size, order, known),
         config=config,
-        negative=negative_inputs(model, request.negative_prompt, len(samples), size),
+        negative=negative_inputs(model.conditions, request.negative_prompt, len(samples), size),
         mask=open_image_mask(model, config.parsed_rules, size),
     )
 
 
 def _starts(
-    model: PixelModel, encoded: schemas.EncodedArray, count: int, limits: schemas.Limits
-) -> Int[Tensor, "n c h w"]:
+    model: LikelihoodModel, encoded: schemas.EncodedArray, count: int, limits: schemas.Limits
+) -> Int[np.ndarray, "n c h w"]:
     """Decode one image for all samples, or one for each."""
     if len(encoded.shape) != 4:
         return decode_levels(model, encoded, limits)
@@ -187,11 +208,11 @@ def _starts(
         raise ShapeError(f"`start.levels` of {encoded.shape[0]} images must be one image, or {count}: one a sample.")
     images = encoded.array()
     dtype = encoded.dtype
-    return torch.cat([decode_levels(model, schemas.EncodedArray.of(image, dtype), limits) for image in images])
+    return np.concatenate([decode_levels(model, schemas.EncodedArray.of(image, dtype), limits) for image in images])
 
 
 def _check_variation(
-    model: PixelModel, variation: schemas.Variation, size: tuple[int, int], limits: schemas.Limits, *, starts: bool
+    model: LikelihoodModel, variation: schemas.Variation, size: tuple[int, int], limits: schemas.Limits, *, starts: bool
 ) -> None:
     if variation.kind == "regions" and (variation.levels is None or not variation.strength):
         raise ConfigError("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.")
@@ -212,7 +233,7 @@ def _seed(spec: schemas.SampleSpec) -> int:
     return secrets.randbelow(_SEEDS) if spec.seed is None else spec.seed
 
 
-def _size(model: PixelModel, request: schemas.SampleRequest, start: Tensor | None) -> tuple[int, int]:
+def _size(model: LikelihoodModel, request: schemas.SampleRequest, start: np.ndarray | None) -> tuple[int, int]:
     if start is not None:
         size = (start.shape[2], start.shape[3])
     else:
@@ -223,7 +244,7 @@ def _size(model: PixelModel, request: schemas.SampleRequest, start: Tensor | Non
 
 
 def _check_numbers(
-    model: PixelModel, request: schemas.SampleRequest, engine: str, size: tuple[int, int], limits: schemas.Limits
+    model: LikelihoodModel, request: schemas.SampleRequest, engine: str, size: tuple[int, int], limits: schemas.Limits
 ) -> None:
     """Check the number of samples, and the numbers that the job holds in memory."""
     check_pixels(*size, limits)
@@ -231,19 +252,26 @@ def _check_numbers(
     if samples > limits.samples:
         raise too_large("The number of samples", samples, limits.samples, "ask for fewer")
     image = model.image
-    num_params = output_likelihood(model, engine).num_params
-    per_pixel = num_params + (2 * image.channels * image.levels if request.distributions else 0)
+    per_pixel = num_outputs(model, engine) + (2 * image.channels * image.levels if request.distributions else 0)
     numbers = samples * per_pixel * size[0] * size[1]
     if numbers > limits.numbers:
         remedy = "ask for fewer samples, a smaller size, or no distributions"
         raise too_large("The numbers of this job", numbers, limits.numbers, remedy)
 
 
-def _sequence(model: PixelModel, size: tuple[int, int], order: PixelOrder, start: ObservedPixels | None) -> np.ndarray:
+def num_outputs(model: LikelihoodModel, engine: str) -> int:
+    """Return the number of outputs of an engine at each pixel: see `DrawTask`."""
+    image = model.image
+    if engine == "integer":
+        return image.channels * image.levels
+    return LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
+
+
+def _sequence(model: LikelihoodModel, size: tuple[int, int], order: PixelOrder, known: Known | None) -> np.ndarray:
     """List unknown pixels in generation order."""
     pixels: Int[np.ndarray, " n"] = np.argsort(model.generation_rank(*size, order), axis=None, kind="stable")
-    if start is None:
+    if known is None:
         return pixels
-    unknown: Bool[np.ndarray, " n"] = ~start.mask.numpy().ravel()
+    unknown: Bool[np.ndarray, " n"] = ~known[1].all(0).ravel()
     left: Int[np.ndarray, " n"] = pixels[unknown[pixels]]
     return left

@@ -10,16 +10,18 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
-import torch
+import numpy as np
 
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.conditioning import TextConfig
 from pointillist.errors import PointillistError
-from pointillist.model.folder.pretrained import load
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.folder.opening import load
+from pointillist.model.folder.portable import PortableModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.errors import RequestError
@@ -39,12 +41,12 @@ class PooledModel:
         query_lock: held during a query: gradients change flags of the weights for a moment.
     """
 
-    def __init__(self, id_: str, name: str, source: str | PixelModel) -> None:
+    def __init__(self, id_: str, name: str, source: str | LikelihoodModel) -> None:
         self.id, self.name, self._source = id_, name, source
         self.query_lock = threading.Lock()
         self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
-        self._model: PixelModel | None = None
-        self._hashes: WeakKeyDictionary[PixelModel, str] = WeakKeyDictionary()
+        self._model: LikelihoodModel | None = None
+        self._hashes: WeakKeyDictionary[LikelihoodModel, str] = WeakKeyDictionary()
         self._weights_read, self._settled = threading.Event(), threading.Event()
 
     @property
@@ -58,7 +60,7 @@ class PooledModel:
         return self._info
 
     @property
-    def model(self) -> PixelModel:
+    def model(self) -> LikelihoodModel:
         """The model itself.
 
         Raises:
@@ -83,7 +85,7 @@ class PooledModel:
         step = None if self._model is None else self._model.training_record.get("step")
         return step if isinstance(step, int) else None
 
-    def hash_of(self, model: PixelModel) -> str | None:
+    def hash_of(self, model: LikelihoodModel) -> str | None:
         """Hash of a model that this entry holds, or held while a job still uses it; None for another."""
         return self._hashes.get(model)
 
@@ -116,8 +118,9 @@ class PooledModel:
     def _load(self, limits: schemas.Limits) -> None:
         self._show("loading", "reading weights")
         # a copy: later changes to the model of a notebook do not reach the studio
-        model = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
-        model.eval().requires_grad_(False)
+        model: Any = load(self._source) if isinstance(self._source, str) else copy.deepcopy(self._source)
+        if not isinstance(model, PortableModel):
+            model.eval().requires_grad_(False)
         details = model_details(model)
         self._show("loading", "preparing the engine")
         self._weights_read.set()
@@ -140,9 +143,9 @@ class _WarmupDone(Exception):  # noqa: N818
     """Raised to end the warm-up run."""
 
 
-def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
+def _warm_up(model: LikelihoodModel, limits: schemas.Limits) -> None:
     """Do once what the first user would wait for: compiled code, the text encoder, torch's own preparations."""
-    text = "a" if model.config.condition(TextConfig) is not None else None
+    text = "a" if model.condition(TextConfig) is not None else None
     spec = schemas.SampleSpec(seed=0, conditions=schemas.ConditionValues(text=text))
     request = schemas.SampleRequest(samples=[spec])
 
@@ -151,8 +154,7 @@ def _warm_up(model: PixelModel, limits: schemas.Limits) -> None:
 
     with contextlib.suppress(_WarmupDone):
         run_job(make_job(model, request, limits), lambda event: None, end)
-    image = model.image
-    zeros = torch.zeros(1, *image.shape, dtype=torch.int64)
+    zeros = np.zeros((1, *model.image.shape), np.int64)
     surprisal_maps(ImageQuery(model, zeros, model.conditions.inputs(None, 1), model.order()))
 
 
@@ -164,7 +166,7 @@ class ModelPool:
         limits: limits for the warm-up run.
     """
 
-    def __init__(self, sources: Sequence[str | PixelModel], limits: schemas.Limits) -> None:
+    def __init__(self, sources: Sequence[str | LikelihoodModel], limits: schemas.Limits) -> None:
         self._limits = limits
         self.entries: dict[str, PooledModel] = {}
         for source in sources:
@@ -209,16 +211,16 @@ class ModelPool:
         for entry in self._loading:
             entry.load(self._limits)
 
-    def _add(self, name: str, source: str | PixelModel) -> PooledModel:
+    def _add(self, name: str, source: str | LikelihoodModel) -> PooledModel:
         id_ = _unique(re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.") or "model", self.entries)
         self.entries[id_] = PooledModel(id_, name, source)
         return self.entries[id_]
 
 
-def display_name(source: str | PixelModel) -> str:
+def display_name(source: str | LikelihoodModel) -> str:
     """Name a model for people: its folder's name, or its network."""
-    if isinstance(source, PixelModel):
-        return source.config.model_type
+    if not isinstance(source, str):
+        return source.model_type
     path = Path(source)
     return (path.resolve().name if path.exists() else source) or source
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import ValidationError
 
 from pointillist.data.readers.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.jobs import SamplingJob, make_job
@@ -28,8 +28,15 @@ MANIFEST = "pointillist-manifest"
 def current_environment() -> schemas.Environment:
     """Describe the processor and versions, on which the bits of an image may depend."""
     return schemas.Environment(
-        processor=processor()[:500], pointillist=__version__, torch=str(torch.__version__), numpy=np.__version__
+        processor=processor()[:500], pointillist=__version__, torch=_version_of_torch(), numpy=np.__version__
     )
+
+
+def _version_of_torch() -> str | None:
+    try:
+        return version("torch")
+    except ModuleNotFoundError:  # of a package that is not installed
+        return None
 
 
 def make_manifest(
@@ -83,7 +90,7 @@ def _png_text(path: Path) -> str | None:
 
 
 def reproduce(
-    model: PixelModel,
+    model: LikelihoodModel,
     sha256: str,
     manifest: schemas.SampleManifest,
     limits: schemas.Limits,
@@ -110,7 +117,7 @@ def reproduce(
 
 
 def job_from_manifest(
-    model: PixelModel, manifest: schemas.SampleManifest, limits: schemas.Limits
+    model: LikelihoodModel, manifest: schemas.SampleManifest, limits: schemas.Limits
 ) -> SamplingJob | FillJob:
     """Make the job that samples or fills the images of a manifest again.
 

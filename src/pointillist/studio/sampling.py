@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -10,23 +9,23 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int, Shaped
-from torch import Tensor
 
 from pointillist.engine.batch import check_batch_memory
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
-from pointillist.sampling.engines import encode_each, output_likelihood
-from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.plan import draw_images
 from pointillist.studio import schemas
 from pointillist.studio.advance import draw_in_advance
-from pointillist.studio.conversion import encode_floats, encode_levels
-from pointillist.studio.jobs import SamplingJob
+from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image
+from pointillist.studio.jobs import SamplingJob, num_outputs
 
 EVENT_INTERVAL = 0.03  # seconds between events: as often as a screen shows something new
 _EVENT_NUMBERS, _BLOCK_NUMBERS = 4_000_000, 100_000  # probabilities per event, and per block of work
+_LEAST = -1e4  # log-probability of a level that is impossible, in sums over levels
 
+Conditional = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+"""Computes log-probabilities `[n k 1 m]` from outputs `[n p 1 m]`, levels `[n c 1 m]` and a channel."""
 Emit = Callable[[schemas.Started | schemas.Pixels], None]
 
 
@@ -44,48 +43,38 @@ def run_job(
     Raises:
         EngineError, CausalityError: if the engine cannot run the model.
     """
-    model, (height, width), request = job.model, job.size, job.request
-    count = len(request.samples)
-    config = replace(job.config, threads=threads)
-    ready = draw_in_advance(job, config, check) if request.in_advance else None
-    chooser = UniformSampler(job.uniforms(), config.transform)
-    carried = job.conditions if ready is not None else chooser.duplicate_for_guidance(job.conditions, job.negative)
-    choose: ChooseLevel = chooser if ready is None else partial(_level_at, ready)
-    raster_size = job.order.raster_size(height, width)
-    num_params = output_likelihood(model, request.engine).num_params
-    check_batch_memory(count * num_params * height * width * 8, count, height, width)
-    dtype = next(model.parameters()).dtype
-    outputs = torch.full((count, *raster_size, num_params), torch.nan, dtype=dtype)
+    job = replace(job, config=replace(job.config, threads=threads))
+    levels, nats = _show_in_advance(job, emit, check) if job.request.in_advance else _show(job, emit, check)
+    return [sampled_image(job.model, levels[i], float(nats[i])) for i in range(len(levels))]
+
+
+def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the images, and report pixels meanwhile; return levels and log-likelihoods."""
+    model, (height, width), count = job.model, job.size, len(job.request.samples)
+    numbers = num_outputs(model, job.request.engine)
+    check_batch_memory(count * numbers * height * width * 8, count, height, width)
+    outputs = np.full((count, *job.order.raster_size(height, width), numbers), np.nan, np.float32)
+    scorer = model.scorer(_scoring_engine(job), job.size)
+    conditional = (
+        partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.likelihood.conditional
+    )
+    uniforms = job.uniforms()
     emit(_started_event(job))
-    batcher = _EventBatcher(job, outputs, emit, check)
-    known = None if job.start is None else _expanded(job.start, len(carried))
-    with inference_mode(model):
-        levels = autoregressive_loop(
-            model,
-            encode_each(model, carried, request.engine),
-            choose,
-            (len(carried), height, width),
-            config,
-            known=known,
-            on_row=batcher.on_row,
-            outputs=outputs.movedim(-1, 1),
-        )[:count]
-        batcher.flush(levels)
-        nats = chooser.nats if known is None and ready is None else _nats(job, levels)
-    return [sampled_image(model, levels[i], float(nats[i])) for i in range(count)]
+    batcher = _EventBatcher(job, conditional, outputs, emit, check)
+    drawn = draw_images(model, job.task(uniforms, on_row=batcher.on_row, outputs=outputs))
+    batcher.flush(drawn.levels)
+    return drawn.levels, drawn.nats if job.known is None else _nats(job, drawn.levels)
 
 
-def _level_at(levels: Int[Tensor, "n c h w"], site: Site, log_probs: Float[Tensor, "n k"]) -> Int[Tensor, " n"]:
-    """Choose the levels of images that are there: a chooser of the loop."""
-    return levels[:, site.channel, site.row, site.column]
-
-
-def sampled_image(model: PixelModel, levels: Int[Tensor, "c h w"], nats: float) -> schemas.SampledImage:
-    """Encode a finished image; `nats` is its log-likelihood."""
-    bits = -nats / math.log(2)
-    encoded = encode_levels(model, levels)
-    digest = hashlib.sha256(encoded.array().astype(np.dtype(encoded.dtype).newbyteorder("<")).tobytes()).hexdigest()
-    return schemas.SampledImage(levels=encoded, bits=bits, bits_per_dim=bits / levels.numel(), sha256=digest)
+def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the images, and then report all of their pixels; return levels and log-likelihoods."""
+    levels = draw_in_advance(job, check)
+    scorer = job.model.scorer(_scoring_engine(job), job.size)
+    emit(_started_event(job))
+    params = [scorer.params(levels[i : i + 1], job.conditions[i : i + 1], job.order) for i in range(len(levels))]
+    outputs = np.moveaxis(job.order.array_to_raster(np.concatenate(params)), 1, -1)
+    _EventBatcher(job, scorer.likelihood.conditional, outputs, emit, check).flush(levels)
+    return levels, _nats(job, levels)
 
 
 def _started_event(job: SamplingJob) -> schemas.Started:
@@ -101,80 +90,100 @@ def _started_event(job: SamplingJob) -> schemas.Started:
     )
 
 
-def _expanded(start: ObservedPixels, count: int) -> ObservedPixels:
-    levels = start.levels.cpu()
-    return ObservedPixels(levels.repeat(count // len(levels), 1, 1, 1), start.mask)
+def _level_table(
+    levels: int, outputs: Float[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"], channel: int
+) -> Float[np.ndarray, "n k 1 m"]:
+    """Return the log-probabilities of a channel from the outputs of an integer program; see `DrawTask`."""
+    return outputs[:, channel * levels : (channel + 1) * levels]
 
 
-def _nats(job: SamplingJob, levels: Int[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+def _scoring_engine(job: SamplingJob) -> str:
+    return "integer" if job.request.engine == "integer" else "torch"
+
+
+def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
-    scorer = job.model.scorer(job.request.engine)
-    result = scorer.unchecked_log_prob_map(levels.to(job.model.device), job.conditions, job.order)
-    return result.flatten(1).sum(1).double().cpu()
+    scorer = job.model.scorer(_scoring_engine(job), job.size)
+    return sum_images(scorer.unchecked_log_prob_map(levels, job.conditions, job.order))
 
 
 class _EventBatcher:
     """Emits new pixels, once per `EVENT_INTERVAL` at most, and the rest at the end."""
 
     def __init__(
-        self, job: SamplingJob, outputs: Float[Tensor, "n h2 w2 p"], emit: Emit, check: Callable[[], None]
+        self,
+        job: SamplingJob,
+        conditional: Conditional,
+        outputs: Shaped[np.ndarray, "n h2 w2 p"],
+        emit: Emit,
+        check: Callable[[], None],
     ) -> None:
-        self._job, self._outputs, self._emit, self._check = job, outputs.flatten(1, 2), emit, check
-        pixels = torch.arange(job.size[0] * job.size[1]).reshape(job.size)
-        raster_index = torch.empty(pixels.numel(), dtype=torch.int64)
-        raster_index[job.order.to_raster(pixels).flatten()] = torch.arange(pixels.numel())
-        self._sequence = torch.from_numpy(job.sequence)
-        self._raster_indices = raster_index[self._sequence]  # index of each pixel of the sequence in `outputs`
+        self._job, self._conditional, self._emit, self._check = job, conditional, emit, check
+        self._outputs = outputs.reshape(len(outputs), -1, outputs.shape[-1])
+        pixels = np.arange(job.size[0] * job.size[1]).reshape(job.size)
+        raster_index = np.argsort(job.order.array_to_raster(pixels), axis=None)
+        self._raster_indices = raster_index[job.sequence]  # index of each pixel of the sequence in `outputs`
         # probabilities of a pixel of all samples; each component of a mixture has its own table
-        self._likelihood = output_likelihood(job.model, job.request.engine)
-        self._numbers = len(outputs) * job.model.image.levels * getattr(self._likelihood, "mixtures", 1)
+        self._numbers = len(outputs) * job.model.image.levels * max(1, job.model.mixtures)
         self._sent = 0
         self._due = time.monotonic() + EVENT_INTERVAL  # an image that takes less is a single event
 
-    def on_row(self, rows: int, levels: Int[Tensor, "b c h w"]) -> None:
+    def on_row(self, rows: int, levels: Int[np.ndarray, "b c h w"]) -> None:
         """Handle a finished row."""
         self._check()
         if time.monotonic() < self._due:
             return
-        waiting = self._outputs[0, self._raster_indices[self._sent :], 0].isnan()
-        ready = int(waiting.int().argmax()) if bool(waiting.any()) else len(waiting)
+        waiting = np.isnan(self._outputs[0, self._raster_indices[self._sent :], 0])
+        ready = int(waiting.argmax()) if waiting.any() else len(waiting)
         self._send(self._sent + ready, levels)
         self._due = time.monotonic() + EVENT_INTERVAL
 
-    def flush(self, levels: Int[Tensor, "b c h w"]) -> None:
+    def flush(self, levels: Int[np.ndarray, "b c h w"]) -> None:
         """Emit all remaining pixels."""
-        self._send(len(self._sequence), levels)
+        self._send(len(self._job.sequence), levels)
 
-    def _send(self, stop: int, levels: Int[Tensor, "b c h w"]) -> None:
+    def _send(self, stop: int, levels: Int[np.ndarray, "b c h w"]) -> None:
         """Emit pixels up to `stop`, in events of at most `_EVENT_NUMBERS` probabilities."""
         step = max(1, _EVENT_NUMBERS // self._numbers)
+        count = len(self._outputs)
         while self._sent < stop:
             part = slice(self._sent, min(stop, self._sent + step))
             # contiguous: a softmax over few levels is several times as fast across the pixels
-            params = self._outputs[:, self._raster_indices[part]].movedim(-1, 1)[:, :, None].contiguous()
-            x = levels[: len(params)].flatten(2)[:, :, self._sequence[part]][:, :, None]
+            params = np.ascontiguousarray(np.moveaxis(self._outputs[:, self._raster_indices[part]], -1, 1)[:, :, None])
+            x = levels[:count].reshape(count, levels.shape[1], -1)[:, :, self._job.sequence[part]][:, :, None]
             self._emit(self._pixels_event(part.start, params, x))
             self._sent = part.stop
 
-    def _pixels_event(self, first: int, params: Float[Tensor, "n p 1 m"], x: Int[Tensor, "n c 1 m"]) -> schemas.Pixels:
+    def _pixels_event(
+        self, first: int, params: Shaped[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"]
+    ) -> schemas.Pixels:
         """Make an event; tables of probabilities are made in blocks that stay in the cache."""
-        likelihood, step = self._likelihood, max(1, _BLOCK_NUMBERS // self._numbers)
-        entropy, probs = [], []
-        for part, levels in zip(torch.split(params, step, 3), torch.split(x, step, 3), strict=True):
-            tables = [likelihood.probs(part, levels, channel) for channel in range(x.shape[1])]
-            entropy.append(torch.stack([torch.special.entr(table).sum(1) for table in tables], 1))
-            if self._job.request.distributions:
-                probs.append(torch.cat(tables, 1).mul_(65_535).round_())
-        maps = torch.cat(entropy, 3) / math.log(2), -likelihood.log_prob(params, x) / math.log(2)
+        step = max(1, _BLOCK_NUMBERS // self._numbers)
+        parts = [self._tables(params[..., i : i + step], x[..., i : i + step]) for i in range(0, params.shape[3], step)]
+        entropy, surprisal, probs = (np.concatenate(arrays, 3) for arrays in zip(*parts, strict=True))
         return schemas.Pixels(
             first=first,
             count=x.shape[3],
             levels=encode_levels(self._job.model, _pixel_major(x)),
-            entropy=encode_floats(_pixel_major(maps[0])),
-            surprisal=encode_floats(_pixel_major(maps[1])),
-            probs=schemas.EncodedArray.of(_pixel_major(torch.cat(probs, 3)).numpy(), "uint16") if probs else None,
+            entropy=encode_floats(_pixel_major(entropy)),
+            surprisal=encode_floats(_pixel_major(surprisal)),
+            probs=schemas.EncodedArray.of(_pixel_major(probs), "uint16") if self._job.request.distributions else None,
         )
 
+    def _tables(
+        self, params: Shaped[np.ndarray, "n p 1 m"], x: Int[np.ndarray, "n c 1 m"]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return entropy and surprisal in bits `[n c 1 m]`, and probabilities of levels in steps of 2^-16."""
+        logs = [self._conditional(params, x, channel) for channel in range(x.shape[1])]
+        probs = [np.exp(table) for table in logs]
+        pairs = zip(probs, logs, strict=True)
+        entropy = [-(p * np.maximum(log_p, _LEAST)).sum(1) for p, log_p in pairs]
+        chosen = [np.take_along_axis(table, x[:, i : i + 1], 1)[:, 0] for i, table in enumerate(logs)]
+        shares = (
+            np.concatenate(probs, 1) if self._job.request.distributions else np.zeros((*x.shape[:1], 0, *x.shape[2:]))
+        )
+        return np.stack(entropy, 1) / math.log(2), -np.stack(chosen, 1) / math.log(2), np.rint(shares * 65_535)
 
-def _pixel_major(values: Shaped[Tensor, "n c 1 m"]) -> Shaped[Tensor, "n m c"]:
-    return values[:, :, 0].transpose(1, 2)
+
+def _pixel_major(values: Shaped[np.ndarray, "n c 1 m"]) -> Shaped[np.ndarray, "n m c"]:
+    return values[:, :, 0].swapaxes(1, 2)

@@ -9,9 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import torch
-
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import FillJob, make_fill
@@ -26,23 +24,14 @@ from pointillist.studio.model_pool import ModelPool
 from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
 from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.sampling import run_job
-
-LIMITS = schemas.Limits(
-    body_bytes=16 * 2**20,
-    upload_pixels=25_000_000,
-    samples=schemas.MAX_SAMPLES,
-    pixels=65_536,
-    numbers=64_000_000,
-    queued=8,
-    concurrent=2,
-    timeout=300.0,
-)
+from pointillist.studio.schemas import LIMITS
+from pointillist.system import default_threads
 
 _STATUS = {"cancelled": 503, "timeout": 503, "internal": 500}  # of a failed job; other codes are the request's error
 
 RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
-Handler = Callable[[PixelModel, RequestT, schemas.Limits], ResultT]
+Handler = Callable[[LikelihoodModel, RequestT, schemas.Limits], ResultT]
 
 
 class StudioService:
@@ -53,6 +42,7 @@ class StudioService:
         limits: limits of requests and jobs.
         run: folder of a training run to watch; its newest checkpoint is the last of the models.
         detectors: folders of anomaly detectors, in addition to those in the folders of the models.
+        threads: threads of a job; None for one a core.
 
     Attributes:
         watcher: follows the run; None without one.
@@ -63,11 +53,12 @@ class StudioService:
 
     def __init__(
         self,
-        sources: Sequence[str | PixelModel],
+        sources: Sequence[str | LikelihoodModel],
         limits: schemas.Limits = LIMITS,
         *,
         run: Path | None = None,
         detectors: Sequence[Path] = (),
+        threads: int | None = None,
     ) -> None:
         self.limits = limits
         self.models = ModelPool(sources, limits)
@@ -78,8 +69,7 @@ class StudioService:
         if run is not None:
             watched = TrainingRun(run)
             self.watcher = RunWatcher(watched, self.models.add(watched.name, str(watched.newest)), limits)
-        # counted here: a thread that starts while another samples would see the limit of that one
-        self.queue = JobQueue(limits, torch.get_num_threads())
+        self.queue = JobQueue(limits, threads or default_threads())
 
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""
@@ -187,7 +177,7 @@ class StudioService:
         self.queue.close()
 
     def _make_manifest(
-        self, model: PixelModel, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
+        self, model: LikelihoodModel, request: schemas.SampleRequest | schemas.FillRequest, hashes: list[str]
     ) -> schemas.SampleManifest:
         for entry in self.models.entries.values():
             sha256 = entry.hash_of(model)

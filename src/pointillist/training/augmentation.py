@@ -8,7 +8,6 @@ from dataclasses import replace
 from enum import IntEnum
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pointillist.conditioning import ConditionInputs, MaskedValue
@@ -60,7 +59,7 @@ def drop_conditions(
     masks, column = {}, 1
     for name, width in widths.items():
         probability = dropout.label if name == "label" else dropout.other
-        dropped = torch.from_numpy((draws[:, column : column + width] < probability) | everything)
+        dropped = (draws[:, column : column + width] < probability) | everything
         masks[name] = dropped if name == "attributes" else dropped[:, 0]
         column += width
     for name in from_caption[1:]:
@@ -86,15 +85,15 @@ def noise_text_embeddings(
     part = inputs.parts["text"]
     size = part.values.shape[1]
     noise = np.stack([RandomStream.TEXT_NOISE.generator(seed, key).standard_normal(size) for key in keys])
-    values = part.values + torch.from_numpy(noise * (deviation / size**0.5)).to(part.values)
-    values = values / values.norm(dim=1, keepdim=True)
+    values = part.values + (noise * (deviation / size**0.5)).astype(part.values.dtype)
+    values = values / np.linalg.norm(values, axis=1, keepdims=True)
     return ConditionInputs(inputs.count, {**inputs.parts, "text": MaskedValue(values, part.known)})
 
 
 def shift_batch(batch: Batch, keys: NDArray[np.int64], seed: int, reach: int) -> Batch:
     """Shift images and their hints by the same offsets; see `shift_images`."""
-    levels = torch.from_numpy(shift_images(batch.levels.numpy(), keys, seed, reach))
-    hints = None if batch.hints is None else torch.from_numpy(shift_images(batch.hints.numpy(), keys, seed, reach))
+    levels = shift_images(batch.levels, keys, seed, reach)
+    hints = None if batch.hints is None else shift_images(batch.hints, keys, seed, reach)
     return replace(batch, levels=levels, hints=hints)
 
 
@@ -114,12 +113,12 @@ def mutate_batch(batch: Batch, keys: NDArray[np.int64], seed: int, rate: float, 
 
     A model learns what the noise does not destroy: the background (Ren et al. 2019, arXiv 1906.02845).
     """
-    images = batch.levels.numpy().copy()
+    images = batch.levels.copy()
     for image, key in zip(images, keys, strict=True):
         generator = RandomStream.MUTATION.generator(seed, key)
         mutated = generator.random(image.shape) < rate
         image[mutated] = generator.integers(0, levels, int(mutated.sum()))
-    return replace(batch, levels=torch.from_numpy(images))
+    return replace(batch, levels=images)
 
 
 def _overlap(offset: int, size: int) -> tuple[slice, slice]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning.encoder import as_tensor
 from pointillist.data import ImageDataset
 from pointillist.model.batches import DatasetConditions
 from pointillist.model.pixel_model import PixelModel
@@ -78,18 +80,22 @@ class MicroBatch:
     """The part of a batch that one process computes in one forward pass.
 
     Attributes:
-        levels: images, `b c h w`.
-        inputs: conditions of the images.
+        levels: images, `b c h w`; an array, or a tensor on a device.
+        inputs: conditions of the images, in the same kind of arrays.
         indices: indices of the images in the data set.
     """
 
-    levels: Tensor
+    levels: Any
     inputs: ConditionInputs
     indices: list[int]
 
     def to(self, device: torch.device) -> MicroBatch:
-        """Copy the micro-batch to a device."""
-        return MicroBatch(self.levels.to(device), self.inputs.to(device), self.indices)
+        """Copy the micro-batch to a device, as tensors."""
+
+        def copy(array: Any) -> Tensor:
+            return as_tensor(array).to(device)
+
+        return MicroBatch(copy(self.levels), self.inputs.converted(copy), self.indices)
 
 
 class BatchPrefetcher:
@@ -147,13 +153,12 @@ class BatchPrefetcher:
             self._ahead[1].exception()
             self._ahead = None
 
-    @torch.no_grad()
     def _load(self, index: BatchIndex) -> MicroBatch:
         step, micro_step = index
         config, augmentation = self.config, self.config.augmentation
         size = self._batch_size // (self._processes * config.grad_accumulation)
         start = step * self._batch_size + (micro_step * self._processes + self._process) * size
-        levels: list[Tensor] = []
+        levels: list[np.ndarray] = []
         inputs: list[ConditionInputs] = []
         indices: list[int] = []
         for epoch, keys in self.sampler.read(start, size):
@@ -169,4 +174,4 @@ class BatchPrefetcher:
             conditions = drop_conditions(conditions, keys, seed, config.condition_dropout)
             inputs.append(reveal_pixels(conditions, keys, seed))
             indices += keys.tolist()
-        return MicroBatch(torch.cat(levels), ConditionInputs.concat(inputs), indices)
+        return MicroBatch(np.concatenate(levels), ConditionInputs.concat(inputs), indices)

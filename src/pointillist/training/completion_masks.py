@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool
 from numpy.typing import NDArray
 
@@ -29,7 +28,7 @@ def reveal_pixels(inputs: ConditionInputs, keys: NDArray[np.int64], seed: int) -
     part = inputs.parts[OBSERVED]
     shape = tuple(part.values.shape[1:])
     masks = np.stack([draw_mask(RandomStream.KNOWN_PIXELS.generator(seed, key), shape) for key in keys])
-    return ConditionInputs(inputs.count, {**inputs.parts, OBSERVED: replace(part, known=torch.from_numpy(masks))})
+    return ConditionInputs(inputs.count, {**inputs.parts, OBSERVED: replace(part, known=masks)})
 
 
 def draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:

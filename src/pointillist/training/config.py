@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote
 from pointillist.files.settings_tree import expand, parse_section
-from pointillist.model.settings import ModelSettings
+from pointillist.model.folder.settings import ModelSettings
 
 OptimizerName = Literal["adam", "rmsprop"]
 ScheduleName = Literal["cosine", "exponential", "constant"]

@@ -15,12 +15,14 @@ from accelerate.utils import broadcast_object_list
 
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.distributions.likelihoods import bits_per_dim
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import EngineError, clause
 from pointillist.evaluation.likelihood import negative_log_likelihoods
 from pointillist.files.progress import Bar
 from pointillist.model.batches import BatchReader
+from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.integer_cost import IntegerCost
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model, spread
 
 SampleWriter = Callable[[PixelModel, Path, int], None]
@@ -113,7 +115,7 @@ def measure_cost(model: PixelModel, data: DataSplits, *, is_default: bool | None
     """
     valid = data.valid is not None and len(data.valid) > 0
     reader = BatchReader(model, data.valid if valid else data.train)
-    scorers = model, model.integer_model((reader.height, reader.width))
+    scorers = FloatScorer(model), model.integer_model((reader.height, reader.width))
     dims = model.image.channels * reader.height * reader.width
     nats: list[np.ndarray] = []
     with inference_mode(model):

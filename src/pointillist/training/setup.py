@@ -83,7 +83,7 @@ def initialise_from_data(
         return
     index = np.concatenate([part for _, part in batches.sampler.read(0, min(INITIAL_IMAGES, len(data)))])
     batch = data.batch(index)
-    model.initialise(batch.levels.to(model.device), batches.conditions(batch))
+    model.initialise(model.check(batch.levels), batches.conditions(batch))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(broadcast(parameter.detach().clone()))

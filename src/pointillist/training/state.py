@@ -5,7 +5,6 @@ Checkpoints are safetensors and JSON, written aside and renamed, so that `kill -
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -17,11 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from pointillist.data import ImageDataset
 from pointillist.errors import CheckpointError, ConfigError, TrainingError
 from pointillist.files.checkpoint.tensors import read_tensors, write_tensors
 from pointillist.files.reading import read_json
@@ -96,7 +93,7 @@ class Interrupted(Exception):  # noqa: N818 (not an error)
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        super().__init__("the training was stopped" + ("" if folder is None else f"; its state is saved in {folder}"))
+        super().__init__("the training was stopped" + ("" if folder is None else f"; {folder} has its state"))
 
 
 class StopRequest:
@@ -247,15 +244,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, names: dict[int, str], t
 
 def _like(parameter: Tensor, values: Tensor) -> Tensor:
     return torch.empty_like(parameter, dtype=values.dtype).copy_(values)
-
-
-def fingerprint(data: ImageDataset) -> str:
-    """Compute the SHA-256 of a training set, so that a run is not resumed on other images."""
-    digest = hashlib.sha256(repr((len(data), *data.spec.shape, "uint16")).encode())
-    for start in range(0, len(data), 4096):
-        levels = data.batch(np.arange(start, min(start + 4096, len(data)))).levels
-        digest.update(np.ascontiguousarray(levels.numpy().astype(np.uint16)).data)
-    return digest.hexdigest()
 
 
 def _steps(folder: Path) -> list[Path]:

@@ -30,7 +30,6 @@ from pointillist.training.state import (
     Intervals,
     StopRequest,
     TrainerState,
-    fingerprint,
     load_state,
     restore_optimizer,
     save_state,
@@ -80,7 +79,7 @@ class Trainer:
         self.progress = TrainerState()
         self.last_checkpoint = "none yet"
         self.stop = StopRequest()
-        self._fingerprint = fingerprint(train)
+        self._fingerprint = train.fingerprint
 
     # -- the loop
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from string import Template
 from typing import Any, Unpack
 
+import numpy as np
+from jaxtyping import Int
+
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.counterfactual import Edits
 from pointillist.analysis.query import ImageQuery
@@ -20,9 +23,10 @@ from pointillist.conditioning import Label
 from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
-from pointillist.model.batches import QueryKwargs
-from pointillist.model.folder.pretrained import as_model
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.batches import QueryKwargs, single_image
+from pointillist.model.folder.opening import load_weights, open_scored
+from pointillist.model.folder.portable import PortableModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.system import __version__
 from pointillist.visualization import html
 
@@ -52,10 +56,10 @@ class Explanation(Views):
                 f"An image of {height}x{width} has more pixels than a page can show one by one, which is "
                 f"{MAX_PIXELS:,}: explain a part of it."
             )
-        if height * width > _FITTING:
+        if height * width > _FITTING and not self.without_network:
             from pointillist.model.memory import check_gradient_memory
 
-            check_gradient_memory(self.query.model, height, width)
+            check_gradient_memory(self.query.pixel_model(), height, width)
 
     def to_html(self, live: str = "") -> str:
         """Return the page: one file without any reference to another.
@@ -84,7 +88,7 @@ class Explanation(Views):
 
 
 def explain(
-    model: PixelModel | str | Path,
+    model: LikelihoodModel | str | Path,
     image: Any,
     label: Label = None,
     text: Any = None,
@@ -100,9 +104,10 @@ def explain(
     """Explain one image under a model: surprisal, attribution, counterfactuals, layers and conditions.
 
     The distributions are those that the model samples from: of its integer program, if it has one. Gradients and inner
-    layers are those of the network in floating point.
+    layers need the network in floating point: without torch (the extra `train`) they are left out.
 
     Args:
+        model: a model, or the name or folder of one.
         image: levels `[c h w]`, a PIL image or the path of an image file.
         label, text, query: conditions on the image, the order and the engine; see `QueryKwargs`.
         exchange: words to put in the place of words of the prompt, as `{"red": ["blue", "green"]}`, next to leaving
@@ -120,10 +125,10 @@ def explain(
         of_words = pt.explain("icons", "heart.png", text="a heart", exchange={"heart": "star"})
         [(gain.name, gain.bits) for gain in of_words.conditions.words]  # bits saved by each word
     """
-    opened = as_model(model)
+    opened, x = _open(model, image, query.get("engine", "auto"))
     return Explanation(
-        query=ImageQuery.of(opened, image, label, text, **query),
-        title=Path(model).name if isinstance(model, (str, Path)) else opened.config.model_type,
+        query=ImageQuery.of(opened, x, label, text, **query),
+        title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
         exchange=exchange or {},
         calibration=calibration,
         edits=edits,
@@ -131,6 +136,17 @@ def explain(
         seed=seed,
         max_attributions=max_attributions,
     )
+
+
+def _open(
+    model: LikelihoodModel | str | Path, image: Any, engine: str
+) -> tuple[LikelihoodModel, Int[np.ndarray, "1 c h w"]]:
+    """Open the model of a name or folder, and read the image: by the program, unless it does not know its size."""
+    opened = open_scored(model, engine)
+    x = single_image(opened, image)
+    if isinstance(model, (str, Path)) and isinstance(opened, PortableModel) and not opened.has_size(x.shape[2:]):
+        return load_weights(model), x
+    return opened, x
 
 
 def render(views: Views, live: str = "") -> str:
@@ -169,9 +185,11 @@ def _lead(views: Views) -> str:
     )
 
 
-def _engine_text(query: ImageQuery) -> str:
-    more = ", which samples the same levels everywhere; gradients and layers in floating point"
-    return describe_engine(query) + (more if query.in_integers else "")
+def _engine_text(views: Views) -> str:
+    if not views.query.in_integers:
+        return describe_engine(views.query)
+    floats = "" if views.without_network else "; gradients and layers in floating point"
+    return f"{describe_engine(views.query)}, which samples the same levels everywhere{floats}"
 
 
 def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
@@ -185,9 +203,9 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     order = "ordered" if model.image.ordered else "unordered"
     rows = [
         ("image", f"{height} x {width}, {counted(channels, 'channel')}, {model.image.levels:,} {order} levels"),
-        ("model", f"{views.title}: {model.config.model_type}, {model.num_parameters:,} parameters"),
-        ("likelihood", model.likelihood.name),
-        ("engine", _engine_text(views.query)),
+        ("model", f"{views.title}: {model.model_type}, {model.num_parameters:,} parameters"),
+        ("likelihood", model.likelihood_name),
+        ("engine", _engine_text(views)),
         ("conditions", describe_conditions(views)),
         ("order", views.query.order.name),
         ("bits", f"{maps.bits:.4f}, that is {maps.bits_per_dim:.4f} bits/dim"),

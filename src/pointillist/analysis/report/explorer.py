@@ -14,9 +14,7 @@ from string import Template
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float, Shaped, UInt8
-from torch import Tensor
 
 from pointillist.analysis.attribution import gradient_unit
 from pointillist.analysis.condition_gain import WordGain
@@ -26,7 +24,6 @@ from pointillist.analysis.report import sections
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil, to_picture
-from pointillist.model.pixel_model import inference_mode
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
 from pointillist.visualization.scripts import bundle
 
@@ -203,7 +200,9 @@ def _word_button(gain: WordGain, number: int) -> str:
 
 
 def _attribution(views: Views) -> str:
-    """Render the gradient map next to the image."""
+    """Render the gradient map next to the image; without the network, the reason."""
+    if views.without_network:
+        return f'<p class="left-out">{escape(views.without_network)}</p>'
     if not views.sites:
         return ""
     count, pixels = len(views.sites), views.maps.surprisal[0].size
@@ -275,22 +274,20 @@ class EncodedDistributions:
 
 def encode_distributions(query: ImageQuery, limit: int = TABLE_BYTES) -> EncodedDistributions:
     """Encode the distribution of every sub-pixel, in at most about `limit` bytes."""
-    with inference_mode(query.model):
-        params = query.params
-        if query.levels.size * query.model.image.levels <= _RAW_BYTES:
-            encoded = _levels(query, params)
-            if len(encoded.data) <= limit:
-                return encoded
-        return _likeliest(query, params)
+    if query.levels.size * query.model.image.levels <= _RAW_BYTES:
+        encoded = _levels(query)
+        if len(encoded.data) <= limit:
+            return encoded
+    return _likeliest(query)
 
 
-def _levels(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedDistributions:
+def _levels(query: ImageQuery) -> EncodedDistributions:
     """Encode log-probabilities `[c h w k]` in 8 bits: the square root of the bits, finest for likely levels."""
     channels, height, width = query.shape
     table = np.empty((channels, height, width, query.model.image.levels), np.uint8)
     for channel in range(channels):
-        for rows, log_probs in query.iter_log_probs(params, channel):
-            table[channel, rows] = np.moveaxis(encode_log_probs(log_probs.cpu().numpy()), 0, -1)
+        for rows, log_probs in query.iter_log_probs(channel):
+            table[channel, rows] = np.moveaxis(encode_log_probs(log_probs), 0, -1)
     note = (
         "The probability of every level is stored in 8 bits, on a scale of the square root of its bits: within "
         f"{100 * _error(1.0):.1f} % at one bit, {100 * _error(8.0):.0f} % at eight. Entropy and surprisal are exact."
@@ -298,7 +295,7 @@ def _levels(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedDist
     return EncodedDistributions("levels", deflate(table), {"max_bits": MAX_BITS, "quantiles": list(QUANTILES)}, note)
 
 
-def _likeliest(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedDistributions:
+def _likeliest(query: ImageQuery) -> EncodedDistributions:
     """Encode the likeliest levels of each sub-pixel with their probabilities, the mean and the quantiles."""
     channels, height, width = query.shape
     count = min(LIKELIEST, query.model.image.levels)
@@ -306,19 +303,17 @@ def _likeliest(query: ImageQuery, params: Shaped[Tensor, "1 p h w"]) -> EncodedD
     bits = np.empty((channels, height, width, count), np.uint8)
     quantiles = np.zeros((channels, height, width, len(QUANTILES)), "<u2")
     means = np.zeros((channels, height, width), "<f4")
-    marks = torch.tensor(QUANTILES, dtype=torch.float64)
     for channel in range(channels):
-        for rows, log_probs in query.iter_log_probs(params, channel):
-            log_probs = log_probs.cpu()
-            result, levels = log_probs.topk(count, dim=0)
-            best[channel, rows] = np.moveaxis(levels.numpy(), 0, -1)
-            bits[channel, rows] = np.moveaxis(encode_log_probs(result.numpy()), 0, -1)
+        for rows, log_probs in query.iter_log_probs(channel):
+            levels = np.argsort(-log_probs, axis=0, kind="stable")[:count]
+            best[channel, rows] = np.moveaxis(levels, 0, -1)
+            bits[channel, rows] = np.moveaxis(encode_log_probs(np.take_along_axis(log_probs, levels, 0)), 0, -1)
             if query.model.image.ordered:
-                probs = log_probs.exp().movedim(0, -1)
-                below = probs.cumsum(-1).contiguous()
-                at = torch.searchsorted(below, marks.expand(*below.shape[:-1], -1).contiguous() - 1e-12)
-                quantiles[channel, rows] = at.clamp(max=below.shape[-1] - 1).numpy()
-                means[channel, rows] = (probs * torch.arange(below.shape[-1])).sum(-1).numpy()
+                probs = np.exp(log_probs)
+                below = probs.cumsum(0)
+                at = np.stack([(below < mark - 1e-12).sum(0) for mark in QUANTILES], -1)
+                quantiles[channel, rows] = at.clip(max=len(below) - 1)
+                means[channel, rows] = np.tensordot(np.arange(len(below)), probs, 1)
     data = b"".join(part.tobytes() for part in (best, quantiles, means, bits))
     facts = {"count": count, "max_bits": MAX_BITS, "quantiles": list(QUANTILES)}
     words = " with the mean and five quantiles" if query.model.image.ordered else ""

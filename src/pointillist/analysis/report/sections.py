@@ -194,7 +194,7 @@ def _counterfactual(views: Views, view: Counterfactual, *, again: bool) -> str:
         both = (("the edited image", view.edited_continuations), ("the original", view.original_continuations))
         for what, samples in both[: 1 if again else 2]:
             each = (
-                (html.pixels(to_picture(image, x.numpy()), f"Painted on from {what}"), f"{bits:,.0f} bits")
+                (html.pixels(to_picture(image, x), f"Painted on from {what}"), f"{bits:,.0f} bits")
                 for x, bits in zip(samples.levels, (-samples.nats / np.log(2)).tolist(), strict=True)
             )
             parts += f'<div class="small"><p class="row-name">painted on from {what}</p>{_figures(each)}</div>'
@@ -245,12 +245,13 @@ def _saved_bits(views: Views, view: ConditionGain, total: float) -> str:
         best = escape(view.classes[int(view.class_bits.argmin())])
         effect = f"saves {total:,.1f}" if total >= 0 else f"costs {-total:,.1f}"
         return f"The image has no condition. The label that explains it best, {best}, {effect} of {unconditional} bits."
-    given = escape(describe_conditions(views))
+    conditions = escape(describe_conditions(views))
     if not views.query.conditions.is_conditional:
         return "The image has no condition, so none saves any bits."
     if total >= 0:
-        return f"The conditions ({given}) save {total:,.1f} of {unconditional} bits."
-    return f"The conditions ({given}) mislead the model: {-total:,.1f} bits more than the {unconditional} without them."
+        return f"The conditions ({conditions}) save {total:,.1f} of {unconditional} bits."
+    more = f"{-total:,.1f} bits more than the {unconditional} without them"
+    return f"The conditions ({conditions}) mislead the model: {more}."
 
 
 def _words(views: Views) -> str:

@@ -127,7 +127,7 @@ def model_facts(name: str) -> dict[str, Any]:
 
     folder = resolve(name)
     if folder is None:
-        from pointillist.model.folder.files import find_model  # waits for torch
+        from pointillist.model.folder.finding import find_model  # waits for torch
 
         folder = find_model(name, {})
     facts = describe_model(folder)

@@ -23,9 +23,9 @@ def field_facts(settings: InfoSettings, out: Path) -> dict[str, Any]:
         ConfigError: naming what is wrong with the position, the model or the file.
     """
     from pointillist.analysis.receptive_field import receptive_field
-    from pointillist.completion.sample import sample
     from pointillist.data import parse_size
     from pointillist.errors import ConfigError
+    from pointillist.sampling.api import sample
     from pointillist.visualization import save_png
 
     row, column, channel = parse_site(str(settings.receptive_field))

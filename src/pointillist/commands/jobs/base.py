@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs import kinds
-from pointillist.commands.paths import open_model
+from pointillist.commands.paths import open_scored_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
 from pointillist.errors import ConfigError
+from pointillist.model.folder.portable import PortableModel
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pointillist.commands.jobs.folder import Parts
     from pointillist.images import ImageSpec
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 
 Arrays = dict[str, "np.ndarray"]
@@ -107,19 +108,22 @@ class JobKind(ABC):
         """
 
 
-def open_job_model(settings: JobSettings) -> PixelModel:
+def open_job_model(settings: JobSettings) -> LikelihoodModel:
     """Load the model of a job on its device, and limit torch to the threads of a process.
 
     Raises:
         CheckpointError, ConfigError: if it cannot be loaded.
     """
-    import torch
+    engine = getattr(settings, "engine", "auto")
+    model = open_scored_model(settings.model, settings.device, engine, settings.quantize)
+    if not isinstance(model, PortableModel):
+        import torch
 
-    torch.set_num_threads(settings.threads)
-    return open_model(settings.model, settings.device, settings.quantize)
+        torch.set_num_threads(settings.threads)
+    return model
 
 
-def model_facts(model: PixelModel) -> dict[str, Any]:
+def model_facts(model: LikelihoodModel) -> dict[str, Any]:
     """Return the fingerprint, the kind of image and the classes of a model, for a manifest."""
     return describe_model(model.fingerprint, model.image, model.classes)
 

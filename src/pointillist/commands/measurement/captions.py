@@ -12,7 +12,7 @@ from pointillist.commands.sampling.prompts import parse_texts
 
 if TYPE_CHECKING:
     from pointillist.data import ImageDataset
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 _SHOWN = 12  # captions that are listed for people
 
@@ -25,7 +25,7 @@ class Candidates:
     prior: list[float] | None
 
 
-def parse_captions(settings: EvaluateSettings, model: PixelModel) -> Candidates | None:
+def parse_captions(settings: EvaluateSettings, model: LikelihoodModel) -> Candidates | None:
     """Collect the captions to rank and their prior, and check that the model takes them; None if there are none.
 
     Raises:
@@ -53,7 +53,7 @@ def parse_captions(settings: EvaluateSettings, model: PixelModel) -> Candidates 
 
 
 def rank_captions_of(
-    model: PixelModel, images: ImageDataset, settings: EvaluateSettings, candidates: Candidates | None
+    model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings, candidates: Candidates | None
 ) -> dict[str, Any]:
     """Rank captions for every image, and count how often each is the most probable; nothing without captions."""
     from pointillist.evaluation.captions import rank_images

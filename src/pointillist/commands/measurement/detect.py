@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_images
 from pointillist.commands.measurement.settings import DetectSettings
-from pointillist.commands.paths import open_model, reject_existing
+from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.errors import ConfigError
 from pointillist.model.integer_cost import engine_text
 
@@ -38,7 +38,7 @@ def detect(settings: DetectSettings) -> Detection:
         PointillistError: naming what is wrong with a setting, the model, the detector or the images.
     """
     from pointillist.anomaly import AnomalyReport
-    from pointillist.anomaly.files import own_folder
+    from pointillist.anomaly.files import fitted_engine, has_detector, own_folder
     from pointillist.anomaly.table import write_csv
 
     if settings.explain and settings.report is None:
@@ -49,9 +49,12 @@ def detect(settings: DetectSettings) -> Detection:
             reject_existing(path, settings.force, ending)
     if settings.heatmaps is not None:
         _reject_filled(settings.heatmaps, settings.force)
-    model = open_model(settings.model, settings.device)
-    background = None if settings.background is None else open_model(settings.background, settings.device)
     folder = settings.detector or own_folder(settings.model)
+    is_fitted = settings.fit is None and folder is not None and has_detector(folder)
+    engine = fitted_engine(folder) if is_fitted and folder is not None else settings.engine
+    model = open_scored_model(settings.model, settings.device, engine)
+    other = settings.background
+    background = None if other is None else open_scored_model(other, settings.device, engine)
     normal: NormalImages | None = None
     if settings.fit is None:
         detector = load_detector(folder, model, background, settings)

@@ -10,7 +10,7 @@ from pointillist.commands.measurement.settings import DetectSettings
 
 if TYPE_CHECKING:
     from pointillist.anomaly import AnomalyDetector
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class NormalImages:
 
 
 def load_detector(
-    folder: Path | None, model: PixelModel, background: PixelModel | None, settings: DetectSettings
+    folder: Path | None, model: LikelihoodModel, background: LikelihoodModel | None, settings: DetectSettings
 ) -> AnomalyDetector:
     """Load the detector of a folder.
 
@@ -93,7 +93,7 @@ def load_detector(
 
 
 def fit_detector(
-    folder: Path | None, model: PixelModel, background: PixelModel | None, settings: DetectSettings
+    folder: Path | None, model: LikelihoodModel, background: LikelihoodModel | None, settings: DetectSettings
 ) -> tuple[AnomalyDetector, NormalImages]:
     """Fit a detector on normal images, and store it where there is a folder for it.
 
@@ -123,7 +123,7 @@ def fit_detector(
 
 
 def open_images(
-    model: PixelModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
+    model: LikelihoodModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
 ) -> tuple[Any, str]:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole.
 
@@ -152,12 +152,12 @@ def open_images(
             return stream, "all"
     if split == "valid?":
         return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
-    classes = model.config.classes if options.labels else ()
+    classes = model.classes if options.labels else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
     return splits.get(split or "all"), split or "all"
 
 
-def _open_normal_images(model: PixelModel, settings: DetectSettings, conditions: bool) -> tuple[Any, NormalImages]:
+def _open_normal_images(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> tuple[Any, NormalImages]:
     from pointillist.data.raw import split_name
     from pointillist.training.runs.data import is_training_source
 

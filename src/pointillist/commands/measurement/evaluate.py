@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.hierarchy import evaluate_hierarchy, reject_settings
 from pointillist.commands.measurement.captions import caption_lines, parse_captions, rank_captions_of
 from pointillist.commands.measurement.settings import EvaluateSettings
-from pointillist.commands.paths import open_model, reject_existing
+from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import Report, note
 from pointillist.data.raw import SPLITS
 from pointillist.files.checkpoint.header import is_hierarchy
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pointillist.evaluation.conditioning import MeanWithCI, RetrievalMetrics
     from pointillist.evaluation.likelihood import Evaluation
     from pointillist.files.batch_output import BatchOutput
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 _NOT_OF_HIERARCHIES = (
     *("labels", "text", "order", "guidance", "condition_metrics", "memorization", "quantize", "engine", "code_length"),
@@ -54,19 +54,19 @@ def evaluate(settings: EvaluateSettings) -> Report:
     if is_hierarchy(settings.model):
         reject_settings(settings, _NOT_OF_HIERARCHIES)
         return evaluate_hierarchy(settings)
-    import torch
-
     if settings.per_image is not None:
         reject_existing(settings.per_image, settings.force, ".csv")
     if settings.precision not in ("fp32", "bf16"):
         raise ConfigError(f"`--precision` (={settings.precision!r}) must be fp32 or bf16.")
-    model = open_model(settings.model, settings.device, settings.quantize).to(memory_format=torch.channels_last)
+    # bf16 is a speed that only floats have
+    engine = "torch" if settings.precision == "bf16" else settings.engine
+    model = open_scored_model(settings.model, settings.device, engine, settings.quantize)
     check_guidance(settings.guidance)  # before images are read
     model.scoring_engine(settings.engine)
     captions = parse_captions(settings, model)
     source = _read(model, settings)
     size = (source.images.spec.height, source.images.spec.width)
-    others = [open_model(name, settings.device, settings.quantize) for name in settings.mixture]
+    others = [open_scored_model(name, settings.device, engine, settings.quantize) for name in settings.mixture]
     mixture_engine = settings.engine  # each model has its own default
     settings = settings.changed(engine=model.scoring_engine(settings.engine, size))
     started = time.perf_counter()
@@ -85,18 +85,18 @@ def evaluate(settings: EvaluateSettings) -> Report:
     return Report(shown, lines)
 
 
-def _read(model: PixelModel, settings: EvaluateSettings) -> _Images:
+def _read(model: LikelihoodModel, settings: EvaluateSettings) -> _Images:
     from pointillist.data import load_data
     from pointillist.training.runs.data import limit_images, resolve_data_options, select_split
 
     options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
-    classes = model.config.classes if options.labels else ()
+    classes = model.classes if options.labels else ()
     splits = load_data(settings.data, options, spec=model.image, classes=classes, tiles=model.tileset)
     name, images = select_split(splits, settings.split)
     return _Images(name, limit_images(images, settings.max_images), splits, options.binarise)
 
 
-def _likelihood(models: list[PixelModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
+def _likelihood(models: list[LikelihoodModel], images: ImageDataset, settings: EvaluateSettings) -> Evaluation:
     """Evaluate the images; with a CSV, an interrupted command continues, but not that of a mixture."""
     from pointillist.evaluation.likelihood import evaluate as evaluate_likelihood
 
@@ -112,15 +112,13 @@ def _likelihood(models: list[PixelModel], images: ImageDataset, settings: Evalua
     return result
 
 
-def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> dict[str, Any]:
+def _metrics(model: LikelihoodModel, source: _Images, settings: EvaluateSettings) -> dict[str, Any]:
     """Compute the optional metrics."""
-    import torch
-
     facts: dict[str, Any] = {}
     if settings.condition_metrics:
-        half = settings.precision == "bf16"  # a speed that only floats have
+        half = settings.precision == "bf16"
         engine = "torch" if half else settings.engine
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=half):
+        with _half_precision(model) if half else nullcontext():
             facts |= condition_metrics(model, source.images, settings.changed(engine=engine))
         facts["metrics_precision"] = settings.precision if engine == "torch" else "integer"
     if settings.code_length:
@@ -131,13 +129,22 @@ def _metrics(model: PixelModel, source: _Images, settings: EvaluateSettings) -> 
     return facts
 
 
+def _half_precision(model: Any) -> AbstractContextManager[Any]:
+    """Compute products in bfloat16 within the block, where the model is."""
+    import torch
+
+    return torch.autocast(model.device.type, torch.bfloat16)
+
+
 _UNGUIDED = "caption_retrieval_unguided"
 _RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "captions"}
 
 
-def describe(model: PixelModel, images: ImageDataset, split: str, result: Evaluation, binarise: str) -> dict[str, Any]:
+def describe(
+    model: LikelihoodModel, images: ImageDataset, split: str, result: Evaluation, binarise: str
+) -> dict[str, Any]:
     """Collect everything that is needed to compare the result with another."""
-    labelled = bool(model.config.classes) and images.labels is not None
+    labelled = bool(model.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
     others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
@@ -152,7 +159,7 @@ def describe(model: PixelModel, images: ImageDataset, split: str, result: Evalua
         "dims": result.dims,
         "levels": model.image.levels,
         "binarise": binarise,
-        "labels": "used" if labelled else "not used" if model.config.classes else "none",
+        "labels": "used" if labelled else "not used" if model.classes else "none",
         "conditions": active_conditions(model, images),
         "order": result.order,
         "guidance": result.guidance,
@@ -163,13 +170,13 @@ def describe(model: PixelModel, images: ImageDataset, split: str, result: Evalua
     }
 
 
-def active_conditions(model: PixelModel, images: ImageDataset) -> list[str]:
+def active_conditions(model: LikelihoodModel, images: ImageDataset) -> list[str]:
     """List the conditions of the model that the data set has, by the name of the encoder."""
     inputs = model.conditions.from_batch(images.batch(range(min(len(images), 256))))
     return [name for name, value in inputs.parts.items() if bool(value.known.any())]
 
 
-def condition_metrics(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+def condition_metrics(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
     """Compute bits saved by each condition, Bayes classification and caption retrieval, as far as they apply.
 
     Under guidance, captions are also ranked without it, from the same passes of the network.
@@ -181,16 +188,16 @@ def condition_metrics(model: PixelModel, images: ImageDataset, settings: Evaluat
     reading["engine"] = settings.engine
     gains = conditional_gain(model, images, **reading)
     facts["bits_saved"] = {name: _mean(gain) for name, gain in gains.items()}
-    if model.config.classes and images.labels is not None:
+    if model.classes and images.labels is not None:
         metrics, _ = bayes_classify(model, images, **reading)
         facts["classes"] = _retrieval(metrics)
     return {**facts, **_caption_ranks(model, images, settings)}
 
 
-def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
+def _caption_ranks(model: LikelihoodModel, images: ImageDataset, settings: EvaluateSettings) -> dict[str, Any]:
     from pointillist.evaluation.captions import caption_retrieval
 
-    if not settings.retrieval_repeats or "text" not in model.config.conditions or images.texts is None:
+    if not settings.retrieval_repeats or model.conditions.reader("text") is None or images.texts is None:
         return {}
     candidates = min(settings.retrieval_candidates, len(set(images.texts)))
     if candidates < 2:
@@ -203,7 +210,9 @@ def _caption_ranks(model: PixelModel, images: ImageDataset, settings: EvaluateSe
     return {name: _retrieval(metrics) for name, metrics in zip(names, ranked, strict=False)}
 
 
-def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, split: str, n: int) -> dict[str, Any]:
+def memorization(
+    model: LikelihoodModel, splits: DataSplits, images: ImageDataset, split: str, n: int
+) -> dict[str, Any]:
     """Compare `n` samples with training images, and as many held-out images too.
 
     Raises:
@@ -211,9 +220,9 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     """
     import numpy as np
 
-    from pointillist.completion.sample import sample
     from pointillist.errors import DataError
     from pointillist.evaluation.memorization import nearest_training_match
+    from pointillist.sampling.api import sample
 
     train = splits.get("train")
     if split in ("train", "all"):
@@ -229,7 +238,7 @@ def memorization(model: PixelModel, splits: DataSplits, images: ImageDataset, sp
     return out
 
 
-def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
+def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None) -> dict[str, Any]:
     """Compress all images, each with its label if there are labels, and count the bytes of the archive.
 
     Raises:
@@ -240,13 +249,13 @@ def code_length(model: PixelModel, images: ImageDataset, order: str | None) -> d
     from pointillist.compression import ArchiveWriter
     from pointillist.system import available_cores
 
-    labelled = bool(model.config.classes) and images.labels is not None
+    labelled = bool(model.classes) and images.labels is not None
     written = ArchiveWriter(io.BytesIO(), model, order=order, labels=labelled, verify=False, threads=available_cores())
     with Bar("compressing", len(images)) as bar, written as archive:
         for start in range(0, len(images), 64):
             batch = images.batch(range(start, min(start + 64, len(images))))
             labels = batch.labels.tolist() if labelled and batch.labels is not None else [-1] * len(batch)
-            for levels, label in zip(batch.levels.numpy(), labels, strict=True):
+            for levels, label in zip(batch.levels, labels, strict=True):
                 archive.add(levels, label)
             bar.show(start + len(batch))
     bits = 8 * archive.bytes_written / max(1, len(images) * images.spec.dims)
@@ -323,20 +332,18 @@ def _code_length_lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
 
 @contextmanager
 def open_journal(
-    path: Path | None, model: PixelModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
+    path: Path | None, model: LikelihoodModel, images: ImageDataset, settings: dict[str, Any], *, restart: bool
 ) -> Iterator[BatchOutput | None]:
     """Keep the likelihoods of the images of a CSV, so that an interrupted command continues; None without a path."""
     from pointillist.files.batch_output import batch_output
-    from pointillist.model.config import model_fingerprint
-    from pointillist.training.state import fingerprint as data_fingerprint
 
     if path is None:
         yield None
         return
     record = {
         "command": "evaluate",
-        "model": model_fingerprint(model),
-        "images": data_fingerprint(images),
+        "model": model.weights_fingerprint,
+        "images": images.fingerprint,
         **settings,
     }
     with batch_output(path, record, restart=restart) as output:

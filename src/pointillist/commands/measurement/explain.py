@@ -6,12 +6,13 @@ import re
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.hierarchy import explain_hierarchy, reject_settings
 from pointillist.commands.measurement.settings import ExplainSettings
-from pointillist.commands.paths import fresh_output, open_model, reject_existing
+from pointillist.commands.paths import fresh_output, open_scored_model, reject_existing
 from pointillist.commands.report import Report, size_text
 from pointillist.files.checkpoint.header import is_hierarchy
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
-    from pointillist.model.pixel_model import PixelModel
+    from pointillist.model.protocols import LikelihoodModel
 
 _CALIBRATION_IMAGES = 200  # by default
 LIVE_BYTES = 1_500_000  # of a page that is embedded
@@ -57,7 +58,9 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     _check(out, settings)
     edits = tuple(map(parse_edit, settings.what_if)) or None
     exchange = parse_exchange(settings.exchange)
-    model = open_model(settings.model, settings.device)
+    # without torch there is no GPU to prefer
+    device = "cpu" if settings.device == "auto" and find_spec("torch") is None else settings.device
+    model = open_scored_model(settings.model, device, settings.engine)
     model.scoring_engine(settings.engine)  # an error before images are read
     live = _live_page(settings.model, export) if settings.live else ""
     name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
@@ -144,19 +147,19 @@ def _check(out: Path, settings: ExplainSettings) -> None:
 
 
 def _images(
-    model: PixelModel, source: str, split: str | None, sets: Sequence[str], *, labels: bool
+    model: LikelihoodModel, source: str, split: str | None, sets: Sequence[str], *, labels: bool
 ) -> tuple[str, ImageDataset]:
     """Read the images of a source with the data settings of the model; return the split's name and the split."""
     from pointillist.data import load_data
     from pointillist.training.runs.data import resolve_data_options, select_split
 
     options = resolve_data_options(model, source, sets, labels=labels)
-    classes = model.config.classes if options.labels else ()
+    classes = model.classes if options.labels else ()
     splits = load_data(source, options, spec=model.image, classes=classes, tiles=model.tileset)
     return select_split(splits, split)
 
 
-def _query(model: PixelModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
+def _query(model: LikelihoodModel, images: ImageDataset, number: int, settings: ExplainSettings) -> ImageQuery:
     """Make a query about an image of a data set; conditions that were typed take precedence over those of the data."""
     from pointillist.analysis.query import ImageQuery
     from pointillist.commands.sampling.conditions import read_conditions
@@ -169,7 +172,7 @@ def _query(model: PixelModel, images: ImageDataset, number: int, settings: Expla
     return ImageQuery(model, x, encoded, model.order(settings.order), typed.get("text", caption), settings.engine)
 
 
-def _calibration(model: PixelModel, images: ImageDataset, settings: ExplainSettings) -> Calibration | None:
+def _calibration(model: LikelihoodModel, images: ImageDataset, settings: ExplainSettings) -> Calibration | None:
     """Test the calibration on the first images of the data, or of other data; None if that is not asked for."""
     from pointillist.analysis import calibration
 

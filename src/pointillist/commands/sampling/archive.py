@@ -13,7 +13,7 @@ from PIL import Image
 
 from pointillist.files.writing import atomic_path
 from pointillist.images import ImageSpec, as_pil
-from pointillist.sampling.arrays import SampleArrays
+from pointillist.sampling.samples import Samples
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 
@@ -23,7 +23,7 @@ def level_dtype(image: ImageSpec) -> np.dtype[Any]:
     return np.dtype(np.uint8 if image.levels <= 256 else np.uint16)
 
 
-def level_bytes(part: SampleArrays) -> bytes:
+def level_bytes(part: Samples) -> bytes:
     """Return the levels of images as an archive holds them."""
     return part.levels.astype(level_dtype(part.image)).tobytes()
 
@@ -72,7 +72,7 @@ def _write_members(archive: zipfile.ZipFile, arrays: Mapping[str, np.ndarray]) -
             file.write(array.tobytes())
 
 
-def as_files(part: SampleArrays) -> list[Image.Image]:
+def as_files(part: Samples) -> list[Image.Image]:
     """Return PIL images for files: maps drawn with their tileset, palette images with their indexes and colours."""
     image = part.image
     if part.tileset is not None:

@@ -15,10 +15,10 @@ from pointillist.files.writing import write_text
 from pointillist.visualization import save_png
 
 if TYPE_CHECKING:
-    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.sampling.samples import Samples
 
 
-def write_atlas(out: Path, parts: Iterable[SampleArrays], classes: Sequence[str], columns: int | None) -> None:
+def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], columns: int | None) -> None:
     """Write `NAME.png` and `NAME.json`, in the JSON (hash) layout of texture packers: a frame for each image.
 
     A palette model's sheet is an indexed PNG with its palette; no pixel is scaled, no caption drawn.

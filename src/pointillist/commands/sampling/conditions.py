@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-    from pointillist.sampling.generative import GenerativeModel
+    from pointillist.model.protocols import GenerativeModel
 
 
 def parse_hint(
@@ -47,7 +47,7 @@ def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.
         picture = read_image(path, "hint_from_image")
         _check_no_smaller(path, (picture.height, picture.width), size)
         options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
-        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels.numpy()
+        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels
     _check_no_smaller(path, tuple(levels.shape[2:]), size)
     return levels
 

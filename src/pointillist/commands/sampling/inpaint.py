@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.commands.paths import check_animation, open_model
+from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
@@ -34,11 +34,9 @@ from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from pointillist.completion.canvas import Canvases
-    from pointillist.model.pixel_model import PixelModel
-    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.model.protocols import LikelihoodModel
+    from pointillist.sampling.samples import Samples
 
 _KEYWORDS = (
     "n",
@@ -68,7 +66,7 @@ def inpaint(settings: InpaintSettings) -> Report:
 
 def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     force, animate = settings.force, settings.animate
-    model = open_model(settings.model, settings.device)
+    model = open_scored_model(settings.model, settings.device, settings.engine)
     x = single_image(model, settings.image)
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
@@ -106,9 +104,9 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
 
 
 def write(
-    model: PixelModel,
+    model: LikelihoodModel,
     results: Completions | Canvases | Variations,
-    x: Tensor,
+    x: np.ndarray,
     kind: str,
     path: Path,
     animation: Path | None,
@@ -119,32 +117,32 @@ def write(
 
     A sheet repeats images that tile in the directions `seamless`.
     """
-    classes = model.config.classes if bool((results.labels >= 0).all()) else ()
+    classes = model.classes if bool((results.labels >= 0).all()) else ()
     if kind == "npz":
-        nats, labels = results.nats.numpy(), results.labels.numpy()
-        write_npz(path, [level_bytes(results.numpy())], nats, labels, results.image, classes)
+        nats, labels = results.nats, results.labels
+        write_npz(path, [level_bytes(results)], nats, labels, results.image, classes)
         return
     if kind in MAP_KINDS and is_map_file(path):
-        write_map(path, [results.numpy()], kind, force)
+        write_map(path, [results], kind, force)
         return
     if kind == "files" or kind in MAP_KINDS:
-        _write_folder(path, results.numpy(), classes, kind)
+        _write_folder(path, results, classes, kind)
         return
     captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
     if not isinstance(results, Completions):
         save_png(image_grid(writers.repeated(results.drawn(), seamless), captions=captions), path)
         return
     array, known = results.drawn(), results.known.all(0)
-    shown = replace(results, levels=x.cpu().expand_as(results.levels)).drawn()[:1].copy()
+    shown = replace(results, levels=np.broadcast_to(x, results.levels.shape)).drawn()[:1].copy()
     shown[:, np.kron(~known, np.ones(np.array(shown.shape[1:3]) // known.shape, bool))] = 128
     save_png(image_grid(np.concatenate([shown, array]), captions=["known", *captions]), path)
     if animation is not None:
         rank = model.generation_rank(*results.image.shape[1:], model.order(results.order))
         later = np.argsort(np.argsort(rank + (~known) * rank.size, axis=None)).reshape(rank.shape)
-        writers.write_animation(animation, [results.numpy()], later, captions=captions, start=int(known.sum()))
+        writers.write_animation(animation, [results], later, captions=captions, start=int(known.sum()))
 
 
-def _write_folder(folder: Path, results: SampleArrays, classes: Sequence[str], form: str) -> None:
+def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: str) -> None:
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
     from pointillist.images import ImageSpec
-    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.sampling.samples import Samples
 
 
 def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool) -> None:
@@ -33,7 +33,7 @@ def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool)
     reject_existing(path, force)
 
 
-def encode_maps(part: SampleArrays, kind: str) -> list[bytes]:
+def encode_maps(part: Samples, kind: str) -> list[bytes]:
     """Return the bytes of each map."""
     from pointillist.data.tilemaps import MapFiles
 
@@ -41,14 +41,14 @@ def encode_maps(part: SampleArrays, kind: str) -> list[bytes]:
     return [files.encode(levels, kind) for levels in part.levels[:, 0]]
 
 
-def companion_files(part: SampleArrays, kind: str) -> dict[str, bytes]:
+def companion_files(part: Samples, kind: str) -> dict[str, bytes]:
     """Return what files of a format need next to them, by name: a tileset, a legend or nothing."""
     from pointillist.data.tilemaps import MapFiles
 
     return MapFiles.of(part.image, part.tileset).companions(kind) if kind in MAP_KINDS else {}
 
 
-def write_map(path: Path, parts: Iterable[SampleArrays], kind: str, force: bool) -> None:
+def write_map(path: Path, parts: Iterable[Samples], kind: str, force: bool) -> None:
     """Write one map, and the files next to it.
 
     Raises:

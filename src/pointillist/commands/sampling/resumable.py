@@ -23,7 +23,7 @@ from pointillist.files.writing import atomic_path, check_disk
 if TYPE_CHECKING:
     from pointillist.commands.sampling.source import PlannedImages
     from pointillist.images import ImageSpec
-    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.sampling.samples import Samples
 
 LIST = "metadata.jsonl"
 LEVELS = "levels.bin"
@@ -44,7 +44,7 @@ class Sink(Protocol):
     form: str
     image_bytes: int
 
-    def write(self, output: BatchOutput, part: SampleArrays) -> Iterable[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: Samples) -> Iterable[dict[str, Any]]:
         """Write the files of a batch, and return the row of each image, with its `bits_per_dim`."""
 
     def finish(self, output: BatchOutput, out: Path) -> None:
@@ -137,7 +137,7 @@ class FolderSink:
         self._suffix = ".png" if form == "files" else f".{form}"
         self._companions: tuple[str, ...] = ()  # files that maps share
 
-    def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
         """Write a file for each image."""
         texts = part.texts or ("",) * len(part)
         saved = [None] * len(part) if part.gain is None else (part.gain / math.log(2)).tolist()
@@ -157,7 +157,7 @@ class FolderSink:
                 row["bits_saved"] = round(gain, 3)
             yield row
 
-    def _encode(self, output: BatchOutput, part: SampleArrays) -> list[bytes]:
+    def _encode(self, output: BatchOutput, part: Samples) -> list[bytes]:
         """Return the bytes of each file, and write what lies next to them."""
         companions = companion_files(part, self.form)
         for name, content in companions.items():
@@ -194,7 +194,7 @@ class ArchiveSink:
         self._image, self._classes = image, classes
         self.image_bytes = math.prod(image.shape) * level_dtype(image).itemsize
 
-    def write(self, output: BatchOutput, part: SampleArrays) -> Iterator[dict[str, Any]]:
+    def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
         """Write the levels behind those of the images that are done."""
         done = self._checked(output, at_least=True)
         with (output.folder / LEVELS).open("ab") as file:

@@ -12,15 +12,16 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
 from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
+from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
+from pointillist.model.protocols import GenerativeModel
 from pointillist.rules.config import parse_rules
-from pointillist.sampling.generative import GenerativeModel, OnBatchRow
+from pointillist.sampling.generative import OnBatchRow
 from pointillist.sampling.plan import SamplePlan
-from pointillist.sampling.portable import open_portable
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
-    from pointillist.sampling.arrays import SampleArrays
+    from pointillist.sampling.samples import Samples
 
 TUNED = ("guidance", "temperature", "top_p")
 """Settings that a model has its own values of."""
@@ -56,18 +57,13 @@ def open_model(settings: SampleSettings) -> OpenedModel:
     size = None if settings.size is None else parse_size(settings.size)
     first = choose_engine(engine)  # an error before the model is read
     if not _needs_torch(settings):
-        settings_of = {
-            "hint": settings.hint is not None or settings.hint_from_image is not None,
-            "attributes": bool(settings.attribute),
-            "vector": settings.vector is not None,
-        }
-        conditions = [name for name, is_set in settings_of.items() if is_set]
-        portable = open_portable(resolve(name), engine, size, conditions=conditions)
+        folder = resolve(name)
+        portable = None if folder is None else open_program(folder, engine, size)
         if portable is not None:
             choice = EngineChoice("integer", INTEGER_REASON if engine == "auto" else first.reason)
             return OpenedModel(portable, choice, engine_text("integer"), needs_torch=False)
     from pointillist.commands import paths
-    from pointillist.sampling.engines import choose_model_engine
+    from pointillist.sampling.config import choose_model_engine
 
     model = paths.open_model(name, settings.device, settings.quantize)
     choice = choose_model_engine(model, engine, size)
@@ -146,13 +142,13 @@ class PlannedImages:
         plan = SamplePlan.of(model, sheet.total, seed=seed, **keywords)
         return cls(plan, {**keywords, "seed": plan.uniforms.seed}, settings.seamless)
 
-    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[SampleArrays]:
+    def stream(self, first: int = 0, on_row: OnBatchRow | None = None) -> Iterator[Samples]:
         """Sample batch by batch, from the image `first` on; images that tile are finished together."""
         if self.seamless is None:
             yield from self.plan.stream(first, on_row)
         elif first < self.plan.count:  # they are written together, so either none or all are there
-            from pointillist.completion.sample import sample
+            from pointillist.completion.seamless import sample_seamless
 
             model: Any = self.plan.model
             sides: Any = self.seamless
-            yield sample(model, self.plan.count, seamless=sides, on_row=on_row, **self.keywords).numpy()
+            yield sample_seamless(model, self.plan.count, sides=sides, on_row=on_row, **self.keywords)

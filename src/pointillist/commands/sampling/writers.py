@@ -15,7 +15,7 @@ from pointillist.commands.sampling.archive import as_files
 from pointillist.commands.sampling.maps import check_maps, encode_maps
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError, counted
-from pointillist.sampling.arrays import MAX_DRAWN, SampleArrays
+from pointillist.sampling.samples import MAX_DRAWN, Samples
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.prompts import SheetPlan
@@ -33,7 +33,7 @@ class Totals:
         self._gains: list[np.ndarray] = []
         self.sampled, self.tries = 0, 0  # images of this command, and how many were drawn until these obeyed the rules
 
-    def through(self, parts: Iterable[SampleArrays]) -> Iterator[SampleArrays]:
+    def through(self, parts: Iterable[Samples]) -> Iterator[Samples]:
         """Yield the same parts, and record their bits/dim."""
         for part in parts:
             self.bits.append(part.bits_per_dim)
@@ -122,8 +122,8 @@ def check_picture(kind: str, total: int, size: tuple[int, int], tile: tuple[int,
 
 
 def write_pictures(
-    out: Path, parts: Iterable[SampleArrays], classes: Names, plan: SheetPlan | None, seamless: str | None = None
-) -> tuple[list[SampleArrays], list[str] | None]:
+    out: Path, parts: Iterable[Samples], classes: Names, plan: SheetPlan | None, seamless: str | None = None
+) -> tuple[list[Samples], list[str] | None]:
     """Write one PNG: a sheet with captions, or without a plan the exact pixels of the only image.
 
     Args:
@@ -147,7 +147,7 @@ def write_pictures(
     return result, shown
 
 
-def drawn(parts: Sequence[SampleArrays], max_pixels: int = MAX_DRAWN) -> np.ndarray:
+def drawn(parts: Sequence[Samples], max_pixels: int = MAX_DRAWN) -> np.ndarray:
     """Draw the images of some batches, `[n h w c]`; maps with tiles that are small enough for `max_pixels` together."""
     return np.concatenate([part.drawn(max_pixels // len(parts)) for part in parts])
 
@@ -161,7 +161,7 @@ def repeated(array: np.ndarray, seamless: str | None) -> np.ndarray:
 
 def write_animation(
     path: Path,
-    parts: Sequence[SampleArrays],
+    parts: Sequence[Samples],
     rank: np.ndarray,
     *,
     captions: Sequence[str] | None,
@@ -196,7 +196,7 @@ def pixel_ranks(rank: np.ndarray, size: Sequence[int]) -> np.ndarray:
     return result
 
 
-def captions_of(part: SampleArrays, classes: Names) -> list[str]:
+def captions_of(part: Samples, classes: Names) -> list[str]:
     """Return the label, or else the prompt, of each image, with the bits it saves where that chose the image."""
     names = [classes[i] if i >= 0 else "" for i in part.labels.tolist()]
     if not any(names) and part.texts is not None:
@@ -207,7 +207,7 @@ def captions_of(part: SampleArrays, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def encode_files(part: SampleArrays, form: str) -> list[bytes]:
+def encode_files(part: Samples, form: str) -> list[bytes]:
     """Return the bytes of a file for each image: a map of a format, or else a PNG."""
     if form in MAP_KINDS:
         return encode_maps(part, form)

@@ -1,1 +1,10 @@
-"""Encoders of conditions, in torch: a file for each kind, called as the kind, with a function `encoders`."""
+"""Encoders of conditions, in torch; for each kind a function, such as `label_encoders`, in the file of `HOMES`."""
+
+HOMES = {
+    "label": "vectors",
+    "attributes": "vectors",
+    "vector": "vectors",
+    "hint": "grids",
+    "known": "grids",
+    "text": "text",
+}

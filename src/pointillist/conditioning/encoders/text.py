@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -18,12 +15,10 @@ from pointillist.conditioning.prompts import (
     NgramReader,
     SentenceFeatures,
     SentenceReader,
-    parse_prompts,
 )
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders import PAD
 from pointillist.conditioning.tokens import StateFeatures, StateReader, WordFeatures, WordReader
-from pointillist.data import Batch
 from pointillist.images import ImageSpec
 from pointillist.nn import Dropout, Tokens
 
@@ -31,7 +26,7 @@ PAIR_SCALE = 0.05
 """Standard deviation of new embeddings, where pairs of words are among them."""
 
 
-def encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
+def text_encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
     """Make an encoder for the frozen vectors, one for learned words, one for tokens: those that are set."""
     result: dict[str, ConditionEncoder] = {}
     if config.frozen:
@@ -43,18 +38,10 @@ def encoders(config: TextConfig, image: ImageSpec) -> dict[str, ConditionEncoder
     return result
 
 
-class PromptEncoder(ConditionEncoder):
-    """Base of the encoders of prompts: they read the captions of a batch as the prompts of a user."""
+class SentenceEncoder(ConditionEncoder):
+    """Two layers over the vector of a frozen encoder, which is not part of the model's file."""
 
     keyword = "text"
-
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Parse the captions of a batch."""
-        return self.parse(batch.texts, len(batch), (1, 1))
-
-
-class SentenceEncoder(PromptEncoder):
-    """Two layers over the vector of a frozen encoder, which is not part of the model's file."""
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -65,21 +52,6 @@ class SentenceEncoder(PromptEncoder):
         self.second = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Look up the vectors of prompts; they are kept on disk, since users ask again."""
-        return self._vectors(parse_prompts(value, batch_size), batch_size, keep=True)
-
-    def from_batch(self, batch: Batch) -> MaskedValue:
-        """Look up the vectors of captions."""
-        return self._vectors(parse_prompts(batch.texts, len(batch)), len(batch))
-
-    def _vectors(self, texts: list[str] | None, batch_size: int, keep: bool = False) -> MaskedValue:
-        if texts is None:
-            nothing = torch.zeros(1, self.config.size).expand(batch_size, -1)
-            return MaskedValue(nothing, torch.zeros(batch_size, dtype=torch.bool))
-        values, known = self.reader.read(texts, keep=keep)
-        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
 
     def portable(self, weights: StoredWeights) -> SentenceFeatures:
         """The same layers in numpy."""
@@ -93,11 +65,13 @@ class SentenceEncoder(PromptEncoder):
         return torch.where(known, features, self.absent)[:, :, None, None]
 
 
-class HashedNgramEncoder(PromptEncoder):
+class HashedNgramEncoder(ConditionEncoder):
     """Mean of learned embeddings of words and n-grams (Bojanowski et al. 2017, Joulin et al. 2016), hashed.
 
     It learns the jargon of its captions, and pieces of unknown words.
     """
+
+    keyword = "text"
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -110,15 +84,6 @@ class HashedNgramEncoder(PromptEncoder):
         self.out = nn.Linear(config.width, config.width)
         self.dropout = Dropout(config.feature_dropout)
         self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
-
-    def parse(self, value: str | Sequence[str] | None, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Hash words and n-grams into buckets."""
-        texts = parse_prompts(value, batch_size)
-        if texts is None:
-            nothing = torch.full((1, self.config.length), PAD)
-            return MaskedValue(nothing.expand(batch_size, -1), torch.zeros(batch_size, dtype=torch.bool))
-        values, known = self.reader.read(texts)
-        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
 
     def portable(self, weights: StoredWeights) -> NgramFeatures:
         """The same embeddings in numpy."""
@@ -134,8 +99,10 @@ class HashedNgramEncoder(PromptEncoder):
         return torch.where(known, features, self.absent)[:, :, None, None]
 
 
-class TokenSequenceEncoder(PromptEncoder):
+class TokenSequenceEncoder(ConditionEncoder):
     """A learned first token, the only one of an unknown prompt, and behind it the tokens of the prompt."""
+
+    keyword = "text"
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
@@ -143,11 +110,6 @@ class TokenSequenceEncoder(PromptEncoder):
         self.tokens_width = config.width
         self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
         self.dropout = Dropout(config.feature_dropout)
-
-    def parse(self, value: Any, batch_size: int, size: tuple[int, int]) -> MaskedValue:
-        """Read tokens `[n t ...]`, and which there are."""
-        values, known = self.reader.read(parse_prompts(value, batch_size) or [""] * batch_size)
-        return MaskedValue(torch.from_numpy(values), torch.from_numpy(known))
 
     def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
         states = torch.where(known[:, :, None], self.dropout(states), 0.0)

@@ -10,13 +10,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pointillist.conditioning.inputs import MaskedValue
 from pointillist.files.arrays import SCALE_SUFFIX, Array, ArrayReader, ArrayWriter
+
+if TYPE_CHECKING:
+    from pointillist.data import Batch
+    from pointillist.images import ImageSpec
 
 Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")
@@ -30,13 +35,14 @@ class PortableEncoder(ABC):
 
     ```python
     encoder = integer_model.parts[0][0].encoder
-    encoder.features(*encoder.read(hint, 4, (8, 8))).shape  # (4, 8, 8, 32)
+    value = encoder.read(hint, 4, (8, 8))
+    encoder.features(value.values, value.known).shape  # (4, 8, 8, 32)
     ```
 
     Attributes:
         key: name of its entry in `program.json`.
         keyword: the keyword under which a user gives the value.
-        reader: what reads that value; shared with the encoder in torch.
+        reader: reads values; shared with the encoder in torch.
         any_size: True if it computes the features of "unknown" too, for images of any size; others are stored.
     """
 
@@ -45,13 +51,15 @@ class PortableEncoder(ABC):
     any_size: ClassVar[bool] = False
     reader: Any
 
-    @abstractmethod
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> tuple[Array, NDArray[np.bool_]]:
-        """Validate the value that a user gives for `count` images of a size; return values and the mask of known ones.
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
+        result: MaskedValue = self.reader.read(value, count, size)
+        return result
 
-        Raises:
-            ConfigError, ShapeError, DataError: naming what is wrong with it.
-        """
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
+        result: MaskedValue = self.reader.from_batch(batch, image)
+        return result
 
     @abstractmethod
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:

@@ -1,6 +1,6 @@
 """Convolutions over an image on the grid of the generated one, in fixed point: the same bits on every platform.
 
-The encoders of hints and of known pixels share them; `conditioning/encoders/grid.py` has them in torch.
+The encoders of hints and of known pixels share them; `conditioning/encoders/grids.py` has them in torch.
 """
 
 from __future__ import annotations

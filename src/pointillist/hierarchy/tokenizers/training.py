@@ -27,7 +27,6 @@ from pointillist.training.state import (
     Intervals,
     StopRequest,
     TrainerState,
-    fingerprint,
     load_state,
     restore_optimizer,
     save_state,
@@ -76,7 +75,7 @@ class TokenizerTrainer:
         self.names = {id(p): name for name, p in tokenizer.named_parameters()}
         self.progress = TrainerState()
         self.stop = StopRequest()
-        self._fingerprint = fingerprint(train)
+        self._fingerprint = train.fingerprint
 
     def run(self) -> TrainerState:
         """Train to the last step, and give the tokenizer the averaged weights that are best on validation images.
@@ -128,7 +127,7 @@ class TokenizerTrainer:
         self.tokenizer.train()
         self.optimizer.zero_grad()
         index = np.concatenate([part for _, part in self.sampler.read(step * self.batch_size, self.batch_size)])
-        levels = self.train_data.batch(index).levels.to(self.device)
+        levels = torch.from_numpy(self.train_data.batch(index).levels).to(self.device)
         loss = self._loss(levels)
         loss.backward()  # type: ignore[no-untyped-call]
         result = float(loss.detach())
@@ -175,7 +174,7 @@ class TokenizerTrainer:
             self.tokenizer.eval()
             for start in range(0, len(rows), self.batch_size):
                 index = rows[start : start + self.batch_size]
-                total += float(self.tokenizer(data.batch(index).levels.to(self.device))) * len(index)
+                total += float(self.tokenizer(torch.from_numpy(data.batch(index).levels).to(self.device))) * len(index)
         return total / len(rows)
 
     def _loss(self, levels: torch.Tensor) -> torch.Tensor:

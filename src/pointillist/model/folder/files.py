@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,22 +15,15 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from pointillist.data.tilemaps import TILESET, Tileset
-from pointillist.errors import CheckpointError, ConfigError, counted, quote
+from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint import header
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
-from pointillist.files.hub import offline_if_unreachable
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig, MeasuredPrompts
-from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, check_program
-from pointillist.zoo import list_pretrained, resolve
-
-HUB = "hf:"
-"""Begin of a hub id. A path never asks the hub: a mistyped one would wait for it, or find a stranger's model."""
-
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+from pointillist.portable.storage import check_program
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,41 +122,6 @@ def read_weights(folder: Path, record: Mapping[str, Any], build: Callable[[], nn
     tensors = decode_tensors(read_tensors(folder / WEIGHTS))
     check_values(tensors, folder / WEIGHTS)
     return tensors
-
-
-def find_model(source: str, hub: dict[str, Any]) -> Path:
-    """Find the folder of a model; fetch it from the hub if its name begins with `hf:`.
-
-    Raises:
-        CheckpointError: if it is not there.
-    """
-    result = resolve(source)
-    if result is not None:
-        return result
-    name = source.removeprefix(HUB)
-    if name == source or not _HUB_ID.fullmatch(name):
-        known = ", ".join(model.name for model in list_pretrained()) or "none in this release"
-        raise CheckpointError(
-            f"There is no model {quote(source)}{_nearest(source)}: give a folder, a bundled name ({known}), or "
-            "`hf:user/model` for one of the hub."
-        )
-    from huggingface_hub import snapshot_download  # takes 0.1 s, which a local model need not wait
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        patterns = [CONFIG, WEIGHTS, CARD, GENERATION, PROMPTS, TILESET, PROGRAM, PROGRAM_TENSORS]
-        with offline_if_unreachable():
-            return Path(snapshot_download(name, allow_patterns=patterns, **hub))
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{source!r} could not be fetched from the hub ({reason}): check name and network."
-        ) from error
-
-
-def _nearest(name: str) -> str:
-    close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> str:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from pydantic import ValidationError
 
 from pointillist.conditioning.hint import HintReader
+from pointillist.conditioning.label import Label
+from pointillist.conditioning.registry import condition_kinds
+from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import TILESET, Tileset
-from pointillist.errors import CheckpointError
-from pointillist.files.checkpoint.header import CONFIG, read_config
+from pointillist.distributions.kinds import LikelihoodKind
+from pointillist.distributions.registry import resolve_likelihood
+from pointillist.errors import CheckpointError, EngineError
+from pointillist.files.arrays import as_array
+from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, read_config, read_tensor_info
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.folder.description import count_parameters
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.integer_cost import IntegerCost
+from pointillist.model.protocols import Settings
 from pointillist.portable import IntegerModel, load
+from pointillist.portable.conditions import ORDER, POSITION, StoredConditions
+from pointillist.portable.scorer import ProgramScorer
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
 from pointillist.zoo import resolve
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PortableModel:
     """A model folder that is sampled from its integer program, and whose weights are not read.
 
     ```python
-    PortableModel.open(Path("digits")).image
+    model = PortableModel.open(Path("digits"))
+    model.log_prob(levels, label=3)  # nats, one for each image
     ```
 
     Attributes:
@@ -40,6 +52,11 @@ class PortableModel:
         training_record: how it was trained.
         tileset: pictures of its levels; None if there are none.
         integer_cost: what the integer model costs, if that was measured.
+        model_type: name of the network that it was made from.
+        num_parameters: number of weights of that network.
+        likelihood_name: name of the distribution of a pixel.
+        condition_settings: settings of its conditions, by kind.
+        folder: the folder, which also has the weights; None for the program of an open model.
     """
 
     integer_model: IntegerModel
@@ -49,6 +66,11 @@ class PortableModel:
     training_record: dict[str, Any]
     tileset: Tileset | None
     integer_cost: IntegerCost | None = None
+    model_type: str = ""
+    num_parameters: int = 0
+    likelihood_name: LikelihoodKind = "categorical"
+    condition_settings: Mapping[str, ConditionConfig] = field(default_factory=dict)
+    folder: Path | None = None
 
     @classmethod
     def open(cls, folder: Path) -> PortableModel:
@@ -82,6 +104,8 @@ class PortableModel:
             training_record=record,
             tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,
             integer_cost=cost,
+            **_network(folder, config),
+            folder=folder,
         )
 
     @classmethod
@@ -104,6 +128,10 @@ class PortableModel:
         pixel_model = as_model(model)
         return cls(
             integer_model=pixel_model.integer_model().integers,
+            model_type=pixel_model.model_type,
+            num_parameters=pixel_model.num_parameters,
+            likelihood_name=pixel_model.likelihood_name,
+            condition_settings=pixel_model.config.conditions,
             image=pixel_model.image,
             generation_config=pixel_model.generation_config,
             measured_prompts=pixel_model.measured_prompts,
@@ -111,6 +139,11 @@ class PortableModel:
             tileset=pixel_model.tileset,
             integer_cost=pixel_model.integer_cost,
         )
+
+    @property
+    def conditions(self) -> StoredConditions:
+        """Conditions that the program reads."""
+        return StoredConditions(self.integer_model.parts[0], self.image)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -123,16 +156,97 @@ class PortableModel:
         return self.integer_model.fingerprint
 
     @property
+    def mixtures(self) -> int:
+        """Components of a mixture; 0 for other distributions."""
+        head = self.integer_model.programs[0].head
+        return head.mixtures if head.kind == "mixture" else 0
+
+    def condition(self, kind: type[Settings]) -> Settings | None:
+        """Return the settings of a kind of condition; None for a model without it."""
+        settings = self.condition_settings.get(kind.kind)
+        return settings if isinstance(settings, kind) else None
+
+    @property
+    def weights_fingerprint(self) -> str:
+        """SHA-256 of the weights and settings that the program was made from."""
+        return self.integer_model.source
+
+    @property
     def prompt_vectors(self) -> EmbeddingCache | None:
         """Vectors of the frozen sentence encoder; None for a model without one."""
-        reader = self.integer_model.reader("text")
-        return None if reader is None else reader.vectors
+        return self.conditions.prompt_vectors
 
     @property
     def hint_reader(self) -> HintReader | None:
         """Kind of hint; None for a model without, or whose program cannot encode it."""
-        reader: HintReader | None = self.integer_model.reader("hint")
-        return reader
+        return self.conditions.hint_reader
+
+    @property
+    def reads_all_conditions(self) -> bool:
+        """True if the program reads each condition of its model: of others it knows "unknown" only."""
+        parts = [part for parts in self.integer_model.parts for part in parts]
+        return all(part.reader is not None or part.name in (ORDER, POSITION) for part in parts)
+
+    @property
+    def fixed_size(self) -> bool:
+        """True if only images of the trained size can be sampled or scored."""
+        return self.integer_model.fixed_size
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Names of its generation orders; the first is the usual one."""
+        return tuple(self.integer_model.orders)
+
+    def stage_count(self, height: int, width: int) -> int:
+        """Return the number of stages in which an image of this size is generated."""
+        return len(self.integer_model.stages)
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ProgramScorer:
+        """Return what scores images: the program, which is the only one without the weights.
+
+        Args:
+            engine: `auto` or `integer`.
+            size: height and width of the images; None for the model's own.
+
+        Raises:
+            ConfigError, EngineError: if it is another engine.
+            ShapeError: if the program does not know the size.
+        """
+        self.scoring_engine(engine, size)
+        return ProgramScorer(self.integer_model, self.conditions, self.image)
+
+    def scoring_engine(self, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
+        """Return `integer`; see `scorer`."""
+        if engine not in ("auto", "integer"):
+            raise EngineError(
+                f"`engine` (={engine!r}) computes with the weights of a model, and this one is opened by its integer "
+                "program alone: load it with `pt.load`, or leave the engine out."
+            )
+        if size is not None:
+            self.check_size(*size)
+        return "integer"
+
+    def log_prob(
+        self, x: Any, label: Label = None, text: Any = None, *, order: str | None = None, **further: Any
+    ) -> Float[np.ndarray, " b"]:
+        """Compute the exact log-likelihood of each image, in nats, float64; see `ProgramScorer.log_prob`."""
+        return self.scorer().log_prob(x, label, text, order=order, **further)
+
+    def to_levels(self, images: Any) -> Int[np.ndarray, "b c h w"]:
+        """Convert pictures (uint8 arrays or PIL) to levels; see `ImageSpec.level_array`."""
+        return self.image.level_array(images)
+
+    def to_images(self, levels: Any) -> np.ndarray:
+        """Convert levels to uint8 pictures `n h w c`; see `ImageSpec.to_images`."""
+        return self.image.to_images(levels)
+
+    def why_floats(self, size: tuple[int, int] | None = None) -> str:
+        """Return an empty clause: this model never computes in floating point."""
+        return ""
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise a `ShapeError` for a size that the program does not know."""
+        self.integer_model.check_size(height, width)
 
     def order(self, name: str | None = None) -> PixelOrder:
         """Return one of its generation orders; without a name, its first."""
@@ -142,14 +256,35 @@ class PortableModel:
         """Return the rank of each pixel in a generation order."""
         return self.integer_model.generation_rank(height, width, order)
 
-    def check_array(self, x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
-        """Check that `x` is a batch of its images; see `IntegerModel.check`."""
-        return self.integer_model.check(x)
+    def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of its images, and return it as an array; see `IntegerModel.check`."""
+        return self.integer_model.check(as_array(x))
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""
         own = size is None or size == (self.image.height, self.image.width)
         return own or all(part.any_size for parts in self.integer_model.parts for part in parts)
+
+
+def _network(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the settings and the header of the weights tell of the network.
+
+    Raises:
+        CheckpointError: if the settings do not describe a model.
+    """
+    path, known = folder / WEIGHTS, condition_kinds()
+    try:
+        conditions = {kind: known[kind](**values) for kind, values in config["conditions"].items() if kind in known}
+        return {
+            "model_type": str(config["model_type"]),
+            "num_parameters": count_parameters(read_tensor_info(path)) if path.is_file() else 0,
+            "likelihood_name": resolve_likelihood(config["likelihood"], config["image"]),
+            "condition_settings": conditions,
+        }
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise CheckpointError(
+            f"{folder / CONFIG} describes no model ({error}): copy the whole folder again."
+        ) from error
 
 
 def program_files(folder: Path) -> tuple[bytes, bytes]:

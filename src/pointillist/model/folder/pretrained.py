@@ -1,10 +1,10 @@
-"""Build a model, or load one: by bundled name, folder, or `hf:user/model`; its training record."""
+"""Build a model, or load one: by bundled name, folder, or `hf:user/model`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
 from pointillist.distributions.registry import build_likelihood
@@ -14,14 +14,13 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import parse_orders
 from pointillist.model.config import ModelConfig, default_local_gain
 from pointillist.model.folder.files import meta_init
+from pointillist.model.folder.finding import HUB_KEYWORDS, not_a_model
+from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.settings import ModelSettings
 from pointillist.networks import config_from_dict, entry
 from pointillist.system import check_memory
 
 _SETTINGS = tuple(name for name in ModelSettings.model_fields if name != "conditions")
-HUB_KEYWORDS = ("revision", "token", "cache_dir", "force_download", "local_files_only")
-"""Keywords of `load` for the download from the hub."""
 _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, where it is not the kind itself
 
 
@@ -110,40 +109,16 @@ def as_model(model: PixelModel | str | Path) -> PixelModel:
     if isinstance(model, (str, Path)):
         return load(model)
     if not isinstance(model, PixelModel):
-        raise ConfigError(
-            f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
-        )
+        raise not_a_model(model)
     return model
 
 
 def load(source: str | Path, **hub: Any) -> PixelModel:
-    """Load a trained model, in evaluation mode.
+    """Load the weights of a trained model; `pt.load` is the same where torch is installed.
 
     ```python
-    model = pt.load("digits")
+    load("digits").num_parameters
     ```
-
-    Args:
-        source: a model folder, a bundled name (where no model folder has it), or `hf:user/model` on the hub.
-        hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
-
-    Raises:
-        CheckpointError: if it is not there, not a Pointillist model, damaged, or would have to run code to be opened.
     """
     check_keywords("load", hub, HUB_KEYWORDS)
     return PixelModel.from_pretrained(source, **hub)
-
-
-@runtime_checkable
-class TrainedModel(Protocol):
-    """A model that knows how it was trained."""
-
-    @property
-    def training_record(self) -> dict[str, Any]:
-        """Record of its training; empty for an untrained model."""
-
-
-def recorded_settings(model: TrainedModel) -> dict[str, Any]:
-    """Return the settings of the run that trained a model; empty where there is no record."""
-    record = model.training_record.get("record", {})
-    return record if isinstance(record, dict) else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointillist.errors import ConfigError
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_canvas, encode_floats
 from pointillist.studio.errors import RequestError
@@ -38,7 +38,7 @@ class DetectorPool:
 
     def __init__(self, models: ModelPool, folders: Sequence[Path] = ()) -> None:
         self._models, self._folders = models, tuple(folders)
-        self._found: dict[str, tuple[PixelModel, str, AnomalyDetector]] = {}
+        self._found: dict[str, tuple[LikelihoodModel, str, AnomalyDetector]] = {}
         if folders:
             from pointillist.anomaly.files import has_detector
 
@@ -86,7 +86,7 @@ class DetectorPool:
             )
         raise RequestError(404, "no_detector", f"{entry.name} has no detector: {remedy}")
 
-    def _background(self, entry: PooledModel, sha256: str | None) -> PixelModel | None:
+    def _background(self, entry: PooledModel, sha256: str | None) -> LikelihoodModel | None:
         """Return the open model of a hash."""
         if sha256 is None:
             return None

@@ -9,17 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from pointillist.completion.api import complete_images
 from pointillist.completion.canvas import windows
 from pointillist.completion.methods import choose_method, num_late
 from pointillist.completion.result import Completions
 from pointillist.conditioning import ConditionInputs
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     check_pixels,
@@ -27,9 +26,9 @@ from pointillist.studio.conversion import (
     decode_canvas,
     decode_conditions,
     decode_mask,
+    sampled_image,
 )
 from pointillist.studio.errors import too_large
-from pointillist.studio.sampling import sampled_image
 
 Sign = Callable[[schemas.FillRequest, list[str]], schemas.SampleManifest]
 """Makes the manifest of a completed request and the hashes of its images."""
@@ -52,9 +51,9 @@ class FillJob:
         sign: makes the manifest of a completed request and the hashes of its images.
     """
 
-    model: PixelModel
+    model: LikelihoodModel
     request: schemas.FillRequest
-    levels: Int[Tensor, "c h w"]
+    levels: Int[np.ndarray, "c h w"]
     known: Bool[np.ndarray, "h w"]
     allowed: Bool[np.ndarray, "h w k"] | None
     method: str
@@ -63,17 +62,17 @@ class FillJob:
     def __call__(self, on_event: object, check: Callable[[], None], threads: int | None) -> schemas.FillResult:
         """Draw the candidates; `check` is called after every row, and its exceptions end the job."""
         started, count = time.perf_counter(), self.request.candidates
-        levels = self.levels.expand(count, -1, -1, -1).clone()
-        nats, parts = torch.zeros(count, dtype=torch.float64), []
+        levels = np.repeat(self.levels[None], count, 0)
+        nats, parts = np.zeros(count), []
         known = self.known.copy()
         for number, window in enumerate(self._windows()):
             if known[window].all():
                 continue
             part = levels[:, :, window[0], window[1]]
             out = self._complete(part, known[window].copy(), window, number, lambda rows, x: check(), threads)
-            part.copy_(out.levels)
+            part[...] = out.levels
             known[window] = True
-            nats += out.nats
+            nats = nats + out.nats
             parts.append(out)
         return self._result(levels, nats, parts, time.perf_counter() - started)
 
@@ -90,11 +89,11 @@ class FillJob:
 
     def _complete(
         self,
-        levels: Int[Tensor, "n c h w"],
+        levels: Int[np.ndarray, "n c h w"],
         known: Bool[np.ndarray, "h w"],
         window: tuple[slice, slice],
         number: int,
-        on_row: Callable[[int, Tensor], None],
+        on_row: Callable[[int, np.ndarray], None],
         threads: int | None,
     ) -> Completions:
         request = self.request
@@ -121,8 +120,8 @@ class FillJob:
 
     def _result(
         self,
-        levels: Int[Tensor, "n c h w"],
-        nats: Float[Tensor, " n"],
+        levels: Int[np.ndarray, "n c h w"],
+        nats: Float[np.ndarray, " n"],
         parts: list[Completions],
         seconds: float,
     ) -> schemas.FillResult:
@@ -146,20 +145,20 @@ class FillJob:
         )
 
     def _candidates(
-        self, levels: Int[Tensor, "n c h w"], nats: Float[Tensor, " n"], last: Completions
+        self, levels: Int[np.ndarray, "n c h w"], nats: Float[np.ndarray, " n"], last: Completions
     ) -> list[schemas.Candidate]:
         """Encode the filled images, with the likelihood of each as a whole."""
         pick, size = self.request.pick, (levels.shape[2], levels.shape[3])
         chosen = range(len(levels)) if pick is None else [pick]
         whole = nats  # of the hole alone, where the model has no likelihood for images of this size
         if not self.model.fixed_size or size == (self.model.image.height, self.model.image.width):
-            distinct, which = torch.unique(levels, dim=0, return_inverse=True)
+            distinct, which = np.unique(levels, axis=0, return_inverse=True)
             inputs = ConditionInputs.concat(
                 [decode_conditions(self.model, self.request.conditions, size)] * len(distinct)
             )
-            scorer, order = self.model.scorer(last.engine), self.model.order(last.order)
-            maps = scorer.unchecked_log_prob_map(distinct.to(self.model.device), inputs, order)
-            whole = maps.flatten(1).sum(1).double().cpu()[which]
+            scorer = self.model.scorer("integer" if last.engine == "integer" else "torch", size)
+            maps = scorer.unchecked_log_prob_map(distinct, inputs, self.model.order(last.order))
+            whole = maps.reshape(len(maps), -1).sum(1)[which.reshape(-1)]
         return [
             schemas.Candidate(
                 image=sampled_image(self.model, levels[i], float(whole[i])),
@@ -170,7 +169,7 @@ class FillJob:
         ]
 
 
-def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.Limits, sign: Sign) -> FillJob:
+def make_fill(model: LikelihoodModel, request: schemas.FillRequest, limits: schemas.Limits, sign: Sign) -> FillJob:
     """Validate a request to fill a hole; `sign` makes the manifest of the result.
 
     Raises:
@@ -188,7 +187,9 @@ def make_fill(model: PixelModel, request: schemas.FillRequest, limits: schemas.L
     job = FillJob(model, filled, levels, known, allowed, request.method, sign)
     window = job._windows()[0]
     method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
-    per_image = known[window].size * (model.likelihood.num_params + 2 * model.image.channels * model.image.levels)
+    image = model.image
+    num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
+    per_image = known[window].size * (num_params + 2 * image.channels * image.levels)
     if method == "smc" and request.method == "auto" and _num_particles(request) * per_image > limits.numbers:
         method = "sequential"
     numbers = (_num_particles(request) if method == "smc" else request.candidates) * per_image
@@ -206,7 +207,7 @@ def _channels(known: Bool[np.ndarray, "h w"], channels: int) -> Bool[np.ndarray,
 
 
 def _allowed(
-    model: PixelModel, regions: list[schemas.AllowedLevels], size: tuple[int, int]
+    model: LikelihoodModel, regions: list[schemas.AllowedLevels], size: tuple[int, int]
 ) -> Bool[np.ndarray, "h w k"] | None:
     """Join the regions to the levels that each pixel may have."""
     if not regions:

@@ -1,22 +1,24 @@
-"""Results of queries about the inside of a network: receptive field, layers, activations."""
+"""Results of queries about the inside of a network: receptive field, layers, activations. They need torch."""
 
 from __future__ import annotations
 
 import copy
 import threading
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from pointillist.analysis.logit_lens import logit_lens
-from pointillist.analysis.receptive_field import dependence
+from pointillist.analysis.query import with_weights
 from pointillist.errors import ConfigError
-from pointillist.model.hooks import with_hooks
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pointillist.model.pixel_model import PixelModel
 
 _MOST_FIELDS = 4096  # that are kept for a model
 
@@ -31,11 +33,13 @@ class FieldCache:
     """
 
     def __init__(self) -> None:
-        self._found: WeakKeyDictionary[PixelModel, dict[schemas.FieldQuery, schemas.FieldReach]]
+        self._found: WeakKeyDictionary[LikelihoodModel, dict[schemas.FieldQuery, schemas.FieldReach]]
         self._found = WeakKeyDictionary()
         self._lock = threading.Lock()  # one at a time: a page asks for the pixel under the pointer, again and again
 
-    def measure(self, model: PixelModel, query: schemas.FieldQuery, query_lock: threading.Lock) -> schemas.FieldReach:
+    def measure(
+        self, model: LikelihoodModel, query: schemas.FieldQuery, query_lock: threading.Lock
+    ) -> schemas.FieldReach:
         """Measure the receptive field of a pixel, or return the one that was measured before.
 
         Args:
@@ -52,12 +56,14 @@ class FieldCache:
                 if len(result) >= _MOST_FIELDS:
                     result.clear()
                 with query_lock:
-                    probe = copy.deepcopy(model)
+                    probe = copy.deepcopy(with_weights(model))
                 result[query] = _measure(probe, query)
             return result[query]
 
 
 def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach:
+    from pointillist.analysis.receptive_field import dependence
+
     size = (query.height, query.width)
     result = dependence(model, query.row, query.column, size=size, order=query.order)
     depends, earlier = (np.asarray(mask.any(0)) for mask in result)
@@ -67,23 +73,31 @@ def _measure(model: PixelModel, query: schemas.FieldQuery) -> schemas.FieldReach
     return schemas.FieldReach(reach=reach, seen=int(seen.sum()), earlier=int(earlier.sum()))
 
 
-def layers(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.LayerReadings:
+def layers(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.LayerReadings:
     """Read the output head after each layer.
 
     Raises:
         ConfigError: if layers of this network cannot be left out.
     """
-    lens = logit_lens(decode_query(model, query, limits))
+    image = decode_query(model, query, limits)
+    image.pixel_model()  # says so where torch is missing
+    from pointillist.analysis.layers import logit_lens
+
+    lens = logit_lens(image)
     return schemas.LayerReadings(names=list(lens.names), surprisal=encode_floats(lens.surprisal.sum(1)))
 
 
-def activation(model: PixelModel, query: schemas.ActivationQuery, limits: schemas.Limits) -> schemas.ActivationMap:
+def activation(model: LikelihoodModel, query: schemas.ActivationQuery, limits: schemas.Limits) -> schemas.ActivationMap:
     """Run the network on an image and return one of its activations.
 
     Raises:
         ConfigError: if there is none of that name.
     """
     image = decode_query(model, query, limits)
+    backbone = image.pixel_model().backbone  # says so where torch is missing
+    from pointillist.analysis.layers import Network
+    from pointillist.model.hooks import with_hooks
+
     names: list[str] = []
     recorded: dict[str, Tensor] = {}
 
@@ -94,8 +108,8 @@ def activation(model: PixelModel, query: schemas.ActivationQuery, limits: schema
         if name == query.name or (query.name is None and not recorded):
             recorded[name] = value.detach()[:1].float()
 
-    with torch.no_grad(), with_hooks(model.backbone, hook):
-        image.run_network()
+    with with_hooks(backbone, hook):
+        Network(image).run()
     if not recorded:
         raise ConfigError(
             f"There is no activation {str(query.name)[:100]!r}: `names` lists them; null takes the first."

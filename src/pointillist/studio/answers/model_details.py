@@ -8,9 +8,8 @@ from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
 from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec, channel_names, dequantise
-from pointillist.model.config import ModelConfig, model_fingerprint
-from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.engines import resolve_engine
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.answers.world import draws_worlds
 from pointillist.studio.conversion import level_dtype
@@ -19,19 +18,18 @@ _PICTURE_MODES = ("grey", "rgb", "rgba")
 _MAX_TILE_PIXELS = 65_536  # of all tiles together that the page gets
 
 
-def model_details(model: PixelModel) -> schemas.ModelDetails:
+def model_details(model: LikelihoodModel) -> schemas.ModelDetails:
     """Describe a model."""
-    config = model.config
     return schemas.ModelDetails(
-        network=config.model_type,
+        network=model.model_type,
         parameters=model.num_parameters,
-        sha256=model_fingerprint(model),
+        sha256=model.weights_fingerprint,
         image=image_kind(model.image, channel_names(model.image), model.tileset),
         fixed_size=model.fixed_size,
-        likelihood=model.likelihood.name,
-        mixtures=getattr(model.likelihood, "mixtures", 0),
-        conditions=_supported_conditions(config),
-        orders=list(config.orders),
+        likelihood=model.likelihood_name,
+        mixtures=model.mixtures,
+        conditions=_supported_conditions(model),
+        orders=list(model.orders),
         bits_top=color_scale_max(model),
         engine=resolve_engine(model),
         generation=_generation(model),
@@ -39,9 +37,9 @@ def model_details(model: PixelModel) -> schemas.ModelDetails:
     )
 
 
-def _generation(model: PixelModel) -> schemas.GenerationDefaults:
+def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
     """Describe the settings that suit a model, and its examples."""
-    config, hint = model.generation_config, hint_image(model.config)
+    config, hint = model.generation_config, hint_image(model)
     dtype = "uint8" if hint is None else level_dtype(hint.levels)
     hints = [
         schemas.NamedHint(name=example.name, levels=schemas.EncodedArray.of(np.array([example.levels]), dtype))
@@ -80,25 +78,25 @@ def _tiles(tileset: Tileset) -> schemas.EncodedArray:
     return schemas.EncodedArray.of(tiles, "uint8")
 
 
-def hint_image(config: ModelConfig) -> ImageSpec | None:
+def hint_image(model: LikelihoodModel) -> ImageSpec | None:
     """Return the image spec of the hint for an image of the default size; None if it has no levels, or is missing."""
-    hint = config.condition(HintConfig)
+    hint = model.condition(HintConfig)
     if hint is None or hint.image is None:
         return None
-    height, width = config.image.height, config.image.width
+    height, width = model.image.height, model.image.width
     kind, _, factor = (hint.rule or "").partition(":")
     if kind == "lowres":
         height, width = (-(-side // int(factor)) for side in (height, width))
     return hint.image.resized(height, width)
 
 
-def _supported_conditions(config: ModelConfig) -> schemas.SupportedConditions:
-    hint, image = config.condition(HintConfig), hint_image(config)
+def _supported_conditions(model: LikelihoodModel) -> schemas.SupportedConditions:
+    hint, image = model.condition(HintConfig), hint_image(model)
     kind = None if image is None else image_kind(image, tuple(f"channel {c}" for c in range(image.channels)))
-    attributes, vector = config.condition(AttributesConfig), config.condition(VectorConfig)
-    text = config.condition(TextConfig)
+    attributes, vector = model.condition(AttributesConfig), model.condition(VectorConfig)
+    text = model.condition(TextConfig)
     return schemas.SupportedConditions(
-        labels=list(config.classes),
+        labels=list(model.classes),
         attributes={name: list(values) for name, values in (attributes.values.items() if attributes else ())},
         vector=None if vector is None else vector.size,
         text=None if text is None else schemas.TextKind(encoder=text.frozen or None, learned=text.learned),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from pointillist.analysis.attribution import gradient
 from pointillist.analysis.condition_gain import describe_length, prompt_words, word_gains
 from pointillist.analysis.counterfactual import SitePosition, counterfactual
-from pointillist.analysis.distribution import LevelDistribution, MixtureComponents, pixel_distributions
+from pointillist.analysis.distribution import (
+    LevelDistribution,
+    MixtureComponents,
+    pixel_distributions,
+    sampling_distributions,
+)
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
-from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
+from pointillist.distributions.transform import Transform
 from pointillist.images import channel_names
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
 
@@ -21,7 +24,7 @@ _TOP = 16
 _MAX_BITS = 1e6  # surprisal of an impossible level: JSON has no infinity
 
 
-def score(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.ScoreMaps:
+def score(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.ScoreMaps:
     """Compute surprisal and entropy of every sub-pixel of an image, in bits."""
     maps = surprisal_maps(decode_query(model, query, limits))
     pixels = np.argsort(maps.order_index[0], axis=None)
@@ -36,7 +39,7 @@ def score(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits)
     )
 
 
-def words(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.WordMaps:
+def words(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.WordMaps:
     """Compute the bits that each word of the prompt of an image saves at each pixel."""
     image = decode_query(model, query, limits)
     gains = word_gains(image)
@@ -50,29 +53,22 @@ def words(model: PixelModel, query: schemas.CanvasQuery, limits: schemas.Limits)
     return schemas.WordMaps(prompt=prompt, words=each, saved=encode_floats(maps), note=note)
 
 
-def pixel(model: PixelModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
+def pixel(model: LikelihoodModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:
     """Compute the distributions of the sub-pixels of a pixel."""
     image = decode_query(model, query, limits)
     result = pixel_distributions(image, query.row, query.column)
-    sampling = _sampling_probs(image, query, result)
+    sampling = _sampling_probs(image, query)
     names = channel_names(model.image)
     channels = [_sub_pixel(view, name, probs) for view, name, probs in zip(result, names, sampling, strict=True)]
     return schemas.PixelDistribution(row=query.row, column=query.column, channels=channels)
 
 
-def _sampling_probs(
-    image: ImageQuery, query: schemas.PixelQuery, result: list[LevelDistribution]
-) -> list[list[float] | None]:
-    """Apply guidance, temperature and top-p to the distribution of each channel."""
+def _sampling_probs(image: ImageQuery, query: schemas.PixelQuery) -> list[list[float] | None]:
+    """Return what each channel was drawn from; None where that is the distribution itself."""
     if query.guidance == query.temperature == query.top_p == 1:
-        return [None] * len(result)
-    log_probs = [torch.from_numpy(view.log_probs)[None] for view in result]
-    if query.guidance != 1 and image.conditions.is_conditional:
-        reference = pixel_distributions(image.guidance_reference(), query.row, query.column)
-        pairs = zip(log_probs, reference, strict=True)
-        log_probs = [apply_guidance(c, torch.from_numpy(u.log_probs)[None], query.guidance) for c, u in pairs]
-    sharpened = [apply_temperature_top_p(view, query.temperature, query.top_p)[0].exp() for view in log_probs]
-    return [(p / p.sum()).tolist() for p in sharpened]
+        return [None] * image.shape[0]
+    transform = Transform(query.guidance, query.temperature, query.top_p)
+    return [probs.tolist() for probs in sampling_distributions(image, query.row, query.column, transform)]
 
 
 def _sub_pixel(result: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
@@ -99,15 +95,23 @@ def _components(parts: MixtureComponents) -> list[schemas.Component]:
     return [schemas.Component(weight=weight, mean=mean, scale=scale) for weight, mean, scale in columns]
 
 
-def saliency(model: PixelModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
-    """Compute the influence of each sub-pixel on a pixel."""
-    result = gradient(decode_query(model, query, limits), query.row, query.column, query.channel)
+def saliency(model: LikelihoodModel, query: schemas.SaliencyQuery, limits: schemas.Limits) -> schemas.Saliency:
+    """Compute the influence of each sub-pixel on a pixel.
+
+    Raises:
+        MissingExtraError: if torch is not installed.
+    """
+    image = decode_query(model, query, limits)
+    image.pixel_model()  # says so where torch is missing
+    from pointillist.analysis.gradients import gradient
+
+    result = gradient(image, query.row, query.column, query.channel)
     shown = result.values.mean(0) if result.signed else np.abs(result.values).mean(0)
     top = float(np.abs(shown).max(initial=0.0))
     return schemas.Saliency(values=encode_floats(result.values), signed=result.signed, unit=result.unit, top=top)
 
 
-def edit(model: PixelModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
+def edit(model: LikelihoodModel, query: schemas.EditQuery, limits: schemas.Limits) -> schemas.EditEffect:
     """Compute the effect of setting sub-pixels to other levels."""
     image = decode_query(model, query, limits)
     edits: dict[SitePosition, int] = {(edit.row, edit.column, edit.channel): edit.level for edit in query.edits}

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 
 from pointillist.errors import ConfigError, EngineError
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.worlds.world import World, open_world_model
 from pointillist.studio import schemas
 from pointillist.studio.conversion import check_pixels, level_dtype
@@ -23,10 +23,10 @@ class WorldCache:
     """
 
     def __init__(self) -> None:
-        self._worlds: OrderedDict[tuple[int, int, str], tuple[PixelModel, World]] = OrderedDict()
+        self._worlds: OrderedDict[tuple[int, int, str], tuple[LikelihoodModel, World]] = OrderedDict()
         self._lock = threading.Lock()  # one at a time: a page asks again and again while it is dragged
 
-    def tiles(self, model: PixelModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
+    def tiles(self, model: LikelihoodModel, query: schemas.WorldQuery, limits: schemas.Limits) -> schemas.WorldTiles:
         """Draw a rectangle of an endless map, as `pointillist.World` does.
 
         Raises:
@@ -46,7 +46,7 @@ class WorldCache:
         return schemas.WorldTiles(levels=schemas.EncodedArray.of(levels[None], level_dtype(model.image.levels)))
 
 
-def draws_worlds(model: PixelModel) -> bool:
+def draws_worlds(model: LikelihoodModel) -> bool:
     """Return whether a model draws endless maps.
 
     ```python

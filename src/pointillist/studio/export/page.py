@@ -16,14 +16,13 @@ from typing import Any
 from pointillist.engine.library import WEBASSEMBLY
 from pointillist.files.checkpoint.header import CARD
 from pointillist.model.folder.portable import PortableModel, program_files
-from pointillist.model.folder.pretrained import load
 from pointillist.rules.adjacency import RECORD
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
 from pointillist.studio.export.lowered import PackedProgram
 from pointillist.studio.export.prompts import caption_table, prompt_table
 from pointillist.studio.page_text import page_text, script_text, style_text
-from pointillist.studio.service import LIMITS
+from pointillist.studio.schemas import LIMITS
 from pointillist.system import __version__
 
 _LICENSE = re.compile(r"^license:\s*(.+)$", re.MULTILINE)
@@ -70,12 +69,12 @@ def template(name: str) -> str:
 def pack_model(name: str, folder: Path) -> tuple[str, str]:
     """Return all that a page needs of a model folder, compressed, as base64; and the fingerprint of its program."""
     written, arrays = program_files(folder)
-    opened, model = PortableModel.open(folder), load(folder)
+    opened = PortableModel.open(folder)
     source = opened.integer_model
     pairs = zip(source.programs, json.loads(written)["programs"], strict=True)
     packed = [PackedProgram.of(*pair) for pair in pairs]
     shown = schemas.ModelInfo(
-        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(model), source)
+        id=name, name=name, state="ready", step=None, error=None, details=_details(model_details(opened), source)
     )
     sections = [written, arrays, WEBASSEMBLY.read_bytes(), *(program.data for program in packed)]
     contents = {

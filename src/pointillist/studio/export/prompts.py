@@ -31,7 +31,7 @@ def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
     table: dict[str, dict[str, list[int]]] = {}
     for part in model.integer_model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:
-            values, known = part.encoder.read(prompts, len(prompts), (1, 1))
-            features = to_fixed(part.encoder.features(values, known))
+            read = part.encoder.read(prompts, len(prompts), (1, 1))
+            features = to_fixed(part.encoder.features(read.values, read.known))
             table[part.name] = dict(zip(prompts, features.tolist(), strict=True))
     return table

@@ -12,8 +12,8 @@ from PIL import Image
 from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import as_pil
-from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.arrays import MAX_DRAWN
+from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.samples import MAX_DRAWN
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_levels, decode_mask
 from pointillist.studio.errors import too_large
@@ -25,7 +25,7 @@ _MAX_SIDE = 4096
 _DARK = (24, 24, 28)
 
 
-def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
+def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
     """Export an image as a PNG file; a map with a tileset is drawn by its tiles.
 
     Raises:
@@ -42,7 +42,7 @@ def png(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) 
     return png_bytes(large, {} if text is None else {MANIFEST: text})
 
 
-def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
+def gif(model: LikelihoodModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
     """Export the generation of images as an animation; a map with a tileset in the mean colours of its tiles.
 
     Raises:
@@ -68,7 +68,7 @@ def gif(model: PixelModel, request: schemas.GifRequest, limits: schemas.Limits) 
     )
 
 
-def map_archive(model: PixelModel, request: schemas.MapRequest, limits: schemas.Limits) -> bytes:
+def map_archive(model: LikelihoodModel, request: schemas.MapRequest, limits: schemas.Limits) -> bytes:
     """Export a map as a ZIP file: the map, and the tileset or legend that belongs next to it.
 
     Raises:
@@ -76,7 +76,7 @@ def map_archive(model: PixelModel, request: schemas.MapRequest, limits: schemas.
     """
     if model.image.mode != "codes" or model.image.channels != 1:
         raise ConfigError(f"Only maps of tiles can be exported for an editor, and this model samples {model.image}.")
-    levels = decode_levels(model, request.levels, limits)[0, 0].cpu().numpy()
+    levels = decode_levels(model, request.levels, limits)[0, 0]
     files = MapFiles.of(model.image, model.tileset)
     contents = {f"map.{request.format}": files.encode(levels, request.format), **files.companions(request.format)}
     stream = io.BytesIO()
@@ -86,24 +86,24 @@ def map_archive(model: PixelModel, request: schemas.MapRequest, limits: schemas.
     return stream.getvalue()
 
 
-def _drawn(model: PixelModel, request: schemas.PngRequest, limits: schemas.Limits) -> np.ndarray:
+def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> np.ndarray:
     """Draw an image, uint8 `h w c`: a map by its tiles, smaller ones if the longer side would be too large."""
     if model.tileset is None:
         return _picture(model, request.levels, request.palette, limits)
-    levels = decode_levels(model, request.levels, limits)[0, 0].cpu().numpy()
+    levels = decode_levels(model, request.levels, limits)[0, 0]
     return model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels)
 
 
 def _picture(
-    model: PixelModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
+    model: LikelihoodModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
 ) -> np.ndarray:
     """Convert levels to a picture, uint8 `h w c`, one pixel each."""
     levels = decode_levels(model, encoded, limits)
     if model.tileset is not None:
-        cells: np.ndarray = model.tileset.mean_colours()[levels[0, 0].cpu().numpy()]
+        cells: np.ndarray = model.tileset.mean_colours()[levels[0, 0]]
         return cells
     if model.image.mode == "codes":
         raise ConfigError("A grid of codes without a tileset is not a picture: it cannot be exported as one.")
     image = model.image if palette is None else model.image.recoloured(palette)
-    picture: np.ndarray = image.to_images(levels.cpu())[0]
+    picture: np.ndarray = image.to_images(levels)[0]
     return picture

@@ -65,7 +65,7 @@ def _serve(run: str, sender: Connection) -> None:
     from pointillist.studio.service import StudioService
 
     torch.set_num_threads(1)
-    server = Server(StudioService([], run=Path(run)), _HOST, usual_port(_HOST))
+    server = Server(StudioService([], run=Path(run), threads=1), _HOST, usual_port(_HOST))
     server.start()
     sender.send(server.url)
     parent = multiprocessing.parent_process()

@@ -14,7 +14,7 @@ from pointillist.data.readers.decode import ImageSource, read_header, read_pixel
 from pointillist.data.readers.picture_files import BROKEN, PixelLimitError, open_picture
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
-from pointillist.model.pixel_model import PixelModel
+from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import hint_image
 from pointillist.studio.conversion import check_pixels, level_dtype
@@ -50,7 +50,7 @@ class UploadOptions:
 
 
 def read_upload(
-    model: PixelModel, body: bytes, options: UploadOptions, limits: schemas.Limits
+    model: LikelihoodModel, body: bytes, options: UploadOptions, limits: schemas.Limits
 ) -> schemas.UploadedImage:
     """Convert a picture file to the levels of a model.
 
@@ -75,7 +75,7 @@ def read_upload(
 
 
 def _read_outline(
-    model: PixelModel,
+    model: LikelihoodModel,
     rule: HintPreprocessor,
     body: bytes,
     size: tuple[int, int],
@@ -110,8 +110,8 @@ def _uploaded(
     )
 
 
-def _spec(model: PixelModel, role: Role) -> ImageSpec:
-    spec = model.image if role == "image" else hint_image(model.config)
+def _spec(model: LikelihoodModel, role: Role) -> ImageSpec:
+    spec = model.image if role == "image" else hint_image(model)
     if spec is None:
         raise ConfigError("`role` (='hint') cannot be used: this model has no hint that is a picture.")
     if spec.mode not in _CHANNELS:

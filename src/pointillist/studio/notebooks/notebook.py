@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.model.pixel_model import PixelModel
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
 
 
 class Studio:

@@ -91,7 +91,7 @@ declare namespace Api {
   interface Environment {
     processor: string;
     pointillist: string;
-    torch: string;
+    torch: string | null;
     numpy: string;
   }
   interface ErrorResponse {

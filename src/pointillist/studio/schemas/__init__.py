@@ -12,6 +12,7 @@ from pointillist.studio.schemas.inside import (
 )
 from pointillist.studio.schemas.manifest import Environment, ManifestModel, SampleManifest
 from pointillist.studio.schemas.models import (
+    LIMITS,
     GenerationDefaults,
     HintKind,
     ImageKind,
@@ -67,6 +68,7 @@ from pointillist.studio.schemas.sampling import (
 )
 
 __all__ = [
+    "LIMITS",
     "MAX_SAMPLES",
     "ActivationMap",
     "ActivationQuery",

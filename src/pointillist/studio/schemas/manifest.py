@@ -23,7 +23,7 @@ class Environment(Schema):
 
     processor: Name
     pointillist: Name
-    torch: Name
+    torch: Name | None
     numpy: Name
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.images import Mode
 from pointillist.studio.schemas.base import EncodedArray, Schema
+from pointillist.studio.schemas.sampling import MAX_SAMPLES
 
 State = Literal["waiting", "loading", "ready", "failed"]
 Colour = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=4, max_length=4)]
@@ -187,6 +188,19 @@ class Limits(Schema):
     queued: int
     concurrent: int
     timeout: float
+
+
+LIMITS = Limits(
+    body_bytes=16 * 2**20,
+    upload_pixels=25_000_000,
+    samples=MAX_SAMPLES,
+    pixels=65_536,
+    numbers=64_000_000,
+    queued=8,
+    concurrent=2,
+    timeout=300.0,
+)
+"""The usual limits of the studio, and of a page that it exports."""
 
 
 class ServerInfo(Schema):

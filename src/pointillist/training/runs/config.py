@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,10 +26,11 @@ from pointillist.files.settings_tree import (
     read_toml,
     without_none,
 )
-from pointillist.model.folder.pretrained import load, recorded_settings
-from pointillist.model.pixel_model import PixelModel
-from pointillist.networks import entry
+from pointillist.model.protocols import recorded_settings
 from pointillist.training.config import DataSection, IntervalsConfig, MachineConfig, ModelSection, TrainConfig
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
 
 
 class RunConfig(BaseModel):
@@ -58,6 +59,8 @@ class RunConfig(BaseModel):
         """
         check_keys(tree, list(cls.model_fields))
         model = parse_section(ModelSection, _with_conditions(tree.get("model", {})), "model")
+        from pointillist.networks import entry
+
         check_keys(model.network, entry(model.type).backbone.Config, "model.network.")
         data = parse_section(DataSection, tree.get("data", {}), "data")
         train = parse_section(TrainConfig, tree.get("train", {}), "train")
@@ -109,6 +112,8 @@ def with_preset(tree: Tree) -> Tree:
     section = tree.get("model")
     if not isinstance(section, Mapping) or section.get("preset", UNSET) == UNSET:
         return tree
+    from pointillist.networks import entry
+
     paper = entry(str(section.get("type", ModelSection().type))).paper(str(section["preset"]))
     if paper is None:
         return tree
@@ -150,6 +155,8 @@ def new_run(tree: Mapping[str, Any]) -> tuple[RunConfig, PixelModel | None]:
     run = RunConfig.from_dict(chosen)
     if run.model.init_from is None:
         return run, None
+    from pointillist.model.folder.pretrained import load  # waits for torch, which the settings by themselves need not
+
     source = load(run.model.init_from)
     inherited = inherited_settings(source)
     if (

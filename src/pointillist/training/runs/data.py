@@ -11,7 +11,7 @@ import numpy as np
 from pointillist.data import DataOptions, DataSplits, ImageDataset
 from pointillist.errors import ConfigError
 from pointillist.files.settings_tree import assign, parse_assignment, parse_section
-from pointillist.model.folder.pretrained import TrainedModel, recorded_settings
+from pointillist.model.protocols import TrainedModel, recorded_settings
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
 _READING = ("size", "resize_mode", "resample", "binarise", "threshold")

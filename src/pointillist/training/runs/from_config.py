@@ -19,8 +19,8 @@ from pointillist.files.settings_tree import Tree, expand, merge, read_toml
 from pointillist.images import ImageSpec
 from pointillist.model.finetune import initialise_from
 from pointillist.model.folder.pretrained import build
+from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.model.settings import ModelSettings
 from pointillist.sampling.plan import SamplePlan
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train

@@ -51,7 +51,6 @@ class DetectJob(JobKind):
         from pointillist.data import load_data
         from pointillist.errors import ConfigError
         from pointillist.training.runs.data import resolve_data_options
-        from pointillist.training.state import fingerprint
         from pointillist.zoo import resolve
 
         model = open_job_model(settings)
@@ -73,7 +72,7 @@ class DetectJob(JobKind):
         self.facts = {
             "model": model_facts(model),
             "detector": detector_digest(Path(folder)),
-            "images": fingerprint(images),
+            "images": images.fingerprint,
             "false_alarms": self._detector.contamination,
         }
 

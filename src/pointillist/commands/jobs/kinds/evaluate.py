@@ -41,22 +41,19 @@ class EvaluateJob(JobKind):
     Settings = EvaluateJobSettings
 
     def __init__(self, settings: EvaluateJobSettings) -> None:
-        import torch
-
         from pointillist.data import load_data
         from pointillist.distributions.transform import check_guidance
         from pointillist.evaluation.likelihood import resolve_orders
         from pointillist.model.batches import BatchReader
         from pointillist.training.runs.data import resolve_data_options, select_split
-        from pointillist.training.state import fingerprint
 
-        model = open_job_model(settings).to(memory_format=torch.channels_last)
+        model = open_job_model(settings)
         check_guidance(settings.guidance)
         options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
         options = options.changed(skip_bad=True)
         if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
             options = options.changed(size=(model.image.height, model.image.width), resize_mode="exact")
-        classes = model.config.classes if options.labels else ()
+        classes = model.classes if options.labels else ()
         split, images = select_split(
             load_data(settings.data, options, spec=model.image, classes=classes), settings.split
         )
@@ -67,9 +64,9 @@ class EvaluateJob(JobKind):
         self.count, self.skipped = len(images), images.skipped
         self.facts = {
             "model": model_facts(model),
-            "images": fingerprint(images),
+            "images": images.fingerprint,
             "split": split,
-            "engine": "torch" if self._scorer is model else "integer",
+            "engine": self._scorer.engine,
             "orders": [order.name for order in self._orders],
             "order": settings.order or self._orders[0].name,
             "dims": model.image.channels * self._reader.height * self._reader.width,
@@ -81,21 +78,19 @@ class EvaluateJob(JobKind):
         import numpy as np
 
         from pointillist.evaluation.likelihood import negative_log_likelihoods
-        from pointillist.model.pixel_model import inference_mode
 
-        with inference_mode(self._model):
-            levels, inputs = self._reader.read(start, stop)
-            nats = negative_log_likelihoods(self._scorer, levels, inputs, self._orders, self._guidance)
+        levels, inputs = self._reader.read(start, stop)
+        nats = negative_log_likelihoods(self._scorer, levels, inputs, self._orders, self._guidance)
         files = {} if self._files is None else {"path": np.array(self._files[start:stop], np.str_)}
         return {"nats": nats.T.copy(), **files}
 
     def warm_up(self) -> None:
         """Score an image, if the integer program scores: a pass of the network compiles nothing."""
-        import torch
+        import numpy as np
 
         if self.facts["engine"] == "integer":
             shape = (1, self._model.image.channels, self._reader.height, self._reader.width)
-            self._scorer.unchecked_log_prob_map(torch.zeros(shape, dtype=torch.int64), None)
+            self._scorer.unchecked_log_prob_map(np.zeros(shape, np.int64), None)
 
     def name(self, item: int) -> str | None:
         """Return the file of an image."""

@@ -79,9 +79,9 @@ class InpaintJob(JobKind):
         result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
         dtype = np.uint8 if result.image.levels <= 256 else np.uint16
         return {
-            "levels": result.levels.numpy().astype(dtype),
-            "nats": result.nats.numpy(),
-            "log_weights": result.log_weights.numpy(),
+            "levels": result.levels.astype(dtype),
+            "nats": result.nats,
+            "log_weights": result.log_weights,
             "known": result.known,
             "path": np.array(self.name(item)),
         }
@@ -104,7 +104,7 @@ class InpaintJob(JobKind):
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        from pointillist.completion.sample import sample
+        from pointillist.sampling.api import sample
 
         sample(self._model, 1, seed=0, engine=self._settings.engine, threads=self._settings.threads)
 

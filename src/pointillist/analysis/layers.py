@@ -23,15 +23,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 
 from pointillist.analysis.charts import bars_chart
-from pointillist.analysis.query import ImageQuery
+from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads
 from pointillist.analysis.surprisal import color_scale_max
+from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError
-from pointillist.model.pixel_model import PixelModel, inference_mode
+from pointillist.model.pixel_model import PixelModel
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN
 from pointillist.networks.pixelcnn import PixelCNN
@@ -40,6 +41,52 @@ from pointillist.visualization import Chart, heat_map, png_bytes
 
 Hook = Callable[[nn.Module, tuple[Any, ...], Any], Any]
 Hooks = list[tuple[nn.Module, Hook]]
+
+
+class Network:
+    """The network of a query, under its conditions and in its order.
+
+    ```python
+    network = Network(ImageQuery.of(model, x, label="6"))
+    network.surprisal_of(network.run(), network.x)  # bits [1 c h w]
+    ```
+
+    Attributes:
+        query: the query.
+        model: its pixel model.
+        x: levels of the image, where the model is.
+
+    Raises:
+        MissingExtraError, ConfigError, CheckpointError: as `ImageQuery.pixel_model`.
+    """
+
+    def __init__(self, query: ImageQuery) -> None:
+        self.query, self.model = query, query.pixel_model()
+        self.x: Int[Tensor, "1 c h w"] = self.model.check(np.array(query.x))
+
+    def outputs(self, canvas: Float[Tensor, "b i h w"]) -> Float[Tensor, "b p h w"]:
+        """Run the network on any inputs of the size of the image."""
+        count = len(canvas)
+        condition = self.model.encode(self.query.conditions[np.zeros(count, np.int64)], count)
+        out: Tensor = self.model.outputs(canvas, condition, self.query.order)
+        return out
+
+    def run(self) -> Float[Tensor, "1 p h w"]:
+        """Run the network on the image, without gradients: each time again, for hooks that change the outputs."""
+        with few_threads(self.model, self.query.shape[1:]), inference_mode(self.model):
+            return self.outputs(self.model.canvas(self.x))
+
+    def surprisal_of(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Compute -log2 of the probability of every sub-pixel, from outputs of the network."""
+        return -self.model.likelihood.log_prob(params, x) / NATS_PER_BIT
+
+    def site_surprisal(
+        self, outputs: Float[Tensor, "n p h w"], rows: Int[Tensor, " n"], columns: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n c"]:
+        """Compute the surprisal of the image's own levels at one pixel of each of several outputs."""
+        copies = torch.arange(len(outputs), device=outputs.device)
+        params, x = outputs[copies, :, rows, columns], self.x[0][:, rows, columns].T
+        return self.surprisal_of(params[:, :, None, None], x[:, :, None, None])[:, :, 0, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +155,14 @@ def logit_lens(query: ImageQuery) -> LogitLens:
         lens.bits  # of the image, at each depth
         lens.saved  # by each layer [layers c h w]
     """
-    model = query.model
-    layers = _layers(model)
+    network = Network(query)
+    model, layers = network.model, _layers(network.model)
     result = []
     with inference_mode(model):
         for depth in range(len(layers) + 1):  # the last one leaves nothing out
             with _left_out([hook for layer in layers[depth:] for hook in layer]):
-                params = query.run_network()
-                result.append(query.surprisal_of(params, query.x)[0].double().cpu().numpy())
+                surprisal = network.surprisal_of(network.run(), network.x)
+                result.append(surprisal[0].double().cpu().numpy())
     names = ("no layer", *(f"layer {i + 1}" for i in range(len(layers))))
     return LogitLens(np.stack(result), names, color_scale_max(model))
 

@@ -1,4 +1,4 @@
-"""Read any `torch.utils.data.Dataset` or list whose items are images, (image, label) pairs, or dictionaries."""
+"""Read any list or `torch.utils.data.Dataset` whose items are images, (image, label) pairs, or dictionaries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import RawImages
@@ -17,9 +16,10 @@ from pointillist.data.readers.image_folder import LABEL_COLUMNS, TEXT_COLUMNS
 from pointillist.data.readers.numpy_files import to_channels_first
 from pointillist.data.readers.parquet import IMAGE_COLUMNS
 from pointillist.errors import DataError
+from pointillist.files.arrays import is_tensor
 
 
-def read_torch_dataset(source: Any, options: DataOptions, name: str) -> RawImages:
+def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
     """Read every item of `source` once, in order.
 
     Images are PIL images, tensors `c h w`, or arrays `h w [c]`, all of one type; class names come from `.classes`.
@@ -79,7 +79,7 @@ def _stacked(images: list[Any], name: str) -> tuple[np.ndarray, str]:
     """Stack all images into one array `n h w [c]`; tensors `c h w` are transposed."""
     arrays: list[np.ndarray] = []
     for i, image in enumerate(images):
-        if isinstance(image, Tensor):
+        if is_tensor(image):
             array = image.detach().cpu().numpy()
             array = array.transpose(1, 2, 0) if array.ndim == 3 else array
         elif isinstance(image, np.ndarray):

@@ -1,4 +1,4 @@
-"""Convolutions over an image that is known in parts, on the grid of the generated image."""
+"""Encoders of conditions that are pictures with a mask: convolutions over hints, and over known pixels of the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
+from pointillist.conditioning.hint import HintConfig, HintFeatures, HintReader
+from pointillist.conditioning.image_preprocessors import HintPreprocessor
 from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.known import KnownConfig, KnownFeatures, KnownReader
+from pointillist.conditioning.portable import StoredWeights
 from pointillist.images import ImageSpec
 from pointillist.nn.functional.convolution import DilatedConv2d
 
@@ -75,3 +79,68 @@ def _normalise(h: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
     """Divide by the root mean square over the features."""
     scale = torch.rsqrt(h.float().square().mean(1, keepdim=True) + 1e-6)
     return h * scale.to(h.dtype)
+
+
+def hint_encoders(config: HintConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
+    """Make convolutions over the hint."""
+    return {"hint": HintEncoder(config, image)}
+
+
+class HintEncoder(GridEncoder):
+    """Convolutions over the hint and its mask.
+
+    ```python
+    encoder = model.conditions.encoders["hint"]
+    encoder.encode(encoder.read(hint, 4, (8, 8))).shape  # (4, 32, 8, 8)
+    ```
+    """
+
+    keyword = "hint"
+
+    def __init__(self, config: HintConfig, image: ImageSpec) -> None:
+        super().__init__(
+            config.channels,
+            config.image,
+            1,
+            width=config.width,
+            layers=config.layers,
+            level_channels=config.level_channels,
+        )
+        preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
+        self.reader = HintReader(config.channels, config.image, preprocessor)
+
+    def portable(self, weights: StoredWeights) -> HintFeatures:
+        """The same convolutions in numpy, in fixed point."""
+        return HintFeatures(weights, self.dilations, self.reader)
+
+
+def known_encoders(config: KnownConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:
+    """Make convolutions over the known pixels."""
+    return {"known": KnownPixelsEncoder(config, image)}
+
+
+class KnownPixelsEncoder(GridEncoder):
+    """Convolutions over the known sub-pixels of the image and their mask, one mask channel for each image channel.
+
+    ```python
+    encoder = model.conditions.encoders["known"]
+    encoder.encode(encoder.read((levels, mask), 4, (8, 8))).shape  # (4, 32, 8, 8)
+    ```
+    """
+
+    keyword = "known"
+
+    def __init__(self, config: KnownConfig, image: ImageSpec) -> None:
+        super().__init__(
+            image.channels,
+            image,
+            image.channels,
+            width=config.width,
+            layers=config.layers,
+            level_channels=config.level_channels,
+        )
+        self.image, self.reader = image, KnownReader(image.channels)
+
+    def portable(self, weights: StoredWeights) -> KnownFeatures:
+        """The same convolutions in numpy, in fixed point."""
+        return KnownFeatures(weights, self.dilations, self.image)

@@ -1,0 +1,90 @@
+"""Draw particles in floating point, by the steps of any engine of torch or numpy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pointillist.completion.task import CompletionTask
+from pointillist.engine.particles import DRAWN, ParticleBatch
+from pointillist.engine.program import IntArray
+from pointillist.engine.weights import inference_mode
+from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.pixel import ConstrainedSampler
+
+if TYPE_CHECKING:
+    from pointillist.engine.constraints.masks import LevelMask
+
+
+def draw_particles_by_loop(
+    task: CompletionTask, image: int, batch: ParticleBatch, mask: LevelMask | None
+) -> Int[np.ndarray, "n c h w"]:
+    """Draw the particles of an image; return their levels."""
+    model: Any = task.model
+    (_, height, width), count = task.shape, len(batch.levels)
+    uniforms = task.order.from_raster(torch.from_numpy(batch.uniforms))
+    sampler = UniformSampler(uniforms, task.config.transform, mask)
+    copies = np.full(count, image)
+    both = sampler.duplicate_for_guidance(task.inputs[copies], None if task.negative is None else task.negative[copies])
+    before = torch.from_numpy((task.known & ~task.started).all(0))
+    levels = torch.from_numpy(np.array(task.levels[image]))
+    observed = ObservedPixels(levels.expand(len(both), -1, -1, -1), before)
+    chooser, shape = ParticleSampler(sampler, task, levels, batch), (len(both), height, width)
+    with inference_mode(model):
+        condition = model.encode(both, len(both))
+        drawn = autoregressive_loop(model, condition, chooser, shape, task.config, known=observed, on_row=task.on_row)
+    chooser.drop_dead()
+    return drawn.numpy()
+
+
+class ParticleSampler:
+    """Draw the unknown sub-pixels of particles, weigh them by the known ones, and resample (`ResamplingChooser`).
+
+    It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
+    """
+
+    def __init__(self, sampler: UniformSampler, task: CompletionTask, levels: Tensor, batch: ParticleBatch) -> None:
+        slots = len(batch.levels)
+        self.levels, self.known, self.started = levels, task.known, task.started
+        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known)
+        self.mask, self.nats = sampler.mask, sampler.nats
+        self.batch, self._slots = batch, slots
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """Choose a level for each particle of the engine's batch."""
+        index, weights = (site.channel, site.row, site.column), self.batch.weights
+        chosen = self.constrained(site, log_probs)
+        if self.mask is not None:
+            weights.multiply_scaled(self.mask.take_mass()[: len(weights)])
+        if self.known[index] and self.started[index]:
+            weights.multiply_exp(log_probs[: len(weights), int(self.levels[index])].double().cpu().numpy())
+        return chosen
+
+    def resample(self, row: int, column: int) -> IntArray | None:
+        """Resample before a pixel of the raster frame if the effective sample size is low."""
+        batch = self.batch
+        self.drop_dead()
+        if batch.counts[row] != len(batch.weights):
+            result: IntArray | None = batch.regroup(row)
+        elif (batch.roles[:, row, column] == DRAWN).any():
+            result = batch.resample(row, column)
+        else:
+            result = None
+        if result is None:
+            return None
+        chosen = np.resize(result, self._slots)
+        if self.mask is not None:
+            self.mask.select(chosen)
+        return (
+            np.concatenate([chosen, chosen + self._slots]) if self.constrained.sampler.transform.is_guided else chosen
+        )
+
+    def drop_dead(self) -> None:
+        """Give no weight to particles that break a rule or have come to a dead end."""
+        if self.mask is not None:
+            weights = self.batch.weights
+            weights.mantissas[self.mask.status[: len(weights)] != 0] = 0

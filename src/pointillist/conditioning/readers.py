@@ -1,0 +1,142 @@
+"""Reading of conditions without torch: what a user gives, or a data set has, becomes arrays with masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
+
+from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.conditioning.keywords import ConditionKwargs
+from pointillist.conditioning.registry import unsupported_condition
+from pointillist.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pointillist.conditioning.hint import HintReader
+    from pointillist.conditioning.label import Label
+    from pointillist.conditioning.text_encoders import EmbeddingCache
+    from pointillist.data import Batch
+    from pointillist.images import ImageSpec
+
+
+@runtime_checkable
+class ConditionReader(Protocol):
+    """Protocol of what reads the values of one condition.
+
+    Attributes:
+        keyword: the keyword under which a user gives the value.
+    """
+
+    @property
+    def keyword(self) -> str: ...
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Validate the value that a user gives for `count` images of a size; None leaves it unknown.
+
+        Raises:
+            ConfigError, ShapeError, DataError: naming what is wrong with it.
+        """
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Read the condition of each image of a batch; unknown where the data set has none.
+
+        Raises:
+            ConfigError: if the data set has a value that the model does not know.
+        """
+
+
+class ConditionReaders:
+    """Base of the conditions of a model: it reads all of them.
+
+    ```python
+    conditions = pt.load("digits").conditions
+    conditions.inputs(label="3", count=4).parts["label"].values  # [3, 3, 3, 3]
+    ```
+    """
+
+    @property
+    def readers(self) -> Mapping[str, ConditionReader]:
+        """Readers by the name of the encoder, in the order of their features."""
+        raise NotImplementedError
+
+    @property
+    def image(self) -> ImageSpec:
+        """Meaning of the integers of the images."""
+        raise NotImplementedError
+
+    def unsupported(self, keyword: str, value: object) -> ConfigError:
+        """Return the error for a condition that the model does not take."""
+        return unsupported_condition(keyword, value)
+
+    def inputs(
+        self,
+        label: Label = None,
+        count: int = 1,
+        text: Any = None,
+        *,
+        size: tuple[int, int] | None = None,
+        known: tuple[Any, Any] | None = None,
+        **further: Unpack[ConditionKwargs],
+    ) -> ConditionInputs:
+        """Validate what a user gives for `count` images: one for all or one each; None leaves a condition out.
+
+        Args:
+            label: by number or name.
+            text: prompts.
+            size: height and width of the images; None for the model's own.
+            known: levels of the image itself, and the mask of its known pixels; see `KnownReader.read`.
+            further: see `ConditionKwargs`; a registered kind of condition by its own keyword.
+
+        Raises:
+            ConfigError, ShapeError, DataError: if the model does not take them.
+        """
+        values: Mapping[str, Any] = {"label": label, "text": text, "known": known, **further}
+        keywords = {reader.keyword for reader in self.readers.values()}
+        for name, value in values.items():
+            if value is not None and name not in keywords:
+                raise self.unsupported(name, value)
+        size = size or (self.image.height, self.image.width)
+        parts = {name: reader.read(values.get(reader.keyword), count, size) for name, reader in self.readers.items()}
+        return ConditionInputs(count, parts)
+
+    def with_prompts(self, inputs: ConditionInputs, text: Any) -> ConditionInputs:
+        """Add prompts, one for all images or one each, to the other conditions of these images.
+
+        Encoded prompts are large: of many images they are added batch by batch.
+
+        Raises:
+            ConfigError, ShapeError: if the model does not take them.
+        """
+        if text is None:
+            return inputs
+        readers = {name: reader for name, reader in self.readers.items() if reader.keyword == "text"}
+        if not readers:
+            raise self.unsupported("text", text)
+        size = (self.image.height, self.image.width)
+        prompts = {name: reader.read(text, len(inputs), size) for name, reader in readers.items()}
+        return ConditionInputs(len(inputs), {**inputs.parts, **prompts})
+
+    def from_batch(self, batch: Batch) -> ConditionInputs:
+        """Read the conditions of a batch of a data set; those that the data set does not have are unknown.
+
+        Raises:
+            ConfigError: if the data set has a value that the model does not know, or a vector or hint of another kind.
+        """
+        parts = {name: reader.from_batch(batch, self.image) for name, reader in self.readers.items()}
+        return ConditionInputs(len(batch), parts)
+
+    def reader(self, keyword: str) -> Any:
+        """Return what reads a condition; None for a model that does not take it."""
+        readers = (reader for reader in self.readers.values() if reader.keyword == keyword)
+        return next((getattr(reader, "reader", None) or reader for reader in readers), None)
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None:
+        """Vectors of the frozen sentence encoder; None for a model without one."""
+        reader = self.reader("text")
+        return None if reader is None else reader.vectors
+
+    @property
+    def hint_reader(self) -> HintReader | None:
+        """Kind of hint; None for a model that takes none."""
+        reader: HintReader | None = self.reader("hint")
+        return reader

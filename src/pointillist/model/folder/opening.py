@@ -1,0 +1,121 @@
+"""Open a model by name or folder: its stored integer program where that suffices, else its weights, with torch."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pointillist.errors import MissingExtraError
+from pointillist.files.checkpoint.header import is_hierarchy
+from pointillist.files.suggestions import check_keywords
+from pointillist.model.folder.finding import HUB_KEYWORDS, find_model, not_a_model
+from pointillist.model.folder.portable import PortableModel
+from pointillist.model.protocols import LikelihoodModel, has_likelihood
+from pointillist.portable.storage import has_program
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
+
+Model = TypeVar("Model")
+
+
+def open_program(folder: Path, engine: str = "auto", size: tuple[int, int] | None = None) -> PortableModel | None:
+    """Open the integer program of a model folder if it gives what `engine` asks for; None if it does not.
+
+    It does where a program is stored that reads all conditions of the model, unless its measured cost makes floating
+    point the default.
+
+    Args:
+        engine: as given; `auto` and `integer` permit it.
+        size: height and width of the images; None for the model's own.
+    """
+    if engine not in ("auto", "integer") or not has_program(folder):
+        return None
+    model = PortableModel.open(folder)
+    if engine == "auto" and model.integer_cost is not None and not model.integer_cost.is_default:
+        return None
+    return model if model.reads_all_conditions and model.has_size(size) else None
+
+
+def open_by_name(
+    model: Model | str | Path, engine: str = "auto", size: tuple[int, int] | None = None
+) -> Model | PortableModel | PixelModel:
+    """Open the model of a name or folder to sample or score images; return any other model as it is.
+
+    Args:
+        model: a model; or a bundled name, a folder, or `hf:user/model`.
+        engine: see `open_program`.
+        size: height and width of the images; None for the model's own.
+
+    Raises:
+        CheckpointError: if there is no such model, or it is damaged.
+        MissingExtraError: if it has to be opened with torch, which is not installed.
+
+    Example:
+        open_by_name("digits").image
+    """
+    if not isinstance(model, (str, Path)):
+        return model
+    if not is_hierarchy(str(model)):
+        program = open_program(find_model(str(model), {}), engine, size)
+        if program is not None:
+            return program
+    return load_weights(model)
+
+
+def open_scored(model: object, engine: str = "auto") -> LikelihoodModel:
+    """Open a model that images are scored by, or completed from; see `open_by_name`.
+
+    Raises:
+        ConfigError: for anything that is not a model with a likelihood.
+        CheckpointError, MissingExtraError: as `open_by_name`.
+    """
+    opened = open_by_name(model, engine)
+    if not has_likelihood(opened):
+        raise not_a_model(model)
+    return opened
+
+
+def load(source: str | Path, **hub: Any) -> PixelModel:
+    """Load a trained model, in evaluation mode.
+
+    Without torch the model is opened by its stored integer program. Such a model samples, scores, completes and
+    compresses as the whole one does; it cannot be trained, and has no gradients.
+
+    ```python
+    model = pt.load("digits")
+    ```
+
+    Args:
+        source: a model folder, a bundled name (where no model folder has it), or `hf:user/model` on the hub.
+        hub: `revision`, `token`, `cache_dir`, `force_download`, `local_files_only` of the download.
+
+    Raises:
+        CheckpointError: if it is not there, not a Pointillist model, damaged, or would have to run code to be opened.
+        MissingExtraError: if it has no program that reads all its conditions, and torch is not installed.
+    """
+    check_keywords("load", hub, HUB_KEYWORDS)
+    if find_spec("torch") is None:
+        program: Any = open_program(find_model(str(source), hub), "integer")
+        if program is not None:
+            opened: PixelModel = program
+            return opened
+    return load_weights(source, **hub)
+
+
+def load_weights(model: str | Path, **hub: Any) -> PixelModel:
+    """Load the weights of a model, with torch.
+
+    Raises:
+        CheckpointError: if there is no such model, or it is damaged.
+        MissingExtraError: if torch is not installed.
+
+    Example:
+        load_weights("digits").num_parameters
+    """
+    if find_spec("torch") is None:
+        raise MissingExtraError(f"What is asked of {model} is computed with torch, and", "train")
+    from pointillist.model.folder.pretrained import load
+
+    return load(model, **hub)

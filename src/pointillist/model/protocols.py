@@ -1,0 +1,264 @@
+"""Protocols of a model: to sample from it, to score images by it. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from pointillist.conditioning.settings import ConditionConfig
+
+if TYPE_CHECKING:
+    from pointillist.conditioning import ConditionInputs, HintReader
+    from pointillist.conditioning.readers import ConditionReaders
+    from pointillist.conditioning.text_encoders import EmbeddingCache
+    from pointillist.data.tilemaps import Tileset
+    from pointillist.distributions.kinds import LikelihoodKind
+    from pointillist.distributions.transform import Transform
+    from pointillist.images import ImageSpec
+    from pointillist.images.ordering import PixelOrder
+    from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+
+
+Settings = TypeVar("Settings", bound=ConditionConfig)
+
+
+SCORING_ENGINES = ("auto", "integer", "torch")
+"""Engines that score images; `torch` is floating point on any device, `auto` takes the integer program where it can."""
+
+
+@runtime_checkable
+class ScoringLikelihood(Protocol):
+    """Distribution of a pixel, given the parameters that a scorer computes; arrays of numpy in and out.
+
+    Attributes:
+        coupled: whether a channel depends on the channels before it in its pixel.
+        mixtures: components of a mixture; 1 for other distributions.
+    """
+
+    @property
+    def coupled(self) -> bool: ...
+
+    @property
+    def mixtures(self) -> int: ...
+
+    def log_prob(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
+
+    def conditional(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the log-probabilities of all levels of one channel, in nats, float64."""
+
+    def probs(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities of all levels of one channel, float64."""
+
+    def drawn_from(
+        self,
+        params: Sequence[Shaped[np.ndarray, "b p h w"]],
+        x: Int[np.ndarray, "b c h w"],
+        channel: int,
+        transform: Transform,
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities that levels are drawn from, float64.
+
+        Args:
+            params: under the conditions, and under guidance after them those of the reference.
+            x, channel: as for `conditional`.
+            transform: guidance, temperature and top-p.
+        """
+
+    def components(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
+        """Return log-weight, mean and log-scale of each component of a mixture, on [-1, 1]."""
+
+
+@runtime_checkable
+class ScoringModel(Protocol):
+    """A distribution of images that can be scored: an integer program, or a pixel model in floating point.
+
+    Attributes:
+        engine: `integer` or `torch`.
+        image: meaning of the integers.
+        likelihood: distribution of a pixel, given its parameters.
+    """
+
+    @property
+    def engine(self) -> str: ...
+
+    @property
+    def image(self) -> ImageSpec: ...
+
+    @property
+    def likelihood(self) -> ScoringLikelihood: ...
+
+    def params(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Shaped[np.ndarray, "b p h w"]:
+        """Compute the parameters of the distribution at every pixel of complete images."""
+
+    def unchecked_log_prob_map(
+        self, x: Int[np.ndarray, "b c h w"], inputs: ConditionInputs | None, order: PixelOrder | None = None
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats, float64.
+
+        Images and conditions are validated already; known sub-pixels are certain.
+        """
+
+
+@runtime_checkable
+class GenerativeModel(Protocol):
+    """A model that can be sampled: a pixel model, its stored integer program without torch, or a hierarchy.
+
+    Attributes:
+        image: meaning of the integers of its images.
+        classes: names of the labels; empty for none.
+        generation_config: sampling settings that suit it.
+        measured_prompts: names that its samples were recognised by.
+        tileset: pictures of its levels; None if there are none.
+        training_record: how it was trained.
+        fingerprint: names what its samples depend on.
+        prompt_vectors: vectors of the frozen sentence encoder; None for a model without one.
+        hint_reader: what it takes as a hint; None for a model that takes none.
+    """
+
+    @property
+    def image(self) -> ImageSpec: ...
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+    @property
+    def generation_config(self) -> GenerationConfig: ...
+
+    @property
+    def measured_prompts(self) -> MeasuredPrompts: ...
+
+    @property
+    def tileset(self) -> Tileset | None: ...
+
+    @property
+    def training_record(self) -> dict[str, Any]: ...
+
+    @property
+    def fingerprint(self) -> str: ...
+
+    @property
+    def prompt_vectors(self) -> EmbeddingCache | None: ...
+
+    @property
+    def hint_reader(self) -> HintReader | None: ...
+
+    def order(self, name: str | None = None) -> PixelOrder:
+        """Return one of its generation orders; without a name, its first."""
+
+    def generation_rank(self, height: int, width: int, order: PixelOrder) -> Int[np.ndarray, "h w"]:
+        """Return the rank of each pixel in a generation order."""
+
+    def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
+        """Check that `x` is a batch of its images, and return it as an array."""
+
+
+@runtime_checkable
+class LikelihoodModel(GenerativeModel, Protocol):
+    """A model with an exact likelihood: a pixel model, or its stored integer program without torch.
+
+    Attributes:
+        model_type: name of its network.
+        num_parameters: number of weights.
+        likelihood_name: name of the distribution of a pixel.
+        mixtures: components of a mixture; 0 for other distributions.
+        conditions: reads its conditions.
+        orders: names of its generation orders; the first is the usual one.
+        fixed_size: whether only images of the trained size can be sampled or scored.
+        weights_fingerprint: SHA-256 of the weights and settings that it has, or that its program was made from.
+    """
+
+    @property
+    def model_type(self) -> str: ...
+
+    @property
+    def num_parameters(self) -> int: ...
+
+    @property
+    def likelihood_name(self) -> LikelihoodKind: ...
+
+    @property
+    def mixtures(self) -> int: ...
+
+    @property
+    def conditions(self) -> ConditionReaders: ...
+
+    @property
+    def orders(self) -> tuple[str, ...]: ...
+
+    @property
+    def fixed_size(self) -> bool: ...
+
+    @property
+    def weights_fingerprint(self) -> str: ...
+
+    def condition(self, kind: type[Settings]) -> Settings | None:
+        """Return the settings of a kind of condition; None for a model without it."""
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise a `ShapeError` for a size that it cannot sample or score."""
+
+    def stage_count(self, height: int, width: int) -> int:
+        """Return the number of stages in which an image of this size is generated."""
+
+    def scorer(self, engine: str = "auto", size: tuple[int, int] | None = None) -> ScoringModel:
+        """Return what scores images of a size for an engine."""
+
+    def why_floats(self, size: tuple[int, int] | None = None) -> str:
+        """Say in a clause why the engine `auto` computes in floating point; empty if it takes the integer program."""
+
+    def scoring_engine(self, engine: str = "auto", size: tuple[int, int] | None = None) -> str:
+        """Return the name of the engine that scores images of a size: `integer` or `torch`."""
+
+
+@runtime_checkable
+class TrainedModel(Protocol):
+    """A model that knows how it was trained."""
+
+    @property
+    def training_record(self) -> dict[str, Any]:
+        """Record of its training; empty for an untrained model."""
+
+
+def is_generative(value: object) -> TypeGuard[GenerativeModel]:
+    """Return true for a `GenerativeModel`; `isinstance` would compute its properties.
+
+    ```python
+    is_generative(pt.load("digits"))  # True
+    ```
+    """
+    return _has_members(value, GenerativeModel)
+
+
+def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
+    """Return true for a `LikelihoodModel`; `isinstance` would compute its properties.
+
+    ```python
+    has_likelihood(pt.load("digits"))  # True
+    ```
+    """
+    return _has_members(value, LikelihoodModel)
+
+
+def _has_members(value: object, protocol: Any) -> bool:
+    names = [name for name in dir(protocol) if not name.startswith("_")]
+    return all(hasattr(type(value), name) or hasattr(value, name) for name in names)
+
+
+def recorded_settings(model: TrainedModel) -> dict[str, Any]:
+    """Return the settings of the run that trained a model; empty where there is no record."""
+    record = model.training_record.get("record", {})
+    return record if isinstance(record, dict) else {}
