@@ -72,6 +72,9 @@ class PortableModel:
     condition_settings: Mapping[str, ConditionConfig] = field(default_factory=dict)
     folder: Path | None = None
 
+    def __repr__(self) -> str:
+        return f"PortableModel({self.model_type}, {self.image}, its integer program)"
+
     @classmethod
     def open(cls, folder: Path) -> PortableModel:
         """Open a model folder.
