@@ -94,7 +94,7 @@ def test_a_palette_model(sprites: Path, pets: Path) -> None:
 def test_a_page_that_paints_is_embedded_where_it_is_small(pets: Path) -> None:
     """One that is too large is named before anything is computed, with the command that writes it."""
     said = fails("explain", "icons", pets / "cat" / "0.png", "--live")
-    assert re.search(r"`--live` needs a page below 1\.5 MB, and that of icons has \d\.\d MB", said)
+    assert re.search(r"`--live` needs a page below 1\.5 MB, and the page of icons has \d\.\d MB", said)
     assert "pointillist export icons --html" in said
 
 

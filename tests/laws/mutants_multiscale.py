@@ -82,6 +82,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
     kept = PixelModel.log_prob_map
 
     def twice(self: PixelModel, x: Tensor, *how: Any, **further: Any) -> Tensor:
+        x = self.check(x)
         nats = kept(self, x, *how, **further)
         last = self.stages(*x.shape[2:])[-1]
         coarse = self.stages(*x.shape[2:])[0].grid(self.canvas(x))

@@ -125,8 +125,8 @@ def features(model: IntegerModel, prompt: str | None) -> dict[str, list[int]]:
     result: dict[str, list[int]] = {}
     for part in model.parts[0]:
         if part.encoder is not None and part.keyword == "text" and prompt is not None:
-            values, known = part.encoder.read(prompt, 1, (1, 1))
-            result[part.name] = to_fixed(part.encoder.features(values, known))[0].tolist()
+            value = part.encoder.read(prompt, 1, (1, 1))
+            result[part.name] = to_fixed(part.encoder.features(value.values, value.known))[0].tolist()
     return result
 
 
@@ -145,7 +145,7 @@ def by_javascript(pictures: list[Picture]) -> dict[int, np.ndarray]:
             parts = integer_model(picture.model).parts[0]
             readers = {part.name: part.encoder.reader for part in parts if part.encoder is not None}
             if "text" in readers:
-                sentence = readers["text"].read([picture.prompt])[0][0].tolist()
+                sentence = readers["text"].read(picture.prompt, 1, (1, 1)).values[0].tolist()
         transform = picture.transform
         options = {
             "seed": SEED, "index": picture.index, "label": picture.label, "text": picture.prompt, "sentence": sentence,

@@ -49,7 +49,11 @@ def test_images_are_those_of_sample(digits: StudioService, settings: dict[str, A
     events: list[object] = []
     images = run_job(job, events.append, lambda: None)
     levels = np.stack([image.levels.array() for image in images])
-    expected = pt.sample(entry.model, 3, label=3, seed=5, guidance=GUIDANCE, **settings)
+    how: dict[str, Any] = {"label": 3, "seed": 5, "guidance": GUIDANCE, **settings}
+    sides = how.pop("seamless", None)
+    expected: Any = (
+        pt.sample(entry.model, 3, **how) if sides is None else pt.sample_seamless(entry.model, 3, sides=sides, **how)
+    )
     np.testing.assert_array_equal(levels, expected.levels[1:])
     bits, due = [image.bits for image in images], -expected.nats[1:] / np.log(2)
     within = network_rounding(entry.model, due) if settings.get("engine") == "numpy" else 0.0

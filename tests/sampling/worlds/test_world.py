@@ -102,7 +102,7 @@ def test_a_chunk_is_drawn_from_its_distribution_given_its_neighbours(model: Path
     images = np.repeat(values[None, None], 3 ** len(open_sites), 0)
     for image, levels in zip(images, itertools.product(range(3), repeat=len(open_sites)), strict=True):
         image[0][tuple(open_sites.T)] = levels
-    inputs = integers.inputs(len(images), values.shape, integers.order(), known=(values, given_tiles))
+    inputs = integers.inputs(len(images), values.shape, integers.order(), known=(values[None], given_tiles))
     nats = integers.log_prob_map(images, inputs)[:, 0][:, ~mask].sum(1)
     assert abs(np.exp(nats).sum() - 1) < DOUBLE
     expected = np.zeros(3**4)

@@ -15,7 +15,6 @@ from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_scored_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
 from pointillist.errors import ConfigError
-from pointillist.model.folder.portable import PortableModel
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,6 +114,8 @@ def open_job_model(settings: JobSettings) -> LikelihoodModel:
         CheckpointError, ConfigError: if it cannot be loaded.
     """
     engine = getattr(settings, "engine", "auto")
+    from pointillist.model.folder.portable import PortableModel
+
     model = open_scored_model(settings.model, settings.device, engine, settings.quantize)
     if not isinstance(model, PortableModel):
         import torch
