@@ -11,9 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import PortableEncoder, StoredWeights
-from pointillist.data import Batch
-from pointillist.images import ImageSpec
+from pointillist.conditioning.portable import PortableEncoder, ReadsValues, StoredWeights
 from pointillist.nn import Tokens
 
 
@@ -29,7 +27,7 @@ def as_tensor(array: Any, device: torch.device | None = None) -> Tensor:
     return torch.as_tensor(array, device=device)
 
 
-class ConditionEncoder(nn.Module):
+class ConditionEncoder(ReadsValues, nn.Module):
     """Encoder of one condition that may be unknown; features that stand for "unknown" are learned.
 
     ```python
@@ -51,16 +49,6 @@ class ConditionEncoder(nn.Module):
     map_width: int = 0
     tokens_width: int = 0
     reader: Any = None
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
-        result: MaskedValue = self.reader.read(value, count, size)
-        return result
-
-    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
-        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
-        result: MaskedValue = self.reader.from_batch(batch, image)
-        return result
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"] | Tokens:
         """Compute features from tensors: `b d 1 1`, a map, or tokens. They do not depend on values that are unknown."""

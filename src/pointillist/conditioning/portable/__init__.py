@@ -27,7 +27,27 @@ Name = Annotated[str, Field(max_length=1000)]
 Document = TypeVar("Document", bound="StoredEncoder")
 
 
-class PortableEncoder(ABC):
+class ReadsValues:
+    """Base of the encoders of a condition, in torch and without it, which share what reads its values.
+
+    Attributes:
+        reader: reads values.
+    """
+
+    reader: Any
+
+    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
+        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
+        result: MaskedValue = self.reader.read(value, count, size)
+        return result
+
+    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
+        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
+        result: MaskedValue = self.reader.from_batch(batch, image)
+        return result
+
+
+class PortableEncoder(ReadsValues, ABC):
     """The half of a condition encoder that a model without torch stores and computes.
 
     `ConditionEncoder.portable` makes it of an encoder; the settings of its kind name its class in `portable`, so that a
@@ -49,17 +69,6 @@ class PortableEncoder(ABC):
     key: ClassVar[str]
     keyword: ClassVar[str]
     any_size: ClassVar[bool] = False
-    reader: Any
-
-    def read(self, value: Any, count: int, size: tuple[int, int]) -> MaskedValue:
-        """Validate the value that a user gives for `count` images of a size, as `ConditionReader.read`."""
-        result: MaskedValue = self.reader.read(value, count, size)
-        return result
-
-    def from_batch(self, batch: Batch, image: ImageSpec) -> MaskedValue:
-        """Read the condition of each image of a batch, as `ConditionReader.from_batch`."""
-        result: MaskedValue = self.reader.from_batch(batch, image)
-        return result
 
     @abstractmethod
     def features(self, values: Array, known: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
