@@ -75,7 +75,8 @@ def match_labels(model: LikelihoodModel, data: ImageDataset) -> Int[np.ndarray, 
     classes = model.classes
     if not classes or data.labels is None:
         return np.full(len(data), NO_LABEL)
-    return match_names(data.classes, classes, "Class")[np.asarray(data.labels)]
+    numbers: np.ndarray = match_names(data.classes, classes, "Class")[np.asarray(data.labels)]
+    return numbers
 
 
 class QueryKwargs(ConditionKwargs, total=False):
