@@ -10,8 +10,8 @@ import pointillist as pt
 from pointillist.conditioning import OBSERVED
 from pointillist.data import ImageDataset
 from pointillist.training.batches import BatchPrefetcher
-from pointillist.training.completion_masks import HOLES, draw_mask
-from pointillist.training.config import TrainConfig
+from pointillist.training.completion_masks import HOLES, KNOWN, draw_mask
+from pointillist.training.config import CompletionSettings, MaskKind, TrainConfig
 from tests.equality import equal
 from tests.tolerances import network_rounding
 
@@ -21,10 +21,11 @@ SIZES = ((1, 1, 1), (1, 1, 5), (3, 6, 2), (1, 28, 28))
 @pytest.mark.parametrize("shape", SIZES, ids=str)
 def test_masks_are_a_mixture(shape: tuple[int, int, int]) -> None:
     """All sizes; at least 15 % of the images are drawn with nothing known; other holes are neither all nor nothing."""
-    masks = [draw_mask(np.random.default_rng(i), shape) for i in range(600)]
+    settings = CompletionSettings()
+    masks = [draw_mask(np.random.default_rng(i), shape, settings) for i in range(600)]
     assert all(mask.shape == shape and mask.dtype == np.bool_ for mask in masks)
     assert np.mean([not mask.any() for mask in masks]) > 0.15
-    assert abs(sum(probability for _, probability in HOLES) - 1) < 1e-9
+    assert abs(sum(settings.masks.values()) - 1) < 1e-9
     if shape == (1, 28, 28):
         assert len({mask.tobytes() for mask in masks}) > 400
         shares = np.array([mask.mean() for mask in masks])
@@ -32,7 +33,7 @@ def test_masks_are_a_mixture(shape: tuple[int, int, int]) -> None:
         assert 0.3 < shares.mean() < 0.7
 
 
-@pytest.mark.parametrize("hole", [hole for hole, _ in HOLES], ids=lambda hole: hole.__name__)
+@pytest.mark.parametrize("hole", HOLES.values(), ids=lambda hole: hole.__name__)
 def test_each_kind_of_hole(hole: object) -> None:
     """It varies, and some pixel is open in most images."""
     rng = np.random.default_rng(0)
@@ -40,6 +41,34 @@ def test_each_kind_of_hole(hole: object) -> None:
     assert found.shape == (50, 9, 12)
     assert found.any((1, 2)).mean() > 0.8
     assert hole.__name__ == "nothing_known" or len(np.unique(found.reshape(50, -1), axis=0)) > 5  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", KNOWN)
+def test_densities_of_known_pixels(kind: MaskKind) -> None:
+    """Scattered pixels and lines have a share that is log-uniform, at every size at least one known pixel."""
+    settings = CompletionSettings(masks={kind: 1.0}, density=(0.01, 0.16))
+    for shape in ((1, 1, 1), (1, 3, 70), (1, 100, 100)):
+        masks = [draw_mask(np.random.default_rng(i), shape, settings) for i in range(400)]
+        assert all(mask.any() for mask in masks)
+    shares = np.array([mask.mean() for mask in masks])
+    if kind == "sparse":
+        assert shares.min() > 0.005
+        assert shares.max() < 0.18
+        assert abs(np.median(shares) - 0.04) < 0.008  # the geometric mean of the bounds
+    else:
+        assert 0.002 < np.median(shares) < 0.04  # a line ends at any depth
+
+
+def test_masks_of_settings() -> None:
+    """Shares need not sum to 1; other masks are drawn; an unknown kind, no share and a false order are errors."""
+    config = TrainConfig.from_dict({"completion.masks": {"half": 3, "nothing_known": 1}})
+    rng = np.random.default_rng(0)
+    masks = [draw_mask(rng, (1, 9, 9), config.completion) for _ in range(400)]
+    assert 0.2 < np.mean([not mask.any() for mask in masks]) < 0.4
+    masks_of: list[dict[str, float]] = [{"holes": 1}, {}, {"half": 0}, {"half": 1, "frame": -0.5}]
+    for wrong in ({"density": [0.2, 0.1]}, *({"masks": masks} for masks in masks_of)):
+        with pytest.raises(pt.ConfigError, match="completion"):
+            TrainConfig.from_dict({"completion": wrong})
 
 
 def test_a_batch_reveals_pixels_of_its_own_images() -> None:

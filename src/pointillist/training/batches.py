@@ -172,6 +172,6 @@ class BatchPrefetcher:
             conditions = self.conditions(augment_captions(batch, keys, seed, config.captions))
             conditions = noise_text_embeddings(conditions, keys, seed, augmentation.text_embedding_noise)
             conditions = drop_conditions(conditions, keys, seed, config.condition_dropout)
-            inputs.append(reveal_pixels(conditions, keys, seed))
+            inputs.append(reveal_pixels(conditions, keys, seed, config.completion))
             indices += keys.tolist()
         return MicroBatch(np.concatenate(levels), ConditionInputs.concat(inputs), indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,35 +12,48 @@ from numpy.typing import NDArray
 
 from pointillist.conditioning import OBSERVED, ConditionInputs
 from pointillist.training.augmentation import RandomStream
+from pointillist.training.config import CompletionSettings, MaskKind
 
 Hole = Bool[np.ndarray, "h w"]
 """Pixels that are to be completed."""
+Known = Bool[np.ndarray, "h w"]
+"""Pixels that are known."""
 
 
-def reveal_pixels(inputs: ConditionInputs, keys: NDArray[np.int64], seed: int) -> ConditionInputs:
+def reveal_pixels(
+    inputs: ConditionInputs, keys: NDArray[np.int64], seed: int, settings: CompletionSettings
+) -> ConditionInputs:
     """Draw the known pixels of each image, for a model that completes images; others are left as they are.
 
     Args:
         keys: index of each image in the data set, `b`.
         seed: seed of the epoch.
+        settings: kinds of masks.
     """
     if OBSERVED not in inputs.parts:
         return inputs
     part = inputs.parts[OBSERVED]
     shape = tuple(part.values.shape[1:])
-    masks = np.stack([draw_mask(RandomStream.KNOWN_PIXELS.generator(seed, key), shape) for key in keys])
+    masks = np.stack([draw_mask(RandomStream.KNOWN_PIXELS.generator(seed, key), shape, settings) for key in keys])
     return ConditionInputs(inputs.count, {**inputs.parts, OBSERVED: replace(part, known=masks)})
 
 
-def draw_mask(rng: np.random.Generator, shape: tuple[int, ...]) -> Bool[np.ndarray, "c h w"]:
+def draw_mask(
+    rng: np.random.Generator, shape: tuple[int, ...], settings: CompletionSettings
+) -> Bool[np.ndarray, "c h w"]:
     """Draw the mask of known sub-pixels of an image: whole pixels, or at times some of their channels.
 
     Example:
-        draw_mask(np.random.default_rng(0), (1, 8, 8)).sum()
+        draw_mask(np.random.default_rng(0), (1, 8, 8), CompletionSettings()).sum()
     """
     channels, height, width = shape
-    kind = rng.choice(len(HOLES), p=[probability for _, probability in HOLES])
-    known = ~HOLES[kind][0](rng, height, width)
+    shares = np.array([*settings.masks.values()])
+    kind = [*settings.masks][rng.choice(len(shares), p=shares / shares.sum())]
+    if kind in KNOWN:
+        density = math.exp(rng.uniform(*np.log(settings.density)))
+        known = KNOWN[kind](rng, height, width, density)
+    else:
+        known = ~HOLES[kind](rng, height, width)
     mask = np.broadcast_to(known, shape).copy()
     if channels > 1 and rng.random() < 0.1:
         mask &= (rng.random(channels) < 0.5)[:, None, None]
@@ -138,19 +152,45 @@ def few_known(rng: np.random.Generator, height: int, width: int) -> Hole:
     return ~few_open(rng, height, width)
 
 
-HOLES: tuple[tuple[Callable[[np.random.Generator, int, int], Hole], float], ...] = (
-    (neighbours, 0.25),
-    (patches, 0.25),
-    (nothing_known, 0.17),
-    (rectangle, 0.1),
-    (half, 0.06),
-    (frame, 0.05),
-    (strokes, 0.05),
-    (scattered, 0.04),
-    (few_open, 0.015),
-    (few_known, 0.015),
-)
-"""Kinds of holes with their probabilities."""
+HOLES: dict[MaskKind, Callable[[np.random.Generator, int, int], Hole]] = {
+    "neighbours": neighbours,
+    "patches": patches,
+    "nothing_known": nothing_known,
+    "rectangle": rectangle,
+    "half": half,
+    "frame": frame,
+    "strokes": strokes,
+    "scattered": scattered,
+    "few_open": few_open,
+    "few_known": few_known,
+}
+"""Kinds of holes."""
+
+
+def sparse(rng: np.random.Generator, height: int, width: int, density: float) -> Known:
+    """Reveal scattered pixels, at least one: boreholes in a map."""
+    known = rng.random((height, width)) < density
+    known[rng.integers(height), rng.integers(width)] = True
+    return known
+
+
+def wells(rng: np.random.Generator, height: int, width: int, density: float) -> Known:
+    """Reveal straight lines from one edge: wells in a section go down, at any slope one time in four; some are rows."""
+    down = rng.random() < 0.8
+    size = (height, width) if down else (width, height)
+    known = np.zeros(size, bool)
+    for _ in range(max(1, round(density * size[1]))):
+        depth = int(rng.integers(1, size[0] + 1))
+        slope = rng.uniform(-1, 1) if rng.random() < 0.25 else 0.0
+        rows = np.arange(depth)
+        columns = rng.integers(size[1]) + np.rint(slope * rows).astype(np.int64)
+        inside = (columns >= 0) & (columns < size[1])
+        known[rows[inside], columns[inside]] = True
+    return known if down else known.T
+
+
+KNOWN: dict[MaskKind, Callable[[np.random.Generator, int, int, float], Known]] = {"sparse": sparse, "wells": wells}
+"""Kinds of known pixels, of a given density."""
 
 
 def _interval(rng: np.random.Generator, size: int) -> slice:

@@ -61,6 +61,71 @@ class CaptionSettings(_Settings):
         return bool(self.templates or self.synonyms or self.word_dropout or self.part_dropout)
 
 
+MaskKind = Literal[
+    "neighbours",
+    "patches",
+    "nothing_known",
+    "rectangle",
+    "half",
+    "frame",
+    "strokes",
+    "scattered",
+    "few_open",
+    "few_known",
+    "sparse",
+    "wells",
+]
+"""Kinds of masks of known pixels; each is a function of `pointillist.training.completion_masks`."""
+# the masks that the bundled models were trained with: their draws are repeated to the bit
+_MASKS: dict[MaskKind, float] = {
+    "neighbours": 0.25,
+    "patches": 0.25,
+    "nothing_known": 0.17,
+    "rectangle": 0.1,
+    "half": 0.06,
+    "frame": 0.05,
+    "strokes": 0.05,
+    "scattered": 0.04,
+    "few_open": 0.015,
+    "few_known": 0.015,
+}
+
+
+class CompletionSettings(_Settings):
+    """Masks of known pixels that training draws for models with `--completion`: `[train.completion]`.
+
+    ```toml
+    [train.completion]
+    masks = { sparse = 0.6, wells = 0.1, rectangle = 0.1, nothing_known = 0.2 }
+    density = [0.002, 0.2]
+    ```
+
+    Attributes:
+        masks: Share of the images that each kind of mask is drawn for, in proportion to their sum: `sparse` (scattered
+            known pixels), `wells` (known straight lines), `rectangle`, `half`, `frame`, `strokes` and `patches` (holes
+            of this form), `scattered` (open pixels of any density), `neighbours` (the chunks of a world), `few_open`,
+            `few_known`, `nothing_known` (whole images).
+        density: Least and largest share of known pixels of `sparse` and `wells`; it is drawn log-uniformly.
+    """
+
+    masks: dict[MaskKind, float] = Field(default_factory=lambda: dict(_MASKS))
+    density: tuple[Annotated[float, Field(gt=0, le=1)], Annotated[float, Field(gt=0, le=1)]] = (0.002, 0.2)
+
+    @field_validator("masks")
+    @classmethod
+    def _some_mask(cls, value: dict[MaskKind, float]) -> dict[MaskKind, float]:
+        if not (sum(value.values()) > 0 and min(value.values()) >= 0):
+            raise ValueError("Input should be shares of kinds, none below 0 and one above 0")
+        return value
+
+    @field_validator("density")
+    @classmethod
+    def _ascending(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError("Input should be the least density, then the largest")
+        return value
+
+
 class OptimizerConfig(_Settings):
     """Settings of the optimiser and of the averaged weights: `[train.optimizer]`.
 
@@ -183,8 +248,8 @@ class TrainConfig(_Settings):
         seed: Random seed of weights, order, augmentation and dropout.
         quantization_aware: Round weights and features as the integer program does, to fine-tune a model for it.
         out: Folder of the run; none writes nothing.
-        optimizer, schedule, augmentation, captions, condition_dropout, intervals, machine: groups of settings, each a
-            separate table in TOML.
+        optimizer, schedule, augmentation, captions, completion, condition_dropout, intervals, machine: groups of
+            settings, each a separate table in TOML.
     """
 
     epochs: float = Field(20.0, gt=0, le=MAX_STEPS)
@@ -198,6 +263,7 @@ class TrainConfig(_Settings):
     schedule: ScheduleConfig = ScheduleConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     captions: CaptionSettings = CaptionSettings()
+    completion: CompletionSettings = CompletionSettings()
     condition_dropout: ConditionDropoutConfig = ConditionDropoutConfig()
     intervals: IntervalsConfig = IntervalsConfig()
     machine: MachineConfig = MachineConfig()
