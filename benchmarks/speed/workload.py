@@ -94,6 +94,10 @@ class Workload:
         """Time until an engine can sample the first site, in seconds, summed over the stages."""
         total, (rows, columns) = 0.0, self.order.raster_size(*self.size)
 
+        if engine == "integer":
+            integers = self.model.integer_model().integers
+            return cpu_time(lambda: integers.steps(batch, self.size, order=self.order), threads, wall=self.on_gpu)
+
         def prepare(stage: Stage, condition: Condition) -> None:
             create_stepper(self.model, condition, batch, rows, columns, engine, stage=stage, order=self.order)
 

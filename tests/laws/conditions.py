@@ -17,7 +17,8 @@ from pointillist.evaluation.likelihood import evaluate, guided_log_prob
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.loop import autoregressive_loop
+from pointillist.sampling.state import Site, UniformSampler
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE, FORMULA
 

@@ -20,7 +20,7 @@ from pointillist.model.float_scorer import FloatScorer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.portable import model as portable
 from pointillist.portable import stages
-from pointillist.sampling.loop import UniformSampler
+from pointillist.sampling.state import UniformSampler
 from tests.portable.networks import integer_case
 
 from .likelihood import check_likelihood

@@ -26,7 +26,8 @@ from pointillist.nn.passes import FullPass, Pass
 from pointillist.sampling import group_pass
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import UniformSampler, autoregressive_loop
+from pointillist.sampling.loop import autoregressive_loop
+from pointillist.sampling.state import UniformSampler
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE
 

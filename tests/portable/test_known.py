@@ -14,9 +14,6 @@ from pointillist.conditioning.portable import StoredWeights, grid
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.integer import encode_for
-from pointillist.sampling.engines import encode_each
-from tests.equality import equal
 from tests.portable.networks import features_of
 from tests.tolerances import FIXED_POINT
 
@@ -56,20 +53,24 @@ def test_features_are_those_of_the_encoder(kind: str, int8: bool, size: tuple[in
 
 
 def test_images_that_are_the_same_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a batch and where each is encoded by itself, and not in torch as well."""
+    """In a batch as alone, and not in torch as well."""
     model, rng = completing("map"), np.random.default_rng(4)
     pt.quantize_integer(model, torch.from_numpy(rng.integers(0, 5, (4, *model.image.shape))), images=4)
     levels = torch.from_numpy(rng.integers(0, 5, (2, *model.image.shape)))[[0, 1, 0, 0]]
     inputs = model.conditions.inputs(count=4, known=(levels, torch.ones(4, *model.image.shape, dtype=torch.bool)))
-    expected = torch.cat([encode_for(model, inputs[i : i + 1], "integer").map for i in range(4)])
+    scorer, order = model.integer_model(), model.order()
+
+    def encode_map(first: int, last: int) -> np.ndarray:
+        return scorer.encode(inputs[first:last], last - first, model.image.shape[1:], order)["map"]
+
+    alone = np.concatenate([encode_map(i, i + 1) for i in range(4)])
     encoded, encode = [], grid.GridFeatures._encode
     monkeypatch.setattr(
         grid.GridFeatures, "_encode", lambda self, x, known: encoded.append(len(x)) or encode(self, x, known)
     )
     monkeypatch.setattr(model.conditions.encoders["known"], "forward", lambda value: pytest.fail("torch encodes"))
-    assert equal(encode_for(model, inputs, "integer").map, expected)
-    assert equal(encode_each(model, inputs, "integer").map, expected)
-    assert encoded == [2, 1, 1]
+    assert np.array_equal(encode_map(0, 4), alone)
+    assert encoded == [2]
 
 
 @pytest.mark.parametrize("kind", list(IMAGES))

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+import pointillist as pt
+from pointillist.distributions.transform import Transform
+from pointillist.engine.head.frequencies import frequencies, log_probs
 from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
+from pointillist.portable.model import empty_batch, join_inputs
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.loop import ObservedPixels, UniformSampler, autoregressive_loop
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
+from pointillist.sampling.state import UniformSampler
 from tests.laws.strategies import make_model
 from tests.tolerances import DOUBLE
 
@@ -21,7 +26,7 @@ GREY = ImageSpec.infer((1, 5, 4), 7)
 CASES: dict[str, tuple[str, ImageSpec, dict[str, Any]]] = {
     "channels": ("gated-pixelcnn", RGB, {"labels": True}),
     "mixture": ("pixelcnn-pp", RGB.model_copy(update={"levels": 256}), {"likelihood": "mixture"}),
-    "stages": ("multiscale-pixelrnn", GREY, {"settings": {"factor": 2}}),
+    "stages": ("multiscale-pixelrnn", GREY, {"settings": {"factor": 2}, "labels": True}),
     "s-curve": ("locally-masked-pixelcnn", GREY, {"orders": ("s-curve-columns-br",)}),
     "columns": ("pixelcnn", GREY, {"orders": ("raster-columns-tr",)}),
 }
@@ -82,3 +87,35 @@ def test_under_guidance_they_are_those_of_the_images_that_are_told(engine: str) 
     with inference_mode(model):
         expected = model.params(levels, model.encode(model.conditions.inputs(1, 2), 2))
     torch.testing.assert_close(outputs, expected, rtol=0, atol=DOUBLE)
+
+
+@pytest.mark.parametrize(("case", "guidance"), [*((c, 1.0) for c in CASES), ("channels", 3.0), ("stages", 3.0)])
+def test_outputs_of_integers_are_log_probabilities_of_the_program(case: str, guidance: float) -> None:
+    """At every sub-pixel that is drawn, of the conditional images; known ones stay, cost nothing and have none."""
+    name, image, further = CASES[case]
+    model, rng = make_model(name, image, **further), np.random.default_rng(0)
+    pt.quantize_integer(model, torch.from_numpy(rng.integers(0, image.levels, (4, *image.shape))), images=4)
+    integers, order, size = model.integer_model().integers, model.order(), (image.height, image.width)
+    x, mask = rng.integers(0, image.levels, (2, *image.shape)), rng.random(size) < 0.3
+    conditional = integers.inputs(2, size, order, label=1 if model.config.classes else None)
+    both = join_inputs(conditional, integers.inputs(2, size, order)) if guidance != 1 else conditional
+    batch = empty_batch(rng.random(x.shape), order, (x, np.broadcast_to(mask, image.shape)))
+    batch.params = np.full((2, *batch.levels.shape[2:], image.channels * image.levels), np.nan)
+    seen: list[int] = []
+
+    def count(rows: int, levels: np.ndarray) -> None:
+        seen.append(int((~np.isnan(batch.params)).sum()))
+
+    levels = integers.draw(batch, both, order, Transform(guidance), on_row=count)
+    outputs = order.array_from_raster(np.moveaxis(batch.params, 3, 1)).reshape(2, image.channels, image.levels, *size)
+    assert np.array_equal(levels[:, :, mask], x[:, :, mask])
+    assert np.isnan(outputs[..., mask]).all()
+    params, head = integers.params(levels, conditional, order), integers.program(order).head
+    for channel in range(image.channels):
+        for row, column in np.argwhere(~mask):
+            table = frequencies(head, params[:, row, column], levels[:, :, row, column], channel)
+            np.testing.assert_array_equal(outputs[:, channel, :, row, column], log_probs(table, head.precision))
+    nats = integers.log_prob_map(levels, conditional, order)[:, :, ~mask].sum((1, 2))
+    np.testing.assert_allclose(batch.nats, nats, rtol=DOUBLE)
+    assert seen == sorted(seen)
+    assert seen[-1] == int((~mask).sum()) * 2 * image.channels * image.levels

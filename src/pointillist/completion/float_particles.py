@@ -13,8 +13,9 @@ from pointillist.completion.task import CompletionTask
 from pointillist.engine.particles import DRAWN, ParticleBatch
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
-from pointillist.sampling.loop import ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.pixel import ConstrainedSampler
+from pointillist.sampling.state import Site, UniformSampler
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

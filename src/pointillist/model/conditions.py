@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,6 @@ from pointillist.conditioning import (
     ConditionInputs,
     ConditionReader,
     ConditionReaders,
-    MaskedValue,
 )
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.images import ImageSpec
@@ -124,21 +123,15 @@ class ModelConditions(ConditionReaders, nn.Module):
         count: int,
         size: tuple[int, int] | None = None,
         device: torch.device | None = None,
-        encoders: Mapping[str, Callable[[MaskedValue], Tensor]] | None = None,
     ) -> Condition:
-        """Encode the conditions of `count` images; None is unconditional, for images of `size`.
-
-        Args:
-            encoders: functions that take the place of the encoders of these names.
-        """
+        """Encode the conditions of `count` images; None is unconditional, for images of `size`."""
         if inputs is None:
             inputs = self.inputs(None, count, size=size)
         inputs = inputs.converted(lambda array: as_tensor(array, device))
         features: dict[str, list[Any]] = {"vector": [], "map": [], "tokens": []}
         for name, encoder in self.encoders.items():
             kind = "vector" if encoder.vector_width else "map" if encoder.map_width else "tokens"
-            encode = (encoders or {}).get(name, encoder)
-            features[kind].append(encode(inputs.parts[name]))
+            features[kind].append(encoder(inputs.parts[name]))
         if self.position is not None:
             features["map"].append(self.position(count))
         vector, map = (torch.cat(features[kind], 1) if features[kind] else None for kind in ("vector", "map"))

@@ -10,49 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, MaskedValue
+from pointillist.conditioning import ConditionInputs
 from pointillist.engine.weights import VERIFIED, WeightSnapshot, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.protocols import SCORING_ENGINES, ScoringModel
 from pointillist.nn import Condition, Tokens
-from pointillist.portable import IntegerModel, IntegerPart, load
+from pointillist.portable import IntegerModel, load
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.portable.storage import has_program
 
 if TYPE_CHECKING:
     from pointillist.model.float_scorer import FloatScorer
-
-
-@torch.no_grad()
-def encode_for(model: Any, inputs: ConditionInputs, engine: str, size: tuple[int, int] | None = None) -> Condition:
-    """Encode conditions for an engine: as the stored program does without torch, or by the encoders of the model.
-
-    So the same prompt, hint or known pixels become the same integers with and without torch, in any batch: all images
-    of a batch are encoded by one encoder.
-
-    ```python
-    encode_for(model, model.conditions.inputs("cat", 4), "integer")
-    ```
-    """
-    if model.scorer(engine, size).engine != "integer":
-        result: Condition = model.encode(inputs, len(inputs), size)
-        return result
-    integers: IntegerModel = model.integer_model(size).integers
-    encoders, starts = {}, {"vector": 0, "map": 0, "tokens": 0}
-    for part in integers.parts[0]:
-        channels = slice(starts[part.kind], starts[part.kind] + part.rows.shape[-1])
-        starts[part.kind] = channels.stop
-        if part.encoder is not None:
-            # the same units in the programs of all orders: see `rewrite_input`
-            unit = integers.programs[0].inputs[part.kind].unit[channels]
-            width = model.conditions.encoders[part.name].tokens_width
-            encoders[part.name] = partial(_features, part, unit, width)
-    encoded: Condition = model.conditions(inputs, len(inputs), size, model.device, encoders)
-    return encoded
 
 
 class WithIntegerModel:
@@ -200,17 +171,6 @@ class WithIntegerModel:
         if self._integers is None and self.program_folder is not None and has_program(self.program_folder):
             self._integers = load(self.program_folder)
         return self._integers
-
-
-def _features(
-    part: IntegerPart, unit: Float[np.ndarray, " c"], tokens_width: int, value: MaskedValue
-) -> Tensor | Tokens:
-    """Encode a batch by the stored encoder of a part; its integers times their units, which round to them again."""
-    arrays = replace(value, values=value.values.cpu().numpy(), known=value.known.cpu().numpy())
-    integers = part.encoded(unit, arrays) * unit
-    sites = integers if integers.ndim == 4 else integers[:, None, None]
-    features = torch.from_numpy(sites).permute(0, 3, 1, 2).to(value.values.device)
-    return Tokens.unpacked(features, tokens_width) if part.kind == "tokens" else features
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ from pointillist.errors import ShapeError
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order, stage_rank
 from pointillist.images.spec import sum_images
-from pointillist.portable.conditions import IntegerPart, StoredConditions, encode_inputs, quantize_inputs
+from pointillist.portable.conditions import IntegerPart, StoredConditions, encode_inputs
 from pointillist.portable.stages import Inputs, IntegerStage, StageRun, StageSteps, run_stages, sample_runs
 
 if TYPE_CHECKING:
@@ -147,10 +147,6 @@ class IntegerModel:
         """
         number = self.orders[order.name]
         return encode_inputs(self.programs[number], self.parts[number], inputs, size, order, features)
-
-    def quantize_inputs(self, features: Mapping[str, Float[np.ndarray, ...]], order: PixelOrder) -> dict[str, IntArray]:
-        """Return features of conditions, `[b, ..., c]` in the raster frame, as the integers of the program."""
-        return quantize_inputs(self.program(order), features)
 
     def intervals(
         self,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, EngineError
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -150,17 +150,33 @@ def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
     if isinstance(model, PortableModel):
         model.scoring_engine(engine, size)
         return EngineChoice("integer", INTEGER_REASON if engine == "auto" else "as requested")
+    if engine == "integer":
+        model.integer_model(size)
+        return choose_engine(engine)
+    why_floats = model.why_floats(size) if engine == "auto" else ""
+    if engine == "auto" and not why_floats:
+        return EngineChoice("integer", INTEGER_REASON)
+    return replace(choose_float_engine(model, engine, size), why_floats=why_floats)
+
+
+def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> EngineChoice:
+    """Choose the engine that computes in floating point, also for a model that has an integer program.
+
+    ```python
+    choose_float_engine(pt.load("digits")).engine  # "numpy"
+    ```
+
+    Raises:
+        EngineError: if there is no such engine, or it computes in integers.
+    """
+    from pointillist.engine.selection import choose_engine
+
+    if engine == "integer":
+        raise EngineError(f"`engine` (={engine!r}) must compute in floating point here: name torch, numpy or naive.")
     if engine != "auto":
-        choice = choose_engine(engine)
-        if engine == "integer":
-            model.integer_model(size)
-        return choice
-    why_floats = model.why_floats(size)
-    if why_floats:
-        stages = model.stages(*(size or model.image.shape[1:]))
-        floating = choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
-        return replace(floating, why_floats=why_floats)
-    return EngineChoice("integer", INTEGER_REASON)
+        return choose_engine(engine)
+    stages = model.stages(*(size or model.image.shape[1:]))
+    return choose_engine(engine, model.device, independent=any(stage.independent for stage in stages))
 
 
 def resolve_engine(model: Any, engine: str = "auto", size: tuple[int, int] | None = None) -> str:

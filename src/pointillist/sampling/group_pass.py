@@ -13,14 +13,14 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.nn import Condition
 from pointillist.nn.passes import FullPass, channels_last
-from pointillist.sampling.state import InverseCdfSampler, SamplingState
+from pointillist.sampling.state import SamplingState, UniformSampler
 
 MAX_NUMBERS = 2**20
 """Log-probabilities that are computed together: 8 MB in float64, and as much for each component of a mixture."""
 
 
 def sample_group(
-    model: PixelModel, stage: Stage, condition: Condition, sampler: InverseCdfSampler, state: SamplingState
+    model: PixelModel, stage: Stage, condition: Condition, sampler: UniformSampler, state: SamplingState
 ) -> None:
     """Fill `state` where it is not known: one pass of the stage's network for each sub-pixel.
 
@@ -64,7 +64,7 @@ def _params(
 
 
 def _draw(
-    model: PixelModel, sampler: InverseCdfSampler, params: Tensor, levels: Tensor, channel: int, uniforms: Tensor
+    model: PixelModel, sampler: UniformSampler, params: Tensor, levels: Tensor, channel: int, uniforms: Tensor
 ) -> Tensor:
     """Draw the levels `[n m]` of a sub-pixel of every new pixel, and add their log-likelihood."""
     drawn, size = [], max(1, MAX_NUMBERS // (len(params) * model.image.levels))

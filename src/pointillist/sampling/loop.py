@@ -9,50 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
-from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
-from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.head.frequencies import log_probs
 from pointillist.engine.program import IntArray
 from pointillist.engine.recording.independence import prove_independent
-from pointillist.engine.stepper import ProgramStepper
-from pointillist.images.spec import sum_images
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage
 from pointillist.nn import Condition
-from pointillist.sampling.config import SamplingConfig, resolve_engine
-from pointillist.sampling.engines import create_stepper, output_likelihood, sample_stage, stage_condition
+from pointillist.sampling.config import SamplingConfig, choose_float_engine
+from pointillist.sampling.engines import create_stepper, stage_condition
 from pointillist.sampling.generative import OnRow
 from pointillist.sampling.group_pass import sample_group
-from pointillist.sampling.state import InverseCdfSampler, MaskedChooser, SamplingState, Stepper
-from pointillist.system import available_cores, single_threaded
-
-if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
-
-
-@dataclass(frozen=True)
-class Site:
-    """A sub-pixel: its pixel position (row and column) and its channel.
-
-    ```python
-    Site(row=3, column=4, channel=0)
-    ```
-    """
-
-    row: int
-    column: int
-    channel: int
-
+from pointillist.sampling.state import MaskedChooser, SamplingState, Site, Stepper, UniformSampler
+from pointillist.system import single_threaded
 
 ChooseLevel = Callable[[Site, Float[Tensor, "b k"]], Int[Tensor, " b"]]
 
@@ -116,10 +91,10 @@ def autoregressive_loop(
     Args:
         condition: encoded conditions of the images.
         choose: given a sub-pixel of the image and the log-probabilities `[b k]` of its levels in nats, returns a level
-            for each image. A `ResamplingChooser` also exchanges images. An `InverseCdfSampler` is run by the engine
-            itself where the engine samples whole images.
+            for each image. A `ResamplingChooser` also exchanges images. For a `UniformSampler` the engine `torch` draws
+            groups of independent pixels in one pass.
         shape: `(batch, height, width)`.
-        config: `engine`, `order` and `threads` are used.
+        config: `engine` and `order` are used.
         known: pixels to keep.
         on_row: called after each row of a stage with the rows done (in rows of the raster frame) and the levels so far.
         outputs: filled with the network's outputs of the first `n` images at each pixel that is not known, row by row,
@@ -130,11 +105,7 @@ def autoregressive_loop(
         ConfigError: if the model was not trained on the order.
     """
     config = config or SamplingConfig()
-    config = replace(
-        config,
-        engine=resolve_engine(model, config.engine, (shape[1], shape[2])),
-        threads=min(config.threads or torch.get_num_threads(), available_cores()),
-    )
+    engine = choose_float_engine(model, config.engine, (shape[1], shape[2])).engine
     batch, height, width = shape
     order = model.order(config.order)
     rows, columns = order.raster_size(height, width)
@@ -147,10 +118,9 @@ def autoregressive_loop(
     masked = choose if isinstance(choose, MaskedChooser) and choose.mask is not None else None
     state = SamplingState(
         order=order,
-        likelihood=output_likelihood(model, config.engine),
+        likelihood=model.likelihood,
         levels=levels,
         known=mask,
-        log_probs=torch.zeros(levels.shape, dtype=torch.float64),
         outputs=outputs,
         on_row=on_row,
         resample=resample,
@@ -162,11 +132,8 @@ def autoregressive_loop(
     with torch.inference_mode(), single_threaded():
         for stage in model.stages(rows, columns):
             if not stage.grid(mask).all():
-                conditioned = stage_condition(model, stage, levels, condition, order, config.engine)
-                _run_stage(model, stage, conditioned, choose, state, config)
+                _run_stage(model, stage, stage_condition(model, stage, levels, condition), choose, state, engine)
             state = replace(state, resample=None)  # a later stage of an image is conditioned on its own coarse pixels
-    if isinstance(choose, InverseCdfSampler) and config.engine == "integer":
-        choose.nats += torch.from_numpy(sum_images(state.log_probs[: len(choose.nats)].numpy()))
     return order.from_raster(levels)
 
 
@@ -176,9 +143,9 @@ def _run_stage(
     condition: Condition,
     choose: ChooseLevel,
     state: SamplingState,
-    config: SamplingConfig,
+    engine: str,
 ) -> None:
-    """Sample a stage as a whole where the engine and `choose` allow it, and otherwise pixel by pixel."""
+    """Sample a stage in one pass where the engine and `choose` allow it, and otherwise pixel by pixel."""
     mask = None if state.masked is None else state.masked.mask
     if mask is not None:
         count, order = len(mask.status), state.order
@@ -186,14 +153,11 @@ def _run_stage(
             order, stage.step, order.from_raster(state.levels[:count]).numpy(), order.from_raster(state.known).numpy()
         )
     batch, (rows, columns), order = len(state.levels), state.known.shape, state.order
-    if isinstance(choose, InverseCdfSampler) and config.engine == "integer":
-        sample_stage(model, stage, condition, choose, state, config.threads or 1)
-        return
-    if isinstance(choose, InverseCdfSampler) and config.engine == "torch" and stage.independent and mask is None:
+    if isinstance(choose, UniformSampler) and engine == "torch" and stage.independent and mask is None:
         prove_independent(record_stage(model, stage, condition, rows, columns, order))
         sample_group(model, stage, condition, choose, state)
         return
-    stepper = create_stepper(model, condition, batch, rows, columns, config.engine, stage=stage, order=order)
+    stepper = create_stepper(model, condition, batch, rows, columns, engine, stage=stage, order=order)
     height, width = order.raster_size(rows, columns)
 
     def choose_in_image(site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
@@ -268,75 +232,9 @@ def _distribution(
     likelihood: Likelihood, stepper: Stepper, levels: list[Int[Tensor, " b"]], share: slice
 ) -> tuple[Float[Tensor, "b p"], Float[Tensor, "b k"]]:
     """Compute the share of the parameters of the next channel, and log-probabilities given the levels before it."""
-    if isinstance(stepper, ProgramStepper) and stepper.program.is_integer:  # its parameters are log-probabilities
-        log_p = torch.from_numpy(log_probs(stepper.frequencies(), stepper.program.head.precision))
-        return log_p, log_p
     params = torch.from_numpy(stepper.params())
     pixel = torch.zeros(len(params), likelihood.channels, 1, 1, dtype=torch.int64)
     for channel, chosen in enumerate(levels):
         pixel[:, channel, 0, 0] = chosen
     conditional = likelihood.conditional(params[:, :, None, None], pixel, len(levels))[:, :, 0, 0]
     return params[:, share], conditional
-
-
-class UniformSampler:
-    """Draw a level for every image at a pixel position, and add up its log-likelihood under the model.
-
-    Attributes:
-        uniforms: numbers in [0, 1), `[n c h w]`.
-        nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
-        transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice,
-            conditional and then the reference of guidance.
-        mask: levels that each sub-pixel may have; None for all.
-    """
-
-    def __init__(
-        self, uniforms: Float[Tensor, "n c h w"], transform: Transform = IDENTITY, mask: LevelMask | None = None
-    ) -> None:
-        self.uniforms, self.transform, self.mask = uniforms, transform, mask
-        self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
-
-    def duplicate_for_guidance(
-        self, inputs: ConditionInputs, negative: ConditionInputs | None = None
-    ) -> ConditionInputs:
-        """Return the inputs of the engine's batch: under guidance, every image twice.
-
-        The second time without its prompt, or else without conditions; see `ConditionInputs.guidance_reference`. Both
-        copies see the same levels. Images without conditions are drawn without guidance. Call it before the first
-        pixel.
-        """
-        reference = inputs.guidance_reference(negative)
-        if not (inputs.is_conditional or reference.is_conditional):
-            self.transform = self.transform.unguided()
-        return ConditionInputs.concat([inputs, reference]) if self.transform.is_guided else inputs
-
-    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """Choose levels `[b]` for the engine's batch: one for each image, duplicated under guidance.
-
-        Where there is a mask, the distribution is renormalised over the levels that it allows.
-        """
-        uniforms = self.uniforms[:, site.channel, site.row, site.column]
-        if self.mask is None:
-            levels, nats = sample_level(log_probs, uniforms, self.transform)
-        else:
-            levels, nats = self._draw_in_mask(self.mask, site, log_probs, uniforms)
-        self.nats += nats
-        return levels.repeat(1 + self.transform.is_guided)
-
-    def _draw_in_mask(
-        self, mask: LevelMask, site: Site, log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " n"]
-    ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
-        conditional, transform = log_probs[: len(uniforms)].double().cpu(), self.transform
-        place, guided = site.row * self.uniforms.shape[3] + site.column, conditional
-        if transform.is_guided:
-            guided = apply_guidance(conditional, log_probs[len(uniforms) :].double().cpu(), transform.guidance)
-        mask.weigh(site.channel, place, conditional.numpy())
-
-        def choose(images: np.ndarray, allowed: np.ndarray, u: np.ndarray) -> np.ndarray:
-            within = guided[torch.from_numpy(images)].masked_fill(~torch.from_numpy(allowed), -torch.inf)
-            result: np.ndarray = draw_level(within.log_softmax(1), torch.from_numpy(u), transform).numpy()
-            return result
-
-        drawn = mask.draw(site.channel, place, uniforms.double().numpy(), choose, (guided > -torch.inf).numpy())
-        levels = torch.from_numpy(drawn)
-        return levels, conditional.gather(1, levels[:, None])[:, 0]

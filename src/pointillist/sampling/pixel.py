@@ -20,8 +20,9 @@ from pointillist.sampling.candidates import negative_inputs, unconditional_nats
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.engines import encode_each
 from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest, ImageSampler, OnRow
-from pointillist.sampling.loop import ChooseLevel, ObservedPixels, Site, UniformSampler, autoregressive_loop
+from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
 from pointillist.sampling.program import ProgramSampler
+from pointillist.sampling.state import Site, UniformSampler
 from pointillist.sampling.uniforms import UniformIntervals, Uniforms
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
             choose = ConstrainedSampler(sampler, levels, known)
     outputs = None if task.outputs is None else torch.from_numpy(task.outputs).movedim(-1, 1)
     with inference_mode(model):
-        condition = encode_each(model, batch, config.engine)
+        condition = encode_each(model, batch)
         shape = (len(batch), *task.size)
         drawn = autoregressive_loop(
             model, condition, choose, shape, config, known=observed, on_row=task.on_row, outputs=outputs

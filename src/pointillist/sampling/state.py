@@ -1,4 +1,4 @@
-"""The state of a batch that is being sampled, and protocols of an engine and of a choice of levels."""
+"""The state of a batch that is being sampled, an engine, and a choice of levels: by inverse CDF from given uniforms."""
 
 from __future__ import annotations
 
@@ -7,17 +7,34 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import Likelihood
-from pointillist.distributions.transform import Transform
+from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
+from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.generative import OnRow
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
+
+
+@dataclass(frozen=True)
+class Site:
+    """A sub-pixel: its pixel position (row and column) and its channel.
+
+    ```python
+    Site(row=3, column=4, channel=0)
+    ```
+    """
+
+    row: int
+    column: int
+    channel: int
 
 
 @runtime_checkable
@@ -38,23 +55,6 @@ class Stepper(Protocol):
 
     def restore(self, state: Any) -> None:
         """Return to a saved state."""
-
-
-@runtime_checkable
-class InverseCdfSampler(Protocol):
-    """A sampler by inverse CDF from given uniforms, as plain numbers: a whole-image engine draws the levels itself.
-
-    Attributes:
-        uniforms: in [0, 1), `[n c h w]`.
-        nats: log-likelihood of each image in nats, `[n]`; the engine adds to it.
-        transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice.
-        mask: levels that each sub-pixel may have; None for all.
-    """
-
-    uniforms: Float[Tensor, "n c h w"]
-    nats: Float[Tensor, " n"]
-    transform: Transform
-    mask: LevelMask | None
 
 
 @runtime_checkable
@@ -79,8 +79,6 @@ class SamplingState:
         likelihood: distribution of a pixel, given the outputs of the engine.
         levels: int64 `[b c h w]`, valid where `known` is set.
         known: pixel positions that are given or already sampled, bool `[h w]`.
-        log_probs: of the sub-pixels that the integer program sampled as a whole stage, float64; 0 for others. They are
-            added up at the end, because a sum for each stage would be rounded more often.
         outputs: network outputs of the first `n` images, filled where a pixel is sampled; None discards them.
         on_row: called after each row.
         resample: called with row and column before each pixel that is chosen; returns for each image of the batch the
@@ -92,7 +90,6 @@ class SamplingState:
     likelihood: Likelihood
     levels: Int[Tensor, "b c h w"]
     known: Bool[Tensor, "h w"]
-    log_probs: Float[Tensor, "b c h w"]
     outputs: Float[Tensor, "n p h w"] | None = None
     on_row: OnRow | None = None
     resample: Callable[[int, int], IntArray | None] | None = None
@@ -103,3 +100,66 @@ class SamplingState:
         if self.on_row is not None:
             done = int(np.count_nonzero(self.known.numpy())) // self.known.shape[1]
             self.on_row(done, self.order.from_raster(self.levels).numpy())
+
+
+class UniformSampler:
+    """Draw a level for every image at a pixel position, and add up its log-likelihood under the model.
+
+    Attributes:
+        uniforms: numbers in [0, 1), `[n c h w]`.
+        nats: log-likelihood of each image at guidance 1 and temperature 1, in nats, float64 `[n]`.
+        transform: guidance, temperature and top-p. Under guidance the engine's batch holds every image twice,
+            conditional and then the reference of guidance.
+        mask: levels that each sub-pixel may have; None for all.
+    """
+
+    def __init__(
+        self, uniforms: Float[Tensor, "n c h w"], transform: Transform = IDENTITY, mask: LevelMask | None = None
+    ) -> None:
+        self.uniforms, self.transform, self.mask = uniforms, transform, mask
+        self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
+
+    def duplicate_for_guidance(
+        self, inputs: ConditionInputs, negative: ConditionInputs | None = None
+    ) -> ConditionInputs:
+        """Return the inputs of the engine's batch: under guidance, every image twice.
+
+        The second time without its prompt, or else without conditions; see `ConditionInputs.guidance_reference`. Both
+        copies see the same levels. Images without conditions are drawn without guidance. Call it before the first
+        pixel.
+        """
+        reference = inputs.guidance_reference(negative)
+        if not (inputs.is_conditional or reference.is_conditional):
+            self.transform = self.transform.unguided()
+        return ConditionInputs.concat([inputs, reference]) if self.transform.is_guided else inputs
+
+    def __call__(self, site: Site, log_probs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """Choose levels `[b]` for the engine's batch: one for each image, duplicated under guidance.
+
+        Where there is a mask, the distribution is renormalised over the levels that it allows.
+        """
+        uniforms = self.uniforms[:, site.channel, site.row, site.column]
+        if self.mask is None:
+            levels, nats = sample_level(log_probs, uniforms, self.transform)
+        else:
+            levels, nats = self._draw_in_mask(self.mask, site, log_probs, uniforms)
+        self.nats += nats
+        return levels.repeat(1 + self.transform.is_guided)
+
+    def _draw_in_mask(
+        self, mask: LevelMask, site: Site, log_probs: Float[Tensor, "b k"], uniforms: Float[Tensor, " n"]
+    ) -> tuple[Int[Tensor, " n"], Float[Tensor, " n"]]:
+        conditional, transform = log_probs[: len(uniforms)].double().cpu(), self.transform
+        place, guided = site.row * self.uniforms.shape[3] + site.column, conditional
+        if transform.is_guided:
+            guided = apply_guidance(conditional, log_probs[len(uniforms) :].double().cpu(), transform.guidance)
+        mask.weigh(site.channel, place, conditional.numpy())
+
+        def choose(images: np.ndarray, allowed: np.ndarray, u: np.ndarray) -> np.ndarray:
+            within = guided[torch.from_numpy(images)].masked_fill(~torch.from_numpy(allowed), -torch.inf)
+            result: np.ndarray = draw_level(within.log_softmax(1), torch.from_numpy(u), transform).numpy()
+            return result
+
+        drawn = mask.draw(site.channel, place, uniforms.double().numpy(), choose, (guided > -torch.inf).numpy())
+        levels = torch.from_numpy(drawn)
+        return levels, conditional.gather(1, levels[:, None])[:, 0]

@@ -71,13 +71,6 @@ class Tokens:
         mask = self.mask.to(self.states.dtype)
         return torch.cat([mask, torch.where(self.mask[:, :, None], self.states, 0.0).flatten(1)], 1)[:, :, None, None]
 
-    @classmethod
-    def unpacked(cls, packed: Float[Tensor, "b c 1 1"], width: int) -> Tokens:
-        """Return the tokens, each of `width` features, that `packed` returned."""
-        count = packed.shape[1] // (1 + width)
-        vectors = packed[:, :, 0, 0]
-        return cls(vectors[:, count:].reshape(len(packed), count, width), vectors[:, :count] > 0)
-
 
 def cross_attention(
     q: Float[Tensor, "b k h w"],
