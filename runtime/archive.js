@@ -121,15 +121,16 @@ export function decodeArchive(file, model) {
  *  @param {number} count @param {number} height @param {number} width */
 function decodeRecord(content, model, order, labelled, count, height, width) {
   const [th, tw] = model.fixedSize ? [model.image.height, model.image.width] : [height, width], { channels } = model.image;
-  const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content);
+  const { levels: values } = model.image, stored = content.length % 4 === 1, size = count * channels * height * width;
+  const across = Math.ceil(width / tw), perPicture = across * Math.ceil(height / th), decoder = new RangeDecoder(content.subarray(stored ? 1 : 0));
   const number = model.orders[order.name], program = model.programs[number], [rows, columns] = order.columns ? [tw, th] : [th, tw];
   const classes = model.parts[number].find((part) => part.name === "label")?.names.length ?? 0;
-  check(!labelled || classes > 0, "its labels");
+  check((!labelled || classes > 0) && (!stored || (content[0] === 1 && content.length >= Math.floor((-size * Math.log2(1 - ((values - 1) * Math.floor(2 ** 24 / values)) / 2 ** 24)) / 8))), "its labels, or its length");
   const labels = Array.from({ length: count }, () => (labelled ? decoder.uniform(classes + 1) - 1 : -1));
-  const runs = labels.flatMap((label) => Array.from({ length: perPicture }, () =>
+  const levels = stored ? Uint16Array.from({ length: size }, () => decoder.uniform(values)) : new Uint16Array(size);
+  const runs = stored ? [] : labels.flatMap((label) => Array.from({ length: perPicture }, () =>
     open(model, order, rows, columns, conditions(model, order, th, tw, { label: label < 0 ? null : label }), (...what) => new Run(...what))));
-  const levels = new Uint16Array(count * channels * height * width);
-  while (!runs[0].done) {
+  while (!stored && !runs[0].done) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);
     runs.forEach((run, n) => {
       const tile = n % perPicture, top = Math.floor(tile / across) * th + y, left = (tile % across) * tw + x;
@@ -138,7 +139,6 @@ function decodeRecord(content, model, order, labelled, count, height, width) {
       run.observe(level);
     });
   }
-  const bytes = joined(...Array.from(levels, (level) => bytesOf(level, 2)));
-  check(decoder.uniform(65536) === crc32(bytes) % 65536 && decoder.exhausted, "the check of the pixels is wrong");
+  check(decoder.uniform(65536) === crc32(joined(...Array.from(levels, (level) => bytesOf(level, 2)))) % 65536 && decoder.exhausted, "the check of the pixels is wrong");
   return { height, width, labels, levels };
 }

@@ -222,3 +222,30 @@ def test_the_check_symbol_shows_another_model() -> None:
     object.__setattr__(changed, "fingerprint", integer_model.fingerprint)
     with pytest.raises(ArchiveError, match="damaged"):
         decompress(archive, changed)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=30)
+def test_noise_is_stored(data: st.DataObject) -> None:
+    """Pictures that the model would make larger take their raw size: with labels, in tiles, for any levels."""
+    name = data.draw(st.sampled_from(["pixelcnn", "gated-256", "pixelcnn-pp", "gated-pixelcnn"]))
+    _, integer_model, _ = integer_case(name)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    shape = (integer_model.channels, data.draw(st.integers(20, 60)), data.draw(st.integers(20, 60)))
+    last = data.draw(st.booleans())  # the last level has the largest share
+    images = (
+        np.full((2, *shape), integer_model.levels - 1) if last else rng.integers(0, integer_model.levels, (2, *shape))
+    )
+    labels = data.draw(st.sampled_from([None, ["dog", None]])) if integer_model.classes else None
+    archive = compress(integer_model, images, label=labels, per_record=data.draw(st.sampled_from([None, 1])))
+    assert np.array_equal(decompress(archive, integer_model), images)
+    raw = images.size * np.log2(integer_model.levels) / 8
+    assert len(archive) <= raw + 2 * (OVERHEAD + 4) + 24
+
+
+def test_stored_noise_costs_two_thousandths() -> None:
+    """128x128 pixels of noise in colour, under a model of photographs."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, 3, 128, 128))
+    archive = compress("photos", noise)
+    assert len(archive) <= 1.002 * noise.size
+    assert np.array_equal(decompress(archive, "photos"), noise)

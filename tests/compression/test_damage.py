@@ -151,6 +151,19 @@ def test_a_declared_size_is_checked_before_anything_is_allocated(count: int, siz
         decompress(archive, integer_model)
 
 
+@pytest.mark.parametrize(
+    "content", [b"\1" + b"\0" * 8, b"\2" + b"\xff" * 80, b"\1", b"\1" + b"\xff" * 80, b"\1" + b"\0" * 8000]
+)
+def test_stored_content_of_strangers_is_an_error(content: bytes) -> None:
+    """A checksum may be right, and yet the content too short for its pictures, of another kind, or of other pixels."""
+    _, integer_model, x = integer_case("pixelcnn")
+    header = Header(bytes.fromhex(integer_model.fingerprint)).encode()
+    size = (4000, 4000) if len(content) < 20 else tuple(x.shape[2:])
+    archive = header + Record(SIZED, 1, content, size).encode(header) + encode_end(header, [])
+    with pytest.raises(ArchiveError, match="damaged"):
+        decompress(archive, integer_model)
+
+
 def test_numbers_in_another_form_are_rejected() -> None:
     """One archive has one form: no padded numbers."""
     integer_model, archive, _ = small()

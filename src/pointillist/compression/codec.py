@@ -2,11 +2,15 @@
 
 The symbols of a record are, in this order: the labels, each one of the classes or none; the sub-pixels in generation
 order, and at each of them the levels of all images; 16 bits of the CRC-32C of the levels, to show that they are right.
+
+Pictures that the model would make larger are stored: the symbols are the same, but all levels are equally likely, and
+the sub-pixels stand in raster order. Coded content has whole words, and stored content a byte more.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +20,7 @@ from numpy.typing import NDArray
 from pointillist.compression.container import PICTURES, SIZED, Record, crc32c
 from pointillist.compression.range_coder import RangeEncoder
 from pointillist.compression.tiles import Tiling, tiles_of
-from pointillist.engine.head.range_decoder import RangeDecoder
+from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
@@ -25,6 +29,8 @@ TOGETHER = 65_536
 """Sub-pixels of the records that a thread decodes in lockstep."""
 CHECK = 1 << 16
 """Number of values of the symbol that shows that the levels are right."""
+STORED = b"\1"
+"""First byte of stored content."""
 
 
 @dataclass(frozen=True)
@@ -87,13 +93,32 @@ class Codec:
         inputs = self._inputs(labels, tiling)
         starts, sizes = self.integer_model.intervals(tiles, inputs, self.order)
         inside = self._in_order(np.broadcast_to(np.tile(tiling.inside(), (len(levels), 1, 1, 1)), tiles.shape))
+        encoder = self._encoder(labels)
+        encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
+        encoder.add_uniform(np.array([check_of(levels)]), CHECK)
+        content = encoder.finish()
+        if len(content) > self._least_stored(levels.size):
+            content = min(content, self._store(levels, labels), key=len)
+        usual = (height, width) == (self.integer_model.height, self.integer_model.width)
+        return Record(PICTURES if usual else SIZED, len(levels), content, None if usual else (height, width))
+
+    def _encoder(self, labels: IntArray) -> RangeEncoder:
         encoder = RangeEncoder()
         if self.labels:
             encoder.add_uniform(labels + 1, self._classes + 1)
-        encoder.add_intervals(self._in_order(starts)[inside], self._in_order(sizes)[inside], self._precision)
+        return encoder
+
+    def _store(self, levels: IntArray, labels: IntArray) -> bytes:
+        """Return the content of pictures `[n, c, h, w]` whose levels are equally likely."""
+        encoder = self._encoder(labels)
+        encoder.add_uniform(np.asarray(levels).reshape(-1), self.integer_model.levels)
         encoder.add_uniform(np.array([check_of(levels)]), CHECK)
-        usual = (height, width) == (self.integer_model.height, self.integer_model.width)
-        return Record(PICTURES if usual else SIZED, len(levels), encoder.finish(), None if usual else (height, width))
+        return STORED + encoder.finish()
+
+    def _least_stored(self, sub_pixels: int) -> int:
+        """Return bytes below which no stored content of so many sub-pixels is: the last level has the largest share."""
+        largest = uniform_rest(self.integer_model.levels)
+        return int(sub_pixels * math.log2((1 << BITS) / largest) / 8)
 
     def encode_tile(self, picture: IntArray, label: int, tile: int) -> Record:
         """Code a tile of a large picture `[c, h, w]`."""
@@ -109,6 +134,22 @@ class Codec:
             The pictures of each record, or why they cannot be had.
         """
         (size,) = {self.size(record) for record in records}
+        coded = [record for record in records if not is_stored(record)]
+        decoded = iter(self._decode_coded(coded, size) if coded else ())
+        return [self._load(record, size) if is_stored(record) else next(decoded) for record in records]
+
+    def _load(self, record: Record, size: tuple[int, int]) -> Decoded | ArchiveError:
+        """Return the pictures of stored content."""
+        shape = (record.count, self.integer_model.channels, *size)
+        # before anything of the declared size is allocated, or its symbols are counted
+        if not record.content.startswith(STORED) or len(record.content) < self._least_stored(math.prod(shape)):
+            return ArchiveError("A stored record is shorter than its pictures: the archive is damaged.")
+        decoder = RangeDecoder(record.content[len(STORED) :])
+        labels = self._decode_labels(decoder, record.count)
+        levels = decoder.uniform(math.prod(shape), self.integer_model.levels).reshape(shape)
+        return _checked(decoder, levels.astype(np.min_scalar_type(self.integer_model.levels - 1)), labels)
+
+    def _decode_coded(self, records: Sequence[Record], size: tuple[int, int]) -> list[Decoded | ArchiveError]:
         tiling, decoders = self.tiling(*size), [RangeDecoder(record.content) for record in records]
         labels = [self._decode_labels(decoder, record.count) for decoder, record in zip(decoders, records, strict=True)]
         counts = [record.count * tiling.count for record in records]
@@ -137,6 +178,16 @@ class Codec:
         visits = self.integer_model.generation_rank(x.shape[2], x.shape[3], self.order).reshape(-1).argsort()
         result = x.reshape(*x.shape[:2], -1)[:, :, visits].transpose(2, 1, 0)
         return result.reshape(-1, len(x))
+
+
+def uniform_rest(count: int) -> int:
+    """Return the share of 2^24 that the last of `count` equally likely symbols has."""
+    return (1 << BITS) - (count - 1) * ((1 << BITS) // count)
+
+
+def is_stored(record: Record) -> bool:
+    """Return True if the content of a record is stored, and not coded by the model."""
+    return len(record.content) % WORD == len(STORED)
 
 
 def _checked(decoder: RangeDecoder, levels: IntArray, labels: IntArray) -> Decoded | ArchiveError:
