@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int64, Shaped
+from jaxtyping import Float32, Int64, Shaped
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
 from pointillist.data.tilemaps.tileset import Tileset
+from pointillist.data.windows import PictureWindows
 from pointillist.errors import ConfigError, DataError
 from pointillist.images import ImageSpec
 
@@ -112,7 +113,8 @@ class ImageDataset:
             raise DataError(
                 f"Images of {name} have shape {values.shape}: they must be (n, c, h, w) with (c, h, w) {spec.shape}."
             )
-        self._values = values
+        self._values: np.ndarray | PictureWindows = values
+        self._proportions = False
         self._rows = np.arange(len(values))
         for what, column in (("labels", labels), ("texts", texts)):
             if column is not None and len(column) != len(self._rows):
@@ -151,7 +153,8 @@ class ImageDataset:
     def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
         """Return the images at `indices`, in that order.
 
-        Dynamic binarisation and flips are drawn for each image from `(seed, image)`. A batch depends neither on
+        Windows of pictures, dynamic binarisation and flips are drawn for each image from `(seed, image)`; seed 0 leaves
+        windows where they are. A batch depends neither on
         earlier batches, nor on the other images in it, nor on the process. Change `seed` each epoch.
 
         Args:
@@ -167,7 +170,8 @@ class ImageDataset:
             raise ConfigError(f"`seed` (={seed}) must be 0 or more: choose another.")
         index = self._checked(indices)
         rows = self._rows[index]
-        values = self._values[rows]
+        stored = self._values
+        values = stored.draw(rows, seed) if isinstance(stored, PictureWindows) else stored[rows]
         hints = None if self.annotations.hints is None else self.annotations.hints[index]
         if flip:
             mirrored = np.array([_draws(seed, int(row), 0).random() < 0.5 for row in rows], bool)
@@ -181,6 +185,8 @@ class ImageDataset:
         labels = None if self.labels is None else self.labels[index]
         texts = None if self.texts is None else tuple(self.texts[i] for i in index)
         annotations = replace(self.annotations, hints=None).take(index)
+        if self._proportions:  # of the window that was drawn
+            annotations = replace(annotations, vectors=proportions(values, self.spec.levels))
         hints = None if hints is None else hints.astype(np.float32 if hints.dtype.kind == "f" else np.int64)
         return Batch(values.astype(np.int64), labels, texts, hints, self.classes, annotations)
 
@@ -197,6 +203,41 @@ class ImageDataset:
         out.files = None if self.files is None else tuple(self.files[i] for i in index)
         return out
 
+    def windows(self, windows: PictureWindows) -> ImageDataset:
+        """Return a data set of windows of these images, each with the annotations of its picture.
+
+        Raises:
+            DataError: if the images have hints, which would have to be cut as well.
+        """
+        if self.annotations.hints is not None:
+            raise DataError(f"`window` cannot be used with the hints of {self.name}: cut both into files of one size.")
+        out = self.subset(windows.corners[:, 0])
+        out._values, out._rows = windows, np.arange(len(windows))
+        out.spec = self.spec.resized(*windows.size)
+        return out
+
+    def with_proportions(self) -> ImageDataset:
+        """Return the same images, with the share of each level as their vector.
+
+        Raises:
+            DataError: if there are more than 256 levels.
+        """
+        if self.spec.levels > 256:
+            raise DataError(f"`proportions` need at most 256 levels, and {self.name} has {self.spec.levels:,}.")
+        out = copy(self)
+        out._proportions = True
+        parts = [
+            proportions(self.batch(np.arange(i, min(i + 1024, len(self)))).levels, self.spec.levels)
+            for i in range(0, len(self), 1024)
+        ]
+        out.annotations = replace(self.annotations, vectors=np.concatenate(parts))
+        return out
+
+    @property
+    def regions(self) -> list[Shaped[np.ndarray, "c y x"]]:
+        """Parts of pictures that the images are windows of; empty for other images."""
+        return self._values.regions(self._rows) if isinstance(self._values, PictureWindows) else []
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the images, so that work is not resumed on other ones."""
@@ -212,6 +253,17 @@ class ImageDataset:
             bad = next(i for i in index.tolist() if not -len(self) <= i < len(self))
             raise IndexError(f"Image {bad} is not in {self.name}, which has {len(self):,} images: count from 0.")
         return index % max(len(self), 1)
+
+
+def proportions(levels: Shaped[np.ndarray, "n c h w"], count: int) -> Float32[np.ndarray, "n k"]:
+    """Return the share of each level in each image.
+
+    ```python
+    proportions(np.array([[[[0, 1], [1, 1]]]]), 2)  # [[0.25, 0.75]]
+    ```
+    """
+    shares = [(levels == level).mean((1, 2, 3), dtype=np.float32) for level in range(count)]
+    return np.stack(shares, 1)
 
 
 def _draws(seed: int, row: int, purpose: int) -> np.random.Generator:

@@ -22,12 +22,15 @@ from pointillist.data.readers.sequence import read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
+from pointillist.data.windows import cut_windows
 from pointillist.errors import DataError
 from pointillist.files.arrays import is_tensor
 from pointillist.files.reading import check_file
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 
+PROPORTIONS = "proportions"
+"""The vector of an image that is the share of each of its levels; see `DataOptions.vector_column`."""
 _BUNDLED: dict[str, Callable[[], RawImages]] = {"uci-digits": uci_digits}
 
 
@@ -117,6 +120,7 @@ def load_data(
     splits = load_data("photos/", size=(32, 32), resize_mode="pad")
     splits = load_data("tiles.npz", npz_key="rgb32", caption_column="name", valid_fraction=0.05)
     splits = load_data("maps/", mode="codes", level_names="legend.toml")
+    splits = load_data("strebelle.png", window=64)  # one large picture: windows, and strips as splits
     splits.train.batch([0, 1]).levels  # int64 [2, 1, 32, 32]
     ```
 
@@ -140,6 +144,12 @@ def load_data(
         MissingExtraError: if Parquet or the hub is used without the extra `data`.
     """
     chosen = (options or DataOptions()).changed(**overrides)
+    if chosen.vector_column == PROPORTIONS:
+        plain = load_data(source, chosen.changed(vector_column=None), spec=spec, classes=classes, tiles=tiles)
+        return DataSplits(
+            **{name: plain.get(name).with_proportions() for name in plain.names},
+            whole=None if plain.whole is None else plain.whole.with_proportions(),
+        )
     if isinstance(source, ImageDataset):
         return DataSplits(train=source, whole=source) if not chosen.valid_fraction else _split_dataset(source, chosen)
     # the model's kind is known before files are decoded: codes and palettes are not averaged
@@ -149,6 +159,8 @@ def load_data(
         raw = add_names(raw, matched)
     if raw.annotations.empty:
         reject_annotation_options(chosen, raw.name)
+    if chosen.window is not None:
+        return _windows(build_dataset(raw, chosen, spec=spec, classes=classes), raw.split, chosen)
     column = raw.labels if chosen.labels else None
     numbers = (
         None
@@ -158,6 +170,17 @@ def load_data(
     split, notes = _complete(raw.split, numbers, len(raw.values), chosen, _groups(raw, chosen))
     whole = build_dataset(raw, chosen, spec=spec, classes=classes, train=split == "train" if "train" in split else None)
     return _parts(whole, split, notes)
+
+
+def _windows(pictures: ImageDataset, stored: np.ndarray | None, options: DataOptions) -> DataSplits:
+    """Cut pictures into windows of `options.window`, and split each picture by strips."""
+    assert options.window is not None
+    levels = pictures.batch(np.arange(len(pictures))).levels
+    levels = levels.astype(np.uint8 if pictures.spec.levels <= 256 else np.uint16)
+    strips = cut_windows(levels, options.window, options.valid_fraction, options.test_fraction, stored)
+    pictures.notes = (*pictures.notes, *strips.notes)
+    parts = {name: pictures.windows(windows) for name, windows in strips.windows.items()}
+    return DataSplits(whole=parts.pop("all"), **parts)
 
 
 def _split_dataset(source: ImageDataset, options: DataOptions) -> DataSplits:
@@ -172,7 +195,7 @@ def _complete(
     options: DataOptions,
     groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    fractions = options.valid_fraction, options.test_fraction
+    fractions = options.valid_fraction, options.test_fraction or 0.0
     return complete_splits(given, labels, count, *fractions, options.seed, groups)
 
 

@@ -30,6 +30,8 @@ class DataOptions(BaseModel):
     Attributes:
         size: size in pixels to which every image is resized: 32, 48x64 or (height, width); None keeps the common size
             of the images.
+        window: size of windows of larger pictures: 64, 48x64 or (height, width). Training draws them afresh in each
+            epoch, and strips of each picture are kept for validation and testing. None: each picture is an image.
         resize_mode: treatment of images of another size. `crop` scales to cover `size` and cuts out the centre, `pad`
             scales to fit inside and fills with zeros, `stretch` ignores the aspect ratio, `exact` raises an error.
         resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
@@ -52,7 +54,8 @@ class DataOptions(BaseModel):
         caption_column: column or member with captions; None for the usual names. Several are joined by commas, as in
             `subcategory,name`. `filename` makes captions from file names, `path` from folder and file names.
         attribute_columns: columns or members with categories, such as hair colour; a tuple, or names with commas.
-        vector_column: column or member with a vector of numbers for each image.
+        vector_column: column or member with a vector of numbers for each image; `proportions` is the share of each
+            level in the image, whatever the source.
         hint_column: member with an image for each image, `n h w [c]`, or a folder of files of the same names.
         level_names: names of the levels of a map: a legend (`.toml` or `.json`, character = name), a member of the
             `.npz`, or names with commas. None: those that the files define.
@@ -61,7 +64,8 @@ class DataOptions(BaseModel):
         tile_size: size in pixels of a tile of a PNG tileset, such as 16x24; None for 16.
         outside: name of the level for what lies outside a map that is smaller than `size`, and for its empty cells.
         npz_key: member of an `.npz` to read, or its stem (`x` for `x_train`, `x_test`).
-        valid_fraction, test_fraction: fraction in [0, 1) of the training images for a split that is missing.
+        valid_fraction, test_fraction: fraction in [0, 1) of the training images, or of a picture that is cut into
+            windows, for a split that is missing. `test_fraction` None is 0, and 0.1 for windows.
         group_by: `text`, or a member of an `.npz`: images with the same value stay in the same split.
         seed: seed of the random split.
         skip_bad: skip (and count) images that cannot be read, instead of raising an error.
@@ -73,6 +77,7 @@ class DataOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     size: tuple[int, int] | None = None
+    window: tuple[int, int] | None = None
     resize_mode: ResizeMode = "crop"
     resample: Resample = "auto"
     mode: ReadMode = "auto"
@@ -95,7 +100,7 @@ class DataOptions(BaseModel):
     outside: str = "outside"
     npz_key: str | None = None
     valid_fraction: float = 0.1
-    test_fraction: float = 0.0
+    test_fraction: float | None = None
     group_by: str | None = None
     seed: int = 0
     skip_bad: bool = False
@@ -113,7 +118,7 @@ class DataOptions(BaseModel):
         fields = type(self).model_fields
         return [(name, value) for name, value in super().__repr_args__() if value != fields[str(name)].default]
 
-    @field_validator("size", "tile_size", mode="before")
+    @field_validator("size", "window", "tile_size", mode="before")
     @classmethod
     def _parse_size(cls, size: Any) -> Any:
         return None if size is None else parse_size(size)
@@ -132,11 +137,12 @@ class DataOptions(BaseModel):
         return self
 
     def _problem_of_size_or_split(self) -> str | None:
-        for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", self.test_fraction)):
+        test = self.test_fraction or 0.0
+        for name, value in (("valid_fraction", self.valid_fraction), ("test_fraction", test)):
             if not 0 <= value < 1:
                 return f"`{name}` (={value}) must lie in [0, 1): give a fraction of the images, for example 0.1."
-        if self.valid_fraction + self.test_fraction >= 1:
-            total = self.valid_fraction + self.test_fraction
+        if self.valid_fraction + test >= 1:
+            total = self.valid_fraction + test
             return f"`valid_fraction` + `test_fraction` (={total:g}) must stay below 1: leave images to train on."
         if not 0 <= self.seed < 2**32:
             return f"`seed` (={self.seed}) must lie in 0 to 2^32 - 1: choose another."

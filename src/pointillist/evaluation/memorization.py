@@ -1,9 +1,11 @@
-"""Find copies: the training image that agrees with a sample in most pixels."""
+"""Find copies: the training image that agrees with a sample in most pixels, and windows of a training picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from pointillist.files.progress import Bar
 from pointillist.images import OPAQUE, ImageSpec
@@ -45,6 +47,61 @@ def nearest_training_match(
             best[i], index[i] = share[nearest], nearest % len(training)
             bar.show(i + 1)
     return best, index
+
+
+def copied_windows(
+    images: Int[np.ndarray, "n c h w"], pictures: Sequence[Shaped[np.ndarray, "c y x"]], size: int = 16
+) -> float:
+    """Return the share of the windows of some images that occur in a picture, to the pixel.
+
+    Windows begin at every pixel; windows of one colour are left out. Compare the share of samples with the share of a
+    held-out part of the picture: a higher share means copies.
+
+    Args:
+        images: levels of samples.
+        pictures: levels of the training pictures.
+        size: height and width of the windows compared.
+
+    Returns:
+        the share in [0, 1]; 0 where no window has two colours.
+
+    Example:
+        copied_windows(pt.sample(model, 16).levels, splits.train.regions)
+    """
+    size = min(size, *images.shape[2:])
+    codes, several = _window_codes(images, size)
+    codes = codes[several]
+    if not len(codes):
+        return 0.0
+    known = [_window_codes(picture[None], size)[0].ravel() for picture in pictures if min(picture.shape[1:]) >= size]
+    return float(np.isin(codes, np.concatenate([np.zeros(0, np.uint64), *known])).mean())
+
+
+def _window_codes(
+    images: Shaped[np.ndarray, "n c h w"], size: int
+) -> tuple[UInt64[np.ndarray, "n y x"], Bool[np.ndarray, "n y x"]]:
+    """Return a 64-bit code of each window, and the mask of windows with two colours or more.
+
+    The code is linear in the levels, with random weights for rows, columns and channels: of two windows that differ,
+    about one pair in 2^64 has equal codes.
+    """
+    rng = np.random.default_rng(0)
+    n, c, h, w = images.shape
+    rows, columns = h - size + 1, w - size + 1
+    weights = [rng.integers(1, 2**63, count, np.uint64) * 2 + 1 for count in (size, size, c)]
+    levels = images.astype(np.uint64)
+    across = sum(levels[..., i : i + columns] * weights[0][i] for i in range(size))
+    down = sum(across[:, :, i : i + rows] * weights[1][i] for i in range(size))
+    codes = sum(down[:, i] * weights[2][i] for i in range(c))
+    changes = np.zeros((n, rows, columns), bool)
+    for axis in (2, 3):
+        edge = (np.diff(images, axis=axis) != 0).any(1)
+        total = np.pad(edge.cumsum(1).cumsum(2), ((0, 0), (1, 0), (1, 0)))
+        height, width = (size - 1, size) if axis == 2 else (size, size - 1)
+        inside = total[:, height:, width:] - total[:, : -height or None, width:]
+        inside = inside - total[:, height:, : -width or None] + total[:, : -height or None, : -width or None]
+        changes |= inside[:, :rows, :columns] > 0
+    return codes, changes
 
 
 def _flatten(

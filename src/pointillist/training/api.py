@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils import broadcast
 from rich.console import Console
@@ -17,6 +18,7 @@ from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
 from pointillist.errors import ConfigError, TrainingError, counted
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
+from pointillist.evaluation.memorization import copied_windows
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
@@ -25,6 +27,7 @@ from pointillist.model.integer_cost import bits_text
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.vocabulary import CAPTIONS, Vocabulary
 from pointillist.rules.adjacency import RECORD, pairs_of_images, pairs_to_record, stores_pairs
+from pointillist.sampling.api import sample
 from pointillist.system import __version__
 from pointillist.training.config import TrainConfig
 from pointillist.training.integers import SampleWriter, TrainedIntegers, add_integer_program, write_by_program
@@ -33,6 +36,11 @@ from pointillist.training.quantization_aware import check_quantization_aware, qu
 from pointillist.training.setup import as_splits, check_step_memory, prepare
 from pointillist.training.state import TrainerState, run_lock
 from pointillist.training.trainer import Trainer
+
+SAMPLED = 16
+"""Samples that are compared with a picture that a model learned windows of."""
+MORE_COPIES = 1.2
+"""Share of copied windows, over the share of a held-out strip, from which samples are said to copy."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,21 @@ def _result(
     lossless = lossless_size(splits.valid)
     images = splits.get("train")
     advice = training_summary(model, images, progress.step, progress.best_step, progress.best, lossless)
-    return replace(result, lossless=lossless, advice=tuple(advice))
+    return replace(result, lossless=lossless, advice=(*advice, *_copies(model, images, splits.valid)))
+
+
+def _copies(model: PixelModel, images: ImageDataset, valid: ImageDataset) -> list[str]:
+    """Warn where samples of a model of windows copy the training picture more than its held-out strip does."""
+    if not images.regions:
+        return []
+    samples = sample(model, SAMPLED, seed=0).levels
+    shares = [copied_windows(x, images.regions) for x in (samples, valid.batch(np.arange(len(valid))).levels)]
+    if shares[0] <= MORE_COPIES * shares[1] + 0.01:
+        return []
+    return [
+        f"warning    {shares[0]:.0%} of the 16x16 windows of {SAMPLED} samples are copies of the training picture, "
+        f"{shares[1]:.0%} of the held-out strip: train for fewer steps, or use a larger picture or `flip`"
+    ]
 
 
 def _check_folder(config: TrainConfig, resume: bool) -> None:

@@ -79,7 +79,7 @@ def _read_as(images: ImageDataset) -> str:
 def size_warnings(images: ImageDataset, steps: int) -> list[str]:
     """Warn before a run of too few images or steps; empty where both are enough."""
     few = []
-    if len(images) < FEW_IMAGES:
+    if len(images) < FEW_IMAGES and not images.regions:  # windows are drawn afresh
         few.append(counted(len(images), "image"))
     if steps < FEW_STEPS:
         few.append(counted(steps, "step"))
@@ -120,7 +120,7 @@ def training_summary(
         helped = best_step == steps
         why = "as the last steps still helped" if helped else f"though the last steps after {best_step:,} did not help"
         suggestions.append(f"a longer run (`steps={4 * steps}`), {why}")
-        if len(images) < FEW_IMAGES:
+        if len(images) < FEW_IMAGES and not images.regions:
             suggestions.append(f"more images than {len(images):,}")
     if steps < FEW_STEPS:
         suggestions.append("`preset=small`, which takes more steps in the same time")

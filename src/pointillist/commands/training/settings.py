@@ -13,6 +13,7 @@ from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings,
 _IMAGES, _MODEL, _TRAINING, _MACHINE = "Images", "Model", "Training", "Machine"
 RUN_OPTIONS = (
     RunOption("--size", "data.size", _IMAGES, "SIZE"),
+    RunOption("--window", "data.window", _IMAGES, "SIZE"),
     RunOption("--resize-mode", "data.resize_mode", _IMAGES, "HOW"),
     RunOption("--mode", "data.mode", _IMAGES, "KIND"),
     RunOption("--palette", "data.palette", _IMAGES, "N|FILE"),

@@ -32,6 +32,8 @@ def read_array(
     name: str,
 ) -> RawImages:
     """Wrap an array `n h w [c]`, or `n c h w` if `channels_first`, as raw images."""
+    if options.window is not None and array.ndim == 2:
+        array = array[None]  # one picture to cut windows from
     values, notes = to_channels_first(array, name, known_first=channels_first, codes=options.mode == "codes")
     column = None if labels is None or not options.labels else np.asarray(labels)
     captions = None if texts is None else tuple(str(t) for t in texts)

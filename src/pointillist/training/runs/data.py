@@ -14,7 +14,7 @@ from pointillist.files.settings_tree import assign, parse_assignment, parse_sect
 from pointillist.model.protocols import TrainedModel, recorded_settings
 
 # settings of how images become levels apply to every data set; those of how a source is split and named do not
-_READING = ("size", "resize_mode", "resample", "binarise", "threshold")
+_READING = ("size", "window", "resize_mode", "resample", "binarise", "threshold")
 # what the model itself holds: what its levels are, and what they look like
 _TILES = ("level_names", "tileset", "tile_size")
 _STORED = ("source", *_TILES)
