@@ -28,6 +28,7 @@ import { Tabs } from "./widgets/tabs.js";
 import { Toolbar } from "./drawing/toolbar.js";
 import { Training, adoptReloaded } from "./state/training.js";
 import { WorldPage } from "./panels/world_page.js";
+import { GuessPage } from "./panels/guess_page.js";
 import { TrainingPanel } from "./panels/training_panel.js";
 import { FirstRun } from "./widgets/first_run.js";
 import { Tour } from "./widgets/tour.js";
@@ -56,7 +57,8 @@ function render({ model, el }) {
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const worldPage = new WorldPage(state, server, painter);
-  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage });
+  const guessPage = new GuessPage(state, server);
+  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage });
 
   const over = new AbortController();
   const address = model.get("keep") || model.get("link") ? new Address(state, () => painter.paint(), over.signal) : null;
@@ -79,7 +81,7 @@ function render({ model, el }) {
   const parts = [header, tour, card, promptPanel, toolbar, toolOptions, canvasGrid, fillPanel, controls, pixelPanel, trainingPanel, gallery, notifications, tabs];
 
   const middle = html("main", { className: "middle" }, toolbar.el, toolOptions.el, card.el, tour.el, canvasGrid.el, fillPanel.el, notifications.loading, controls.el);
-  root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el);
+  root.append(canvasGrid.skip, header.el, promptPanel.el, middle, tabs.el, notifications.el, pixelPanel.el, gallery.el, worldPage.el, guessPage.el);
   el.classList.add("studio-container");
   el.replaceChildren(root);
   state.listeners.push(() => parts.forEach((part) => part.update()));

@@ -7,6 +7,7 @@ import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
 import { COUNTS } from "../state/request.js";
 import { conditionFields } from "./conditions.js";
+import { canGuess } from "./guess_page.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../state/request.js").Request} Request */
@@ -91,6 +92,7 @@ export class PromptPanel {
       html("div", { className: "batch" }, this.#seed(), this.canvases),
       this.#variations(),
       details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
+      canGuess(details.image) && html("button", { type: "button", className: "endless", title: "A picture comes pixel by pixel: who needs fewer bits for it?", onclick: () => this.commands.guess() }, "You against the model"),
       this.#more(details),
     ].filter((part) => part !== false);
   }

@@ -17,11 +17,12 @@ const MAX_BRUSH = 16;
  * @property {import("../drawing/pointer_tools.js").PointerTools} pointerTools @property {import("../transport/queries.js").Queries} queries
  * @property {import("../widgets/dialogs.js").Dialogs} dialogs @property {import("../transport/upload.js").Uploader} uploader
  * @property {import("../transport/filler.js").Filler} filler @property {import("../panels/world_page.js").WorldPage} worldPage
+ * @property {import("../panels/guess_page.js").GuessPage} guessPage
  */
 
 export class Commands {
   /** @param {Context} context */
-  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage }) {
+  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage }) {
     this.state = state;
     this.playback = playback;
     this.painter = painter;
@@ -31,6 +32,7 @@ export class Commands {
     this.uploader = uploader;
     this.filler = filler;
     this.worldPage = worldPage;
+    this.guessPage = guessPage;
   }
 
   /** Complete what is drawn on the canvas; where nothing is, paint new images. */
@@ -49,6 +51,11 @@ export class Commands {
   /** Walk through an endless map. */
   walk() {
     this.worldPage.open();
+  }
+
+  /** Guess pixels against the model. */
+  guess() {
+    this.guessPage.open();
   }
 
   /** Go on with what was stopped, or fill the hole of the active canvas. */
