@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from drawings import GROUNDS, THINGS
+from drawings import COLOURS, GROUNDS, THINGS
 from scenes import Item, Scene, pick
 
 SYNONYMS = {
@@ -58,6 +58,31 @@ FORMS = {
 UNSEEN_FORMS = ("between", "listed")
 """Forms that no training caption has: "a cat at night on a red sofa", "a red sofa and a cat on it"."""
 ASKED = ("a picture of", "a drawing of", "an image of", "draw", "paint", "please draw", "show me", "i want")
+
+
+SENTENCE = "[a/an {colour} {thing}] [{relation=on} a/an {colour} {support}] [{place}] [{time}]"
+"""How a sentence is built of words that are chosen; see `prompts.json` in docs/reference/file_formats.md."""
+
+
+def word_kinds() -> dict[str, list[str]]:
+    """Return the words of captions by kind: first the kinds of `SENTENCE`, then other words for the same."""
+    plurals = [plural(name) for thing in THINGS for name in (thing, *SYNONYMS.get(thing, ()))]
+    kinds = {
+        "colour": list(COLOURS),
+        "thing": list(THINGS),
+        "relation": [*RELATIONS, "next to"],
+        "support": list(GROUNDS),
+        "place": [words[0] for words in PLACE.values()],
+        "time": [words[0] for words in TIME.values()],
+        "other names": [name for thing in (*THINGS, *GROUNDS) for name in SYNONYMS.get(thing, ())],
+        "several": plurals,
+        "number": ["two", "three", "2", "3", "a pair of"],
+        "other relations": [each for words in (*RELATIONS.values(), NEXT, PRONOUN.values()) for each in words],
+        "other places": [each for words in PLACE.values() for each in words[1:]],
+        "other times": [each for words in TIME.values() for each in words[1:]],
+        "asking": [*ASKED, "there is", "there are", "with", "and", "something"],
+    }
+    return {kind: list(dict.fromkeys(words)) for kind, words in kinds.items()}
 
 
 class Caption(NamedTuple):

@@ -2,6 +2,7 @@
 
     python recipes/scenes/make_scenes.py scenes.npz --train 200000
     python recipes/scenes/make_scenes.py scenes.npz --sheet sheet.png   # 40 scenes with their captions, to look at
+    python recipes/scenes/make_scenes.py runs/scenes/prompts.json --words   # its words by kind, for the model
 
 `emoji_sets32.npz` is read from `POINTILLIST_DATA`, or from `../shared/data`. Training scenes never show
 
@@ -24,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from captions import UNSEEN_FORMS, Caption, describe
+from captions import SENTENCE, UNSEEN_FORMS, Caption, describe, word_kinds
 from drawings import ARTISTS, GROUNDS, Drawings
 from scenes import Item, Painter, Picture, Scene, draw_scene, pick
 
@@ -143,6 +144,15 @@ def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
     image_grid(pictures, captions=[describe(scene, rng).text for scene in scenes], columns=8).save(path)
 
 
+def write_words(path: Path) -> None:
+    """Write the words of captions by kind into the file `prompts.json` of a model, and keep what it has measured."""
+    from pointillist.model.folder.generation import MeasuredPrompts
+    from pointillist.model.prompts.word_kinds import WordKinds
+
+    words = WordKinds.model_validate({"kinds": word_kinds(), "sentence": SENTENCE})
+    path.write_text(MeasuredPrompts.read(path.parent).model_copy(update={"words": words}).dumps(), encoding="utf-8")
+
+
 def main() -> None:
     """Run the command above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,7 +162,11 @@ def main() -> None:
     parser.add_argument("--artists", nargs="+", choices=list(ARTISTS), default=list(ARTISTS))
     parser.add_argument("--sheet", type=Path, help="write a sheet of scenes instead")
     parser.add_argument("--seed", type=int, default=0, help="of the sheet")
+    parser.add_argument("--words", action="store_true", help="write the words of captions by kind instead")
     options = parser.parse_args()
+    if options.words:
+        write_words(options.target)
+        return
     drawings = Drawings.read()
     if options.sheet:
         sheet(drawings, options.sheet, options.seed)

@@ -211,7 +211,7 @@ def readers() -> list[Reader]:
         ),
         Reader(
             "prompts.json",
-            both([b'{"recognised": ["heart"]}'], values(["measured", "recognised", "missed"]).map(as_json)),
+            both([b'{"recognised": ["heart"]}'], values(["measured", "recognised", "missed", "words"]).map(as_json)),
             lambda data, folder: MeasuredPrompts.read(file("prompts.json", data, folder).parent),
         ),
         *(Reader(name, damaged([content]), map_file(name)) for name, content in maps.items() if name[:3] == "map"),

@@ -17,11 +17,11 @@ import pointillist as pt
 import pointillist.studio
 from pointillist.errors import CheckpointError
 from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.model.prompts.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (
     MAX_DESCRIBED,
     describe_prompts,
     describe_unmeasured_prompts,
-    is_single_edit,
     resolve_prompts,
 )
 from tests.cli.helpers import run
@@ -73,7 +73,7 @@ def test_other_prompts_are_sampled_as_typed(typed: str) -> None:
 
 def test_a_model_without_a_list_or_without_words_guesses_nothing() -> None:
     """Nothing is a misspelling without the words of captions, or of two names; nothing a plural without names."""
-    assert resolve_prompts(model_of(CAPTIONS_SEEN), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
+    assert resolve_prompts(model_of(CAPTIONS_SEEN, "use"), ["keys", "umbrela"], 2) == ["keys", "umbrela"]
     model = measured_model()
     model.training_record = {"record": {}}
     assert resolve_prompts(model, ["keys", "umbrela"], 2) == ["key", "umbrela"]

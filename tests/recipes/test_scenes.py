@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
+from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
 from tests.scripts import script
 from tests.tolerances import standard_errors
 
@@ -210,3 +212,16 @@ def test_what_is_held_out(recipe: dict[str, ModuleType], blocks: object) -> None
     assert again == [scene for _, _, scene, _, _ in rows["train"][:50]] != other
     (one,) = {scene.artist for _, _, scene, _, _ in make.draw_rows(painter, "valid", {"valid": 20}, artists=["fluent"])}
     assert one == "fluent"
+
+
+def test_words_are_of_a_kind(recipe: dict[str, ModuleType], tmp_path: Path) -> None:
+    """The words of all captions but articles and verbs; those of the file of a model make sentences."""
+    captions, rng = recipe["captions"], np.random.default_rng(0)
+    known = {word for words in captions.word_kinds().values() for phrase in words for word in phrase.split()}
+    drawn = [captions.describe(recipe["scenes"].draw_scene(rng), rng).text for _ in range(500)]
+    assert {word for text in drawn for word in text.replace(",", "").split()} - known <= {"an", "it", "the", "a"}
+    recipe["make_scenes"].write_words(tmp_path / PROMPTS)
+    words = MeasuredPrompts.read(tmp_path).words
+    kinds = ["colour", "thing", "relation", "colour", "support", "place", "time"]
+    assert [slot.kind for group in words.groups for slot in group] == kinds
+    assert {"cat", "sofa", "house"} <= words.nouns

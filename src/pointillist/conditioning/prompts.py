@@ -6,9 +6,11 @@ features on every platform. The vector itself is an input: its encoder computes 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -18,7 +20,14 @@ from pydantic import Field
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
-from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, NgramKind, embedding_cache, hash_ngrams
+from pointillist.conditioning.text_encoders import (
+    PAD,
+    EmbeddingCache,
+    NgramKind,
+    embedding_cache,
+    hash_ngrams,
+    normalize_text,
+)
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import check_texts
@@ -65,6 +74,10 @@ class PromptReader(ABC):
     def vectors(self) -> EmbeddingCache | None:
         """Cached vectors of prompts."""
         return None
+
+    def describe_unread(self, prompt: str) -> str:
+        """Write a sentence on what the model does not read of a long prompt; empty if it reads all."""
+        return ""
 
     @abstractmethod
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
@@ -140,6 +153,23 @@ class NgramReader(PromptReader):
     buckets: int
     length: int
     ngrams: NgramKind = "characters"
+
+    def describe_unread(self, prompt: str) -> str:
+        """Count the different words, and pairs of neighbours where they are read; see `PromptReader`."""
+        words = re.findall(r"\w+", normalize_text(prompt))
+        different = len(set(words))
+        if different > self.length:
+            return (
+                f"The prompt has {different:,} different words, and this model reads the first {self.length} of them: "
+                "shorten it."
+            )
+        pairs = len(set(pairwise(words))) if self.ngrams == "words" else 0
+        if different + pairs > self.length:
+            return (
+                f"The prompt has {len(words):,} words, too many for this model to read all of their pairs, which say "
+                "what belongs to what: shorten it."
+            )
+        return ""
 
     def look_up(self, prompts: Sequence[str], *, keep: bool = True) -> MaskedValue:
         """Return buckets `[n, length]` with `PAD`, and which prompts say anything."""

@@ -13,7 +13,7 @@ from pointillist.errors import ConfigError
 if TYPE_CHECKING:
     from pointillist.conditioning.hint import HintReader
     from pointillist.conditioning.label import Label
-    from pointillist.conditioning.text_encoders import EmbeddingCache
+    from pointillist.conditioning.prompts import PromptReader
     from pointillist.data import Batch
     from pointillist.images import ImageSpec
 
@@ -130,10 +130,10 @@ class ConditionReaders:
         return next((getattr(reader, "reader", None) or reader for reader in readers), None)
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None:
-        """Vectors of the frozen sentence encoder; None for a model without one."""
-        reader = self.reader("text")
-        return None if reader is None else reader.vectors
+    def prompt_reader(self) -> PromptReader | None:
+        """Reader of prompts, with the vectors of the frozen encoder, if any; None for a model that takes none."""
+        reader: PromptReader | None = self.reader("text")
+        return reader
 
     @property
     def hint_reader(self) -> HintReader | None:

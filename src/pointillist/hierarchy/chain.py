@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, Label
-from pointillist.conditioning.text_encoders import EmbeddingCache
+from pointillist.conditioning.prompts import PromptReader
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.likelihoods import bits_per_dim
 from pointillist.engine.weights import inference_mode
@@ -94,9 +94,9 @@ class Chain:
         return self.codes[-1].training_record
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None:
-        """Vectors of the sentence encoder of the coarsest scale; None without one."""
-        return self.codes[-1].prompt_vectors
+    def prompt_reader(self) -> PromptReader | None:
+        """Reader of prompts of the coarsest scale; None if it takes none."""
+        return self.codes[-1].prompt_reader
 
     hint_reader: HintReader | None = None
     """None: the hints of its scales are its codes."""

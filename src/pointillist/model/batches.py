@@ -52,7 +52,8 @@ def keep_text_embeddings(model: LikelihoodModel, texts: Iterable[str]) -> None:
     Raises:
         ConfigError: if the encoder installed here is not the model's.
     """
-    vectors = model.conditions.prompt_vectors
+    reader = model.conditions.prompt_reader
+    vectors = None if reader is None else reader.vectors
     if vectors is not None:
         vectors.keep(text for text in texts if text.strip())
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
 from pointillist.conditioning.encoder import as_tensor
-from pointillist.conditioning.text_encoders import EmbeddingCache
+from pointillist.conditioning.prompts import PromptReader
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import build_likelihood
@@ -158,9 +158,9 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         return model_fingerprint(self)
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None:
-        """Vectors of the frozen sentence encoder; None for a model without one."""
-        return self.conditions.prompt_vectors
+    def prompt_reader(self) -> PromptReader | None:
+        """Reader of prompts; None for a model that takes none."""
+        return self.conditions.prompt_reader
 
     @property
     def hint_reader(self) -> HintReader | None:

@@ -12,8 +12,8 @@ from pointillist.conditioning.settings import ConditionConfig
 
 if TYPE_CHECKING:
     from pointillist.conditioning import ConditionInputs, HintReader
+    from pointillist.conditioning.prompts import PromptReader
     from pointillist.conditioning.readers import ConditionReaders
-    from pointillist.conditioning.text_encoders import EmbeddingCache
     from pointillist.data.tilemaps import Tileset
     from pointillist.distributions.kinds import LikelihoodKind
     from pointillist.distributions.transform import Transform
@@ -125,7 +125,7 @@ class GenerativeModel(Protocol):
         tileset: pictures of its levels; None if there are none.
         training_record: how it was trained.
         fingerprint: names what its samples depend on.
-        prompt_vectors: vectors of the frozen sentence encoder; None for a model without one.
+        prompt_reader: what reads its prompts; None for a model that takes none.
         hint_reader: what it takes as a hint; None for a model that takes none.
     """
 
@@ -151,7 +151,7 @@ class GenerativeModel(Protocol):
     def fingerprint(self) -> str: ...
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None: ...
+    def prompt_reader(self) -> PromptReader | None: ...
 
     @property
     def hint_reader(self) -> HintReader | None: ...

@@ -1,7 +1,9 @@
 """Vocabulary of a text model: the words of its captions, and the names that it was measured to show.
 
-A prompt that is the plural or a misspelling of such a name is sampled as that name, and a sentence says so. Other
-sentences name what is nearest to a prompt or a word that is new to the model. Likelihoods use each prompt as given.
+A prompt that is the plural or a misspelling of such a name is sampled as that name, and a sentence says so; of a model
+that has learned its words, each new word of a prompt is sampled as the nearest known one
+(`prompts/free_prompts.py`). Other sentences name what is nearest to a prompt or a word that is new to the model.
+Likelihoods use each prompt as given.
 The words are stored in the record of the training, `training.captions` in `config.json`, the names in `prompts.json`.
 Needs no torch.
 """
@@ -20,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.conditioning.prompts import parse_prompts
+from pointillist.conditioning.prompts import PromptReader, parse_prompts
 from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
+from pointillist.model.prompts.free_prompts import KnownWords, known_words, single_edits, singulars
 
 if TYPE_CHECKING:
     from pointillist.model.folder.generation import MeasuredPrompts
@@ -37,8 +40,6 @@ _SHOWN = 4
 MAX_DESCRIBED = 20
 """Prompts of a request that sentences are written about."""
 _ARTICLES = frozenset({"an", "the"})  # single letters do not count as words
-_ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"))  # of a plural, and of its singular
-_SHORTEST = 5  # letters of a name of which misspellings are known
 _QUOTE = '"'
 
 
@@ -158,7 +159,7 @@ class PromptedModel(Protocol):
     def training_record(self) -> dict[str, Any]: ...
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None: ...
+    def prompt_reader(self) -> PromptReader | None: ...
 
 
 def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] | None:
@@ -166,7 +167,8 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
 
     A prompt whose subject, what stands before a comma, is the plural of a name that the model was measured to show is
     sampled as that name. So is one that differs in a letter from one name of at least five, if no caption in training
-    had its words. A prompt or a subject in double quotes is sampled as it is, without them.
+    had its words. If words were learned with the model, and none of its names was measured, each word is sampled as the
+    nearest that it knows. A prompt or a subject in double quotes is sampled as it is, without them.
 
     Raises:
         ConfigError, ShapeError: as `parse_prompts`.
@@ -178,8 +180,27 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
     if prompts is None:
         return None
     seen = cache(lambda: frozenset(caption_words(model)))
-    resolved = {prompt: _resolve(prompt, model.measured_prompts, seen) for prompt in dict.fromkeys(prompts)}
+    learned = learned_words(model)
+    resolved = {
+        prompt: _resolve(prompt, model.measured_prompts, seen)
+        if learned is None or _QUOTE in prompt
+        else learned.read(prompt).text
+        for prompt in dict.fromkeys(prompts)
+    }
     return [resolved[prompt] for prompt in prompts]
+
+
+def learned_words(model: PromptedModel) -> KnownWords | None:
+    """Return the words that a model has learned; None if a sentence encoder reads its prompts, or names were measured.
+
+    ```python
+    learned_words(model).read("a kitty on a sofabed").sentences
+    ```
+    """
+    reader, measured, words = model.prompt_reader, model.measured_prompts, caption_words(model)
+    if reader is None or reader.vectors is not None or measured.recognised or not words:
+        return None
+    return known_words(words, measured.words.model_dump_json())
 
 
 def _resolve(prompt: str, measured: MeasuredPrompts, seen: Callable[[], frozenset[str]]) -> str:
@@ -197,11 +218,10 @@ def _meant(subject: str, measured: MeasuredPrompts, seen: Callable[[], frozenset
     names = measured.recognised
     if not subject or not names or frozenset(subject.split()) in _word_sets(names) or subject in measured.missed:
         return None
-    stems = [subject.removesuffix(several) + single for several, single in _ENDINGS if subject.endswith(several)]
-    singular = next((stem for stem in stems if stem in names), None)
+    singular = next((stem for stem in singulars(subject) if stem in names), None)
     if singular is not None or not seen() or seen().issuperset(subject.split()):
         return singular
-    meant = [name for name in names if len(name) >= _SHORTEST and is_single_edit(subject, name)]
+    meant = single_edits(subject, names)
     return meant[0] if len(meant) == 1 else None
 
 
@@ -225,21 +245,6 @@ def _word_sets(names: tuple[str, ...]) -> frozenset[frozenset[str]]:
 def _subject(text: str) -> str:
     """Return the words of a subject, without articles."""
     return " ".join(word for word in split_words(text) if word not in _ARTICLES)
-
-
-def is_single_edit(text: str, other: str) -> bool:
-    """Return whether one letter was left out, added or replaced, or two neighbours were exchanged.
-
-    ```python
-    is_single_edit("umbrela", "umbrella")  # True
-    ```
-    """
-    short, long = sorted((text, other), key=len)
-    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    if len(long) != len(short):
-        return len(long) - len(short) == 1 and short[start:] == long[start + 1 :]
-    a, b = short[start:], long[start:]
-    return bool(a) and (a[1:] == b[1:] or (a[:2] == b[1::-1] and a[2:] == b[2:]))
 
 
 def describe_unmeasured_prompts(
@@ -286,21 +291,34 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
         describe_prompts(pt.load("icons"), ["hearts"])
         # ["'hearts' is sampled as 'heart', a name that this model shows: quote it to sample it literally."]
     """
-    texts = list(islice(dict.fromkeys(text for text in prompts or () if text and text.strip()), MAX_DESCRIBED))
-    measured = model.measured_prompts
+    typed_prompts = list(prompts or ())
+    texts = list(islice(dict.fromkeys(text for text in typed_prompts if text and text.strip()), MAX_DESCRIBED))
+    if typed_prompts and not texts and None not in typed_prompts:
+        return ["The prompt is empty: images are sampled without one."]
+    measured, learned = model.measured_prompts, learned_words(model)
     sampled = resolve_prompts(model, texts, len(texts)) or []
+    unread = [] if model.prompt_reader is None else [model.prompt_reader.describe_unread(text) for text in sampled]
+    if learned is not None:
+        free = [text for text in texts if _QUOTE not in text]
+        unread += [sentence for text in free for sentence in learned.read(text).sentences]
     if not measured.recognised:
-        return describe_unseen_words(model.training_record, sampled, model.prompt_vectors) if texts else []
+        unseen = describe_unseen_words(model.training_record, sampled, _vectors(model)) if texts else []
+        return list(dict.fromkeys([*filter(None, unread), *unseen]))
     result = []
     for pair in zip(texts, sampled, strict=True):
         typed, prompt = (text.partition(",")[0].strip() for text in pair)
         if _subject(typed) == _subject(prompt):
-            result += describe_unmeasured_prompts(measured.recognised, [prompt], model.prompt_vectors, measured.missed)
+            result += describe_unmeasured_prompts(measured.recognised, [prompt], _vectors(model), measured.missed)
         else:
             result.append(
                 f"{typed!r} is sampled as {prompt!r}, a name that this model shows: quote it to sample it literally."
             )
-    return list(dict.fromkeys(result))
+    return list(dict.fromkeys([*filter(None, unread), *result]))
+
+
+def _vectors(model: PromptedModel) -> EmbeddingCache | None:
+    """Return the vectors of the model's sentence encoder; None without one."""
+    return None if model.prompt_reader is None else model.prompt_reader.vectors
 
 
 def log_prompts(model: PromptedModel, text: Any, n: int) -> None:

@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 from pointillist.distributions.transform import Transform
 from pointillist.errors import CheckpointError, ConfigError, format_validation_error
 from pointillist.files.reading import read_json
+from pointillist.model.prompts.word_kinds import WordKinds
 
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
@@ -124,6 +125,7 @@ class MeasuredPrompts(BaseModel):
         measured: command and criterion, in a sentence.
         recognised: names that samples show, the most frequent in training first.
         missed: names that were measured too, and whose samples do not show them.
+        words: words of the captions by kind, and the sentence that they are put into.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -131,6 +133,7 @@ class MeasuredPrompts(BaseModel):
     measured: str = Field("", max_length=2000)
     recognised: tuple[Example, ...] = Field((), max_length=5000)
     missed: tuple[Example, ...] = Field((), max_length=5000)
+    words: WordKinds = WordKinds()
 
     @classmethod
     def read(cls, folder: Path) -> MeasuredPrompts:
@@ -149,5 +152,6 @@ class MeasuredPrompts(BaseModel):
             raise CheckpointError(f"{path}: {format_validation_error(error, 'an entry')}") from error
 
     def dumps(self) -> str:
-        """Return the text of the file; empty where nothing was measured."""
-        return json.dumps(self.model_dump(mode="json"), indent=1) + "\n" if self.measured or self.recognised else ""
+        """Return the text of the file, without entries that say nothing; empty for none."""
+        stored = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(stored, indent=1) + "\n" if stored else ""

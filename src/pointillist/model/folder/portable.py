@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from pointillist.conditioning.hint import HintReader
 from pointillist.conditioning.label import Label
+from pointillist.conditioning.prompts import PromptReader
 from pointillist.conditioning.registry import condition_kinds
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.conditioning.text_encoders import EmbeddingCache
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
@@ -175,9 +175,9 @@ class PortableModel:
         return self.integer_model.source
 
     @property
-    def prompt_vectors(self) -> EmbeddingCache | None:
-        """Vectors of the frozen sentence encoder; None for a model without one."""
-        return self.conditions.prompt_vectors
+    def prompt_reader(self) -> PromptReader | None:
+        """Reader of prompts; None for a model that takes none."""
+        return self.conditions.prompt_reader
 
     @property
     def hint_reader(self) -> HintReader | None:

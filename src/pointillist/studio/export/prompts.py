@@ -7,16 +7,21 @@ from typing import Any
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.model.folder.portable import PortableModel
-from pointillist.model.vocabulary import Vocabulary, caption_words
+from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
 
 WORDS = 300
 """Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
 
 
 def caption_table(model: PortableModel) -> dict[str, Any]:
-    """Return names that samples seldom showed, and the words of all captions of a model whose prompts were measured."""
-    words = caption_words(model) if model.measured_prompts.recognised else ()
-    return {"missed": list(model.measured_prompts.missed), "words": " ".join(words)}
+    """Return names that samples seldom showed, and the words of captions, where prompts are read by them.
+
+    `learned` has their kinds if the model has learned its words, and is None where a sentence encoder reads prompts.
+    """
+    measured, learned = model.measured_prompts, learned_words(model)
+    words = caption_words(model) if measured.recognised or learned is not None else ()
+    kinds = None if learned is None else measured.words.model_dump(mode="json")
+    return {"missed": list(measured.missed), "words": " ".join(words), "learned": kinds}
 
 
 def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:

@@ -15,7 +15,7 @@ import { PromptNames } from "./prompt_names.js";
  * @property {Api.Limits} limits @property {{places: import("../runtime/webassembly.js").Place[]}[]} programs
  * @property {Record<string, Record<string, number[]>>} prompts features of prompts that only a frozen encoder can read
  * @property {{right: number[][], down: number[][]} | null} pairs of levels that are neighbours in the training maps
- * @property {{missed: string[], words: string}} captions names that samples seldom showed, and the words of all captions
+ * @property {{missed: string[], words: string, learned: import("./free_prompts.js").WordKinds | null}} captions names that samples seldom showed, the words of all captions, and their kinds if the model has learned them
  * @property {number[]} lengths of the files that follow: `program.json`, its arrays, the library, the lowered programs
  */
 
@@ -45,7 +45,8 @@ export class OfflineModel {
     this.model = model;
     this.compiled = compiled;
     this.details = /** @type {Api.ModelDetails} */ (contents.model.details);
-    this.names = new PromptNames(this.details.generation.recognised, contents.captions.missed, contents.captions.words);
+    const { missed, words, learned } = contents.captions;
+    this.names = new PromptNames(this.details.generation.recognised, missed, words, learned);
     this.begin = compiled?.begin(model);
   }
 

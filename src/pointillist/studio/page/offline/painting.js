@@ -116,7 +116,8 @@ export class Painting {
       if (next > batch.sent && (results.length || performance.now() > batch.due)) emit(batch.event(next));
     }
     const images = await Promise.all(results.map((result) => this.#image(result, height, width)));
-    const manifest = this.#manifest({ ...request, samples, order, size: [height, width], engine: "integer" }, images);
+    const literal = samples.map((spec) => ({ ...spec, conditions: { ...spec.conditions, text: opened.names.literal(spec.conditions.text) } }));
+    const manifest = this.#manifest({ ...request, samples: literal, order, size: [height, width], engine: "integer" }, images);
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
@@ -163,7 +164,8 @@ export class Painting {
       return { result: { levels: levels.slice(), frequencies: frequencies.slice() }, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
-    const manifest = this.#manifest({ ...request, candidates: count, seed, order, method: completing ? "known" : "sequential", engine: "integer" }, all.map((one) => one.image));
+    const conditions = { ...request.conditions, text: opened.names.literal(request.conditions?.text) };
+    const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method: completing ? "known" : "sequential", engine: "integer" }, all.map((one) => one.image));
     const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing ? a.number - b.number : a.bits - b.bits));
     const message = completing ? "Exact: the model was trained to complete images, and every known pixel counts." : ignored ? `In the order ${order}: the candidates that fit the ${ignored} known pixels after the hole come first.` : `Exact: the hole comes last in the order ${order}, so every known pixel counts.`;
     return { candidates, method: completing ? "known" : ignored ? "sequential" : "order", exact: !ignored, order, seed, ignored, ess: count, seconds: (performance.now() - began) / 1000, message, manifest };

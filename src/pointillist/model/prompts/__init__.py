@@ -1,0 +1,1 @@
+"""Prompts of words that a model has learned: what other words are sampled as, and words by kind."""
