@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Download, Locator, Page, expect
 
+from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.service import StudioService
 
 SECONDS = 60_000  # milliseconds that something may take on a machine that is busy with other things
@@ -169,18 +171,44 @@ def saved_atlas(page: Page, folder: Path) -> tuple[np.ndarray, list[dict[str, An
     return pixels_of_sheet, json.loads((folder / "atlas.json").read_text())["places"]
 
 
+@contextmanager
+def paintings_wait(rows: int = 8) -> Iterator[None]:
+    """Within the block a painting comes no further than so many rows, until it is stopped: none ends too early."""
+    check, opened = QueueEntry.check, threading.Event()
+    counts: dict[str, int] = {}
+
+    def wait(entry: QueueEntry) -> None:
+        counts[entry.id] = counts.get(entry.id, 0) + 1
+        while counts[entry.id] > rows and not entry._cancelled.is_set() and not opened.wait(0.02):
+            pass
+        check(entry)
+
+    QueueEntry.check = wait  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        opened.set()
+        QueueEntry.check = check  # type: ignore[method-assign]
+
+
 def paint_and_stop(page: Page, service: StudioService) -> None:
     """A painting is begun and stopped, on the page and on the server; some of it is there."""
     choose_model(page, SLOW)
     choose(page, "Canvases", "16")
     page.get_by_label("Speed", exact=True).select_option("Infinity")
-    page.get_by_role("button", name="Paint", exact=True).click()
-    expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+    with paintings_wait():
+        page.get_by_role("button", name="Paint", exact=True).click()
+        expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+        stop(page, service)
+    shown, of = count(page)
+    assert 0 < shown < of
+
+
+def stop(page: Page, service: StudioService) -> None:
+    """Stop what is at work, on the page and on the server."""
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()
     emptied(service)
-    shown, of = count(page)
-    assert 0 < shown < of
 
 
 def at_work(page: Page, service: StudioService) -> None:

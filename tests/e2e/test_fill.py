@@ -15,15 +15,18 @@ from tests.e2e.helpers import (
     COLOURS,
     DIGITS,
     RGB,
+    at_work,
     canvas,
     choose,
     choose_model,
     grey,
     paint,
     paint_and_stop,
+    paintings_wait,
     pixels,
     point,
     saved,
+    stop,
     wait_for_frame,
     wait_until_painted,
 )
@@ -135,9 +138,10 @@ def test_every_stopped_canvas_goes_on(page: Page, service: StudioService) -> Non
     """None is lost, and each becomes what it would have become; undo takes it back."""
     paint_and_stop(page, service)
     stopped = pixels(page, 3)
-    page.get_by_role("button", name="Continue all 16").click()
-    page.wait_for_timeout(500)
-    page.get_by_role("button", name="Stop").click()
+    with paintings_wait():
+        page.get_by_role("button", name="Continue all 16").click()
+        at_work(page, service)
+        stop(page, service)
     expect(page.locator(".canvas-view:not([hidden])")).to_have_count(16)
     known = stopped[..., 3] == 255
     np.testing.assert_array_equal(pixels(page, 3)[known], stopped[known])

@@ -23,6 +23,7 @@ from tests.e2e.helpers import (
     grey,
     paint,
     paint_and_stop,
+    paintings_wait,
     pixels,
     point,
     saved,
@@ -69,10 +70,11 @@ def test_a_painting_is_stopped_while_others_are_asked(notebook: tuple[Page, Kern
     paint_and_stop(page, service)
     (painting,) = [message["id"] for message in kernel.requests if message.get("address", "").endswith("/sample")]
     assert {"type": "cancel", "id": painting} in kernel.requests
-    page.get_by_role("button", name="Paint", exact=True).click()
-    at_work(page, service)  # the count may still be that of the painting before
-    page.evaluate("() => window.end()")
-    emptied(service)
+    with paintings_wait():
+        page.get_by_role("button", name="Paint", exact=True).click()
+        at_work(page, service)  # the count may still be that of the painting before
+        page.evaluate("() => window.end()")
+        emptied(service)
     expect(page.locator(".studio")).to_have_count(0)
 
 

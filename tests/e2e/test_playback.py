@@ -22,6 +22,7 @@ from tests.e2e.helpers import (
     opened,
     paint,
     paint_and_stop,
+    paintings_wait,
     pixels,
     pixels_of,
     wait_until_painted,
@@ -88,13 +89,14 @@ def test_stop_ends_the_work_and_keeps_what_is_there(page: Page, service: StudioS
 
 def test_closing_the_tab_stops_the_work(browser: Browser, studio: Server, service: StudioService) -> None:
     """Nobody paints for a page that is gone."""
-    with opened(browser, studio.url) as page:
-        choose_model(page, SLOW)
-        choose(page, "Canvases", "16")
-        page.get_by_role("button", name="Paint", exact=True).click()
-        expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
-        assert len(service.queue) == 1
-    emptied(service)
+    with paintings_wait():
+        with opened(browser, studio.url) as page:
+            choose_model(page, SLOW)
+            choose(page, "Canvases", "16")
+            page.get_by_role("button", name="Paint", exact=True).click()
+            expect(page.get_by_label("Pixels painted")).not_to_have_value("0")
+            assert len(service.queue) == 1
+        emptied(service)
 
 
 def test_settings_side_by_side_share_their_random_numbers(page: Page, service: StudioService) -> None:

@@ -233,6 +233,17 @@ def test_a_variation_that_cannot_be_is_a_sentence(client: TestClient) -> None:
     assert (answer.status_code, "do not go together" in answer.json()["error"]) == (400, True)
 
 
+def test_a_variation_of_an_image_that_is_never_painted_is_refused(client: TestClient, service: StudioService) -> None:
+    """At temperature 0 the model paints one image, and another one has no uniforms; that takes a pass to know."""
+    model = service.models["gated-pixelcnn"].model
+    image = pt.sample(model, 1, temperature=0.0).levels[0]
+    image[0, 0, 0] = (image[0, 0, 0] + 1) % 4
+    body = {"samples": [{"variation": {"levels": encoded(image), "strength": 0.5}}], "temperature": 0.0}
+    last = events(client.post("/api/models/gated-pixelcnn/sample", json=body).text)[-1]
+    assert (last["type"], last["code"]) == ("failed", "invalid")
+    assert "which the model never paints there at this temperature and top-p" in last["error"]
+
+
 def test_each_sample_may_start_from_an_image_of_its_own(client: TestClient, service: StudioService) -> None:
     """Each becomes what it would have become without the interruption."""
     model = service.models["gated-pixelcnn"].model

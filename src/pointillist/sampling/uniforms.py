@@ -148,8 +148,8 @@ class UniformIntervals:
         self.low[index], self.high[index] = float(cdf[level - 1]) if level else 0.0, float(cdf[level])
         if not self.low[index] < self.high[index]:
             raise ConfigError(
-                f"Level {level} at row {row}, column {column} has probability zero under these settings: "
-                "invert the image at temperature 1 and top-p 1."
+                f"The image has level {level} at row {row}, column {column}, which the model never paints there at "
+                "this temperature and top-p (probability zero): use a higher temperature and top-p, such as 1 and 1."
             )
 
     def choose(self, shares: Float[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
