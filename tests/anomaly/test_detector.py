@@ -194,7 +194,7 @@ def test_mistakes_are_one_sentence(fitted: pt.AnomalyDetector, tmp_path: Path) -
     assert len(fitted.predict(pt.sample(model, 2, seed=0))) == 2  # a sequence of pictures
     with pytest.raises(pt.ShapeError, match="must be"):
         fitted.predict(x[0, 0])
-    with pytest.raises(pt.ShapeError, match=r"must be \(n, 1, height, width\)"):
+    with pytest.raises(pt.ShapeError, match=r"must be \(n, 1, h, w\)"):
         fitted.predict(torch.zeros(2, 3, 10, 10, dtype=torch.int64))
     with pytest.raises(pt.DataError, match="Levels from 0 to 9"):
         fitted.predict(torch.arange(100).view(1, 1, 10, 10) % 10)

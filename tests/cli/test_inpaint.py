@@ -85,9 +85,7 @@ def test_any_model_completes(model: Path, picture: Path) -> None:
         assert Path(f"a/0000{number}.png").read_bytes() == Path(f"b/0000{number}.png").read_bytes()
     with Image.open("a/00000.png") as filled:
         kept = hole == 0
-        levels = pt.load(model)
-        given = levels.to_images(levels.to_levels(Image.open(picture)))[0, ..., 0]
-        assert np.array_equal(np.asarray(filled)[kept], given[kept])
+        assert np.array_equal(np.asarray(filled)[kept], np.asarray(Image.open(picture))[kept])
     assert "method     order" in run("inpaint", model, picture, "--region", "3:,:", "-n", "2").output
 
 

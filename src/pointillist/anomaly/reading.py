@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.model.batches import BatchReader, check_kind, select_images
 from pointillist.model.protocols import LikelihoodModel
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +65,7 @@ class ImageBatches:
 
     def __init__(self, model: LikelihoodModel, images: Any, conditions: bool = False) -> None:
         self._model, self._conditions = model, conditions
+        self._said: set[str] = set()
         if isinstance(images, (list, tuple)) and not len(images):
             raise DataError("There is no image to score: the list is empty.")
         if isinstance(getattr(images, "levels", None), np.ndarray):  # a batch or samples
@@ -100,6 +105,10 @@ class ImageBatches:
 
     def _read(self, images: ImageDataset | np.ndarray, names: Any, batch_size: int) -> Iterator[ImageBatch]:
         if isinstance(images, ImageDataset):
+            for text in images.changes:
+                if re.sub(r"\d", "", text) not in self._said:  # each batch of a folder counts by itself
+                    self._said.add(re.sub(r"\d", "", text))
+                    _log.warning("%s: %s", images.name, text)
             check_kind(self._model, images)
             size = images.spec.height, images.spec.width
         else:

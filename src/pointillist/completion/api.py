@@ -16,7 +16,7 @@ from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
 from pointillist.engine.selection import choose_engine
 from pointillist.errors import EngineError
-from pointillist.model.batches import single_image
+from pointillist.model.batches import read_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
@@ -62,7 +62,8 @@ def inpaint(
     """Draw `n` completions of an image from the distribution of its unknown pixels given the known ones.
 
     Args:
-        image: levels `[c h w]`, a PIL image or a path; read where it is known, and kept to the bit there.
+        image: levels `[c h w]`, a picture (PIL, uint8 `[h w]` or `[h w 3]`) or a path; read where it is known. Its
+            levels are kept to the bit there, and the colours of a picture too.
         known: pixels `[h w]` or sub-pixels `[c h w]` to keep, boolean.
         n: number of completions.
         method: how they are drawn; `auto` takes the first that the model can do.
@@ -90,11 +91,12 @@ def inpaint(
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
     """
     model = open_scored(model, settings.get("engine", "auto"))
-    x = single_image(model, image)
-    check_count(n, x.shape[1:])
-    x = np.broadcast_to(x, (n, *x.shape[1:]))
+    read = read_image(model, image)
+    check_count(n, read.levels.shape[1:])
+    x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
     log_prompts(model, settings.get("text"), n)
-    return complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
+    out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
+    return replace(out, picture=read.picture)
 
 
 def complete_images(

@@ -11,22 +11,21 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, UInt8
 
 from pointillist.completion.api import InpaintKwargs, complete_images
-from pointillist.completion.result import Completions
+from pointillist.completion.result import Completions, Painted
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
-from pointillist.model.batches import single_image
+from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 Sides = Literal["x", "y", "both"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Canvases(Samples):
+class Canvases(Painted):
     """Images that were completed window by window.
 
     ```python
@@ -37,12 +36,19 @@ class Canvases(Samples):
     Attributes:
         nats: sum of the conditional log-likelihoods of the windows, in nats, `[n]`.
         methods, orders: method and generation order of each window, as in `Completions`.
+        known: pixels that no window drew, bool `[h w]`.
     """
 
     methods: tuple[str, ...]
     orders: tuple[str, ...]
+    known: Bool[np.ndarray, "h w"]
 
-    _of_all: ClassVar[tuple[str, ...]] = ("methods", "orders")
+    _of_all: ClassVar[tuple[str, ...]] = ("methods", "orders", "known", "picture")
+
+    @property
+    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
+        """Pixels that no window drew, the same of each canvas."""
+        return np.broadcast_to(self.known, (len(self), *self.known.shape))
 
 
 class _Painter:
@@ -71,8 +77,13 @@ class _Painter:
         self.orders.append(out.order)
         self._last = out
 
-    def result(self, shift: tuple[int, int] = (0, 0)) -> Canvases:
-        """Return the canvases, rolled by rows and columns."""
+    def result(
+        self,
+        known: Bool[np.ndarray, "h w"],
+        picture: UInt8[np.ndarray, "h w d"] | None,
+        shift: tuple[int, int] = (0, 0),
+    ) -> Canvases:
+        """Return the canvases, rolled by rows and columns, with the pixels of a picture that no window drew."""
         levels = np.roll(self.levels, shift, (2, 3))
         last = self._last
         return Canvases(
@@ -86,6 +97,8 @@ class _Painter:
             tileset=self.model.tileset,
             methods=tuple(self.methods),
             orders=tuple(self.orders),
+            known=known,
+            picture=picture,
         )
 
 
@@ -102,7 +115,7 @@ def extend(
     """Extend an image to a larger canvas.
 
     Args:
-        image: levels `[c h w]`, a PIL image or a path.
+        image: levels `[c h w]`, a picture or a path, as for `inpaint`.
         size: height and width of the canvas.
         at: row and column of the canvas where the image begins.
         n: number of canvases.
@@ -115,7 +128,8 @@ def extend(
     Example:
         extend(pt.load("tiles"), "grass.png", (64, 64), at=(16, 16), n=2, seed=0).images[0]
     """
-    x = single_image(model, image)[0]
+    read = read_image(model, image)
+    x = read.levels[0]
     height, width = x.shape[1:]
     (rows, columns), (top, left) = size, at
     check_count(n, (len(x), rows, columns))
@@ -128,16 +142,20 @@ def extend(
     canvas[:, :, top : top + height, left : left + width] = x
     known = np.zeros((rows, columns), bool)
     known[top : top + height, left : left + width] = True
+    picture, stays = None, known.copy()
+    if read.picture is not None:
+        picture = np.zeros((rows, columns, read.picture.shape[2]), np.uint8)
+        picture[known] = read.picture.reshape(-1, read.picture.shape[2])
     painter = _Painter(model, canvas, seed, dict(settings))
     if not model.fixed_size:
         painter.fill(known)
-        return painter.result()
+        return painter.result(stays, picture)
     _reject_rules(settings, "of fixed size fills a canvas in windows")
     trained = model.image.height, model.image.width
     for window in windows(size, trained, at):
         painter.fill(known[window], window)
         known[window] = True
-    return painter.result()
+    return painter.result(stays, picture)
 
 
 def windows(canvas: tuple[int, int], window: tuple[int, int], start: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
@@ -178,7 +196,7 @@ def make_seamless(
     rows follow columns, and at last the place where the two seams cross.
 
     Args:
-        image: levels `[c h w]` or `[n c h w]`, a PIL image or a path.
+        image: levels `[c h w]` or `[n c h w]`, a picture or a path, as for `inpaint`.
         sides: `x` tiles from left to right, `y` from top to bottom.
         n: number of images.
         band: pixels painted again across a seam; None for a quarter of the side, at least 2.
@@ -195,20 +213,21 @@ def make_seamless(
     check_sides(sides)
     check_count(n, model.image.shape)
     many = getattr(image, "ndim", 0) == 4 and len(image) == n
-    one = model.check_array(image) if many else single_image(model, image)
-    x = np.broadcast_to(one, (n, *one.shape[1:]))
+    read = SingleImage(model.check_array(image)) if many else read_image(model, image)
+    x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
     height, width = x.shape[2:]
     across = [max(2, size // 4) if band is None else band for size in (height, width)]
     for axis, size, thick in zip("yx", (height, width), across, strict=True):
         if sides in (axis, "both") and not 0 < thick < size:
             raise ConfigError(f"`band` (={thick}) must be from 1 to {size - 1} for an image of {height}x{width}.")
     painter = _Painter(model, x, seed, dict(settings))
-    rolled = (0, 0)
+    rolled, stays = (0, 0), np.ones((height, width), bool)
     for shift, hole in _seams(sides, (height, width), (across[0], across[1])):
         painter.levels = np.roll(painter.levels, (shift[0] - rolled[0], shift[1] - rolled[1]), (2, 3))
         rolled = shift
         painter.fill(~hole)
-    return painter.result((-rolled[0], -rolled[1]))
+        stays &= ~np.roll(hole, (-shift[0], -shift[1]), (0, 1))
+    return painter.result(stays, read.picture, (-rolled[0], -rolled[1]))
 
 
 def check_sides(sides: str) -> None:

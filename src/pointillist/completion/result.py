@@ -3,17 +3,65 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import ClassVar
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
 
+from pointillist.data.pixels import to_channels
+from pointillist.images import as_pil
 from pointillist.sampling.samples import Samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Completions(Samples):
+class Painted(Samples):
+    """Images that are drawn around the known pixels of a picture, which keep their colours.
+
+    Attributes:
+        picture: the picture, on the canvas of the images; None where the levels hold its colours, or none was given.
+    """
+
+    picture: UInt8[np.ndarray, "h w d"] | None = None
+
+    _of_all: ClassVar[tuple[str, ...]] = ("picture",)
+
+    @property
+    @abstractmethod
+    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
+        """Pixels of the picture that stayed, of each image."""
+
+    @property
+    def has_other_colours(self) -> bool:
+        """True if the levels do not hold the colours of the known pixels."""
+        return self.picture is not None
+
+    @property
+    def array(self) -> np.ndarray:
+        """uint8 images `[n h w c]`; the known pixels have the colours of the picture that was given."""
+        drawn = super().array
+        if self.picture is None:
+            return drawn
+        channels = max(drawn.shape[-1], self.picture.shape[-1])
+        layers = [to_channels(x.transpose(0, 3, 1, 2), channels) for x in (drawn, self.picture[None])]
+        result: np.ndarray = np.where(self.known_pixels[:, None], layers[1], layers[0]).transpose(0, 2, 3, 1)
+        return result
+
+    @property
+    def images(self) -> list[Image.Image]:
+        """PIL images; the known pixels have the colours of the picture that was given."""
+        return super().images if self.picture is None else [as_pil(array) for array in self.array]
+
+    def recoloured(self, palette: Sequence[Sequence[int]]) -> Self:
+        """Return the same images with another palette, the known pixels too; see `ImageSpec.recoloured`."""
+        return super(Painted, replace(self, picture=None)).recoloured(palette)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Completions(Painted):
     """Completions of an image, the most probable one first.
 
     ```python
@@ -40,7 +88,12 @@ class Completions(Samples):
     ess: float
     acceptance: float | None = None
 
-    _of_all: ClassVar[tuple[str, ...]] = ("known",)
+    _of_all: ClassVar[tuple[str, ...]] = ("known", "picture")
+
+    @property
+    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
+        """Pixels all of whose sub-pixels were kept, the same of each completion."""
+        return np.broadcast_to(self.known.all(0), (len(self), *self.known.shape[1:]))
 
     @property
     def is_exact(self) -> bool:

@@ -11,12 +11,12 @@ import numpy as np
 from jaxtyping import Bool
 
 from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.result import Painted
 from pointillist.errors import ConfigError, ShapeError, quote
-from pointillist.model.batches import single_image
+from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import log_prompts
-from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count, resolve_uniforms
 
 _REACH = 2
@@ -24,7 +24,7 @@ _REACH = 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Variations(Samples):
+class Variations(Painted):
     """Variations of an image.
 
     ```python
@@ -42,6 +42,11 @@ class Variations(Samples):
     methods: tuple[str, ...]
     orders: tuple[str, ...]
 
+    @property
+    def known_pixels(self) -> Bool[np.ndarray, "n h w"]:
+        """Pixels that stayed, of each variation."""
+        return self.known
+
 
 def vary(
     model: LikelihoodModel | str | Path,
@@ -57,7 +62,7 @@ def vary(
     """Draw variations of an image: a share of its pixels again, from their distribution given the others.
 
     Args:
-        image: levels `[c h w]`, a PIL image or a path.
+        image: levels `[c h w]`, a picture or a path, as for `inpaint`.
         share: share of the pixels that are drawn again, in (0, 1].
         n: number of variations.
         pattern: `regions` draws connected regions again, `scattered` single pixels; both by the seed.
@@ -72,7 +77,8 @@ def vary(
         pt.vary("digits", "seven.png", 0.3, n=20, label=7, seed=0).images[0]
     """
     model = open_scored(model, settings.get("engine", "auto"))
-    x = single_image(model, image)
+    read = read_image(model, image)
+    x = read.levels
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
     if not 0 < share <= 1:
@@ -100,6 +106,7 @@ def vary(
         engine=results[0].engine,
         order=results[0].order,
         tileset=model.tileset,
+        picture=read.picture,
         known=np.stack(masks),
         methods=tuple(result.method for result in results),
         orders=tuple(result.order for result in results),

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from pointillist.compression.archive import Archive
-from pointillist.compression.models import as_integer_model
+from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, ShapeError
+from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError
 from pointillist.files.suggestions import checked_keywords
+from pointillist.images import ImageSpec
 from pointillist.portable import IntegerModel
 
 
@@ -37,8 +40,9 @@ def compress(
 
     Args:
         model: a model with an integer program (`quantize_integer`), its name or its folder.
-        images: levels, integers `[n, c, h, w]`, or a list of `[c, h, w]` of any sizes. Where the model knows one size
-            only, others are cut into tiles of it.
+        images: levels, integers `[n, c, h, w]`, or a list of `[c, h, w]` of any sizes; or pictures (PIL, uint8
+            `[h, w]`, `[n, h, w]` or `[n, h, w, 3]`) whose colours the model has. Where the model knows one size only,
+            others are cut into tiles of it.
         label: classes, one for all or one each, by number or name, if the model has them.
         order: generation order; None for the model's usual one.
         per_record: images that are coded together; None for as many as have 32,768 sub-pixels. One image alone costs
@@ -60,7 +64,8 @@ def compress(
         ```
     """
     integer_model = as_integer_model(model)
-    pictures = as_pictures(images)
+    image = image_of(model) if isinstance(model, (str, Path)) else getattr(model, "image", None)
+    pictures = as_pictures(images, image)
     labels = resolve_labels(integer_model, label, len(pictures))
     file = io.BytesIO()
     with ArchiveWriter(
@@ -113,12 +118,25 @@ def decompress(
     return np.stack(result) if len({x.shape for x in result}) == 1 else result
 
 
-def as_pictures(images: Any) -> list[IntArray]:
+def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
     """Return images as a list of integer arrays `[c, h, w]`.
+
+    Args:
+        image: what they mean, to read pictures; None reads levels alone.
 
     Raises:
         ShapeError: if they are none.
+        DataError: if the levels do not hold the colours of a picture.
     """
+    if image is not None and image.is_picture(images):
+        levels = image.level_array(images)
+        pixels = np.asarray(images if isinstance(images, (np.ndarray, Image)) else [np.asarray(x) for x in images])
+        if not np.array_equal(image.to_images(levels).reshape(-1), pixels.reshape(-1)):
+            raise DataError(
+                f"The pictures have colours that the model of {image} does not hold exactly: convert them first, or "
+                "use a model of their colours."
+            )
+        return list(levels)
     if isinstance(images, Sequence):
         result = [np.asarray(x) for x in images]
     else:

@@ -115,9 +115,17 @@ def _strip(picture: Image.Image, name: str, image: ImageSpec, top: int) -> IntAr
             )
         raise DataError(
             f"{name} has the colour {tuple(rgba[row, column].tolist())} {place}, which the model of {image} does not "
-            "hold exactly: convert the picture first, or use a model of its colours."
+            f"hold exactly: use {_model_of(rgba)}, or convert the picture first."
         )
     return levels
+
+
+def _model_of(rgba: UInt8[np.ndarray, "h w 4"]) -> str:
+    """Name a model that holds the colours of pixels."""
+    if (rgba[..., 3] < 255).any():
+        return "a model that was trained on images of mode rgba or palette"
+    grey = (rgba[..., :1] == rgba[..., 1:3]).all()
+    return f"`{'photos-grey' if grey else 'photos'}`, which takes any {'grey' if grey else 'RGB'} picture of 8 bits"
 
 
 def to_rgba(levels: IntArray, image: ImageSpec) -> UInt8[np.ndarray, "h w 4"]:

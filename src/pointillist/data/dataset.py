@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32, Int64, Shaped
@@ -15,10 +15,13 @@ from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import PictureWindows
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, quote
+from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
 
 Indices = Sequence[int] | np.ndarray
+CHANGES = ("quantised to", "resized to", "reduced to 8 bits", "brought to", "first frame")
+"""Words of the notes that say that pixels are not as the source has them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class DataSource:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-class ImageDataset:
+class ImageDataset(AnsweredNames):
     """Images of one kind and size, in memory.
 
     `load_data` makes it. `torch.utils.data.DataLoader` takes it as it is.
@@ -94,6 +97,8 @@ class ImageDataset:
         name, notes, files, tileset, skipped: of the `DataSource`.
         binarise: with `dynamic`, 8-bit intensities are kept and `batch` draws the two levels.
     """
+
+    usual_variable: ClassVar[str] = "data"
 
     def __init__(
         self,
@@ -137,8 +142,18 @@ class ImageDataset:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        """Return one image as a dictionary: `levels` (int64 `c h w`), and `label` and `text` where there are any."""
+    def __getitem__(self, index: int | slice) -> Any:
+        """Return one image as a dictionary: `levels` (int64 `c h w`), and `label`, `text` if any; a slice as a set.
+
+        Raises:
+            ConfigError: if it is neither a number nor a slice.
+        """
+        if isinstance(index, slice):
+            return self.subset(range(len(self))[index])
+        if not isinstance(index, (int, np.integer)):
+            raise ConfigError(
+                f"`data[{quote(index)}]` takes a number or a slice: `data.subset(numbers)` takes several."
+            )
         one = self.batch([index])
         item: dict[str, Any] = {"levels": one.levels[0]}
         if self.labels is not None:
@@ -149,6 +164,11 @@ class ImageDataset:
 
     def __repr__(self) -> str:
         return f"ImageDataset({self.name!r}, {len(self):,} images, {self.spec})"
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Notes that say that pixels are not as the source has them: other levels, another size."""
+        return tuple(note for note in self.notes if any(word in note for word in CHANGES))
 
     def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:
         """Return the images at `indices`, in that order.

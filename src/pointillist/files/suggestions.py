@@ -84,6 +84,19 @@ NAMES: dict[str, dict[str, str]] = {
         ("all images", '`splits.get("all")`'),
         ("spec shape classes labels texts batch", "a split, for example `splits.train`"),
     ),
+    "data": _table(
+        ("images x levels pixels array data inputs", "`data.batch(range(4)).levels`, or `data[0]` for one image"),
+        ("y targets target label", "`data.labels`"),
+        ("text captions prompts", "`data.texts`"),
+        ("class_names labels_names class_to_idx num_classes", "`data.classes`"),
+        ("shape size image", "`data.spec.shape`"),
+        ("to_pandas pandas df to_csv table", "`data.files`, `data.labels` and `data.texts`, a value for each image"),
+        ("filter select take sample head", "`data.subset(numbers)` or `data[:10]`"),
+        (
+            "split train_test_split train valid val test",
+            "`pt.load_data(source)`, which has `train`, `valid` and `test`",
+        ),
+    ),
     "evaluation": _table(
         ("nll loss log_prob log_likelihood", "`evaluation.nats`"), ("bpd", "`evaluation.bits_per_dim`")
     ),

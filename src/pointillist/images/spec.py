@@ -172,7 +172,8 @@ class ImageSpec(BaseModel):
         """Convert pictures to levels, without torch.
 
         Args:
-            images: uint8 arrays `n h w [c]`, one array `h w [c]`, a PIL image, or a list of PIL images.
+            images: uint8 arrays `n h w [c]`, one array `h w [c]`, a PIL image, or a list of PIL images. Other channels
+                than the image's are converted, as when a file is read.
 
         Raises:
             DataError: if the pictures have another mode, channel count or dtype.
@@ -182,6 +183,20 @@ class ImageSpec(BaseModel):
         if self.mode == "palette":
             return nearest_colour(array, self.palette or ())[:, None]
         return quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64)
+
+    def is_picture(self, x: Any) -> bool:
+        """Return True for pictures: PIL images, and uint8 arrays of a shape that levels `n c h w` do not have.
+
+        ```python
+        ImageSpec.infer((1, 28, 28)).is_picture(np.zeros((28, 28), np.uint8))  # True
+        ```
+        """
+        if isinstance(x, (list, tuple)):
+            return bool(x) and isinstance(x[0], Image.Image)
+        if not isinstance(x, np.ndarray) or self.mode == "codes":
+            return isinstance(x, Image.Image)
+        channels_last = x.ndim == 4 and x.shape[1] != self.channels and x.shape[3] in (1, 3, 4)
+        return x.dtype == np.uint8 and (x.ndim in (2, 3) or channels_last)
 
     def to_images(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> np.ndarray:
         """Convert levels to uint8 pictures `n h w c` (RGBA for palette images); `to_levels` inverts it.
@@ -279,12 +294,14 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     array = np.asarray(images)
     if array.dtype != np.uint8:
         raise DataError(f"Pictures must be uint8 (0 to 255), not {array.dtype}: convert them, or pass levels directly.")
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[-1] == channels and channels > 1):
+    # a last axis of 3 or 4 is colour, unless the images themselves are that narrow
+    colour = array.ndim == 3 and array.shape[-1] in (3, 4) and (channels > 1 or array.shape[-1] != spec.width)
+    if array.ndim == 2 or colour:
         array = array[None]
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim == 4 and spec.mode == "palette" and array.shape[-1] == 3:
-        array = np.concatenate([array, np.full((*array.shape[:3], 1), 255, np.uint8)], -1)
+    if array.ndim == 4 and array.shape[-1] != channels and array.shape[-1] in _MODE_OF_CHANNELS and len(array):
+        array = np.stack([picture_array(as_pil(picture), channels) for picture in array])
     if array.ndim != 4 or array.shape[-1] != channels:
         raise DataError(f"Pictures of shape {array.shape} must be (n, h, w, {channels}) for a {spec.mode} model.")
     return clean_alpha(array) if spec.mode == "rgba" else array

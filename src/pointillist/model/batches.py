@@ -1,14 +1,15 @@
-"""Read images for a model: batch by batch with their conditions, from a data set or from levels, or a single image."""
+"""Read images for a model: batch by batch with their conditions, or one with what its levels do not hold."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Shaped, UInt8
 from PIL import Image
 
 from pointillist.conditioning import (
@@ -20,10 +21,15 @@ from pointillist.conditioning import (
     match_names,
 )
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
+from pointillist.data.pixels import to_channels
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
+from pointillist.files.pictures import picture_array
+from pointillist.images import ImageSpec
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
+
+_log = logging.getLogger(__name__)
 
 
 class DatasetConditions:
@@ -141,7 +147,7 @@ class BatchReader:
             self._data, self._conditions, self.notes = x, DatasetConditions(model, x), x.notes
             self.count, self.height, self.width = len(x), x.spec.height, x.spec.width
         else:
-            self._levels = as_array(x)
+            self._levels = model.image.level_array(x) if model.image.is_picture(x) else as_array(x)
             if self._levels.ndim != 4:
                 raise ShapeError(
                     f"Levels of shape {self._levels.shape} must be (n, c, h, w): convert pictures with "
@@ -229,8 +235,7 @@ def select_images(model: LikelihoodModel, x: Any) -> tuple[str | None, Any]:
         x = load_data(x, spec=model.image, classes=model.classes, tiles=model.tileset)
     if isinstance(x, DataSplits):
         return x.natural()
-    pictures = isinstance(x, Image.Image) or (isinstance(x, (list, tuple)) and isinstance(x[0], Image.Image))
-    return None, model.image.level_array(x) if pictures else x
+    return None, model.image.level_array(x) if model.image.is_picture(x) else x
 
 
 def _is_ready(x: Any) -> bool:
@@ -238,18 +243,53 @@ def _is_ready(x: Any) -> bool:
     return isinstance(x, (ImageDataset, DataSplits, Image.Image, np.ndarray, list, tuple)) or is_tensor(x)
 
 
-def not_one_image(count: int) -> ShapeError:
-    """Make the error of a function of one image that is given another number of them."""
-    return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
+@dataclass(frozen=True)
+class SingleImage:
+    """An image that was read for a model.
+
+    ```python
+    read_image(model, "scan.png").notes  # ("scan.png: 50 of 784 pixels were brought to ..., by up to 13 of 255",)
+    ```
+
+    Attributes:
+        levels: checked by the model.
+        picture: pixels of the picture that was read; None for levels, and where the levels hold its colours.
+        notes: sentences on what the levels do not hold, and on another scale.
+    """
+
+    levels: Int[np.ndarray, "1 c h w"]
+    picture: UInt8[np.ndarray, "h w d"] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def single_image(model: LikelihoodModel, image: Any) -> Int[np.ndarray, "1 c h w"]:
-    """Read one image as levels `1 c h w`, checked: levels `[c h w]` or `[1 c h w]`, a PIL image, a picture or a map.
+def read_image(model: LikelihoodModel, image: Any) -> SingleImage:
+    """Read one image, and log what changed: levels `[c h w]` or `[1 c h w]`, a picture, its path, or a map.
+
+    An image that was read before is returned, without its notes.
 
     Raises:
         ShapeError: if there are several images, or one of another shape.
         DataError: if it is not an image, or cannot be read.
+
+    Example:
+        read_image(model, "scan.png").levels
     """
+    if isinstance(image, SingleImage):
+        return image
+    read = describe_image(model, image)
+    for sentence in read.notes:
+        _log.warning(sentence)
+    return read
+
+
+def single_image(model: LikelihoodModel, image: Any) -> Int[np.ndarray, "1 c h w"]:
+    """Read the levels of one image, checked; see `read_image`."""
+    return read_image(model, image).levels
+
+
+def describe_image(model: LikelihoodModel, image: Any) -> SingleImage:
+    """Read one image as `read_image`, and log nothing."""
+    name = str(image) if isinstance(image, (str, Path)) else "the picture"
     if isinstance(image, (str, Path)) and model.image.mode == "codes":
         maps = load_data(image, spec=model.image, classes=model.classes, tiles=model.tileset).get("all")
         if len(maps) != 1:
@@ -257,15 +297,84 @@ def single_image(model: LikelihoodModel, image: Any) -> Int[np.ndarray, "1 c h w
         image = maps.batch([0]).levels
     elif isinstance(image, (str, Path)):
         image = read_picture(Path(image), str(image))
-    if isinstance(image, Image.Image):
-        return model.check_array(model.image.level_array(image))
+    if not _is_picture(model.image, image):
+        return SingleImage(model.check_array(_levels(image)))
+    levels = model.image.level_array(image)
+    if len(levels) != 1:
+        raise not_one_image(len(levels))
+    colours = describe_colours(model.image, image, levels, name)
+    picture = _pixels(image) if colours else None
+    return SingleImage(model.check_array(levels), picture, (*colours, *_scale(model.image, levels, name)))
+
+
+def describe_colours(spec: ImageSpec, picture: Any, levels: Int[np.ndarray, "1 c h w"], name: str) -> tuple[str, ...]:
+    """Write a sentence on the pixels of a picture whose colours its levels do not hold; none if they hold all.
+
+    ```python
+    describe_colours(spec, picture, spec.level_array(picture), "a.png")  # ("a.png: 50 of 784 pixels were ...",)
+    ```
+    """
+    changed = np.abs(_rgba(_pixels(picture)).astype(int) - _rgba(spec.to_images(levels)[0])).max(-1)
+    if not changed.any():
+        return ()
+    return (
+        f"{name}: {int((changed > 0).sum()):,} of {changed.size:,} pixels were brought to {_colours(spec)}, by up to "
+        f"{int(changed.max())} of 255, as the model reads them",
+    )
+
+
+def not_one_image(count: int) -> ShapeError:
+    """Make the error of a function of one image that is given another number of them."""
+    return ShapeError(f"{count:,} images are given where one is needed: give one, (c, h, w).")
+
+
+def _is_picture(spec: ImageSpec, image: Any) -> bool:
+    """Return True for pictures; an array whose first axis has the channels of the model is levels `[c h w]`."""
+    array = image if isinstance(image, np.ndarray) else None
+    return spec.is_picture(image) and (array is None or array.ndim != 3 or array.shape[0] != spec.channels)
+
+
+def _levels(image: Any) -> np.ndarray:
     if not isinstance(image, (list, tuple)) and not is_tensor(image) and not hasattr(image, "__array__"):
         raise DataError(f"A {type(image).__name__} is not an image: give levels (c, h, w), a picture, or its path.")
     x = as_array(image)
     x = x[None] if x.ndim == 3 else x
     if x.ndim == 4 and len(x) != 1:
         raise not_one_image(len(x))
-    return model.check_array(x)
+    return x
+
+
+def _pixels(image: Any) -> UInt8[np.ndarray, "h w d"]:
+    """Return the pixels of a picture in channels that hold its colours."""
+    if not isinstance(image, Image.Image):
+        array = image[0] if isinstance(image, np.ndarray) and image.ndim == 4 else image
+        return np.atleast_3d(np.asarray(array)) if isinstance(image, np.ndarray) else _pixels(image[0])
+    grey = image.mode in ("1", "L") or image.mode.startswith("I")
+    return picture_array(image, 4 if image.has_transparency_data else 1 if grey else 3)
+
+
+def _rgba(pixels: UInt8[np.ndarray, "h w d"]) -> UInt8[np.ndarray, "h w 4"]:
+    """Return pixels as RGBA; transparent ones have no colour."""
+    rgba = to_channels(pixels.transpose(2, 0, 1)[None], 4)[0].transpose(1, 2, 0)
+    return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
+
+
+def _colours(spec: ImageSpec) -> str:
+    """Word the colours of a model's images."""
+    if spec.mode == "palette":
+        return f"the {counted(spec.levels, 'colour')} of the palette"
+    many = {"grey": "greys", "rgb": "levels of red, green and blue", "rgba": "levels of each channel"}
+    return f"the {spec.levels} {many[spec.mode]}"
+
+
+def _scale(spec: ImageSpec, levels: Int[np.ndarray, "1 c h w"], name: str) -> tuple[str, ...]:
+    height, width = levels.shape[2:]
+    if (height, width) == (spec.height, spec.width):
+        return ()
+    return (
+        f"{name} is {height}x{width}, and the model was trained on {spec.height}x{spec.width}: it draws at the scale "
+        "of its training images",
+    )
 
 
 def check_likelihood(nats: Shaped[np.ndarray, " n"]) -> None:

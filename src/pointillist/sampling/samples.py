@@ -79,7 +79,7 @@ class Samples(AnsweredNames):
     def __getitem__(self: SamplesT, index: int | slice | Sequence[int] | np.ndarray) -> Image.Image | SamplesT:
         """Return the picture of an image, or a part of the images with all that belongs to them."""
         if isinstance(index, (int, np.integer)):
-            return self.image.to_pil(self.levels[[range(len(self))[index]]])[0]
+            return self[[range(len(self))[index]]].images[0]
         rows = np.arange(len(self))[index]
         changed: dict[str, Any] = {}
         for name in self._columns:
@@ -180,6 +180,11 @@ class Samples(AnsweredNames):
     def images(self) -> list[Image.Image]:
         """PIL images."""
         return self.image.to_pil(self.levels)
+
+    @property
+    def has_other_colours(self) -> bool:
+        """True if the pictures have colours that the levels do not hold, see `Painted`."""
+        return False
 
     def recoloured(self: SamplesT, palette: Sequence[Sequence[int]]) -> SamplesT:
         """Return the same images with another palette; see `ImageSpec.recoloured`."""

@@ -78,7 +78,8 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     explanation.save(out, live)
     pictures = [] if settings.maps is None else write_maps(explanation, settings.maps)
     facts = {"page": str(out), "pictures": pictures, "index": number, "split": name, **explanation.to_dict()}
-    return Report(facts, _lines(explanation, out, pictures))
+    lines = _lines(explanation, out, pictures)
+    return Report(facts, [*lines[:1], *(("read", text) for text in images.changes), *lines[1:]])
 
 
 def _live_page(model: str, export: Callable[[str, Path], None]) -> str:

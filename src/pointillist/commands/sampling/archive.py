@@ -77,7 +77,7 @@ def as_files(part: Samples) -> list[Image.Image]:
     image = part.image
     if part.tileset is not None:
         return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0])]
-    if image.mode != "palette":
+    if image.mode != "palette" or part.has_other_colours:
         return part.images
     colours = np.asarray(image.palette, np.uint8)
     out = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pointillist.commands.report import note
 from pointillist.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def parse_hint(
     from pointillist.conditioning import hint_rule
 
     if image is None:
-        return read_conditions([], None, hint)
+        conditions = read_conditions([], None, hint)
+        _note_hint(model, hint, conditions.get("hint"))
+        return conditions
     if hint is not None:
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
     rule = hint_rule(model.hint_reader)  # before the image, which does not matter to a model that takes no hint
@@ -47,9 +50,24 @@ def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.
         picture = read_image(path, "hint_from_image")
         _check_no_smaller(path, (picture.height, picture.width), size)
         options = resolve_data_options(model, str(path), [], labels=False).changed(size=size)
-        levels = load_data(path, options, spec=model.image).get("all").batch([0]).levels
+        data = load_data(path, options, spec=model.image).get("all")
+        for text in data.changes:
+            note(f"note       {path}: {text}")
+        levels = data.batch([0]).levels
     _check_no_smaller(path, tuple(levels.shape[2:]), size)
     return levels
+
+
+def _note_hint(model: GenerativeModel, path: Path | None, hint: Any) -> None:
+    """Say which colours of a picture the levels of the hint do not hold."""
+    from PIL.Image import Image
+
+    from pointillist.model.batches import describe_colours
+
+    spec = getattr(model.hint_reader, "image", None)
+    if isinstance(hint, Image) and spec is not None:
+        for text in describe_colours(spec, hint, spec.level_array(hint), str(path)):
+            note(f"note       {text}")
 
 
 def _check_no_smaller(path: Path, result: tuple[int, ...], size: tuple[int, int]) -> None:

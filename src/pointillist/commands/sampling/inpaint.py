@@ -28,7 +28,7 @@ from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
 from pointillist.errors import ConfigError, counted
 from pointillist.files.writing import atomic_path
-from pointillist.model.batches import single_image
+from pointillist.model.batches import read_image
 from pointillist.rules.config import parse_rules
 from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
@@ -67,7 +67,8 @@ def inpaint(settings: InpaintSettings) -> Report:
 def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     force, animate = settings.force, settings.animate
     model = open_scored_model(settings.model, settings.device, settings.engine)
-    x = single_image(model, settings.image)
+    read = read_image(model, settings.image)
+    x = read.levels
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
     canvas = parse_canvas(settings.canvas, settings.at, settings.seamless, holes)
     if settings.vary is not None and (canvas is not None or animate is not None):
@@ -92,13 +93,13 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     started = time.perf_counter()
     results: Completions | Canvases | Variations
     if settings.vary is not None:
-        results = vary(model, x[0], settings.vary, pattern=settings.pattern, keep=known, **how)
+        results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
     elif canvas is None:
-        results = complete(model, x, known, **how)
+        results = complete(model, read, known, **how)
     elif settings.seamless is not None:
-        results = make_seamless(model, x, settings.seamless, **how)  # type: ignore[arg-type]
+        results = make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
     else:
-        results = extend(model, x, *canvas, **how)
+        results = extend(model, read, *canvas, **how)
     write(model, results, x, kind, path, animate, force, settings.seamless)
     return report(results, path, animate, time.perf_counter() - started)
 

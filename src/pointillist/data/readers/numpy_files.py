@@ -60,7 +60,8 @@ def to_channels_first(
     notes: tuple[str, ...] = ()
     if array.ndim not in (3, 4) or 0 in array.shape:
         raise DataError(
-            f"{name} has shape {array.shape}: images must be an array (n, h, w) or (n, h, w, c), so reshape it."
+            f"{name} has shape {array.shape}: images must be an array (n, h, w) or (n, h, w, c), so reshape it; a "
+            "single picture is `array[None]`."
         )
     if array.dtype.kind == "f":
         array, notes = _from_unit_floats(array, name), ("values in [0, 1] times 255",)

@@ -28,7 +28,7 @@ EXTENSIONS = frozenset("." + kind for kind in _KINDS.split())
 """Endings of their files."""
 GREY_MODES = ("1", "L", "I", "I;16", "I;16L", "I;16B", "I;16N")
 ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
-COLOUR_MODES = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "LAB", "HSV")
+COLOUR_MODES = ("RGB", "RGBX", "P", "CMYK", "YCbCr", "HSV")  # Pillow does not convert CIELAB
 """Pillow's names of the kinds of pixels that are read."""
 MAX_PIXELS = 64_000_000  # below Pillow's own limit: a file of 2 kB can claim to be larger than memory
 BROKEN = (
@@ -121,7 +121,9 @@ def check_pixels(picture: Image.Image, name: str) -> None:
     """
     wide = picture.mode == "I" and picture.format not in ("PNG", "PPM")  # 32 bits: 16 are opened so of these formats
     if picture.mode not in (*GREY_MODES, *ALPHA_MODES, *COLOUR_MODES) or wide:
-        raise DataError(f"{name} has pixels of kind {picture.mode!r}, not 8- or 16-bit integers: save it as PNG first.")
+        raise DataError(
+            f"{name} has pixels of kind {picture.mode!r}, not 8- or 16-bit grey, RGB or CMYK: save it as PNG first."
+        )
 
 
 @contextmanager

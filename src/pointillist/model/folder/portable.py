@@ -261,7 +261,7 @@ class PortableModel:
 
     def check_array(self, x: Any) -> Int[np.ndarray, "b c h w"]:
         """Check that `x` is a batch of its images, and return it as an array; see `IntegerModel.check`."""
-        return self.integer_model.check(as_array(x))
+        return self.integer_model.check(self.image.level_array(x) if self.image.is_picture(x) else as_array(x))
 
     def has_size(self, size: tuple[int, int] | None) -> bool:
         """Return True if images of a size can be sampled: maps of conditions are stored for the model's own."""

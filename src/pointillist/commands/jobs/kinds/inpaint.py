@@ -64,7 +64,7 @@ class InpaintJob(JobKind):
         from pointillist.completion.api import inpaint
         from pointillist.data.readers.picture_files import read_picture
         from pointillist.errors import ShapeError
-        from pointillist.model.batches import single_image
+        from pointillist.model.batches import describe_image
 
         settings, image = self._settings, self._model.image
         picture = read_picture(self._files[item], self.name(item))
@@ -73,7 +73,8 @@ class InpaintJob(JobKind):
                 f"{self.name(item)} is {picture.height}x{picture.width}, and the images of the model are "
                 f"{image.height}x{image.width}: resize it."
             )
-        x = single_image(self._model, picture)
+        read = describe_image(self._model, picture)
+        x = read.levels
         known = self._known(self._files[item], (x.shape[2], x.shape[3]))
         seed = int(np.random.SeedSequence([settings.seed, item]).generate_state(1, np.uint32)[0])
         result = inpaint(self._model, x, known, seed=seed, batch_size=settings.batch_size, **keywords(settings))
@@ -84,6 +85,7 @@ class InpaintJob(JobKind):
             "log_weights": result.log_weights,
             "known": result.known,
             "path": np.array(self.name(item)),
+            "requantised": np.array(read.picture is not None),
         }
 
     def _known(self, picture: Path, size: tuple[int, int]) -> np.ndarray:
@@ -122,8 +124,14 @@ class InpaintJob(JobKind):
         check_suffix(out, ".npz")
         result = list(parts)
         arrays = {name: np.concatenate([part[name] for part in result]) for name in result[0] if name != "item"}
+        changed = int(arrays.pop("requantised").sum())
         write_arrays(out, arrays)
-        return [("pictures", f"{len(arrays['nats']):,}"), ("images", f"{arrays['nats'].size:,} completions")]
+        note = f"colours of {changed:,} of them were brought to levels of the model, as `levels` holds them"
+        return [
+            *([("note", note)] if changed else []),
+            ("pictures", f"{len(arrays['nats']):,}"),
+            ("images", f"{arrays['nats'].size:,} completions"),
+        ]
 
 
 KIND = InpaintJob
