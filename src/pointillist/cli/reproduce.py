@@ -45,24 +45,24 @@ def reproduce(settings: ReproduceSettings) -> None:
         raise typer.Exit(1)
 
 
-def _write(model: PixelModel, result: ReproduceResult, out: Path) -> None:
+def _write(model: PixelModel, reproduced: ReproduceResult, out: Path) -> None:
     """Write one image as it is, several as a sheet."""
     import numpy as np
 
     from pointillist.images import as_pil
     from pointillist.visualization import image_grid, save_png
 
-    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in result.images]
+    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in reproduced.images]
     save_png(as_pil(arrays[0]) if len(arrays) == 1 else image_grid(np.stack(arrays)), out)
 
 
-def _print(manifest: SampleManifest, result: ReproduceResult, out: Path | None, as_json: bool) -> None:
+def _print(manifest: SampleManifest, reproduced: ReproduceResult, out: Path | None, as_json: bool) -> None:
     if as_json:
-        print_json({**result.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
+        print_json({**reproduced.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
         return
     facts = [
-        ("result", result.message),
-        ("model", f"{manifest.model.name}, {'the same' if result.same_model else 'another'}"),
+        ("result", reproduced.message),
+        ("model", f"{manifest.model.name}, {'the same' if reproduced.same_model else 'another'}"),
     ]
     facts += [] if out is None else [("written", str(out))]
     print_facts(facts)

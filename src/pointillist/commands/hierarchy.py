@@ -61,20 +61,20 @@ def evaluate_hierarchy(settings: EvaluateSettings) -> Report:
     return Report(facts, text="\n".join(text))
 
 
-def evaluation_facts(result: HierarchyEvaluation) -> dict[str, Any]:
+def evaluation_facts(scored: HierarchyEvaluation) -> dict[str, Any]:
     """Collect the numbers of an evaluation."""
-    lossless = result.lossless
+    lossless = scored.lossless
     return {
-        "count": result.bound.count,
-        "bound_bits_per_dim": result.bound.bits_per_dim if result.has_pixels else None,
-        "interval_95": list(result.bound.interval) if result.has_pixels else None,
-        "nats": {name: float(nats.mean()) for name, nats in result.length.nats.items()},
-        "bits_per_number": {name: float(result.length.bits_per_number(name).mean()) for name in result.length.nats},
-        "codes_used": dict(result.used),
-        "order0_bits_per_code": dict(result.order0),
-        "xz_bits_per_code": dict(result.xz),
-        "psnr": result.psnr,
-        "accuracy": result.accuracy,
+        "count": scored.bound.count,
+        "bound_bits_per_dim": scored.bound.bits_per_dim if scored.has_pixels else None,
+        "interval_95": list(scored.bound.interval) if scored.has_pixels else None,
+        "nats": {name: float(nats.mean()) for name, nats in scored.length.nats.items()},
+        "bits_per_number": {name: float(scored.length.bits_per_number(name).mean()) for name in scored.length.nats},
+        "codes_used": dict(scored.used),
+        "order0_bits_per_code": dict(scored.order0),
+        "xz_bits_per_code": dict(scored.xz),
+        "psnr": scored.psnr,
+        "accuracy": scored.accuracy,
         "lossless": None if lossless is None else {"codec": lossless.codec, "bits_per_dim": lossless.bits_per_dim},
     }
 

@@ -124,7 +124,7 @@ def _resized(raw: RawImages, options: DataOptions) -> RawImages:
     """Resize `raw` to `options.size`; files were resized when they were decoded."""
     if options.size is None or raw.values.shape[2:] == options.size:
         return raw
-    if options.resize_mode == "exact":
+    if options.resize_mode == "require":
         h, w = raw.values.shape[2:]
         raise DataError(
             f"The images of {raw.name} are {h}x{w}, not `size` {options.size}: "
@@ -255,19 +255,19 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
     return QuantisedImages(values, count, None, notes)
 
 
-def _binarised(result: QuantisedImages, options: DataOptions) -> QuantisedImages:
+def _binarised(images: QuantisedImages, options: DataOptions) -> QuantisedImages:
     """Binarise by a threshold, or keep intensities from which batches draw."""
-    if result.count > 256:
-        raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {result.count:,} levels.")
-    intensities = dequantise(np.arange(result.count), result.count)
-    notes = tuple(n for n in result.notes if "kept unchanged" not in n)
+    if images.count > 256:
+        raise ConfigError(f"`binarise` (={options.binarise!r}) needs 8-bit intensities, not {images.count:,} levels.")
+    intensities = dequantise(np.arange(images.count), images.count)
+    notes = tuple(n for n in images.notes if "kept unchanged" not in n)
     if options.binarise == "static":
         note = f"static binarisation at {options.threshold}"
         return QuantisedImages(
-            (intensities >= options.threshold).astype(np.uint8)[result.values], 2, None, (*notes, note)
+            (intensities >= options.threshold).astype(np.uint8)[images.values], 2, None, (*notes, note)
         )
     note = "dynamic binarisation, drawn afresh for each seed"
-    return QuantisedImages(intensities[result.values], 2, None, (*notes, note))
+    return QuantisedImages(intensities[images.values], 2, None, (*notes, note))
 
 
 def _checked(raw: RawImages, count: int, spec: ImageSpec | None) -> np.ndarray:

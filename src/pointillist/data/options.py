@@ -12,7 +12,7 @@ from pointillist.errors import ConfigError, quote
 from pointillist.files.suggestions import remedy
 from pointillist.images import MAX_LEVELS
 
-ResizeMode = Literal["crop", "stretch", "pad", "exact"]
+ResizeMode = Literal["crop", "stretch", "pad", "require"]
 Resample = Literal["auto", "area", "nearest", "bicubic", "lanczos"]
 ReadMode = Literal["auto", "grey", "rgb", "rgba", "palette", "codes"]
 Values = Literal["auto", "pictures", "levels"]
@@ -33,7 +33,7 @@ class DataOptions(BaseModel):
         window: size of windows of larger pictures: 64, 48x64 or (height, width). Training draws them afresh in each
             epoch, and strips of each picture are kept for validation and testing. None: each picture is an image.
         resize_mode: treatment of images of another size. `crop` scales to cover `size` and cuts out the centre, `pad`
-            scales to fit inside and fills with zeros, `stretch` ignores the aspect ratio, `exact` raises an error.
+            scales to fit inside and fills with zeros, `stretch` ignores the aspect ratio, `require` raises an error.
         resample: `area` averages the covered pixels (no ringing, no aliasing), `nearest` picks one (pixel art),
             `bicubic` and `lanczos` are sharper and overshoot; `auto` is `area`, but `nearest` for palettes and codes.
             RGBA is averaged with premultiplied alpha, so that transparent pixels lend no colour.

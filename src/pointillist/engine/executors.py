@@ -52,12 +52,12 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
         return "compiled"
     if executor == "compiled":
         raise EngineError(reason)
-    _say(reason)
+    _warn_once(reason)
     return "numpy"
 
 
 @cache
-def _say(reason: str) -> None:
+def _warn_once(reason: str) -> None:
     """Log, once, why a slower executor runs."""
     _log.warning(reason)
 

@@ -297,12 +297,12 @@ class Program:
     """True if odd rows run from right to left. Maps are indexed by site, so nothing else changes."""
     integer_head: IntegerHead | None = None
     """The distribution of an integer program; None in floating point."""
-    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    cache: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What engines derive from the instructions; programs of other inputs share it."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for `pickle` and `copy.deepcopy`, without what engines derive: addresses among it."""
-        return {**self.__dict__, "kept": {}}
+        return {**self.__dict__, "cache": {}}
 
     @property
     def head(self) -> IntegerHead:

@@ -139,10 +139,10 @@ def batch_output(out: Path, settings: Mapping[str, Any], *, restart: bool = Fals
             raise
 
 
-def _difference(out: Path, result: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    name = next(name for name in {**wanted, **result} if result.get(name) != wanted.get(name))
+def _difference(out: Path, actual: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    name = next(name for name in {**wanted, **actual} if actual.get(name) != wanted.get(name))
     return (
-        f"{out} is unfinished, begun with `{name}` {quote(result.get(name))}, now {quote(wanted.get(name))}: finish it "
+        f"{out} is unfinished, begun with `{name}` {quote(actual.get(name))}, now {quote(wanted.get(name))}: finish it "
         f"by the same command, or delete {progress_folder(out)}, or give another path."
     )
 

@@ -112,7 +112,7 @@ def run_with_cache(
     with torch.no_grad():
         params = _run(model, keep, x, label, text, order, **conditions)
     for pattern in patterns or ():
-        _check_found(any(fnmatchcase(name, pattern) for name in result), pattern)
+        _check_exists(any(fnmatchcase(name, pattern) for name in result), pattern)
     return params, cache
 
 
@@ -159,7 +159,7 @@ def run_with_hooks(
 
     params = _run(model, replace, x, label, text, order, **conditions)
     for name in hooks:
-        _check_found(name in result, name)
+        _check_exists(name in result, name)
     return params
 
 
@@ -184,6 +184,6 @@ def _run(
         model.train(training)
 
 
-def _check_found(result: bool, name: str) -> None:
-    if not result:
+def _check_exists(exists: bool, name: str) -> None:
+    if not exists:
         raise ConfigError(f"There is no activation {name!r}: `run_with_cache(model, x)` lists all activations.")

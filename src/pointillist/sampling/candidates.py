@@ -72,18 +72,18 @@ def best_of(count: int, draw: Callable[[int], Result], unconditional_nats: Calla
     best = scored(0)
     for number in range(1, count):
         result = scored(number)
-        best = _merged(best, result, np.asarray(result.gain > best.gain))
+        best = _keep_better(best, result, np.asarray(result.gain > best.gain))
     return best
 
 
-def _merged(best: Result, result: Result, better: Bool[np.ndarray, " n"]) -> Result:
-    """Take everything that is given for each image from `result` where it is better."""
+def _keep_better(best: Result, other: Result, is_better: Bool[np.ndarray, " n"]) -> Result:
+    """Take everything that is given for each image from `other` where `is_better`."""
     values: dict[str, Any] = {}
     for name in (f.name for f in fields(best)):
         old = getattr(best, name)
-        if isinstance(old, np.ndarray) and old.shape[:1] == better.shape:
+        if isinstance(old, np.ndarray) and old.shape[:1] == is_better.shape:
             values[name] = old.copy()
-            values[name][better] = getattr(result, name)[better]
+            values[name][is_better] = getattr(other, name)[is_better]
     return replace(best, **values)
 
 

@@ -81,9 +81,9 @@ def _check_out(path: Path, settings: DecompressSettings) -> None:
         raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
 
 
-def _lines(result: Extraction, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    lost_count = f"{result.lost:,} images or more" if result.lost else "an unknown number of images"
+def _lines(extraction: Extraction, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    lost_count = f"{extraction.lost:,} images or more" if extraction.lost else "an unknown number of images"
     reasons = "\n".join([lost_count, *facts["damage"]])
-    lost = [("lost", reasons)] if result.damage else []
-    written = [("written", facts["out"])] if result.written else []
-    return [("images", f"{result.written:,}"), *lost, *written]
+    lost = [("lost", reasons)] if extraction.damage else []
+    written = [("written", facts["out"])] if extraction.written else []
+    return [("images", f"{extraction.written:,}"), *lost, *written]

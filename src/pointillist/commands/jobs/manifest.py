@@ -118,10 +118,10 @@ def machine(device: str, *, needs_torch: bool) -> dict[str, str]:
     return {**result, "torch": torch.__version__, "unit": unit}
 
 
-def _difference(result: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
+def _difference(actual: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, Any, Any] | None:
     """Return the name and both values of the first difference; None if there is none."""
     for name, new in wanted.items():
-        old = result.get(name)
+        old = actual.get(name)
         if isinstance(new, dict) and isinstance(old, dict) and name != "skipped":
             places = _PLACES if name == "settings" else ()
             for key in new.keys() | old.keys():

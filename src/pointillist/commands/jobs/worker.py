@@ -93,19 +93,19 @@ class Worker:
             self._run_batch(task, start, stop, result, rejected)
         self.folder.finish(task, _joined(result), rejected)
 
-    def _run_batch(self, task: int, start: int, stop: int, result: list[Arrays], rejected: list[Row]) -> None:
+    def _run_batch(self, task: int, start: int, stop: int, batches: list[Arrays], rejected: list[Row]) -> None:
         """Compute a batch at once, or one by one if an item of it fails or a process was stopped at it."""
         quarantined = [row for row in self.folder.quarantined(task) if start <= row["start"] < stop]
         if not quarantined:
             with suppress(_ItemError):
-                result.append(self._compute(task, start, stop))
+                batches.append(self._compute(task, start, stop))
                 return
         reasons = {row["start"]: row["reason"] for row in quarantined if row["stop"] - row["start"] == 1}
         for item in range(start, stop):
             reason = reasons.get(item)
             if reason is None:
                 try:
-                    result.append(self._compute(task, item, item + 1))
+                    batches.append(self._compute(task, item, item + 1))
                 except _ItemError as error:
                     reason = str(error)
             if reason is not None:
@@ -171,8 +171,8 @@ def _is_of_the_machine(error: Exception) -> bool:
     return (isinstance(error, OSError) and error.errno in _OF_THE_MACHINE) or type(error).__name__ == "OutOfMemoryError"
 
 
-def _joined(result: list[Arrays]) -> dict[str, Any]:
+def _joined(batches: list[Arrays]) -> dict[str, Any]:
     """Concatenate the results of the batches of a task."""
-    if not result:
+    if not batches:
         return {"item": np.empty(0, np.int64)}
-    return {name: np.concatenate([arrays[name] for arrays in result]) for name in result[0]}
+    return {name: np.concatenate([arrays[name] for arrays in batches]) for name in batches[0]}

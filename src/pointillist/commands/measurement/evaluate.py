@@ -141,31 +141,31 @@ _RANKED = {"classes": "classes", "caption_retrieval": "captions", _UNGUIDED: "ca
 
 
 def describe(
-    model: LikelihoodModel, images: ImageDataset, split: str, result: Evaluation, binarise: str
+    model: LikelihoodModel, images: ImageDataset, split: str, evaluation: Evaluation, binarise: str
 ) -> dict[str, Any]:
     """Collect everything that is needed to compare the result with another."""
     labelled = bool(model.classes) and images.labels is not None
     ours, theirs = model.image, images.spec
     sizes = f"images of {theirs.height}x{theirs.width}, where the model was trained on {ours.height}x{ours.width}"
     others = tuple(f"{name}: " for name in SPLITS if name != split)  # how another split was made
-    notes = [note for note in result.notes if not note.startswith(others)]
+    notes = [note for note in evaluation.notes if not note.startswith(others)]
     notes += [sizes] if ours.shape != theirs.shape else []
     return {
         "split": split,
-        "count": result.count,
-        "bits_per_dim": result.bits_per_dim,
-        "interval_95": list(result.interval),
-        "nats": result.nats,
-        "dims": result.dims,
+        "count": evaluation.count,
+        "bits_per_dim": evaluation.bits_per_dim,
+        "interval_95": list(evaluation.interval),
+        "nats": evaluation.nats,
+        "dims": evaluation.dims,
         "levels": model.image.levels,
         "binarise": binarise,
         "labels": "used" if labelled else "not used" if model.classes else "none",
         "conditions": active_conditions(model, images),
-        "order": result.order,
-        "guidance": result.guidance,
-        "engine": result.engine,
-        "nats_by_order": dict(result.nats_by_order),
-        "nats_by_model": list(result.nats_by_model),
+        "order": evaluation.order,
+        "guidance": evaluation.guidance,
+        "engine": evaluation.engine,
+        "nats_by_order": dict(evaluation.nats_by_order),
+        "nats_by_model": list(evaluation.nats_by_model),
         "notes": notes,
     }
 
@@ -263,23 +263,23 @@ def code_length(model: LikelihoodModel, images: ImageDataset, order: str | None)
 
 
 def report_lines(
-    settings: EvaluateSettings, images: ImageDataset, result: Evaluation, facts: dict[str, Any], seconds: float
+    settings: EvaluateSettings, images: ImageDataset, evaluation: Evaluation, facts: dict[str, Any], seconds: float
 ) -> list[tuple[str, str]]:
     """List the result for people."""
-    low, high = result.interval
+    low, high = evaluation.interval
     interval = f"   (95 % interval {low:.4f} to {high:.4f})" if low == low else ""
     lines = [
         ("model", settings.model),
-        ("images", f"{result.count:,} of {images.name}, split {facts['split']}, each counted once"),
+        ("images", f"{evaluation.count:,} of {images.name}, split {facts['split']}, each counted once"),
         ("levels", f"{facts['levels']:,}, binarisation {facts['binarise']}, labels {facts['labels']}"),
         *([("conditions", ", ".join(facts["conditions"]))] if set(facts["conditions"]) - {"label"} else []),
         *(("", note) for note in facts["notes"]),
-        ("order", _order_text(result)),
-        ("engine", engine_text(result.engine, facts["why_floats"])),
-        *([("guidance", f"{result.guidance:g}, where 1 is the model itself")] if result.guidance != 1 else []),
-        ("bits/dim", f"{result.bits_per_dim:.4f}{interval}"),
-        ("nats", f"{result.nats:.3f} an image of {result.dims:,} dims"),
-        *_mixture_lines(settings, result),
+        ("order", _order_text(evaluation)),
+        ("engine", engine_text(evaluation.engine, facts["why_floats"])),
+        *([("guidance", f"{evaluation.guidance:g}, where 1 is the model itself")] if evaluation.guidance != 1 else []),
+        ("bits/dim", f"{evaluation.bits_per_dim:.4f}{interval}"),
+        ("nats", f"{evaluation.nats:.3f} an image of {evaluation.dims:,} dims"),
+        *_mixture_lines(settings, evaluation),
         *_code_length_lines(facts),
         *metrics_lines(facts),
         *(caption_lines(facts["captions_ranked"]) if "captions_ranked" in facts else []),
@@ -290,10 +290,10 @@ def report_lines(
     return lines
 
 
-def _mixture_lines(settings: EvaluateSettings, result: Evaluation) -> list[tuple[str, str]]:
+def _mixture_lines(settings: EvaluateSettings, evaluation: Evaluation) -> list[tuple[str, str]]:
     """List the models of a mixture."""
     names = (settings.model, *settings.mixture)
-    lines = [f"{nats:.3f} nats by {name}" for name, nats in zip(names, result.nats_by_model, strict=False)]
+    lines = [f"{nats:.3f} nats by {name}" for name, nats in zip(names, evaluation.nats_by_model, strict=False)]
     return [("mixture", "\n".join(["likelihood averaged over models", *lines]))] if lines else []
 
 
@@ -353,11 +353,11 @@ def open_journal(
         output.discard()
 
 
-def _order_text(result: Evaluation) -> str:
-    if result.order not in ("average", "each"):
-        return result.order
-    text = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[result.order]
-    return "\n".join([text, *(f"{nats:.3f} nats by {name}" for name, nats in result.nats_by_order.items())])
+def _order_text(evaluation: Evaluation) -> str:
+    if evaluation.order not in ("average", "each"):
+        return evaluation.order
+    text = {"average": "likelihood averaged over orders", "each": "mean of the nats of each order"}[evaluation.order]
+    return "\n".join([text, *(f"{nats:.3f} nats by {name}" for name, nats in evaluation.nats_by_order.items())])
 
 
 def _mean_text(mean: dict[str, Any]) -> str:

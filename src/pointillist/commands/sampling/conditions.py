@@ -70,11 +70,11 @@ def _note_hint(model: GenerativeModel, path: Path | None, hint: Any) -> None:
             note(f"note       {text}")
 
 
-def _check_no_smaller(path: Path, result: tuple[int, ...], size: tuple[int, int]) -> None:
+def _check_no_smaller(path: Path, actual: tuple[int, ...], size: tuple[int, int]) -> None:
     """Reject an image that would have to be enlarged: its hint would be another than it looks like."""
-    if result[0] < size[0] or result[1] < size[1]:
+    if actual[0] < size[0] or actual[1] < size[1]:
         raise ShapeError(
-            f"`--hint-from-image` (={path}) is {result[0]}x{result[1]}, smaller than the images of "
+            f"`--hint-from-image` (={path}) is {actual[0]}x{actual[1]}, smaller than the images of "
             f"{size[0]}x{size[1]}: "
             "give a larger one, or the small image itself as `--hint`."
         )

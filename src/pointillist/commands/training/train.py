@@ -84,14 +84,14 @@ def _run(run: PreparedRun, watch: Watch | None, *, is_main: bool) -> TrainResult
         ) from None
 
 
-def _lines(out: Path, result: TrainResult) -> list[str]:
-    bits = result.valid_bits_per_dim
+def _lines(out: Path, trained: TrainResult) -> list[str]:
+    bits = trained.valid_bits_per_dim
     best = f", best validation {bits:.4f} bits/dim" if bits < float("inf") else ""
-    labels = " -n 4 --label each" if result.model.config.classes else ""
-    prompt = ' --text "..."' if "text" in result.model.config.conditions else ""
+    labels = " -n 4 --label each" if trained.model.config.classes else ""
+    prompt = ' --text "..."' if "text" in trained.model.config.conditions else ""
     return [
-        f"done       {counted(result.steps, 'step')}{best}",
-        *result.advice,
+        f"done       {counted(trained.steps, 'step')}{best}",
+        *trained.advice,
         f"model      {out}   (sheets: {out / 'samples'})",
         f"try        pointillist sample {out}{labels}{prompt}",
     ]

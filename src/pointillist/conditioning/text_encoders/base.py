@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
@@ -51,6 +51,18 @@ class TokenEncoder(TextEncoder, Protocol):
 
     def tokens(self, text: str) -> np.ndarray:
         """Encode the tokens of a prompt as states `float32 [t token_size]`, in their order."""
+
+
+@runtime_checkable
+class TabledEncoder(TextEncoder, Protocol):
+    """A text encoder with vectors of some prompts that it need not compute.
+
+    Attributes:
+        tabled: vectors by normalized text.
+    """
+
+    @property
+    def tabled(self) -> Mapping[str, np.ndarray]: ...
 
 
 @lru_cache(maxsize=8)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.base import TabledEncoder, TextEncoder, TokenEncoder, open_encoder
 from pointillist.errors import ConfigError
 
 CACHE = "POINTILLIST_CACHE"
@@ -35,7 +35,8 @@ class EmbeddingCache:
 
     def __init__(self, encoder: TextEncoder) -> None:
         self.encoder = encoder
-        self._known: dict[str, np.ndarray] = {}
+        self._tabled = encoder.tabled if isinstance(encoder, TabledEncoder) else {}
+        self._known: dict[str, np.ndarray] = dict(self._tabled)
         self._tokens: dict[str, np.ndarray] = {}
         self._kept: set[str] = set()
         self._store = EmbeddingStore(cache_folder() / "embeddings" / f"{encoder.fingerprint[:32]}.sqlite", encoder.size)
@@ -44,7 +45,7 @@ class EmbeddingCache:
         """Encode texts as vectors `float32 [n size]`, or look them up."""
         cleaned = [normalize_text(text) for text in texts]
         if len(self._known) > MAX_PROMPTS:
-            self._known.clear()
+            self._known = dict(self._tabled)
         kept = [text for text in dict.fromkeys(cleaned) if text in self._kept and text not in self._known]
         self._known.update(self._store.read(kept))
         new = {text: self.encoder.encode(text) for text in dict.fromkeys(cleaned) if text not in self._known}

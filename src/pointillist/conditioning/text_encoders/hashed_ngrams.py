@@ -57,6 +57,6 @@ def _pieces(word: str, grams: Sequence[int]) -> list[str]:
     return [f"#{marked[i : i + n]}" for n in grams for i in range(len(marked) - n + 1)]
 
 
-def _buckets(result: Sequence[str], buckets: int, length: int) -> np.ndarray:
-    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(result)][:length]
+def _buckets(tokens: Sequence[str], buckets: int, length: int) -> np.ndarray:
+    numbers = [zlib.crc32(feature.encode()) % buckets for feature in dict.fromkeys(tokens)][:length]
     return np.array(numbers + [PAD] * (length - len(numbers)), np.int64)

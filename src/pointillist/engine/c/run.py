@@ -65,12 +65,12 @@ class Lowered:
 def lowered(program: Program) -> Lowered:
     """Return a program as the library reads it, which is kept with the program; see `Lowered`."""
     with _LOWERING:
-        if "c" not in program.kept:
+        if "c" not in program.cache:
             try:
-                program.kept["c"] = Lowered(program)
+                program.cache["c"] = Lowered(program)
             except EngineError as error:
-                program.kept["c"] = str(error)
-        result = program.kept["c"]
+                program.cache["c"] = str(error)
+        result = program.cache["c"]
     if isinstance(result, str):
         raise EngineError(result)
     lowered: Lowered = result

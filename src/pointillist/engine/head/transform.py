@@ -44,12 +44,12 @@ EXP_TABLE: IntArray = np.floor(2.0**DRAW_BITS * np.exp2(-_STEPS) + 0.5).astype(n
 
 
 def transform_frequencies(
-    result: IntArray, transform: Transform, allowed: NDArray[np.bool_] | None = None
+    frequencies: IntArray, transform: Transform, allowed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
     """Return the frequencies `[n, k]` that levels are drawn from; they sum to `2 ** DRAW_BITS`.
 
     Args:
-        result: frequencies of the levels `[n, k]`; under guidance `[2 n, k]`, under the conditions and then
+        frequencies: of the levels `[n, k]`; under guidance `[2 n, k]`, under the conditions and then
             of the reference.
         transform: guidance, temperature and top-p.
         allowed: levels that may be drawn, `[n, k]`, at least one in each row; None for all.
@@ -58,9 +58,9 @@ def transform_frequencies(
         transform_frequencies(np.array([[1, 65535]]), IDENTITY)  # [[2^14, 2^30 - 2^14]]
     """
     guidance, sharpness, top_p = transform.integers
-    weights = result
+    weights = frequencies
     if transform.is_guided or sharpness != UNIT:
-        logs = log2(result)
+        logs = log2(frequencies)
         if transform.is_guided:
             conditional, reference = np.split(logs, 2)
             logs = reference + ((guidance * (conditional - reference)) >> GUIDANCE_BITS)
@@ -71,10 +71,10 @@ def transform_frequencies(
             first = np.arange(logs.shape[1]) == peaks.argmax(axis=1)[:, None]
             return np.where(first, np.int64(1 << DRAW_BITS), np.int64(0))
         weights = exp2_of_minus(((best - logs).clip(min=0) * sharpness) >> GUIDANCE_BITS)
-    frequencies = normalise_allowed(weights, allowed)
+    transformed = normalise_allowed(weights, allowed)
     if top_p < 1 << TOP_P_BITS:
-        frequencies = normalise_allowed(frequencies, _nucleus(frequencies, top_p))
-    return frequencies
+        transformed = normalise_allowed(transformed, _nucleus(transformed, top_p))
+    return transformed
 
 
 def log2(values: IntArray) -> NDArray[np.int64]:

@@ -59,7 +59,7 @@ class DeviceConstants:
     @classmethod
     def of(cls, program: Program, device: torch.device) -> DeviceConstants:
         """Return the constants of a program on a device, which are cached with it."""
-        result: DeviceConstants = program.kept.setdefault(f"torch {device}", cls(program, device))
+        result: DeviceConstants = program.cache.setdefault(f"torch {device}", cls(program, device))
         return result
 
     def array(self, numbers: NDArray[Any]) -> Tensor:

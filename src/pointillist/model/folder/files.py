@@ -142,13 +142,13 @@ def upload_model(write: Callable[[str], object], repo_id: str, **hub: Any) -> st
         return str(api.upload_folder(repo_id=made.repo_id, folder_path=folder, **hub))
 
 
-def _compare_shapes(expected: dict[str, tuple[int, ...]], result: dict[str, tuple[int, ...]], folder: Path) -> None:
+def _compare_shapes(expected: dict[str, tuple[int, ...]], actual: dict[str, tuple[int, ...]], folder: Path) -> None:
     """Refuse a file whose tensors are not those that its settings promise, before memory is taken for either."""
-    wrong = sorted(set(expected) ^ set(result)) or sorted(n for n in expected if expected[n] != result[n])
+    wrong = sorted(set(expected) ^ set(actual)) or sorted(n for n in expected if expected[n] != actual[n])
     if wrong:
         name = wrong[0]
         raise CheckpointError(
-            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {result.get(name, 'missing')}, "
+            f"{folder / WEIGHTS} does not belong to its {CONFIG}: tensor {name!r} is {actual.get(name, 'missing')}, "
             f"expected {expected.get(name, 'none')}; copy the whole folder again."
         )
 

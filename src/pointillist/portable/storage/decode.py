@@ -75,18 +75,18 @@ def _dtype(narrow: int, signed: int) -> DType:
 class ProgramDecoder:
     """Read one program."""
 
-    def __init__(self, result: schema.ProgramModel, arrays: ArrayReader) -> None:
-        self.result, self.arrays = result, arrays
+    def __init__(self, model: schema.ProgramModel, arrays: ArrayReader) -> None:
+        self.model, self.arrays = model, arrays
         self.values = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
-            for index, (channels, phase, depth, scale, narrow, signed) in enumerate(result.values)
+            for index, (channels, phase, depth, scale, narrow, signed) in enumerate(model.values)
         ]
-        self.maps = [self._map(index, stored) for index, stored in enumerate(result.maps)]
+        self.maps = [self._map(index, stored) for index, stored in enumerate(model.maps)]
 
     def decode(self) -> Program:
         """Return the program."""
-        result, head = self.result, self.result.head
-        code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(result.code)]
+        model, head = self.model, self.model.head
+        code = [tuple(self._instruction(i, Phase(n)) for i in part) for n, part in enumerate(model.code)]
         for part in code:
             prove_ranges(part)
         if len({i.constants["numbers"].shape[:2] for part in code for i in part if i.opcode == "MAP_CONSTANT"}) > 1:
@@ -94,28 +94,28 @@ class ProgramDecoder:
         if (
             not self.maps
             or not self.maps[0].is_narrow
-            or self.maps[0].channels != result.num_sub_steps * result.canvas_width
+            or self.maps[0].channels != model.num_sub_steps * model.canvas_width
         ):
             raise self.arrays.damaged("the first map is not the canvas")
         inputs = {
             name: ConditionInput(
                 stored.kind, stored.channels, unit=self.arrays.get(stored.unit, "float64", (stored.channels,))
             )
-            for name, stored in result.inputs.items()
+            for name, stored in model.inputs.items()
         }
         tables: dict[str, IntArray] = {}
         for name, table in head.tables.items():
             tables[name] = self.arrays.get(table, "int32", (None,))
         if head.min_log_scale is not None:
             tables = dict(standard_tables(head.kind, head.levels, head.min_log_scale))
-        width = result.num_sub_steps * result.canvas_width // head.channels
-        values = self.arrays.get(result.canvas_values, "int8", (head.levels, width))
+        width = model.num_sub_steps * model.canvas_width // head.channels
+        values = self.arrays.get(model.canvas_values, "int8", (head.levels, width))
         integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
-        if result.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
+        if model.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
             raise self.arrays.damaged("its head has other parameters or tables")
         return Program(
-            num_sub_steps=result.num_sub_steps,
-            canvas_width=result.canvas_width,
+            num_sub_steps=model.num_sub_steps,
+            canvas_width=model.canvas_width,
             canvas=self.maps[0],
             maps=tuple(m for m in self.maps if not isinstance(m, KeyValueCache)),
             kv_caches=tuple(m for m in self.maps if isinstance(m, KeyValueCache)),
@@ -123,13 +123,13 @@ class ProgramDecoder:
             per_image=code[0],
             per_row=code[1],
             per_site=code[2],
-            sub_steps=(code[2],) * result.num_sub_steps,
+            sub_steps=(code[2],) * model.num_sub_steps,
             post_draw=code[3],
-            params=self._view(result.params),
+            params=self._view(model.params),
             size=size_of(*code),
             integer_head=integer_head,
             canvas_values=values,
-            s_curve=result.s_curve,
+            s_curve=model.s_curve,
         )
 
     def _map(self, index: int, stored: schema.MapModel) -> FeatureMap:
@@ -196,7 +196,7 @@ class ProgramDecoder:
         """Check that a condition that is read is one that the program declares, of the same width and phase."""
         if i.opcode != "INPUT" or i.output is None:
             return
-        declared = self.result.inputs.get(i.key)
+        declared = self.model.inputs.get(i.key)
         if declared is None:
             raise self.arrays.damaged(f"INPUT reads the condition {quote(i.key)}, which is not declared")
         if declared.channels != i.output.channels or (declared.kind == "vector") != (i.phase == Phase.IMAGE):

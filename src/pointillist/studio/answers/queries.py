@@ -71,21 +71,21 @@ def _sampling_probs(image: ImageQuery, query: schemas.PixelQuery) -> list[list[f
     return [probs.tolist() for probs in sampling_distributions(image, query.row, query.column, transform)]
 
 
-def _sub_pixel(result: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
-    quantiles = result.quantiles
+def _sub_pixel(distribution: LevelDistribution, name: str, sampling_probs: list[float] | None) -> schemas.SubPixel:
+    quantiles = distribution.quantiles
     return schemas.SubPixel(
-        channel=result.channel,
+        channel=distribution.channel,
         name=name,
-        observed=result.observed,
-        probs=result.probs.tolist(),
+        observed=distribution.observed,
+        probs=distribution.probs.tolist(),
         sampling_probs=sampling_probs,
-        entropy=result.entropy,
-        surprisal=min(result.surprisal, _MAX_BITS),
-        rank=result.rank,
-        mean=result.mean,
+        entropy=distribution.entropy,
+        surprisal=min(distribution.surprisal, _MAX_BITS),
+        rank=distribution.rank,
+        mean=distribution.mean,
         quantiles=None if quantiles is None else {f"{q:g}": level for q, level in quantiles.items()},
-        top=[schemas.LevelProb(level=level, prob=prob) for level, prob in result.top(_TOP)],
-        components=None if result.components is None else _components(result.components),
+        top=[schemas.LevelProb(level=level, prob=prob) for level, prob in distribution.top(_TOP)],
+        components=None if distribution.components is None else _components(distribution.components),
     )
 
 

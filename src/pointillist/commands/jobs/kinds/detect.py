@@ -65,7 +65,7 @@ class DetectJob(JobKind):
             self._detector.set_params(contamination=settings.false_alarms)
         options = resolve_data_options(model, settings.data, settings.set, labels=False).changed(skip_bad=True)
         if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
-            options = options.changed(size=self._detector.image_size_, resize_mode="exact")
+            options = options.changed(size=self._detector.image_size_, resize_mode="require")
         images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
         self._images = images
         self.count, self.skipped = len(images), images.skipped

@@ -52,7 +52,7 @@ class EvaluateJob(JobKind):
         options = resolve_data_options(model, settings.data, settings.set, labels=settings.labels)
         options = options.changed(skip_bad=True)
         if options.size is None and Path(settings.data).is_dir():  # a picture of another size is rejected by itself
-            options = options.changed(size=(model.image.height, model.image.width), resize_mode="exact")
+            options = options.changed(size=(model.image.height, model.image.width), resize_mode="require")
         classes = model.classes if options.labels else ()
         split, images = select_split(
             load_data(settings.data, options, spec=model.image, classes=classes), settings.split

@@ -9,11 +9,11 @@ const NAMES = /** @type {const} */ (["guidance", "temperature", "top_p"]);
 
 /** List the presets of a model. @param {Api.GenerationDefaults} shipped @returns {[string, string, Sampling][]} */
 export function presetsOf(shipped) {
-  const exact = { guidance: 1, temperature: 1, top_p: 1 };
+  const asTrained = { guidance: 1, temperature: 1, top_p: 1 };
   const { guidance, temperature, top_p } = shipped;
   /** @type {[string, string, Sampling][]} */
-  const all = [["exact", "Samples of the model as it was trained: all 1", exact], ["as shipped", "What suits this model, chosen by its makers", { guidance, temperature, top_p }], ["wild", "Unlikely levels, too", { guidance: Math.max(1, guidance / 2), temperature: 1.3, top_p: 1 }]];
-  return all.filter(([name, , values]) => name !== "as shipped" || NAMES.some((key) => values[key] !== exact[key]));
+  const all = [["model", "Samples of the model as it was trained: all 1", asTrained], ["as shipped", "What suits this model, chosen by its makers", { guidance, temperature, top_p }], ["wild", "Unlikely levels, too", { guidance: Math.max(1, guidance / 2), temperature: 1.3, top_p: 1 }]];
+  return all.filter(([name, , values]) => name !== "as shipped" || NAMES.some((key) => values[key] !== asTrained[key]));
 }
 
 export class Presets {
