@@ -68,7 +68,7 @@ def test_an_impossible_level_is_named(data: st.DataObject) -> None:
     np.testing.assert_array_equal(sample(model, 1, uniforms=uniforms, temperature=0.0).levels, best)
     other = best[0].copy()
     other[0, 0, 0] = (other[0, 0, 0] + 1) % model.image.levels
-    with pytest.raises(ConfigError, match="never paints there.*probability zero"):
+    with pytest.raises(ConfigError, match=r"never paints there.*probability zero"):
         recover_uniforms(model, other, temperature=0.0)
 
 
