@@ -35,7 +35,10 @@ from speed.workload import Workload
 
 RUNTIME = Path(__file__).parents[1] / "runtime"
 SOURCE = Path(__file__).parent / "speed" / "shares.c"
-OPTIONS = ("-O3", "-std=c11", "-fno-sanitize=all", "-mllvm", "-force-vector-interleave=1", "-shared", "-fPIC")
+OPTIONS = (
+    *("-O3", "-std=c11", "-fno-sanitize=all", "-mllvm", "-force-vector-interleave=1"),
+    *("-DPT_LIBRARY", "-shared", "-fPIC"),
+)
 """Options of `tools/make_runtime.py`, on the processor at hand."""
 GROUPS = {
     "products": ("LINEAR", "PROJECT"),

@@ -49,20 +49,62 @@ export function convolve(height, width, side, dilation, visit) {
     }
 }
 
+/** What an encoder computes with: its weights as numbers, and as integers `[taps, in, out]`; made at its first image, and kept with it.
+ *  @type {WeakMap<object, ReturnType<typeof prepared>>} */
+const KEPT = new WeakMap();
+
+/** @param {import("./pointillist.js").TensorReader} tensor @param {any} encoder */
+function prepared(tensor, { image, weights: names, dilations }) {
+  const first = weightOf(tensor, names, "first.weight", 4), [features, inputs, side] = first.shape;
+  const embedding = image.ordered ? null : weightOf(tensor, names, "embedding.weight", 2), each = embedding ? embedding.shape[1] : 1;
+  const embedded = embedding ? floats(embedding) : Float64Array.from({ length: image.levels }, (_, level) => level * (2 / (image.levels - 1)) - 1);
+  const biasOf = (/** @type {string} */ name) => floats(weightOf(tensor, names, name, 1)).map((b) => rounded(b * UNIT));
+  const layers = dilations.map((/** @type {number} */ dilation, /** @type {number} */ n) => {
+    const weight = weightOf(tensor, names, `layers.${n}.weight`, 4), { whole, steps } = integers(weight), area = weight.shape[2] ** 2, byTap = new Float64Array(whole.length);
+    for (let o = 0; o < features; o++) for (let i = 0; i < features; i++) for (let tap = 0; tap < area; tap++)
+      byTap[(tap * features + i) * features + o] = whole[(o * features + i) * area + tap];
+    return { dilation, side: weight.shape[2], byTap, steps, bias: biasOf(`layers.${n}.bias`) };
+  });
+  /** @type {Map<number, Float64Array>} */
+  const tables = new Map(); // what a level of a channel adds at a place of the kernel
+  return { features, inputs, side, w: floats(first), each, embedded, bias: biasOf("first.bias"), layers, tables };
+}
+
+/** Sums of products `[height, width, out]` with the kernels of a layer. Four inputs at a time: a sum is loaded and stored once for them;
+ *  all numbers are whole and below 2^53, so that their order is of no matter. @param {Float64Array} x @param {number} features
+ *  @param {{dilation: number, side: number, byTap: Float64Array}} layer @param {number} height @param {number} width */
+function products(x, features, { dilation, side, byTap }, height, width) {
+  const sums = new Float64Array(x.length), ends = new Int32Array(height * width + 1), index = new Int32Array(x.length), values = new Float64Array(x.length);
+  for (let site = 0, n = 0; site < height * width; site++) { // the inputs of a site that are not 0
+    for (let i = 0; i < features; i++) if (x[site * features + i]) {
+      index[n] = i * features;
+      values[n++] = x[site * features + i];
+    }
+    ends[site + 1] = n;
+  }
+  convolve(height, width, side, dilation, (to, tap, from) => {
+    const at = to * features, kernel = tap * features * features, end = ends[from + 1];
+    let n = ends[from];
+    for (; n + 3 < end; n += 4) {
+      const a = values[n], b = values[n + 1], c = values[n + 2], d = values[n + 3];
+      const p = kernel + index[n], q = kernel + index[n + 1], r = kernel + index[n + 2], s = kernel + index[n + 3];
+      for (let o = 0; o < features; o++) sums[at + o] += a * byTap[p + o] + b * byTap[q + o] + c * byTap[r + o] + d * byTap[s + o];
+    }
+    for (; n < end; n++) for (let o = 0; o < features; o++) sums[at + o] += values[n] * byTap[kernel + index[n] + o];
+  });
+  return sums;
+}
+
 /** Features `[height, width, c]` of an image, a level or null (unknown) for each `[channels, height, width]`.
  *  @param {import("./pointillist.js").TensorReader} tensor @param {any} encoder @param {ArrayLike<number | null> | null} known
  *  @param {number} height @param {number} width */
-export function gridFeatures(tensor, { image, weights: names, dilations }, known, height, width) {
-  check(image !== null, "a hint of floats");
-  const size = height * width, { channels, levels } = image;
+export function gridFeatures(tensor, encoder, known, height, width) {
+  check(encoder.image !== null, "a hint of floats");
+  const size = height * width, { channels } = encoder.image;
   check(!known || known.length === channels * size, "the size of a hint, or of known pixels");
-  const first = weightOf(tensor, names, "first.weight", 4), [features, inputs, side] = first.shape, w = floats(first);
-  const embedding = image.ordered ? null : weightOf(tensor, names, "embedding.weight", 2), each = embedding ? embedding.shape[1] : 1;
-  const embedded = embedding ? floats(embedding) : Float64Array.from({ length: levels }, (_, level) => level * (2 / (levels - 1)) - 1);
-  const biasOf = (/** @type {string} */ name) => floats(weightOf(tensor, names, name, 1)).map((b) => rounded(b * UNIT));
-  const bias = biasOf("first.bias"), taps = side * side, h = Float64Array.from({ length: size * features }, (_, i) => bias[i % features]);
-  /** @type {Map<number, Float64Array>} */
-  const tables = new Map(); // what a level of a channel adds at a place of the kernel
+  const kept = KEPT.get(encoder) ?? prepared(tensor, encoder), { features, inputs, side, w, each, embedded, bias, tables } = kept;
+  KEPT.set(encoder, kept);
+  const taps = side * side, h = Float64Array.from({ length: size * features }, (_, i) => bias[i % features]);
   convolve(height, width, side, 1, (to, tap, from) => {
     for (let c = 0; known && c < channels; c++) {
       const level = known[c * size + from];
@@ -81,20 +123,9 @@ export function gridFeatures(tensor, { image, weights: names, dilations }, known
       for (let o = 0; o < features; o++) h[to * features + o] += entry[o];
     }
   });
-  dilations.forEach((/** @type {number} */ dilation, /** @type {number} */ n) => {
-    const weight = weightOf(tensor, names, `layers.${n}.weight`, 4), { whole, steps } = integers(weight), area = weight.shape[2] ** 2;
-    const byTap = new Float64Array(whole.length); // [taps, in, out]
-    for (let o = 0; o < features; o++) for (let i = 0; i < features; i++) for (let tap = 0; tap < area; tap++)
-      byTap[(tap * features + i) * features + o] = whole[(o * features + i) * area + tap];
-    const x = normalised(h, features).map((value) => Math.floor(Math.max(value, 0) * STEP + 0.5)), sums = new Float64Array(h.length);
-    convolve(height, width, weight.shape[2], dilation, (to, tap, from) => {
-      for (let i = 0; i < features; i++) {
-        const value = x[from * features + i], row = (tap * features + i) * features;
-        if (value) for (let o = 0; o < features; o++) sums[to * features + o] += value * byTap[row + o];
-      }
-    });
-    const more = biasOf(`layers.${n}.bias`);
-    for (let i = 0; i < h.length; i++) h[i] += rounded(sums[i] * (steps[i % features] * (UNIT / STEP))) + more[i % features];
-  });
+  for (const layer of kept.layers) {
+    const x = normalised(h, features).map((value) => Math.floor(Math.max(value, 0) * STEP + 0.5)), sums = products(x, features, layer, height, width);
+    for (let i = 0; i < h.length; i++) h[i] += rounded(sums[i] * (layer.steps[i % features] * (UNIT / STEP))) + layer.bias[i % features];
+  }
   return normalised(h, features);
 }

@@ -41,7 +41,7 @@ def constraints_of(channels: int, levels: int) -> Constraints | None:
 def draw(
     name: str, transform: Transform, executor: str, threads: int = 1, *, weighted: bool = False
 ) -> tuple[np.ndarray, ...]:
-    """Draw images of which some pixels are known, within a mask: levels, nats, and the state of the mask."""
+    """Draw images of which some pixels are known, within a mask: levels, frequencies, and the state of the mask."""
     _, model, x = integer_case(name)
     rng, shape, order = np.random.default_rng(1), tuple(x.shape), model.order()
     allowed = rng.random((*shape[1:], model.levels)) < 0.8
@@ -62,7 +62,7 @@ def draw(
     arrays = (order.array_to_raster(array) for array in (levels, known, rng.random(shape)))
     batch = SampleBatch(*map(np.ascontiguousarray, arrays), np.zeros(len(x)), mask=mask)  # type: ignore[arg-type]
     sample_batch(model.program(order), inputs, batch, transform, executor=executor, threads=threads)
-    return batch.levels, batch.nats, mask.bits, mask.status, mask.mass, mask.counts
+    return batch.levels, batch.sizes, mask.bits, mask.status, mask.mass, mask.counts
 
 
 @pytest.mark.parametrize("how", TRANSFORMS)
@@ -71,7 +71,7 @@ def draw(
     ["gated-pixelcnn", "gated-256", "gated-binary", "pixelcnn-pp-rgb", "locally-masked-pixelcnn", "pixelcnn-codes"],
 )
 def test_rows_in_compiled_code_are_those_of_numpy(name: str, how: str) -> None:
-    """Levels, nats and domains, to the bit: coupled channels, S-curves, dead ends and known pixels too."""
+    """Levels, frequencies and domains, to the bit: coupled channels, S-curves, dead ends and known pixels too."""
     expected = draw(name, TRANSFORMS[how], "numpy")
     for threads in (1, 3):
         for one, other in zip(expected, draw(name, TRANSFORMS[how], "auto", threads), strict=True):

@@ -145,9 +145,12 @@ def _draw_by_program(
         levels = np.repeat(task.levels[image : image + 1], len(batch.levels), 0)
         mask.begin_stage(order, (1, 1), levels, (task.known & ~task.started).all(0))
 
+    shown = np.where(batch.roles == DRAWN, 0, batch.levels)
+
     def finished(rows: int) -> None:
+        shown[:, :, :rows] = batch.levels[:, :, :rows]  # of the library, which draws on, later rows are not final
         if task.on_row is not None:
-            task.on_row(rows, order.array_from_raster(batch.levels))
+            task.on_row(rows, order.array_from_raster(shown))
 
     draw_particles(
         scorer.integers.program(order),
@@ -155,7 +158,7 @@ def _draw_by_program(
         batch,
         transform,
         mask=mask,
-        on_row=finished,
+        on_row=None if task.on_row is None else finished,
         executor=scorer.integers.executor,
     )
     return order.array_from_raster(batch.levels)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +26,7 @@ class SampleBatch:
         levels: `[n, c, h, w]`; kept where `known`, filled elsewhere.
         known: sub-pixels that are given, of the same shape. They are not drawn and add no nats.
         uniforms: in [0, 1), `[n, c, h, w]`.
-        nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1. The draws add to it.
+        nats: log-likelihood of each image `[n]` under the model at guidance 1 and temperature 1, to which draws add.
         params: `[n, h, w, p]`, filled with the parameters at every site, or None.
         mask: levels that each sub-pixel may have, from `LevelMask.begin_stage` on; None for all.
         sizes: for an integer program, `[n, c, h, w]`, filled with the frequency of the level of each sub-pixel.
@@ -140,14 +139,16 @@ def split_batch(count: int, threads: int) -> list[slice]:
     split_batch(5, 2)  # [slice(0, 2), slice(2, 5)]
     ```
     """
-    edges = np.linspace(0, count, min(max(threads, 1), count) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+    parts = min(max(threads, 1), count)
+    return [slice(count * part // parts, count * (part + 1) // parts) for part in range(parts)]
 
 
 def run_slices(
     run: Callable[[int, slice, NDArray[np.int64]], None],
     slices: list[slice],
     on_row: Callable[[int], None] | None = None,
+    *,
+    is_short: bool = False,
 ) -> None:
     """Run each slice in its own thread, and report the rows that all of them have finished.
 
@@ -156,8 +157,14 @@ def run_slices(
     Args:
         run: called with the number of the slice, the slice, and its signal.
         on_row: called with the number of finished rows.
+        is_short: whether a single slice runs in the calling thread: it takes so short a time that an interrupt and
+            reports can wait for its end, and another thread would add a third of a millisecond.
     """
     signals = [np.zeros(2, np.int64) for _ in slices]
+    if is_short and len(slices) == 1:
+        run(0, slices[0], signals[0])
+        _report(on_row, 0, int(signals[0][DONE]))
+        return
     with ThreadPoolExecutor(len(slices)) as pool:
         try:
             pending = {pool.submit(run, i, *one) for i, one in enumerate(zip(slices, signals, strict=True))}
@@ -166,10 +173,15 @@ def run_slices(
                 done, pending = wait(pending, timeout=POLL_SECONDS)
                 for job in done:
                     job.result()
-                finished = min(int(signal[DONE]) for signal in signals)
-                while on_row is not None and reported < finished:
-                    reported += 1
-                    on_row(reported)
+                reported = _report(on_row, reported, min(int(signal[DONE]) for signal in signals))
         finally:
             for signal in signals:
                 signal[STOP] = 1
+
+
+def _report(on_row: Callable[[int], None] | None, reported: int, finished: int) -> int:
+    """Report the rows that are new; return the number of rows that are reported."""
+    if on_row is not None:
+        for rows in range(reported + 1, finished + 1):
+            on_row(rows)
+    return finished

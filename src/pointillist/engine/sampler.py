@@ -16,7 +16,6 @@ from pointillist.engine.head.transform import transform_frequencies
 from pointillist.engine.particles import DRAWN, WEIGHED, ParticleBatch
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.images.spec import sum_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -36,8 +35,8 @@ def sample_batch(
 
     Args:
         inputs: conditions of the images as integers; under guidance the conditions of the reference follow.
-        batch: levels and nats are filled in place, and `params` with the log-probabilities of all levels. Known
-            sub-pixels add no nats. A mask has begun the stage.
+        batch: levels and their frequencies (`sizes`) are filled in place, and `params` with the log-probabilities of
+            all levels. Known sub-pixels are certain. A mask has begun the stage.
         transform: guidance, temperature and top-p; the identity draws from the frequencies themselves, in integers.
         on_row: called with the number of finished rows.
         threads: how many share the batch; the result is the same for any number. Numpy and torch have one.
@@ -46,10 +45,8 @@ def sample_batch(
     Raises:
         EngineError: if there is no such executor, or the inputs do not fit.
     """
-    precision = program.head.precision
-    batch.sizes = np.full(batch.levels.shape, 1 << precision)  # known sub-pixels are certain
+    batch.sizes = np.full(batch.levels.shape, 1 << program.head.precision)
     _fill(program, inputs, batch, transform, on_row, threads, executor)
-    batch.nats += sum_images(log_probs(batch.sizes, precision))
 
 
 def _fill(

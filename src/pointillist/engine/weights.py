@@ -17,15 +17,35 @@ _compare_memory = (ctypes.cdll.msvcrt if sys.platform == "win32" else ctypes.CDL
 _compare_memory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
 
 
+def modules_of(model: nn.Module) -> list[nn.Module]:
+    """List a module and all modules inside it, each once, in a tenth of the time of `Module.modules`.
+
+    ```python
+    modules_of(model)
+    ```
+    """
+    result, seen = [model], {id(model)}
+    for module in result:  # which grows
+        for child in module._modules.values():
+            if child is not None and id(child) not in seen:
+                seen.add(id(child))
+                result.append(child)
+    return result
+
+
 def weights_of(modules: Iterable[nn.Module]) -> list[Tensor]:
     """List the parameters and buffers of modules: a tenth of the time of `state_dict`, as each call checks them.
 
     ```python
-    weights_of(model.modules())
+    weights_of(modules_of(model))
     ```
     """
-    tensors = [t for module in modules for t in (*module._parameters.values(), *module._buffers.values())]
-    return [t for t in tensors if t is not None]
+    result: list[Tensor] = []
+    for module in modules:
+        for tensors in (module._parameters, module._buffers):
+            if tensors:
+                result += [t for t in tensors.values() if t is not None]
+    return result
 
 
 class WeightVersionCheck:
@@ -59,27 +79,27 @@ class WeightSnapshot:
     """A copy of tensors, which notices if they have changed since, in place or in any other way.
 
     ```python
-    snapshot = WeightSnapshot(weights_of(model.modules()))
-    snapshot.holds(weights_of(model.modules()))  # True
+    snapshot = WeightSnapshot(weights_of(modules_of(model)))
+    snapshot.holds(weights_of(modules_of(model)))  # True
     ```
     """
 
     def __init__(self, tensors: Iterable[Tensor]) -> None:
         self._copies = [t.detach().clone() for t in tensors]
+        self._described = [(t.dtype, t.device, t.shape) for t in self._copies]
 
     def holds(self, tensors: Iterable[Tensor]) -> bool:
         """Return True if these tensors have the types, shapes and values of the copies."""
-        result = list(tensors)
-        return len(result) == len(self._copies) and all(
-            a.dtype == b.dtype and a.device == b.device and a.shape == b.shape and _equal(a, b)
-            for a, b in zip(result, self._copies, strict=True)
+        actual = list(tensors)
+        return [(t.dtype, t.device, t.shape) for t in actual] == self._described and all(
+            map(_equal, actual, self._copies)
         )
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:
     """Compare tensors of one shape and type bit by bit: by the C library in 0.4 of the time of `torch.equal`."""
-    if a.device.type == "cpu" and a.is_contiguous() and b.is_contiguous():
-        return not _compare_memory(a.data_ptr(), b.data_ptr(), a.nbytes)
+    if a.is_cpu and a.is_contiguous() and b.is_contiguous():
+        return not _compare_memory(a.data_ptr(), b.data_ptr(), b.nbytes)
     return torch.equal(a, b)
 
 
@@ -111,7 +131,7 @@ def inference_mode(model: nn.Module) -> Iterator[None]:
     Its weights are compared with those of its integer program once.
     """
     training = model.training
-    if any(module.training for module in model.modules()):
+    if any(module.training for module in modules_of(model)):
         model.eval()
     try:
         with torch.inference_mode(), compare_weights_once():

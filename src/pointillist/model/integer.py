@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.engine.weights import VERIFIED, WeightSnapshot, weights_of
+from pointillist.engine.weights import VERIFIED, WeightSnapshot, modules_of, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
@@ -147,19 +147,22 @@ class WithIntegerModel:
             )
         verified = VERIFIED.get()
         is_compared = verified is not None and any(each is self for each in verified)
-        if self._verified is None or not (is_compared or self._verified.holds(weights_of(self.modules()))):
+        if self._verified is None or not (is_compared or self._verified.holds(weights_of(modules_of(self)))):
             if integer_model.source != model_fingerprint(self):
                 raise EngineError(
                     "The weights of the model have changed since its integer program was made: make it again with "
                     "`pt.quantize_integer(model, data)`."
                 )
-            self._verified = WeightSnapshot(weights_of(self.modules()))
+            self._verified = WeightSnapshot(weights_of(modules_of(self)))
         if verified is not None and not is_compared:
             verified.append(self)
         if size is not None:
             integer_model.check_size(*size)
         return ProgramScorer(
-            on_device(integer_model, self.device), self.conditions, self.config.image, partial(_other_features, self)
+            on_device(integer_model, self.device),
+            self.conditions,
+            self.config.image,
+            partial(_other_features, self, integer_model),
         )
 
     def current_integer_model(self: Any) -> IntegerModel | None:
@@ -174,13 +177,20 @@ class WithIntegerModel:
 
 
 @torch.no_grad()
-def _other_features(model: Any, inputs: ConditionInputs, size: tuple[int, int]) -> dict[str, Float[np.ndarray, ...]]:
-    """Compute the features of conditions that the program has no encoder for, and of which something is known."""
+def _other_features(
+    model: Any, integers: IntegerModel, inputs: ConditionInputs, size: tuple[int, int]
+) -> dict[str, Float[np.ndarray, ...]]:
+    """Compute the features of conditions that the program has no encoder for, and of which something is known.
+
+    Raises:
+        EngineError: if an encoder is needed, and the weights of the model have changed since its program was made.
+    """
     image, result = model.config.image, {}
-    stored = {part.name for part in model.integer_model().integers.parts[0] if part.reader is not None}
+    stored = {part.name for part in integers.parts[0] if part.reader is not None}
     for name, encoder in model.conditions.encoders.items():
         value, other_size = inputs.parts[name], encoder.map_width and size != (image.height, image.width)
         if name not in stored and (value.known.any() or other_size):
+            model.integer_model()  # the encoder must be of the same weights as the program
             features = encoder.encode(value)
             packed = features.packed() if isinstance(features, Tokens) else features
             array = packed.cpu().double().numpy()

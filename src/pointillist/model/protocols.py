@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
@@ -254,8 +255,12 @@ def has_likelihood(value: object) -> TypeGuard[LikelihoodModel]:
 
 
 def _has_members(value: object, protocol: Any) -> bool:
-    names = [name for name in dir(protocol) if not name.startswith("_")]
-    return all(hasattr(type(value), name) or hasattr(value, name) for name in names)
+    return all(hasattr(type(value), name) or hasattr(value, name) for name in _members(protocol))
+
+
+@cache
+def _members(protocol: Any) -> tuple[str, ...]:
+    return tuple(name for name in dir(protocol) if not name.startswith("_"))
 
 
 def recorded_settings(model: TrainedModel) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record, with_inputs
-from pointillist.engine.weights import WeightSnapshot, weights_of
+from pointillist.engine.weights import WeightSnapshot, modules_of, weights_of
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
@@ -93,7 +93,7 @@ def recorded_program(
 
 def _weights(network: nn.Module) -> list[Tensor] | None:
     """Return parameters and buffers; None where nothing may be kept. One walk, as this is done for every stage."""
-    modules = list(network.modules())
+    modules = modules_of(network)
     if any(module.training or module._forward_hooks or module._forward_pre_hooks for module in modules):
         return None
     tensors = weights_of(modules)

@@ -295,6 +295,8 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
     texts = list(islice(dict.fromkeys(text for text in typed_prompts if text and text.strip()), MAX_DESCRIBED))
     if typed_prompts and not texts and None not in typed_prompts:
         return ["The prompt is empty: images are sampled without one."]
+    if not texts:
+        return []
     measured, learned = model.measured_prompts, learned_words(model)
     sampled = resolve_prompts(model, texts, len(texts)) or []
     unread = [] if model.prompt_reader is None else [model.prompt_reader.describe_unread(text) for text in sampled]
@@ -302,7 +304,7 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
         free = [text for text in texts if _QUOTE not in text]
         unread += [sentence for text in free for sentence in learned.read(text).sentences]
     if not measured.recognised:
-        unseen = describe_unseen_words(model.training_record, sampled, _vectors(model)) if texts else []
+        unseen = describe_unseen_words(model.training_record, sampled, _vectors(model))
         return list(dict.fromkeys([*filter(None, unread), *unseen]))
     result = []
     for pair in zip(texts, sampled, strict=True):

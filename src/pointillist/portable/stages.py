@@ -157,7 +157,8 @@ def sample_runs(
             params = np.empty_like(run.stage.sites(batch.params))
         uniforms = np.ascontiguousarray(grid(batch.uniforms))
         stage = SampleBatch(levels.copy(), known.copy(), uniforms, np.zeros(len(levels)), params, mask=batch.mask)
-        finished = partial(_finish_row, batch, run, stage, on_row)
+        is_followed = on_row is not None or batch.params is not None
+        finished = partial(_finish_row, batch, run, stage, on_row) if is_followed else None
         sample_batch(run.program, run.inputs, stage, transform, on_row=finished, threads=threads, executor=executor)
         assert stage.sizes is not None
         grid(logs)[...] += log_probs(stage.sizes, run.program.head.precision)

@@ -36,6 +36,8 @@ __all__ = [
 
 _SCORED_AT_ONCE = 2**16
 """Sub-pixels that the library scores in a call, so that an interrupt is not waited for longer than a second or so."""
+_SHORT = 2**30
+"""Products of a call that runs in the calling thread: 0.01 s by the fastest kernels, 0.1 s by plain ones."""
 _FLOAT32_INTEGERS = 2**24
 _LOWERING = Lock()
 """Held while a program is lowered: several threads decode with one."""
@@ -230,7 +232,9 @@ def sample_in_c(
         if on_row is not None:
             on_row(rows)
 
-    run_slices(run, split_batch(count, threads), finished)
+    # most constants are weights, of which each is part of a product at each site; a search may take any time
+    is_short = batch.mask is None and copies * count * height * width * lowered(program).data.size < _SHORT
+    run_slices(run, split_batch(count, threads), finished, is_short=is_short)
 
 
 def decode_in_c(

@@ -88,8 +88,8 @@ class GenerationConfig(Transform):
     @property
     def sampling(self) -> dict[str, Any]:
         """The changed settings that are keywords of `sample`."""
-        names = {field.name for field in fields(Transform)}
-        return {name: value for name, value in self.changed.items() if name in names}
+        values = ((field.name, getattr(self, field.name), field.default) for field in fields(Transform))
+        return {name: value for name, value, usual in values if value != usual}
 
     @classmethod
     def read(cls, folder: Path) -> GenerationConfig:
