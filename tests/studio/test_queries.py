@@ -216,6 +216,11 @@ def test_words_are_those_of_the_conditional_gain(client: TestClient, service: St
         assert word["bits"] == pytest.approx(wanted["bits"], abs=2 * within * levels.size)
         assert (word["index"], word["read"]) == (wanted["index"], wanted["read"])
     assert (found["prompt"], found["note"]) == (text, "")
+    swapped = query(client, name, "words", levels, conditions=conditions, exchange={"index": 1, "replacement": "blue"})
+    image = ImageQuery.of(model, levels, text=text, attributes={"hair": "red"})
+    (wanted,) = condition_gain(image, {"red": "blue"}).exchanges
+    np.testing.assert_allclose(decoded(swapped["saved"])[0], wanted.saved.sum(0), rtol=0, atol=2 * within)
+    assert [(word["text"], word["replacement"]) for word in swapped["words"]] == [("red", "blue")]
     nothing = query(client, name, "words", levels)
     assert (nothing["prompt"], nothing["words"], decoded(nothing["saved"]).shape) == ("", [], (0, 4, 4))
     long = query(client, name, "words", levels, conditions={"text": "cat " * 200})

@@ -255,7 +255,7 @@ def condition_gain(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]
     by_label = [_with_label(query, label).surprisal for label in range(len(classes))]
     class_bits = np.array([surprisal.sum() for surprisal in by_label])
     best = by_label[int(class_bits.argmin())] if by_label and not query.conditions.is_conditional else query.surprisal
-    exchanges = tuple(_word_gain(query, word, other) for word, other in check_exchange(query, exchange or {}))
+    exchanges = tuple(word_gain(query, word, other) for word, other in check_exchange(query, exchange or {}))
     return ConditionGain(
         best,
         query.unconditional().surprisal,
@@ -281,7 +281,24 @@ def word_gains(query: ImageQuery) -> tuple[WordGain, ...]:
         [(gain.word.text, gain.bits) for gain in gains]
     """
     words = _words_of(query)
-    return () if len(words) > MAX_WORDS else tuple(_word_gain(query, word, None) for word in words)
+    return () if len(words) > MAX_WORDS else tuple(word_gain(query, word, None) for word in words)
+
+
+def word_gain(query: ImageQuery, word: PromptWord, replacement: str | None = None) -> WordGain:
+    """Compute the bits saved by a word against the prompt without it, or with another in its place.
+
+    Example::
+
+        query = ImageQuery.of(model, x, text="a red sofa")
+        word_gain(query, prompt_words(query.prompt)[1], "blue").bits  # bits saved by "red", not "blue"
+    """
+    prompt = query.prompt or ""
+    other = word.left_out_of(prompt) if replacement is None else word.exchanged_in(prompt, replacement)
+    conditions = query.model.conditions.with_prompts(query.conditions, other)
+    if conditions.key == query.conditions.key:
+        return WordGain(word, replacement, np.zeros(query.shape), read=False)
+    without = query.changed(conditions=conditions, prompt=other or None)
+    return WordGain(word, replacement, without.surprisal - query.surprisal)
 
 
 def _with_label(query: ImageQuery, label: int) -> ImageQuery:
@@ -297,17 +314,6 @@ def _words_of(query: ImageQuery) -> list[PromptWord]:
     """Return the words of the prompt; none for a model that is not conditioned on text."""
     reads = any(reader.keyword == "text" for reader in query.model.conditions.readers.values())
     return prompt_words(query.prompt) if reads and query.prompt else []
-
-
-def _word_gain(query: ImageQuery, word: PromptWord, replacement: str | None) -> WordGain:
-    """Compute the bits saved by a word against the prompt without it, or with another in its place."""
-    prompt = query.prompt or ""
-    other = word.left_out_of(prompt) if replacement is None else word.exchanged_in(prompt, replacement)
-    conditions = query.model.conditions.with_prompts(query.conditions, other)
-    if conditions.key == query.conditions.key:
-        return WordGain(word, replacement, np.zeros(query.shape), read=False)
-    without = query.changed(conditions=conditions, prompt=other or None)
-    return WordGain(word, replacement, without.surprisal - query.surprisal)
 
 
 def check_exchange(query: ImageQuery, exchange: Mapping[str, str | Sequence[str]]) -> list[tuple[PromptWord, str]]:

@@ -47,7 +47,8 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
         if hint is not None
     ]
     recognised = list(model.measured_prompts.recognised)
-    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints, "recognised": recognised})
+    words = schemas.WordChoices.model_validate(model.measured_prompts.words.model_dump(mode="json"))
+    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints, "recognised": recognised, "words": words})
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:

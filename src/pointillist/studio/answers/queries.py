@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pointillist.analysis.condition_gain import describe_length, prompt_words, word_gains
+from pointillist.analysis.condition_gain import WordGain, describe_length, prompt_words, word_gain, word_gains
 from pointillist.analysis.counterfactual import SitePosition, counterfactual
 from pointillist.analysis.distribution import (
     LevelDistribution,
@@ -15,8 +15,10 @@ from pointillist.analysis.distribution import (
 from pointillist.analysis.query import ImageQuery
 from pointillist.analysis.surprisal import surprisal_maps
 from pointillist.distributions.transform import Transform
+from pointillist.errors import ConfigError, quote
 from pointillist.images import channel_names
 from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.vocabulary import describe_prompts, resolve_prompts
 from pointillist.studio import schemas
 from pointillist.studio.conversion import decode_query, encode_floats, encode_levels
 
@@ -39,18 +41,37 @@ def score(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Li
     )
 
 
-def words(model: LikelihoodModel, query: schemas.CanvasQuery, limits: schemas.Limits) -> schemas.WordMaps:
-    """Compute the bits that each word of the prompt of an image saves at each pixel."""
+def words(model: LikelihoodModel, query: schemas.WordQuery, limits: schemas.Limits) -> schemas.WordMaps:
+    """Compute the bits that each word of the prompt of an image saves at each pixel, or a word against another."""
     image = decode_query(model, query, limits)
-    gains = word_gains(image)
+    prompt = image.prompt or ""
+    if query.exchange is None:
+        gains, note = list(word_gains(image)), describe_length(len(prompt_words(prompt)))
+    else:
+        gains, note = _exchanged(model, image, query.exchange)
     _, height, width = image.shape
     maps = np.stack([gain.saved.sum(0) for gain in gains]) if gains else np.zeros((0, height, width))
     each = [
-        schemas.WordBits(text=gain.word.text, index=gain.word.index, bits=gain.bits, read=gain.read) for gain in gains
+        schemas.WordBits(
+            text=gain.word.text, index=gain.word.index, replacement=gain.replacement, bits=gain.bits, read=gain.read
+        )
+        for gain in gains
     ]
-    prompt = image.prompt or ""
-    note = describe_length(len(prompt_words(prompt)))
     return schemas.WordMaps(prompt=prompt, words=each, saved=encode_floats(maps), note=note)
+
+
+def _exchanged(model: LikelihoodModel, image: ImageQuery, exchange: schemas.WordExchange) -> tuple[list[WordGain], str]:
+    """Measure a word against another, which is read as a prompt is; return a sentence where that is not as given.
+
+    Raises:
+        ConfigError: if the prompt has no such word.
+    """
+    word = next((word for word in prompt_words(image.prompt or "") if word.index == exchange.index), None)
+    if word is None:
+        raise ConfigError(f"`index` (={exchange.index}) must be of a word of the prompt {quote(image.prompt or '')}.")
+    (replacement,) = resolve_prompts(model, [exchange.replacement], 1) or [""]
+    note = " ".join(describe_prompts(model, [exchange.replacement]) if replacement != exchange.replacement else ())
+    return ([word_gain(image, word, replacement)] if replacement.strip() else []), note
 
 
 def pixel(model: LikelihoodModel, query: schemas.PixelQuery, limits: schemas.Limits) -> schemas.PixelDistribution:

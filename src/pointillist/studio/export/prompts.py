@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pointillist.analysis.condition_gain import prompt_words
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.model.folder.portable import PortableModel
@@ -27,12 +28,15 @@ def caption_table(model: PortableModel) -> dict[str, Any]:
 def prompt_table(model: PortableModel) -> dict[str, dict[str, list[int]]]:
     """Return features in steps of 2^-18, by the part of the condition that reads them, and by prompt.
 
-    The prompts are the examples of a model, the names that its samples were recognised by, and the most frequent words
-    of its captions. `pt.sample` computes the same integers from the vectors of the encoder.
+    The prompts are the examples of a model, the names that its samples were recognised by, these without each of their
+    words, for the bits of a word, and the most frequent words of its captions. `pt.sample` computes the same integers
+    from the vectors of the encoder.
     """
     vocabulary = Vocabulary.of_record(model.training_record)
     words = vocabulary.words[:WORDS] if vocabulary is not None else ()
-    prompts = list(dict.fromkeys([*model.generation_config.prompts, *model.measured_prompts.recognised, *words]))
+    names = [*model.generation_config.prompts, *model.measured_prompts.recognised]
+    shorter = [word.left_out_of(name) for name in names for word in prompt_words(name)]
+    prompts = [prompt for prompt in dict.fromkeys([*names, *words, *shorter]) if prompt]
     table: dict[str, dict[str, list[int]]] = {}
     for part in model.integer_model.parts[0]:
         if isinstance(part.encoder, SentenceFeatures) and prompts:

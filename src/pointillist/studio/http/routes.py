@@ -120,8 +120,8 @@ def score(model: Model, body: schemas.CanvasQuery, request: Request) -> Response
 
 
 @router.post("/models/{model}/words", response_model=schemas.WordMaps, summary="The words of a prompt")
-def words(model: Model, body: schemas.CanvasQuery, request: Request) -> Response:
-    """Compute the bits that each word of the prompt saves at each pixel; a word takes a pass over the image."""
+def words(model: Model, body: schemas.WordQuery, request: Request) -> Response:
+    """Compute the bits that each word of the prompt saves at each pixel, or a word against another; a pass for each."""
     return _json(_service(request).query(model, queries.words, body))
 
 

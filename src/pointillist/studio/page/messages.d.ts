@@ -159,6 +159,7 @@ declare namespace Api {
     labels: string[];
     hints: NamedHint[];
     recognised: string[];
+    words: WordChoices;
   }
   interface GifRequest {
     images: EncodedArray[];
@@ -431,14 +432,30 @@ declare namespace Api {
   interface WordBits {
     text: string;
     index: number;
+    replacement: string | null;
     bits: number;
     read: boolean;
+  }
+  interface WordChoices {
+    kinds: Record<string, string[]>;
+    sentence: string;
+  }
+  interface WordExchange {
+    index: number;
+    replacement: string;
   }
   interface WordMaps {
     prompt: string;
     words: WordBits[];
     saved: EncodedArray;
     note: string;
+  }
+  interface WordQuery {
+    levels: EncodedArray;
+    conditions?: ConditionValues;
+    order?: string | null;
+    engine?: "auto" | "integer" | "torch" | "numpy";
+    exchange?: WordExchange | null;
   }
   interface WorldQuery {
     seed: number;

@@ -24,6 +24,7 @@ from pointillist.studio.schemas.models import (
     State,
     SupportedConditions,
     TextKind,
+    WordChoices,
 )
 from pointillist.studio.schemas.queries import (
     AnomalyMap,
@@ -43,7 +44,9 @@ from pointillist.studio.schemas.queries import (
     SubPixel,
     UploadedImage,
     WordBits,
+    WordExchange,
     WordMaps,
+    WordQuery,
 )
 from pointillist.studio.schemas.results import (
     Candidate,
@@ -135,7 +138,10 @@ __all__ = [
     "UploadedImage",
     "Variation",
     "WordBits",
+    "WordChoices",
+    "WordExchange",
     "WordMaps",
+    "WordQuery",
     "WorldQuery",
     "WorldTiles",
 ]

@@ -93,6 +93,18 @@ class NamedHint(Schema):
     levels: EncodedArray
 
 
+class WordChoices(Schema):
+    """Words of the captions of a model by kind, and the sentence that they are put into; see `prompts.json`.
+
+    Attributes:
+        kinds: words, or phrases, by the name of their kind.
+        sentence: groups in brackets, with a slot in braces for a word of a kind; empty for none.
+    """
+
+    kinds: dict[str, list[str]]
+    sentence: str
+
+
 class GenerationDefaults(Schema):
     """Contents of a model's `generation_config.json` and `prompts.json`; without the files, the model as it is.
 
@@ -100,6 +112,7 @@ class GenerationDefaults(Schema):
         guidance, temperature, top_p: the values with which the page starts.
         prompts, labels, hints: examples of what the model can do.
         recognised: names that its samples were recognised by.
+        words: words of its captions by kind.
     """
 
     guidance: float
@@ -109,6 +122,7 @@ class GenerationDefaults(Schema):
     labels: list[str]
     hints: list[NamedHint]
     recognised: list[str]
+    words: WordChoices
 
 
 class ModelDetails(Schema):

@@ -49,18 +49,42 @@ class ScoreMaps(Schema):
     sequence: list[int]
 
 
+class WordExchange(Schema):
+    """Another word, or several, in the place of a word of a prompt.
+
+    Attributes:
+        index: index of the word between the spaces of the prompt, from 0.
+        replacement: what stands in its place.
+    """
+
+    index: int = Field(ge=0, le=10_000)
+    replacement: str = Field(min_length=1, max_length=200)
+
+
+class WordQuery(CanvasQuery):
+    """An image whose words are measured.
+
+    Attributes:
+        exchange: a word of the prompt and another in its place; null to leave each word out in turn.
+    """
+
+    exchange: WordExchange | None = None
+
+
 class WordBits(Schema):
     """A word of a prompt.
 
     Attributes:
         text: the word, without the punctuation around it.
         index: its index between the spaces of the prompt, from 0.
-        bits: bits that it saves in the image, against the prompt without it.
+        replacement: the word in its place, as the model reads it; null where it is left out.
+        bits: bits that it saves in the image, against the prompt without it or with the other word.
         read: false if the text encoder makes the same of both prompts.
     """
 
     text: str
     index: int
+    replacement: str | None
     bits: float
     read: bool
 
@@ -70,9 +94,10 @@ class WordMaps(Schema):
 
     Attributes:
         prompt: the prompt, as the model reads it; empty for none.
-        words: its words, in their order.
+        words: its words, in their order; of an exchange the word alone.
         saved: bits that each saves at each pixel, summed over its channels, float32 `[n h w]`.
-        note: a sentence where there are too many words, which have no maps then; else empty.
+        note: a sentence where there are too many words, which have no maps then, where a word is not known, or where an
+            exported page cannot read one; else empty.
     """
 
     prompt: str

@@ -24,7 +24,7 @@ function meanOf(values, size, of = (value) => value) {
  * @returns {Overlay | null}
  */
 export function overlayOf(state, queries, canvas, isActive) {
-  if (state.word?.canvas === canvas) return wordOverlay(queries, canvas, state.word.word);
+  if (state.word?.canvas === canvas) return wordOverlay(queries, canvas, state.word);
   if (state.view === "image") return null;
   if (state.view === "entropy" || state.view === "surprisal") return bitsOverlay(state, queries, canvas, state.view);
   if (state.view === "normal") return normalOverlay(state, queries, canvas) ?? bitsOverlay(state, queries, canvas, "surprisal");
@@ -34,12 +34,12 @@ export function overlayOf(state, queries, canvas, isActive) {
 
 /**
  * Make the overlay of the bits that a word of the prompt saves, over the image in grey.
- * @param {import("../transport/queries.js").Queries} queries @param {Canvas} canvas @param {number} word
+ * @param {import("../transport/queries.js").Queries} queries @param {Canvas} canvas @param {import("../state/state.js").ShownWord} shown
  * @returns {Overlay | null}
  */
-function wordOverlay(queries, canvas, word) {
-  const maps = queries.words(canvas);
-  if (!maps || maps instanceof Error) return null;
+function wordOverlay(queries, canvas, shown) {
+  const maps = queries.words(canvas, shown.exchange), word = shown.exchange ? 0 : shown.word;
+  if (!maps || maps instanceof Error || !maps.words.length) return null;
   const values = decodeFloats(maps.saved), size = canvas.known.length, top = canvas.details.bits_top * canvas.details.image.channels;
   const image = visibleImage(canvas), kind = canvas.details.image;
   return { at: (pixel) => values[word * size + pixel], colour: (value, pixel) => balanceOver(colourOf(kind, levelsAt(image, pixel)), -value / top) };

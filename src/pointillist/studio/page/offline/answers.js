@@ -6,6 +6,7 @@ import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arr
 import { divergence, entropyOf, probabilities, subPixel } from "./numbers.js";
 import { Painting, declarationOf } from "./painting.js";
 import { gif, png } from "./picture_files.js";
+import { wordMaps } from "./word_maps.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
 
@@ -35,6 +36,7 @@ export class Answers {
       case "score": return this.#score(body);
       case "pixel": return this.#pixel(body);
       case "edit": return this.#edit(body);
+      case "words": return wordMaps(this.opened, body, (query, take) => this.#over(query, take));
       case "world": return this.#world(body);
       case "png": return png(details.image, body);
       case "gif": return gif(details.image, body, this.opened.sequence(body.order, body.images[0].shape[1], body.images[0].shape[2]).pixels);

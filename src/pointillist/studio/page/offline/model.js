@@ -91,6 +91,12 @@ export class OfflineModel {
     return drawUntilAccepted(openMap(read, this.levels, height, width, this.open), read.tries, prepare(this.model, options));
   }
 
+  /** Whether the page can read a prompt as the model does: a frozen encoder must have read it before. @param {string} text */
+  reads(text) {
+    const { prompts } = this.contents;
+    return !text.trim() || Object.values(prompts).every((table) => text.trim() in table);
+  }
+
   /** Features of a prompt that a frozen encoder has read. @param {string} text */
   tabled(text) {
     const { prompts } = this.contents, name = text.trim();

@@ -13,6 +13,7 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 /** @typedef {{pixel: number, choice: (number | null)[]}} HeldPixel a held pixel, and levels chosen for its channels */
 /** @typedef {{index: number, pixel: number}} Hover a pixel under the pointer, and the index of its canvas */
 /** @typedef {{kind: "error" | "good" | "plain", text: string}} Notice */
+/** @typedef {{canvas: Canvas, word: number, exchange: Api.WordExchange | null}} ShownWord the word of a prompt whose map lies over its image, or its exchange */
 /** @typedef {{id: string, canvas: Canvas, name: string, favourite: boolean, live?: boolean}} GalleryItem `id`: sorts by time; `live`: painted while its hint was drawn */
 /** @typedef {{waiting: number | null, stop: AbortController, filling?: number}} Work `waiting`: jobs ahead in the queue; `filling`: since when, in milliseconds */
 
@@ -69,7 +70,7 @@ export class State {
     this.heldPixel = null;
     /** @type {Hover | null} */
     this.hover = null;
-    /** @type {{canvas: Canvas, word: number} | null} the word of a prompt whose map lies over its image */
+    /** @type {ShownWord | null} */
     this.word = null;
     /** @type {Work | null} */
     this.work = null;

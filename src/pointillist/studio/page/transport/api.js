@@ -108,7 +108,7 @@ export class Server {
     return this.#json(routeOf(model, "layers"), postOf(query));
   }
 
-  /** @param {string} model @param {Api.CanvasQuery} query @returns {Promise<Api.WordMaps>} */
+  /** @param {string} model @param {Api.WordQuery} query @returns {Promise<Api.WordMaps>} */
   words(model, query) {
     return this.#json(routeOf(model, "words"), postOf(query));
   }

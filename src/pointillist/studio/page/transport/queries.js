@@ -154,9 +154,9 @@ export class Queries {
     return this.readings.get(canvas, "", async () => this.server.layers(this.#model(canvas), this.#imageQuery(canvas)));
   }
 
-  /** Query the bits that each word of the prompt of an image saves. @param {Canvas} canvas */
-  words(canvas) {
-    return this.wordMaps.get(canvas, "", async () => this.server.words(this.#model(canvas), this.#imageQuery(canvas)));
+  /** Query the bits that each word of the prompt of an image saves, or a word against another. @param {Canvas} canvas @param {Api.WordExchange | null} [exchange] */
+  words(canvas, exchange = null) {
+    return this.wordMaps.get(canvas, JSON.stringify(exchange), async () => this.server.words(this.#model(canvas), { ...this.#imageQuery(canvas), exchange }));
   }
 
   /** Query an activation for an image. @param {Canvas} canvas @param {string | null} name */
