@@ -79,7 +79,7 @@ def test_a_page_measures_words_as_the_studio_does(folder: Path, tmp_path: Path) 
         names = [(word.text, word.index, word.replacement, word.read) for word in expected.words]
         assert [(word["text"], word["index"], word["replacement"], word["read"]) for word in answer["words"]] == names
         saved = expected.saved.array()
-        within = rounding(saved, terms=2, dtype=torch.float32)  # in which they are sent
+        within = rounding(1.0, saved, terms=2, dtype=torch.float32)  # in which they are sent
         np.testing.assert_allclose(decoded(answer["saved"]), saved, rtol=0, atol=within)
         bits = [word.bits for word in expected.words]
         np.testing.assert_allclose([word["bits"] for word in answer["words"]], bits, rtol=0, atol=within * 16)
