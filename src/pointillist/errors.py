@@ -1,7 +1,10 @@
 """Errors that a user can cause. Each message is one sentence: name, value, rule, remedy."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
+ClassT = TypeVar("ClassT")
 MAX_MESSAGE = 800
 """Longest message, in characters: a value that a file holds may be of any length."""
 MAX_VALUE = 200
@@ -214,3 +217,62 @@ def format_validation_error(error: Any, what: str) -> str:
     if first["type"] in ("model_type", "model_attributes_type", "dataclass_type"):
         message = "must be an object"
     return f"`{where}` (={quote(first.get('input'))}) is not valid for {what}: {message[0].lower()}{message[1:]}."
+
+
+def worded_errors(what: str) -> Callable[[type[ClassT]], type[ClassT]]:
+    """Decorate a pydantic class: its constructor raises a `ConfigError` of one sentence.
+
+    ```python
+    @worded_errors("a rule")
+    class Rules(BaseModel): ...
+    ```
+
+    Args:
+        what: description of a setting with an article.
+    """
+
+    def decorate(kind: type[ClassT]) -> type[ClassT]:
+        construct: Any = kind.__init__
+
+        @wraps(construct)
+        def init(self: Any, *args: Any, **values: Any) -> None:
+            from pydantic import ValidationError
+
+            try:
+                construct(self, *args, **values)
+            except ValidationError as error:
+                raise ConfigError(format_validation_error(error, what)) from error
+
+        # so that pydantic validates fields of this class without its constructor
+        init.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+        kind.__init__ = init  # type: ignore[method-assign]
+        return kind
+
+    return decorate
+
+
+def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
+    """Return a whole number in a range; neither `True` nor 2.0 is one.
+
+    ```python
+    check_whole("seed", 1.9)  # ConfigError: `seed` (=1.9) must be a whole number, 0 or more.
+    ```
+
+    Raises:
+        ConfigError: naming the setting, its value and the range.
+    """
+    whole = hasattr(value, "__index__") and not isinstance(value, bool) and "bool" not in type(value).__name__
+    if not whole or not (low <= (number := int(value)) and (high is None or number <= high)):
+        rule = f"{low} or more" if high is None else f"{low:,} to {high:,}"
+        raise ConfigError(f"`{name}` (={quote(value)}) must be a whole number, {rule}.")
+    return number
+
+
+def is_number(value: Any) -> bool:
+    """Return True for a real number, of numpy too.
+
+    ```python
+    is_number("0.5")  # False
+    ```
+    """
+    return hasattr(value, "__float__") and not isinstance(value, (str, bool, complex))

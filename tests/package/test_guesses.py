@@ -77,7 +77,7 @@ GUESSES: list[tuple[str, str]] = [
     ("model(x.float())", "`model.to_levels`"),
     ("model(x, 3)", r"`model.log_prob\(x, label=3\)`"),
     ("model.log_prob(x.numpy())", WORKS),
-    ("model.log_prob(pictures[0])", "`model.to_levels`"),
+    ("model.log_prob(pictures[0])", WORKS),
     ("model.log_prob(x, label=labels)", WORKS),
     ("model.log_prob(x, label=labels.numpy())", WORKS),
     ("model.log_prob(x, label=['0', '1', '2', '3'])", WORKS),

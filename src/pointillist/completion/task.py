@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import ConfigError
+from pointillist.errors import check_whole
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 from pointillist.sampling.candidates import negative_inputs
@@ -55,10 +55,9 @@ class CompletionTask:
     on_row: OnRow | None = None
 
     def __post_init__(self) -> None:
-        if self.particles < 1:
-            raise ConfigError(f"`particles` (={self.particles}) must be at least 1.")
-        if self.moves < 0:
-            raise ConfigError(f"`moves` (={self.moves}) must be 0 or more.")
+        check_whole("particles", self.particles, 1)
+        check_whole("moves", self.moves)
+        check_whole("first", self.first)
 
     @property
     def shape(self) -> tuple[int, int, int]:

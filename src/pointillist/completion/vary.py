@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Painted
-from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.errors import ConfigError, ShapeError, is_number, quote
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
@@ -81,7 +81,7 @@ def vary(
     x = read.levels
     check_count(n, x.shape[1:])
     size = (x.shape[2], x.shape[3])
-    if not 0 < share <= 1:
+    if not (is_number(share) and 0 < share <= 1):
         raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")
     if pattern not in PATTERNS:
         raise ConfigError(f"`pattern` (={quote(pattern)}) must be {' or '.join(PATTERNS)}.")

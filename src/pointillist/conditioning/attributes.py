@@ -18,6 +18,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.files.suggestions import choices
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset
@@ -184,5 +185,5 @@ def attribute_numbers(value: Any, values: Mapping[str, Sequence[str]], count: in
     value = value or {}
     unknown = [name for name in value if name not in values]
     if unknown:
-        raise ConfigError(f"There is no attribute {unknown[0]!r}: choose one of {', '.join(values)}.")
+        raise ConfigError(f"There is no attribute {quote(unknown[0])}: {choices(unknown[0], values)}")
     return np.stack([label_numbers(value.get(name), names, count, name) for name, names in values.items()], 1)

@@ -190,6 +190,8 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
     """Look up a class name first (so that a folder called "7" is found), then a number."""
     if value is None:
         return NO_LABEL
+    if isinstance(value, bool):
+        raise ConfigError(f"`{what}` (={value}) must be a {_kind(what)} name or a number, not True or False.")
     if isinstance(value, str):
         if value in classes:
             return list(classes).index(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +16,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, format_validation_error
-from pointillist.files.suggestions import remedy
+from pointillist.files.suggestions import choices, remedy
 
 _KINDS: dict[str, type[ConditionConfig]] = {
     config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig, KnownConfig)
@@ -88,9 +87,7 @@ def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:
     """
     unknown = [kind for kind in tree if kind not in _KINDS]
     if unknown:
-        close = difflib.get_close_matches(unknown[0], _KINDS, n=1)
-        hint = f"did you mean `{close[0]}`?" if close else f"choose one of {', '.join(_KINDS)}."
-        raise ConfigError(f"There is no condition `{unknown[0]}`: {hint}")
+        raise ConfigError(f"There is no condition `{unknown[0]}`: {choices(unknown[0], _KINDS)}")
     return {kind: _parsed(kind, tree[kind]) for kind in _KINDS if tree.get(kind) is not None}
 
 

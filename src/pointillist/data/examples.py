@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from pointillist.data.readers.standard import uci_digits
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import choices
 
 EXAMPLES = {
     "tile": "tile.png: a 32x32 tile with transparency, for hints",
@@ -31,7 +32,7 @@ def default_path(name: str) -> Path:
         ConfigError: if there is no such example.
     """
     if name not in EXAMPLES:
-        raise ConfigError(f"There is no example {name!r}: choose one of {', '.join(EXAMPLES)}.")
+        raise ConfigError(f"There is no example {quote(name)}: {choices(name, EXAMPLES)}")
     return Path(EXAMPLES[name].partition(":")[0])
 
 

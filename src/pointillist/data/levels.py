@@ -103,8 +103,10 @@ def _spec_of(levels: QuantisedImages, mode: Mode, ordered: bool | None, names: t
             palette=levels.palette,
             level_names=names if mode == "codes" else None,
         )
-    except ValidationError as error:
-        raise ConfigError(first_problem(error)) from None
+    except ConfigError as error:
+        if isinstance(error.__cause__, ValidationError):
+            raise ConfigError(first_problem(error.__cause__)) from None
+        raise
 
 
 def _mode(raw: RawImages, options: DataOptions) -> Mode:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import choices
 
 if TYPE_CHECKING:
     from pointillist.distributions.likelihoods import Likelihood
@@ -33,8 +34,13 @@ def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
     Args:
         name: name of a likelihood, or `auto`.
         image: `channels`, `levels` and `ordered` of an `ImageSpec`.
+
+    Raises:
+        ConfigError: if there is no such likelihood.
     """
     if name != "auto":
+        if name not in LIKELIHOODS:
+            raise ConfigError(f"There is no likelihood {quote(name)}: {choices(name, ['auto', *LIKELIHOODS])}")
         return name
     if image["ordered"] and image["levels"] == 2:
         return "bernoulli"

@@ -9,13 +9,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, is_number, quote
 
 Floats = NDArray[np.float64]
 MAX_GUIDANCE = 1000
@@ -67,12 +66,12 @@ class Transform:
 
     def __post_init__(self) -> None:
         check_guidance(self.guidance)
-        if not 0 <= self.temperature < math.inf:
+        if not (is_number(self.temperature) and 0 <= self.temperature < math.inf):
             raise ConfigError(
-                f"`temperature` (={self.temperature}) must be a finite number, 0 or more: 1 is the model itself."
+                f"`temperature` (={quote(self.temperature)}) must be a finite number, 0 or more: 1 is the model itself."
             )
-        if not 0 < self.top_p <= 1:
-            raise ConfigError(f"`top_p` (={self.top_p}) must lie above 0 and at most 1: 1 keeps every level.")
+        if not (is_number(self.top_p) and 0 < self.top_p <= 1):
+            raise ConfigError(f"`top_p` (={quote(self.top_p)}) must lie above 0 and at most 1: 1 keeps every level.")
 
     @property
     def is_guided(self) -> bool:
@@ -112,8 +111,8 @@ def check_guidance(guidance: float) -> None:
     Raises:
         ConfigError: naming the value.
     """
-    if not (isinstance(guidance, Real) and 0 <= guidance <= MAX_GUIDANCE):
-        raise ConfigError(f"`guidance` (={guidance}) must lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself.")
+    if not (is_number(guidance) and 0 <= guidance <= MAX_GUIDANCE):
+        raise ConfigError(f"`guidance` (={quote(guidance)}) must lie in 0 to {MAX_GUIDANCE:,}: 1 is the model itself.")
 
 
 IDENTITY = Transform()

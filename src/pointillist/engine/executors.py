@@ -19,7 +19,8 @@ from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.numpy.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.errors import EngineError
+from pointillist.errors import EngineError, quote
+from pointillist.files.suggestions import choices
 
 EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""
@@ -38,7 +39,7 @@ def choose_executor(program: Program, executor: str = "auto") -> Literal["compil
     """
     name = executor.partition(":")[0]
     if name not in EXECUTORS or (name != executor and name != "cuda"):
-        raise EngineError(f"Unknown `executor` {executor!r}: choose one of {', '.join(EXECUTORS)}.")
+        raise EngineError(f"Unknown `executor` {quote(executor)}: {choices(executor, EXECUTORS)}")
     if name in ("torch", "cuda"):
         if find_spec("torch") is None:
             raise EngineError(f"`executor` (={executor!r}) needs torch: run `pip install torch`, or use 'auto'.")

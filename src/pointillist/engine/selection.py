@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pointillist.errors import EngineError
+from pointillist.errors import EngineError, quote
+from pointillist.files.suggestions import choices
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +51,7 @@ def choose_engine(name: str, device: torch.device | None = None, *, independent:
         EngineError: if there is no such engine.
     """
     if name not in ENGINES:
-        raise EngineError(f"Unknown `engine` {name!r}: choose one of {', '.join(ENGINES)}.")
+        raise EngineError(f"Unknown `engine` {quote(name)}: {choices(name, ENGINES)}")
     if name != "auto":
         return EngineChoice(name, "as requested")
     if device is not None and device.type == "cuda":

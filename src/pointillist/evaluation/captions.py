@@ -19,7 +19,7 @@ from pointillist.conditioning.inputs import PROMPT_PARTS
 from pointillist.conditioning.prompts import parse_prompts
 from pointillist.data import ImageDataset
 from pointillist.distributions.transform import check_guidance
-from pointillist.errors import ConfigError, DataError, quote
+from pointillist.errors import ConfigError, DataError, check_whole, quote
 from pointillist.evaluation.conditioning import RetrievalMetrics, ranks_of
 from pointillist.evaluation.likelihood import guided_log_likelihoods
 from pointillist.files.progress import Bar
@@ -178,8 +178,7 @@ def rank_images(
 def _reading(model: LikelihoodModel, reader: BatchReader, guidance: float, batch_size: int) -> Reading:
     """Check the settings of a ranking, and open what scores the images."""
     check_guidance(guidance)
-    if batch_size < 1:
-        raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
+    check_whole("batch_size", batch_size, 1)
     scorer = reader.open_scorer(batch_size)
     return Reading(scorer, (guidance,), batch_size, model.order(reader.order))
 

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.transform import Transform, check_guidance
-from pointillist.errors import ConfigError, DataError
+from pointillist.errors import ConfigError, DataError, check_whole
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
@@ -165,8 +165,7 @@ def evaluate(
             )
         settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "guidance": guidance, **query}
         return _of_mixture([evaluate(each, x, label, text, **settings) for each in model])
-    if batch_size < 1:
-        raise ConfigError(f"`batch_size` (={batch_size}) must be at least 1.")
+    check_whole("batch_size", batch_size, 1)
     check_guidance(guidance)
     model = open_scored(model, query.get("engine", "auto"))
     model.scoring_engine(query.get("engine", "auto"))  # an error before images are read

@@ -152,6 +152,8 @@ def parse_section(kind: type[Config], tree: Any, section: str = "") -> Config:
     try:
         return kind(**values)
     except ConfigError as error:  # configs of other packages word their errors themselves, with the bare name
+        if isinstance(error.__cause__, ValidationError):
+            raise ConfigError(_sentence(error.__cause__, kind, prefix)) from None
         raise ConfigError(re.sub(r"^`(?=\w+`)", f"`{prefix}", str(error))) from None
     except ValidationError as error:
         raise ConfigError(_sentence(error, kind, prefix)) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
@@ -165,8 +166,26 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     closest("temprature", ["temperature", "top_p"])  # "temperature"
     ```
     """
-    public = [each for each in names if not each.startswith("_")]
-    return next(iter(difflib.get_close_matches(name.lower(), public, 1, 0.75)), None)
+    public = {_plain(each): each for each in names if not each.startswith("_")}
+    return next((public[each] for each in difflib.get_close_matches(_plain(name), public, 1, 0.75)), None)
+
+
+def _plain(name: str) -> str:
+    """Return a name as people remember it: without capitals, dashes and blanks."""
+    return re.sub(r"[\s_-]", "", name.lower()).replace("+", "p")
+
+
+def choices(name: Any, names: Iterable[str]) -> str:
+    """Return the end of a sentence on an unknown name: the one of the most similar spelling, if any, and all names.
+
+    ```python
+    choices("pixelcnn++", ["pixelcnn", "pixelcnn-pp"])  # "did you mean 'pixelcnn-pp'? Choose one of pixelcnn, ..."
+    ```
+    """
+    known = list(names)
+    near = closest(name, known) if isinstance(name, str) else None
+    listed = f"hoose one of {', '.join(known)}."
+    return f"c{listed}" if near is None else f"did you mean {near!r}? C{listed}"
 
 
 class UnknownNameError(AttributeError):
@@ -250,11 +269,18 @@ def checked_keywords(function: Callable[P, R]) -> Callable[P, R]:
     def evaluate(model, data, *, engine="auto"): ...
     ```
     """
-    names = tuple(inspect.signature(function).parameters)
+    parameters = inspect.signature(function).parameters
+    names = tuple(parameters)
+    positional = [name for name, parameter in parameters.items() if parameter.kind is not parameter.KEYWORD_ONLY]
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         check_keywords(function.__name__, kwargs, names)
+        if len(args) > len(positional):
+            raise TypeError(
+                f"`{function.__name__}` takes {', '.join(f'`{name}`' for name in positional) or 'nothing'} without "
+                f"a name: name the others, {', '.join(f'`{name}`' for name in names[len(positional) :])}."
+            )
         return function(*args, **kwargs)
 
     return call

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import closest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -145,9 +146,10 @@ def get_order(name: str) -> PixelOrder:
         ```
     """
     if name not in ORDERS:
+        near = closest(name, ORDERS) if isinstance(name, str) else None
         raise ConfigError(
-            f"There is no order {name!r}: give raster or s-curve, optionally followed by -columns, then by the corner "
-            "where it starts (-tr, -bl or -br)."
+            f"There is no order {quote(name)}{f', did you mean {near!r}?' if near else ''}: give raster or s-curve, "
+            "optionally followed by -columns, then by the corner where it starts (-tr, -bl or -br)."
         )
     return ORDERS[name]
 

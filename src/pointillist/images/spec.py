@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from pointillist.errors import ConfigError, DataError, ShapeError, counted
+from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
 from pointillist.files.pictures import picture_array
 from pointillist.files.reading import MAX_NAME, check_texts
 
@@ -26,6 +26,7 @@ SHEET = "pointillist-sheet"  # entry of a PNG file that shows several images, or
 OPAQUE = 128  # an alpha below this is "transparent" in a palette image
 
 
+@worded_errors("a kind of image")
 class ImageSpec(BaseModel):
     """The shape of an image, and the meaning of its integers.
 
@@ -99,9 +100,10 @@ class ImageSpec(BaseModel):
         Raises:
             ConfigError: if the shape does not have three positive sides.
         """
-        if len(shape) != 3:
-            raise ConfigError(f"`shape` (={tuple(shape)}) must be (channels, height, width), for example (1, 28, 28).")
-        c, h, w = (int(n) for n in shape)
+        if isinstance(shape, str) or not hasattr(shape, "__len__") or len(shape) != 3:
+            raise ConfigError(f"`shape` (={quote(shape)}) must be (channels, height, width), for example (1, 28, 28).")
+        c, h, w = (check_whole("shape", n, 1) for n in shape)
+        check_whole("levels", levels, 2, MAX_LEVELS)
         mode = _MODE_OF_CHANNELS.get(c, "codes") if ordered and levels <= 256 else "codes"
         return cls(channels=c, height=h, width=w, levels=levels, ordered=ordered, mode=mode)
 

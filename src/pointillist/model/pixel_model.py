@@ -23,7 +23,7 @@ from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig, model_fingerprint
-from pointillist.model.folder.files import ModelContents, default_card, read_model, upload_model, write_model
+from pointillist.model.folder import files
 from pointillist.model.folder.finding import find_model
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.integer import WithIntegerModel
@@ -94,30 +94,30 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
     ) -> str | None:
         """Write the files of a model folder, each whole or not at all; a quantized model in few bytes."""
-        folder = Path(save_directory)
+        folder = files.output_folder(save_directory)
         integer_model = self.current_integer_model()
         cost = None if integer_model is None else self.integer_cost
-        card = self.card or default_card(self.config, self.likelihood.name, self.num_parameters)
+        card = self.card or files.default_card(self.config, self.likelihood.name, self.num_parameters)
         record: dict[str, Any] = {"tensors": self.state_dict(), "card": card_with_cost(card, cost)}
         record["training"] = self.training_record if cost is None else self.training_record | cost.to_record()
         others: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
         others["measured"] = self.measured_prompts
         if integer_model is None:
             remove_program(folder)
-        write_model(folder, ModelContents(config=self.config, **record, **others))
+        files.write_model(folder, files.ModelContents(config=self.config, **record, **others))
         if integer_model is not None:
             save_integer_model(integer_model, folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
 
     def push_to_hub(self, repo_id: str, **hub: Any) -> str:
         """Upload the model to the hub, `user/model`, and return its address; see `upload_model`."""
-        return upload_model(self.save_pretrained, repo_id, **hub)
+        return files.upload_model(self.save_pretrained, repo_id, **hub)
 
     @classmethod
     def from_pretrained(cls: type[Model], pretrained_model_name_or_path: str | Path, **hub: Any) -> Model:
         """Load a trained model, in evaluation mode; see `pointillist.load`, which is the same."""
         folder = find_model(str(pretrained_model_name_or_path), hub)
-        stored = read_model(folder, cls)
+        stored = files.read_model(folder, cls)
         cost = IntegerCost.pop(stored.training)
         model = cls(stored.config, training=stored.training, card=stored.card)
         model.integer_cost = cost

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.errors import ConfigError, format_validation_error
+from pointillist.errors import ConfigError, format_validation_error, quote
+from pointillist.files.suggestions import choices
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
@@ -79,7 +80,7 @@ class ModelEntry:
             ConfigError: if there is no such preset.
         """
         if preset not in self.preset_names:
-            raise ConfigError(f"{self.name} has no preset {preset!r}: choose one of {', '.join(self.preset_names)}.")
+            raise ConfigError(f"{self.name} has no preset {quote(preset)}: {choices(preset, self.preset_names)}")
         return self.papers.get(preset)
 
     def preset_likelihood(self, image: ImageSpec, preset: str) -> LikelihoodName:
@@ -254,7 +255,7 @@ def entry(name: str) -> ModelEntry:
         ```
     """
     if name not in _ENTRIES:
-        raise ConfigError(f"There is no model {name!r}: choose one of {', '.join(_ENTRIES)}.")
+        raise ConfigError(f"There is no model {quote(name)}: {choices(name, _ENTRIES)}")
     return _ENTRIES[name]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, format_validation_error, quote
+from pointillist.errors import ConfigError, format_validation_error, quote, worded_errors
 from pointillist.files.reading import parse_toml, read_text
 
 Level = int | str
@@ -16,6 +16,7 @@ Level = int | str
 Pair = tuple[Level, Level]
 
 
+@worded_errors("a rule")
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
-from pointillist.errors import ConfigError, EngineError
+from pointillist.errors import ConfigError, EngineError, check_whole
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class SamplingConfig:
         self.transform  # noqa: B018  (an error here, where the settings are named)
         for name in ("batch_size", "threads", "best_of"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"`{name}` (={value}) must be at least 1.")
+            if value is not None:
+                check_whole(name, value, 1)
         if self.negative_prompt is not None and self.guidance == 1:
             raise ConfigError(
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Float
 
-from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.errors import ConfigError, ShapeError, check_whole
 from pointillist.system import check_memory
 
 MAX_SEED = 2**53
@@ -34,8 +34,7 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
         ConfigError: naming the number.
         DataError: if there is too little memory.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise ConfigError(f"`n` (={quote(n)}) must be a whole number, at least 1.")
+    check_whole("n", n, 1)
     if shape is not None:
         check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
@@ -47,7 +46,7 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
         ConfigError, ShapeError: if the uniforms are out of range or of another shape.
     """
     if uniforms is None:
-        return new_seed() if seed is None else check_seed(int(seed)), None
+        return new_seed() if seed is None else check_seed(seed), None
     array = np.asarray(uniforms, np.float64)
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
@@ -68,9 +67,7 @@ def check_seed(seed: int) -> int:
     Raises:
         ConfigError: naming the seed.
     """
-    if not 0 <= seed < MAX_SEED:
-        raise ConfigError(f"`seed` (={quote(seed)}) must lie in 0 to 2^53 - 1: choose another.")
-    return seed
+    return check_whole("seed", seed, 0, MAX_SEED - 1)
 
 
 def seeded_uniforms(

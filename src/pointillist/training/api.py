@@ -16,9 +16,10 @@ from rich.console import Console
 
 from pointillist.conditioning import TextConfig
 from pointillist.data import DataSplits, ImageDataset
-from pointillist.errors import ConfigError, TrainingError, counted
+from pointillist.errors import CheckpointError, ConfigError, TrainingError, counted, quote
 from pointillist.evaluation.lossless import LosslessSize, lossless_size
 from pointillist.evaluation.memorization import copied_windows
+from pointillist.files.checkpoint.quantization import check_values
 from pointillist.files.suggestions import checked_keywords
 from pointillist.model.batches import check_spec
 from pointillist.model.folder.files import default_card
@@ -117,6 +118,11 @@ def train(
         TrainingError: if the loss is not finite or diverges, or there is nothing to resume.
         Interrupted: after Ctrl-C, with the state saved.
     """
+    if not hasattr(model, "state_dict"):
+        raise ConfigError(
+            f"`model` (={quote(model)}) has no weights to train in place: give a model, from `pt.build(...)` or "
+            "`pt.load(name)`."
+        )
     config = config if isinstance(config, TrainConfig) else TrainConfig.from_dict(config or {})
     splits = as_splits(model, data)
     images = splits.get("train")
@@ -136,6 +142,7 @@ def train(
         def save(folder: Path, progress: TrainerState) -> None:
             model.training_record = {**made_by, **_outcome(progress)}
             model.card = training_card(model, images, model.training_record, config)
+            _check_weights(model, config)
             model.save_pretrained(folder)
 
         def write(folder: Path, step: int) -> None:
@@ -158,15 +165,33 @@ def train(
             with quantization_aware(model, config):
                 progress = trainer.run()
             _load_best(model, trainer, config)
+            _check_weights(model, config)
             integers = add_integer_program(model, splits, accelerator)
         finally:
             trainer.release()
             accelerator.end_training()
         if config.out is not None and accelerator.is_main_process:
+            _check_weights(model, config)
             model.save_pretrained(config.out)
         if screen is not None:
             screen.print(f"integers   {integers}", highlight=False)
         return _result(model.eval(), splits, config, progress, integers)
+
+
+def _check_weights(model: PixelModel, config: TrainConfig) -> None:
+    """Check that the weights are numbers that a model folder may hold.
+
+    Raises:
+        TrainingError: naming the learning rate, by which they grew.
+    """
+    try:
+        check_values(model.state_dict(), Path("The model"))
+    except CheckpointError as error:
+        lr = config.optimizer.lr
+        raise TrainingError(
+            f"The weights have grown beyond what a model may hold: `optimizer.lr` (={lr:g}) is too large, try "
+            f"{min(lr / 10, 2e-3):g}."
+        ) from error
 
 
 def _record(model: PixelModel, images: ImageDataset, settings: Mapping[str, Any]) -> dict[str, Any]:

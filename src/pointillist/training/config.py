@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pointillist.data.options import DataOptions
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, quote, worded_errors
 from pointillist.files.settings_tree import expand, parse_section
 from pointillist.model.folder.settings import ModelSettings
 
@@ -22,6 +22,7 @@ MAX_STEPS = 10**9
 """Most optimiser steps of a run: years, on any machine."""
 
 
+@worded_errors("a setting of a training")
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

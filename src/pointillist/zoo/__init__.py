@@ -51,6 +51,8 @@ def resolve(source: str) -> Path | None:
 
     A folder with the name of a pretrained model that holds no model, such as its data, does not take precedence.
     """
+    if not source.strip():
+        return None
     path, ours = Path(source), ZOO / source
     names = {entry.parent.name for entry in ZOO.glob(f"*/{WEIGHTS}")}
     is_model = (path / CONFIG).exists() or (path / WEIGHTS).exists()

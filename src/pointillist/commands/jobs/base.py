@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_scored_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
+from pointillist.files.suggestions import choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,6 +161,6 @@ def job_kind(name: str) -> type[JobKind]:
         ConfigError: if there is no such kind.
     """
     if name not in job_names():
-        raise ConfigError(f"Unknown `job` {name!r}: choose one of {', '.join(job_names())}.")
+        raise ConfigError(f"Unknown `job` {quote(name)}: {choices(name, job_names())}")
     result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
     return result

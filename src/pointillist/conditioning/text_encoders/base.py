@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.errors import ConfigError, PointillistError
+from pointillist.errors import ConfigError, PointillistError, quote
+from pointillist.files.suggestions import closest
 
 
 @runtime_checkable
@@ -88,7 +89,9 @@ def open_encoder(name: str) -> TextEncoder:
         "clip": lambda: _clip(rest),
     }
     if kind not in makers or (kind == "use" and rest):
-        raise ConfigError(f"There is no text encoder {name!r}: choose use, minilm:FOLDER or clip:FOLDER.")
+        near = closest(kind, makers)
+        hint = f"did you mean {near!r}? Choose" if near and near != kind else "choose"
+        raise ConfigError(f"There is no text encoder {quote(name)}: {hint} use, minilm:FOLDER or clip:FOLDER.")
     return makers[kind]() if kind == "use" else _tried(name, makers[kind])
 
 

@@ -29,7 +29,14 @@ def read_sequence(source: Any, options: DataOptions, name: str) -> RawImages:
     """
     images, labels, texts = [], [], []
     for i in range(len(source)):
-        image, label, text = _parts(source[i], f"{name}[{i}]", options)
+        try:
+            item = source[i]
+        except (KeyError, TypeError) as error:  # a table of pandas is indexed by its columns
+            raise DataError(
+                f"{name} is a {type(source).__name__}, which has no item {i}: give a list of pictures, an array, or "
+                "`(images, labels)`."
+            ) from error
+        image, label, text = _parts(item, f"{name}[{i}]", options)
         images.append(image)
         labels.append(label)
         texts.append(text)

@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from pointillist.errors import CheckpointError, ConfigError
+from pointillist.errors import CheckpointError, ConfigError, quote
 from pointillist.files.arrays import SCALE_SUFFIX
 from pointillist.files.checkpoint.header import TensorInfo
 
@@ -62,7 +62,7 @@ def quantize_weights(model: Model, dtype: str) -> Model:
         ```
     """
     if dtype not in QUANTIZED_DTYPES:
-        raise ConfigError(f"Weights (={dtype!r}) can be quantized to int8 or bf16: choose one of them.")
+        raise ConfigError(f"Weights (={quote(dtype)}) can be quantized to int8 or bf16: choose one of them.")
     quantized = copy.deepcopy(model)
     with torch.no_grad():
         for name, weight in quantized.state_dict().items():

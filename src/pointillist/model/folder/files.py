@@ -49,6 +49,17 @@ class ModelContents:
     tileset: Tileset | None
 
 
+def output_folder(path: str | Path) -> Path:
+    """Return the folder that a model is written to.
+
+    Raises:
+        ConfigError: for an empty name, which would mean the current folder.
+    """
+    if not str(path).strip():
+        raise ConfigError("`save_directory` (='') is empty: give the name of a folder, or '.' for the current one.")
+    return Path(path)
+
+
 def write_model(folder: Path, model: ModelContents) -> None:
     """Write a model folder; each file appears whole or not at all, and a new folder with all files or not at all.
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from pointillist.distributions.transform import Transform
-from pointillist.errors import CheckpointError, ConfigError, format_validation_error
+from pointillist.errors import CheckpointError, ConfigError, format_validation_error, worded_errors
 from pointillist.files.reading import read_json
 from pointillist.model.prompts.word_kinds import WordKinds
 
@@ -53,6 +53,7 @@ class ExampleHint:
             raise ValueError(f"the rows of {self.name!r} must be of one length")
 
 
+@worded_errors("a setting of sampling")
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class GenerationConfig(Transform):
     """Sampling settings that suit a model, and examples of its conditions.

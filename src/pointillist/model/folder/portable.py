@@ -19,7 +19,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
-from pointillist.errors import CheckpointError, EngineError
+from pointillist.errors import CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import as_array
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, read_config, read_tensor_info
 from pointillist.images import ImageSpec
@@ -85,7 +85,7 @@ class PortableModel:
         integer_model, config = load(folder), read_config(folder)
         try:
             image = ImageSpec(**config["image"])
-        except (ValidationError, KeyError, TypeError) as error:
+        except (ConfigError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
         if (*image.shape, image.levels) != (
             integer_model.channels,

@@ -26,8 +26,8 @@ _SHORT = {"classes": "label"}  # keyword of `build` for a kind of condition, whe
 
 def build(
     model: str,
-    *,
     shape: Sequence[int] | ImageSpec | None = None,
+    *,
     image: ImageSpec | Sequence[int] | None = None,
     preset: str | None = None,
     **settings: Any,
@@ -55,9 +55,7 @@ def build(
     Raises:
         ConfigError: naming the first setting that is wrong.
     """
-    image = shape if image is None else image
-    if image is None:
-        raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+    image = _checked_shape(shape if image is None else image)
     values = {name: settings.pop(name) for name in ("levels", "ordered") if name in settings}
     if not isinstance(image, ImageSpec):
         image = ImageSpec.infer(image, **values)
@@ -94,6 +92,23 @@ def build(
         weights = 4 * PixelModel(complete).num_parameters
     check_memory(weights, f"A {model} of these settings", "choose a smaller `preset`, image or network")
     return PixelModel(complete)
+
+
+def _checked_shape(shape: Any) -> Any:
+    """Check that a shape is given, and is none of numpy's pictures, whose channels come last.
+
+    Raises:
+        ConfigError: naming the shape that was meant.
+    """
+    if shape is None:
+        raise ConfigError("`shape` is missing: give (channels, height, width), for example (1, 28, 28).")
+    if isinstance(shape, (tuple, list)) and len(shape) == 3 and shape[2] in (1, 3, 4) and shape[0] > 4 < shape[1]:
+        height, width, channels = shape
+        raise ConfigError(
+            f"`shape` (={tuple(shape)}) is (channels, height, width), so height and width come last: did you mean "
+            f"({channels}, {height}, {width})? For {height} channels of codes give `image=pt.ImageSpec(...)`."
+        )
+    return shape
 
 
 def as_model(model: PixelModel | str | Path) -> PixelModel:

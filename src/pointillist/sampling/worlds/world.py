@@ -22,7 +22,7 @@ from jaxtyping import Int
 
 from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.batch import SampleBatch
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, check_whole
 from pointillist.model.folder.portable import PortableModel
 from pointillist.portable.stages import sample_runs
 from pointillist.rules.config import Rules, parse_rules
@@ -77,8 +77,8 @@ class World:
         remembered: int = REMEMBERED,
     ) -> None:
         self.model = open_world_model(model)
-        self.seed, self.chunk_size, self.margin = check_seed(int(seed)), chunk_size, margin
-        if chunk_size < 2 or not 1 <= margin <= chunk_size:
+        self.seed, self.chunk_size, self.margin = check_seed(seed), check_whole("chunk_size", chunk_size, 2), margin
+        if not 1 <= margin <= chunk_size:
             raise ConfigError(
                 f"`margin` (={margin}) must lie in 1 to `chunk_size` (={chunk_size}), which must be 2 or more."
             )

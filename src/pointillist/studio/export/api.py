@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, quote
 from pointillist.files.writing import atomic_path
-from pointillist.model.folder.finding import find_model
+from pointillist.model.folder.finding import find_model, not_a_model
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c
@@ -31,7 +32,7 @@ class Exported:
 
 
 def export(
-    model: str | Path,
+    model: Any,
     *,
     html: str | Path | None = None,
     c: str | Path | None = None,
@@ -45,7 +46,7 @@ def export(
     ```
 
     Args:
-        model: a model folder, a bundled name, or `hf:user/model`; it needs an integer program.
+        model: a model, a model folder, a bundled name, or `hf:user/model`; it needs an integer program.
         html: a page to write: one file that paints with the model, and asks no server.
         c: a folder to write: the model as C11, without a library, and an example.
         js: a folder to write: a module for JavaScript, its types, an example.
@@ -61,6 +62,11 @@ def export(
     if rules is not None and c is None:
         raise ConfigError("`rules` are part of a program in C, and none is written: give `c`, or leave them out.")
     parsed = parse_rules(rules)
+    for argument, value in (("html", html), ("c", c), ("js", js)):
+        if value is not None and not isinstance(value, (str, Path)):
+            raise ConfigError(f"`{argument}` (={quote(value)}) must be a path.")
+    if not isinstance(model, (str, Path)):
+        return _export_open(model, html=html, c=c, js=js, rules=parsed)
     folder = find_model(str(model), {})
     name = folder.resolve().name
     files = {} if html is None else {Path(html): export_page(name, folder)}
@@ -71,3 +77,14 @@ def export(
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return Exported(name, license_of(folder), {str(path): path.stat().st_size for path in files})
+
+
+def _export_open(model: Any, **files: Any) -> Exported:
+    """Write a model that is open: from its folder, or from one that it is saved to for that."""
+    if getattr(model, "folder", None) is not None:
+        return export(model.folder, **files)
+    if not hasattr(model, "save_pretrained"):
+        raise not_a_model(model)
+    with tempfile.TemporaryDirectory() as parent:
+        model.save_pretrained(Path(parent, "model"))
+        return export(Path(parent, "model"), **files)

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.model.folder.finding import not_a_model
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
@@ -43,6 +44,9 @@ class Studio:
     def __init__(self, *models: PixelModel | str, height: int = 760, detectors: Sequence[str | Path] = ()) -> None:
         if not models:
             raise ConfigError("`models` are missing: give at least one model, or the name of one.")
+        wrong = [model for model in models if not isinstance(model, (str, Path)) and not hasattr(model, "image")]
+        if wrong:
+            raise not_a_model(wrong[0])
         try:
             from pointillist.studio.http.app import create_app
             from pointillist.studio.notebooks.widget import Widget
