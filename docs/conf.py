@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,33 @@ myst_heading_anchors = 3
 myst_links_external_new_tab = True
 html_theme = "furo"
 html_title = f"Pointillist {release}"
-smartquotes = False  # `--help` is two hyphens
+html_static_path = ["site"]
+html_css_files = ["site.css"]
+html_favicon = "../src/pointillist/studio/page/icon.svg"
+COLOURS = ("background-primary", "background-secondary", "background-border", "foreground-primary")
+MUTED = "foreground-secondary"
+LIGHT = ("#f8f6f1", "#fffdf9", "#ddd8ce", "#211f26", "#5a5660")
+DARK = ("#17161b", "#201e26", "#35323d", "#ece9e4", "#a39fab")
+LINKS = ("brand-primary", "brand-content", "brand-visited")
 
 
-# pages that paint without a server, which the front page shows: written again, as they are the package's own
-LIVE = ("digits", "dungeons")
-MOST_BYTES = 1_500_000
+def colours(of_page: Sequence[str], of_links: Sequence[str]) -> dict[str, str]:
+    """Return variables of the theme."""
+    values = zip((*COLOURS, MUTED, *LINKS), (*of_page, *of_links), strict=True)
+    return {f"color-{name}": value for name, value in values}
+
+
+html_theme_options = {
+    "light_css_variables": colours(LIGHT, ("#b93a12", "#b93a12", "#8a4a2c")),
+    "dark_css_variables": colours(DARK, ("#ff8a63", "#ff8a63", "#d9a48c")),
+}
+
+# pages that paint without a server, to which the front page links, and the module that paints on it: written again, as
+# they are the package's own
+LIVE = ("digits", "dungeons", "icons", "outline-to-tile", "photos")
+FRONT = "digits"
+MOST_BYTES = 3_500_000  # of a page
+MOST_FRONT = 1_500_000  # of what the front page loads
 
 
 def write_live_pages(app: Sphinx, error: Exception | None) -> None:
@@ -39,8 +63,18 @@ def write_live_pages(app: Sphinx, error: Exception | None) -> None:
         page = folder / f"{name}.html"
         page.unlink(missing_ok=True)
         pointillist.export(name, html=page)
-        if page.stat().st_size > MOST_BYTES:
-            raise ExtensionError(f"{page} has {page.stat().st_size:,} bytes, over {MOST_BYTES:,}: leave it out.")
+        check_size(page, MOST_BYTES)
+    with tempfile.TemporaryDirectory() as written:
+        pointillist.export(FRONT, js=written)
+        module = folder / f"{FRONT}.js"
+        shutil.copy(Path(written) / module.name, module)
+    check_size(module, MOST_FRONT)
+
+
+def check_size(file: Path, most: int) -> None:
+    """Refuse a file that a visitor would wait for."""
+    if file.stat().st_size > most:
+        raise ExtensionError(f"{file} has {file.stat().st_size:,} bytes, over {most:,}: leave it out.")
 
 
 class NotebookParser(MystParser):

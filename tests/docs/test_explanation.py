@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -22,3 +24,18 @@ def test_architecture_is_short() -> None:
     """At most 150 lines: why things are as they are belongs to the decisions."""
     page = next(page for page in PAGES if page.name == "architecture.md")
     assert len(page.read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_bits_of_a_picture() -> None:
+    """What the page of one picture prints is what it says, and the numbers of its table are those of its code."""
+    page = next(page for page in PAGES if page.name == "bits.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    scope: dict[str, dict[str, float]] = {}
+    for block in blocks:
+        said = re.findall(r"^print\(.*\)  # (.*)$|^# (.*)$", block, re.MULTILINE)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(block, "bits.md", "exec"), scope)
+        assert printed.getvalue().splitlines() == ["".join(line) for line in said]
+    table = re.findall(r"^\| the model, .*? \| (?:\*\*)?([\d.]+)", page, re.MULTILINE)
+    assert table == [f"{scope['cost'][who]:.1f}" for who in ("nothing", "set", "word", "both", "wrong")]

@@ -73,3 +73,11 @@ def test_models_of_many_levels_have_no_game(page: Page) -> None:
     """256 levels of three colours cannot be buttons."""
     choose_model(page, "photos")
     expect(page.get_by_role("button", name="You against the model")).to_have_count(0)
+
+
+def test_an_address_opens_the_game(page: Page) -> None:
+    """`?game`, as the site embeds it."""
+    page.goto(page.url.split("#")[0] + "?game")
+    expect(
+        page.get_by_role("dialog", name="You against the model").get_by_text(re.compile("^Pixel 1 of"))
+    ).to_be_visible()

@@ -61,8 +61,11 @@ export interface Model {
   /** Whether it runs as WebAssembly; else in JavaScript, more slowly. */
   readonly compiled: boolean;
   paint(request?: Request): Picture;
-  /** Paint sub-pixel by sub-pixel: `at` is its place in `levels`. One painting of a model at a time. */
-  steps(request?: Request): Generator<{ at: number; level: number }, Picture>;
+  /**
+   * Paint sub-pixel by sub-pixel: `at` is its place in `levels`, `probabilities` what the model gave to each level (before
+   * guidance and temperature), null for a level that was known. One painting of a model at a time.
+   */
+  steps(request?: Request): Generator<{ at: number; level: number; probabilities: Float64Array | null }, Picture>;
   rgba(levels: ArrayLike<number>): Uint8ClampedArray<ArrayBuffer>;
   /** An endless map by `dungeons` or another model that completes maps: the tiles of `pt.World`. */
   world(seed: number, settings?: { label?: string; chunkSize?: number; margin?: number; remembered?: number; rules?: Rules | null }): World;

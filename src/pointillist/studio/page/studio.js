@@ -95,7 +95,7 @@ function render({ model, el }) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && showsExample(state)));
-    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => paintsFirst() && void painter.paint(FIRST_SEED) });
+    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void painter.paint(FIRST_SEED)) });
   };
   void begin();
   return () => {
@@ -153,6 +153,9 @@ async function follow(state, server, training, over, { address, served, first: b
   }
 }
 const FIRST_SEED = 1; // of the picture with which the studio opens
+
+/** Return true if the address asks for the game: `studio.html?game`. */
+const opensGame = () => new URLSearchParams(location.search).has("game");
 
 /** Return true if the model has an example to show at once. @param {State} state */
 const showsExample = ({ details }) => Boolean(details && ((details.conditions.text && details.generation.prompts.length) || details.generation.hints.length));

@@ -5,6 +5,7 @@ import { draws } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
 import { OfflineModel } from "./model.js";
+import { probabilities } from "./numbers.js";
 
 /** @typedef {import("../runtime/pointillist.js").Options} Options */
 /**
@@ -52,14 +53,17 @@ export class Model {
     }
   }
 
-  /** Paint a picture sub-pixel by sub-pixel. @param {Request} [request] */
+  /** Paint a picture sub-pixel by sub-pixel; what is known has no probabilities. @param {Request} [request] */
   *steps(request = {}) {
     const { image } = this.opened.details, { height = this.height, width = this.width } = request, options = this.#options(request);
     const observed = request.rules ? this.#obeying(request.rules, options) : null;
     this.opened.compiled?.release();
     const run = draws(this.opened.model, observed ? { ...options, observed } : options);
     let step = run.next();
-    for (; !step.done; step = run.next()) yield { at: step.value.at, level: step.value.level };
+    for (; !step.done; step = run.next()) {
+      const { at, level, frequencies } = step.value;
+      yield { at, level, probabilities: frequencies && probabilities(frequencies) };
+    }
     const levels = blankLevels(image, step.value.levels.length);
     levels.set(step.value.levels);
     return { levels, channels: this.channels, height, width, rgba: this.rgba(levels) };
