@@ -43,6 +43,8 @@ def _type(schema: dict[str, Any]) -> str:
             return " | ".join(_type(member) for member in schema[union])
     if "const" in schema or "enum" in schema:
         return " | ".join(f'"{value}"' for value in schema.get("enum", [schema.get("const")]))
+    if "type" not in schema:  # any value of JSON
+        return "any"
     if schema["type"] == "array":
         item, least = _type(schema["items"]), schema.get("minItems", 0)
         if least == schema.get("maxItems"):

@@ -11,10 +11,14 @@ import pytest
 from PIL import Image
 
 import pointillist as pt
-from pointillist.conditioning import HintConfig, TextConfig
+from pointillist.conditioning import HintConfig, TextConfig, registry
 from pointillist.conditioning.text_encoders import embedding_cache
 from pointillist.conditioning.text_encoders.universal_sentence_encoder import UniversalSentenceEncoder
 from pointillist.model.batches import derive_hint
+from pointillist.studio import schemas
+from pointillist.studio.answers.model_details import model_details
+from pointillist.studio.conversion import condition_keywords, decode_conditions
+from tests.laws.strategies import randomise_weights
 from tests.tolerances import network_rounding
 
 from .helpers import fails, run, train, write_images
@@ -44,7 +48,7 @@ def test_everything_at_once(archive: Path) -> None:
     assert "attribute hair" in Path("m/README.md").read_text()
     np.save("v.npy", np.ones(3))
     Image.fromarray(np.zeros((5, 6), np.uint8)).save("rough.png")
-    asked = ("--attribute", "hair=red", "--vector", "v.npy", "--hint", "rough.png")
+    asked = ("--attribute", "hair=red", "--condition", "vector=v.npy", "--hint", "rough.png")
     run("sample", "m", "-n", "2", "--label", "0", *asked, "--guidance", "2", "--seed", "1", "--out", "a.npz")
     expected = pt.sample(
         pt.load("m"), 2, 0, attributes={"hair": "red"}, vector=np.ones(3), hint=np.zeros((1, 5, 6), np.uint8),
@@ -52,10 +56,39 @@ def test_everything_at_once(archive: Path) -> None:
     )  # fmt: skip
     with np.load("a.npz") as written:
         assert np.array_equal(written["levels"], expected.levels)
+    typed = ("--attribute", "hair=red", "--condition", "vector=1, 1.0,1", "--hint", "rough.png")
+    run("sample", "m", "-n", "2", "--label", "0", *typed, "--guidance", "2", "--seed", "1", "--out", "b.npz")
+    with np.load("b.npz") as written:
+        assert np.array_equal(written["levels"], expected.levels)
+    assert "must be [3]" in fails("sample", "m", "--condition", "vector=1,1")
+    assert "must hold numbers" in fails("sample", "m", "--condition", "vector=red")
     measured = json.loads(run("evaluate", "m", archive, "--json").output)
     assert measured["conditions"] == ["label", "attributes", "vector", "hint"]
     train(archive, *columns[:2], "--levels", "8", "--init-from", "m", "--steps", "1", "--out", "n")
     assert pt.load("n").config.condition(HintConfig) == pt.load("m").config.condition(HintConfig)
+
+
+def test_a_kind_of_a_user_is_an_option_and_a_field(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind of `add_a_condition.md`: by `--condition`, and in the studio, without a word of it in either."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "add_a_condition.md").read_text(encoding="utf-8")
+    monkeypatch.setattr(registry, "_KINDS", dict(registry._KINDS))
+    exec(page.split("```python\n")[1].split("```")[0], {"__name__": "my_condition"})
+    model = pt.build("pixelcnn", shape=(1, 5, 6), levels=4, channels=8, layers=1, conditions={"brightness": {}})
+    randomise_weights(model).save_pretrained("m")
+    run("sample", "m", "-n", "2", "--condition", "brightness=0.9", "--seed", "1", "--out", "a.npz")
+    expected = pt.sample(model, 2, brightness=0.9, seed=1)
+    with np.load("a.npz") as written:
+        assert np.array_equal(written["levels"], expected.levels)
+    assert "`brightness` (=2) must lie in 0 to 1" in fails("sample", "m", "--condition", "brightness=2")
+    assert set(model_details(model).conditions.others) == {"brightness"}
+    values = schemas.ConditionValues(others={"brightness": 0.9})
+    assert condition_keywords(model, values) == {"brightness": 0.9}
+    decoded = decode_conditions(model, values, (5, 6)).parts["brightness"]
+    assert decoded.known.all()
+    assert decoded.values.tolist() == [np.float32(0.9)]
+    for others, words in (({"hint": 3}, "use the field `hint`"), ({"warmth": 3}, "`warmth` is not a condition")):
+        with pytest.raises(pt.ConfigError, match=words):
+            condition_keywords(model, schemas.ConditionValues(others=others))
 
 
 @pytest.mark.one_in(2)
@@ -83,13 +116,16 @@ def test_what_is_not_right_is_a_sentence(archive: Path, model: Path) -> None:
     assert "no hair 'pink'" in fails("sample", "m", "--attribute", "hair=pink")
     assert "no attribute 'eyes'" in fails("sample", "m", "--attribute", "eyes=blue")
     Path("bad.npy").write_bytes(b"x")
-    assert "bad.npy cannot be read as npy" in fails("sample", "m", "--vector", "bad.npy")
+    assert "bad.npy cannot be read as npy" in fails("sample", "m", "--condition", "vector=bad.npy")
     assert "(=bad.npy2) does not exist" in fails("sample", "m", "--hint", "bad.npy2")
     assert "takes no hint" in fails("sample", "m", "--hint-from-image", "none.png")
     Image.fromarray(np.zeros((5, 6, 3), np.uint8)).save("small.png")
     assert "takes no hint" in fails("sample", "m", "--hint-from-image", "small.png")
     np.save("v.npy", np.ones(3))
-    assert "trained without `--vector`" in fails("sample", model, "--vector", "v.npy")
+    assert "trained without `vector`" in fails("sample", model, "--condition", "vector=v.npy")
+    assert "`--condition` (='red') must be NAME=VALUE" in fails("sample", "m", "--condition", "red")
+    assert "`--condition` (='label') must be one of vector" in fails("sample", "m", "--condition", "label=3")
+    assert "`--condition` (='warmth') must be one of vector" in fails("sample", "m", "--condition", "warmth=3")
     assert "must be lowres:N" in fails("train", archive, "--hint-rule", "edges")
     assert "drop one" in fails("train", archive, "--hint-rule", "outline", "--hint-column", "rough", "--out", "z")
 

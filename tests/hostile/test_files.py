@@ -146,7 +146,12 @@ def test_what_is_no_file_is_not_read(tmp_path: Path, index: int, monkeypatch: py
         assert "ordinary file" in sentence(lambda s=suffix: read_palette(f"x{s}"))
     assert "ordinary file" in sentence(lambda: read_toml(Path("x.toml")))
     assert "ordinary file" in sentence(lambda: read_manifest(Path("x.json")))
-    for option, name in (("--hint", "x.npy"), ("--hint", "x.png"), ("--vector", "x.npy"), ("--palette", "x.hex")):
+    for option, name in (
+        ("--hint", "x.npy"),
+        ("--hint", "x.png"),
+        ("--condition", "vector=x.npy"),
+        ("--palette", "x.hex"),
+    ):
         assert "ordinary file" in fails("sample", "outline-to-tile", "-n", 1, option, name, "--out", "out.png")
     folder = Path("folder")
     folder.mkdir()

@@ -140,6 +140,8 @@ def fitted(value: Any, service: StudioService, model: str, key: str = "") -> Any
         if key == "hint":
             return encoded(np.arange(4).reshape(1, 2, 2))
         return encoded(np.arange(np.prod(spec.shape)).reshape(spec.shape) % spec.levels)
+    if isinstance(value, dict) and key == "others":
+        return {"vector": [len(value), 0.5]} if "others" in supported_conditions(service, model) else {}
     if isinstance(value, dict):
         supported = supported_conditions(service, model) if key == "conditions" else set(value)
         taken = {name: one for name, one in value.items() if name in supported}
@@ -147,8 +149,6 @@ def fitted(value: Any, service: StudioService, model: str, key: str = "") -> Any
         return complete(found) if key == "manifest" else found
     if isinstance(value, list) and key == "size":
         return [spec.height, spec.width]
-    if isinstance(value, list) and key == "vector":
-        return value[:2]
     if isinstance(value, list):
         return [fitted(one, service, model, key) for one in value]
     most = {"row": 4, "column": 4, "channel": spec.channels, "level": spec.levels, "label": 3, "scale": 8}.get(key)

@@ -136,9 +136,11 @@ def test_known_pixels_are_kept_and_the_rest_is_continued(
 def test_all_conditions(client: TestClient, service: StudioService) -> None:
     """Attributes, a vector, a small picture and words arrive as `sample` takes them."""
     small = np.array([[[0, 7], [3, 4]]])
-    conditions = {"attributes": {"hair": "blue"}, "vector": [0.5, -1], "hint": encoded(small), "text": "a red dragon"}
-    finished = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2, "conditions": conditions}])[-1]
-    expected = pt.sample(model_of(service, "gated-pixelcnn-2"), 1, seed=2, **{**conditions, "hint": small})
+    conditions = {"attributes": {"hair": "blue"}, "hint": encoded(small), "text": "a red dragon"}
+    sent = {**conditions, "others": {"vector": [0.5, -1]}}
+    finished = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2, "conditions": sent}])[-1]
+    given = {**conditions, "hint": small, "vector": [0.5, -1]}
+    expected = pt.sample(model_of(service, "gated-pixelcnn-2"), 1, seed=2, **given)
     np.testing.assert_array_equal(images(finished), expected.levels)
     unconditional = painted(client, "gated-pixelcnn-2", samples=[{"seed": 2}])[-1]
     assert unconditional["images"][0]["sha256"] != finished["images"][0]["sha256"]

@@ -18,6 +18,9 @@ from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.files.suggestions import choices, remedy
 
+DEDICATED = ("label", "attributes", "hint", "text", "known")
+"""Kinds with dedicated options and fields; a value of any other is given by its name."""
+
 _KINDS: dict[str, type[ConditionConfig]] = {
     config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig, KnownConfig)
 }

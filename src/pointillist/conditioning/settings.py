@@ -80,6 +80,10 @@ class ConditionConfig(BaseModel):
         encoders: dict[str, ConditionEncoder] = getattr(home, f"{self.kind}_encoders")(self, image)
         return encoders
 
+    def value_form(self) -> str:
+        """Say in a few words what a value is, as a hint in the field of the studio."""
+        return "a value: a number, a list, or text"
+
     def describe(self) -> list[str]:
         """A few words for each input, for model cards and `pointillist info`."""
         return [self.kind]

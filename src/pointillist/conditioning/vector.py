@@ -14,7 +14,7 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.portable.fixed_point import SIGMOID
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 
 if TYPE_CHECKING:
@@ -34,8 +34,11 @@ def read_vectors(value: Any, size: int, count: int) -> tuple[Float[np.ndarray, "
     """
     if value is None:
         return np.zeros((count, size), np.float32), np.zeros(count, bool)
-    values = np.asarray(value, np.float32)
-    values = values[None] if values.ndim == 1 else values
+    try:
+        with np.errstate(over="ignore"):  # what is too large is not finite, which is said below
+            values = np.atleast_2d(np.asarray(value, np.float32))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"`vector` (={quote(value)}) must hold numbers: give {size} of them.") from error
     if values.ndim != 2 or values.shape[1] != size or len(values) not in (1, count):
         raise ShapeError(
             f"`vector` of shape {list(values.shape)} must be [{size}], or [{count}, {size}] for {count} images."
@@ -169,6 +172,10 @@ class VectorConfig(ConditionConfig):
         """Check that the size is known."""
         if not self.size:
             raise ConfigError("`conditions.vector.size` (=0) must be at least 1: give the numbers in a vector.")
+
+    def value_form(self) -> str:
+        """Say how many numbers there are."""
+        return f"{self.size} numbers"
 
     def describe(self) -> list[str]:
         """Say how many numbers there are."""

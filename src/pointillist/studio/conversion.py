@@ -12,7 +12,8 @@ from jaxtyping import Bool, Int
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
 from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
-from pointillist.errors import DataError, ShapeError
+from pointillist.conditioning.registry import DEDICATED, condition_kinds, unsupported_condition
+from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import resolve_prompts
 from pointillist.studio import schemas
@@ -104,7 +105,7 @@ def decode_conditions(
     Raises:
         ConfigError, ShapeError, DataError: if the model does not support them.
     """
-    further: dict[str, Any] = {"attributes": values.attributes, "vector": values.vector}
+    further: dict[str, Any] = {**_other_values(values), "attributes": values.attributes}
     further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
     if OBSERVED in model.conditions.readers:
         further["known"] = known
@@ -119,8 +120,22 @@ def condition_keywords(model: LikelihoodModel, values: schemas.ConditionValues) 
         ShapeError, DataError: if the hint is none of the model.
     """
     hint = None if values.hint is None else decode_hint(model, values.hint)
-    result = {"label": values.label, "text": values.text, "attributes": values.attributes, "vector": values.vector}
-    return {name: value for name, value in {**result, "hint": hint}.items() if value is not None}
+    result = {"label": values.label, "text": values.text, "attributes": values.attributes, "hint": hint}
+    return {name: value for name, value in {**_other_values(values), **result}.items() if value is not None}
+
+
+def _other_values(values: schemas.ConditionValues) -> dict[str, Any]:
+    """Return values of kinds that have no dedicated field.
+
+    Raises:
+        ConfigError: if one is not registered, or has a dedicated field.
+    """
+    for name, value in values.others.items():
+        if name in DEDICATED:
+            raise ConfigError(f"`others` (={name!r}) must name a condition without a field: use the field `{name}`.")
+        if name not in condition_kinds():
+            raise unsupported_condition(name, value)
+    return dict(values.others)
 
 
 def decode_hint(model: LikelihoodModel, encoded: schemas.EncodedArray) -> np.ndarray:

@@ -19,7 +19,7 @@ from pointillist.system import __version__
 
 FORMAT_VERSION = 1
 _CHECKS = ConfigDict(extra="forbid", protected_namespaces=())
-_PLACES = ("model", "data", "images", "mask", "texts", "vector", "hint")
+_PLACES = ("model", "data", "images", "mask", "texts", "hint")
 """Settings that say where something is: what is there is compared by its fingerprint, so it may move."""
 
 

@@ -166,7 +166,7 @@ def _query(model: LikelihoodModel, images: ImageDataset, number: int, settings: 
     from pointillist.commands.sampling.conditions import read_conditions
     from pointillist.model.batches import BatchReader
 
-    conditions = {"label": settings.label, "text": settings.text, **read_conditions(settings.attributes, None, None)}
+    conditions = {"label": settings.label, "text": settings.text, **read_conditions(settings.attributes)}
     typed = {name: value for name, value in conditions.items() if value is not None}
     x, encoded = BatchReader(model, images.subset([number]), **typed).read(0, 1)
     caption = None if images.texts is None else images.texts[number]

@@ -1,8 +1,10 @@
-"""Conditions of the command line: attributes, a vector, a hint, or one derived by the model's own rule."""
+"""Conditions of the command line: attributes, a hint, one derived by the model's own rule, any registered kind."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +30,7 @@ def parse_hint(
     from pointillist.conditioning import hint_rule
 
     if image is None:
-        conditions = read_conditions([], None, hint)
+        conditions = read_conditions([], hint)
         _note_hint(model, hint, conditions.get("hint"))
         return conditions
     if hint is not None:
@@ -80,33 +82,65 @@ def _check_no_smaller(path: Path, actual: tuple[int, ...], size: tuple[int, int]
         )
 
 
-def read_conditions(attributes: Sequence[str], vector: Path | None, hint: Path | None) -> dict[str, Any]:
+def read_conditions(attributes: Sequence[str], hint: Path | None = None, others: Sequence[str] = ()) -> dict[str, Any]:
     """Read conditions as keywords of `sample`; those that are not given are left out.
 
     Args:
         attributes: `NAME=VALUE` each.
-        vector: `.npy` of a condition vector.
         hint: picture or `.npy` of a condition image.
+        others: `KIND=VALUE` each, of registered kinds; see `parse_value`.
 
     Raises:
-        ConfigError, DataError: if an attribute has the wrong form, or a file cannot be read.
+        ConfigError, DataError: if one has the wrong form or an unknown kind, or a file cannot be read.
     """
     result: dict[str, Any] = {}
     if attributes:
-        result["attributes"] = dict(_pair(text) for text in attributes)
-    if vector is not None:
-        result["vector"] = read_numbers(vector, "vector")
+        result["attributes"] = dict(_pair("attribute", text, "hair=red") for text in attributes)
+    for kind, value in (_pair("condition", text, "vector=0.2,1.5") for text in others):
+        result[_other_kind(kind)] = parse_value(kind, value)
     if hint is not None:
         is_array = hint.suffix.lower() == ".npy"
         result["hint"] = read_numbers(hint, "hint") if is_array else read_image(hint, "hint", "a picture or an .npy")
     return result
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(setting: str, text: str, example: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip() or not value.strip():
-        raise ConfigError(f"`attribute` (={text!r}) must be NAME=VALUE, for example hair=red.")
+        raise ConfigError(f"`{setting}` (={text!r}) must be NAME=VALUE, for example {example}.")
     return name.strip(), value.strip()
+
+
+def _other_kind(kind: str) -> str:
+    """Check that a condition is registered, and has no dedicated option."""
+    from pointillist.conditioning.registry import DEDICATED, condition_kinds
+
+    kinds = [each for each in condition_kinds() if each not in DEDICATED]
+    if kind not in kinds:
+        raise ConfigError(
+            f"`condition` (={kind!r}) must be one of {', '.join(kinds)}: others have options, or no module that "
+            "registers them is imported."
+        )
+    return kind
+
+
+def parse_value(kind: str, text: str) -> Any:
+    """Parse the value of a condition: numbers in a `.npy`, JSON, numbers with commas, a picture, or else text.
+
+    ```python
+    parse_value("vector", "0.2, 1.5")  # [0.2, 1.5]
+    ```
+
+    Raises:
+        DataError: if a file cannot be read.
+    """
+    path = Path(text)
+    if path.suffix.lower() == ".npy":
+        return read_numbers(path, kind)
+    for form in (text, f"[{text}]"):
+        with suppress(ValueError):
+            return json.loads(form)
+    return read_image(path, kind) if path.is_file() else text
 
 
 def read_numbers(path: Path, setting: str) -> np.ndarray:

@@ -63,7 +63,9 @@ class SampleSettings(Settings):
         1, "N", "Sample N of each image; keep the best by its conditions.", panel=_SAMPLING, low=1
     )
     attribute: tuple[str, ...] = option((), "NAME=VALUE", "Such as hair=red; repeatable.", panel=_SAMPLING)
-    vector: Path | None = option(None, "NPY", "Condition vector: one row for all images or one each.", panel=_SAMPLING)
+    condition: tuple[str, ...] = option(
+        (), "NAME=VALUE", "Any other condition, such as vector=0.2,1.5 or vector=FILE.npy; repeatable.", panel=_SAMPLING
+    )
     hint: Path | None = option(None, "IMAGE", "Condition image: a picture, or an .npy.", panel=_SAMPLING)
     hint_from_image: Path | None = option(None, "IMAGE", "An image to derive the hint from.", panel=_SAMPLING)
     temperature = sampling_option(

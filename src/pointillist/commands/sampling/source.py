@@ -136,7 +136,7 @@ class PlannedImages:
             "rules": parse_rules(settings.rules),
             **{name: getattr(settings, name) for name in _AS_TYPED},
             **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
-            **read_conditions(settings.attribute, settings.vector, None),
+            **read_conditions(settings.attribute, None, settings.condition),
             **parse_hint(model, settings.hint, settings.hint_from_image, size),
         }
         plan = SamplePlan.of(model, sheet.total, seed=seed, **keywords)

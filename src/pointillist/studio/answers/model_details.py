@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pointillist.analysis.surprisal import color_scale_max
-from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, VectorConfig
+from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, condition_kinds
+from pointillist.conditioning.registry import DEDICATED
 from pointillist.data.tilemaps import Tileset
 from pointillist.images import ImageSpec, channel_names, dequantise
 from pointillist.model.protocols import LikelihoodModel
@@ -91,15 +92,22 @@ def hint_image(model: LikelihoodModel) -> ImageSpec | None:
     return hint.image.resized(height, width)
 
 
+def _other_conditions(model: LikelihoodModel) -> dict[str, str]:
+    """Return what a value is, of each condition that has no dedicated field."""
+    kinds = {name: kind for name, kind in condition_kinds().items() if name not in DEDICATED}
+    settings = {name: model.condition(kind) for name, kind in kinds.items()}
+    return {name: config.value_form() for name, config in settings.items() if config is not None}
+
+
 def _supported_conditions(model: LikelihoodModel) -> schemas.SupportedConditions:
     hint, image = model.condition(HintConfig), hint_image(model)
     kind = None if image is None else image_kind(image, tuple(f"channel {c}" for c in range(image.channels)))
-    attributes, vector = model.condition(AttributesConfig), model.condition(VectorConfig)
+    attributes = model.condition(AttributesConfig)
     text = model.condition(TextConfig)
     return schemas.SupportedConditions(
         labels=list(model.classes),
         attributes={name: list(values) for name, values in (attributes.values.items() if attributes else ())},
-        vector=None if vector is None else vector.size,
+        others=_other_conditions(model),
         text=None if text is None else schemas.TextKind(encoder=text.frozen or None, learned=text.learned),
         hint=None if hint is None else schemas.HintKind(image=kind, channels=hint.channels, derive=hint.rule),
     )

@@ -105,7 +105,7 @@ def _details(details: schemas.ModelDetails, program: Any) -> schemas.ModelDetail
     conditions = held.model_copy(
         update={
             "attributes": {},
-            "vector": None,
+            "others": {},
             "text": held.text if "text" in keywords else None,
             "labels": held.labels if "label" in keywords else [],
             "hint": held.hint if _is_drawn(held.hint) and "hint" in keywords else None,

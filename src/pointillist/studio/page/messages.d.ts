@@ -55,7 +55,7 @@ declare namespace Api {
     label?: number | string | null;
     text?: string | null;
     attributes?: Record<string, number | string | null> | null;
-    vector?: number[] | null;
+    others?: Record<string, JsonValue>;
     hint?: EncodedArray | null;
   }
   interface CurvePoint {
@@ -189,6 +189,7 @@ declare namespace Api {
     level_names: string[] | null;
     tiles: EncodedArray | null;
   }
+  type JsonValue = any;
   interface LayerReadings {
     names: string[];
     surprisal: EncodedArray;
@@ -407,7 +408,7 @@ declare namespace Api {
   interface SupportedConditions {
     labels: string[];
     attributes: Record<string, string[]>;
-    vector: number | null;
+    others: Record<string, string>;
     text: TextKind | null;
     hint: HintKind | null;
   }

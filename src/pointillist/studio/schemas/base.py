@@ -8,7 +8,7 @@ import math
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from pointillist.errors import DataError, ShapeError
 from pointillist.files.reading import MAX_NAME, MAX_TEXT
@@ -87,14 +87,14 @@ class ConditionValues(Schema):
         label: number or name of a class.
         text: a prompt.
         attributes: number or name of a value, by the name of the attribute; attributes left out are unconditional.
-        vector: as many finite numbers as `ModelDetails.conditions.vector` says.
+        others: values of further kinds by name, such as a list of numbers for `vector`; see `SupportedConditions`.
         hint: levels `[c h w]` of the hint's own kind (uint8 or uint16), or float32 numbers if the hint has no levels.
     """
 
     label: int | Name | None = None
     text: Annotated[Text, Field(max_length=MAX_TEXT)] | None = None
     attributes: dict[Name, int | Name | None] | None = Field(None, max_length=256)
-    vector: list[float] | None = Field(None, max_length=65_536)
+    others: dict[Name, JsonValue] = Field({}, max_length=64)
     hint: EncodedArray | None = None
 
 

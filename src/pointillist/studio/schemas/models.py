@@ -76,12 +76,12 @@ class SupportedConditions(Schema):
     Attributes:
         labels: names of the classes, by class number.
         attributes: names of the values of each attribute.
-        vector: number of entries.
+        others: further kinds by name, each with a few words on its values.
     """
 
     labels: list[str]
     attributes: dict[str, list[str]]
-    vector: int | None
+    others: dict[str, str]
     text: TextKind | None
     hint: HintKind | None
 

@@ -65,8 +65,8 @@ export class OfflineModel {
   }
 
   /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
-  conditions({ label = null, text = null, attributes = null, vector = null, hint = null }) {
-    if (vector || Object.values(attributes ?? {}).some((value) => value !== null))
+  conditions({ label = null, text = null, attributes = null, others = {}, hint = null }) {
+    if (Object.keys(others).length || Object.values(attributes ?? {}).some((value) => value !== null))
       throw new Error("An exported page takes labels, prompts and hints: use `pointillist studio` for other conditions.");
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
     const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin };

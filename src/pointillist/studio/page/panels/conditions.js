@@ -21,7 +21,7 @@ export function conditionFields(state, details, uploader, painter, paint) {
   if (conditions.text) fields.push(textField(state, prompts, recognised, paint));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
-  if (conditions.vector !== null) fields.push(vectorField(request, conditions.vector));
+  for (const [name, form] of Object.entries(conditions.others)) fields.push(otherField(request, name, form));
   const switches = switchesOf(details.image);
   if (switches.length) fields.push(rulesField(request, switches));
   if (conditions.hint) fields.push(isOfNumbers(conditions.hint) ? numbersField(state, details, conditions.hint, uploader) : hintField(state, details, conditions.hint, uploader, () => void painter.paintLive()));
@@ -89,19 +89,10 @@ function listField(name, values, now, take) {
   return html("div", { className: "field" }, html("label", { className: "name" }, name, select));
 }
 
-/** @param {State["request"]} request @param {number} count */
-function vectorField(request, count) {
-  const note = html("small", {});
-  const input = html("input", {
-    type: "text", placeholder: `${count} numbers`, value: request.vector?.join(", ") ?? "",
-    oninput: () => {
-      const numbers = input.value.split(/[\s,;]+/).filter(Boolean).map(Number);
-      const fits = numbers.length === count && numbers.every(Number.isFinite);
-      request.vector = fits ? numbers : null;
-      note.textContent = fits || numbers.length === 0 ? "" : `Enter ${count} numbers; until then the vector is ignored.`;
-    },
-  });
-  return html("label", { className: "stacked" }, "Vector", input, note);
+/** A field for a condition of any kind. @param {State["request"]} request @param {string} name @param {string} form what its values are */
+function otherField(request, name, form) {
+  const input = html("input", { type: "text", maxLength: 100_000, placeholder: form, value: request.others[name] ?? "", oninput: () => (request.others = { ...request.others, [name]: input.value }) });
+  return html("label", { className: "stacked" }, name[0].toUpperCase() + name.slice(1), input);
 }
 
 /** @param {State} state @param {Api.ModelDetails} details @param {Api.HintKind} hint @param {import("../transport/upload.js").Uploader} uploader */

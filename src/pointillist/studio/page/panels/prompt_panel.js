@@ -16,7 +16,7 @@ import { canGuess } from "./guess_page.js";
 const TILES = [["", "no"], ["x", "from left to right"], ["y", "from top to bottom"], ["both", "in both directions"]];
 
 /** Return true if a model takes any condition. @param {Api.SupportedConditions} conditions */
-const isConditional = ({ labels, attributes, text, hint, vector }) => Boolean(labels.length || Object.keys(attributes).length || text || hint || vector);
+const isConditional = ({ labels, attributes, text, hint, others }) => Boolean(labels.length || Object.keys(attributes).length || text || hint || Object.keys(others).length);
 
 export class PromptPanel {
   /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/upload.js").Uploader} uploader @param {import("../state/commands.js").Commands} commands */

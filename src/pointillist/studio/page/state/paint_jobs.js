@@ -29,10 +29,26 @@ export function conditionsOf(request, supported) {
   if (request.text.trim() && supported.text) conditions.text = request.text.trim();
   const attributes = Object.entries(request.attributes).filter(([name]) => name in supported.attributes);
   if (attributes.length) conditions.attributes = Object.fromEntries(attributes);
-  if (request.vector && supported.vector === request.vector.length) conditions.vector = request.vector;
+  const others = Object.entries(request.others).filter(([name, text]) => name in supported.others && text.trim());
+  if (others.length) conditions.others = Object.fromEntries(others.map(([name, text]) => [name, valueOf(text.trim())]));
   if (request.hint && supported.hint) conditions.hint = request.hint.levels;
   return conditions;
 }
+
+/** Read a value that was typed: JSON, numbers with commas, or else text. @param {string} text @returns {any} */
+function valueOf(text) {
+  for (const form of [text, `[${text}]`]) {
+    try {
+      return JSON.parse(form);
+    } catch {
+      // another form
+    }
+  }
+  return text;
+}
+
+/** Write values as `valueOf` reads them. @param {Record<string, any> | undefined} values @returns {Record<string, string>} */
+export const textsOf = (values) => Object.fromEntries(Object.entries(values ?? {}).map(([name, value]) => [name, Array.isArray(value) ? JSON.stringify(value).slice(1, -1).replaceAll(",", ", ") : typeof value === "string" ? value : JSON.stringify(value)]));
 
 /** @param {Request} request @param {Api.ModelDetails} details @returns {Settings} */
 function settingsOf({ guidance, temperature, top_p, order, not, rules, bestOf, seamless }, { conditions, image }) {
@@ -133,7 +149,7 @@ export function numbersOf(text, name) {
 export function describeConditions(conditions, supported) {
   const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => supported.attributes[name]?.[Number(value)] ?? value);
   const label = typeof conditions.label === "number" ? supported.labels[conditions.label] : conditions.label;
-  return [label, conditions.text && `“${conditions.text}”`, ...attributes, conditions.hint && "hint", conditions.vector && "vector"]
+  return [label, conditions.text && `“${conditions.text}”`, ...attributes, conditions.hint && "hint", ...Object.keys(conditions.others ?? {})]
     .filter((part) => part !== null && part !== undefined && part !== "")
     .map((part) => inOneDirection(String(part)))
     .join(", ");

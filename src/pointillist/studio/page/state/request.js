@@ -1,12 +1,12 @@
 // The values of the prompt panel.
 
 import { noRules } from "./map_rules.js";
-import { NO_COMPARISON } from "./paint_jobs.js";
+import { NO_COMPARISON, textsOf } from "./paint_jobs.js";
 
 /**
  * @typedef {object} Request the values of the prompt panel
  * @property {number | null} label @property {string} text
- * @property {Record<string, number>} attributes @property {number[] | null} vector @property {Hint | null} hint
+ * @property {Record<string, number>} attributes @property {Record<string, string>} others text of each further condition @property {Hint | null} hint
  * @property {number} guidance @property {number} temperature @property {number} top_p @property {string | null} order
  * @property {number | null} seed @property {[number, number] | null} size @property {number} count
  * @property {string} not negative prompt @property {import("./map_rules.js").RuleSwitches} rules
@@ -20,7 +20,7 @@ import { NO_COMPARISON } from "./paint_jobs.js";
 
 /** @returns {Request} */
 export const defaultRequest = () => ({
-  label: null, text: "", attributes: {}, vector: null, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
+  label: null, text: "", attributes: {}, others: {}, hint: null, guidance: 1, temperature: 1, top_p: 1, order: null,
   not: "", bestOf: 1, seamless: "", rules: noRules(), seed: null, size: null, count: 1, compare: NO_COMPARISON, variation: { strength: 0.3, kind: "interpolate" },
 });
 
@@ -41,7 +41,7 @@ export function requestOfCanvas({ conditions, settings, rng, height, width }, { 
   const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => [name, typeof value === "string" ? supported.attributes[name]?.indexOf(value) : value]);
   const { guidance, temperature, top_p, order } = settings;
   return {
-    ...before, not: settings.negative_prompt ?? "", guidance, temperature, top_p, label: label ?? null, text: conditions.text ?? "", attributes: Object.fromEntries(attributes), vector: conditions.vector ?? null,
+    ...before, not: settings.negative_prompt ?? "", guidance, temperature, top_p, label: label ?? null, text: conditions.text ?? "", attributes: Object.fromEntries(attributes), others: textsOf(conditions.others),
     hint: conditions.hint ? { levels: conditions.hint, name: "of the image" } : null, order: order === orders[0] ? null : order,
     seed: rng?.seed ?? before.seed, size: height === image.height && width === image.width ? null : [height, width], compare: NO_COMPARISON,
     count: rng && rng.index >= before.count ? (COUNTS.find((count) => count > rng.index) ?? 1) : before.count,
