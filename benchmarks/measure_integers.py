@@ -2,6 +2,7 @@
 
     python benchmarks/measure_integers.py                                  # gated-pixelcnn 64 x 12 of the speed page
     python benchmarks/measure_integers.py digits --batch-sizes 1,16 --kernels avx2
+    python benchmarks/measure_integers.py --json shares.json
 
 Milliseconds of processor time an image, of one thread: the least of interleaved calls, in Python and in C. The parts of
 C are counted by a library that reads a clock after each operation (`speed/shares.c`; the extra `runtime` has the
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import shutil
 import subprocess
@@ -31,6 +33,7 @@ from pointillist.engine.c.run import lowered
 from pointillist.engine.library import KERNELS, chosen_level, declare
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
+from pointillist.system import describe_machine, describe_versions, today
 from speed.workload import Workload
 
 RUNTIME = Path(__file__).parents[1] / "runtime"
@@ -157,39 +160,70 @@ def speed_page_model() -> PixelModel:
     return pt.build("gated-pixelcnn", image=image, channels=64, layers=12).eval()
 
 
-def main() -> None:
+def shares_table(report: dict[str, Any]) -> list[str]:
+    """Render the rows of a table: milliseconds of each part, its share, and how much of the peak is reached."""
+    columns = report["columns"]
+    head = (f"batch {each['batch']} | share" for each in columns)
+    lines = [f"| part | {' | '.join(head)} |", "|---|" + "---|---|" * len(columns)]
+    for name in dict.fromkeys(name for each in columns for name in each["milliseconds"]):
+        pairs = ((each["milliseconds"].get(name, 0.0), each["milliseconds"]["call"]) for each in columns)
+        lines.append(f"| {name} | {' | '.join(f'{part:.2f} | {part / whole:.0%}' for part, whole in pairs)} |")
+    for title, name in (("of the peak", "of_peak"), ("of the peak, C alone", "of_peak_in_c")):
+        if report["peak_gops"]:
+            lines.append(f"| {title} | {' | '.join(f' | {each[name]:.0%}' for each in columns)} |")
+    return lines
+
+
+def report_of(model: PixelModel, batches: list[int], repeats: int) -> dict[str, Any]:
+    """Measure a model, and return the figures as JSON can hold them."""
+    work = Workload(model, (model.image.height, model.image.width))
+    work.calibrate()
+    cost = work.cost()
+    operations, columns = cost.row_flops + cost.pixel_flops, []
+    with tempfile.TemporaryDirectory() as folder:
+        library = build(Path(folder))
+        best = peak(library)
+        for batch in batches:
+            parts = measure(model, library, batch, repeats)
+            rate = operations / best if best else 0.0  # seconds an image at the peak
+            in_c = parts["call"] - parts["Python"]
+            columns.append(
+                {
+                    "batch": batch,
+                    "milliseconds": parts,
+                    "of_peak": 1e3 * rate / parts["call"],
+                    "of_peak_in_c": 1e3 * rate / in_c,
+                }
+            )
+    return {
+        "machine": describe_machine(),
+        "versions": describe_versions(),
+        "date": today(),
+        "peak_gops": best / 1e9,
+        "image_gop": operations / 1e9,
+        "columns": columns,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
     """Measure, and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("model", nargs="?", help="a folder or a bundled name; by default that of the speed page")
     parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 16, 64])
     parser.add_argument("--kernels", help="plain, avx2, avx-vnni, avx512-vnni or neon: by default the fastest")
     parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="file for all results")
+    options = parser.parse_args(arguments)
     if options.kernels:
         os.environ[KERNELS] = options.kernels
     torch.set_num_threads(1)
-    model = pt.load(options.model) if options.model else speed_page_model()
-    work = Workload(model, (model.image.height, model.image.width))
-    work.calibrate()
-    cost = work.cost()
-    operations = cost.row_flops + cost.pixel_flops
-    with tempfile.TemporaryDirectory() as folder:
-        library = build(Path(folder))
-        best = peak(library)
-        print(f"peak of one thread: {best / 1e9:.0f} GOP/s; an image: {operations / 1e9:.2f} GOP\n")
-        columns = [measure(model, library, batch, options.repeats) for batch in options.batch_sizes]
-        print("| part |", *(f"batch {batch} | share |" for batch in options.batch_sizes))
-        print("|---|" + "---|---|" * len(columns))
-        for name in dict.fromkeys(name for each in columns for name in each):
-            cells = (f"{each.get(name, 0.0):.2f} | {each.get(name, 0.0) / each['call']:.0%} |" for each in columns)
-            print(f"| {name} |", *cells)
-        if best:
-            for title, left_out in (("of the peak", ()), ("of the peak, C alone", ("Python",))):
-                rates = [
-                    operations / (1e-3 * (each["call"] - sum(each[name] for name in left_out))) / best
-                    for each in columns
-                ]
-                print(f"| {title} |", *(f"| {rate:.0%} |" for rate in rates))
+    report = report_of(
+        pt.load(options.model) if options.model else speed_page_model(), options.batch_sizes, options.repeats
+    )
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"peak of one thread: {report['peak_gops']:.0f} GOP/s; an image: {report['image_gop']:.2f} GOP\n")
+    print("\n".join(shares_table(report)))
 
 
 if __name__ == "__main__":

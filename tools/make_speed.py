@@ -1,9 +1,11 @@
 """Write `docs/evidence/speed.md` and its pictures from `docs/evidence/speed/`: `python tools/make_speed.py`.
 
-    python tools/make_speed.py --measure             # first measure everything anew, which takes about an hour
-    python tools/make_speed.py --measure NAME NAME   # or some of it
+    python tools/make_speed.py --measure             # first measure all again, which takes about 35 minutes
+    python tools/make_speed.py --measure NAME NAME   # or some of it, such as `pixelcnn` or `shares`
 
-Measure on a machine that does nothing else. Each file is what `python benchmarks/measure_speed.py ... --json` wrote.
+Measure on a machine that does nothing else. Each file is what `python benchmarks/measure_speed.py ... --json` wrote;
+`shares.json` is of `python benchmarks/measure_integers.py --json`. `processors.json` keeps the speedups of whole calls
+on every processor that was measured; the newest row of a processor replaces the one before.
 """
 
 from __future__ import annotations
@@ -17,15 +19,19 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
+from measure_integers import shares_table
+from pointillist.engine.selection import ENGINES
 from speed.plot import plot_report
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = "benchmarks/measure_speed.py"
+SHARES_SCRIPT = "benchmarks/measure_integers.py"
 FOLDER = ROOT / "docs" / "evidence" / "speed"
 PAGE = ROOT / "docs" / "evidence" / "speed.md"
-YARDSTICK = "handwritten"
+PROCESSORS = "processors"
+SHARES = "shares"
 BASE = (
-    *("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn"),
+    *("pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale-pixelrnn", "parallel-multiscale"),
     *("pixelcnn-pp", "pixelsnail", "locally-masked-pixelcnn"),
 )
 WIDE = "gated-pixelcnn --set model.network.channels=128 --set model.network.head_channels=128"
@@ -46,20 +52,12 @@ HEAD = """# Speed
 Sampling is compared with two references. *Naive* is a full forward for every sub-pixel with the same weights, in the
 faster memory layout, random draws included, extrapolated from 8 pixels. The *roofline bound* is the time of the
 program's operations at the fastest float32 matrix product measured, plus the time to read its weights once for a batch
-at the best bandwidth measured. On AMD the fastest product
-is the engine's own kernel, about twice as fast there as BLAS; files measured on Intel used BLAS alone. For
-`integer` it is the fastest product of bytes, with a byte a weight; its program is calibrated on random images.
+at the best bandwidth measured. For `integer` it is the fastest product of bytes, with a byte a weight; its program is
+calibrated on random images.
 
 Setup of an engine (recording the model, compiling its program) has a column of its own. The milliseconds of an image
 and the ratios exclude it. *Call over naive* is the speedup of a whole call of `pt.sample`, setup included, as every
 call is after the first; files without it are older than the engines that are kept from call to call.
-
-The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since 2026-11-30 (decision
-[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole
-calls take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date
-has rows of those engines, and of the former kernels. `multiscale-pixelrnn` has had an integer program since then, too:
-on an Intel Xeon a call takes a thirty-fifth of the time of numpy at batch 1, and a ninth at batch 16
-([0072](../decisions/0072-stages-in-integers.md)).
 
 The bound is for one thread, also beside rows of two threads, which may therefore lie below 1. Training is compared
 with the *dense masked* network: the same function with full-size kernels times a mask, float32, NCHW.
@@ -68,37 +66,56 @@ One thread is timed by its CPU time, except where threads are compared (wall tim
 formed within a round, and the median over rounds is reported with its range. Weights are random, which does not matter
 for time.
 """
-LIMITS = """## Tried and not kept
-
-Processor time, one thread of an AMD EPYC (Zen 5, 1 MiB of L2 cache, 32 MiB of L3), machine busy; 28x28, 256 levels,
-random weights, cases interleaved, the minimum of 4 to 12 rounds, milliseconds per image; 2026-11-25.
-
-- `pixelsnail` base, batch 16, each row sampled in parts of 16, 8, 4, 2 and 1 images, so that keys and values stay in
-  cache: 19.7, 17.9, 18.0, 23.2 and 32.5. Smaller parts read the weights of a pixel (2 MB) more often, and beside them
-  not even the keys and values of one image fit into L2: the gain is a tenth at most. Prefetching rows of weights, keys
-  and values 8 or 16 ahead: 19.4 and 19.1, against 19.2. Neither is in the engine.
-- `pixelcnn-pp` base is kept in memory as float32 also with `--quantize int8`. Its products use a stored matrix times
-  the scale of its weight normalisation, which has 24 bits, so no column is integers times one scale. Quantized products
-  would be slower here: batch 1 takes 15.3 in float32, 17.3 in int8, 18.1 in bf16, with all matrices forced to each.
+FORMER = """The engines `cpu` (floating point compiled by numba) and `jacobi` are gone since 2026-11-30 (decision
+[0070](../decisions/0070-floats-are-the-reference.md)), and the kernels of `integer` were rewritten on that day: whole
+calls take less than half the time ([0068](../decisions/0068-integers-near-the-peak.md)). A table of an earlier date
+has rows of those engines, and of the former kernels; on AMD its bound comes from the products of the former engine,
+twice as fast there as BLAS. `multiscale-pixelrnn` has had an integer program since then, too:
+on an Intel Xeon a call takes a thirty-fifth of the time of numpy at batch 1, and a ninth at batch 16
+([0072](../decisions/0072-stages-in-integers.md)).
 """
+"""Stands on the page while a table has rows of an engine that is gone."""
 
 
 def measure(names: list[str]) -> None:
     """Run the benchmarks, one after the other."""
     FOLDER.mkdir(exist_ok=True)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for name in names or RUNS:
-        command = [sys.executable, SCRIPT, *RUNS[name].split(), "--json", str(FOLDER / f"{name}.json")]
+    for name in names or (*RUNS, SHARES):
+        script = [SHARES_SCRIPT, "--repeats", "15"] if name == SHARES else [SCRIPT, *RUNS[name].split()]
+        command = [sys.executable, *script, "--json", str(FOLDER / f"{name}.json")]
         subprocess.run(command, check=True, env=environment, cwd=ROOT)
+        if name in RUNS:
+            keep_processor(name, read(name))
+
+
+def keep_processor(name: str, report: dict[str, Any]) -> None:
+    """Write the speedups of whole calls to the file of all processors."""
+    case = {"name": name, "machine": report["machine"]}
+    kept = [row for row in _processors() if {key: row[key] for key in case} != case]
+    kept += [
+        {**case, "date": report["date"], **{key: row[key] for key in ("engine", "batch")}, **row["call_over_naive"]}
+        for row in report["sampling"]
+        if row.get("call_over_naive") and row["threads"] == 1
+    ]
+    text = json.dumps(kept, indent=1) + "\n"
+    (FOLDER / f"{PROCESSORS}.json").write_text(text, encoding="utf-8")
+
+
+def _processors() -> list[dict[str, Any]]:
+    path = FOLDER / f"{PROCESSORS}.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    return rows
 
 
 def page() -> str:
     """Render the page from the files that exist."""
     reports = {name: read(name) for name in RUNS if (FOLDER / f"{name}.json").exists()}
-    parts = [HEAD, *(_section(name, report) for name, report in reports.items())]
-    if (FOLDER / f"{YARDSTICK}.json").exists():
-        parts.append(_yardstick(read(YARDSTICK)))
-    parts.append(LIMITS)
+    engines = {row["engine"] for report in reports.values() for row in report["sampling"]}
+    parts = [HEAD, *([] if engines <= set(ENGINES) else [FORMER]), _all_processors()]
+    parts += [_section(name, report) for name, report in reports.items()]
+    if (FOLDER / f"{SHARES}.json").exists():
+        parts.append(_shares(read(SHARES)))
     return "\n".join(parts)
 
 
@@ -140,6 +157,41 @@ def _section(name: str, r: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _all_processors() -> str:
+    """Render the speedups of whole calls over all processors."""
+    cases: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for row in _processors():
+        cases.setdefault((row["name"], row["engine"], row["batch"]), []).append(row)
+    lines = [
+        "## Over all processors",
+        "",
+        "Whole calls of `pt.sample` over naive, one thread: the lowest and the highest round on all processors, and",
+        "the median on each with its date. Measurements of engines that are gone, and of former kernels, are left out.",
+        "",
+        "| model | engine | batch | lowest to highest | median on each processor |",
+        "|---|---|---|---|---|",
+    ]
+    for (name, engine, batch), rows in cases.items():
+        spread = f"{min(row['low'] for row in rows):,.0f} to {max(row['high'] for row in rows):,.0f}"
+        each = "; ".join(f"{row['machine'].split(',')[0]}, {row['date']}: {row['median']:,.0f}" for row in rows)
+        lines.append(_cells(name, engine, batch, spread, each))
+    return "\n".join([*lines, ""])
+
+
+def _shares(report: dict[str, Any]) -> str:
+    lines = [
+        "## Where a call of integers spends its time",
+        "",
+        f"`python {SHARES_SCRIPT} --repeats 15`, milliseconds an image of `gated-pixelcnn`, 64 x 12;",
+        f"{report['date']}, {report['machine']}; {report['versions']}.",
+        f"Peak of products of bytes, in registers alone: {report['peak_gops']:.0f} GOP/s; an image: "
+        f"{report['image_gop']:.2f} GOP.",
+        "",
+        *shares_table(report),
+    ]
+    return "\n".join([*lines, ""])
+
+
 def _bytes(peaks: dict[str, Any]) -> str:
     return f", {peaks['byte_gops']:.0f} GOP/s of bytes" if peaks.get("byte_gops") else ""
 
@@ -173,24 +225,6 @@ def _training(row: dict[str, Any]) -> str:
         _ratio(row["over_dense_masked"], 2),
         f"{row['megabytes']:.0f}",
     )
-
-
-def _yardstick(record: dict[str, Any]) -> str:
-    lines = [
-        "## Compared with a hand-written sampler",
-        "",
-        "`gated-pixelcnn` only, in numba, equal to the full pass within 1e-5: `handwritten_gated.py` at",
-        "commit 587fdd52.",
-        f"{record['date']}, {record['machine']}.",
-        "",
-        "| sampler | batch | ms per image | times the hand-written one |",
-        "|---|---|---|---|",
-        *(
-            _cells(r["engine"], r["batch"], f"{r['milliseconds']['median']:,.1f}", _ratio(r["over_handwritten"], 2))
-            for r in record["rows"]
-        ),
-    ]
-    return "\n".join([*lines, ""])
 
 
 def _ratio(spread: dict[str, float] | None, digits: int) -> str:

@@ -1,0 +1,46 @@
+"""The speed page: each of its commands runs, and the page is made of what they write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speed.roofline import Peaks
+from tests.scripts import script
+
+FAST = ["--size", "4x3", "--repeats", "1", "--batch-sizes", "1", "--threads", "1", "--train-batch-size", "0"]
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of small images, without the peaks of the machine; a row of each engine that is on no other page."""
+    page = script("make_speed")
+    monkeypatch.setattr("speed.run.measure_peaks", lambda: Peaks(100.0, 100.0, {}, {}, 400.0, {}))
+    monkeypatch.setattr(page, "FOLDER", tmp_path)
+    for name, arguments in page.RUNS.items():
+        file = tmp_path / f"{name}.json"
+        script("measure_speed").main([*arguments.split(), *FAST, "--no-startup", "--json", str(file)])
+        page.keep_processor(name, json.loads(file.read_text(encoding="utf-8")))
+    text = page.page()
+    assert "gone" not in text.partition("## Over")[0]
+    for name in page.BASE:
+        assert all(f"| {name} | {engine} | 1 |" in text for engine in ("integer", "torch", "numpy"))
+
+
+def test_a_processor_has_its_newest_row_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second measurement on a processor replaces the first; another processor widens the range."""
+    page = script("make_speed")
+    monkeypatch.setattr(page, "FOLDER", tmp_path)
+
+    def measured(machine: str, median: float) -> None:
+        call = {"median": median, "low": median - 1, "high": median + 1}
+        row: dict[str, Any] = {"engine": "numpy", "batch": 1, "threads": 1, "call_over_naive": call}
+        page.keep_processor("pixelcnn", {"machine": machine, "date": "2026-11-30", "sampling": [row]})
+
+    for machine, median in (("one, 2 cores", 50.0), ("one, 2 cores", 70.0), ("other, 2 cores", 90.0)):
+        measured(machine, median)
+    assert "| pixelcnn | numpy | 1 | 69 to 91 | one, 2026-11-30: 70; other, 2026-11-30: 90 |" in page.page()
