@@ -72,8 +72,8 @@ def obeys(rules: Rules, x: np.ndarray, levels: int) -> bool:
         held.append(count.at_least <= number <= (number if count.at_most is None else count.at_most))
     held += [ndimage.label(np.isin(x, piece.levels))[1] <= 1 for piece in rules.connected]
     for path in rules.paths:
-        pieces = ndimage.label(np.isin(x, [path.start, path.end, *path.through]))[0]
-        held.append(bool({*pieces[x == path.start]} & {*pieces[x == path.end]}))
+        pieces = ndimage.label(np.isin(x, [*path.start, *path.end, *path.through]))[0]
+        held.append(bool({*pieces[np.isin(x, path.start)]} & {*pieces[np.isin(x, path.end)]}))
     return all(held)
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
 
 
+MAX_MOVES = 10_000
+"""Most single-pixel moves of a completion: each takes a pass over the image."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CompletionTask:
     """Images with a hole, one for each completion; they share the mask.
@@ -56,7 +60,7 @@ class CompletionTask:
 
     def __post_init__(self) -> None:
         check_whole("particles", self.particles, 1)
-        check_whole("moves", self.moves)
+        check_whole("moves", self.moves, 0, MAX_MOVES)
         check_whole("first", self.first)
 
     @property

@@ -3,6 +3,7 @@
 from pointillist.images.spec import (
     CHANNELS,
     MAX_LEVELS,
+    MAX_SIDE,
     OPAQUE,
     SHEET,
     ImageSpec,
@@ -19,6 +20,7 @@ from pointillist.images.spec import (
 __all__ = [
     "CHANNELS",
     "MAX_LEVELS",
+    "MAX_SIDE",
     "OPAQUE",
     "SHEET",
     "ImageSpec",

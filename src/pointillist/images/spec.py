@@ -22,6 +22,7 @@ Mode = Literal["grey", "rgb", "rgba", "palette", "codes"]
 CHANNELS: dict[str, int] = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 1}
 _MODE_OF_CHANNELS: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 MAX_LEVELS = 65_536
+MAX_SIDE = 65_536  # of an image that is trained on or sampled
 SHEET = "pointillist-sheet"  # entry of a PNG file that shows several images, or one enlarged: what is on it
 OPAQUE = 128  # an alpha below this is "transparent" in a palette image
 

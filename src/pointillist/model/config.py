@@ -11,7 +11,7 @@ from pointillist.conditioning import ConditionConfig, LabelConfig
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, format_validation_error
 from pointillist.files.checkpoint.tensors import fingerprint
-from pointillist.images import ImageSpec
+from pointillist.images import MAX_SIDE, ImageSpec
 from pointillist.images.ordering import get_order
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.networks import BackboneConfig, config_from_dict, entry, names
@@ -19,7 +19,6 @@ from pointillist.networks import BackboneConfig, config_from_dict, entry, names
 Config = TypeVar("Config", bound=ConditionConfig)
 
 # what no machine can hold is refused before memory is taken for it: settings may come from a file
-MAX_SIDE = 65_536
 MAX_NUMBERS = 4_194_304  # inputs or outputs of the network at a site
 
 

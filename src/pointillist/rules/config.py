@@ -85,14 +85,19 @@ class Route(_Table):
     """A path leads from a site of one level to a site of another.
 
     Attributes:
-        start: Level where the path begins; `from` in a file.
-        end: Level where it ends; `to` in a file.
+        start: Levels where the path begins, or one; `from` in a file.
+        end: Levels where it ends, or one; `to` in a file.
         through: Levels in between.
     """
 
-    start: Level = Field(alias="from")
-    end: Level = Field(alias="to")
+    start: tuple[Level, ...] = Field(alias="from", min_length=1)
+    end: tuple[Level, ...] = Field(alias="to", min_length=1)
     through: tuple[Level, ...] = ()
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, (str, int)) else value
 
 
 class Adjacency(_Table):

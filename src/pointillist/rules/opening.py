@@ -152,8 +152,8 @@ def _add_checks(opening: _Opening, rules: Rules) -> None:
         name = f"`connected` {_words(piece.levels)}"
         checks.append(Check(name=name, kind=Kind.ONE_PIECE, levels=bits(*piece.levels)))
     for path in rules.paths:
-        name = f"`paths` from {path.start} to {path.end}"
-        ends: dict[str, Any] = {"start": bits(path.start), "end": bits(path.end)}
+        name = f"`paths` from {_words(path.start)} to {_words(path.end)}"
+        ends: dict[str, Any] = {"start": bits(*path.start), "end": bits(*path.end)}
         checks.append(Check(name=name, kind=Kind.PATH, levels=bits(*path.through), **ends))
 
 

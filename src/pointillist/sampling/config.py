@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pointillist.rules.config import Rules
 
 
+MAX_CANDIDATES = 10_000
+"""Most candidates of an image: each takes as long as the image."""
 _OUTER = ("n", "label", "text", "seed", "size", "uniforms", "seamless", "on_row")
 """Arguments of `sample` that are not settings: unknown keywords may mean one of them."""
 
@@ -83,10 +85,10 @@ class SamplingConfig:
 
     def __post_init__(self) -> None:
         self.transform  # noqa: B018  (an error here, where the settings are named)
-        for name in ("batch_size", "threads", "best_of"):
+        for name, most in (("batch_size", None), ("threads", None), ("best_of", MAX_CANDIDATES)):
             value = getattr(self, name)
             if value is not None:
-                check_whole(name, value, 1)
+                check_whole(name, value, 1, most)
         if self.negative_prompt is not None and self.guidance == 1:
             raise ConfigError(
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "

@@ -85,8 +85,11 @@ def size_warnings(images: ImageDataset, steps: int) -> list[str]:
         few.append(counted(steps, "step"))
     if not few:
         return []
+    verb = "is" if few[0].startswith("1 ") and len(few) == 1 else "are"
+    if images.spec.mode == "codes":
+        return [f"warning    {' and '.join(few)} {verb} few: draw maps, and train longer if they break what yours obey"]
     return [
-        f"warning    {' and '.join(few)} are enough for colours and textures, not for shapes, "
+        f"warning    {' and '.join(few)} {verb} enough for colours and textures, not for shapes, "
         "which take thousands of images and steps"
     ]
 

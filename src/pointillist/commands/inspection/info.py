@@ -50,11 +50,12 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
             return field_facts(settings, settings.out)
         with fresh_output(Path("field.png"), settings.force) as path:
             return field_facts(settings, path)
-    reading = [("data.size", settings.size), ("data.palette", settings.palette)]
+    reading = [("data.size", settings.size), ("data.palette", settings.palette), ("data.tileset", settings.tileset)]
     if is_data(name) and not is_archive(name) and not any((settings.out, settings.order, settings.force)):
         return data_facts(name, (*(f"{key}={value}" for key, value in reading if value is not None), *settings.set))
-    if settings.palette is not None:
-        raise ConfigError(f"`--palette` (={settings.palette!r}) is how images are read: name some, or leave it out.")
+    for option, value in (("--palette", settings.palette), ("--tileset", settings.tileset)):
+        if value is not None:
+            raise ConfigError(f"`{option}` (={value!r}) is how images are read: name some, or leave it out.")
     if any((settings.out, settings.size, settings.order, settings.force)):
         raise ConfigError(
             "`--out`, `--size`, `--order` and `--force` belong to `--receptive-field ROW,COLUMN` (or, `--size` and "
@@ -75,7 +76,9 @@ def _program(settings: InfoSettings) -> Report:
     """Disassemble the program; its cost is for JSON."""
     from pointillist.commands.inspection.program import program_facts, program_text, recorded
 
-    more = bool(settings.set) or any((settings.receptive_field, settings.palette, settings.out, settings.force))
+    more = bool(settings.set) or any(
+        (settings.receptive_field, settings.palette, settings.tileset, settings.out, settings.force)
+    )
     if more or is_data(settings.name):
         raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
     programs = recorded(settings.name, settings.size, settings.order)

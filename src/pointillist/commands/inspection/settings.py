@@ -31,6 +31,7 @@ class InfoSettings(Settings):
     as_json: bool = PRINT_JSON.field(False)
     set: tuple[str, ...] = SETS.field(())
     palette: str | None = option(None, "N|FILE", "Of images: read them in a palette, as train does.")
+    tileset: str | None = option(None, "FILE", "Of maps: the pictures of their levels, as train takes it.")
     program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
     list_prompts: bool = option(
         False, FLAG, "List the names that samples of a text model were recognised by.", flags=("--prompts",)

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
-from pointillist.commands.sampling.maps import companion_files, write_map
+from pointillist.commands.sampling.maps import companion_files, note_source, write_map
 from pointillist.commands.sampling.resumable import LIST
 from pointillist.commands.sampling.settings import InpaintSettings
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
@@ -27,8 +28,9 @@ from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
 from pointillist.errors import ConfigError, counted
+from pointillist.files.progress import Bar
 from pointillist.files.writing import atomic_path
-from pointillist.model.batches import read_image
+from pointillist.model.batches import SingleImage, read_image
 from pointillist.rules.config import parse_rules
 from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
@@ -92,6 +94,24 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
         note(f"note       {text}")
     started = time.perf_counter()
     results: Completions | Canvases | Variations
+    steps, times = count(1), settings.n if settings.vary is not None else 1
+    with Bar("completing", times * (size[0] + settings.moves)) as bar:
+        how["on_row"] = lambda *_: bar.show(next(steps))
+        results = _complete(model, read, known, canvas, settings, how)
+    write(model, results, x, kind, path, animate, force, settings.seamless)
+    return report(results, path, animate, time.perf_counter() - started)
+
+
+def _complete(
+    model: LikelihoodModel,
+    read: SingleImage,
+    known: np.ndarray,
+    canvas: tuple[tuple[int, int], tuple[int, int]] | None,
+    settings: InpaintSettings,
+    how: dict[str, Any],
+) -> Completions | Canvases | Variations:
+    """Complete an image, or extend it, or let it tile."""
+    results: Completions | Canvases | Variations
     if settings.vary is not None:
         results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
     elif canvas is None:
@@ -100,8 +120,7 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
         results = make_seamless(model, read, settings.seamless, **how)  # type: ignore[arg-type]
     else:
         results = extend(model, read, *canvas, **how)
-    write(model, results, x, kind, path, animate, force, settings.seamless)
-    return report(results, path, animate, time.perf_counter() - started)
+    return results
 
 
 def write(
@@ -147,11 +166,12 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
     """Write files in their exact size, and a list of them that `load_data` reads; each file appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
-    for name, content in companion_files(results, form).items():
+    note_source(form, results.image, results.tileset, folder)
+    for name, content in companion_files(results, form, folder).items():
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
     for number, (content, label, nats) in enumerate(
-        zip(writers.encode_files(results, form), results.labels.tolist(), results.nats.tolist(), strict=True)
+        zip(writers.encode_files(results, form, folder), results.labels.tolist(), results.nats.tolist(), strict=True)
     ):
         name = f"{number:05d}.{form if form in MAP_KINDS else 'png'}"
         with atomic_path(folder / name) as temporary:

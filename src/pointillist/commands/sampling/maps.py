@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import note
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pointillist.data.tilemaps import Tileset
     from pointillist.images import ImageSpec
     from pointillist.sampling.samples import Samples
 
@@ -33,19 +35,33 @@ def check_maps(path: Path, kind: str, total: int, image: ImageSpec, force: bool)
     reject_existing(path, force)
 
 
-def encode_maps(part: Samples, kind: str) -> list[bytes]:
-    """Return the bytes of each map."""
+def encode_maps(part: Samples, kind: str, folder: Path) -> list[bytes]:
+    """Return the bytes of each map that will lie in a folder."""
     from pointillist.data.tilemaps import MapFiles
 
-    files = MapFiles.of(part.image, part.tileset)
+    files = MapFiles.of(part.image, part.tileset, folder)
     return [files.encode(levels, kind) for levels in part.levels[:, 0]]
 
 
-def companion_files(part: Samples, kind: str) -> dict[str, bytes]:
-    """Return what files of a format need next to them, by name: a tileset, a legend or nothing."""
+def companion_files(part: Samples, kind: str, folder: Path) -> dict[str, bytes]:
+    """Return what files of a format in a folder need next to them, by name: a tileset, a legend or nothing."""
     from pointillist.data.tilemaps import MapFiles
 
-    return MapFiles.of(part.image, part.tileset).companions(kind) if kind in MAP_KINDS else {}
+    return MapFiles.of(part.image, part.tileset, folder).companions(kind) if kind in MAP_KINDS else {}
+
+
+def note_source(kind: str, image: ImageSpec, tileset: Tileset | None, folder: Path) -> None:
+    """Say which tileset maps of Tiled name, where the maps of the training named a file."""
+    from pointillist.data.tilemaps import MapFiles
+
+    if kind in ("tmj", "tmx") and tileset is not None and tileset.source:
+        if MapFiles.of(image, tileset, folder).uses_source:
+            note(f"note       the maps use {tileset.source}, the tileset of the training maps")
+        else:
+            note(
+                f"note       {tileset.source}, the tileset of the training maps, is not in {folder}: the maps get a "
+                "copy of its tiles with other numbers"
+            )
 
 
 def write_map(path: Path, parts: Iterable[Samples], kind: str, force: bool) -> None:
@@ -57,8 +73,9 @@ def write_map(path: Path, parts: Iterable[Samples], kind: str, force: bool) -> N
     from pointillist.files.writing import atomic_path
 
     (part,) = parts
-    contents = {path: encode_maps(part, kind)[0]}
-    for name, content in companion_files(part, kind).items():
+    note_source(kind, part.image, part.tileset, path.parent)
+    contents = {path: encode_maps(part, kind, path.parent)[0]}
+    for name, content in companion_files(part, kind, path.parent).items():
         target = path.with_name(name)
         if not target.exists() or target.read_bytes() != content:
             reject_existing(target, force)

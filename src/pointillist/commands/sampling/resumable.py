@@ -131,8 +131,8 @@ class FolderSink:
 
     image_bytes = 512  # a file takes more on the usual disks
 
-    def __init__(self, total: int, classes: Sequence[str], form: str = "files") -> None:
-        self.form = form
+    def __init__(self, total: int, classes: Sequence[str], target: Path, form: str = "files") -> None:
+        self.form, self._target = form, target
         self._digits, self._classes = max(5, len(str(total - 1))), classes
         self._suffix = ".png" if form == "files" else f".{form}"
         self._companions: tuple[str, ...] = ()  # files that maps share
@@ -159,11 +159,11 @@ class FolderSink:
 
     def _encode(self, output: BatchOutput, part: Samples) -> list[bytes]:
         """Return the bytes of each file, and write what lies next to them."""
-        companions = companion_files(part, self.form)
+        companions = companion_files(part, self.form, self._target)
         for name, content in companions.items():
             (output.folder / name).write_bytes(content)
         self._companions = tuple(companions)
-        return encode_files(part, self.form)
+        return encode_files(part, self.form, self._target)
 
     def finish(self, output: BatchOutput, out: Path) -> None:
         """Make the folder in progress the output; in a folder that exists, its files replace the samples."""

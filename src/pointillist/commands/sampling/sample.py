@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
-from pointillist.commands.sampling.maps import write_map
+from pointillist.commands.sampling.maps import note_source, write_map
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
@@ -88,7 +88,8 @@ def _write(
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
         if kind in ("files", "npz") or (kind in MAP_KINDS and not is_map_file(path)):
             image = model.image.resized(height, width)
-            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(plan.count, model.classes, kind)
+            note_source(kind, image, model.tileset, path)
+            sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(plan.count, model.classes, path, kind)
             write_batches(sink, path, images, totals, colours=colours, restart=settings.force, on_row=on_row)
             return totals
         parts = totals.through(images.stream(on_row=on_row))

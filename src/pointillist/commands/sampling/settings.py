@@ -165,7 +165,7 @@ class WorldSettings(Settings):
     size: str = option("4x4", "HxW", "Chunks to draw: rows and columns.", panel=_SAMPLING)
     rules = _RULES.sampling_field(None)
     label: str | None = option(None, "LABEL", "Class of the maps. Default: window, if there is one.", panel=_SAMPLING)
-    chunk: int = option(32, "N", "Tiles along a side of a chunk.", panel=_SAMPLING, low=8)
+    chunk: int = option(32, "N", "Tiles along a side of a chunk.", panel=_SAMPLING, low=8, high=1024)
     out: str = option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"), panel=_OUTPUT)
     force: bool = _FORCE.field(False)
     as_json: bool = _JSON.field(False)

@@ -19,15 +19,18 @@ import numpy as np
 
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report
+from pointillist.commands.sampling.maps import note_source
 from pointillist.commands.sampling.settings import WorldSettings
 from pointillist.errors import ConfigError, counted, quote
 from pointillist.files.progress import Bar
-from pointillist.files.writing import atomic_path, exclusive, reject_stream
+from pointillist.files.writing import atomic_path, check_disk, exclusive, reject_stream
+from pointillist.system import check_memory
 
 if TYPE_CHECKING:
     from pointillist.sampling.worlds import World
 
 ENDINGS = ("tmj", "png", "csv")
+_BYTES_OF_TILE = 3  # in a file, and of its level next to it; at least
 _ROWS, _AROUND = 6, 8
 """Rows of chunks that later ones may ask for again, and chunks outside of a row that it depends on."""
 
@@ -44,6 +47,9 @@ def world(settings: WorldSettings) -> Report:
         raise ConfigError(f"`--out` (={path}) must end in .tmj, .png or .csv: worlds are written in these formats.")
     at = _parse_at(settings.at)
     height, width = parse_size(settings.size)
+    bytes_of_row = width * settings.chunk**2 * _BYTES_OF_TILE
+    check_disk(path, height * bytes_of_row)
+    check_memory(_ROWS * bytes_of_row, f"Rows of {width:,} chunks", "choose a smaller `size`")
     drawn = World(
         settings.model,
         settings.seed,
@@ -99,7 +105,9 @@ def _companions(world: World, path: Path, form: str, force: bool) -> dict[Path, 
     from pointillist.data.tilemaps import MapFiles
 
     result = {}
-    for name, content in MapFiles.of(world.model.image, world.model.tileset).companions(form).items():
+    files = MapFiles.of(world.model.image, world.model.tileset, path.parent)
+    note_source(form, world.model.image, world.model.tileset, path.parent)
+    for name, content in files.companions(form).items():
         target = path.with_name(name)
         if not target.exists() or target.read_bytes() != content:
             reject_existing(target, force)
@@ -160,7 +168,7 @@ def _encode(world: World, stored: Path, path: Path, form: str, at: tuple[int, in
             for _ in range(size[0]):
                 yield np.fromfile(file, world.dtype, side * side * size[1]).reshape(side, side * size[1])
 
-    files = MapFiles.of(world.model.image, world.model.tileset)
+    files = MapFiles.of(world.model.image, world.model.tileset, path.parent)
     first, tiles = (at[1] * side, at[0] * side), (size[0] * side, size[1] * side)
     with atomic_path(path) as temporary, temporary.open("wb") as out:
         for part in STREAMS[form](files, bands(), first, tiles):

@@ -207,10 +207,10 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
     return [f"{value:+.0f} bits, {name}" for name, value in zip(names, bits, strict=True)]
 
 
-def encode_files(part: Samples, form: str) -> list[bytes]:
-    """Return the bytes of a file for each image: a map of a format, or else a PNG."""
+def encode_files(part: Samples, form: str, folder: Path) -> list[bytes]:
+    """Return the bytes of a file for each image in a folder: a map of a format, or else a PNG."""
     if form in MAP_KINDS:
-        return encode_maps(part, form)
+        return encode_maps(part, form, folder)
     streams = [io.BytesIO() for _ in range(len(part))]
     for picture, stream in zip(as_files(part), streams, strict=True):
         picture.save(stream, format="PNG")

@@ -100,9 +100,8 @@ class MapReader:
         if bad:
             notes = [f"{counted(len(bad), 'unreadable file')} skipped, the first: {bad[0]}", *notes]
         tileset = pictures or _joined_tileset(result, levels, count)
-        if tileset is not None and len(tileset) < count <= len(tileset) + 1:  # no picture of the outside
-            blank = np.zeros((1, *tileset.tiles.shape[1:]), np.uint8)
-            tileset = Tileset(np.concatenate([tileset.tiles, blank]))
+        if tileset is not None and len(tileset) + 1 < count:  # more is missing than a picture of the outside
+            tileset = None
         return DecodedImages(
             values,
             np.array(list(maps)),
@@ -110,7 +109,7 @@ class MapReader:
             count,
             tuple(notes),
             level_names=levels,
-            tileset=None if tileset is None or len(tileset) < count else Tileset(tileset.tiles[:count]),
+            tileset=None if tileset is None else tileset.take(range(count)),
         )
 
     def _map(
@@ -152,12 +151,13 @@ class MapReader:
             result = read_tiled_tileset(path, path.parent, name)
             if result.tileset is None:
                 raise DataError(f"{name} has no picture next to it: put the PNG there that it names.")
+            tiled = replace(result.tileset, source=path.name, numbers=tuple(range(len(result.tileset))))
             if names is not None and result.classes:
                 number = {label: i for i, label in sorted(result.classes.items(), reverse=True)}
                 missing = [label for label in names if label not in number]
                 if not missing:
-                    return Tileset(result.tileset.tiles[[number[label] for label in names]])
-            return result.tileset
+                    return tiled.take([number[label] for label in names])
+            return tiled
         height, width = self.options.tile_size or (SIDE, SIDE)
         tiles = cut_tiles(read_picture(path, name), (height, width), count=MAX_LEVELS)
         if not len(tiles):
@@ -266,14 +266,18 @@ def _joined_tileset(maps: Sequence[TileMap], names: tuple[str, ...] | None, coun
     if names is None:
         return first
     assert first is not None
-    result: dict[str, np.ndarray] = {}
+    result: dict[str, Tileset] = {}
     for each in sized:
         if each.tileset is not None and each.tileset.tile_size == first.tile_size:
-            for label, tile in zip(each.names or (), each.tileset.tiles, strict=False):
-                result.setdefault(label, tile)
-    blank = np.zeros_like(first.tiles[0])
+            for row, label in enumerate((each.names or ())[: len(each.tileset)]):
+                result.setdefault(label, each.tileset.take([row]))
     missing = [label for label in names if label not in result]
-    return Tileset(np.stack([result.get(label, blank) for label in names])) if len(missing) < 2 else None
+    if len(missing) > 1:
+        return None
+    tiles = [result.get(label, first.take([len(first)])) for label in names]
+    sources = {tile.source for tile in tiles}
+    numbers = tuple(number for tile in tiles for number in tile.numbers) if len(sources) == 1 else ()
+    return Tileset(np.concatenate([tile.tiles for tile in tiles]), sources.pop() if numbers else "", numbers)
 
 
 def _place(cells: np.ndarray, out: np.ndarray) -> None:

@@ -27,7 +27,7 @@ def _tmj(files: MapFiles, bands: Bands, at: tuple[int, int], size: tuple[int, in
     for band in bands:
         side = len(band)
         for column in range(0, size[1], side):
-            tiles = (band[:, column : column + side].astype(np.int64) + 1).reshape(-1).tolist()
+            tiles = files.tile_numbers[band[:, column : column + side]].reshape(-1).tolist()
             chunk = {"x": at[1] + column, "y": row, "width": side, "height": side, "data": tiles}
             yield (comma + "\n" + json.dumps(chunk)).encode()
             comma = ","

@@ -15,16 +15,26 @@ from pointillist.files.reading import MAX_NAME, check_texts, read_text
 from pointillist.images import MAX_LEVELS
 
 _NUMBER = re.compile(r"-1|\d{1,6}")
+_NUMERIC = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)(e[-+]?\d+)?|nan|inf", re.IGNORECASE)
+SEPARATORS = ",;\t"
+"""Separators of cells: a comma, or what spreadsheets write where a comma is in numbers."""
 
 
 def read_csv_map(path: Path, name: str) -> TileMap:
     """Read a CSV of numbers of levels (-1 for an empty cell), or of names of levels (nothing for an empty cell).
 
+    The separator is a comma, a semicolon or a tab: the one that the text has.
+
     Raises:
-        DataError: if it is not UTF-8 text, or its rows differ in length.
+        DataError: if it is not UTF-8 text, its rows differ in length, or it has numbers that cannot be levels.
     """
+    text = _read(path, name)
+    separators = [each for each in SEPARATORS if each in text]
+    if len(separators) > 1 and '"' not in text:
+        shown = " and ".join(repr(each) for each in separators)
+        raise DataError(f"{name} has {shown} between its cells: write one separator, as a comma.")
     try:
-        rows = [row for row in csv.reader(_read(path, name).splitlines()) if row]
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=(separators or [","])[0]) if row]
     except csv.Error as error:
         raise DataError(f"{name} is not valid CSV ({error}): write numbers of levels, separated by commas.") from error
     lengths = {len(row) for row in rows}
@@ -38,7 +48,18 @@ def read_csv_map(path: Path, name: str) -> TileMap:
         if numbers.max() >= MAX_LEVELS:
             raise DataError(f"{name} has the number {numbers.max():,}: levels are numbered 0 to {MAX_LEVELS - 1:,}.")
         return TileMap(numbers)
+    wrong = [cell for cell in cells if _NUMERIC.fullmatch(cell) and not _NUMBER.fullmatch(cell)]
+    if wrong:
+        raise DataError(
+            f"{name} has the number {quote(wrong[0])}, which cannot be a level: write whole numbers from 0 on (-1 for "
+            "an empty cell), or names in every cell."
+        )
     names = tuple(sorted({cell for cell in cells if cell}))
+    strange = [cell for cell in cells if cell and not _NUMBER.fullmatch(cell)]
+    if len(strange) == 1 < len([cell for cell in cells if cell]) - 1:
+        raise DataError(
+            f"{name} has {quote(strange[0])} among numbers: correct this cell, or write names in every cell."
+        )
     check_texts(names, f"A cell of {name}", MAX_NAME, DataError)
     number = {cell: i for i, cell in enumerate(names)} | {"": EMPTY}
     return TileMap(np.array([number[cell] for cell in cells], np.int32).reshape(shape), names)

@@ -12,7 +12,7 @@ import binascii
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ class TiledTileset:
         classes: class of each tile that has one, by its number in the set.
         count: number of tiles.
         tileset: their pictures, or None where the picture is not there.
+        source: name of its file as the map has it; empty where it is in the map.
     """
 
     classes: Mapping[int, str]
     count: int
     tileset: Tileset | None
+    source: str = ""
 
 
 def read_tiled_map(path: Path, root: Path, name: str) -> TileMap:
@@ -201,7 +203,8 @@ def _tileset_of(entry: Table, path: Path, root: Path, name: str) -> TiledTileset
     inner = inside(path, source, root, name)
     if not inner.is_file():
         raise DataError(f"{name} uses the tileset {quote(source)}, which is not there: embed it in the map in Tiled.")
-    return read_tiled_tileset(inner, root, f"The tileset {quote(source)} of {name}")
+    result = read_tiled_tileset(inner, root, f"The tileset {quote(source)} of {name}")
+    return replace(result, source=source.replace("\\", "/"))
 
 
 def _tileset(table: Table, path: Path, root: Path, name: str) -> TiledTileset:
@@ -276,7 +279,7 @@ def _named(gids: np.ndarray, firsts: list[int], sets: list[TiledTileset], name: 
     entry = np.zeros(total + 1, np.int32)
     entry[used] = [names.index(label) for label in labels]
     shown = [used[labels.index(label)] for label in names]  # the first tile of a class stands for it
-    chosen = None if pictures is None or max(shown) >= len(pictures) else Tileset(pictures.tiles[shown])
+    chosen = None if pictures is None or max(shown) >= len(pictures) else pictures.take(shown)
     return TileMap(np.where(cells >= 0, entry[cells], EMPTY).astype(np.int32), names, chosen)
 
 
@@ -291,4 +294,6 @@ def _joined(sets: list[TiledTileset]) -> Tileset | None:
     for tile_set, tileset in zip(sets, result, strict=True):
         blank = np.zeros((max(0, tile_set.count - len(tileset)), *tileset.tiles.shape[1:]), np.uint8)
         parts.append(np.concatenate([tileset.tiles[: tile_set.count], blank]))
-    return Tileset(np.concatenate(parts))
+    joined = np.concatenate(parts)
+    source = sets[0].source if len(sets) == 1 else ""  # numbers of one file
+    return Tileset(joined, source, tuple(range(len(joined))) if source else ())

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import colorsys
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from pointillist import system
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError
-from pointillist.images import clean_alpha
+from pointillist.files.reading import MAX_NAME
+from pointillist.images import MAX_LEVELS, clean_alpha
 
 SIDE = 16
 """Side of a plain tile, in pixels."""
+_SOURCE = "pointillist-source"  # text of a PNG: where its tiles are from
 _GOLDEN = (math.sqrt(5) - 1) / 2  # steps of this part of the circle keep hues apart, however many there are
 
 
@@ -32,9 +37,13 @@ class Tileset:
 
     Attributes:
         tiles: RGBA pixels, `[k th tw 4]`, one tile for each level; transparent pixels are zero.
+        source: the tileset of Tiled that the maps name, such as `tiles.tsx`; empty for none, or several.
+        numbers: number of each tile in `source`; -1 for a level that is not in it.
     """
 
     tiles: UInt8[np.ndarray, "k th tw 4"]
+    source: str = ""
+    numbers: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -42,6 +51,14 @@ class Tileset:
     def __repr__(self) -> str:
         count, height, width = self.tiles.shape[:3]
         return f"Tileset({count:,} tiles of {height}x{width})"
+
+    def take(self, rows: Sequence[int]) -> Tileset:
+        """Return the tiles of some rows; beyond the last one a transparent tile, which is not in the source."""
+        pixels = np.zeros((len(rows), *self.tiles.shape[1:]), np.uint8)
+        here = [row < len(self) for row in rows]
+        pixels[here] = self.tiles[[row for row in rows if row < len(self)]]
+        numbers = tuple(self.numbers[row] if row < len(self) else -1 for row in rows) if self.source else ()
+        return Tileset(pixels, self.source, numbers)
 
     @property
     def tile_size(self) -> tuple[int, int]:
@@ -130,6 +147,13 @@ class Tileset:
         image = Image.fromarray(sheet)
         return image if (sheet[..., 3] < 255).any() else image.convert("RGB")
 
+    def write(self, path: Path) -> None:
+        """Write the picture of the set as PNG, in which a text names the source of the tiles; `read` reads it."""
+        info = PngImagePlugin.PngInfo()
+        if self.source:
+            info.add_itxt(_SOURCE, json.dumps([self.source, *self.numbers], ensure_ascii=False))
+        self.picture().save(path, format="PNG", pnginfo=info)
+
     @classmethod
     def read(cls, path: Path, count: int) -> Tileset:
         """Read the tileset of a model folder, a picture of `count` tiles.
@@ -138,7 +162,8 @@ class Tileset:
             CheckpointError: if it cannot be read, or has another number of tiles.
         """
         try:
-            return cls.from_picture(read_picture(path, str(path)), count, str(path))
+            picture = read_picture(path, str(path))
+            return replace(cls.from_picture(picture, count, str(path)), **_source_of(picture, count))
         except DataError as error:
             raise CheckpointError(str(error)) from error
 
@@ -157,6 +182,17 @@ class Tileset:
                 f"rows, for {count:,} tiles: write it again."
             )
         return cls(cut_tiles(image, (image.height // rows, image.width // columns), count=count))
+
+
+def _source_of(picture: Image.Image, count: int) -> dict[str, Any]:
+    """Read the source of the tiles, which a stranger may have written; another text is ignored."""
+    try:
+        source, *numbers = json.loads(picture.info.get(_SOURCE, ""))
+    except (ValueError, TypeError, RecursionError):
+        return {}
+    name = isinstance(source, str) and 0 < len(source) <= MAX_NAME and source.isprintable()
+    known = len(numbers) == count and all(type(number) is int and -1 <= number < MAX_LEVELS for number in numbers)
+    return {"source": source, "numbers": tuple(numbers)} if name and known else {}
 
 
 def columns_of(count: int) -> int:

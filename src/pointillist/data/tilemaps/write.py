@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,17 +41,39 @@ class MapFiles:
     tileset: Tileset
 
     @classmethod
-    def of(cls, image: ImageSpec, tileset: Tileset | None) -> MapFiles:
-        """Make a writer for images of a kind; without a tileset, its tiles are plain."""
-        return cls(image.level_names, tileset or plain_tileset(image.levels))
+    def of(cls, image: ImageSpec, tileset: Tileset | None, folder: Path | None = None) -> MapFiles:
+        """Make a writer for images of a kind; without a tileset, its tiles are plain.
+
+        Args:
+            folder: where the maps will lie. They name the tileset of the maps that were read if it is there, or in the
+                folder above; elsewhere they get a copy of its tiles.
+        """
+        tileset = tileset or plain_tileset(image.levels)
+        if tileset.source:
+            source = "" if folder is None else _nearest(folder, tileset.source)
+            tileset = replace(tileset, source=source, numbers=tileset.numbers if source else ())
+        return cls(image.level_names, tileset)
 
     def encode(self, levels: Int[np.ndarray, "h w"], form: str) -> bytes:
         """Return the bytes of a map in one of `MAP_FORMATS`."""
         return MAP_FORMATS[form](self, np.asarray(levels, np.int64))
 
+    @property
+    def uses_source(self) -> bool:
+        """True if maps of Tiled name the tileset of the maps that were read, which lies next to them."""
+        return bool(self.tileset.source)
+
+    @property
+    def tile_numbers(self) -> Int[np.ndarray, " k"]:
+        """Number of the tile of each level in a map of Tiled, from 1 on; 0 for an empty cell."""
+        numbers = self.tileset.numbers if self.uses_source else range(len(self.tileset))
+        return np.array(numbers, np.int64) + 1
+
     def companions(self, form: str) -> dict[str, bytes]:
         """Return the files that a map needs next to it, by their names."""
         if form in ("tmj", "tmx"):
+            if self.uses_source:
+                return {}
             return {TILESET: _png(self.tileset.picture())}
         return {LEGENDS[0]: legend_text(self.symbols).encode()} if form == "txt" else {}
 
@@ -74,6 +98,11 @@ class MapFiles:
         }
 
 
+def _nearest(folder: Path, source: str) -> str:
+    """Return the path of a tileset in a folder, which may not exist yet, or above it; empty if in neither."""
+    return next((p for p in (source, f"../{source}") if os.path.isfile(os.path.normpath(folder / p))), "")
+
+
 def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a `.tmj` holds, with one layer of tiles.
 
@@ -84,6 +113,7 @@ def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) 
     facts, (height, width) = files._facts, size
     tiles = [{"id": number, "type": name} for number, name in enumerate(files.names or ())]
     kind = {"id": 1, "name": "map", "type": "tilelayer", "visible": True, "opacity": 1, "x": 0, "y": 0}
+    described = {"margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}
     return {
         "type": "map",
         "version": _VERSION,
@@ -97,14 +127,14 @@ def tmj_table(files: MapFiles, size: tuple[int, int], layer: Mapping[str, Any]) 
         "tileheight": facts["tileheight"],
         "nextlayerid": 2,
         "nextobjectid": 1,
-        "tilesets": [{"firstgid": 1, "margin": 0, "spacing": 0, **facts, **({"tiles": tiles} if tiles else {})}],
+        "tilesets": [{"firstgid": 1, **({"source": files.tileset.source} if files.uses_source else described)}],
         "layers": [{**kind, "width": width, "height": height, **layer}],
     }
 
 
 def _tmj(files: MapFiles, levels: np.ndarray) -> bytes:
     height, width = levels.shape
-    table = tmj_table(files, (height, width), {"data": (levels + 1).reshape(-1).tolist()})
+    table = tmj_table(files, (height, width), {"data": files.tile_numbers[levels].reshape(-1).tolist()})
     return (json.dumps(table, ensure_ascii=False) + "\n").encode()
 
 
@@ -114,8 +144,16 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
     picture = {"source": facts["image"], "width": facts["imagewidth"], "height": facts["imageheight"]}
     kept = {key: facts[key] for key in ("name", "tilewidth", "tileheight", "tilecount", "columns")}
     kinds = "".join(_element("  <tile", id=i, type=name) + "/>\n" for i, name in enumerate(files.names or ()))
-    rows = ",\n".join(",".join(map(str, row)) for row in (levels + 1).tolist())
+    rows = ",\n".join(",".join(map(str, row)) for row in files.tile_numbers[levels].tolist())
     size = {"width": width, "height": height}
+    tileset = (
+        _element(" <tileset", firstgid=1, **kept)
+        + ">\n"
+        + _element("  <image", **picture)
+        + f"/>\n{kinds} </tileset>\n"
+    )
+    if files.uses_source:
+        tileset = _element(" <tileset", firstgid=1, source=files.tileset.source) + "/>\n"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         + _element(
@@ -131,10 +169,7 @@ def _tmx(files: MapFiles, levels: np.ndarray) -> bytes:
             nextobjectid=1,
         )
         + ">\n"
-        + _element(" <tileset", firstgid=1, **kept)
-        + ">\n"
-        + _element("  <image", **picture)
-        + f"/>\n{kinds} </tileset>\n"
+        + tileset
         + _element(" <layer", id=1, name="map", **size)
         + f'>\n  <data encoding="csv">\n{rows}\n</data>\n </layer>\n</map>\n'
     ).encode()

@@ -70,7 +70,7 @@ def write_model(folder: Path, model: ModelContents) -> None:
     with whole_folder(folder):
         if model.tileset is not None:
             with atomic_path(folder / TILESET) as temporary:
-                model.tileset.picture().save(temporary, format="PNG")
+                model.tileset.write(temporary)
         else:
             (folder / TILESET).unlink(missing_ok=True)
         for name, text in ((GENERATION, model.generation.dumps()), (PROMPTS, model.measured.dumps())):

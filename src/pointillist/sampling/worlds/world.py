@@ -42,6 +42,10 @@ _FREE_TRIES = 6
 """Attempts before the passages of a chunk are joined by straight paths."""
 
 
+MAX_CHUNK = 1024
+"""Most tiles along a side of a chunk, which is drawn in one piece."""
+
+
 class World:
     """An endless map of one-channel levels.
 
@@ -77,7 +81,11 @@ class World:
         remembered: int = REMEMBERED,
     ) -> None:
         self.model = open_world_model(model)
-        self.seed, self.chunk_size, self.margin = check_seed(seed), check_whole("chunk_size", chunk_size, 2), margin
+        self.seed, self.chunk_size, self.margin = (
+            check_seed(seed),
+            check_whole("chunk_size", chunk_size, 2, MAX_CHUNK),
+            margin,
+        )
         if not 1 <= margin <= chunk_size:
             raise ConfigError(
                 f"`margin` (={margin}) must lie in 1 to `chunk_size` (={chunk_size}), which must be 2 or more."
