@@ -159,7 +159,7 @@ def test_models_as_json_has_everything() -> None:
 
 
 def test_large_numbers_have_three_figures() -> None:
-    from pointillist.cli.models import short
+    from pointillist.cli.inspection import short
 
     assert [short(n) for n in (999, 1000, 129_536, 1_041_664, 53_657_320, 10**9)] == [
         "999", "1 k", "130 k", "1.04 M", "53.7 M", "1 G",

@@ -20,32 +20,33 @@ from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value,
 from pointillist.cli.parameters import with_parameters, with_signature
 
 COMMANDS = {
-    "demo": "Demo",
-    "train": "Models",
-    "sample": "Models",
-    "inpaint": "Models",
-    "world": "Models",
-    "reproduce": "Models",
-    "evaluate": "Models",
-    "detect": "Models",
-    "compress": "Models",
-    "decompress": "Models",
-    "jobs": "Models",
-    "quantize": "Models",
-    "export": "Models",
-    "explain": "Inspect",
-    "studio": "Inspect",
-    "info": "Inspect",
-    "models": "Inspect",
-    "example": "Inspect",
-    "bench": "Inspect",
+    "demo": ("training", "Demo"),
+    "train": ("training", "Models"),
+    "sample": ("sampling", "Models"),
+    "inpaint": ("sampling", "Models"),
+    "world": ("sampling", "Models"),
+    "reproduce": ("inspection", "Models"),
+    "evaluate": ("measurement", "Models"),
+    "detect": ("measurement", "Models"),
+    "compress": ("archives", "Models"),
+    "decompress": ("archives", "Models"),
+    "jobs": ("jobs", "Models"),
+    "quantize": ("training", "Models"),
+    "export": ("archives", "Models"),
+    "explain": ("measurement", "Inspect"),
+    "studio": ("studio", "Inspect"),
+    "info": ("inspection", "Inspect"),
+    "models": ("inspection", "Inspect"),
+    "example": ("inspection", "Inspect"),
+    "bench": ("measurement", "Inspect"),
 }
+"""The file of each command, and the panel of the help page that lists it."""
 _DEBUG = "POINTILLIST_DEBUG"
 _TYPED = "pointillist.typed"
 
 
 class Commands(TyperGroup):
-    """A group of commands, each built from its own file on demand."""
+    """A group of commands, each built from its file on demand."""
 
     _is_listing = False
 
@@ -62,15 +63,15 @@ class Commands(TyperGroup):
         return self.commands[cmd_name]
 
     def _built(self, name: str) -> Any:
-        module = import_module(f"pointillist.cli.{name}")
+        module = import_module(f"pointillist.cli.{COMMANDS[name][0]}")
         single = getattr(module, "app", None)  # of a command that has commands
         if single is None:
             single = typer.Typer(add_completion=False, rich_markup_mode="rich")
             command = getattr(module, name)
             shown = with_signature(lambda: None, [], command.__doc__) if self._is_listing else with_parameters(command)
-            single.command(name, epilog=getattr(module, "EPILOG", None))(shown)
+            single.command(name, epilog=module.EXAMPLES[name])(shown)
         result: Any = get_command(single)
-        result.rich_help_panel = COMMANDS[name]
+        result.rich_help_panel = COMMANDS[name][1]
         return result
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 FIRST = "icons"
 """The bundled model with which the studio opens: its first painting says what this is about."""
 
-EPILOG = """Examples:
+EXAMPLES = {
+    "studio": """Examples:
 
   pointillist studio runs/digits
 
@@ -30,7 +31,9 @@ EPILOG = """Examples:
 
   pointillist studio digits --detector runs/detector
 
-  pointillist studio runs/digits --port 8000 --no-browser"""
+  pointillist studio runs/digits --port 8000 --no-browser""",
+}
+"""Shown at the end of the help."""
 
 
 def studio(settings: StudioSettings) -> None:

@@ -12,12 +12,14 @@ from pydantic import ValidationError
 from pointillist.data.readers.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
+from pointillist.images import as_pil
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.sampling import run_job
 from pointillist.system import __version__, processor
+from pointillist.visualization import image_grid, save_png
 
 MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 4096 * 4096
@@ -166,3 +168,9 @@ def _verdict(identical: list[bool], same_model: bool, same_environment: bool) ->
     if not same_environment:
         return f"{which}: the manifest comes from another processor or other versions, which round differently."
     return f"{which}, although model, processor and versions agree with the manifest: it was edited by hand."
+
+
+def write_images(model: LikelihoodModel, result: schemas.ReproduceResult, out: Path) -> None:
+    """Write one image as it is, several as a sheet."""
+    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in result.images]
+    save_png(as_pil(arrays[0]) if len(arrays) == 1 else image_grid(np.stack(arrays)), out)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pointillist.commands.inspection.settings import ExampleSettings
+from pointillist.commands.paths import reject_existing
 from pointillist.data.readers.standard import uci_digits
 from pointillist.errors import ConfigError, quote
 from pointillist.files.suggestions import choices
@@ -21,8 +24,25 @@ EXAMPLES = {
 }
 """Name and description of each example; the description begins with the default path."""
 
-_FOLDER = Path(__file__).parent / "builtin"
+_FOLDER = Path(str(files("pointillist.data"))) / "builtin"
 _PER_CLASS = 20
+
+
+def example(settings: ExampleSettings) -> Path | None:
+    """Write an example that does not exist yet, and return its path; None without a name.
+
+    Raises:
+        ConfigError: if there is no such example, or its path is taken.
+    """
+    if settings.name is None:
+        return None
+    target = settings.path or default_path(settings.name)
+    if settings.name != "digits":
+        reject_existing(target, settings.force)
+    elif target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConfigError(f"{target} is already there: give the path of a new folder.")
+    write_example(settings.name, target)
+    return target
 
 
 def default_path(name: str) -> Path:

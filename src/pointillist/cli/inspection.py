@@ -1,26 +1,70 @@
-"""`pointillist models`: list model types and pretrained models."""
+"""`pointillist info`, `models`, `example` and `reproduce`: what there is, and what is written of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from pointillist.cli.output import print_facts, print_json, print_table
-from pointillist.commands.inspection.settings import ModelsSettings
+from pointillist.cli.output import print_facts, print_json, print_report, print_table
+from pointillist.commands.inspection.settings import (
+    ExampleSettings,
+    InfoSettings,
+    ModelsSettings,
+    ReproduceSettings,
+)
+from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import size_text
 
 if TYPE_CHECKING:
     from pointillist.model.folder.listing import ModelSummary
+    from pointillist.studio.schemas import ReproduceResult, SampleManifest
 
-PAPER = "paper-"
+EXAMPLES = {
+    "info": """Examples:
 
-EPILOG = """Examples:
+  pointillist info runs/digits
+
+  pointillist info uci-digits
+
+  pointillist info my-images/ --set data.size=32 --json
+
+  pointillist info pixelcnn:small --receptive-field 12,7 --out field.png
+
+  pointillist info gated-pixelcnn:base --program
+
+  pointillist info icons --prompts""",
+    "models": """Examples:
 
   pointillist models
 
-  pointillist train DATA --model pixelcnn --preset small"""
+  pointillist train DATA --model pixelcnn --preset small""",
+    "example": """Examples:
+
+  pointillist example
+
+  pointillist example tile
+
+  pointillist example digits my-digits/""",
+    "reproduce": """Examples:
+
+  pointillist reproduce runs/digits seven.json
+
+  pointillist reproduce runs/digits seven.json --out seven.png""",
+}
+"""Shown at the end of the help of each command."""
+
+
+def info(settings: InfoSettings) -> None:
+    """Describe a model, images or an archive: sizes, conditions, training record; receptive field; sampling program."""
+    from pointillist.commands.inspection import info as work
+
+    print_report(work.info(settings), settings.as_json)
+
+
+PAPER = "paper-"
 
 
 def models(settings: ModelsSettings) -> None:
@@ -85,3 +129,49 @@ def short(count: int) -> str:
         if count >= size:
             return f"{float(f'{count / size:.3g}'):,g} {unit}"
     return str(count)
+
+
+def example(settings: ExampleSettings) -> None:
+    """Write an example file to try things with: a tile, a photograph, digits, rules for maps, an extension of Tiled."""
+    from pointillist.commands.inspection import examples
+
+    written = examples.example(settings)
+    if written is None:
+        print_facts(examples.EXAMPLES.items())
+    else:
+        typer.echo(f"written    {written}")
+
+
+def reproduce(settings: ReproduceSettings) -> None:
+    """Sample again from a manifest, and compare with its image. Exit code 1 if they differ."""
+    from pointillist.errors import ConfigError
+    from pointillist.model.config import model_fingerprint
+    from pointillist.model.folder.pretrained import load
+    from pointillist.studio import reproduce as studio
+    from pointillist.studio.schemas import LIMITS
+
+    out = settings.out
+    if out is not None and out.suffix.lower() != ".png":
+        raise ConfigError(f"`--out` (={out}) must end in .png.")
+    if out is not None:
+        reject_existing(out, settings.force)
+    record = studio.read_manifest(settings.manifest)
+    loaded = load(settings.model)
+    result = studio.reproduce(loaded, model_fingerprint(loaded), record, LIMITS)
+    if out is not None:
+        studio.write_images(loaded, result, out)
+    _print_reproduced(record, result, out, settings.as_json)
+    if not all(result.identical):
+        raise typer.Exit(1)
+
+
+def _print_reproduced(manifest: SampleManifest, reproduced: ReproduceResult, out: Path | None, as_json: bool) -> None:
+    if as_json:
+        print_json({**reproduced.model_dump(exclude={"images"}), "out": None if out is None else str(out)})
+        return
+    facts = [
+        ("result", reproduced.message),
+        ("model", f"{manifest.model.name}, {'the same' if reproduced.same_model else 'another'}"),
+    ]
+    facts += [] if out is None else [("written", str(out))]
+    print_facts(facts)

@@ -1,0 +1,85 @@
+"""`pointillist compress`, `decompress` and `export`: images and models in files that other programs read."""
+
+from __future__ import annotations
+
+import typer
+
+from pointillist.cli.output import print_report
+from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+from pointillist.commands.inspection.settings import ExportSettings
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import Report
+
+EXAMPLES = {
+    "compress": """Examples:
+
+  pointillist compress digits scans/ --out scans.pxl
+
+  pointillist compress runs/mine a.png b.png --out two.pxl --threads 2
+
+  pointillist compress dungeons maps.npz --out maps.pxl
+
+  pointillist compress digits scans/ --out - | ssh host pointillist decompress - --out scans/""",
+    "decompress": """Examples:
+
+  pointillist decompress scans.pxl --out scans/
+
+  pointillist decompress maps.pxl --out maps.npz
+
+  pointillist decompress damaged.pxl --out rest/ --salvage
+
+  pointillist decompress mine.pxl --model runs/mine --out images/""",
+    "export": """Examples:
+
+  pointillist export icons --html icons.html
+
+  pointillist export digits --c digits-in-c/
+
+  pointillist export dungeons --js dungeons-in-js/""",
+}
+"""Shown at the end of the help of each command."""
+
+
+def compress(settings: CompressSettings) -> None:
+    """Compress images without loss.
+
+    The archive holds the pixels of pictures with their names, modes and texts;
+    decompress writes them as PNG. It does not hold the model, which is known by
+    its fingerprint.
+    """
+    from pointillist.commands.archives import compress as work
+
+    report = work.compress(settings)
+    if report is not None:
+        print_report(report, settings.as_json)
+
+
+def decompress(settings: DecompressSettings) -> None:
+    """Write the images of an archive again, equal to the pixel."""
+    from pointillist.commands.archives import decompress as work
+
+    report = work.decompress(settings)
+    print_report(report, settings.as_json)
+    if report.facts["damage"]:
+        raise typer.Exit(1)
+
+
+def export(settings: ExportSettings) -> None:
+    """Write a model in a form that runs without Python, and gives the same pictures.
+
+    A page opens from disk, offline, and asks no server. The model needs an
+    integer program, as bundled and trained ones have.
+    """
+    from pointillist.errors import ConfigError
+    from pointillist.studio.export.api import export as write
+
+    if settings.html is not None:
+        reject_existing(settings.html, settings.force)
+    for folder in (settings.c, settings.js):
+        if folder is not None and not settings.force and folder.exists() and any(folder.iterdir()):
+            raise ConfigError(f"{folder} is not empty: add `--force` to write into it, or give another folder.")
+    result = write(settings.model, html=settings.html, c=settings.c, js=settings.js, rules=settings.rules)
+    lines = [("model", result.model), ("licence", result.license)]
+    lines += [("written", f"{path}, {size:,} bytes") for path, size in result.files.items()]
+    facts = {"model": result.model, "license": result.license, "files": result.files}
+    print_report(Report(facts, lines), settings.as_json)
