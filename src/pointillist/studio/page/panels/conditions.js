@@ -3,6 +3,7 @@
 import { html, setText } from "../shared/dom.js";
 import { SWITCHES, noRules, switchesOf } from "../state/map_rules.js";
 import { hintField } from "./hint_field.js";
+import { SentenceBuilder } from "./sentence_builder.js";
 import { hintOf, isOfNumbers, numbersIn, shapeOf } from "../transport/numeric_hints.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -17,8 +18,9 @@ export function conditionFields(state, details, uploader, painter, paint) {
   const { conditions } = details;
   const { request } = state;
   const fields = [];
-  const { prompts, labels, recognised } = details.generation;
-  if (conditions.text) fields.push(textField(state, prompts, recognised, paint));
+  const { labels } = details.generation;
+  const repaint = () => void painter.paint(request.seed ?? state.canvas?.rng?.seed ?? null);
+  if (conditions.text) fields.push(textField(state, details.generation, paint, repaint));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));
   for (const [name, form] of Object.entries(conditions.others)) fields.push(otherField(request, name, form));
@@ -38,19 +40,25 @@ function rulesField(request, switches) {
   return html("fieldset", { className: "hint-field rules" }, html("legend", {}, "Rules"), ...boxes);
 }
 
-/** @param {State} state @param {string[]} prompts that suit the model @param {string[]} recognised names that its samples were recognised by @param {() => void} paint */
-function textField(state, prompts, recognised, paint) {
+/** @param {State} state @param {Api.GenerationDefaults} generation @param {() => void} paint @param {() => void} repaint with the seed of the active canvas */
+function textField(state, { prompts, recognised, words }, paint, repaint) {
   const { request } = state;
-  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => (request.text = input.value) });
+  const input = html("input", { type: "text", maxLength: 10_000, value: request.text, placeholder: prompts[0] ?? "", className: "prompt", ...(prompts.length && { list: "known-prompts" }), oninput: () => { request.text = input.value; builder?.update(); } });
+  const take = (/** @type {string} */ text) => {
+    request.text = input.value = text;
+    repaint();
+  };
+  const builder = words.sentence ? new SentenceBuilder(words, () => request.text, take) : null;
   const field = html("label", { className: "stacked" }, "Text", input);
   const not = html("input", { type: "text", maxLength: 10_000, value: request.not ?? "", placeholder: "what to steer away from", "aria-label": "Not", oninput: () => (request.not = not.value) });
   const negative = html("details", { className: "more negative", open: Boolean(request.not) }, html("summary", { title: "A negative prompt: it needs guidance above 1" }, "Not"), not);
   const known = html("datalist", { id: "known-prompts" }, ...[...new Set([...prompts, ...recognised])].map((prompt) => html("option", { value: prompt })));
   const all = examples(field, "Example prompts", prompts, (prompt) => {
     request.text = input.value = prompt;
+    builder?.update();
     paint();
   });
-  return html("div", { className: "with-examples" }, all, known, negative);
+  return html("div", { className: "with-examples" }, all, builder?.el ?? false, known, negative);
 }
 
 /** @param {State} state @param {string[]} labels @param {string[]} shown labels that show what the model can do @param {() => void} paint */
