@@ -14,8 +14,6 @@ from pointillist.completion.methods import Method, choose_method
 from pointillist.completion.result import Completions
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
-from pointillist.engine.selection import choose_engine
-from pointillist.errors import EngineError
 from pointillist.model.batches import read_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored
@@ -137,7 +135,7 @@ def complete_images(
         known=mask,
         mask=parse_mask_on_levels(model, config, allowed, levels, mask),
         inputs=inputs,
-        config=replace(config, engine=_engine(model, chosen, config.engine, (shape[1], shape[2])), order=order.name),
+        config=replace(config, engine=resolve_engine(model, config.engine, shape[1:]), order=order.name),
         seed=seed,
         uniforms=numbers,
         **inpainting,
@@ -180,22 +178,6 @@ def run_task(task: CompletionTask, method: Method) -> Completions:
         task.config.best_of, draw, lambda levels: unconditional_nats(task.scorer, levels, task.inputs, task.order)
     )
     return replace(out, nats=out.nats - offset)
-
-
-def _engine(model: LikelihoodModel, method: Method, engine: str, size: tuple[int, int]) -> str:
-    """Resolve the name of the engine that completes images by a method.
-
-    Raises:
-        EngineError: if the engine cannot run the method.
-    """
-    if not method.resamples or model.stage_count(*size) == 1:
-        return resolve_engine(model, engine, size)
-    if engine == "integer":
-        raise EngineError(
-            f"{model.model_type} paints in several stages, whose particles are drawn in floating point: use the "
-            "engine `auto`, or `method='sequential'`."
-        )
-    return choose_engine(engine, getattr(model, "device", None)).engine
 
 
 def _split(settings: InpaintKwargs) -> tuple[SamplingConfig, dict[str, Any], ConditionKwargs]:

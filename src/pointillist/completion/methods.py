@@ -26,15 +26,12 @@ class Method:
         complete: draws the completions of a task, candidate k of each.
         uses_observed: True if the known pixels are a condition of the model.
         needs_last_hole: True if all unknown sub-pixels must come after all known ones in the generation order.
-        resamples: True if images continue from the histories of others: of a model of several stages the default
-            engine is then one of floating point, because integer programs draw particles in one stage.
     """
 
     name: str
     complete: Callable[[CompletionTask, int], Draws]
     uses_observed: bool = False
     needs_last_hole: bool = False
-    resamples: bool = False
 
 
 METHODS = {
@@ -42,7 +39,7 @@ METHODS = {
     for method in (
         Method("known", complete_sequentially, uses_observed=True),
         Method("order", complete_sequentially, needs_last_hole=True),
-        Method("smc", complete_by_smc, resamples=True),
+        Method("smc", complete_by_smc),
         Method("sequential", complete_sequentially),
     )
 }

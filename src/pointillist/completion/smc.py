@@ -36,8 +36,8 @@ from pointillist.engine.particles import (
     systematic_resampling,
 )
 from pointillist.engine.program import IntArray
-from pointillist.engine.sampler import draw_particles
 from pointillist.errors import ConfigError
+from pointillist.portable.particles import draw_particles_by_stages
 from pointillist.sampling.program import as_program, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms
 
@@ -141,26 +141,9 @@ def _draw_by_program(
     rows, size = np.array([image]), (task.shape[1], task.shape[2])
     negative = None if task.negative is None else task.negative[rows]
     inputs, transform = guided_inputs(scorer, task.inputs[rows], negative, size, order, task.config.transform)
-    if mask is not None:
-        levels = np.repeat(task.levels[image : image + 1], len(batch.levels), 0)
-        mask.begin_stage(order, (1, 1), levels, (task.known & ~task.started).all(0))
-
-    shown = np.where(batch.roles == DRAWN, 0, batch.levels)
-
-    def finished(rows: int) -> None:
-        shown[:, :, :rows] = batch.levels[:, :, :rows]  # of the library, which draws on, later rows are not final
-        if task.on_row is not None:
-            task.on_row(rows, order.array_from_raster(shown))
-
-    draw_particles(
-        scorer.integers.program(order),
-        inputs,
-        batch,
-        transform,
-        mask=mask,
-        on_row=None if task.on_row is None else finished,
-        executor=scorer.integers.executor,
-    )
+    on_row = task.on_row
+    report = None if on_row is None else (lambda rows, shown: on_row(rows, order.array_from_raster(shown)))
+    draw_particles_by_stages(scorer.integers, inputs, batch, order, transform, mask=mask, on_row=report)
     return order.array_from_raster(batch.levels)
 
 

@@ -161,6 +161,7 @@ def draw_particles(
     mask: LevelMask | None = None,
     on_row: Callable[[int], None] | None = None,
     executor: str = "auto",
+    resamples: bool = True,
 ) -> None:
     """Draw the particles of an image, in place: levels, weights and evidence.
 
@@ -171,18 +172,20 @@ def draw_particles(
         transform: guidance, temperature and top-p.
         on_row: called with the number of finished rows.
         executor: one of `EXECUTORS`; the result is the same.
+        resamples: False to draw and to weigh alone, one sub-pixel after the other: then `inputs` holds the conditions
+            of each particle, and there are as many particles in each row.
 
     Raises:
         EngineError: if there is no such executor, an input does not fit, or the memory does not suffice.
         ValueError: if an array of the batch has another shape.
     """
     batch.check()
-    if choose_executor(program, executor) == "compiled":
+    if resamples and choose_executor(program, executor) == "compiled":
         from pointillist.engine.c.particles import draw_particles_in_c
 
         draw_particles_in_c(program, inputs, batch, transform, mask, on_row)
     else:
-        _ParticleSteps(program, inputs, batch, transform, mask, executor).run(on_row)
+        _ParticleSteps(program, inputs, batch, transform, mask, executor, resamples=resamples).run(on_row)
 
 
 class _ParticleSteps:
@@ -199,27 +202,29 @@ class _ParticleSteps:
         transform: Transform,
         mask: LevelMask | None,
         executor: str,
+        *,
+        resamples: bool,
     ) -> None:
         slots, _, height, width = batch.levels.shape
-        copies = 1 + transform.is_guided
-        shared = prepare_inputs(program, copies, inputs, (height, width))
-        repeated = {name: np.repeat(array, slots, 0) for name, array in shared.items()}
+        copies, repeats = 1 + transform.is_guided, slots if resamples else 1
+        prepared = prepare_inputs(program, copies * slots // repeats, inputs, (height, width))
+        repeated = {name: np.repeat(array, repeats, 0) for name, array in prepared.items()}
         for name, condition in program.inputs.items():
             if condition.kind == "vector":
                 repeated[name] = repeated[name].reshape(copies * slots, -1)
         self.steps: ProgramStepper = open_steps(program, copies * slots, height, width, repeated, executor)
         self.program, self.batch, self.transform, self.mask = program, batch, transform, mask
-        self.slots, self.copies = slots, copies
+        self.slots, self.copies, self.resamples = slots, copies, resamples
 
     def run(self, on_row: Callable[[int], None] | None) -> None:
         """Draw all rows."""
         steps, batch = self.steps, self.batch
         for row in range(batch.levels.shape[2]):
-            if batch.counts[row] != len(batch.weights) or row == 0:
+            if self.resamples and (batch.counts[row] != len(batch.weights) or row == 0):
                 self._select(batch.regroup(row))
             while not steps.done and steps.site[0] == row:
                 column, channel = steps.site[1:]
-                if channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
+                if self.resamples and channel == 0 and (batch.roles[:, row, column] == DRAWN).any():
                     self._drop_dead()
                     ancestors = batch.resample(row, column)
                     if ancestors is not None:
