@@ -260,7 +260,7 @@ def test_a_project_is_one_file(browser: Browser, studio: Server, page: Page, tmp
         path.write_text(json.dumps(project))
         choose_file(other, path)
         expect(other.get_by_role("alert")).to_contain_text("2 were left out")
-        expect(other.get_by_role("alert")).to_contain_text("not that of its manifest")
+        expect(other.get_by_role("alert")).to_contain_text("is not the image of its manifest")
         expect(other.get_by_role("alert")).to_contain_text("is not open here")
 
 

@@ -42,6 +42,18 @@ def test_a_link_is_read_as_it_was_written() -> None:
         "n": 9,
         "size": [24, 32],
         "rules": ["walls", "reachable"],
+        "letters": True,
+        "others": {"style": "0.5, -1"},
+        "index": 4,
+        "tiles": "both",
+        "best": 8,
+        "compare": {"by": "label", "values": "a, b & c", "by2": "temperature", "values2": "0.5, 1"},
+        "vary": {"strength": 0.3, "kind": "regions", "seed": 5},
+        "origin": "AZ-_09",
+        "of": '{"text":"bell"}',
+        "known": "0-9_A",
+        "fill": "smc",
+        "allow": [{"levels": [1, 3], "region": "AA-8"}, {"levels": [0], "region": "B"}],
         "hint": "AZ-_09",
     }
     assert run(f"link.readLink(link.writeLink({json.dumps(link)}))") == link
@@ -49,9 +61,18 @@ def test_a_link_is_read_as_it_was_written() -> None:
 
 def test_what_is_not_valid_is_left_out() -> None:
     """A damaged link still gives what is readable."""
-    damaged = "#model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&rules=,a-b&new=1"
+    damaged = "#best=1&index=-1&tiles=z&compare=x&vary=2,replace,1&fill=x&allow=1.&known=%&"
+    damaged += "model=icons&seed=-1&n=17&guidance=x&top_p=0&temperature=1e9&size=0x4&hint=a*b&rules=,a-b&new=1"
     assert run(f"link.readLink({json.dumps(damaged)})") == {"model": "icons"}
     assert run('[link.readLink(""), link.readLink("#"), link.readLink("#seed=")]') == [None, None, None]
+
+
+def test_what_is_too_long_is_left_out_and_named() -> None:
+    """And the rest of the link stays."""
+    drawing = {"model": "icons", "known": "A" * 6001, "allow": [{"levels": [1], "region": "A" * 6001}]}
+    written, names = run(f"[link.writeLink({json.dumps(drawing)}), link.leftOut({json.dumps(drawing)})]")
+    assert (written, names) == ("#model=icons", ["your drawing", "the levels that you allowed"])
+    assert run('link.leftOut({known: "A"})') == []
 
 
 @pytest.mark.parametrize("levels", [2, 3, 17, 256, 300])

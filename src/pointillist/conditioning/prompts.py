@@ -37,6 +37,18 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
 
 
+class SpelledPrompt(str):
+    """A prompt that is read by its letters alone, without the vector of a frozen encoder, as in an exported page.
+
+    ```python
+    reader = SentenceReader("use", fingerprint, 512)
+    reader.look_up([SpelledPrompt("a red dragon")]).known  # [False]
+    ```
+    """
+
+    __slots__ = ()
+
+
 def parse_prompts(value: Any, count: int) -> list[str] | None:
     """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is not a prompt.
 
@@ -127,9 +139,9 @@ class SentenceReader(PromptReader):
         Raises:
             ConfigError: if the frozen encoder that is installed has other weights.
         """
-        known = np.array([bool(text.strip()) for text in prompts], bool)
+        known = np.array([bool(text.strip()) and not isinstance(text, SpelledPrompt) for text in prompts], bool)
         values = np.zeros((len(prompts), self.size), np.float32)
-        filled = [text for text in prompts if text.strip()]
+        filled = [text for text, is_known in zip(prompts, known, strict=True) if is_known]
         if filled:
             self.vectors.keep(filled if keep else ())
             values[known] = self.vectors(filled)

@@ -187,7 +187,7 @@ def resolve_prompts(model: PromptedModel, value: Any, count: int) -> list[str] |
         else learned.read(prompt).text
         for prompt in dict.fromkeys(prompts)
     }
-    return [resolved[prompt] for prompt in prompts]
+    return [type(prompt)(resolved[prompt]) for prompt in prompts]  # a `SpelledPrompt` stays one
 
 
 def learned_words(model: PromptedModel) -> KnownWords | None:

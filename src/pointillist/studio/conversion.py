@@ -12,6 +12,7 @@ from jaxtyping import Bool, Int
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
 from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
+from pointillist.conditioning.prompts import SpelledPrompt
 from pointillist.conditioning.registry import DEDICATED, condition_kinds, unsupported_condition
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.model.protocols import LikelihoodModel
@@ -109,8 +110,13 @@ def decode_conditions(
     further["hint"] = None if values.hint is None else decode_hint(model, values.hint)
     if OBSERVED in model.conditions.readers:
         further["known"] = known
-    text = resolve_prompts(model, values.text, 1)
+    text = resolve_prompts(model, _prompt_of(values), 1)
     return model.conditions.inputs(values.label, 1, text, size=size, **further)
+
+
+def _prompt_of(values: schemas.ConditionValues) -> str | None:
+    """Return the prompt, with the way in which it is read."""
+    return SpelledPrompt(values.text) if values.letters and values.text else values.text
 
 
 def condition_keywords(model: LikelihoodModel, values: schemas.ConditionValues) -> dict[str, Any]:
@@ -120,7 +126,7 @@ def condition_keywords(model: LikelihoodModel, values: schemas.ConditionValues) 
         ShapeError, DataError: if the hint is none of the model.
     """
     hint = None if values.hint is None else decode_hint(model, values.hint)
-    result = {"label": values.label, "text": values.text, "attributes": values.attributes, "hint": hint}
+    result = {"label": values.label, "text": _prompt_of(values), "attributes": values.attributes, "hint": hint}
     return {name: value for name, value in {**_other_values(values), **result}.items() if value is not None}
 
 

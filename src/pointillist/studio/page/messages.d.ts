@@ -54,6 +54,7 @@ declare namespace Api {
   interface ConditionValues {
     label?: number | string | null;
     text?: string | null;
+    letters?: boolean;
     attributes?: Record<string, number | string | null> | null;
     others?: Record<string, JsonValue>;
     hint?: EncodedArray | null;

@@ -61,7 +61,7 @@ function render({ model, el }) {
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage });
 
   const over = new AbortController();
-  const address = model.get("keep") || model.get("link") ? new Address(state, () => painter.paint(), over.signal) : null;
+  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, over.signal) : null;
   const tour = new Tour(state, root);
   const card = new FirstRun(state, commands, () => tour.start());
   const header = new Header(state, root, () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
@@ -95,7 +95,7 @@ function render({ model, el }) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && showsExample(state)));
-    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void painter.paint(FIRST_SEED)) });
+    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void painter.paint({ seed: FIRST_SEED })) });
   };
   void begin();
   return () => {

@@ -86,6 +86,8 @@ class ConditionValues(Schema):
     Attributes:
         label: number or name of a class.
         text: a prompt.
+        letters: whether the prompt is read by its letters alone, without a frozen encoder: as an exported page reads a
+            prompt that it does not hold.
         attributes: number or name of a value, by the name of the attribute; attributes left out are unconditional.
         others: values of further kinds by name, such as a list of numbers for `vector`; see `SupportedConditions`.
         hint: levels `[c h w]` of the hint's own kind (uint8 or uint16), or float32 numbers if the hint has no levels.
@@ -93,6 +95,7 @@ class ConditionValues(Schema):
 
     label: int | Name | None = None
     text: Annotated[Text, Field(max_length=MAX_TEXT)] | None = None
+    letters: bool = False
     attributes: dict[Name, int | Name | None] | None = Field(None, max_length=256)
     others: dict[Name, JsonValue] = Field({}, max_length=64)
     hint: EncodedArray | None = None

@@ -2,7 +2,7 @@
 
 import { gradient } from "../shared/colour.js";
 import { NormalScale, verdictOf } from "./normal_scale.js";
-import { SETTING_NAMES, describeConditions } from "../state/paint_jobs.js";
+import { SETTING_NAMES, describeAdvanced, describeConditions } from "../state/paint_jobs.js";
 import { holdsAnything } from "./canvas_model.js";
 import { formatFixed, html, reveal, setText, updateChildren } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
@@ -66,6 +66,7 @@ export class CanvasGrid {
     this.normal.update();
     this.words.hidden = state.view !== "image";
     setText(this.words, state.canvas ? describeCanvas(state, state.canvas) : "");
+    this.words.title = state.canvas ? describeSettings(state.canvas) : "";
     if (state.work && state.work !== this.work) reveal(this.el); // needed on a narrow screen
     this.work = state.work;
   }
@@ -149,14 +150,18 @@ export class CanvasGrid {
 function describeCanvas(state, canvas) {
   if (!state.details) return "";
   if (!holdsAnything(canvas)) return state.work ? "" : "Nothing is painted yet: press Paint, draw a line and press Paint, or drop a picture here.";
-  const { rng, settings, trace, filled, variation } = canvas;
-  const conditions = describeConditions(canvas.conditions, canvas.details.conditions);
-  const settingTexts = Object.entries(SETTING_NAMES).map(([key, name]) => [name, settings[/** @type {"guidance"} */ (key)]]).filter(([, value]) => value !== 1);
+  const { rng, trace, filled, variation } = canvas;
   return [
-    conditions && `conditioned on ${conditions}`, rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, variation && `variation of strength ${variation.strength}`, ...settingTexts.map((pair) => pair.join(" ")),
+    describeConditions(canvas.conditions, canvas.details.conditions), rng && `seed ${rng.seed}`, rng?.index && `image ${rng.index + 1} of that seed`, variation && `variation of strength ${variation.strength}`, ...describeAdvanced(canvas),
     filled && `filled by ${FILL_METHODS[filled.method] ?? filled.method}, ${formatFixed(filled.bits, 1)} bits in the hole`,
     trace?.painted && `${formatFixed(trace.painted.bits, 1)} bits, ${formatFixed(trace.painted.bits_per_dim)} a ${trace.channels > 1 ? "channel" : "pixel"}`,
   ].filter(Boolean).join(" · ");
+}
+
+/** Describe the settings of a canvas that are numbers. @param {import("./canvas_model.js").Canvas} canvas */
+function describeSettings({ settings, trace }) {
+  const texts = Object.entries(SETTING_NAMES).map(([key, name]) => `${name} ${settings[/** @type {"guidance"} */ (key)]}`);
+  return trace ? [...texts, settings.order && `order ${settings.order}`].filter(Boolean).join(", ") : "";
 }
 
 /** @type {Record<string, string>} */

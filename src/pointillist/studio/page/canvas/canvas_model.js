@@ -20,6 +20,7 @@ import { PaintingTrace } from "./painting_trace.js";
  * @property {PaintingTrace | null} trace the painting on top of `levels`, from its first pixel on
  * @property {{seed: number, index: number} | null} rng seed and index of the random numbers
  * @property {string} caption its difference from the canvases beside it
+ * @property {import("../state/request.js").Compare | null} [compared] the comparison that it is part of
  * @property {Verdict | null} verdict
  * @property {Allowed[]} allowed @property {Filled | null} filled @property {Api.Variation | null} variation of another image
  */

@@ -65,14 +65,28 @@ export class OfflineModel {
   }
 
   /** Options of `draws` for conditions. @param {Api.ConditionValues} conditions @returns {import("../runtime/pointillist.js").Options} */
-  conditions({ label = null, text = null, attributes = null, others = {}, hint = null }) {
+  conditions({ label = null, text = null, letters = false, attributes = null, others = {}, hint = null }) {
     if (Object.keys(others).length || Object.values(attributes ?? {}).some((value) => value !== null))
       throw new Error("An exported page takes labels, prompts and hints: use `pointillist studio` for other conditions.");
     const number = typeof label === "string" ? this.details.conditions.labels.indexOf(label) : label;
     const options = { label: number, hint: hint ? decodeLevels(hint) : null, begin: this.begin };
     if (!text?.trim()) return options;
     const prompt = this.names.resolve(text);
-    return { ...options, features: { ...promptFeatures(this.model, prompt), ...this.tabled(prompt) } };
+    return { ...options, features: { ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };
+  }
+
+  /** Note of conditions that their prompt is read by its letters alone, as a page holds few vectors of a frozen encoder. @param {Api.ConditionValues} conditions @returns {Api.ConditionValues} */
+  asRead(conditions) {
+    const prompt = this.names.resolve(conditions.text ?? "").trim();
+    const letters = prompt !== "" && Object.values(this.contents.prompts).some((table) => !(prompt in table));
+    return letters ? { ...conditions, letters } : conditions;
+  }
+
+  /** A sentence for each prompt that is sampled as a name, or that is none, or is read by its letters. @param {Api.ConditionValues[]} conditions @returns {string[]} */
+  notes(conditions) {
+    const spelled = new Set(conditions.filter((each) => this.asRead(each).letters).map(({ text }) => `'${text?.trim()}'`));
+    const note = `${[...spelled].join(", ")} ${spelled.size === 1 ? "is" : "are"} read by ${spelled.size === 1 ? "its" : "their"} letters here: the command line and the studio, which have a sentence encoder, paint another picture.`;
+    return [...this.names.notes(conditions.map(({ text }) => text)), ...(spelled.size ? [note] : [])];
   }
 
   /** What rules need to know of the levels. @returns {import("../runtime/rules.js").Levels} */

@@ -92,9 +92,9 @@ export class Painting {
     const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
     if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
-    const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: spec.conditions ?? {} }));
+    const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: opened.asRead(spec.conditions ?? {}) }));
     emit({ type: "queued", job: "", ahead: 0 });
-    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.names.notes(samples.map(({ conditions }) => conditions.text)) });
+    emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.notes(samples.map(({ conditions }) => conditions)) });
     const began = performance.now(), size = height * width;
     const batch = new Batch(details, samples.length, sequence, size, distributions);
     const settings = samples.map(({ seed, index, conditions }, n) =>
@@ -121,6 +121,16 @@ export class Painting {
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
+  /** Score an image as a whole, without known pixels. @param {Api.FillRequest & {levels: ArrayLike<number>, order: string, height: number, width: number}} image */
+  #scored({ levels, conditions = {}, order, height, width }) {
+    const { opened } = this, run = draws(opened.model, { ...opened.conditions(conditions), observed: Array.from(levels), order, height, width, all: true });
+    opened.compiled?.release();
+    for (;;) {
+      const { done, value } = run.next();
+      if (done) return value;
+    }
+  }
+
   /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: Float64Array}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */
   async #image({ levels, frequencies }, height, width) {
     const { details: { image }, model } = this.opened, encoded = blankLevels(image, levels.length);
@@ -140,8 +150,9 @@ export class Painting {
   }
 
   /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Promise<Api.FillResult>} */
-  async fill(request) {
-    const { opened } = this, { details, model, compiled } = opened, { image } = details, began = performance.now();
+  async fill({ conditions: typed = {}, ...rest }) {
+    if (rest.method === "smc") throw new Error("This hole was filled by Sequential Monte Carlo, which an exported page does not do: open the link in `pointillist studio`.");
+    const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model, compiled } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
     const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequence(request.order, height, width);
@@ -160,7 +171,7 @@ export class Painting {
         const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
         if (frequencies && place >= first * image.channels) bits += Math.log2(total / frequencies[level]);
       }
-      const { levels, frequencies } = result.value;
+      const { levels, frequencies } = completing ? this.#scored({ ...result.value, ...request, order, height, width }) : result.value;
       return { result: { levels: levels.slice(), frequencies: frequencies.slice() }, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));

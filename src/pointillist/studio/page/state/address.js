@@ -1,18 +1,23 @@
 // The address of the page: a link to its state. It changes with every painting, so that the back button goes back.
 
+import { holdsAnything } from "../canvas/canvas_model.js";
 import { readLink, writeLink } from "./link.js";
-import { linkOfRequest, requestOfLink } from "./link_request.js";
+import { canvasOfLink, linkOfState, requestOfLink, variationOfLink } from "./link_request.js";
 
 /** @typedef {import("./state.js").State} State */
+/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
 export class Address {
-  /** @param {State} state @param {() => Promise<void>} paint @param {AbortSignal} over */
-  constructor(state, paint, over) {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {AbortSignal} over */
+  constructor(state, painter, filler, over) {
     this.state = state;
-    this.paint = paint;
+    this.painter = painter;
+    this.filler = filler;
     this.link = ""; // of the address, as this page wrote it
-    /** @type {import("../canvas/canvas_model.js").Canvas | undefined} */
+    /** @type {Canvas | undefined} */
     this.canvas = undefined;
+    /** @type {Canvas | undefined} the picture of the link with which the page was opened */
+    this.opened = undefined;
     /** @type {import("./link.js").Link | null} with which the page was opened */
     this.pending = null;
     window.addEventListener("popstate", () => void this.#back(), { signal: over });
@@ -43,9 +48,10 @@ export class Address {
   update() {
     const { state } = this;
     const { canvas } = state;
-    if (this.pending || !state.details || state.work || state.stroke || canvas === this.canvas || !canvas?.trace?.painted || canvas.filled) return;
+    state.remixed = this.opened !== undefined && canvas !== this.opened && !state.work && Boolean(canvas && holdsAnything(canvas));
+    if (this.pending || !state.details || state.work || state.stroke || canvas === this.canvas || !canvas?.trace?.painted) return;
     this.canvas = canvas;
-    const link = this.#write();
+    const link = writeLink(linkOfState(state).link);
     if (link === this.link) return;
     if (this.link) history.pushState(null, "", link);
     else history.replaceState(null, "", link);
@@ -56,18 +62,15 @@ export class Address {
   async copy() {
     const { state } = this;
     if (!state.details) return;
-    const link = new URL(this.#write(), location.href).href;
+    const { link: shown, missing } = linkOfState(state), link = new URL(writeLink(shown), location.href).href;
+    const part = missing.join(" and ");
     try {
       await navigator.clipboard.writeText(link);
-      state.notify("good", "The link is copied. Whoever opens it with the same models sees the same painting.");
+      if (part) state.notify("error", `The link is copied, but it does not hold ${part}: save the PNG, or the manifest.`);
+      else state.notify("good", "The link is copied. Whoever opens it with the same model sees the same picture, to the bit.");
     } catch {
       state.notify("plain", `The browser does not let this page copy. The link: ${link}`);
     }
-  }
-
-  #write() {
-    const { request, modelId, details, canvas } = this.state;
-    return details ? writeLink(linkOfRequest(request, modelId, details, canvas)) : "";
   }
 
   async #back() {
@@ -87,8 +90,21 @@ export class Address {
     const model = link.model ? this.#find(link.model) : state.model;
     if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
     if (model.id !== state.modelId) state.useModel(model.id);
-    state.request = requestOfLink(link, model.details, state.request);
+    const request = (state.request = requestOfLink(link, model.details, state.request));
     state.panelSerial++;
-    await this.paint();
+    await this.#paint(link, canvasOfLink(link, model.id, model.details), variationOfLink(link, request, model.details));
+    this.opened = state.canvas;
+  }
+
+  /** Paint what a link names. @param {import("./link.js").Link} link @param {Canvas | null} drawn @param {Api.Variation | null} variation */
+  async #paint({ n = 1, index, compare, fill }, drawn, variation) {
+    const { state, painter } = this, first = variation ? 1 : 0, single = n === 1 && !compare;
+    if (!drawn || fill === "paint") {
+      const active = single ? 0 : Math.max(0, (index ?? 0) - (compare ? 0 : first));
+      return painter.paint({ start: drawn, variation, index: single ? (index ?? first) : first, active });
+    }
+    painter.keepDrawings();
+    state.show([drawn]);
+    if (fill) await this.filler.start({ method: /** @type {Api.FillRequest["method"]} */ (fill), number: index ?? 0 });
   }
 }

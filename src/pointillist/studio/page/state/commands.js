@@ -208,16 +208,22 @@ export class Commands {
   }
 
   undo() {
-    this.#restored(this.state.history.undo());
+    this.#restored(this.state.canvas, this.state.history.undo());
   }
 
   redo() {
-    this.#restored(this.state.history.redo());
+    this.#restored(this.state.canvas, this.state.history.redo());
   }
 
-  /** @param {boolean} moved */
-  #restored(moved) {
+  /** Follow a step of undo: from a painting to another one the settings follow, too. @param {import("../canvas/canvas_model.js").Canvas | undefined} before @param {boolean} moved */
+  #restored(before, moved) {
     if (!moved) return;
+    const { canvas, request } = this.state;
+    if (canvas && canvas !== before && before?.trace && canvas.trace?.painted && this.state.modelOf(canvas)?.id === this.state.modelId) {
+      this.state.useSettings(canvas);
+      if (request.seed === null) this.state.request.seed = null;
+      if (this.state.canvases.length > 1 && canvas.compared) this.state.request.compare = { ...canvas.compared };
+    }
     if (drawableHint(this.state.details)) this.state.request.hint = this.state.history.now.hint ?? null;
     this.state.resetView();
     this.state.changed();

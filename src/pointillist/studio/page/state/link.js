@@ -3,40 +3,78 @@
 //
 //   model        id of the model; where there is one model only it may be left out
 //   text         prompt; left out or empty: none            label     name of the class; left out: any
+//   letters      1 if the prompt is read by its letters alone, as an exported page reads a prompt that it does not hold
 //   not          negative prompt                            a.NAME    name of the value of the attribute NAME
+//   c.NAME       a further condition NAME, as its field takes it
 //   seed         whole number below 2^53; image i of a seed uses the uniforms of numpy's `default_rng([seed, i])`
 //   n            number of images, those from 0 to n - 1 of the seed; left out: 1
+//   index        of the image that is active; with n = 1 it alone is painted. Of a fill: number of the candidate
 //   guidance, temperature, top_p   numbers; left out: those of the model's generation_config.json
 //   order        generation order; left out: the model's     size      HEIGHTxWIDTH; left out: the model's
 //   rules        of maps, with commas between them: walls, stairs, reachable; left out: none
+//   tiles        sides at which images tile: x, y, both      best      candidates of each image, of which the best is shown
+//   compare, values, compare2, values2   what is compared in rows and columns, and its values
+//   vary         STRENGTH,KIND,SEED,INDEX of a variation of an image of a seed; without INDEX, of the image `origin`
+//   of           conditions of `origin` as JSON, where they differ
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
+//   origin       levels of an image, packed in the same way
+//   known        drawn levels, packed in the same way: level + 1, and 0 for a pixel that is unknown
+//   fill         how the unknown pixels came: `paint`, or a method of fills; left out: they are still unknown
+//   allow        LEVELS.REGION, once for each region in which a fill may use some levels only: levels with `-` between them,
+//                and a packed map of bits
 //
 // A value that is not valid is left out, as links are typed by hand and cut by mail programs. Unknown names are ignored.
 
+/** @typedef {{strength: number, kind: "interpolate" | "replace" | "regions", seed: number, index?: number}} Vary */
+/** @typedef {{by: string, values: string, by2: string, values2: string}} Compared */
 /**
  * @typedef {object} Link
- * @property {string} [model] @property {string} [text] @property {string} [not] @property {string} [label]
- * @property {Record<string, string>} [attributes] @property {number} [seed] @property {number} [n]
+ * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [not] @property {string} [label]
+ * @property {Record<string, string>} [attributes] @property {Record<string, string>} [others] @property {number} [seed] @property {number} [n] @property {number} [index]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p]
  * @property {string[]} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
+ * @property {"x" | "y" | "both"} [tiles] @property {number} [best] @property {Compared} [compare] @property {Vary} [vary] @property {string} [origin] packed levels
+ * @property {string} [of] JSON @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
  */
 
-export const MAX_HINT = 6000; // letters; a longer hint does not fit a link that every program takes
-const MAX_TEXT = 10_000;
+const MAX_PACKED = 6000; // letters; more do not fit a link that every program takes
+const MAX_TEXT = 10_000, MAX_BEST = 16, MAX_INDEX = 2 ** 31;
 const TEXTS = /** @type {const} */ (["model", "text", "not", "label", "order"]);
 const SETTINGS = /** @type {const} */ (["guidance", "temperature", "top_p"]);
+const PACKED = /** @type {const} */ ({ hint: "your outline", origin: "the image that was varied", known: "your drawing" });
+const TILES = ["x", "y", "both"], KINDS = ["interpolate", "replace", "regions"], FILLS = ["paint", "known", "order", "smc", "sequential"];
+const AXES = ["label", "text", "guidance", "temperature", "top_p", "model"];
+
+/** @param {string | undefined} packed */
+const isLong = (packed) => packed !== undefined && packed.length > MAX_PACKED;
+
+/** Name what is too long for a link, in words. @param {Link} link @returns {string[]} */
+export function leftOut(link) {
+  const names = Object.entries(PACKED).filter(([name]) => isLong(link[/** @type {"hint"} */ (name)])).map(([, text]) => text);
+  return link.allow?.some(({ region }) => isLong(region)) ? [...names, "the levels that you allowed"] : names;
+}
 
 /** Write a link, from `#` on. @param {Link} link */
 export function writeLink(link) {
   const values = new URLSearchParams();
   for (const name of TEXTS) if (link[name]) values.set(name, /** @type {string} */ (link[name]));
   for (const [name, value] of Object.entries(link.attributes ?? {})) values.set(`a.${name}`, value);
+  if (link.letters) values.set("letters", "1");
+  for (const [name, value] of Object.entries(link.others ?? {})) values.set(`c.${name}`, value);
   for (const name of /** @type {const} */ (["seed", ...SETTINGS])) if (link[name] !== undefined) values.set(name, String(link[name]));
-  if (link.n && link.n > 1) values.set("n", String(link.n));
+  for (const name of /** @type {const} */ (["n", "best"])) if ((link[name] ?? 1) > 1) values.set(name, String(link[name]));
+  if (link.index) values.set("index", String(link.index));
   if (link.size) values.set("size", link.size.join("x"));
   if (link.rules?.length) values.set("rules", link.rules.join(","));
-  if (link.hint && link.hint.length <= MAX_HINT) values.set("hint", link.hint);
+  if (link.tiles) values.set("tiles", link.tiles);
+  const { by, values: rows, by2, values2: columns } = link.compare ?? {};
+  for (const [name, value] of [["compare", by], ["values", rows], ["compare2", by2], ["values2", columns]]) if (value) values.set(/** @type {string} */ (name), value);
+  if (link.vary) values.set("vary", [link.vary.strength, link.vary.kind, link.vary.seed, ...(link.vary.index === undefined ? [] : [link.vary.index])].join(","));
+  if (link.of) values.set("of", link.of);
+  if (link.fill) values.set("fill", link.fill);
+  for (const { levels, region } of link.allow ?? []) if (!isLong(region)) values.append("allow", `${levels.join("-")}.${region}`);
+  for (const name of /** @type {const} */ (["hint", "origin", "known"])) if (link[name] && !isLong(link[name])) values.set(name, /** @type {string} */ (link[name]));
   return `#${values}`;
 }
 
@@ -49,25 +87,62 @@ export function readLink(hash) {
     const text = values.get(name)?.slice(0, MAX_TEXT);
     if (text) link[name] = text;
   }
-  for (const [name, value] of values) if (name.startsWith("a.")) link.attributes = { ...link.attributes, [name.slice(2)]: value };
+  for (const [prefix, group] of /** @type {const} */ ([["a.", "attributes"], ["c.", "others"]]))
+    for (const [name, value] of values) if (name.startsWith(prefix)) link[group] = { ...link[group], [name.slice(2)]: value.slice(0, MAX_TEXT) };
   for (const name of SETTINGS) {
     const number = numberOf(values.get(name));
     if (number !== null && number >= 0 && number <= (name === "top_p" ? 1 : 1000) && (name !== "top_p" || number > 0)) link[name] = number;
   }
-  const [seed, n] = [numberOf(values.get("seed")), numberOf(values.get("n"))];
-  if (seed !== null && Number.isSafeInteger(seed) && seed >= 0) link.seed = seed;
-  if (n !== null && Number.isInteger(n) && n >= 1 && n <= 16) link.n = n;
+  for (const [name, least, most] of /** @type {const} */ ([["seed", 0, Number.MAX_SAFE_INTEGER], ["n", 1, 16], ["index", 0, MAX_INDEX], ["best", 2, MAX_BEST]])) {
+    const number = wholeOf(values.get(name), least, most);
+    if (number !== null) link[name] = number;
+  }
+  if (values.get("letters") === "1") link.letters = true;
   const size = /^(\d{1,4})x(\d{1,4})$/.exec(values.get("size") ?? "");
   if (size && Number(size[1]) && Number(size[2])) link.size = [Number(size[1]), Number(size[2])];
   const rules = (values.get("rules") ?? "").split(",").filter((name) => /^\w{1,32}$/.test(name));
   if (rules.length) link.rules = rules;
-  const hint = values.get("hint");
-  if (hint && hint.length <= MAX_HINT && /^[\w-]+$/.test(hint)) link.hint = hint;
+  return readDrawn(values, readComparison(values, link));
+}
+
+/** Read tiles, comparison and variation. @param {URLSearchParams} values @param {Link} link */
+function readComparison(values, link) {
+  const text = (/** @type {string} */ name) => (values.get(name) ?? "").slice(0, MAX_TEXT);
+  const [tiles, by, by2] = [text("tiles"), text("compare"), text("compare2")];
+  if (TILES.includes(tiles)) link.tiles = /** @type {"x"} */ (tiles);
+  if (AXES.includes(by)) link.compare = { by, values: text("values"), by2: AXES.includes(by2) ? by2 : "", values2: AXES.includes(by2) ? text("values2") : "" };
+  const [strength, kind, seed, index] = text("vary").split(",");
+  const numbers = [numberOf(strength), wholeOf(seed, 0, Number.MAX_SAFE_INTEGER), wholeOf(index, 0, MAX_INDEX)];
+  if (KINDS.includes(kind) && numbers[0] !== null && numbers[0] >= 0 && numbers[0] <= 1 && numbers[1] !== null)
+    link.vary = { strength: numbers[0], kind: /** @type {"replace"} */ (kind), seed: numbers[1], ...(numbers[2] !== null && { index: numbers[2] }) };
+  if (text("of")) link.of = text("of");
+  return link;
+}
+
+/** Read packed levels, and what was painted around them. @param {URLSearchParams} values @param {Link} link @returns {Link | null} */
+function readDrawn(values, link) {
+  const isPacked = (/** @type {string} */ text) => text.length <= MAX_PACKED && /^[\w-]+$/.test(text);
+  for (const name of /** @type {const} */ (["hint", "origin", "known"])) {
+    const packed = values.get(name);
+    if (packed && isPacked(packed)) link[name] = packed;
+  }
+  const fill = values.get("fill") ?? "";
+  if (FILLS.includes(fill)) link.fill = fill;
+  for (const allowed of values.getAll("allow")) {
+    const [levels, region = ""] = allowed.split("."), numbers = levels.split("-").map((level) => wholeOf(level, 0, 65535));
+    if (isPacked(region) && numbers.every((level) => level !== null)) link.allow = [...(link.allow ?? []), { levels: numbers, region }];
+  }
   return Object.keys(link).length ? link : null;
 }
 
-/** @param {string | null} text */
-const numberOf = (text) => (text !== null && text !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
+/** @param {string | null | undefined} text */
+const numberOf = (text) => (text && Number.isFinite(Number(text)) ? Number(text) : null);
+
+/** @param {string | null | undefined} text @param {number} least @param {number} most */
+function wholeOf(text, least, most) {
+  const number = numberOf(text);
+  return number !== null && Number.isInteger(number) && number >= least && number <= most ? number : null;
+}
 
 /** Count the bits of a level. @param {number} levels */
 const bitsOf = (levels) => Math.max(1, Math.ceil(Math.log2(levels)));

@@ -1,30 +1,87 @@
-// Links from and to the values of the prompt panel.
+// Links from and to the canvases that are shown and the values of the prompt panel.
 
 import { decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { isOfNumbers, shapeOf } from "../transport/numeric_hints.js";
-import { packLevels, unpackLevels } from "./link.js";
-import { noRules, switchesOf } from "./map_rules.js";
-import { defaultRequest, requestOfModel } from "./request.js";
+import { blankCanvas, holdsAnything, visibleImage } from "../canvas/canvas_model.js";
+import { leftOut, packLevels, unpackLevels } from "./link.js";
+import { noRules, switchesOf, switchesOfRules } from "./map_rules.js";
+import { conditionsOf } from "./paint_jobs.js";
+import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("./link.js").Link} Link */
+/** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
-/**
- * Return the link of the prompt panel; a random seed is that of the active canvas.
- * @param {Request} request @param {string} model @param {Api.ModelDetails} details @param {import("../canvas/canvas_model.js").Canvas | undefined} canvas @returns {Link}
- */
-export function linkOfRequest(request, model, { conditions, image }, canvas) {
-  const seed = request.seed ?? (canvas?.model === model && !canvas.filled ? canvas.rng?.seed : undefined);
+/** Return the link of what is shown, and what it cannot hold, in words. @param {import("./state.js").State} state @returns {{link: Link, missing: string[]}} */
+export function linkOfState({ canvases, active, request, modelId, models, details }) {
+  const canvas = canvases[active], model = canvas && models.find(({ id, details: one }) => id === canvas.model && one?.sha256 === canvas.details.sha256);
+  if (!details || !canvas || !model?.details || !holdsAnything(canvas)) {
+    const link = details ? linkOfRequest(request, modelId, details) : {};
+    return { link, missing: leftOut(link) };
+  }
+  if (!canvas.trace?.painted) {
+    const link = { ...linkOfRequest({ ...request, count: 1 }, canvas.model, model.details), ...knownOf(canvas, visibleImage(canvas)) };
+    return { link, missing: leftOut(link) };
+  }
+  const values = requestOfCanvas(canvas, model.details, { ...request, count: 1 }), compared = comparisonOf(canvases);
+  const count = compared || !isSeries(canvases) ? 1 : canvases.length;
+  const link = { ...linkOfRequest({ ...values, count }, canvas.model, model.details), index: compared ? active : (canvas.rng?.index ?? 0) };
+  if (compared) Object.assign(link, { compare: compared }, Object.fromEntries([compared.by, compared.by2].filter((axis) => axis && axis !== "model").map((axis) => [axis, undefined])));
+  if (canvas.known.includes(1) || canvas.filled) Object.assign(link, knownOf(canvas, canvas), { order: canvas.settings.order ?? undefined, fill: canvas.filled?.method ?? "paint" });
+  const missing = [canvas.settings.rules && !switchesOfRules(canvas.settings.rules, canvas.details.image) && "the rules of this map", ...varied(link, canvas)];
+  return { link, missing: [...missing.filter((text) => typeof text === "string"), ...leftOut(link)] };
+}
+
+/** Return the link of the values of the prompt panel. @param {Request} request @param {string} model @param {Api.ModelDetails} details @returns {Link} */
+function linkOfRequest(request, model, { conditions, image }) {
   const attributes = Object.entries(request.attributes).map(([name, value]) => [name, conditions.attributes[name]?.[value] ?? ""]);
-  const { guidance, temperature, top_p } = request;
+  const { guidance, temperature, top_p } = request, { compare } = request;
   const rules = switchesOf(image).map(({ key }) => key).filter((key) => request.rules?.[key]);
   const hint = conditions.hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), conditions.hint.image.levels) : undefined;
   return {
-    model, text: (conditions.text && request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
-    attributes: attributes.length ? Object.fromEntries(attributes) : undefined, seed, n: request.count, guidance, temperature, top_p,
+    model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
+    attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count, guidance, temperature, top_p,
     order: request.order ?? undefined, size: request.size && request.size.join() !== [image.height, image.width].join() ? request.size : undefined,
-    rules: rules.length ? rules : undefined, hint,
+    rules: rules.length ? rules : undefined, tiles: request.seamless || undefined, best: request.bestOf > 1 ? request.bestOf : undefined, compare: compare.by ? compare : undefined, hint,
   };
+}
+
+/** Return true if canvases are the images of one seed, in their order: what paints them differs in the index alone. @param {Canvas[]} canvases */
+function isSeries(canvases) {
+  const key = (/** @type {Canvas} */ { model, conditions, settings, variation, rng, levels, known, filled }) =>
+    JSON.stringify([model, conditions, settings, variation, rng?.seed, filled, known.includes(1) && [Array.from(known), Array.from(levels)]]);
+  const same = key(canvases[0]), first = canvases[0].variation ? 1 : 0;
+  return canvases.every((canvas, i) => canvas.trace?.painted && !canvas.filled && canvas.rng?.index === first + i && key(canvas) === same);
+}
+
+/** Return the comparison that all canvases are part of, or null. @param {Canvas[]} canvases */
+function comparisonOf(canvases) {
+  const [{ compared }] = canvases, same = JSON.stringify(compared);
+  return compared && canvases.every((canvas) => canvas.trace?.painted && JSON.stringify(canvas.compared) === same) ? compared : null;
+}
+
+/** Return known levels, and the levels that a fill may use. @param {Canvas} canvas @param {import("../canvas/canvas_model.js").CanvasImage} image @returns {Link} */
+function knownOf({ details: { image: { levels: count } }, allowed, height, width, details }, { levels, known }) {
+  const regions = allowed.map(({ region, levels: allowedLevels }) => ({ levels: allowedLevels, region: packLevels(region, 2) }));
+  const size = /** @type {[number, number]} */ ([height, width]);
+  return {
+    known: packLevels(Array.from(levels, (level, i) => (known[i % known.length] ? level + 1 : 0)), count + 1),
+    ...(regions.length && { allow: regions }), ...(size.join() !== [details.image.height, details.image.width].join() && { size }),
+  };
+}
+
+/** Add the image that was varied; name what a link cannot hold of it. @param {Link} link @param {Canvas} canvas @returns {string[]} */
+function varied(link, { variation, conditions, details }) {
+  if (!variation) return [];
+  const { strength, kind = "interpolate", seed = 0, index = 0, levels, conditions: of = {} } = variation;
+  link.vary = { strength, kind, seed, ...(levels ? null : { index }) };
+  if (!levels) return [];
+  link.origin = packLevels(decodeLevels(levels), details.image.levels);
+  const plain = (/** @type {Api.ConditionValues} */ one) => JSON.stringify(Object.entries(one).filter(([, value]) => value !== null && value !== undefined).sort());
+  if (plain(of) === plain(conditions)) return [];
+  if (of.hint) return ["the outline of the image that was varied"];
+  link.of = JSON.stringify(of);
+  return [];
 }
 
 /** Return the values of the prompt panel that a link names; others are those that suit the model. @param {Link} link @param {Api.ModelDetails} details @param {Request} before @returns {Request} */
@@ -35,12 +92,41 @@ export function requestOfLink(link, details, before) {
   const attributes = Object.entries(link.attributes ?? {}).map(([name, value]) => /** @type {const} */ ([name, conditions.attributes[name]?.indexOf(value) ?? -1])).filter(([, index]) => index >= 0);
   const size = link.size && !details.fixed_size ? link.size : null;
   const rules = Object.fromEntries(switchesOf(details.image).map(({ key }) => [key, link.rules?.includes(key) ?? false]));
+  const variation = link.vary ? { strength: link.vary.strength, kind: link.vary.kind } : before.variation;
   return {
-    ...defaultRequest(), variation: before.variation, text: (conditions.text && link.text) || "", not: (conditions.text && link.not) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
-    guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
+    ...defaultRequest(), variation, text: (conditions.text && link.text) || "", letters: link.letters ? (link.text?.trim() ?? "") : "", not: (conditions.text && link.not) || "", label: label >= 0 ? label : null, attributes: Object.fromEntries(attributes),
+    others: Object.fromEntries(Object.entries(link.others ?? {}).filter(([name]) => name in conditions.others)), guidance: link.guidance ?? suited.guidance, temperature: link.temperature ?? suited.temperature, top_p: link.top_p ?? suited.top_p,
     order: link.order && orders.includes(link.order) ? link.order : null, seed: link.seed ?? null, size, count: link.n ?? 1, hint: hintOf(link.hint, details, size),
-    rules: { ...noRules(), ...rules },
+    rules: { ...noRules(), ...rules }, seamless: link.tiles ?? "", bestOf: link.best ?? 1, compare: /** @type {Request["compare"]} */ (link.compare ?? defaultRequest().compare),
   };
+}
+
+/** Return the canvas that a link holds, partly known; null if it holds none. @param {Link} link @param {string} model @param {Api.ModelDetails} details @returns {Canvas | null} */
+export function canvasOfLink(link, model, details) {
+  const { image } = details, blank = blankCanvas(model, details, link.size), size = blank.known.length;
+  const values = link.known && unpackLevels(link.known, image.levels + 1, blank.levels.length);
+  if (!values) return null;
+  const allowed = (link.allow ?? []).flatMap(({ levels, region }) => {
+    const packed = unpackLevels(region, 2, size);
+    return packed ? [{ levels, region: Uint8Array.from(packed) }] : [];
+  });
+  values.forEach((value, i) => (blank.levels[i] = Math.max(0, value - 1)));
+  return { ...blank, allowed, known: Uint8Array.from({ length: size }, (_, pixel) => Number(values[pixel] > 0)) };
+}
+
+/** Return the variation that a link names, or null. @param {Link} link @param {Request} request @param {Api.ModelDetails} details @returns {Api.Variation | null} */
+export function variationOfLink({ vary, origin, of }, request, { image, conditions }) {
+  if (!vary) return null;
+  const { strength, kind, seed, index } = vary, shape = [image.channels, ...(request.size ?? [image.height, image.width])];
+  if (index !== undefined) return { strength, kind, seed, index };
+  const values = origin && unpackLevels(origin, image.levels, shape.reduce((product, side) => product * side, 1));
+  if (!values) return null;
+  const levels = encodeArray(image.dtype === "uint8" ? Uint8Array.from(values) : Uint16Array.from(values), shape);
+  try {
+    return { strength, kind, levels, conditions: of ? JSON.parse(of) : conditionsOf(request, conditions) };
+  } catch {
+    return null; // cut by a mail program
+  }
 }
 
 /** @param {string | undefined} packed @param {Api.ModelDetails} details @param {[number, number] | null} size @returns {import("./request.js").Hint | null} */

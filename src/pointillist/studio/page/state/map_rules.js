@@ -14,6 +14,17 @@ export const SWITCHES = [
 /** @returns {RuleSwitches} */
 export const noRules = () => ({ walls: false, stairs: false, reachable: false });
 
+/**
+ * Return the switches that rules came from; null if they say more than switches do.
+ * @param {Api.MapRules | null | undefined} rules @param {Api.ImageKind} image @returns {RuleSwitches | null}
+ */
+export function switchesOfRules(rules, image) {
+  if (!rules) return noRules();
+  const switches = { walls: Boolean(rules.border?.length), stairs: Boolean(rules.counts?.length), reachable: Boolean(rules.connected?.length) };
+  const said = (/** @type {Api.MapRules} */ { border = [], counts = [], connected = [], mirror = "none", observed = false, tries = 100 }) => JSON.stringify([border, counts.map(({ levels, at_least: least = 0, at_most: most = null }) => [levels, least, most]), connected, mirror, observed, tries]);
+  return said(rules) === said(rulesOf(switches, image) ?? {}) ? switches : null;
+}
+
 /** List the switches that a kind of image can have. @param {Api.ImageKind} image */
 export const switchesOf = ({ level_names: names }) => SWITCHES.filter(({ needs }) => names !== null && needs.every((name) => names.includes(name)));
 

@@ -1,13 +1,13 @@
 // Paint jobs for the prompt panel's request: one for each model and setting, all with the same random numbers.
 
 import { inOneDirection } from "../shared/dom.js";
-import { rulesOf } from "./map_rules.js";
+import { SWITCHES, rulesOf, switchesOfRules } from "./map_rules.js";
 
 /** @typedef {import("./request.js").Request} Request */
 /** @typedef {import("../canvas/canvas_model.js").Settings} Settings */
 /** @typedef {import("./request.js").Compare} Compare */
 /** @typedef {{conditions: Api.ConditionValues, index: number, caption: string, place: number, variation: Api.Variation | null}} CanvasSpec `place`: among all canvases */
-/** @typedef {{model: Api.ModelInfo, settings: Settings, canvases: CanvasSpec[]}} Job a request to the server */
+/** @typedef {{model: Api.ModelInfo, settings: Settings, canvases: CanvasSpec[], compared: Compare | null}} Job a request to the server */
 
 /** @type {Compare} */
 export const NO_COMPARISON = { by: "", values: "", by2: "", values2: "" };
@@ -27,6 +27,7 @@ export function conditionsOf(request, supported) {
   const conditions = {};
   if (request.label !== null && request.label < supported.labels.length) conditions.label = request.label;
   if (request.text.trim() && supported.text) conditions.text = request.text.trim();
+  if (conditions.text && conditions.text === request.letters) conditions.letters = true;
   const attributes = Object.entries(request.attributes).filter(([name]) => name in supported.attributes);
   if (attributes.length) conditions.attributes = Object.fromEntries(attributes);
   const others = Object.entries(request.others).filter(([name, text]) => name in supported.others && text.trim());
@@ -81,7 +82,7 @@ export function createJobs(request, selected, models) {
       const settings = { ...settingsOf(request, /** @type {Api.ModelDetails} */ (model.details)), ...row.settings, ...column.settings, ...(option.model ? { order: null } : null) };
       const conditions = { ...conditionsOf(request, /** @type {Api.ModelDetails} */ (model.details).conditions), ...row.conditions, ...column.conditions };
       const key = JSON.stringify([model.id, settings]);
-      const job = jobs.get(key) ?? /** @type {Job} */ ({ model, settings, canvases: [] });
+      const job = jobs.get(key) ?? /** @type {Job} */ ({ model, settings, canvases: [], compared: by ? { ...request.compare } : null });
       job.canvases.push({ conditions, index: option.index ?? 0, caption: [row.caption, column.caption].filter(Boolean).join(" · "), place: place++, variation: null });
       jobs.set(key, job);
     }
@@ -145,11 +146,19 @@ export function numbersOf(text, name) {
   return numbers;
 }
 
+const TILED = { x: "tiles from left to right", y: "tiles from top to bottom", both: "tiles in both directions" };
+
+/** Describe the rules, tiles and candidates of an image. @param {{settings: Settings, details: Api.ModelDetails}} canvas @returns {string[]} */
+export function describeAdvanced({ settings: { rules, seamless, best_of: bestOf, negative_prompt: negative }, details: { image } }) {
+  const switches = switchesOfRules(rules, image), names = switches ? SWITCHES.filter(({ key }) => switches[key]).map(({ name }) => name.toLowerCase()) : ["rules of a file"];
+  return [...(negative ? [`not ${inOneDirection(`“${negative}”`)}`] : []), ...names, ...(seamless ? [TILED[seamless]] : []), ...(bestOf && bestOf > 1 ? [`best of ${bestOf}`] : [])];
+}
+
 /** Describe the conditions of an image. @param {Api.ConditionValues} conditions @param {Api.SupportedConditions} supported */
 export function describeConditions(conditions, supported) {
   const attributes = Object.entries(conditions.attributes ?? {}).map(([name, value]) => supported.attributes[name]?.[Number(value)] ?? value);
   const label = typeof conditions.label === "number" ? supported.labels[conditions.label] : conditions.label;
-  return [label, conditions.text && `“${conditions.text}”`, ...attributes, conditions.hint && "hint", ...Object.keys(conditions.others ?? {})]
+  return [label, conditions.text && `“${conditions.text}”${conditions.letters ? " by its letters" : ""}`, ...attributes, conditions.hint && "hint", ...Object.keys(conditions.others ?? {})]
     .filter((part) => part !== null && part !== undefined && part !== "")
     .map((part) => inOneDirection(String(part)))
     .join(", ");

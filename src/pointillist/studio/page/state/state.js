@@ -85,6 +85,7 @@ export class State {
     /** @type {import("./map_edits.js").MapEdits} cells of endless maps that were changed by hand; each change makes a new one */
     this.mapEdits = new Map();
     this.link = ""; // of the address, when the work was kept
+    this.remixed = false; // whether the picture of a link was changed since
     this.cardClosed = false; // whether the card of the first visit was closed
     this.wanted = ""; // id of the model that was selected before a reload
     /** @type {Request | null} the values of its prompt panel */

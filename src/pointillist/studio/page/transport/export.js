@@ -221,7 +221,9 @@ const isPicture = ({ details: { image } }) => image.mode !== "codes" || Boolean(
 /** @param {Canvas} canvas */
 function fileName(canvas) {
   const condition = typeof canvas.conditions.label === "number" ? canvas.details.conditions.labels[canvas.conditions.label] : canvas.conditions.text;
-  const parts = [canvas.model, condition, canvas.rng ? `seed-${canvas.rng.seed}` : "image", canvas.rng?.index || ""];
+  const { rules, seamless, best_of: bestOf } = canvas.settings;
+  const ways = [rules && "rules", seamless && `tiles-${seamless}`, bestOf && bestOf > 1 && `best-of-${bestOf}`, canvas.variation && "variation", canvas.filled && "filled"];
+  const parts = [canvas.model, condition, ...ways, canvas.rng ? `seed-${canvas.rng.seed}` : "image", canvas.rng?.index || ""];
   return safe(parts.filter(Boolean).join("-"));
 }
 

@@ -4,6 +4,7 @@ import { decodeLevels, encodeArray } from "./encoded_arrays.js";
 import { conditionsOf } from "../state/paint_jobs.js";
 import { hasHole, isStopped, sameGrid, traceImage, visibleImage, withImage } from "../canvas/canvas_model.js";
 import { isAbort } from "./api.js";
+import { originOf } from "./manifests.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
@@ -38,8 +39,11 @@ export class Filler {
     return fill && canvas && fill.canvases.includes(canvas) ? fill : null;
   }
 
-  /** Fill the active canvas, or the hole from which its candidates came once more. */
-  async start() {
+  /**
+   * Fill the active canvas, or the hole from which its candidates came once more.
+   * @param {{method?: Api.FillRequest["method"], number?: number}} [picture] in place of the chosen method; number of the candidate to show
+   */
+  async start({ method = this.state.fillMethod, number } = {}) {
     const { state } = this;
     if (!state.canvas) return;
     const hole = this.fill?.hole ?? holeOf(state.canvas, state.selection);
@@ -53,8 +57,9 @@ export class Filler {
     state.changed();
     try {
       const conditions = conditionsOf(state.request, model.details.conditions);
-      const result = await this.server.fill(model.id, this.#request(hole, conditions), work.stop.signal);
-      await this.#show(hole, result, conditions);
+      const result = await this.server.fill(model.id, { ...this.#request(hole, conditions), method }, work.stop.signal);
+      if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
+      await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) });
     } catch (error) {
       if (!isAbort(error)) state.notify("error", error instanceof Error ? error.message : String(error));
     } finally {
@@ -111,7 +116,7 @@ export class Filler {
     const start = { levels: encodeArray(hole.levels, [hole.details.image.channels, ...size]), known: encodeArray(hole.known, size) };
     const allowed = hole.allowed.map(({ region, levels }) => ({ region: encodeArray(region, size), levels }));
     const again = this.fill && seed !== null ? this.fill.result.seed + 1 : seed;
-    return { start, conditions, guidance, temperature, top_p, order, seed: again, allowed, method: this.state.fillMethod };
+    return { start, conditions, guidance, temperature, top_p, order, seed: again, allowed };
   }
 
   /** @param {Canvas} hole @param {Api.FillResult} result @param {Api.ConditionValues} conditions */

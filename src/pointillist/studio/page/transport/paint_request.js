@@ -19,7 +19,7 @@ export function newCanvas(job, spec, seed, size, start) {
   const canvas = blankCanvas(job.model.id, /** @type {Api.ModelDetails} */ (job.model.details), size);
   const known = start ? start.known : canvas.known;
   const levels = start ? start.levels : canvas.levels;
-  return { ...canvas, known, levels, conditions: spec.conditions, settings: job.settings, caption: spec.caption, rng: { seed, index: spec.index }, variation: spec.variation };
+  return { ...canvas, known, levels, conditions: spec.conditions, settings: job.settings, caption: spec.caption, compared: job.compared, rng: { seed, index: spec.index }, variation: spec.variation };
 }
 
 /** @param {Canvas} canvas @param {Api.Started} event @param {boolean} distributions */

@@ -6,13 +6,14 @@ import { isComplete, isStopped, sameGrid, visibleImage } from "../canvas/canvas_
 import { RequestError, isAbort } from "./api.js";
 import { begin, newCanvas, requestOf } from "./paint_request.js";
 import { decodeBatch } from "../canvas/painting_trace.js";
-import { isSamePainting, manifestOf } from "./manifests.js";
+import { isSamePainting, manifestOf, originOf } from "./manifests.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {import("../canvas/canvas_model.js").CanvasImage} CanvasImage */
 /** @typedef {import("../state/paint_jobs.js").Job} Job */
 /** @typedef {import("../canvas/painting_trace.js").PaintingTrace} PaintingTrace */
+/** @typedef {CanvasImage & {height: number, width: number}} Start an image of which some pixels are known */
 /** @typedef {{canvases: Canvas[], starts: boolean}} Group canvases of one request; `starts`: they are partly known */
 /** @typedef {"new" | "live" | "aside"} Kind of painting: shown when it begins; in place of what is there; neither shown nor in the gallery */
 
@@ -33,13 +34,18 @@ export class Painter {
     this.liveItems = new Set();
   }
 
-  /** Paint new images. @param {number | null} [seed] in place of the seed of the request */
-  async paint(seed = null) {
+  /**
+   * Paint new images.
+   * @param {{seed?: number | null, index?: number, active?: number, variation?: Api.Variation | null, start?: Start | null}} [picture] `seed`: in place of the seed
+   *   of the request; `index`: of the first image; `active`: the canvas that is active
+   */
+  async paint({ seed = null, index = 0, active = 0, variation = null, start = null } = {}) {
     const { model, request } = this.state;
     if (!model?.details) return;
-    const found = this.#jobs(request, model);
+    const found = this.#jobs(start || variation ? { ...request, ...PLAIN } : request, model);
     if (!found) return;
-    await this.#run(found.jobs, null, { columns: found.columns, seed });
+    for (const job of found.jobs) for (const spec of job.canvases) Object.assign(spec, { variation, index: spec.index + index });
+    await this.#run(found.jobs, start, { columns: found.columns, seed, active });
   }
 
   /** Paint variations of the active canvas. */
@@ -152,8 +158,8 @@ export class Painter {
     this.state.work?.stop.abort();
   }
 
-  /** @param {Job[]} jobs @param {(CanvasImage & {height: number, width: number}) | null} start @param {{live?: boolean, columns?: number | null, size?: [number, number], seed?: number | null, held?: number | null}} [options] */
-  async #run(jobs, start, { live = false, columns = null, size: own, seed: fixed = null, held = null } = {}) {
+  /** @param {Job[]} jobs @param {Start | null} start @param {{live?: boolean, columns?: number | null, size?: [number, number], seed?: number | null, held?: number | null, active?: number}} [options] */
+  async #run(jobs, start, { live = false, columns = null, size: own, seed: fixed = null, held = null, active = 0 } = {}) {
     const { state } = this;
     this.stop();
     if (!jobs.length) return;
@@ -164,7 +170,7 @@ export class Painter {
     const places = jobs.flatMap((job) => job.canvases.map((spec) => spec.place));
     const all = groups.flatMap((group) => group.canvases).map((canvas, i) => ({ canvas, place: places[i] }));
     const canvases = all.sort((a, b) => a.place - b.place).map(({ canvas }) => canvas);
-    await this.#paintGroups(canvases, groups, { live, columns, held });
+    await this.#paintGroups(canvases, groups, { active: Math.min(active, canvases.length - 1), live, columns, held });
   }
 
   /**
@@ -249,6 +255,7 @@ export class Painter {
       trace.over = true;
       trace.painted = event.images[i];
       trace.manifest = manifestOf(manifest, i);
+      if (originOf(manifest, i).conditions.letters) canvases[i].conditions = { ...canvases[i].conditions, letters: true }; // known by the page alone
     });
     if (kind === "aside") return;
     const live = kind === "live";

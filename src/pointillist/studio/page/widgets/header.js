@@ -18,9 +18,10 @@ export class Header {
     this.about = html("span", { className: "about" });
     this.loading = html("span", { className: "still-loading", role: "status" });
     this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
+    this.link = html("button", { type: "button", title: "Copy a link to this picture: whoever opens it sees the same pixels", onclick: copyLink ?? (() => {}) }, "Link");
     const keys = html("button", { type: "button", className: "icon-only", title: "Keys (?)", "aria-label": "Keys", onclick: showKeys }, icon("keys"));
     const tour = html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Tour");
-    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, copyLink && html("button", { type: "button", title: "Copy a link to model, prompt, seed and settings", onclick: copyLink }, "Link"), tour, this.switch, keys));
+    this.el = html("header", { className: "header" }, html("h1", { className: "brand" }, html("i", {}), "pointillist", html("span", {}, " studio")), this.select, this.about, html("div", { className: "right" }, this.loading, copyLink && this.link, tour, this.switch, keys));
     this.#showTheme();
   }
 
@@ -33,6 +34,7 @@ export class Header {
     const loading = state.models.find((model) => model.state === "loading");
     const behind = loading && state.details ? loadingText(loading) : "";
     updateChildren(this.loading, behind, () => (behind ? [dots(), behind] : []));
+    setText(this.link, state.remixed ? "Link to remix" : "Link");
     const { details } = state;
     const colours = details && (details.image.mode === "palette" ? `${details.image.levels} colours` : `${details.image.levels} levels`);
     setText(this.about, details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${formatInteger(details.parameters)} weights` : "");
