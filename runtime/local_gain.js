@@ -1,6 +1,6 @@
-// Opcodes and tables of version 2 of the program format: levels relative to a prediction, and mixtures around it.
+// Opcodes and tables of versions 2 and 5 of the program format: levels relative to a prediction, and mixtures around it.
 
-import { POWERS, check, clamp, interpolate } from "./arithmetic.js";
+import { POWERS, check, clamp, interpolate, mulShift } from "./arithmetic.js";
 
 /** Powers e^(-i / 256) in units of 2^-160, so that tables are rounded from whole numbers. @param {number} count */
 function powers(count) {
@@ -53,18 +53,20 @@ export const LOCAL_GAIN = {
     const channels = prediction.length - 1, by = clamp(prediction[channels] + (levels <= 128 ? 2 : 1), 0, 31);
     const relative = Array.from(pixels, (x, k) =>
       inside[Math.floor(k / channels)] ? clamp(rounded((x - prediction[k % channels]) * 32, by), -128, 127) : 0);
-    return [...relative, ...prediction];
+    const narrowing = 2 ** Math.max(0, bits(levels - 1) - 8); // of a base, as an input of the network
+    return [...relative, ...Array.from(prediction, (x, c) => (c < channels ? Math.floor(x / narrowing) : x))];
   },
   PLACE(levels, [params, prediction]) {
     const channels = prediction.length - 1, spread = levels <= 128 ? 2 : 1, step = 2 / (levels - 1), out = Array.from(params);
-    const m = params.length / (1 + 2 * channels + (channels * (channels - 1)) / 2), e = clamp(prediction[channels], -1, 10);
-    const unit = (2 ** 24 * step) / spread, first = spread === 2 ? 0 : Math.floor(levels / 2) - (levels - 1) / 2;
+    const m = params.length / (1 + 2 * channels + (channels * (channels - 1)) / 2), e = clamp(prediction[channels], -1, levels > 256 ? 15 : 10);
+    const [fine, baseBits] = levels > 256 ? [6, 10] : [0, 8], unit = (2 ** (16 + fine + baseBits) * step) / spread;
+    const first = spread === 2 ? 0 : Math.floor(levels / 2) - (levels - 1) / 2;
     const base = Array.from(prediction.subarray(0, channels), (x) =>
-      Math.floor((x * Math.floor(unit + 0.5) + Math.floor(unit * first + 0.5) + 128) / 256));
+      Math.floor((x * Math.floor(unit + 0.5) + Math.floor(unit * first + 0.5) + 2 ** (baseBits - 1)) / 2 ** baseBits));
     const log = Math.floor((e * Math.floor(2 ** 16 * Math.LN2 + 0.5) + Math.floor(2 ** 16 * Math.log(step) + 0.5) + 128) / 256);
     for (let c = 0, pair = 0; c < channels; pair += c++) for (let j = 0; j < m; j++) {
       const at = m * (1 + c) + j;
-      out[at] = base[c] + rounded(params[at] * Math.floor(step * 2 ** 20 + 0.5), 20 - e);
+      out[at] = base[c] + rounded(params[at] * Math.floor(step * 2 ** 20 + 0.5) * 2 ** fine, 20 - e);
       for (let before = 0; before < c; before++)
         out[at] -= rounded(interpolate(TANH, params[m * (1 + 2 * channels + pair + before) + j]) * base[before], 16);
       out[m * (1 + channels + c) + j] += log;
@@ -72,3 +74,40 @@ export const LOCAL_GAIN = {
     return out;
   },
 };
+
+/** Weights of the levels under a mixture of logistics; of more than 256 levels their frequencies, each with one place beside `places`.
+ *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel @param {number} places */
+export function mixture({ mixtures: m, channels, levels, tables, least }, p, pixel, channel, places) {
+  const most = Math.max(...p.subarray(0, m)), [fine, unit] = levels > 256 ? [22, 9] : [16, 17];
+  let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
+  /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
+  const cdf = (j, c) => {
+    const inverse = tables.inverse[clamp(p[m * (1 + channels + c) + j], least * 256, 8 * 256) - least * 256];
+    let mean = Math.floor(((p[m * (1 + c) + j] + 2 ** fine) * (levels - 1)) / 2 ** (fine + 1 - unit));
+    for (let before = 0, at = m * (1 + 2 * channels + (c * (c - 1)) / 2) + j; before < c; before++, at += m)
+      mean += Math.floor((interpolate(tables.tanh, p[at]) * (2 * pixel[before] - (levels - 1))) / 2 ** (17 - unit));
+    return (/** @type {number} */ level) => interpolate(tables.sigmoid,
+      mulShift(clamp(level * 2 ** unit + 2 ** (unit - 1) - mean, -(2 ** 28), 2 ** 28), inverse, unit + 8));
+  };
+  for (let before = 0; before < channel; before++) {
+    const level = pixel[before];
+    weights = weights.map((weight, j) => {
+      const edge = cdf(j, before), upper = level === levels - 1 ? 2 ** 24 : edge(level);
+      return weight * Math.max(1, upper - (level === 0 ? 0 : edge(level - 1)));
+    });
+    const length = POWERS.findIndex((power) => power > Math.max(...weights));
+    weights = weights.map((weight) => Math.floor(weight / POWERS[Math.max(0, length - 25)]));
+  }
+  const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b), result = new Float64Array(levels);
+  for (let k = 0, below = 0; k < levels; k++) {
+    let high = 0, low = 0; // of the sum over 2^24
+    for (let j = 0; j < m; j++) {
+      const product = weights[j] * edges[j](k), whole = Math.floor(product / 2 ** 24);
+      high += whole; low += product - whole * 2 ** 24;
+    }
+    const sum = k === levels - 1 ? total : high + Math.floor(low / 2 ** 24);
+    const above = places ? k + 1 + Number((BigInt(sum) * BigInt(places)) / BigInt(total)) : sum;
+    result[k] = above - below; below = above;
+  }
+  return result;
+}

@@ -265,22 +265,28 @@ static int check_scan(const program *p, const i32 *o, const i32 *c) {
   return is_constant(p, c[6], INT32, 2 * d) && in_range(p, c[6], -LIMIT, LIMIT);
 }
 
+/* Pixels: of 8 bits, or of 32 where there are many levels. */
+static int is_canvas(const program *p, const i32 *operand) { return type_of(p, operand) == INT8 || type_of(p, operand) == INT32; }
+
 /* Operations of a local gain: their inputs have other channels than their output. */
 static int check_local_gain(const program *p, const i32 *o, const i32 *c) {
   const i32 *y = o + O_Y, *x = o + O_X, *z = o + O_Z, *base = o + O_P, code = o[O_CODE];
   i64 n = y[3], channels = z[3] - 1;
   if (z[0] == NOTHING || o[O_PART] == IMAGE) return 0;
   if (code == PREDICT) {
-    if (type_of(p, y) != INT32 || type_of(p, x) != INT8 || type_of(p, z) != INT8 || n < 2 || x[3] != 4 * (n - 1) || z[3] != 4) return 0;
+    if (type_of(p, y) != INT32 || !is_canvas(p, x) || type_of(p, z) != INT8 || n < 2 || x[3] != 4 * (n - 1) || z[3] != 4) return 0;
     return is_constant(p, c[0], INT32, 3) && in_range(p, c[0], -1, 1 << 20);
   }
   if (code == NORMALISE) {
     if (!is_operand(p, o, base) || overlap(y, base) || type_of(p, base) != INT32 || type_of(p, y) != INT8) return 0;
-    if (type_of(p, x) != INT8 || type_of(p, z) != INT8 || base[3] < 2 || n != x[3] + base[3]) return 0;
-    return x[3] == (i64)z[3] * (base[3] - 1) && is_constant(p, c[0], INT32, 1) && in_range(p, c[0], 1, 2);
+    if (!is_canvas(p, x) || type_of(p, z) != INT8 || base[3] < 2 || n != x[3] + base[3]) return 0;
+    return x[3] == (i64)z[3] * (base[3] - 1) && is_constant(p, c[0], INT32, 2) && in_range(p, c[0], 0, 8) &&
+           ((const i32 *)constant(p, c[0]))[0] > 0;
   }
   if (type_of(p, y) != INT32 || type_of(p, x) != INT32 || type_of(p, z) != INT32 || x[3] != n || channels < 1) return 0;
-  if (n % (1 + 2 * channels + channels * (channels - 1) / 2) || !is_constant(p, c[0], INT32, 5)) return 0;
+  if (n % (1 + 2 * channels + channels * (channels - 1) / 2) || !is_constant(p, c[0], INT32, 8)) return 0;
+  const i32 *numbers = constant(p, c[0]); /* the last three are shifts, and the largest exponent, which is less than 20 */
+  if (numbers[5] < 8 || numbers[5] > 16 || numbers[6] < 0 || numbers[6] > 8 || numbers[7] < 0 || numbers[7] > 15) return 0;
   if (!in_range(p, c[0], -(1 << 28), 1 << 28) || !is_constant(p, c[1], INT32, 0)) return 0;
   return count_of(p, c[1]) >= 3 && count_of(p, c[1]) % 2 && in_range(p, c[1], -(1 << 16), 1 << 16);
 }
@@ -372,8 +378,8 @@ static int check_head(const program *p) {
   if (c < 1 || c > 1024 || levels < 2 || levels > 1 << 16 || m < 0 || m > 1024) return 0;
   if (h[H_PRECISION] < 8 || h[H_PRECISION] > 24 || levels > 1 << h[H_PRECISION]) return 0;
   if (steps < 1 || c % steps || h[H_WIDTH_OF_LEVEL] < 1 || h[H_WIDTH_OF_LEVEL] > MOST) return 0;
-  if (p->maps[0] != INT8 || p->maps[1] != c * h[H_WIDTH_OF_LEVEL] || p->maps[2]) return 0;
-  if (!is_constant(p, h[H_VALUES], INT8, levels * h[H_WIDTH_OF_LEVEL])) return 0;
+  if ((p->maps[0] != INT8 && p->maps[0] != INT32) || p->maps[1] != c * h[H_WIDTH_OF_LEVEL] || p->maps[2]) return 0;
+  if (p->maps[0] == INT32 ? h[H_WIDTH_OF_LEVEL] != 1 : !is_constant(p, h[H_VALUES], INT8, levels * h[H_WIDTH_OF_LEVEL])) return 0;
   if (!is_constant(p, h[H_EXP], INT32, 0) || !in_range(p, h[H_EXP], 0, 1 << 24)) return 0;
   if (((const i32 *)constant(p, h[H_EXP]))[0] < 1) return 0;
   if (!is_constant(p, h[H_LOG2], INT32, 257) || !in_range(p, h[H_LOG2], 0, 1 << 20)) return 0;
@@ -523,7 +529,7 @@ typedef void multiply_function(const step *, const product *);
 struct pt_level {
   void (*execute)(pt_run *, i64, i64, i64, i64, i64, i64);
   void (*frequencies)(const program *, const i32 *, const i64 *, i64, i64, i64 *, i64 *);
-  i64 (*digits)(const program *, const i32 *, i64, i64, i64, i64 *, i64 *);
+  i64 (*digits)(const program *, const i32 *, const i64 *, i64, i64, i64, i64, i64 *, i64 *);
   void (*transform)(const program *, const pt_transform *, const i64 *, const i64 *, i64 *);
   tile *product;
   multiply_function *multiply; /* NULL: by tiles */
@@ -1541,12 +1547,14 @@ INLINE i64 interpolate(const i32 *table, i64 size, i64 x) {
    out = median(W, N, W + N - NW) of each channel; then floor(log2((sum of distances + 2 n spread) factor / 2^20)), or a
    constant where fewer than two lie inside */
 INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
-  WIDE(y);
+  WIDE(y); WIDE_IN(x);
   const i32 *c = s->c[0];
   i64 n = s->n - 1, distance = 0, bits = 0, inside = 0;
+  int many = s->x_type == INT32;
   for (int k = 0; k < 4; k++) inside += z[k] != 128;
   for (i64 j = 0; j < n; j++) {
-    i32 left = x[j], corner = x[n + j], above = x[2 * n + j], right = x[3 * n + j];
+    i32 left = many ? xs[j] : x[j], corner = many ? xs[n + j] : x[n + j];
+    i32 above = many ? xs[2 * n + j] : x[2 * n + j], right = many ? xs[3 * n + j] : x[3 * n + j];
     above = z[2] != 128 ? above : left;
     left = z[0] != 128 ? left : above;
     corner = z[1] != 128 ? corner : above;
@@ -1554,7 +1562,7 @@ INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u
     i32 low = left < above ? left : above, high = left < above ? above : left;
     i32 base = clamp(left + above - corner, low, high);
     distance += (high - low) + larger(corner - base, base - corner) + larger(right - base, base - right);
-    ys[j] = base - 128;
+    ys[j] = many ? base : base - 128;
   }
   i64 total = (distance + 2 * n * c[0]) * c[1];
   while (total >> bits > 0) bits++;
@@ -1562,9 +1570,10 @@ INLINE void predict(const step *s, u8 *restrict y, const u8 *restrict x, const u
 }
 
 /* NORMALISE: with b the prediction p and e its exponent, out = clamp(shift((x - b) 2^5, e + spread)) of each neighbour,
-   0 outside the image (where z is 0); then b; then e */
+   0 outside the image (where z is 0); then floor(b / 2^narrowing); then e */
 INLINE void normalise(const step *s, i64 at, i64 from, i64 to) {
   i64 column = s->at_column ? at : 0, channels = s->n - s->count - 1, spread = ((const i32 *)s->c[0])[0];
+  i32 narrowing = ((const i32 *)s->c[0])[1];
   for (i64 b = from; b < to; b++)
     for (i64 i = 0; i < s->inner; i++) {
       i64 to = column + i;
@@ -1573,25 +1582,28 @@ INLINE void normalise(const step *s, i64 at, i64 from, i64 to) {
       const i32 *restrict base = (const i32 *)(s->p.at + b * s->p.image + to * s->p.column);
       i64 by = smaller(larger(base[channels] + spread, 0), 31), half = (1ll << by) >> 1;
       for (i64 j = 0, k = 0; j < s->count; k++)
-        for (i64 c = 0; c < channels; c++, j++)
-          y[j] = z[k] == 128 ? 128 : narrow((i32)smaller(larger((((i64)x[j] - 128 - base[c]) * 32 + half) >> by, -128), 127), INT8);
-      for (i64 c = 0; c <= channels; c++) y[s->count + c] = narrow(base[c], INT8);
+        for (i64 c = 0; c < channels; c++, j++) {
+          i64 pixel = s->x_type == INT32 ? ((const i32 *)x)[j] : x[j] - 128;
+          y[j] = z[k] == 128 ? 128 : narrow((i32)smaller(larger(((pixel - base[c]) * 32 + half) >> by, -128), 127), INT8);
+        }
+      for (i64 c = 0; c < channels; c++) y[s->count + c] = narrow(base[c] >> narrowing, INT8);
+      y[s->count + channels] = narrow(base[channels], INT8);
     }
 }
 
-/* PLACE: with e the exponent in z, b = shift(z B + B0, 8), and t the table of tanh:
-   mean = b_c + shift(x G, 20 - e) - sum over earlier channels of shift(t(coupling) b, 16); scale = x + shift(e L + L0, 8) */
+/* PLACE: with e the exponent in z, b = shift(z B + B0, base bits), and t the table of tanh:
+   mean = b_c + shift(x G 2^fine, 20 - e) - sum over earlier channels of shift(t(coupling) b, 16); scale = x + shift(e L + L0, 8) */
 INLINE void place_params(const step *s, u8 *restrict y, const u8 *restrict x, const u8 *restrict z) {
   WIDE(y); WIDE_IN(x); WIDE_IN(z);
   const i32 *c = s->c[0], *tanh = s->c[1];
-  i64 n = s->groups, m = s->n / (1 + 2 * n + n * (n - 1) / 2), e = clamp(zs[n], -1, 10), by = 20 - e;
-  i64 log_gain = (e * c[2] + c[3] + 128) >> 8, first = m * (1 + 2 * n);
+  i64 n = s->groups, m = s->n / (1 + 2 * n + n * (n - 1) / 2), e = clamp(zs[n], -1, c[7]), by = 20 - e;
+  i64 log_gain = (e * c[2] + c[3] + 128) >> 8, first = m * (1 + 2 * n), gain = (i64)c[4] << c[6], half = 1ll << (c[5] - 1);
   for (i64 j = 0; j < s->n; j++) ys[j] = wide(xs[j]);
   for (i64 channel = 0; channel < n; channel++)
     for (i64 j = 0; j < m; j++) {
-      i64 mean = (((i64)zs[channel] * c[0] + c[1] + 128) >> 8) + (((i64)xs[m * (1 + channel) + j] * c[4] + ((1ll << by) >> 1)) >> by);
+      i64 mean = (((i64)zs[channel] * c[0] + c[1] + half) >> c[5]) + (((i64)xs[m * (1 + channel) + j] * gain + ((1ll << by) >> 1)) >> by);
       for (i64 before = 0; before < channel; before++) {
-        i64 base = ((i64)zs[before] * c[0] + c[1] + 128) >> 8;
+        i64 base = ((i64)zs[before] * c[0] + c[1] + half) >> c[5];
         i64 t = interpolate(tanh, 2 * s->middle[1] + 1, xs[first + m * (channel * (channel - 1) / 2 + before) + j]);
         mean -= (t * base + (1 << 15)) >> 16;
       }
@@ -1662,10 +1674,13 @@ INLINE i64 softmax_weights(const i32 *logits, i64 levels, const i32 *exp, i64 la
 
 /* A mixture of logistics. Positions count levels in steps of 2^-17. With S the table of 2^24 sigmoid, I that of
    2^24 exp(-log scale) 2 / (levels - 1), and z_m(k) = floor(((k + 1/2) 2^17 - mean_m) I_m / 2^25):
-   C(k) = sum over m of w_m S(z_m(k)), and the weight of level k is floor(C(k) / 2^24) - floor(C(k - 1) / 2^24). */
+   C(k) = sum over m of w_m S(z_m(k)), and the weight of level k is floor(C(k) / 2^24) - floor(C(k - 1) / 2^24).
+   Beyond 256 levels means count 2^-22 and positions 2^-9 of a level, and no table is made: level k starts at
+   k + floor(floor(C(k - 1) / 2^24) (2^P - levels) / sum of w). */
+enum { MANY = 256 };
 typedef struct {
   const i32 *exp, *sigmoid, *tanh, *inverse, *params;
-  i64 exp_last, sigmoid_size, tanh_size, inverse_last, m, channels, top;
+  i64 exp_last, sigmoid_size, tanh_size, inverse_last, m, channels, top, fine, unit; /* bits of a mean, and of a position */
   i64 *weight, *mean, *scale;
 } mixture;
 
@@ -1673,9 +1688,9 @@ typedef struct {
 INLINE void place(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
   const i32 *p = x->params, *first = p + x->m * (1 + 2 * x->channels + channel * (channel - 1) / 2);
   for (i64 i = 0; i < x->m; i++) {
-    i64 position = ((i64)p[x->m * (1 + channel) + i] + 65536) * x->top;
+    i64 position = (((i64)p[x->m * (1 + channel) + i] + (1ll << x->fine)) * x->top) >> (x->fine + 1 - x->unit);
     for (i64 before = 0; before < channel; before++)
-      position += interpolate(x->tanh, x->tanh_size, first[x->m * before + i]) * (2 * pixel[before * stride] - x->top);
+      position += (interpolate(x->tanh, x->tanh_size, first[x->m * before + i]) * (2 * pixel[before * stride] - x->top)) >> (17 - x->unit);
     i64 index = (i64)p[x->m * (1 + x->channels + channel) + i] + x->inverse_last - 8 * 256;
     x->mean[i] = position, x->scale[i] = x->inverse[smaller(larger(index, 0), x->inverse_last)];
   }
@@ -1683,8 +1698,8 @@ INLINE void place(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
 
 /* 2^24 times the CDF of a component at the edge above a level. */
 INLINE i64 edge(const mixture *x, i64 i, i64 level) {
-  i64 distance = smaller(larger((level << 17) + 65536 - x->mean[i], -(1 << 28)), 1 << 28);
-  return interpolate(x->sigmoid, x->sigmoid_size, (distance * x->scale[i]) >> 25);
+  i64 distance = smaller(larger((level << x->unit) + (1ll << (x->unit - 1)) - x->mean[i], -(1 << 28)), 1 << 28);
+  return interpolate(x->sigmoid, x->sigmoid_size, (distance * x->scale[i]) >> (x->unit + 8));
 }
 
 /* The weights of the components: those of a softmax, times what each gave to the levels of the channels before. */
@@ -1703,14 +1718,55 @@ INLINE void weigh(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
   }
 }
 
-INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+INLINE mixture open_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *parts) {
   const i32 *h = p->header;
-  i64 m = h[H_MIXTURES], levels = h[H_LEVELS], total = 0, before = 0;
+  i64 m = h[H_MIXTURES], levels = h[H_LEVELS], many = levels > MANY;
   mixture x = {constant(p, h[H_EXP]), constant(p, h[H_SIGMOID]), constant(p, h[H_TANH]), constant(p, h[H_INVERSE]), params,
                count_of(p, h[H_EXP]) - 1, count_of(p, h[H_SIGMOID]), count_of(p, h[H_TANH]), count_of(p, h[H_INVERSE]) - 1, m, h[H_CHANNELS], levels - 1,
-               parts, parts + m, parts + 2 * m};
+               many ? 22 : 16, many ? 9 : 17, parts, parts + m, parts + 2 * m};
   weigh(&x, pixel, stride, channel);
   place(&x, pixel, stride, channel);
+  return x;
+}
+
+/* The start of a level of many; of the number of levels, the end of the last. */
+INLINE i64 start_of_level(const mixture *x, i64 level, i64 total, i64 places) {
+  i64 sum = 0;
+  if (level > x->top) return places + level;
+  if (level > 0) for (i64 i = 0; i < x->m; i++) sum += x->weight[i] * edge(x, i, level - 1);
+  return level + (sum >> 24) * places / total;
+}
+
+/* As `digits`, of a mixture of many levels: where a level is to be found, by halving. */
+INLINE i64 level_of_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
+  mixture x = open_mixture(p, params, pixel, stride, channel, parts);
+  i64 places = (1ll << p->header[H_PRECISION]) - p->header[H_LEVELS], total = 0;
+  for (i64 i = 0; i < x.m; i++) total += x.weight[i];
+  if (level < 0) {
+    level = 0;
+    for (i64 step = 1 << 15; step > 0; step >>= 1)
+      if (level + step <= x.top && start_of_level(&x, level + step, total, places) <= target) level += step;
+  }
+  interval[0] = start_of_level(&x, level, total, places);
+  interval[1] = start_of_level(&x, level + 1, total, places) - interval[0];
+  return level;
+}
+
+/* The frequencies of all of many levels. */
+INLINE void mixture_frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+  mixture x = open_mixture(p, params, pixel, stride, channel, parts);
+  i64 levels = p->header[H_LEVELS], places = (1ll << p->header[H_PRECISION]) - levels, total = 0, start = 0;
+  for (i64 i = 0; i < x.m; i++) total += x.weight[i];
+  for (i64 k = 0; k < levels; k++) {
+    i64 end = start_of_level(&x, k + 1, total, places);
+    result[k] = end - start;
+    start = end;
+  }
+}
+
+INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+  const mixture x = open_mixture(p, params, pixel, stride, channel, parts);
+  i64 m = x.m, levels = x.top + 1, total = 0, before = 0;
   for (i64 k = 0; k < levels; k++) result[k] = 0;
   for (i64 i = 0; i < m; i++) {
     total += x.weight[i];
@@ -1808,7 +1864,8 @@ INLINE void factored_frequencies(const program *p, const i32 *params, i64 channe
 
 /* Set the start and the frequency of a level in two factors, or, where it is below 0, find the one whose interval holds
    `target`; return the level. */
-INLINE i64 digits(const program *p, const i32 *params, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
+INLINE i64 digits(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
+  if (p->header[H_KIND] == MIXTURE) return level_of_mixture(p, params, pixel, stride, channel, level, target, interval, parts);
   factors f = open_factors(p, params, channel, parts);
   i64 digit = level < 0 ? 0 : level / f.low, k = level < 0 ? 0 : level - digit * f.low;
   if (level < 0) while (digit < f.high - 1 && f.highs[digit + 1] <= target) digit++;
@@ -1824,6 +1881,10 @@ INLINE void frequencies(const program *p, const i32 *params, const i64 *pixel, i
   i64 levels = h[H_LEVELS], total, last = count_of(p, h[H_EXP]) - 1;
   if (h[H_KIND] == FACTORED) {
     factored_frequencies(p, params, channel, result, parts);
+    return;
+  }
+  if (h[H_KIND] == MIXTURE && levels > MANY) {
+    mixture_frequencies(p, params, pixel, stride, channel, result, parts);
     return;
   }
   if (h[H_KIND] == MIXTURE) {
@@ -1964,9 +2025,9 @@ INLINE void transform(const program *p, const pt_transform *t, const i64 *c, con
                                         i64 *result, i64 *parts) {                                                       \
     frequencies(p, params, pixel, stride, channel, result, parts);                                                       \
   }                                                                                                                      \
-  TARGET static i64 digits_##name(const program *p, const i32 *params, i64 channel, i64 level, i64 target, i64 *interval,  \
-                                  i64 *parts) {                                                                          \
-    return digits(p, params, channel, level, target, interval, parts);                                                   \
+  TARGET static i64 digits_##name(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 level, \
+                                  i64 target, i64 *interval, i64 *parts) {                                               \
+    return digits(p, params, pixel, stride, channel, level, target, interval, parts);                                    \
   }                                                                                                                      \
   TARGET static void transform_##name(const program *p, const pt_transform *t, const i64 *c, const i64 *u, i64 *result) { \
     transform(p, t, c, u, result);                                                                                       \
@@ -2078,20 +2139,28 @@ void pt_params(const pt_run *r, int64_t column, int32_t *result) {
     for (i64 j = 0; j < n; j++) result[b * n + j] = params_at(r, b, column)[j];
 }
 
-void pt_write(pt_run *r, int64_t column, int64_t first, int64_t count, const int8_t *values) {
+/* Write a number to the canvas: as 8 bits, from 0 on, or as it is. */
+static void write_value(pt_run *r, i64 b, i64 column, i64 place, i64 value) {
+  u8 *canvas = canvas_at(r, b, column);
+  if (r->p.maps[0] == INT32) ((i32 *)canvas)[place] = (i32)value;
+  else canvas[place] = (u8)(value + 128);
+}
+
+void pt_write(pt_run *r, int64_t column, int64_t first, int64_t count, const int32_t *values) {
   for (i64 b = 0; b < r->batch; b++)
-    for (i64 j = 0; j < count; j++) canvas_at(r, b, column)[first + j] = (u8)(values[b * count + j] + 128);
+    for (i64 j = 0; j < count; j++) write_value(r, b, column, first + j, values[b * count + j]);
 }
 
 /* Write the levels of channels `first` to `last` of a site to the canvas; run image b has those of image b mod `images`. */
 static void write_levels(pt_run *r, i64 row, i64 column, i64 first, i64 last, i64 images, const i64 *levels) {
   const i32 *h = r->p.header;
-  const i8 *values = constant(&r->p, h[H_VALUES]);
+  int many = r->p.maps[0] == INT32; /* levels as they are, the middle one 0 */
+  const i8 *values = many ? 0 : constant(&r->p, h[H_VALUES]);
   i64 width = h[H_WIDTH_OF_LEVEL], plane = r->height * r->width;
   for (i64 b = 0; b < r->batch; b++)
     for (i64 c = first; c < last; c++) {
       i64 level = levels[(b % images * h[H_CHANNELS] + c) * plane + row * r->width + column];
-      for (i64 j = 0; j < width; j++) canvas_at(r, b, column)[c * width + j] = (u8)(values[level * width + j] + 128);
+      for (i64 j = 0; j < width; j++) write_value(r, b, column, c * width + j, many ? level - h[H_LEVELS] / 2 : values[level * width + j]);
     }
 }
 
@@ -2112,7 +2181,8 @@ static i64 find(const i64 *weights, i64 levels, i64 level, i64 target, i64 *inte
 /* The same of a channel of a site under the model, where only the frequencies that are needed are computed. */
 static i64 find_level(pt_run *r, const i32 *params, const i64 *pixel, i64 c, i64 level, i64 target, i64 *interval) {
   const i32 *h = r->p.header;
-  if (h[H_KIND] == FACTORED) return r->level->digits(&r->p, params, c, level, target, interval, r->parts);
+  if (h[H_KIND] == FACTORED || (h[H_KIND] == MIXTURE && h[H_LEVELS] > MANY))
+    return r->level->digits(&r->p, params, pixel, r->height * r->width, c, level, target, interval, r->parts);
   if (r->level->find && h[H_KIND] == CATEGORICAL) {
     const i32 *exp = constant(&r->p, h[H_EXP]);
     i64 last = count_of(&r->p, h[H_EXP]) - 1;

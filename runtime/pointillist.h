@@ -83,7 +83,7 @@ PT_API void pt_decode(pt_run *run, int64_t *levels, const uint8_t *coded, pt_dec
 PT_API void pt_row(pt_run *run, int64_t row);
 PT_API void pt_site(pt_run *run, int64_t row, int64_t column);
 PT_API void pt_params(const pt_run *run, int64_t column, int32_t *params);
-PT_API void pt_write(pt_run *run, int64_t column, int64_t first, int64_t count, const int8_t *values);
+PT_API void pt_write(pt_run *run, int64_t column, int64_t first, int64_t count, const int32_t *values);
 PT_API void pt_post(pt_run *run, int64_t row, int64_t column);
 
 /* Describe block `index` of the state of the images: its offset in the workspace, slots, and bytes of an image in a slot,

@@ -29,7 +29,7 @@ import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./ar
 import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
-import { LOCAL_GAIN, standardTables } from "./local_gain.js";
+import { LOCAL_GAIN, mixture, standardTables } from "./local_gain.js";
 import { open, readStages } from "./stages.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
@@ -84,7 +84,7 @@ function readTensors(file) {
 /** Open a program, and check it. @param {string} json @param {Uint8Array} file @returns {Promise<Model>} */
 export async function openProgram(json, file) {
   const { format, format_version: version, fingerprint, weights: _, ...document } = JSON.parse(json);
-  check(format === "pointillist-program" && [1, 2, 3, 4].includes(version), `format ${format}, version ${version}`);
+  check(format === "pointillist-program" && [1, 2, 3, 4, 5].includes(version), `format ${format}, version ${version}`);
   const tensors = readTensors(file), encoder = new TextEncoder();
   /** @type {Uint8Array[]} */
   const hashed = [encoder.encode(canonical(document))];
@@ -186,7 +186,9 @@ function readProgram(one, tensor) {
     [name, { ...input, unit: tensor(input.unit, "F64", [input.channels]).data }]));
   const least = head.min_log_scale, tables = least != null ? standardTables(head.levels, least)
     : Object.fromEntries(Object.entries(head.tables).map(([name, table]) => [name, tensor(table, "I32", [null]).data]));
-  const canvasValues = tensor(one.canvas_values, "I8", [head.levels, width]).data;
+  check(one.canvas_values !== null || (head.kind === "mixture" && width === 1), "its canvas has levels as they are");
+  const canvasValues = one.canvas_values === null ? Int32Array.from({ length: head.levels }, (_, k) => k - Math.floor(head.levels / 2))
+    : tensor(one.canvas_values, "I8", [head.levels, width]).data;
   return { subSteps, canvasWidth, canvasValues, sCurve: one.s_curve, values, maps, inputs, code, params: viewOf(one.params), head: { ...head, tables, least: least ?? -7 } };
 }
 
@@ -375,47 +377,12 @@ function normalise(weights, bits, allowed = null) {
 function frequencies(head, params, pixel, channel) {
   const { levels, precision, tables: { exp } } = head;
   if (head.kind === "factored") return factored(head, params, channel);
-  if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel), precision);
+  if (head.kind === "mixture" && levels > 256) return mixture(head, params, pixel, channel, 2 ** precision - levels);
+  if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel, 0), precision);
   const logits = head.kind === "bernoulli" ? [0, params[channel]] : [...params.subarray(channel * levels, (channel + 1) * levels)];
   const most = Math.max(...logits);
   return normalise(Float64Array.from(logits, (logit) => exp[Math.min(most - logit, exp.length - 1)]), precision);
 }
-/** Weights of the levels under a mixture of logistics.
- *  @param {Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel */
-function mixture({ mixtures: m, channels, levels, tables, least }, p, pixel, channel) {
-  const most = Math.max(...p.subarray(0, m));
-  let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
-  /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
-  const cdf = (j, c) => {
-    const inverse = tables.inverse[clamp(p[m * (1 + channels + c) + j], least * 256, 8 * 256) - least * 256];
-    let mean = (p[m * (1 + c) + j] + 65536) * (levels - 1);
-    for (let before = 0, at = m * (1 + 2 * channels + (c * (c - 1)) / 2) + j; before < c; before++, at += m)
-      mean += interpolate(tables.tanh, p[at]) * (2 * pixel[before] - (levels - 1));
-    return (/** @type {number} */ level) =>
-      interpolate(tables.sigmoid, mulShift(clamp(level * 2 ** 17 + 65536 - mean, -(2 ** 28), 2 ** 28), inverse, 25));
-  };
-  for (let before = 0; before < channel; before++) {
-    const level = pixel[before];
-    weights = weights.map((weight, j) => {
-      const edge = cdf(j, before), upper = level === levels - 1 ? 2 ** 24 : edge(level);
-      return weight * Math.max(1, upper - (level === 0 ? 0 : edge(level - 1)));
-    });
-    const bits = POWERS.findIndex((power) => power > Math.max(...weights));
-    weights = weights.map((weight) => Math.floor(weight / POWERS[Math.max(0, bits - 25)]));
-  }
-  const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b), result = new Float64Array(levels);
-  for (let k = 0, below = 0; k < levels; k++) {
-    let high = 0, low = 0; // of the sum over 2^24
-    for (let j = 0; j < m; j++) {
-      const product = weights[j] * edges[j](k), whole = Math.floor(product / 2 ** 24);
-      high += whole; low += product - whole * 2 ** 24;
-    }
-    const above = k === levels - 1 ? total : high + Math.floor(low / 2 ** 24);
-    result[k] = above - below; below = above;
-  }
-  return result;
-}
-
 const LOG = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 20 * Math.log2(1 + i / 256) + 0.5));
 const EXP = Float64Array.from({ length: 257 }, (_, i) => Math.floor(2 ** 30 * 2 ** (-i / 256) + 0.5));
 /** Read one of both at x of 2^bits. @param {Float64Array} table @param {number} x @param {number} bits */

@@ -67,7 +67,7 @@ class CompiledRun {
     this.pixel = owner.allocate(8 * head.channels);
     this.result = owner.allocate(8 * head.levels);
     this.scratch = owner.allocate(8 * (4 * head.mixtures + 520));
-    this.values = owner.allocate(program.canvasWidth * program.subSteps);
+    this.values = owner.allocate(4 * program.canvasWidth * program.subSteps);
     new BigInt64Array(owner.memory.buffer, this.pixel, head.channels).fill(0n);
     this.run = exports.pt_begin(this.address, 1n, ...size, 0, pointers, workspace, BEST);
     this.row = this.column = this.step = 0;
@@ -101,7 +101,7 @@ class CompiledRun {
     pixel[this.step++] = BigInt(level);
     if (!coupled || this.step === channels) for (let channel = coupled ? 0 : this.step - 1; channel < this.step; channel++) {
       const each = Number(pixel[channel]);
-      new Int8Array(memory.buffer, this.values, width).set(canvasValues.subarray(each * width, (each + 1) * width));
+      new Int32Array(memory.buffer, this.values, width).set(canvasValues.subarray(each * width, (each + 1) * width));
       exports.pt_write(this.run, column, BigInt(channel * width), BigInt(width), this.values);
     }
     if (!coupled) this.hasRun = false;

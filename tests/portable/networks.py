@@ -41,6 +41,23 @@ CASES: dict[str, dict[str, Any]] = {
         "mixtures": 2,
         "local_gain": True,
     },
+    "thousand": {
+        "model_type": "gated-pixelcnn",
+        "shape": (3, 5, 6),
+        "levels": 1000,
+        "likelihood": "mixture",
+        "mixtures": 3,
+        "local_gain": True,
+        "classes": ("cat", "dog"),
+    },
+    "sixteen-bits": {
+        "model_type": "pixelcnn",
+        "shape": (1, 6, 7),
+        "levels": 65_536,
+        "likelihood": "mixture",
+        "mixtures": 4,
+        "local_gain": True,
+    },
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 16, "orders": ("s-curve", "raster")},
     "pixelsnail": {"shape": (1, 4, 5), "levels": 8},
     "factored": {

@@ -343,9 +343,10 @@ def test_sums_that_could_overflow_are_rejected() -> None:
 
 
 def test_what_cannot_be_exact_is_named() -> None:
-    """More ordered levels than a byte holds, and a data set without images."""
-    fine = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=300, preset="tiny").eval()
-    with pytest.raises(pt.EngineError, match="256 ordered levels"):
+    """More levels than a softmax has frequencies for, and a data set without images."""
+    fine = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=5000, likelihood="categorical", preset="tiny")
+    fine.eval()
+    with pytest.raises(pt.EngineError, match="up to 4,096 levels"):
         pt.quantize_integer(fine, torch.zeros(2, 1, 8, 8, dtype=torch.int64))
     gated = pt.build("gated-pixelcnn", shape=(1, 8, 8), levels=4, preset="tiny").eval()
     with pytest.raises(pt.DataError, match="empty"):

@@ -10,6 +10,9 @@ from typing import Literal, get_args
 LikelihoodKind = Literal["bernoulli", "categorical", "mixture", "factored"]
 """Names of the likelihoods, in the order of their numbers in `runtime/pointillist.c`."""
 
+MANY = 256
+"""Levels above which a mixture has finer means, and no table of all levels."""
+
 
 def digits(levels: int) -> tuple[int, int, int]:
     """Return the high digits, the low digits, and how many low digits the last high digit has.
@@ -32,7 +35,8 @@ class LikelihoodEntry:
         home: module and class of the likelihood in torch.
         num_params: number of parameters of a pixel, of channels, levels and mixtures.
         has_mixtures: whether it is a mixture, whose number of components is a setting.
-        has_table: True if the integer frequencies of all levels are computed together; False if an interval needs some.
+        max_table: levels up to which the integer frequencies of all levels are computed together; an interval of more
+            needs a few numbers of them.
         max_levels: levels that its integers support.
         format_version: the first version of the program format that has it.
     """
@@ -40,7 +44,7 @@ class LikelihoodEntry:
     home: tuple[str, str]
     num_params: Callable[[int, int, int], int]
     has_mixtures: bool = False
-    has_table: bool = True
+    max_table: int = 4096
     max_levels: int = 4096
     format_version: int = 1
 
@@ -53,13 +57,15 @@ LIKELIHOODS: Mapping[LikelihoodKind, LikelihoodEntry] = {
         ("likelihoods", "DiscretizedLogisticMixture"),
         lambda c, k, m: m * (1 + 2 * c + c * (c - 1) // 2),
         has_mixtures=True,
+        max_table=MANY,
+        max_levels=65_536,
     ),
     # of each channel the log-weights, then the logits of both digits
     "factored": LikelihoodEntry(
         ("factored", "FactoredCategorical"),
         lambda c, k, m: c * m * (1 + sum(digits(k)[:2])),
         has_mixtures=True,
-        has_table=False,
+        max_table=0,
         max_levels=65_536,
         format_version=3,
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,16 @@ LikelihoodName = Literal["auto", LikelihoodKind]
 FACTORED = 4096
 """Levels above which `auto` takes a categorical distribution in two factors: a softmax has a weight for each."""
 MIN_LOG_SCALE_OF_GAIN = -9.0  # around a prediction: flat areas of photographs are known to less than 1/8 of a level
+
+
+def min_log_scale_of_gain(levels: int) -> float:
+    """Return the least log-scale around a prediction: the same share of a level for more than 256 levels.
+
+    ```python
+    min_log_scale_of_gain(65_536)  # -15.0
+    ```
+    """
+    return MIN_LOG_SCALE_OF_GAIN - max(0, round(math.log((levels - 1) / 255)))
 
 
 def resolve_likelihood(name: str, image: Mapping[str, Any]) -> str:
@@ -68,6 +79,6 @@ def build_likelihood(
     likelihood = getattr(importlib.import_module(f"pointillist.distributions.{module}"), name_of_class)
     settings: dict[str, Any] = {"mixtures": mixtures} if entry.has_mixtures else {}
     if local_gain and chosen == "mixture":
-        settings["min_log_scale"] = MIN_LOG_SCALE_OF_GAIN
+        settings["min_log_scale"] = min_log_scale_of_gain(image.levels)
     result: Likelihood = likelihood(image.channels, image.levels, **settings)
     return result

@@ -226,6 +226,16 @@ class Instruction:
         return self.views[-1].value.depth
 
 
+def even_levels(count: int) -> NDArray[np.int32]:
+    """Return what ordered levels write to a canvas whose integers are one level apart, `[levels, 1]`.
+
+    ```python
+    even_levels(4)[:, 0]  # [-2, -1, 0, 1]
+    ```
+    """
+    return (np.arange(count, dtype=np.int32) - count // 2)[:, None]
+
+
 @dataclass(frozen=True, eq=False)
 class IntegerHead:
     """The distribution that the parameters of an integer program give, as integer frequencies (`frequencies.py`).
@@ -248,7 +258,7 @@ class IntegerHead:
     @property
     def has_table(self) -> bool:
         """True if the frequencies of all levels are computed together; False if an interval needs only some."""
-        return LIKELIHOODS[self.kind].has_table
+        return self.levels <= LIKELIHOODS[self.kind].max_table
 
     @property
     def num_params(self) -> int:
@@ -325,7 +335,7 @@ class Program:
     @property
     def is_integer(self) -> bool:
         """True for a program in integers."""
-        return self.canvas.is_narrow
+        return self.canvas.dtype.kind == "i"
 
     @property
     def dtype(self) -> DType:

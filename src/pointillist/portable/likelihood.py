@@ -11,7 +11,7 @@ from pointillist.distributions.transform import Transform
 from pointillist.engine.executors import frequencies_of_sites
 from pointillist.engine.head.frequencies import distribution, log_probs
 from pointillist.engine.head.mixture import component_weights, mean_and_scale
-from pointillist.engine.head.tables import FINE_STEP, LOG_SCALE_STEP
+from pointillist.engine.head.tables import LOG_SCALE_STEP, position_bits
 from pointillist.engine.head.transform import DRAW_BITS, transform_frequencies
 from pointillist.engine.program import Program
 
@@ -94,7 +94,7 @@ class ProgramLikelihood:
         position, log_scale = mean_and_scale(head, numbers, pixel, channel)
         parts = (
             np.log(weights / weights.sum(-1, keepdims=True)),
-            position * (FINE_STEP / (self.levels - 1)) - 1,
+            position * (2.0 ** (1 - position_bits(self.levels)) / (self.levels - 1)) - 1,
             log_scale * LOG_SCALE_STEP,
         )
         log_weight, mean, scale = (np.moveaxis(part.astype(np.float64), -1, 1) for part in parts)

@@ -28,6 +28,21 @@ MODELS: dict[str, dict[str, Any]] = {
     "locally-masked-pixelcnn": {"shape": (1, 5, 6), "levels": 11, "ordered": False, "orders": ("s-curve", "raster")},
     "local-gain": {"network": "gated-pixelcnn", "shape": (3, 4, 5), "levels": 256, "local_gain": True},
     "local-gain-few": {"network": "gated-pixelcnn", "shape": (1, 6, 5), "levels": 16, "local_gain": True},
+    "thousand": {
+        "network": "gated-pixelcnn",
+        "shape": (3, 4, 5),
+        "levels": 1000,
+        "local_gain": True,
+        "mixtures": 3,
+        "classes": ("cat", "dog"),
+    },
+    "sixteen-bits": {
+        "network": "pixelcnn",
+        "shape": (1, 4, 5),
+        "levels": 65_536,
+        "local_gain": True,
+        "mixtures": 3,
+    },
     "factored": {
         "network": "pixelcnn",
         "shape": (2, 4, 5),
@@ -61,7 +76,10 @@ MODELS: dict[str, dict[str, Any]] = {
         "conditions": {"text": {"encoder": "learned+tokens", "num_tokens": 3, "buckets": 16, "width": 8}},
     },
 }
-"""Every opcode, head and curve; local gains are of version 2, two factors and tokens of 3, several stages of 4."""
+"""Every opcode, head and curve.
+
+Local gains are of version 2, two factors and tokens of 3, several stages of 4, mixtures of many levels of 5.
+"""
 
 
 def facts(integer_model: IntegerModel) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from pointillist.engine.head.transform import EXP_TABLE, LOG_TABLE
 from pointillist.engine.opcodes.local_gain import Levels
 from pointillist.engine.program import (
     INT8,
+    INT32,
     Array,
     FeatureMap,
     Instruction,
@@ -130,7 +131,12 @@ class Lowering:
         tables = [self.pool.add(head.tables[name]) if name in head.tables else -1 for name in TABLES]
         header = [KINDS.index(head.kind), head.channels, head.levels, head.mixtures, head.precision]
         header += [program.num_sub_steps, program.canvas_values.shape[1], program.s_curve, *(program.size or (0, 0))]
-        header += [runs_by_rows(program), *params, *tables, self.pool.add(program.canvas_values)]
+        header += [
+            runs_by_rows(program),
+            *params,
+            *tables,
+            -1 if program.canvas.dtype == INT32 else self.pool.add(program.canvas_values),
+        ]
         header += [self.pool.add(table.astype(np.int32)) for table in (LOG_TABLE, EXP_TABLE)]
         inputs = [number for entry in program.inputs.values() for number in (entry.kind == "map", entry.channels)]
         maps = [number for each in program.maps for number in self._map(each)]
@@ -209,11 +215,12 @@ class Lowering:
     def _local_gain(self, i: Instruction, levels: Levels) -> list[Array]:
         """Return the numbers that follow from the levels of a channel, and for PLACE the table of tanh."""
         if i.opcode == "PLACE":
-            return [np.array([*levels.base, *levels.log_gain, levels.gain], np.int32), tanh_table()]
+            shifts = [levels.base_bits, levels.fine, levels.largest_exponent]
+            return [np.array([*levels.base, *levels.log_gain, levels.gain, *shifts], np.int32), tanh_table()]
         assert i.output is not None
         predicts = i.opcode == "PREDICT"
-        numbers = [levels.spread, *([levels.mean_factor(i.output.channels - 1), levels.wide] if predicts else [])]
-        return [np.array(numbers, np.int32)]
+        further = [levels.mean_factor(i.output.channels - 1), levels.wide] if predicts else [levels.narrowing]
+        return [np.array([levels.spread, *further], np.int32)]
 
     def _shift(self, array: Array) -> Array:
         """Return shifts of 32 bits, the same array for the same array."""

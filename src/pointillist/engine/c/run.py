@@ -173,7 +173,7 @@ class CStepper(ProgramStepper):
         return result
 
     def _write(self, values: NDArray[Any], first: int) -> None:
-        stored = np.ascontiguousarray(values, np.int8)
+        stored = np.ascontiguousarray(values, np.int32)
         self._library.pt_write(self._address, self.site[1], first, values.shape[1], stored.ctypes.data)
 
     def _distribution(self, params: NDArray[Any], pixels: NDArray[np.int64], channel: int) -> Distribution:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.engine.arithmetic import Array, count_like, int64, library_of, take_last
-from pointillist.engine.head.mixture import mixture_weights
+from pointillist.engine.head.mixture import MixtureIntervals, mixture_weights
 from pointillist.engine.program import IntArray, IntegerHead
 from pointillist.errors import EngineError
 
@@ -129,6 +129,8 @@ def distribution(head: IntegerHead, params: Array, pixel: Array, channel: int) -
         from pointillist.engine.head.factored import FactoredFrequencies
 
         return FactoredFrequencies(head, params, channel)
+    if not head.has_table:
+        return MixtureIntervals(head, int64(params), int64(pixel), channel)
     return Frequencies(_all_frequencies(head, int64(params), pixel, channel))
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import MANY
+
 Table = NDArray[np.int32]
 LOGIT_STEP, LOG_SCALE_STEP, FINE_STEP = 2.0**-8, 2.0**-8, 2.0**-16
 STEPS = 256
@@ -23,6 +25,21 @@ SCALE_STEPS = STEPS
 MIN_LOG_SCALE, MAX_LOG_SCALE = -7, 8
 _PRECISION = 160
 _UNIT = 1 << _PRECISION
+
+
+def mean_bits(levels: int) -> int:
+    """Return the bits of a mean on [-1, 1]: a step is 1 / 512 of a level, or less, for any number of levels.
+
+    ```python
+    mean_bits(256), mean_bits(65_536)  # (16, 22)
+    ```
+    """
+    return 16 if levels <= MANY else 22
+
+
+def position_bits(levels: int) -> int:
+    """Return the bits of a position, which counts levels in steps of two to their power."""
+    return 17 if levels <= MANY else 9
 
 
 @cache

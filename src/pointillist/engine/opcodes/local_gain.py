@@ -14,9 +14,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from pointillist.engine.arithmetic import Array, bit_length, int64, interpolate, library_of
+from pointillist.distributions.kinds import MANY
+from pointillist.engine.arithmetic import Array, bit_length, int64, interpolate, library_of, shift_bits
 from pointillist.engine.buffers import Buffers, Call, Region
-from pointillist.engine.head.tables import tanh_table
+from pointillist.engine.head.tables import mean_bits, tanh_table
 from pointillist.engine.opcodes.base import ChannelDependencies, Opcode, opcode, output_range
 from pointillist.engine.program import Instruction, IntArray, View
 
@@ -24,10 +25,10 @@ REACH, STEP_BITS = 8, 4
 """Differences lie in [-REACH, REACH), in steps of 2^-STEP_BITS in integers."""
 EXPONENT_BITS = 3
 """The exponent is an input of the network in units of 2^-EXPONENT_BITS."""
-ROUND_BITS, GAIN_BITS, BASE_BITS, LOG_BITS = 20, 20, 8, 8
-LARGEST_EXPONENT = 10
+ROUND_BITS, GAIN_BITS, LOG_BITS = 20, 20, 8
 FEWEST = 2
 """Neighbours that must lie in the image to measure a gain."""
+MOST_LEVELS = 65_536
 WIDE_GRID = 128
 """Number of levels up to which levels of the canvas are two integers apart; see `grids.canvas_unit`."""
 
@@ -67,9 +68,29 @@ class Levels:
         return int(self.step * 2**GAIN_BITS + 0.5)
 
     @property
+    def fine(self) -> int:
+        """Bits of a mean that are finer than the means of outputs, which count 2^-16."""
+        return mean_bits(self.count) - 16
+
+    @property
+    def base_bits(self) -> int:
+        """Bits by which the factor of a base is finer than a mean, so that no base is off by a step of a position."""
+        return 8 if self.count <= MANY else 10
+
+    @property
+    def narrowing(self) -> int:
+        """Bits by which a base is coarser as an input of the network, which has 8 bits."""
+        return max(0, (self.count - 1).bit_length() - 8)
+
+    @property
+    def largest_exponent(self) -> int:
+        """Largest exponent of a gain."""
+        return 10 if self.count <= MANY else 15
+
+    @property
     def base(self) -> tuple[int, int]:
-        """Factor and constant from an integer of the canvas to [-1, 1], in units of 2^-(16 + BASE_BITS)."""
-        unit = 2 ** (16 + BASE_BITS) * self.step / self.spread
+        """Factor and constant from an integer of the canvas to [-1, 1], in units of 2^-base_bits of a mean."""
+        unit = 2 ** (16 + self.fine + self.base_bits) * self.step / self.spread
         first = 0.0 if self.spread == 2 else self.count // 2 - (self.count - 1) / 2
         return math.floor(unit + 0.5), math.floor(unit * first + 0.5)
 
@@ -111,7 +132,7 @@ class LocalGainOpcode(Opcode):
         return [view.narrow(each, 1) for view in instruction.inputs for each in range(view.channels)]
 
     def problem(self, i: Instruction) -> str | None:
-        if i.output is None or not 2 <= int(i.constants["levels"][0]) <= 256:
+        if i.output is None or not 2 <= int(i.constants["levels"][0]) <= MOST_LEVELS:
             return "a value is missing, or it has other levels"
         return None if self.fits([view.channels for view in i.inputs], i.output.channels) else "it has other channels"
 
@@ -166,8 +187,8 @@ class Normalise(LocalGainOpcode):
     """Neighbours relative to a prediction: out = [clamp((x - b) / s), b, exponent / 2^EXPONENT_BITS].
 
     Inputs are the channels of each neighbour, a number for each that is 0 outside the image, and what PREDICT makes. In
-    integers (x - b) / s counts 2^-STEP_BITS, in 8 bits: shift((x - b) << (STEP_BITS + 1), exponent + spread). b and the
-    exponent are as they are.
+    integers (x - b) / s counts 2^-STEP_BITS, in 8 bits: shift((x - b) << (STEP_BITS + 1), exponent + spread). b is
+    floor(b / 2^narrowing), which is b itself up to 256 levels, and the exponent is as it is.
     """
 
     def compute(self, levels: Levels, *x: Array) -> Array:
@@ -181,7 +202,7 @@ class Normalise(LocalGainOpcode):
         by = (exponent + levels.spread).clip(0, 31)
         relative = ((relative << (STEP_BITS + 1)) + ((1 << by) >> 1)) >> by
         low, high = -REACH << STEP_BITS, (REACH << STEP_BITS) - 1
-        return library_of(base).concatenate([relative.clip(low, high), base, exponent], axis=-1)
+        return library_of(base).concatenate([relative.clip(low, high), base >> levels.narrowing, exponent], axis=-1)
 
     def fits(self, inputs: list[int], output: int) -> bool:
         if len(inputs) != 3 or inputs[2] < 2:
@@ -202,11 +223,12 @@ def _differences(x: Array, inside: Array, prediction: Array) -> tuple[Array, Arr
 class Place(LocalGainOpcode):
     """Turn outputs of a network into parameters of a mixture around a prediction.
 
-    Inputs are the outputs and what PREDICT makes. In integers logits and log-scales count 2^-8, means and couplings
-    2^-16. With e the exponent, t the tanh of the mixture's head, and rounded shifts,
+    Inputs are the outputs and what PREDICT makes. In integers logits and log-scales count 2^-8, outputs for means and
+    couplings 2^-16, and means 2^-(16 + fine). With e the exponent, t the tanh of the mixture's head, and shifts that
+    round,
 
-        b      = shift(base * B + B0, BASE_BITS)          from the canvas to [-1, 1]
-        mean   = b_c + shift(o * G, GAIN_BITS - e) - sum over c' < c of shift(t(k) * b_c', 16)
+        b      = shift(base * B + B0, base_bits)          from the canvas to [-1, 1]
+        mean   = b_c + shift(o * G << fine, GAIN_BITS - e) - sum over c' < c of shift(t(k) * b_c', 16)
         scale  = o' + shift(e * L + L0, LOG_BITS)
     """
 
@@ -222,13 +244,13 @@ class Place(LocalGainOpcode):
 
     def compute_integers(self, levels: Levels, tanh: Array, *x: Array) -> Array:
         library, channels = library_of(x[0]), x[1].shape[-1] - 1
-        exponent = x[1][..., channels:].clip(-1, LARGEST_EXPONENT)
+        exponent = x[1][..., channels:].clip(-1, levels.largest_exponent)
         (factor, constant), (log_factor, log_constant) = levels.base, levels.log_gain
-        base = (x[1][..., :channels] * factor + constant + (1 << (BASE_BITS - 1))) >> BASE_BITS
+        base = shift_bits(x[1][..., :channels] * factor + constant, levels.base_bits)
         log_gain = (exponent * log_factor + log_constant + (1 << (LOG_BITS - 1))) >> LOG_BITS
-        by = GAIN_BITS - exponent
+        by, gain = GAIN_BITS - exponent, levels.gain << levels.fine
         logits, means, scales, couplings = _parts(x[0], channels)
-        means = [base[..., c : c + 1] + ((mean * levels.gain + ((1 << by) >> 1)) >> by) for c, mean in enumerate(means)]
+        means = [base[..., c : c + 1] + ((mean * gain + ((1 << by) >> 1)) >> by) for c, mean in enumerate(means)]
         for (channel, before), coupling in zip(_pairs(channels), couplings, strict=True):
             shifted = interpolate(tanh, coupling) * base[..., before : before + 1]
             means[channel] = means[channel] - ((shifted + (1 << 15)) >> 16)

@@ -70,6 +70,22 @@ def check_supported(program: Program) -> None:
         )
 
 
+def check_canvas(program: Program) -> None:
+    """Check that only a local gain reads a canvas of more than 8 bits.
+
+    Raises:
+        EngineError: if a product reads it.
+    """
+    code = [i for part in _parts(program) for i in part]
+    pixels = {i.output.value for i in code if i.opcode == "GATHER" and i.map is program.canvas and i.output is not None}
+    readers = {i.opcode for i in code for view in i.inputs[:1] if view.value in pixels}
+    if others := sorted(readers - {"PREDICT", "NORMALISE"}):
+        raise EngineError(
+            f"The integer program reads more than 256 levels by a local gain alone, and {', '.join(others)} of this "
+            "network reads them too: use another network, or another engine."
+        )
+
+
 def _parts(program: Program) -> tuple[tuple[Instruction, ...], ...]:
     return program.per_image, program.per_row, program.per_site, program.post_draw
 
@@ -118,7 +134,7 @@ class Rewriter:
         self.readers = Readers(program)
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
         self.maps: list[FeatureMap] = [canvas.content]
-        self._map_forms: dict[tuple[FeatureMap, bool], Form] = {(program.canvas, True): canvas}
+        self._map_forms: dict[tuple[FeatureMap, bool], Form] = {(program.canvas, canvas.content.is_narrow): canvas}
         self._wide: dict[Value, Form] = {}
         self._narrow: dict[View, Form] = {}
         self._tables: dict[tuple[str, float], Array] = {}
@@ -248,6 +264,10 @@ class Rewriter:
             self._narrow[view] = form
         result = self._narrow[view]
         return replace(result, content=result.view)
+
+    def canvas(self, view: View) -> Form:
+        """Return the form of pixels that were gathered from the canvas, as the canvas holds them."""
+        return self.narrow(view) if self.maps[0].is_narrow else self.wide(view)
 
     def narrow_grid(self, view: View) -> tuple[Array, DType]:
         """Choose the narrow units and type of a view: they depend on the calibration alone.

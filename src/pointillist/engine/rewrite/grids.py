@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.engine.head.tables import FINE_STEP, LOGIT_STEP
+from pointillist.engine.head.tables import FINE_STEP, LOGIT_STEP, mean_bits
 from pointillist.engine.program import RANGES, DType
 
 STEP = 2.0**-8
@@ -84,11 +84,11 @@ def canvas_unit(levels: int) -> float:
     return step / 2 if levels <= MAX_WEIGHT + 1 else step
 
 
-def mixture_units(num_params: int, channels: int) -> Array:
+def mixture_units(num_params: int, channels: int, levels: int) -> Array:
     """Return the units of the parameters of a mixture: logits and log-scales are coarse, means and couplings fine."""
     mixtures = num_params // (1 + 2 * channels + channels * (channels - 1) // 2)
     unit = np.full(num_params, LOGIT_STEP)
-    unit[mixtures : mixtures * (1 + channels)] = FINE_STEP
+    unit[mixtures : mixtures * (1 + channels)] = 2.0 ** -mean_bits(levels)
     unit[mixtures * (1 + 2 * channels) :] = FINE_STEP
     return unit
 

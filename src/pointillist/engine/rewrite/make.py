@@ -8,14 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pointillist.distributions.kinds import LikelihoodKind
+from pointillist.distributions.kinds import MANY, LikelihoodKind
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.frequencies import check_levels, precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
 from pointillist.engine.numpy.interpreter import OPERATIONS
 from pointillist.engine.numpy.schedule import run_whole
 from pointillist.engine.opcodes.base import prove_ranges
-from pointillist.engine.program import INT8, FeatureMap, IntegerHead, Phase, Program, Value, View, size_of
+from pointillist.engine.program import (
+    INT8,
+    INT32,
+    FeatureMap,
+    IntegerHead,
+    Phase,
+    Program,
+    Value,
+    View,
+    even_levels,
+    size_of,
+)
 from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
     attention,
     elementwise,
@@ -23,9 +34,15 @@ from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
     local_gain,
     sites,
 )
-from pointillist.engine.rewrite.builder import Form, Rewriter, check_supported, input_name, is_constant_map
+from pointillist.engine.rewrite.builder import (
+    Form,
+    Rewriter,
+    check_canvas,
+    check_supported,
+    input_name,
+    is_constant_map,
+)
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, mixture_units, power
-from pointillist.errors import EngineError
 
 Array = NDArray[Any]
 Batch = tuple[NDArray[np.int64], dict[str, Array]]
@@ -63,11 +80,13 @@ def rewrite_to_integers(
     precision = precision_of(levels)
     tables: dict[str, Any] = dict(standard_tables(kind, levels, min_log_scale))
     values, canvas = _canvas(program, level_values, ordered=ordered)
+    if canvas.content.dtype == INT32:
+        check_canvas(program)
     check_supported(program)
     seen = calibrate(program, [(_write(level_values, x), _inputs(program, features)) for x, features in batches])
     rewriter = Rewriter(program, seen, canvas)
     rewriter.run()
-    params = _parameters(rewriter, program.params, kind, channels, mixtures)
+    params = _parameters(rewriter, program.params, kind, channels, levels)
     code = {phase: tuple(part) for phase, part in rewriter.code.items()}
     for part in code.values():
         prove_ranges(part)
@@ -91,27 +110,29 @@ def rewrite_to_integers(
     )
 
 
-def _canvas(program: Program, level_values: Array, *, ordered: bool) -> tuple[NDArray[np.int8], Form]:
-    """Choose what a level writes to the canvas, in 8 bits, and the map that holds it."""
-    count = len(level_values)
-    if ordered and count > 256:
-        raise EngineError(
-            f"The integer program supports up to 256 ordered levels, and this model has {count:,}: use another engine."
-        )
-    if ordered:
+def _canvas(
+    program: Program, level_values: Array, *, ordered: bool
+) -> tuple[NDArray[np.int8] | NDArray[np.int32], Form]:
+    """Choose what a level writes to the canvas, and the map that holds it: 8 bits, or many levels as they are."""
+    count, dtype = len(level_values), INT8
+    values: Array = level_values
+    if ordered and count > MANY and any(i.opcode == "PREDICT" for _, part in program.parts() for i in part):
+        dtype, values = INT32, even_levels(count)
+        units, offsets = np.array([canvas_unit(count)]), np.array([count // 2 - (count - 1) / 2])
+    elif ordered and count <= MANY:
         if count <= MAX_WEIGHT + 1:  # the odd integers from -(count - 1) on: their zero is the zero of the border
-            integers, offset = 2 * np.arange(count) - (count - 1), 0.0
+            integers, offset = 2 * even_levels(count)[:, 0] + 2 * (count // 2) - (count - 1), 0.0
         else:
-            integers, offset = np.arange(count) - count // 2, count // 2 - (count - 1) / 2
+            integers, offset = even_levels(count)[:, 0], count // 2 - (count - 1) / 2
         values, units = integers[:, None], np.array([canvas_unit(count)])
         offsets = np.array([offset])
     else:
         units = 2 * power(np.abs(level_values).max(axis=0).astype(np.float64) / MAX_WEIGHT)
         units = np.where(np.abs(level_values).max(axis=0) <= units / 2 * MAX_WEIGHT, units / 2, units)
         values, offsets = np.floor(level_values / units + 0.5), np.zeros(len(units))
-    content = FeatureMap("canvas", program.canvas.channels, dtype=INT8, up=program.canvas.up, left=program.canvas.left)
+    content = FeatureMap("canvas", program.canvas.channels, dtype=dtype, up=program.canvas.up, left=program.canvas.left)
     sub = program.num_sub_steps * program.canvas_width // len(units)
-    return values.astype(np.int8), Form(content, np.tile(units, sub), np.tile(offsets, sub))
+    return values.astype(dtype), Form(content, np.tile(units, sub), np.tile(offsets, sub))
 
 
 def _write(level_values: Array, x: NDArray[np.int64]) -> Array:
@@ -127,11 +148,11 @@ def _inputs(program: Program, features: dict[str, Array]) -> dict[str, Array]:
     return {key: array[:, None, None] if array.ndim == 2 else array for key, array in result.items()}
 
 
-def _parameters(rewriter: Rewriter, params: View, kind: str, channels: int, mixtures: int) -> View:
+def _parameters(rewriter: Rewriter, params: View, kind: str, channels: int, levels: int) -> View:
     """Bring the parameters to the steps in which the frequencies are computed."""
     unit = np.full(params.channels, LOGIT_STEP)
     if kind == "mixture":
-        unit = mixture_units(params.channels, channels)
+        unit = mixture_units(params.channels, channels, levels)
     result = rewriter.wide(params)
     return result.view if (result.unit == unit).all() else rewriter.rescaled(result, params, unit).view
 

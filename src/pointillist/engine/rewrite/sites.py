@@ -43,8 +43,8 @@ def rewrite_gather(rewriter: Rewriter, i: Instruction) -> None:
     count = len(i.taps)
     for narrow in (True, False):
         wanted = rewriter.readers.narrow_values if narrow else rewriter.readers.wide_values
-        canvas = i.map is rewriter.program.canvas  # it is narrow, and widened after the gather
-        if (i.output.value not in wanted and not canvas) or (canvas and not narrow):
+        canvas = i.map is rewriter.program.canvas  # it has one form, and is widened after the gather
+        if narrow != rewriter.maps[0].is_narrow if canvas else i.output.value not in wanted:
             continue
         source = rewriter.map(i.map, narrow=narrow)
         units, offsets = np.tile(source.unit, count), np.tile(source.offset, count)
@@ -55,6 +55,7 @@ def rewrite_gather(rewriter: Rewriter, i: Instruction) -> None:
             output = form.view
         else:
             output, _ = rewriter.wide_target(i.output, units)
+            rewriter.wide(i.output).offset[...] = offsets
         rewriter.emit("GATHER", i, output, map=source.content, taps=i.taps)
 
 

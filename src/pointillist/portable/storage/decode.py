@@ -28,6 +28,7 @@ from pointillist.engine.program import (
     Program,
     Value,
     View,
+    even_levels,
     size_of,
 )
 from pointillist.errors import quote
@@ -93,7 +94,7 @@ class ProgramDecoder:
             raise self.arrays.damaged("its maps have several sizes")
         if (
             not self.maps
-            or not self.maps[0].is_narrow
+            or self.maps[0].is_narrow != (model.canvas_values is not None)
             or self.maps[0].channels != model.num_sub_steps * model.canvas_width
         ):
             raise self.arrays.damaged("the first map is not the canvas")
@@ -109,7 +110,13 @@ class ProgramDecoder:
         if head.min_log_scale is not None:
             tables = dict(standard_tables(head.kind, head.levels, head.min_log_scale))
         width = model.num_sub_steps * model.canvas_width // head.channels
-        values = self.arrays.get(model.canvas_values, "int8", (head.levels, width))
+        if model.canvas_values is None and (head.kind != "mixture" or width != 1):
+            raise self.arrays.damaged("its canvas has levels as they are without a mixture of ordered levels")
+        values = (
+            even_levels(head.levels)
+            if model.canvas_values is None
+            else self.arrays.get(model.canvas_values, "int8", (head.levels, width))
+        )
         integer_head = IntegerHead(head.kind, head.channels, head.levels, head.mixtures, head.precision, tables)
         if model.params[2] < integer_head.num_params or (not integer_head.has_table and tables["exp"][0] != 1 << 24):
             raise self.arrays.damaged("its head has other parameters or tables")
@@ -269,6 +276,8 @@ ENCODERS_OF_3 = ("attributes", "vectors", "tokens")
 
 def version_of(model: IntegerModel) -> int:
     """Return the least version of the format that can hold a model."""
+    if any(not program.head.has_table and program.head.kind == "mixture" for program in model.programs):
+        return 5
     if len(model.stages) > 1:
         return 4
     encoders = [part.encoder for parts in model.parts for part in parts if part.encoder is not None]

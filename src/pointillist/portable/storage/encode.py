@@ -71,7 +71,7 @@ def encode_program(program: Program, arrays: ArrayWriter) -> dict[str, Any]:
     return {
         "num_sub_steps": program.num_sub_steps,
         "canvas_width": program.canvas_width,
-        "canvas_values": arrays.name(program.canvas_values),
+        "canvas_values": arrays.name(program.canvas_values) if program.canvas.is_narrow else None,
         "s_curve": program.s_curve,
         "values": [_encode_value(value) for value in values],
         "maps": [_encode_map(each, arrays) for each in maps],

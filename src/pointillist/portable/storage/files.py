@@ -27,7 +27,7 @@ from pointillist.portable.storage.decode import decode_model, version_of
 from pointillist.portable.storage.encode import encode_model
 
 PROGRAM, PROGRAM_TENSORS = "program.json", "program.safetensors"
-FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 4)
+FORMAT, VERSIONS = "pointillist-program", (1, 2, 3, 4, 5)
 MAX_BYTES = 64 * 2**20
 """Largest size of the JSON file."""
 

@@ -75,7 +75,7 @@ class ProgramModel(Strict):
 
     num_sub_steps: Annotated[int, Field(ge=1, le=1024)]
     canvas_width: Size
-    canvas_values: Name
+    canvas_values: Name | None
     s_curve: bool
     values: list[ValueModel] = Field(max_length=2**17)
     maps: list[MapModel] = Field(max_length=2**14)
