@@ -3,7 +3,8 @@
     python recipes/scenes/make_scenes.py scenes.npz --train 200000
     python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt
     python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --samples 400 --split valid --only samples
-    python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --only ranking likelihood
+    python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --only ranking likelihood pixels
+    python benchmarks/measure_scenes.py scenes scenes.npz --reader reader.pt --only samples --best-of 4 --samples 400
 
 A network (`scene_reader.py`) is trained on `--steps` batches of fresh scenes by the artists of the data, and kept in
 the file `--reader`. It reads the real scenes of the split, and `--samples` samples of their captions, of the part
@@ -17,9 +18,12 @@ which guidance and temperature are chosen). An attribute counts where the captio
 - `ranking`: captions of real scenes with one word exchanged (a thing, a colour, a relation, the order of two colours);
   the share in which the true caption has the highest likelihood;
 - `likelihood`: nats of a scene given its caption and its artist;
+- `pixels`: of the bits that a word saves in real scenes, the share in the true mask of what it is about, over the share
+  of the mask in the image; the word left out, and exchanged by another of its kind;
 - `copies`: samples, and real scenes, whose pixels equal a training scene.
 
-Samples use the guidance and temperature of the model, unless others are given.
+Samples use the guidance and temperature of the model, unless others are given. With `--best-of` each is the one of so
+many candidates whose caption saves most bits: run it with and without, to see if that helps.
 """
 
 from __future__ import annotations
@@ -46,7 +50,7 @@ from scenes import Painter  # isort: skip
 SENTENCE = "a cat sitting on a red sofa"
 SENTENCE_TRUTH = {"thing": "cat", "count": "1", "relation": "on", "ground": "sofa", "ground_colour": "red"}
 SEEDS, BATCH = 100, 64
-PARTS = ("samples", "sentence", "ranking", "likelihood", "copies")
+PARTS = ("samples", "sentence", "ranking", "likelihood", "pixels", "copies")
 HELD = {"test": ("triple", "relation", "form"), "valid": ("valid",)}
 Record = Mapping[str, Any]
 
@@ -171,6 +175,45 @@ def rank(model: pt.PixelModel, records: Sequence[Record], real: np.ndarray) -> d
     return {kind: {"count": len(one), "right": round(float(np.mean(one)), 4)} for kind, one in right.items()}
 
 
+def word_masks(record: Record, mask: np.ndarray) -> dict[str, tuple[str, np.ndarray]]:
+    """Return the words of a caption that are about pixels, by kind, with the mask of these."""
+    things = 2 if record["second"] else int(record["count"])
+    thing, ground = (mask > 0) & (mask <= things), mask == things + 1
+    words = {"thing": thing, "thing_colour": thing, "ground": ground, "ground_colour": ground}
+    caption = str(record["caption"]).split()
+    chosen = {kind.replace("_", " "): (str(record[kind]), pixels) for kind, pixels in words.items()}
+    return {kind: pair for kind, pair in chosen.items() if caption.count(pair[0]) == 1 and pair[1].any()}
+
+
+@torch.no_grad()
+def word_pixels(
+    model: pt.PixelModel, records: Sequence[Record], real: np.ndarray, masks: np.ndarray
+) -> dict[str, dict[str, float]]:
+    """Compare where the bits of words lie with the true masks; of all scenes together."""
+    rng = np.random.default_rng(0)
+    sums: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for record, levels, mask in zip(records, real, masks, strict=True):
+        about = word_masks(record, mask)
+        caption, swapped = str(record["caption"]).split(), other_captions(record, rng)
+        texts = {f"{kind}, left out": " ".join(one for one in caption if one != about[kind][0]) for kind in about}
+        texts |= {f"{kind}, exchanged": swapped[kind] for kind in about if kind in swapped}
+        if not texts:
+            continue
+        given = [" ".join(caption), *texts.values()]
+        x = torch.from_numpy(levels.astype(np.int64))[None, None].expand(len(given), -1, -1, -1)
+        maps = model.log_prob_map(x, text=given, label=[str(record["artist"])] * len(given))[:, 0]
+        for name, other in zip(texts, maps[1:], strict=True):
+            saved, inside = np.asarray(maps[0] - other), about[name.partition(",")[0]][1]
+            sums[name].append((float(saved[inside].sum()), float(saved.sum()), float(inside.mean())))
+    result = {}
+    for name, rows in sums.items():
+        inside_nats, nats, area = np.mean(rows, 0)
+        share = inside_nats / nats
+        numbers = {"bits": nats / np.log(2), "share": share, "area": area, "times": share / area}
+        result[name] = {"count": len(rows)} | {key: round(float(value), 3) for key, value in numbers.items()}
+    return result
+
+
 @torch.no_grad()
 def nats_of(model: pt.PixelModel, records: Sequence[Record], real: np.ndarray) -> dict[str, float]:
     """Return the nats of real scenes, given caption and artist, and without either."""
@@ -196,7 +239,8 @@ def copies(train: np.ndarray, real: np.ndarray, sampled: np.ndarray) -> dict[str
 def measure(model: pt.PixelModel, table: Mapping[str, np.ndarray], options: argparse.Namespace) -> dict[str, Any]:
     """Measure the parts that are asked for."""
     reader = open_reader(options.reader, options.steps, options.more, sorted(set(table["artist"].tolist())))
-    how = {name: value for name in ("guidance", "temperature", "seed") if (value := getattr(options, name)) is not None}
+    names = ("guidance", "temperature", "seed", "best_of")
+    how = {name: value for name in names if (value := getattr(options, name)) is not None}
     result: dict[str, Any] = {}
     main = HELD[options.split][0]
     for held in HELD[options.split]:
@@ -209,6 +253,9 @@ def measure(model: pt.PixelModel, table: Mapping[str, np.ndarray], options: argp
             result["ranking"] = rank(model, records[: options.ranked], real[: options.ranked])
         if held == main and "likelihood" in options.only:
             result["likelihood"] = nats_of(model, records[: options.ranked], real[: options.ranked])
+        if held == main and "pixels" in options.only:
+            masks = table["mask"][rows[judged]][: options.ranked]
+            result["pixels"] = word_pixels(model, records[: options.ranked], real[: options.ranked], masks)
         if "samples" in options.only or (held == main and "copies" in options.only):
             sampled = sample(model, records, **how)
             if "samples" in options.only:
@@ -236,15 +283,17 @@ def main() -> None:
     parser.add_argument("--ranked", type=int, default=1000, help="real scenes of the ranking and the likelihood")
     parser.add_argument("--guidance", type=float)
     parser.add_argument("--temperature", type=float)
+    parser.add_argument("--best-of", type=int, default=1, help="candidates of each sample")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--sheet", type=Path, help="write 100 samples with their captions")
     options = parser.parse_args()
     with np.load(options.data, allow_pickle=False) as file:
-        table = {name: file[name] for name in file.files if name != "mask"}
+        table = {name: file[name] for name in file.files if name != "mask" or "pixels" in options.only}
     result = measure(pt.load(options.model), table, options)
     about = {"date": today(), "machine": describe_machine(), "model": options.model, "split": options.split}
-    print(json.dumps(about | {"guidance": options.guidance, "temperature": options.temperature} | result, indent=1))
+    how = {name: getattr(options, name) for name in ("guidance", "temperature", "best_of")}
+    print(json.dumps(about | how | result, indent=1))
 
 
 if __name__ == "__main__":

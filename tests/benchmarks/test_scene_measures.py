@@ -148,3 +148,30 @@ def test_copies_are_equal_in_every_pixel(modules: dict[str, ModuleType]) -> None
     near = np.zeros((2, 4, 4), np.int64)
     near[1, 3, 3] = 1
     assert modules["measure_scenes"].copies(train, train[:1], near) == {"real": 1.0, "sampled": 0.5}
+
+
+def test_bits_of_words_are_compared_with_masks(modules: dict[str, ModuleType]) -> None:
+    """A model whose words save a bit at each pixel of the ground has the ground's share, and of the image as much."""
+    measure = modules["measure_scenes"]
+    mask = np.zeros((1, 4, 4), np.uint8)
+    mask[0, 2:, :] = 2  # the ground, half of the image
+    mask[0, 0, 0] = 1
+    words = measure.word_masks(SCENE, mask[0])
+    assert {kind: (word, int(pixels.sum())) for kind, (word, pixels) in words.items()} == {
+        "thing": ("cat", 1),
+        "thing colour": ("black", 1),
+        "ground": ("sofa", 8),
+        "ground colour": ("red", 8),
+    }
+
+    class InGround:
+        """Saves a bit at each pixel of the ground by each word of a caption."""
+
+        def log_prob_map(self, x: torch.Tensor, text: list[str], label: list[str]) -> torch.Tensor:
+            bits = torch.tensor([len(set(str(SCENE["caption"]).split()) & set(one.split())) for one in text])
+            return np.log(2) * bits[:, None, None, None] * torch.from_numpy(mask == 2)[:, None]
+
+    result = measure.word_pixels(InGround(), [SCENE | {"artist": "noto"}], np.zeros((1, 4, 4), np.uint8), mask)
+    assert result["ground colour, left out"] == {"count": 1, "bits": 8.0, "share": 1.0, "area": 0.5, "times": 2.0}
+    assert result["thing, left out"]["times"] == 0
+    assert {"thing, exchanged", "thing colour, exchanged", "ground colour, exchanged"} <= set(result)
