@@ -14,7 +14,7 @@ from pointillist.conditioning.text_encoders.universal_sentence_encoder import TA
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.vocabulary import Vocabulary
 from pointillist.portable.storage import has_program
-from pointillist.studio.export.prompts import WORDS
+from pointillist.studio.export.page import WORDS
 from pointillist.zoo import list_pretrained
 
 

@@ -153,7 +153,7 @@ def _state_facts(folder: Path) -> dict[str, Any]:
 
 def _merge(settings: MergeSettings) -> None:
     """Write the result of a finished job, in the format of the plain command."""
-    from pointillist.commands.jobs.merging import merge
+    from pointillist.commands.jobs.state import merge
 
     facts = [*merge(settings.folder, settings.out, force=settings.force), ("written", str(settings.out))]
     if settings.as_json:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -131,30 +128,10 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time whole calls of `pt.sample`, unconditional: the first call of each engine, and those after it."""
-    from pointillist.errors import ConfigError, EngineError
-    from pointillist.model.folder.pretrained import load
-    from pointillist.sampling.api import sample
+    from pointillist.commands.measurement import bench as work
 
-    sizes = [part.strip() for part in batch_sizes.split(",")]
-    if not all(size.isdecimal() and int(size) for size in sizes):
-        raise ConfigError(f"`batch_sizes` (={batch_sizes!r}) must be positive numbers, such as 1,16.")
-    loaded, rows = load(model), list[dict[str, Any]]()
-    for engine in (part.strip() for part in engines.split(",")):
-        try:
-            for n in map(int, sizes):
-                first, *later = [_seconds(sample, loaded, n, seed=0, engine=engine) for _ in range(rounds + 1)]
-                ms = 1e3 * statistics.median(later) / n
-                rows.append({"engine": engine, "n": n, "first_seconds": first, "ms_per_image": ms})
-        except EngineError as error:
-            typer.echo(f"{engine} is skipped: {error}", err=True)
+    rows = work.bench(model, engines, batch_sizes, rounds)
     if as_json:
         print_json(rows)
     elif rows:
-        cells = [(r["engine"], f"{r['n']}", f"{r['first_seconds']:.2f}", f"{r['ms_per_image']:,.1f}") for r in rows]
-        print_table(("engine", "n", "first call, s", "ms per image"), cells, (1, 2, 3))
-
-
-def _seconds(call: Callable[..., object], *arguments: Any, **settings: Any) -> float:
-    started = time.perf_counter()
-    call(*arguments, **settings)
-    return time.perf_counter() - started
+        print_table(*work.table(rows), (1, 2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,18 @@ from pointillist.conditioning.label import label_numbers
 from pointillist.errors import ShapeError
 from pointillist.files.checkpoint.header import not_for_hierarchies
 from pointillist.hierarchy.chain import Chain
-from pointillist.hierarchy.config import PIXELS
+from pointillist.hierarchy.config import PIXELS, scale_of
+from pointillist.hierarchy.data import Pyramid
+from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
+from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.generative import Drawn, ImageRequest, OnRow
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
+from pointillist.training.integers import SampleWriter
+from pointillist.visualization import image_grid, save_png
 
 _FOR_ALL = ("temperature", "top_p", "engine", "threads")
 _FOR_COARSEST = ("guidance", "negative_prompt")
@@ -207,3 +213,37 @@ def _part(value: Any, images: range, n: int) -> Any:
     if rows and len(value) == n and not (getattr(value, "ndim", 1) == 1 and n == 1):
         return value[images.start : images.stop]
     return value
+
+
+SHOWN = 8
+"""Images of a sheet."""
+
+
+def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) -> SampleWriter:
+    """Return the function that writes the sheets of a stage.
+
+    Args:
+        stage: `codes` of a scale, or `pixels`.
+        pyramid: images with their codes, of which the first condition the samples.
+        tokenizers: those that decode codes; without them, codes are not shown.
+    """
+
+    def write(model: PixelModel, folder: Path, step: int) -> None:
+        data = pyramid.of_stage(stage, model.config.conditions)
+        count = min(SHOWN, len(data))
+        hints = data.batch(np.arange(count)).hints
+        shown = data.spec if stage == PIXELS else tokenizers[0].config.image if tokenizers else None
+        if shown is None or shown.levels > 256 or not count:
+            return
+        conditions: dict[str, Any] = {} if hints is None else {"hint": hints}
+        samples = SamplePlan.of(model, count, seed=0, **conditions).sample()
+        if stage == PIXELS:
+            pictures = shown.to_images(np.concatenate([data.batch(np.arange(count)).levels, samples.levels]))
+        else:
+            levels = torch.from_numpy(samples.levels)
+            for tokenizer in reversed(tokenizers[: scale_of(stage)]):
+                levels = tokenizer.decode(levels).cpu()
+            pictures = shown.to_images(levels)
+        save_png(image_grid(pictures, columns=count), folder / f"step-{step:07d}.png")
+
+    return write

@@ -28,7 +28,7 @@ from pointillist.hierarchy.config import (
 )
 from pointillist.hierarchy.data import Pyramid, encoded, read_codes, read_images
 from pointillist.hierarchy.files import HierarchyFile
-from pointillist.hierarchy.sheets import sheet_writer
+from pointillist.hierarchy.sample import sheet_writer
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from pointillist.hierarchy.tokenizers.training import TokenizerTrainer
 from pointillist.images import ImageSpec

@@ -62,7 +62,7 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
             "`--order`, to `--program`; `--size` also to images): add it."
         )
     if is_archive(name):
-        from pointillist.commands.inspection.archive import archive_facts
+        from pointillist.commands.inspection.contents import archive_facts
 
         return archive_facts(name)
     if settings.set:
@@ -74,7 +74,7 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
 
 def _program(settings: InfoSettings) -> Report:
     """Disassemble the program; its cost is for JSON."""
-    from pointillist.commands.inspection.program import program_facts, program_text, recorded
+    from pointillist.commands.inspection.contents import program_facts, program_text, recorded
 
     more = bool(settings.set) or any(
         (settings.receptive_field, settings.palette, settings.tileset, settings.out, settings.force)

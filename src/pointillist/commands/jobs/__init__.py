@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pointillist.commands.jobs.api import JobResult, run
-    from pointillist.commands.jobs.merging import merge
-    from pointillist.commands.jobs.state import JobStatus, status
+    from pointillist.commands.jobs.state import JobStatus, merge, status
 
-_HOME = {"JobResult": "api", "run": "api", "merge": "merging", "JobStatus": "state", "status": "state"}
+_HOME = {"JobResult": "api", "run": "api", "merge": "state", "JobStatus": "state", "status": "state"}
 
 __all__ = ["JobResult", "JobStatus", "merge", "run", "status"]
 

@@ -140,7 +140,7 @@ class CompressJob(JobKind):
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the archive, as `pointillist compress` does."""
-        from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.jobs.state import check_suffix
         from pointillist.compression.container import SIZED, Record, encode_metadata
         from pointillist.compression.writer import RecordWriter
         from pointillist.files.writing import atomic_path

@@ -97,7 +97,7 @@ class DetectJob(JobKind):
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the verdict on each image, the most anomalous first, as `pointillist detect --csv` does."""
         from pointillist.anomaly.table import write_csv
-        from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.jobs.state import check_suffix
 
         check_suffix(out, ".csv")
         rows = [json.loads(row) for part in parts for row in part["row"].tolist()]

@@ -101,7 +101,7 @@ class EvaluateJob(JobKind):
         """Write the likelihood of each image, as `pointillist evaluate --per-image` does."""
         import numpy as np
 
-        from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.jobs.state import check_suffix
         from pointillist.evaluation.likelihood import Evaluation, combine_orders
 
         check_suffix(out, ".csv")

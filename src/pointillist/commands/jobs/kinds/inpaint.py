@@ -118,7 +118,7 @@ class InpaintJob(JobKind):
         """
         import numpy as np
 
-        from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.jobs.state import check_suffix
         from pointillist.commands.sampling.archive import write_arrays
 
         check_suffix(out, ".npz")

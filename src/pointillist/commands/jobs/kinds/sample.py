@@ -83,7 +83,7 @@ class SampleJob(JobKind):
         """Write `NAME.npz`, as `pointillist sample` does."""
         import numpy as np
 
-        from pointillist.commands.jobs.merging import check_suffix
+        from pointillist.commands.jobs.state import check_suffix
         from pointillist.commands.sampling.archive import write_npz
         from pointillist.images import ImageSpec
 
