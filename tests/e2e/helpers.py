@@ -48,6 +48,7 @@ def choose_model(page: Page, model: str) -> None:
     """Another model of the studio."""
     page.get_by_label("Model", exact=True).select_option(model)
     wait_for_frame(page)
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_visible()  # it may show an example first
 
 
 def wait_for_frame(page: Page) -> None:

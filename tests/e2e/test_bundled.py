@@ -168,3 +168,30 @@ def test_repainting_goes_on_from_the_held_pixel(page: Page) -> None:
         wait_for_frame(page)
         seen.add(pixels(page).tobytes())
     assert len(seen) == 4
+
+
+def test_a_model_opens_with_a_picture_and_new_empties_the_prompt(page: Page) -> None:
+    """The first picture of a model that is chosen; nothing counts after *New* but what is drawn, which is marked."""
+    for model in ("dungeons", "outline-to-tile"):
+        choose_model(page, model)
+        expect(page.locator(".canvas-grid .words")).to_contain_text(f"seed {FIRST_SEED} · ")
+    expect(page.get_by_role("region", name="First steps")).to_contain_text("Draw on the pad.")
+    choose_model(page, "icons")
+    expect(page.get_by_role("region", name="First steps")).to_contain_text("Draw a line, press Paint.")
+    paint(page, seed=4)
+    page.get_by_role("button", name="New", exact=True).click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("")
+    page.keyboard.press("b")
+    page.mouse.click(*point(page, 6, 6, (24, 24)))
+    expect(page.locator(".go .note")).to_have_text("Paint completes what is on the canvas.")
+    page.get_by_label("Text", exact=True).fill("heart")
+    page.mouse.click(*point(page, 7, 7, (24, 24)))
+    expect(page.locator(".go .note")).to_contain_text("as “heart”: empty the prompt to let the model choose")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    mine = page.get_by_role("button", name="My pixels")
+    expect(mine).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".canvases .frame .selection").first).to_be_visible()
+    expect(mine).to_have_attribute("aria-pressed", "false")
+    expect(page.locator(".canvases .frame .selection").first).to_be_hidden()
+    mine.click()
+    expect(page.locator(".canvases .frame .selection").first).to_be_visible()

@@ -6,7 +6,7 @@ import { Address } from "./state/address.js";
 import { PromptPanel } from "./panels/prompt_panel.js";
 import { Header } from "./widgets/header.js";
 import { Uploader } from "./transport/upload.js";
-import { Commands } from "./state/commands.js";
+import { Commands, FIRST_SEED, hasExample } from "./state/commands.js";
 import { Dialogs } from "./widgets/dialogs.js";
 import { html } from "./shared/dom.js";
 import { Gallery } from "./panels/gallery.js";
@@ -64,7 +64,7 @@ function render({ model, el }) {
   const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, over.signal) : null;
   const tour = new Tour(state, root);
   const card = new FirstRun(state, commands, () => tour.start());
-  const header = new Header(state, root, () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
+  const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), () => tour.start(), address && (() => void address.copy()));
   const promptPanel = new PromptPanel(state, painter, uploader, commands);
   const toolbar = new Toolbar(state, commands, uploader);
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
@@ -94,7 +94,7 @@ function render({ model, el }) {
     await keeper?.restore();
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
-    const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && showsExample(state)));
+    const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && hasExample(state.details)));
     await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void painter.paint({ seed: FIRST_SEED })) });
   };
   void begin();
@@ -152,13 +152,9 @@ async function follow(state, server, training, over, { address, served, first: b
     while (document.hidden && !over.aborted) await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL));
   }
 }
-const FIRST_SEED = 1; // of the picture with which the studio opens
 
 /** Return true if the address asks for the game: `studio.html?game`. */
 const opensGame = () => new URLSearchParams(location.search).has("game");
-
-/** Return true if the model has an example to show at once. @param {State} state */
-const showsExample = ({ details }) => Boolean(details && ((details.conditions.text && details.generation.prompts.length) || details.generation.hints.length));
 
 const LATE = "The studio has not answered for some seconds: it is busy, or its command was suspended. Your work is kept on this page.";
 const NO_ANSWER = "The studio does not answer: check that its command, or its kernel, is still running.";

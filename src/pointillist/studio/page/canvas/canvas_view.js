@@ -66,7 +66,7 @@ export class CanvasView {
     this.frame.classList.toggle("filling", isActive && Boolean(state.work?.filling));
     this.frame.classList.toggle("empty", !holdsAnything(canvas));
     this.#tile(state, canvas, scale);
-    this.#select(canvas, isActive ? state.selection : null);
+    this.#select(canvas, isActive ? (state.selection ?? (state.marksKnown && canvas.filled ? canvas.known : null)) : null);
     this.frame.style.setProperty("--scale", `${scale}px`);
     this.frame.style.width = `${canvas.width * scale}px`;
     this.frame.style.height = `${canvas.height * scale}px`;

@@ -19,7 +19,7 @@ export function conditionFields(state, details, uploader, painter, paint) {
   const { request } = state;
   const fields = [];
   const { labels } = details.generation;
-  const repaint = () => void painter.paint(request.seed ?? state.canvas?.rng?.seed ?? null);
+  const repaint = () => void painter.paint({ seed: request.seed ?? state.canvas?.rng?.seed ?? null });
   if (conditions.text) fields.push(textField(state, details.generation, paint, repaint));
   if (conditions.labels.length) fields.push(labelField(state, conditions.labels, labels, paint));
   for (const [name, values] of Object.entries(conditions.attributes)) fields.push(attributeField(request, name, values));

@@ -9,11 +9,14 @@ import { drawImage } from "../canvas/draw_image.js";
 /** @type {[State["fillMethod"], string][]} */
 const METHODS = [["auto", "everything known counts"], ["sequential", "in order only (fast)"]];
 
+const FLASH = 2000; // milliseconds that the pixels of the user are outlined after a fill
+
 export class FillPanel {
   /** @param {State} state @param {import("../transport/filler.js").Filler} filler */
   constructor(state, filler) {
     this.state = state;
     this.filler = filler;
+    this.timer = 0; // of the outline of known pixels
     this.list = html("ul", { className: "candidates", role: "radiogroup", "aria-label": "Candidates, as they were drawn" });
     this.message = html("p", { className: "note", role: "status" });
     const options = METHODS.map(([value, name]) => html("option", { value }, name));
@@ -21,8 +24,9 @@ export class FillPanel {
     const again = html("button", { type: "button", title: "Other candidates for the same hole", onclick: () => filler.start() }, "Fill again");
     const undo = html("button", { type: "button", title: "Back to the hole (Ctrl+Z)", onclick: () => this.#undo() }, "Undo");
     this.differ = html("button", { type: "button", title: "Bright where the candidates differ", onclick: () => this.#differ() }, "Differences");
+    this.marked = html("button", { type: "button", title: "Outline the pixels that were there before", onclick: () => this.#markKnown() }, "My pixels");
     const keep = html("button", { type: "button", onclick: () => this.#close() }, "Keep");
-    this.el = html("section", { className: "fill-panel", "aria-label": "Fill" }, this.list, html("div", { className: "row" }, this.message, this.differ, again, undo, keep, this.method));
+    this.el = html("section", { className: "fill-panel", "aria-label": "Fill" }, this.list, html("div", { className: "row" }, this.message, this.marked, this.differ, again, undo, keep, this.method));
   }
 
   update() {
@@ -40,6 +44,8 @@ export class FillPanel {
     const key = [fill.result.seed, fill.result.method, fill.result.seconds, chosen].join();
     const focused = this.list.contains(document.activeElement);
     updateChildren(this.list, key, () => fill.canvases.map((canvas, i) => this.#candidate(canvas, i, i === chosen, fill.counts[i], drawn)));
+    this.marked.setAttribute("aria-pressed", String(this.state.marksKnown));
+    if (appears) this.#flash();
     if (appears) reveal(this.el); // needed in a low window
     if (focused) /** @type {HTMLElement} */ (this.list.children[chosen]?.firstElementChild)?.focus();
   }
@@ -59,6 +65,20 @@ export class FillPanel {
       this.filler.choose((index + step + count) % count);
     });
     return html("li", { role: "presentation" }, button);
+  }
+
+  #markKnown() {
+    clearTimeout(this.timer);
+    this.state.marksKnown = !this.state.marksKnown;
+    this.state.changed();
+  }
+
+  /** Outline the pixels of the user for a while, as the rest may hide them. */
+  #flash() {
+    clearTimeout(this.timer);
+    this.state.marksKnown = true;
+    this.timer = window.setTimeout(() => this.state.marksKnown && this.#markKnown(), FLASH);
+    this.state.changed();
   }
 
   #differ() {

@@ -1,7 +1,7 @@
 // The prompt panel: conditions, sampling settings, seed, number of canvases.
 
 import { MAX_COMPARED, SETTING_NAMES, exampleValues } from "../state/paint_jobs.js";
-import { html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
+import { inOneDirection, html, focusedElement, updateChildren, setText, returnFocus } from "../shared/dom.js";
 import { holdsAnything } from "../canvas/canvas_model.js";
 import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
@@ -60,7 +60,8 @@ export class PromptPanel {
     this.paintButton.title = completes ? "Keep what is on the canvas, and paint the rest (P)" : "Paint (P)";
     const seconds = state.work?.filling ? Math.round((Date.now() - state.work.filling) / 1000) : 0;
     const { rules, best_of: bestOf, seamless } = canvas?.trace === null && state.work ? canvas.settings : {};
-    const filling = rules ? "Drawing maps until one obeys the rules …" : bestOf && bestOf > 1 ? `Drawing ${bestOf} candidates of each …` : seamless ? "Drawing, and then the seams …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? "Paint completes what is on the canvas." : "";
+    const counts = state.details?.conditions.text && state.request.text.trim() ? ` as ${inOneDirection(`“${state.request.text.trim()}”`)}: empty the prompt to let the model choose` : "";
+    const filling = rules ? "Drawing maps until one obeys the rules …" : bestOf && bestOf > 1 ? `Drawing ${bestOf} candidates of each …` : seamless ? "Drawing, and then the seams …" : state.work?.filling ? `Completing … ${seconds ? `${seconds} s` : ""}` : completes ? `Paint completes what is on the canvas${counts}.` : "";
     setText(this.note, filling || !waiting ? filling : `${waiting} ${waiting === 1 ? "painting is" : "paintings are"} ahead in the queue`);
   }
 

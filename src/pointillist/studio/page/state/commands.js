@@ -1,6 +1,6 @@
 // Commands of keys and buttons, in one place.
 
-import { blankCanvas, isStopped, withImage } from "../canvas/canvas_model.js";
+import { blankCanvas, holdsAnything, isStopped, withImage } from "../canvas/canvas_model.js";
 import { copy, erase, paste } from "../drawing/selecting.js";
 import { placeOf } from "../drawing/shapes.js";
 import { blankLevels } from "../transport/encoded_arrays.js";
@@ -8,8 +8,12 @@ import { drawableHint } from "../drawing/hint_pad.js";
 
 /** @typedef {import("./state.js").State} State */
 
+export const FIRST_SEED = 1; // of the picture with which a model opens
 const ZOOM = 1.5;
 const MAX_BRUSH = 16;
+
+/** Return true if a model has an example to show at once. @param {Api.ModelDetails | null} details */
+export const hasExample = (details) => Boolean(details && (details.endless || (details.conditions.text && details.generation.prompts.length) || details.generation.labels.length || details.generation.hints.length));
 
 /**
  * @typedef {object} Context the parts of the studio that commands use
@@ -40,12 +44,21 @@ export class Commands {
     return this.filler.completes ? this.filler.start() : this.painter.paint();
   }
 
-  /** Begin with an empty canvas; what is drawn goes to the gallery. */
+  /** Begin with an empty canvas and an empty prompt, so that nothing counts but what is drawn; what was drawn goes to the gallery. */
   empty() {
     const { state } = this;
     if (!state.details || state.work) return;
     this.painter.keepDrawings();
+    Object.assign(state.request, { text: "", letters: "" });
+    state.panelSerial++;
     state.show([blankCanvas(state.modelId, state.details, state.request.size ?? undefined)]);
+  }
+
+  /** Select a model; one that is selected for the first time shows what it can paint. @param {string} id */
+  useModel(id) {
+    const { state } = this, isKnown = state.drafts.has(id);
+    state.useModel(id);
+    if (!isKnown && state.kept !== null && hasExample(state.details) && state.canvas && !holdsAnything(state.canvas)) void this.painter.paint({ seed: FIRST_SEED });
   }
 
   /** Walk through an endless map. */

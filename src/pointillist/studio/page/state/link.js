@@ -18,6 +18,7 @@
 //   of           conditions of `origin` as JSON, where they differ
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
+//                left out: the first example; none: no hint
 //   origin       levels of an image, packed in the same way
 //   known        drawn levels, packed in the same way: level + 1, and 0 for a pixel that is unknown
 //   fill         how the unknown pixels came: `paint`, or a method of fills; left out: they are still unknown

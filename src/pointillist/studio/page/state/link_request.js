@@ -12,6 +12,8 @@ import { defaultRequest, requestOfCanvas, requestOfModel } from "./request.js";
 /** @typedef {import("./link.js").Link} Link */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
+const NO_HINT = "none"; // a link without a hint shows the first example
+
 /** Return the link of what is shown, and what it cannot hold, in words. @param {import("./state.js").State} state @returns {{link: Link, missing: string[]}} */
 export function linkOfState({ canvases, active, request, modelId, models, details }) {
   const canvas = canvases[active], model = canvas && models.find(({ id, details: one }) => id === canvas.model && one?.sha256 === canvas.details.sha256);
@@ -33,11 +35,11 @@ export function linkOfState({ canvases, active, request, modelId, models, detail
 }
 
 /** Return the link of the values of the prompt panel. @param {Request} request @param {string} model @param {Api.ModelDetails} details @returns {Link} */
-function linkOfRequest(request, model, { conditions, image }) {
+function linkOfRequest(request, model, { conditions, image, generation }) {
   const attributes = Object.entries(request.attributes).map(([name, value]) => [name, conditions.attributes[name]?.[value] ?? ""]);
   const { guidance, temperature, top_p } = request, { compare } = request;
   const rules = switchesOf(image).map(({ key }) => key).filter((key) => request.rules?.[key]);
-  const hint = conditions.hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), conditions.hint.image.levels) : undefined;
+  const hint = conditions.hint?.image && request.hint ? packLevels(decodeLevels(request.hint.levels), conditions.hint.image.levels) : conditions.hint && generation.hints.length ? NO_HINT : undefined;
   return {
     model, text: (conditions.text && request.text.trim()) || undefined, letters: (request.letters !== "" && request.letters === request.text.trim()) || undefined, not: (conditions.text && request.not?.trim()) || undefined, label: request.label === null ? undefined : conditions.labels[request.label],
     attributes: attributes.length ? Object.fromEntries(attributes) : undefined, others: Object.keys(request.others).length ? request.others : undefined, seed: request.seed ?? undefined, n: request.count, guidance, temperature, top_p,
@@ -132,7 +134,8 @@ export function variationOfLink({ vary, origin, of }, request, { image, conditio
 /** @param {string | undefined} packed @param {Api.ModelDetails} details @param {[number, number] | null} size @returns {import("./request.js").Hint | null} */
 function hintOf(packed, details, size) {
   const { hint } = details.conditions;
-  if (!packed || !hint?.image || isOfNumbers(hint)) return null;
+  if (packed === undefined && hint) return details.generation.hints[0] ?? null;
+  if (!packed || packed === NO_HINT || !hint?.image || isOfNumbers(hint)) return null;
   const shape = shapeOf(hint, details, size);
   const levels = unpackLevels(packed, hint.image.levels, shape.reduce((product, side) => product * side, 1));
   if (!levels) return null;

@@ -1,6 +1,7 @@
 // A card for the first visit: the shortest way to something of one's own.
 
-import { html } from "../shared/dom.js";
+import { drawableHint } from "../drawing/hint_pad.js";
+import { html, updateChildren } from "../shared/dom.js";
 import { icon } from "./icons.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -10,11 +11,12 @@ export class FirstRun {
   constructor(state, commands, startTour) {
     this.state = state;
     const draw = () => {
-      commands.empty();
+      if (!drawableHint(state.details)) commands.empty();
       commands.tool("pencil");
     };
+    this.words = html("p", {});
     this.el = html("section", { className: "first-run", "aria-label": "First steps", hidden: true },
-      html("p", {}, html("b", {}, "Draw a line, press Paint."), " The model keeps your strokes and paints the rest."),
+      this.words,
       html("div", { className: "row" },
         html("button", { type: "button", onclick: draw }, "Draw"),
         html("button", { type: "button", title: "Two minutes: how the model paints", onclick: startTour }, "Show me how"),
@@ -24,6 +26,8 @@ export class FirstRun {
   update() {
     const { state } = this;
     if (state.fill || state.tourSeen) state.cardClosed = true; // done already
+    const [what, then] = drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
+    updateChildren(this.words, what, () => [html("b", {}, what), then]);
     this.el.hidden = state.cardClosed || !state.details || state.kept === null;
   }
 

@@ -9,12 +9,12 @@ import { dots, loadingText } from "./notifications.js";
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 export class Header {
-  /** @param {State} state @param {HTMLElement} root @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null if the address does not belong to the studio */
-  constructor(state, root, showKeys, startTour, copyLink) {
+  /** @param {State} state @param {HTMLElement} root @param {(id: string) => void} useModel @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null if the address does not belong to the studio */
+  constructor(state, root, useModel, showKeys, startTour, copyLink) {
     this.state = state;
     this.root = root;
     this.theme = 0;
-    this.select = html("select", { "aria-label": "Model", onchange: () => state.useModel(this.select.value) });
+    this.select = html("select", { "aria-label": "Model", onchange: () => useModel(this.select.value) });
     this.about = html("span", { className: "about" });
     this.loading = html("span", { className: "still-loading", role: "status" });
     this.switch = html("button", { type: "button", className: "icon-only", onclick: () => this.#switchTheme() });
