@@ -105,6 +105,16 @@ def watch_whole(page: Page) -> None:
     paint(page, 3, "2")
 
 
+def words(page: Page) -> None:
+    """Paint a prompt, and show the pixels of one of its words."""
+    choose(page, "icons")
+    page.get_by_label("Text", exact=True).fill("shopping cart")
+    paint(page, 5)
+    page.get_by_text("What each word did").click()
+    page.locator(".prompt-words").first.get_by_role("button", name="cart").click()
+    page.wait_for_timeout(1500)
+
+
 def inside(page: Page) -> None:
     """Look inside the network."""
     watch_whole(page)
@@ -186,6 +196,7 @@ PICTURES = {
     "watch": Picture(watch),
     "compare": Picture(compare),
     "question": Picture(question),
+    "words": Picture(words),
     "inside": Picture(inside),
     "fill": Picture(fill),
     "hint": Picture(hint),

@@ -72,9 +72,9 @@ def test_own_folder(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_text_to_image(tmp_path: Path) -> None:
-    """Sample from prompts of a bundled model, and of one trained on captions that the page writes."""
+    """Sample from prompts of a bundled model, and of one trained on captions, which reads its pictures back."""
     run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
-    assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "squares.png"))
+    assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "words.png", "shapes.html"))
 
 
 @pytest.mark.slow
