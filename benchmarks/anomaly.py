@@ -6,7 +6,8 @@ pairs without one. Statistics and smoothing were chosen on the pairs marked *dev
 of `results.jsonl` is one score on one pair; the table is printed.
 
 Scores, all high for odd images: `detector`, `raw` (-log p), `typicality` (distance of -log p from the mean of normal
-images), `ratio` (to the background model), `complexity` (minus the bits of DEFLATE, no model), `padim`, `patchcore`.
+images), `ratio` (to the background model), `neighbours` (distance to five normal images, no model),
+`complexity` (minus the bits of DEFLATE, no model), `padim`, `patchcore`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def judge(
         "detector": {name: np.array([-record.score for record in records[name]]) for name in records},
         "raw": statistic("bits"),  # standardised, which changes no rank
         "typicality": {name: abs(bits) for name, bits in statistic("bits").items()},
+        "neighbours": statistic("neighbours"),
         "complexity": {name: -deflate_bits(x.numpy()) for name, x in levels.items()},
     }
     if background is not None:
@@ -86,7 +88,7 @@ def judge(
     rows = [{**facts, "score": name, **measures(s["test"], s["odd"])} for name, s in scores.items()]
     rows[0]["false_alarms"] = float(np.mean([record.pred_label for record in records["test"]]))
     rows[0]["relative_speed"] = relative_speed(model, levels["test"][:64])
-    rows[0]["density"] = detector.density_.kind
+    rows[0] |= {"density": detector.combination_.density.kind, "weight": detector.combination_.weight}
     if pair.masks is not None:
         masks = pair.masks()[chosen].astype(bool)
         ours = [np.stack([record.anomaly_map for record in records[name]]) for name in ("test", "odd")]

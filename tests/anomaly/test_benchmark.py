@@ -44,7 +44,7 @@ def test_one_pair_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "normal_set", lambda name: sets.NormalSet(*normal))
     pair = sets.Pair("x -> y", "x", lambda: odd, masks=lambda: np.ones((60, 10, 10), bool))
     rows = {row["score"]: row for row in bench.judge(pair, model, model, 60, 0)}
-    assert set(rows) == {"detector", "raw", "typicality", "complexity", "ratio", "padim", "patchcore"}
+    assert set(rows) == {"detector", "raw", "typicality", "neighbours", "complexity", "ratio", "padim", "patchcore"}
     assert rows["detector"]["auroc"] > 0.95
     assert rows["detector"]["false_alarms"] < 0.2
     assert rows["detector"]["pixel_auroc"] > 0.6

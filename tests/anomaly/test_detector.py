@@ -269,7 +269,7 @@ def test_a_detector_is_stored_and_belongs_to_its_model(fitted: pt.AnomalyDetecto
     settings.write_text(text.replace('"contamination": 0.05', '"contamination": 0.3'))
     with pytest.raises(pt.CheckpointError, match="other settings"):
         pt.AnomalyDetector.load(tmp_path, truth())
-    settings.write_text(text.replace('"format_version": 1', '"format_version": 9'))
+    settings.write_text(text.replace('"format_version": 2', '"format_version": 9'))
     with pytest.raises(pt.CheckpointError, match="upgrade pointillist"):
         pt.AnomalyDetector.load(tmp_path, truth())
     settings.write_text(text)

@@ -19,8 +19,9 @@ except ImportError as error:
     raise MissingExtraError("Anomaly detection", "anomaly") from error
 
 from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
-from pointillist.anomaly.density import KINDS, DensityKind, fit_density
+from pointillist.anomaly.density import KINDS, DensityKind
 from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector
+from pointillist.anomaly.fitting import combine_normals, model_fit, reference_images
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
@@ -46,9 +47,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     ```
 
     Several statistics of an image are judged together, each on both sides: `statistic_names_`, explained on the page
-    "Find odd images". Half of the normal images fit the density of the statistics. The other half give the p-values,
-    which are valid for any model: of unseen normal images at most `contamination` are called anomalous on average.
-    Which half an image is in depends on its content alone. No anomalous image is needed.
+    "Find odd images". Half of the normal images fit the density of the statistics, and the weight of the one that
+    needs no model, the distance to the nearest normal images. The other half give the p-values, which are valid for
+    any model: of unseen normal images at most `contamination` are called anomalous on average. Which half an image is
+    in depends on its content alone. No anomalous image is needed.
 
     Images are a folder, a data set, levels `[n c h w]` or PIL images. Those larger than the model's are scored by
     overlapping windows. All must have one size.
@@ -57,8 +59,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         model_: the model.
         engine_: what gives the distributions: `integer` or `torch`.
         statistic_names_: names of the statistics.
-        density_: density of the statistics of normal images.
+        combination_: density of the statistics, neighbours, their weight, and the trial that chose it.
+        model_fit_: bits/dim of normal images, and in a file format.
         calibration_scores_: scores of the held-out normal images, sorted, `[n]`.
+        calibration_distances_: their distances to neighbours, sorted, `[n]`.
         heat_scale_: scale of heat maps.
         image_size_: height and width of the images.
         normal_digests_: hashes of the images of `fit`; empty for a detector that was loaded.
@@ -110,12 +114,14 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.two_d_array = False
         return tags
 
-    def fit(self, X: Any, y: Any = None) -> AnomalyDetector:  # noqa: N803
+    def fit(self, X: Any, y: Any = None, *, neighbours: Any = None) -> AnomalyDetector:  # noqa: N803
         """Learn what is normal from images that the model was not trained on.
 
         Args:
             X: normal images; of a name, a file or splits that have one, the validation split.
             y: ignored, as scikit-learn has it.
+            neighbours: further normal images, to which distances are measured, training images too; of splits the
+                training split. Without it the training split of `X`, or else the half of `X` that fits the density.
 
         Raises:
             ConfigError: if a setting is wrong.
@@ -124,7 +130,8 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self._check_settings()
         self.model_ = open_scored(self.model, self.engine)
         self.background_ = None if self.background is None else open_scored(self.background, self.engine)
-        result = collect_normals(self._scorer(self.engine).score(normal_images(self.model_, X, self.conditions)))
+        images, train = normal_images(self.model_, X, self.conditions)
+        result = collect_normals(self._scorer(self.engine).score(images))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
         if len(result) < least:
             raise DataError(
@@ -136,9 +143,13 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.normal_digests_ = frozenset(result.digests)
         window = Windows.of(result.size, (self.model_.image.height, self.model_.image.width)).window
         self.engine_ = self.model_.scoring_engine(self.engine, window)
-        self.statistic_names_ = self._scorer(self.engine_).names
-        self.density_ = fit_density(fitted.statistics.reshape(-1, len(self.statistic_names_)), self.density)
-        self.calibration_scores_ = np.sort(self._scores(held_out.statistics)[0])
+        self.statistic_names_ = (*self._scorer(self.engine_).names, "neighbours")
+        reference = reference_images(self.model_, neighbours, train, result)
+        self.combination_ = combine_normals(self._scorer(self.engine_), fitted, reference, self.density)
+        self.model_fit_ = model_fit(self.model_, fitted)
+        distances = self.combination_.neighbours.distances(held_out.levels)
+        self.calibration_scores_ = np.sort(self.combination_.score(held_out.statistics, distances)[0])
+        self.calibration_distances_ = np.sort(distances)
         self.heat_scale_ = HeatScale.of(fitted, held_out)
         return self
 
@@ -156,12 +167,12 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return conformal_threshold(self.calibration_scores_, self.contamination)
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
-        """Compute the log-density of the statistics of each image, in nats: high is normal.
+        """Compute the score of each image, in standard deviations of normal images: high is normal.
 
         Raises:
             NotFittedError, DataError, ShapeError: before `fit`, or if images do not fit it.
         """
-        return np.concatenate([self._scores(batch.statistics)[0] for batch in self._batches(X)])
+        return np.concatenate([self._scores(batch)[0] for batch in self._batches(X)])
 
     def decision_function(self, X: Any) -> Float[np.ndarray, " n"]:  # noqa: N803
         """Compute `score_samples` less `offset_`: negative is anomalous."""
@@ -181,14 +192,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
 
     def statistics(self, X: Any) -> Float[np.ndarray, "n k"]:  # noqa: N803
         """Compute the statistics of each image, in standard deviations, of its most anomalous window."""
-        parts = [self._scores(batch.statistics)[1] for batch in self._batches(X)]
+        parts = [self._scores(batch)[1] for batch in self._batches(X)]
         return np.concatenate(parts)
 
     def records(self, X: Any) -> Iterator[AnomalyRecord]:  # noqa: N803
         """Yield the verdict on each image with its maps, in order; of a folder only a batch is in memory."""
         for batch in self._batches(X):
-            scores, standardised = self._scores(batch.statistics)
+            scores, standardised, distances = self._scores(batch)
             p_values = conformal_p_values(self.calibration_scores_, scores)
+            alone = conformal_p_values(-self.calibration_distances_, -distances)
             maps = self.heat_scale_.z(batch.excess)
             for i, name in enumerate(batch.names):
                 yield AnomalyRecord(
@@ -197,6 +209,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     spec=self.model_.image.resized(*self.image_size_),
                     score=float(scores[i]),
                     p_value=float(p_values[i]),
+                    neighbour_p_value=float(alone[i]),
                     pred_label=bool(scores[i] < self.offset_),
                     statistics=dict(zip(self.statistic_names_, standardised[i].tolist(), strict=True)),
                     z_map=maps[i],
@@ -237,8 +250,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             statistic_names=self.statistic_names_,
             image_size=self.image_size_,
             engine=self.engine_,
-            density=self.density_,
+            combination=self.combination_,
+            model_fit=self.model_fit_,
             calibration_scores=self.calibration_scores_,
+            calibration_distances=self.calibration_distances_,
             heat_scale=self.heat_scale_,
         )
         write_detector(Path(folder), stored, self.model_, self.background_)
@@ -266,8 +281,9 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         detector = cls(model, background=background, **stored.parameters)
         detector.model_, detector.background_ = model, background
         detector.statistic_names_, detector.image_size_ = stored.statistic_names, stored.image_size
-        detector.density_, detector.heat_scale_ = stored.density, stored.heat_scale
+        detector.combination_, detector.heat_scale_ = stored.combination, stored.heat_scale
         detector.calibration_scores_, detector.engine_ = stored.calibration_scores, stored.engine
+        detector.calibration_distances_, detector.model_fit_ = stored.calibration_distances, stored.model_fit
         detector.normal_digests_ = frozenset()
         return detector
 
@@ -303,10 +319,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 )
             yield batch
 
-    def _scores(self, statistics: Float[np.ndarray, "b n k"]) -> tuple[np.ndarray, np.ndarray]:
-        """Return the score of each image, of its most anomalous window, and the statistics there, standardised."""
-        count, windows, width = statistics.shape
-        scores = self.density_.log_density(statistics.reshape(-1, width)).reshape(count, windows)
-        lowest = scores.argmin(1)
-        here = np.arange(count)
-        return scores[here, lowest], self.density_.standardise(statistics[here, lowest])
+    def _scores(self, batch: ScoredBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the scores, the standardised statistics and the distances to neighbours of some images."""
+        distances = self.combination_.neighbours.distances(batch.levels)
+        return *self.combination_.score(batch.statistics, distances), distances

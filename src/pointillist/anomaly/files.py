@@ -1,21 +1,23 @@
 """A fitted detector on disk: settings and names in JSON, numbers in safetensors. Neither can run code.
 
 anomaly_detector.json           settings, names of the statistics, fingerprints of the models
-anomaly_detector.safetensors    density, held-out scores, scale of heat maps; with a hash of the settings
+anomaly_detector.safetensors    density, neighbours, held-out scores, scale of heat maps; with a hash of the settings
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from pointillist.anomaly.combination import Combination, NearestImages, NormalScale, Trial
 from pointillist.anomaly.density import Density
+from pointillist.anomaly.fitting import ModelFit
 from pointillist.anomaly.heat import HeatScale
 from pointillist.errors import CheckpointError
 from pointillist.files.arrays import read_arrays, write_arrays
@@ -27,7 +29,8 @@ from pointillist.zoo import ZOO, resolve
 
 SETTINGS = "anomaly_detector.json"
 TENSORS = "anomaly_detector.safetensors"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_SETTINGS = ("model", "background", "statistic_names", "image_size", "engine", "parameters", "trial", "model_fit")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +42,9 @@ class StoredDetector:
         statistic_names: names of the statistics.
         image_size: height and width of the images.
         engine: what gave the distributions: `integer` or `torch`.
-        density: density of the statistics of normal images.
-        calibration_scores: scores of the held-out normal images, sorted.
+        combination: density of the statistics, neighbours and their weight.
+        model_fit: bits/dim of normal images.
+        calibration_scores, calibration_distances: scores of the held-out normal images and distances, each sorted.
         heat_scale: scale of heat maps.
     """
 
@@ -48,8 +52,10 @@ class StoredDetector:
     statistic_names: tuple[str, ...]
     image_size: tuple[int, int]
     engine: str
-    density: Density
+    combination: Combination
+    model_fit: ModelFit
     calibration_scores: Float[np.ndarray, " n"]
+    calibration_distances: Float[np.ndarray, " n"]
     heat_scale: HeatScale
 
 
@@ -66,14 +72,21 @@ def write_detector(
         "image_size": list(stored.image_size),
         "engine": stored.engine,
         "parameters": stored.parameters,
+        "neighbour_weight": stored.combination.weight,
+        "trial": None if stored.combination.trial is None else asdict(stored.combination.trial),
+        "model_fit": asdict(stored.model_fit),
     }
-    density, heat = stored.density, stored.heat_scale
+    density, heat = stored.combination.density, stored.heat_scale
     arrays = {
         "location": density.location,
         "scale": density.scale,
         "centres": density.centres,
         "whitening": density.whitening,
+        "neighbours": stored.combination.neighbours.reference,
+        "density_scale": np.array(astuple(stored.combination.density_scale)),
+        "distance_scale": np.array(astuple(stored.combination.distance_scale)),
         "calibration_scores": stored.calibration_scores,
+        "calibration_distances": stored.calibration_distances,
         "heat_mean_and_deviation": np.array([heat.mean, heat.deviation]),
         "heat_peaks": heat.peaks,
     }
@@ -101,10 +114,23 @@ def read_detector(folder: Path, model: LikelihoodModel, background: LikelihoodMo
         parameters=settings["parameters"],
         statistic_names=tuple(settings["statistic_names"]),
         image_size=(height, width),
-        engine=settings.get("engine", "torch"),  # before there was a choice, a detector was fitted in floating point
-        density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
+        engine=settings["engine"],
+        combination=_combination(settings, tensors, model.image.ordered),
+        model_fit=ModelFit(**settings["model_fit"]),
         calibration_scores=tensors["calibration_scores"],
+        calibration_distances=tensors["calibration_distances"],
         heat_scale=HeatScale(mean, deviation, tensors["heat_peaks"]),
+    )
+
+
+def _combination(settings: dict[str, Any], tensors: dict[str, np.ndarray], ordered: bool) -> Combination:
+    return Combination(
+        density=Density(*(tensors[name] for name in ("location", "scale", "centres", "whitening"))),
+        neighbours=NearestImages(tensors["neighbours"], ordered),
+        density_scale=NormalScale(*tensors["density_scale"].tolist()),
+        distance_scale=NormalScale(*tensors["distance_scale"].tolist()),
+        weight=settings["neighbour_weight"],
+        trial=None if settings["trial"] is None else Trial(**settings["trial"]),
     )
 
 
@@ -129,7 +155,7 @@ def fitted_engine(folder: Path) -> str:
     Raises:
         CheckpointError: if there is no detector, or it is damaged.
     """
-    return str(_read_settings(folder).get("engine", "torch"))
+    return str(_read_settings(folder)["engine"])
 
 
 def fitted_models(folder: Path) -> tuple[str, str | None]:
@@ -157,11 +183,9 @@ def _read_settings(folder: Path) -> dict[str, Any]:
     if settings.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
             f"{path} has format version {settings.get('format_version')}, and this release reads {FORMAT_VERSION}: "
-            "upgrade pointillist."
+            "fit the detector again, or upgrade pointillist."
         )
-    missing = [
-        name for name in ("model", "background", "statistic_names", "image_size", "parameters") if name not in settings
-    ]
+    missing = [name for name in _SETTINGS if name not in settings]
     if missing:
         raise CheckpointError(f"{path} has no `{missing[0]}`: fit the detector again.")
     return settings

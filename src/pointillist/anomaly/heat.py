@@ -76,8 +76,9 @@ class AnomalyRecord:
         name: file, or else the number, of the image.
         levels: the image, `[c h w]`.
         spec: meaning of its levels.
-        score: log-density of its statistics; high is normal.
+        score: in standard deviations of normal images; high is normal.
         p_value: share of held-out normal images at least as anomalous.
+        neighbour_p_value: the same by the distance to neighbours alone, without the model.
         pred_label: whether it is called anomalous.
         statistics: its statistics, in standard deviations of normal images from their mean.
         z_map: smoothed excess surprisal, in standard deviations of normal images from their mean, `[h w]`.
@@ -90,6 +91,7 @@ class AnomalyRecord:
     spec: ImageSpec = field(repr=False)
     score: float
     p_value: float
+    neighbour_p_value: float
     pred_label: bool
     statistics: dict[str, float] = field(repr=False)
     z_map: Float[np.ndarray, "h w"] = field(repr=False)
@@ -156,6 +158,7 @@ class AnomalyRecord:
         return {
             "file": self.name,
             "p_value": self.p_value,
+            "neighbour_p_value": self.neighbour_p_value,
             "score": self.score,
             "pred_score": self.pred_score,
             "pred_label": self.pred_label,

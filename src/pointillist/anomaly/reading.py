@@ -138,22 +138,48 @@ class ImageBatches:
             yield ImageBatch(tuple(names[start:stop]), levels, x, inputs, windows)
 
 
-def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> Any:
+def normal_images(model: LikelihoodModel, source: Any, conditions: bool = False) -> tuple[Any, ImageDataset | None]:
     """Return the validation split of a named source, a file or splits that have one; everything else as it is.
 
     The training images would make unseen normal images look anomalous, and the test images are those to score.
+
+    Returns:
+        The images, and the training split, which may be neighbours; None without one.
     """
     if isinstance(source, (str, Path)) and not (Path(source).is_dir() or FolderStream.reads(Path(source))):
-        return validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)[0]
+        images, _, train = validation_images(model, source, DataOptions(valid_fraction=0.0), conditions)
+        return images, train
     if isinstance(source, DataSplits):
-        return source.get("all" if source.valid is None else "valid")
-    return source
+        return source.get("all" if source.valid is None else "valid"), _train_split(source)
+    return source, None
+
+
+def neighbour_levels(
+    model: LikelihoodModel, images: Any, size: tuple[int, int], most: int
+) -> Int[np.ndarray, "m c h w"] | None:
+    """Read normal images that may be neighbours, evenly spaced if there are more than `most`.
+
+    Returns:
+        Their levels; None if they have another size than those to judge.
+    """
+    if isinstance(images, ImageDataset) and len(images) > most:
+        images = images.subset(np.linspace(0, len(images) - 1, most).astype(int))
+    parts = [batch.levels for batch in ImageBatches(model, images).read(most)]
+    if any(part.shape[2:] != size for part in parts):
+        return None
+    levels = np.concatenate(parts)
+    spaced = levels[np.linspace(0, len(levels) - 1, min(most, len(levels))).astype(int)]
+    return np.asarray(spaced.astype(np.uint16))
+
+
+def _train_split(splits: DataSplits) -> ImageDataset | None:
+    return None if splits.valid is None else splits.train
 
 
 def validation_images(
     model: LikelihoodModel, source: str | Path, options: DataOptions, conditions: bool, *, hold_out: bool = True
-) -> tuple[ImageDataset, str]:
-    """Return the validation split of a source, and its name; of one without splits all images, and `all`.
+) -> tuple[ImageDataset, str, ImageDataset | None]:
+    """Return the validation split of a source, its name and the training split; if it has none all images, and `all`.
 
     Args:
         model: the model that reads them.
@@ -168,7 +194,7 @@ def validation_images(
         options = options.changed(valid_fraction=DataOptions().valid_fraction)
         splits = load_data(source, options, spec=model.image, classes=classes)
     name = "all" if splits.valid is None else "valid"
-    return splits.get(name), name
+    return splits.get(name), name, _train_split(splits)
 
 
 def _open(model: LikelihoodModel, source: str | Path, conditions: bool) -> Any:

@@ -1,10 +1,11 @@
-"""The report on many images: a line for each, and a self-contained page with the most anomalous."""
+"""The report on many images: a line for each, as a table too, and a self-contained page with the most anomalous."""
 
 from __future__ import annotations
 
+import csv
 import heapq
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
@@ -18,7 +19,7 @@ import numpy as np
 
 from pointillist.anomaly.heat import UNIT, AnomalyRecord
 from pointillist.anomaly.statistics import DESCRIPTIONS
-from pointillist.files.writing import write_text
+from pointillist.files.writing import atomic_path, open_table, write_text
 from pointillist.system import __version__
 from pointillist.visualization import html
 
@@ -27,6 +28,7 @@ MAX_SHOWN = 24
 _CHANCE = 0.05  # probability below which a number of rare images is more than chance
 _FAR = 10.0  # standard deviations from normal images that no count of images explains
 _BARS, _LEAST = 48, 10  # bars of the histogram, and images from which on there is one
+_COLUMNS = ("file", "p_value", "score", "pred_label", "top_statistic", "row", "column", "masked_pixels")
 _SIDE = 128  # longer side of a picture, in pixels of the screen
 
 
@@ -134,6 +136,22 @@ class AnomalyReport:
             f"{self.false_alarms:g} would be below {self.false_alarms:g} by chance; so many or more would be so in "
             f"about {chance:.2g} of such collections. The rarest images are shown first, anomalous or not."
         )
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a line for each image: the verdict, and its statistics in standard deviations of normal images.
+
+    Args:
+        rows: as `AnomalyRecord.to_dict` gives them, in the order in which they are written.
+    """
+    with atomic_path(path) as temporary, open_table(temporary) as file:
+        names = list(rows[0]["statistics"])
+        writer = csv.writer(file)
+        writer.writerow([*_COLUMNS, *names])
+        for row in rows:
+            row = {**row, "pred_label": int(row["pred_label"]), "row": row["location"][0], "column": row["location"][1]}
+            numbers = [f"{row['statistics'][name]:.6g}" for name in names]
+            writer.writerow([*(row[name] for name in _COLUMNS), *numbers])
 
 
 def _binomial_tail(least: int, count: int, rate: float) -> float:

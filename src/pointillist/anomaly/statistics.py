@@ -18,6 +18,7 @@ DESCRIPTIONS = {
     "pit_lag_column": "correlation of the PIT with the PIT of the pixel above",
     "background": "bits/dim above the background model's",
     "condition": "bits/dim that the conditions of the image save",
+    "neighbours": "distance to the five nearest normal images, pixel by pixel, without the model",
 }
 """Name of each statistic, with its meaning and unit."""
 _PEAKS = {"peak_3x3": 3, "peak_5x5": 5}
@@ -26,7 +27,7 @@ _LEAST = 1e-9  # variance below which nothing varies
 
 
 def statistic_names(*, ordered: bool, background: bool, condition: bool) -> tuple[str, ...]:
-    """List the statistics of a detector, in the order of their columns.
+    """List the statistics of an image under a model, in the order of their columns.
 
     Args:
         ordered: whether levels are ordered, so that they have a PIT.
@@ -36,7 +37,7 @@ def statistic_names(*, ordered: bool, background: bool, condition: bool) -> tupl
     Example:
         statistic_names(ordered=True, background=False, condition=False)[:2]  # ("bits", "excess")
     """
-    applies = {**dict.fromkeys(_PIT, ordered), "background": background, "condition": condition}
+    applies = {**dict.fromkeys(_PIT, ordered), "background": background, "condition": condition, "neighbours": False}
     return tuple(name for name in DESCRIPTIONS if applies.get(name, True))
 
 

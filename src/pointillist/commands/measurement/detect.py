@@ -39,7 +39,7 @@ def detect(settings: DetectSettings) -> Detection:
     """
     from pointillist.anomaly import AnomalyReport
     from pointillist.anomaly.files import fitted_engine, has_detector, own_folder
-    from pointillist.anomaly.table import write_csv
+    from pointillist.anomaly.report import write_csv
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
@@ -64,7 +64,7 @@ def detect(settings: DetectSettings) -> Detection:
     if settings.false_alarms is not None:
         detector.set_params(contamination=settings.false_alarms)
     report = AnomalyReport(detector.contamination)
-    images, _ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
+    images, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
     judged = 0
     for record in detector.records(images):
         report.add(record)
@@ -72,19 +72,36 @@ def detect(settings: DetectSettings) -> Detection:
         if settings.heatmaps is not None:
             _write_overlay(settings.heatmaps, record)
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
-    source.append(("engine", engine_text(detector.engine_)))
+    source += [("engine", engine_text(detector.engine_)), *_parts(detector, report)]
+    warnings = [line for line in [detector.model_fit_.warning(detector.combination_)] if line is not None]
     if settings.report is not None:
         _explain(model, report, pages)
-        report.save(settings.report, source, [page.name for page in pages])
+        report.save(
+            settings.report, [*source, *(("warning", line) for line in warnings)], [page.name for page in pages]
+        )
     if settings.csv is not None:
         write_csv(settings.csv, report.sorted_rows)
-    facts = _facts(settings, detector, report)
-    if normal is None:
-        return Detection(report, facts, [*source, _total(report)])
-    warnings = normal.warnings(judged)
-    facts["fit"] = {**asdict(normal), "also_scored": judged, "warnings": warnings}
-    fitted = ("fitted on", normal.describe())
-    return Detection(report, facts, [*source, fitted, _total(report), *(("warning", line) for line in warnings)])
+    facts = {**_facts(settings, detector, report), "warnings": list(warnings)}
+    if normal is not None:
+        facts["fit"] = {**asdict(normal), "also_scored": judged, "warnings": normal.warnings(judged)}
+        source.append(("fitted on", normal.describe()))
+        warnings += normal.warnings(judged)
+    return Detection(report, facts, [*source, _total(report), *(("warning", line) for line in warnings)])
+
+
+def _parts(detector: AnomalyDetector, report: AnomalyReport) -> list[tuple[str, str]]:
+    """Say what the distance to neighbours would do alone, and what it and the model did on synthetic anomalies."""
+    alone = sum(row["neighbour_p_value"] <= report.false_alarms for row in report.rows)
+    lines = [("neighbours", f"their distance alone, without the model, would call {alone:,} anomalous")]
+    trial = detector.combination_.trial
+    if trial is not None:
+        text = (
+            f"AUROC {trial.model:.2f} by the model alone, {trial.neighbours:.2f} by neighbours alone, "
+            f"{trial.together:.2f} together, on {trial.count:,} synthetic anomalies; "
+            f"weight of neighbours {detector.combination_.weight:g}"
+        )
+        lines.append(("trial", text))
+    return lines
 
 
 def _pages(report: Path, count: int) -> list[Path]:
@@ -119,6 +136,9 @@ def _facts(settings: DetectSettings, detector: AnomalyDetector, report: AnomalyR
         "false_alarms": detector.contamination,
         "engine": detector.engine_,
         "held_out": len(detector.calibration_scores_),
+        "neighbour_weight": detector.combination_.weight,
+        "trial": None if detector.combination_.trial is None else asdict(detector.combination_.trial),
+        "model_fit": asdict(detector.model_fit_),
         "count": len(report.rows),
         "anomalous": report.anomalous,
         "images": report.sorted_rows,

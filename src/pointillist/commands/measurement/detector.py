@@ -82,6 +82,8 @@ def load_detector(
             f"{folder or settings.model} has no detector: fit one with `--fit` and a folder of normal images"
             f"{', or name its folder with `--detector`' if folder is None else ''}."
         )
+    if settings.neighbours is not None:
+        raise ConfigError(f"`neighbours` (={settings.neighbours!r}) goes with `--fit`: the detector stores others.")
     detector = AnomalyDetector.load(folder, model, background)
     if settings.conditions and not detector.conditions:
         raise ConfigError("`conditions` (=True) goes with `--fit`: this detector was fitted without conditions.")
@@ -115,8 +117,11 @@ def fit_detector(
     if settings.false_alarms is not None:
         fitting["contamination"] = settings.false_alarms
     detector = AnomalyDetector(model, background=background, **fitting)
-    images, normal = _open_normal_images(model, settings, detector.conditions)
-    detector.fit(images)
+    images, neighbours, normal = _open_normal_images(model, settings, detector.conditions)
+    if settings.neighbours is not None:
+        named, _, train = open_images(model, settings.neighbours, settings, split="valid?", conditions=False)
+        neighbours = named if train is None else train
+    detector.fit(images, neighbours=neighbours)
     if folder is not None:
         detector.save(folder)
     return detector, normal
@@ -124,7 +129,7 @@ def fit_detector(
 
 def open_images(
     model: LikelihoodModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
-) -> tuple[Any, str]:
+) -> tuple[Any, str, Any]:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole.
 
     Args:
@@ -135,7 +140,7 @@ def open_images(
         conditions: whether they are read with labels and captions.
 
     Returns:
-        The images, and the name of their split.
+        The images, the name of their split, and the training split where that is a validation split.
     """
     from pointillist.anomaly.reading import validation_images
     from pointillist.data import load_data
@@ -149,15 +154,17 @@ def open_images(
     if (path.is_dir() or FolderStream.reads(path)) and split in (None, "valid?") and not conditions:
         stream = FolderStream(path, options, model.image)
         if split is None or not (stream.has_splits or is_training_source(model, data)):
-            return stream, "all"
+            return stream, "all", None
     if split == "valid?":
         return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
     classes = model.classes if options.labels else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
-    return splits.get(split or "all"), split or "all"
+    return splits.get(split or "all"), split or "all", None
 
 
-def _open_normal_images(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> tuple[Any, NormalImages]:
+def _open_normal_images(
+    model: LikelihoodModel, settings: DetectSettings, conditions: bool
+) -> tuple[Any, Any, NormalImages]:
     from pointillist.data.raw import split_name
     from pointillist.training.runs.data import is_training_source
 
@@ -165,11 +172,13 @@ def _open_normal_images(model: LikelihoodModel, settings: DetectSettings, condit
     wanted = (
         settings.fit_split if settings.fit_split in (None, "all") else split_name(settings.fit_split, "`fit_split`")
     )
-    images, split = open_images(model, data, settings, split=wanted or "valid?", conditions=conditions)
+    images, split, training = open_images(model, data, settings, split=wanted or "valid?", conditions=conditions)
     in_training = 0
     if is_training_source(model, data) and split in ("train", "all"):
         train = (
             images if split == "train" else open_images(model, data, settings, split="train", conditions=conditions)[0]
         )
         in_training = len(train)
-    return images, NormalImages(data=data, split=split, count=len(images), in_training=in_training)
+    if training is not None and len(training) < len(images) // 2:
+        training = None  # half of the images themselves are more
+    return images, training, NormalImages(data=data, split=split, count=len(images), in_training=in_training)

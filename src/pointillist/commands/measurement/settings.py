@@ -123,6 +123,12 @@ class DetectSettings(Settings):
     fit_split: str | None = option(
         None, "NAME", "Split of NORMAL: train, valid, test or all. Default: valid, else all.", panel=_FITTING
     )
+    neighbours: str | None = option(
+        None,
+        "NORMAL",
+        "With --fit: measure distances to these, training images too. Default: the training split of NORMAL.",
+        panel=_FITTING,
+    )
     false_alarms: float | None = option(
         None,
         "X",

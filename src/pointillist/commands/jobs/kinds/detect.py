@@ -24,6 +24,7 @@ class DetectJobSettings(JobSettings, DetectSettings):
         {
             "fit",
             "fit_split",
+            "neighbours",
             "background",
             "conditions",
             "windows",
@@ -96,7 +97,7 @@ class DetectJob(JobKind):
     @staticmethod
     def merge(manifest: Mapping[str, Any], parts: Parts, out: Path) -> list[tuple[str, str]]:
         """Write the verdict on each image, the most anomalous first, as `pointillist detect --csv` does."""
-        from pointillist.anomaly.table import write_csv
+        from pointillist.anomaly.report import write_csv
         from pointillist.commands.jobs.state import check_suffix
 
         check_suffix(out, ".csv")
