@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine with Python >= 3.11 and make: `make demo` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 JOBS ?= 2
 # ALONE has one computing thread: two processes share the machine better than two threads share a small convolution;
 # byte code is kept, or each process that a test starts would compile the package again
@@ -14,7 +14,7 @@ SHAPES := tests/nn/test_nn.py tests/networks/test_networks.py \
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version public-types workflows format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -28,6 +28,8 @@ help:
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make runtime    the libraries in C that run integer programs, for every platform"
 	@echo "make release    sdist and wheel in dist, checked, and the wheel tried with each Python here"
+	@echo "make public-types  the share of public names whose types are complete, by pyright"
+	@echo "make workflows  the workflows of .github, by actionlint"
 	@echo "make format     format the code"
 	@echo "make clean      remove what these made"
 
@@ -111,7 +113,20 @@ runtime: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[runtime]'
 	$(BIN)/python tools/make_runtime.py
 
-# sdist and wheel, checked by twine; the wheel is installed elsewhere and tried, with each Python of 3.11 to 3.13 that is here
+# the tag that is about to be published, beside version, changelog and repository: `make release-version TAG=v0.1.0`
+release-version: $(VENV)/.dev
+	$(BIN)/python tools/check_tag.py $(TAG)
+
+# at least 98 of 100 public names have complete types for a type checker that is not ours
+public-types: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/python tools/measure_public_types.py
+
+workflows: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	$(BIN)/actionlint
+
+# sdist and wheel, checked by twine; the wheel is installed elsewhere and tried, with each Python of 3.11 to 3.14 that is here
 release: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
 	$(BIN)/python tools/make_release.py
@@ -121,18 +136,18 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 # the stamps make a second run start at once; a changed pyproject.toml installs again
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.core: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.core: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,dev,data,tensorboard,explain,studio,notebook,e2e]'
 	@touch $@ $(VENV)/.core
 
-$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.docs: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[train,docs]'
 	@touch $@ $(VENV)/.core
 

@@ -2,10 +2,10 @@
 
 The sdist and the wheel are built and checked by twine, their contents are listed with their sizes, and the wheel is
 installed with its dependencies into new environments, by uv. There the integer programs must run by the library in C
-that is part of the wheel, the examples of the README run in an empty folder, and the smoke tests run from another
+that is part of the wheel, the examples of the tour run in an empty folder, and the smoke tests run from another
 folder.
 
-    python tools/make_release.py                              # on each of Python 3.11 to 3.13 that uv finds, the newest
+    python tools/make_release.py                              # on each of Python 3.11 to 3.14 that uv finds, the newest
     python tools/make_release.py --python 3.11 --oldest       # the oldest dependencies that `pyproject.toml` allows
 """
 
@@ -30,7 +30,7 @@ DIST = ROOT / "dist"
 LIMIT = 15_000_000
 """Bytes of a wheel above which the bundled models belong in a package of their own."""
 UV = (sys.executable, "-m", "uv")
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 SMOKE = (
     "distributions/test_likelihoods",
     "networks/test_networks",
@@ -42,6 +42,7 @@ LIBRARIES = ("linux-x86_64.so", "linux-aarch64.so", "macos-x86_64.dylib", "macos
 NEEDED = (
     *(f"pointillist/engine/c/lib/pointillist-{library}" for library in LIBRARIES),
     *("pointillist/py.typed", "pointillist/studio/page/index.html", "pointillist/data/builtin/uci_digits.npz"),
+    "sboms/pointillist.cdx.json",
     *("licenses/LICENSE", "licenses/src/pointillist/data/builtin/LICENSE-uci-digits.md"),
 )
 LIBRARY = """
@@ -100,8 +101,9 @@ def contents(wheel: Path) -> list[str]:
 
 
 def examples() -> list[str]:
-    """Return the commands of the README that are typed in an empty folder."""
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    """Return the commands of the tour that are typed in an empty folder."""
+    page = ROOT / "docs" / "tutorial" / "tour.md"
+    blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     lines = [re.sub(r"\s{2,}#.*", "", line).strip() for block in blocks for line in block.splitlines()]
     return [line for line in lines if line.startswith("pointillist ")]
 
@@ -122,14 +124,14 @@ def install(wheel: Path, folder: Path, python: str, *, oldest: bool) -> Path:
     names = [name for name in extras["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
     if oldest:  # dependencies are named, as those of a wheel are not direct ones
         names += ["--resolution", "lowest-direct", *project["dependencies"], *extras["anomaly"]]
-    requirement = f"pointillist[anomaly] @ {wheel.resolve().as_uri()}"  # an example of the README needs this extra
+    requirement = f"pointillist[anomaly] @ {wheel.resolve().as_uri()}"  # an example of the tour needs this extra
     pip = [*UV, "pip", "install", "--quiet", "--no-build", "--reinstall-package", "pointillist"]
     run([*pip, "--python", commands / "python", requirement, *names])
     return commands
 
 
 def try_out(commands: Path, folder: Path) -> None:
-    """Run the package as it is installed: the library in C, the examples of the README, the smoke tests."""
+    """Run the package as it is installed: the library in C, the examples of the tour, the smoke tests."""
     work, elsewhere = folder / "examples", folder / "elsewhere"
     work.mkdir()
     elsewhere.mkdir()

@@ -26,6 +26,7 @@ def test_wheel_installs_elsewhere_and_runs(tmp_path: Path) -> None:
         "pointillist/data/builtin/uci_digits.npz",
         "studio/page/index.html",
         "licenses/LICENSE",
+        "sboms/pointillist.cdx.json",
         *(
             f"zoo/{model.name}/{part}"
             for model in pt.list_pretrained()
