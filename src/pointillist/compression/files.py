@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pointillist.compression.arrays.values import ValueMap
 from pointillist.compression.pictures import PictureFile, read_levels
 from pointillist.data.readers.array_files import NpzFile as Arrays
 from pointillist.data.readers.array_files import load_npy
@@ -125,7 +126,7 @@ def names_of(metadata: Mapping[str, Any]) -> list[PictureFile] | None:
 
 
 def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str, Any]) -> IntArray:
-    """Return pictures as an array `[n, h, w]` or `[n, h, w, c]` of levels, or of 8-bit values if they were read so.
+    """Return pictures as an array `[n, h, w]` or `[n, h, w, c]` of levels, or of the values that they were read from.
 
     Raises:
         DataError: if they differ in size.
@@ -136,6 +137,8 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
     result = result[:, 0] if image.channels == 1 else result.transpose(0, 2, 3, 1)
     if metadata.get("array") == "pictures":
         return dequantise(result, image.levels)
+    if metadata.get("array") == "values":
+        return ValueMap.from_json(metadata.get("values")).to_values(result)
     return result.astype(np.uint8 if image.levels <= 256 else np.uint16)
 
 
@@ -149,6 +152,12 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
             raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
         array, ours = arrays.read(member), member == "levels"
     values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
+    if image.mode == "codes" and image.ordered:
+        chosen = ValueMap.choose(values, image.levels)
+        about = {"model": model, "array": "values", "values": chosen.to_json()}
+        return Inputs(
+            about, len(values), path.stat().st_size, max(values.shape[2:]), lambda: map(chosen.to_levels, values)
+        )
     pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
     if pictures:
         parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))

@@ -1,0 +1,156 @@
+"""Arrays in Zarr: values and types come back, in both formats of Zarr, whole and in chunks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pointillist.compression.arrays.values import ValueMap
+from pointillist.errors import ArchiveError, DataError, ShapeError
+from tests.portable.networks import integer_case
+
+TYPES = ("u1", "i1", "u2", "i2", "u4", "i8")
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_values_come_back(data: st.DataObject) -> None:
+    """Of any type, from any first value on, with gaps or without; also through JSON."""
+    dtype = np.dtype(data.draw(st.sampled_from(TYPES)))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
+    info = np.iinfo(dtype)
+    low = int(rng.integers(max(info.min, -(2**40)), min(info.max, 2**40) - 100, endpoint=True))
+    step, count = data.draw(st.sampled_from([1, 1, 7, 50])), data.draw(st.integers(0, 3000))
+    span = min(60_000, (min(info.max, 2**40) - low) // step)
+    values = (low + step * rng.integers(0, data.draw(st.integers(0, span)), count, endpoint=True)).astype(dtype)
+    chosen = ValueMap.choose(values, 65_536)
+    levels = chosen.to_levels(values)
+    assert not levels.size or 0 <= levels.min() <= levels.max() < 65_536
+    again = ValueMap.from_json(chosen.to_json()).to_values(levels)
+    assert again.dtype == dtype.newbyteorder("<")
+    assert np.array_equal(again, values)
+
+
+def test_gaps_that_pay_are_a_table() -> None:
+    """A scan in steps of 50 is coded by the numbers of its steps; noise that fills its range is not."""
+    rng = np.random.default_rng(0)
+    scan = (50 * np.rint(rng.normal(100, 20, (64, 64)))).astype(np.int16)
+    assert ValueMap.choose(scan, 65_536).table is not None
+    assert ValueMap.choose(np.rint(rng.normal(3000, 100, (64, 64))).astype(np.int16), 65_536).table is None
+    with pytest.raises(DataError, match="are more than the 16 levels"):
+        ValueMap.choose(scan, 16)
+    with pytest.raises(DataError, match="float64"):
+        ValueMap.choose(scan / 2, 65_536)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        ["<f4", 0],
+        ["<u2", "0"],
+        ["<u2", 1 << 70],
+        ["<u2", 0, "x"],
+        ["<u2", 0, "eJxLTEoGAAJNASc="],
+        ["<u2", 0, 3],
+    ],
+)
+def test_values_of_strangers_are_an_error(value: Any) -> None:
+    """One sentence, never another exception."""
+    with pytest.raises(ArchiveError, match="no valid values"):
+        ValueMap.from_json(value)
+    with pytest.raises(ArchiveError, match="level without a value"):
+        ValueMap("<u2", 5, np.array([5, 9])).to_values(np.array([2]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    """A model of 65,536 levels."""
+    model, _, _ = integer_case("sixteen-bits", fresh=True)
+    model.save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize(("dtype", "chunks"), [("<u2", (1, 9, 8)), ("<i2", (3, 9, 11)), ("|u1", (2, 5, 4))])
+def test_zarr(folder: str, zarr_format: Any, dtype: str, chunks: tuple[int, ...], tmp_path: Path) -> None:
+    """Whole arrays and chunks that the edge cuts; another process would find the codec by its entry point."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    from pointillist.compression.arrays import chunks as numcodec
+    from pointillist.compression.arrays import zarr_codec
+
+    rng = np.random.default_rng(0)
+    x = (100 + np.rint(rng.normal(0, 30, (3, 9, 11))).cumsum(2)).clip(0, 250).astype(dtype)
+    x[0, 0, 0] = np.iinfo(dtype).min
+    codec = numcodec.PointillistCodec(folder) if zarr_format == 2 else zarr_codec.Pointillist(folder)
+    stored = zarr.create_array(
+        str(tmp_path / "x.zarr"), data=x, chunks=chunks, zarr_format=zarr_format, compressors=codec
+    )
+    assert np.array_equal(stored[:], x)
+    opened = zarr.open_array(str(tmp_path / "x.zarr"), mode="r")
+    assert opened.dtype == x.dtype
+    assert np.array_equal(opened[1, 2:7, 3:], x[1, 2:7, 3:])
+
+
+def test_numcodecs(folder: str) -> None:
+    """Round trips of chunks of any number of axes, settings as JSON, and a damaged chunk."""
+    numcodecs = pytest.importorskip("numcodecs")
+    from pointillist.compression.arrays.chunks import PointillistCodec
+
+    codec = PointillistCodec(folder)
+    assert numcodecs.get_codec(codec.get_config()) == codec
+    assert repr(codec) == f"PointillistCodec({folder!r})"
+    rng = np.random.default_rng(0)
+    for shape in ((7,), (4, 5), (2, 4, 5), (2, 1, 3, 4)):
+        x = rng.integers(-5, 5, shape).astype(np.int16)
+        coded = codec.encode(x)
+        assert np.array_equal(codec.decode(coded).reshape(shape), x)
+        out = np.empty_like(x)
+        codec.decode(coded, out=out)
+        assert np.array_equal(out, x)
+    for position in range(0, len(coded), 5):
+        damaged = bytearray(coded)
+        damaged[position] ^= 64
+        with pytest.raises(ArchiveError):
+            codec.decode(bytes(damaged))
+
+
+def test_colours_stand_last() -> None:
+    """A model of RGB takes arrays whose last axis is the channels."""
+    pytest.importorskip("numcodecs")
+    from pointillist.compression.arrays.chunks import PointillistCodec
+
+    codec = PointillistCodec("photos")
+    x = np.random.default_rng(0).integers(100, 120, (2, 6, 5, 3), np.uint8)
+    assert np.array_equal(codec.decode(codec.encode(x)).reshape(x.shape), x)
+    with pytest.raises(ShapeError, match="the 3 channels"):
+        codec.encode(x[..., 0])
+
+
+def test_files_of_16_bits(folder: str, tmp_path: Path) -> None:
+    """Negative values with gaps, by the command line; a 16-bit PNG comes back to the pixel."""
+    from PIL import Image
+
+    from pointillist.commands.archives.compress import compress
+    from pointillist.commands.archives.decompress import decompress
+    from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+
+    x = (10 * np.rint(np.random.default_rng(0).normal(-100, 20, (2, 64, 64)))).astype(np.int16)
+    np.save(tmp_path / "scan.npy", x)
+    png = (30_000 + x[0]).astype(np.uint16)
+    Image.fromarray(png).save(tmp_path / "scan.png")
+    for name, out in (("scan.npy", "back.npz"), ("scan.png", "back")):
+        archive = tmp_path / f"{name}.pxl"
+        compress(CompressSettings(model=folder, files=(tmp_path / name,), out=str(archive)))
+        decompress(DecompressSettings(archive=str(archive), model=folder, out=str(tmp_path / out)))
+    back = np.load(tmp_path / "back.npz")["x"]
+    assert back.dtype == np.int16
+    assert np.array_equal(back, x)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "scan.png")), png)
+    assert (tmp_path / "scan.npy.pxl").stat().st_size < (tmp_path / "scan.npy").stat().st_size
