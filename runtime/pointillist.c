@@ -483,6 +483,8 @@ typedef struct {
   i64 y_row, x_row, z_row;
   i32 y_type, x_type;
   void *scratch;
+  i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have */
+  i64 shifts_left;
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
 } step;
@@ -711,6 +713,21 @@ static void set_step(pt_run *r, step *s, const i32 *o, const i32 *const *inputs,
   if (o[O_CODE] == MAP_CONSTANT) s->input = s->c[0], s->input_row = r->width * s->n;
 }
 
+/* Columns of the product of an operation. */
+static i64 columns_of_product(const i32 *o) {
+  return o[O_CODE] == LINEAR ? o[O_Y + 3] : o[O_CODE] == SCAN ? 4 * (i64)o[O_Y + 3] : 0;
+}
+
+static void set_start(step *s, i32 *start, i64 columns) {
+  const i32 *bias = s->c[1];
+  const i8 *by = s->c[2];
+  s->start = start;
+  for (i64 j = 0; j < columns; j++) {
+    start[j] = (i32)((u32)bias[j] + (by[j] > 0 ? 1u << (by[j] - 1) : 0));
+    s->shifts_left |= by[j] < 0;
+  }
+}
+
 static const pt_level *level_of(i32 level);
 
 /* Lay out a run; return its bytes, or -1. */
@@ -753,9 +770,10 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   }
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) {
     const i32 *o = p.operations + i * OPERATION;
-    void *scratch = take(a, 1, scratch_bytes(r, o));
+    void *scratch = take(a, 1, scratch_bytes(r, o)), *start = take(a, vectors_of(columns_of_product(o)), COLUMNS * 4);
     if (!a->base) continue;
     set_step(r, r->steps + i, o, inputs, scratch);
+    set_start(r->steps + i, start, columns_of_product(o));
     for (i32 part = o[O_PART] + 1; part < 5; part++) r->first_step[part] = i + 1;
     if (o[O_CODE] == SCAN) r->row_images = larger(r->row_images, SITE_IMAGES); /* its products have a row an image */
   }
@@ -1163,8 +1181,8 @@ INLINE u32 mask_of(i64 n, i64 j) { return n - j >= COLUMNS ? 0xFFFF : (1u << (n 
 /* A panel of up to PANEL vectors of columns, and what becomes of its sums. */
 typedef struct {
   const product *p;
-  const i8 *w;
-  __m512i bias[PANEL], left[PANEL], right[PANEL]; /* the bias with the half that rounds: a shift to the left has none */
+  const i8 *w, *by;
+  const i32 *start;
   __mmask16 mask[PANEL];
   i64 column, shifts_left, clamps;
 } panel_512;
@@ -1177,7 +1195,7 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 fir
   const i8 *w = a->w + first * 64;
   __m512i sum[ROWS * PANEL]; /* part by part, row by row */
   UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = a->bias[first + v];
+    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_loadu_si512(a->start + (first + v) * COLUMNS);
   UNROLL for (int i = R * V; i < S * R * V; i++) sum[i] = _mm512_setzero_si512();
 #define STEP(part)                                                                                                      \
   UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                                        \
@@ -1197,12 +1215,15 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 fir
 #undef STEP
   UNROLL for (int part = 1; part < S; part++)
     UNROLL for (int i = 0; i < R * V; i++) sum[i] = _mm512_add_epi32(sum[i], sum[part * R * V + i]);
-  if (a->shifts_left) {
-    UNROLL for (int r = 0; r < R; r++)
-      UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], a->left[first + v]);
+  UNROLL for (int v = 0; v < V; v++) {
+    __m512i by = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(a->mask[first + v], a->by + (first + v) * COLUMNS));
+    if (a->shifts_left) {
+      const __m512i zero = _mm512_setzero_si512(), left = _mm512_max_epi32(_mm512_sub_epi32(zero, by), zero);
+      UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_sllv_epi32(sum[r * V + v], left);
+      by = _mm512_max_epi32(by, zero);
+    }
+    UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], by);
   }
-  UNROLL for (int r = 0; r < R; r++)
-    UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], a->right[first + v]);
   if (p->z) {
     const u8 *z = p->z + row * p->z_row + (a->column + first * COLUMNS) * 4;
     UNROLL for (int r = 0; r < R; r++)
@@ -1235,26 +1256,16 @@ AVX512 static void multiply_panel_512(const panel_512 *a, i64 vectors, i64 strid
 
 AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, const i8 *w, i64 stride, int rows, int vectors, i32 *sums) {
   const product p = {.pieces = pieces, .count = count, .rows = rows, .x = x, .x_row = x_row, .y = (u8 *)sums, .y_row = WIDTH * 4};
-  panel_512 a;
-  a.p = &p, a.w = w, a.column = a.shifts_left = a.clamps = 0;
-  for (int v = 0; v < vectors; v++) a.mask[v] = 0xFFFF, a.bias[v] = a.right[v] = _mm512_setzero_si512();
+  static const i32 zeros[WIDTH]; /* as biases and as shifts */
+  panel_512 a = {&p, w, (const i8 *)zeros, zeros, {0xFFFF, 0xFFFF, 0xFFFF, 0xFFFF}, 0, 0, 0};
   multiply_panel_512(&a, vectors, stride);
 }
 
 AVX512 static void multiply_512(const step *s, const product *p) {
-  panel_512 a; /* large: only what is used is set */
-  a.p = p, a.w = s->c[0], a.clamps = p->z || s->largest > LIMIT;
-  for (a.column = 0; a.column < p->n; a.column += WIDTH) {
+  panel_512 a = {p, s->c[0], s->c[2], s->start, {0}, 0, s->shifts_left, p->z || s->largest > LIMIT};
+  for (; a.column < p->n; a.column += WIDTH, a.by += WIDTH, a.start += WIDTH) {
     i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
-    __m512i left = _mm512_setzero_si512();
-    for (i64 v = 0; v < vectors; v++) {
-      i64 j = a.column + v * COLUMNS;
-      a.mask[v] = (__mmask16)mask_of(p->n, j);
-      shifts_512 by = load_shifts((const i8 *)s->c[2] + j, a.mask[v]);
-      a.bias[v] = _mm512_add_epi32(_mm512_maskz_loadu_epi32(a.mask[v], (const i32 *)s->c[1] + j), by.half);
-      a.left[v] = by.left, a.right[v] = by.right, left = _mm512_or_si512(left, by.left);
-    }
-    a.shifts_left = _mm512_test_epi32_mask(left, left);
+    for (i64 v = 0; v < vectors; v++) a.mask[v] = (__mmask16)mask_of(p->n, a.column + v * COLUMNS);
     multiply_panel_512(&a, vectors, vectors * 64);
     a.w += s->groups * vectors * 64;
   }

@@ -112,7 +112,7 @@ def test_both_seams_and_any_model() -> None:
     for how, words in (
         ({"sides": "z"}, "`seamless` \\(='z'\\) must be x, y or both"),
         ({"band": 4}, "from 1 to 3"),
-        ({"n": 0}, "at least 1"),
+        ({"n": 0}, "1 or more"),
     ):
         with pytest.raises(pt.ConfigError, match=words):
             make_seamless(model, x[0], **how)  # type: ignore[arg-type]

@@ -234,7 +234,8 @@ def sample_in_c(
 
     # most constants are weights, of which each is part of a product at each site; a search may take any time
     is_short = batch.mask is None and copies * count * height * width * lowered(program).data.size < _SHORT
-    run_slices(run, split_batch(count, threads), finished, is_short=is_short)
+    asks = on_row is not None or tables is not None
+    run_slices(run, split_batch(count, threads), finished if asks else None, is_short=is_short)
 
 
 def decode_in_c(
