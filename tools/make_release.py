@@ -123,8 +123,8 @@ def install(wheel: Path, folder: Path, python: str, *, oldest: bool) -> Path:
     extras = project["optional-dependencies"]
     names = [name for name in extras["dev"] if name.startswith(("pytest>", "hypothesis", "scipy", "mpmath"))]
     if oldest:  # dependencies are named, as those of a wheel are not direct ones
-        names += ["--resolution", "lowest-direct", *project["dependencies"], *extras["anomaly"]]
-    requirement = f"pointillist[anomaly] @ {wheel.resolve().as_uri()}"  # an example of the tour needs this extra
+        names += ["--resolution", "lowest-direct", *project["dependencies"], *extras["train"], *extras["anomaly"]]
+    requirement = f"pointillist[train,anomaly] @ {wheel.resolve().as_uri()}"  # examples of the tour need these
     pip = [*UV, "pip", "install", "--quiet", "--no-build", "--reinstall-package", "pointillist"]
     run([*pip, "--python", commands / "python", requirement, *names])
     return commands

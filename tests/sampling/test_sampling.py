@@ -11,8 +11,9 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
+from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.model.folder.generation import GenerationConfig
-from pointillist.sampling.config import SamplingConfig, SamplingKwargs
+from pointillist.sampling.config import SamplingConfig, SamplingKwargs, choose_float_engine, resolve_engine
 from pointillist.sampling.engines import create_stepper
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.uniforms import seeded_uniforms
@@ -221,6 +222,16 @@ def test_an_unknown_engine_lists_the_known_ones(model: pt.PixelModel) -> None:
     """Also at the lower level."""
     with pytest.raises(pt.EngineError, match="choose one of"):
         create_stepper(model, model.encode(None, 1), 1, 2, 2, "warp")
+
+
+def test_the_loop_over_sub_pixels_computes_in_floating_point(model: pt.PixelModel) -> None:
+    """Also for a model whose images are drawn from its integer program: `auto` takes an engine for floats."""
+    pt.quantize_integer(model, torch.zeros(2, *model.image.shape, dtype=torch.int64), images=2)
+    assert resolve_engine(model) == "integer"
+    assert choose_float_engine(model).engine == "numpy"
+    assert isinstance(create_stepper(model, model.encode(None, 1), 1, 2, 2), Interpreter)
+    with pytest.raises(pt.EngineError, match="must compute in floating point here"):
+        create_stepper(model, model.encode(None, 1), 1, 2, 2, "integer")
 
 
 def test_prompts_are_encoded_batch_by_batch(monkeypatch: pytest.MonkeyPatch) -> None:

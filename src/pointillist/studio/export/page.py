@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -16,17 +17,60 @@ from typing import Any
 from pointillist.analysis.condition_gain import prompt_words
 from pointillist.conditioning.portable.fixed_point import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
+from pointillist.engine.c.blob import TYPES, constants_of, pack
+from pointillist.engine.c.lower import gathers_of_products, lower, rows_together
 from pointillist.engine.library import WEBASSEMBLY
+from pointillist.engine.program import Program
 from pointillist.files.checkpoint.header import CARD
 from pointillist.model.folder.portable import PortableModel, program_files
 from pointillist.model.vocabulary import Vocabulary, caption_words, learned_words
 from pointillist.rules.adjacency import RECORD
 from pointillist.studio import schemas
 from pointillist.studio.answers.model_details import model_details
-from pointillist.studio.export.lowered import PackedProgram
 from pointillist.studio.page_text import page_text, script_text, style_text
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import __version__
+
+_NAMES = {number: f"{'U' if dtype.kind == 'u' else 'I'}{8 * dtype.itemsize}" for dtype, number in TYPES.items()}
+_LEAST = 64
+"""Bytes of an array below which it stays where it is."""
+
+
+@dataclass(frozen=True)
+class PackedProgram:
+    """The bytes of a program without its large arrays, and where each of them belongs.
+
+    Attributes:
+        data: the bytes, with zeros in place of these arrays.
+        arrays: offset, name, type and rank of each, and `rows`: the inputs of a packed matrix that are read
+            together; none for an array that is stored as it is.
+    """
+
+    data: bytes
+    arrays: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, program: Program, document: Any) -> PackedProgram:
+        """Lower a program; `document` is its entry of `program.json`, which names the arrays.
+
+        Raises:
+            EngineError: if the library in C cannot run it.
+        """
+        data, arrays = bytearray(lower(program).tobytes()), []
+        offsets = constants_of(bytes(data))
+        written, gathers = [i for part in document["code"] for i in part], gathers_of_products(program)
+        for i, stored in zip((i for _, part in program.parts() for i in part), written, strict=True):
+            for name, array in i.constants.items():
+                packed = name == "matrix" and i.opcode in ("LINEAR", "SCAN")
+                rows = rows_together(i, gathers) if packed else []
+                content = (pack(array, rows) if packed else array).tobytes()
+                offset = offsets.pop(content, None) if len(content) >= _LEAST else None
+                if offset is not None:
+                    data[offset : offset + len(content)] = bytes(len(content))
+                    kind = {"dtype": _NAMES[TYPES[array.dtype]], "rank": array.ndim}
+                    arrays.append({"offset": offset, "tensor": stored["constants"][name], **kind, "rows": rows})
+        return cls(bytes(data), arrays)
+
 
 WORDS = 300
 """Most frequent words of the captions that the table has. A prompt takes about 300 bytes of a page."""
