@@ -31,8 +31,8 @@ EXTRAS = {
     "ray": ("ray",),
 }
 """Modules of each extra that the package imports."""
-ELSEWHERE = {"codecs", "runtime", "e2e", "release", "docs", "dev"}
-"""Extras of benchmarks, tools and tests, which the package does not import."""
+ELSEWHERE = {"zarr", "codecs", "runtime", "e2e", "release", "docs", "dev"}
+"""Extras of benchmarks, tools and tests, and of libraries that import a codec of the package."""
 TRAINING = """
 import json, sys
 from pointillist.errors import OF_TRAINING, MissingExtraError
