@@ -117,6 +117,20 @@ def test_samples_are_those_of_the_known_word(caplog: pytest.LogCaptureFixture) -
     assert not equal(model.log_prob(x, text="a cat"), model.log_prob(x, text="a katze"))
 
 
+def test_a_likelihood_of_new_words_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """It is of the prompt as it is, in a ranking and in a report; nothing is said of known words."""
+    model = scenes()
+    x = pt.sample(model, 1, text="a cat", seed=0).levels[0]
+    pt.rank(model, x, ["a cat on a bed", "an owl"])
+    assert caplog.messages == []
+    pt.rank(model, x, ["a katze", "a zxcv"])
+    pt.explain(model, x, text="a cat", exchange={"cat": ["owl", "zxcv"]})
+    rest = "a likelihood takes the prompt as it is."
+    unknown = f"This model has not learned 'zxcv': {rest}"
+    near = f"This model has not learned 'katze', and the nearest that it knows is 'cat': {rest}"
+    assert caplog.messages == [near, unknown, unknown]
+
+
 def test_kinds_are_kept_in_the_folder(tmp_path: Path) -> None:
     """With a model, and as its groups say."""
     model = scenes()

@@ -28,6 +28,7 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
+from pointillist.model.vocabulary import log_unlearned
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def rank(
     """
     model = open_scored(model, query.get("engine", "auto"))
     check_captions(model, texts, prior)
+    log_unlearned(model, texts)
     reader = BatchReader(model, single_image(model, image), label, **query)
     reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
     return _ranking(model, reading, *reader.read(0, 1), texts, prior)
@@ -165,6 +167,7 @@ def rank_images(
         [ranking.texts[0] for ranking in rankings]
     """
     check_captions(model, texts, prior)
+    log_unlearned(model, texts)
     reader = BatchReader(model, data, **query)
     reading = _reading(model, reader, guidance, min(batch_size, len(texts)))
     with Bar("ranking captions", len(data)) as bar:

@@ -327,3 +327,11 @@ def log_prompts(model: PromptedModel, text: Any, n: int) -> None:
     """Log a warning for each prompt of `n` images that is sampled as another, or that is new to a model."""
     for sentence in describe_prompts(model, parse_prompts(text, n)):
         _log.warning(sentence)
+
+
+def log_unlearned(model: PromptedModel, prompts: Iterable[str | None]) -> None:
+    """Log a warning for each word of prompts whose likelihood is asked for, and that a model has not learned."""
+    learned = learned_words(model)
+    texts = list(islice(dict.fromkeys(text for text in prompts if text), MAX_DESCRIBED))
+    for sentence in dict.fromkeys(each for text in texts if learned for each in learned.describe_unlearned(text)):
+        _log.warning(sentence)

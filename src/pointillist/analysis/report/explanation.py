@@ -27,6 +27,7 @@ from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import LikelihoodModel
+from pointillist.model.vocabulary import log_unlearned
 from pointillist.system import __version__
 from pointillist.visualization import html
 
@@ -126,8 +127,11 @@ def explain(
         [(gain.name, gain.bits) for gain in of_words.conditions.words]  # bits saved by each word
     """
     opened, x = _open(model, image, query.get("engine", "auto"))
+    about = ImageQuery.of(opened, x, label, text, **query)
+    others = [[each] if isinstance(each, str) else each for each in (exchange or {}).values()]
+    log_unlearned(opened, [about.prompt, *(word for each in others for word in each)])
     return Explanation(
-        query=ImageQuery.of(opened, x, label, text, **query),
+        query=about,
         title=Path(model).name if isinstance(model, (str, Path)) else opened.model_type,
         exchange=exchange or {},
         calibration=calibration,

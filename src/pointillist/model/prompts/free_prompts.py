@@ -96,6 +96,15 @@ class KnownWords:
             different = [*different[:_SAID], more]
         return PromptReading(text, tuple(different))
 
+    def describe_unlearned(self, prompt: str) -> list[str]:
+        """Write a sentence for each new word of a prompt, which a likelihood counts as it is."""
+        sentences = []
+        for start, stop, meant in self._changes(prompt):
+            nearest = "" if meant is None else f", and the nearest that it knows is {quote(meant)}"
+            typed = quote(prompt[start:stop])
+            sentences.append(f"This model has not learned {typed}{nearest}: a likelihood takes the prompt as it is.")
+        return list(dict.fromkeys(sentences))[:_SAID]
+
     def _changes(self, prompt: str) -> Iterator[tuple[int, int, str | None]]:
         """Yield ranges of a prompt, with the words that are sampled in their place; None for what is left out."""
         tokens = [_Token(match[0], *match.span()) for match in _TOKEN.finditer(prompt) if _is_word(match[0])]
