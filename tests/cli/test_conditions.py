@@ -291,7 +291,7 @@ def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:
     assert ours != theirs
     assert abs(ours - theirs) < 2.0
     assert "in floating point, in bf16" in " ".join(run(*how, "--precision", "bf16").output.split())
-    assert "must be fp32 or bf16" in fails("evaluate", "m", data, "--precision", "half")
+    assert "must be fp32 or bf16" in fails("evaluate", "m", data, "--condition-metrics", "--precision", "half")
 
 
 def test_some_images_are_evaluated(tmp_path: Path) -> None:

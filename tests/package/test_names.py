@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pointillist as pt
-from pointillist.files.suggestions import choices
+from pointillist.errors import choices
 
 SMALL: dict[str, Any] = {"shape": (1, 8, 8), "channels": 4, "layers": 1}
 

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pointillist.commands.report import note
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import is_stream
@@ -104,5 +105,8 @@ def open_model(name: str, device: str, quantize: str | None = None) -> PixelMode
 
     model = load(name)
     if quantize is not None:
-        model = quantize_weights(model, quantize)
+        quantized = quantize_weights(model, quantize)
+        if quantized.weights_fingerprint == model.weights_fingerprint:
+            note(f"note       `--quantize` (={quantize}) changed nothing: the weights of {name} are so already")
+        model = quantized
     return model.to(resolve_device(device))

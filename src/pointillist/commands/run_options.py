@@ -28,6 +28,7 @@ class RunOption:
         metavar: name of the value on the help page.
         turns_off: True if the flag sets the setting to False.
         help: help of a flag that turns off, whose field is described the other way round.
+        needs: keys, of which one must be set for this one to have an effect.
     """
 
     flags: str
@@ -36,6 +37,7 @@ class RunOption:
     metavar: str = FLAG
     turns_off: bool = False
     help: str | None = None
+    needs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -5,11 +5,13 @@ Neither typer nor torch is needed: `cli/parameters.py` makes the options of a co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
+
+from pointillist.errors import ConfigError
 
 REQUIRED = MISSING
 FLAG = " "  # a flag has no value to name
@@ -37,6 +39,7 @@ class Option:
         parameter: the name by which messages of the package mean the setting; by default its own.
         show_default: whether the help page shows the default.
         standard_output: whether `-` stands for standard output.
+        needs: settings, of which one must be given for this one to have an effect.
     """
 
     metavar: str | None
@@ -49,6 +52,7 @@ class Option:
     parameter: str | None = None
     show_default: bool = True
     standard_output: bool = False
+    needs: tuple[str, ...] = ()
 
     def field(self, default: Any = REQUIRED) -> Any:
         """Declare a field of a class of settings; it is required unless it has a default."""
@@ -132,9 +136,38 @@ class Settings:
         kinds = dict.fromkeys(settings, Any) | names
         cls.__annotations__ = {name: kinds[name] for name in (*settings, *names)}
 
+    def __post_init__(self) -> None:
+        """Reject a setting that has no effect, because no setting that it needs is given."""
+        settings = {item.name: item for item in fields(self) if "option" in item.metadata}
+        changed = [name for name, item in settings.items() if getattr(self, name) != item.default]
+        for name in changed:
+            needs = settings[name].metadata["option"].needs
+            if needs and not set(needs) & set(changed):
+                raise without_effect(
+                    _flag(settings[name]), getattr(self, name), [_flag(settings[n]) for n in needs if n in settings]
+                )
+
     def changed(self, **values: Any) -> Self:
         """Return a copy with some settings replaced."""
         return replace(self, **values)
+
+
+def _flag(item: Field[Any]) -> str:
+    """Return the flag of a setting, such as `--out`."""
+    flags: tuple[str, ...] = item.metadata["option"].flags
+    return flags[0] if flags else f"--{item.name.replace('_', '-')}"
+
+
+def without_effect(flag: str, value: Any, needs: Sequence[str]) -> ConfigError:
+    """Make the error of an option without which nothing would change.
+
+    ```python
+    without_effect("--at", "1,1", ["--canvas"])  # `--at` (=1,1) changes nothing without `--canvas`: ...
+    ```
+    """
+    others = " or ".join(f"`{need}`" for need in needs)
+    shown = "" if isinstance(value, bool) else f" (={value})"
+    return ConfigError(f"`{flag}`{shown} changes nothing without {others}: add that, or leave it out.")
 
 
 def settings_of(config: type[Settings]) -> Iterator[Setting]:

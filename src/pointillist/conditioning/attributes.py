@@ -15,10 +15,9 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.label import NO_LABEL, label_input, label_numbers, match_names, value_names
 from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, choices, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
-from pointillist.files.suggestions import choices
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

@@ -15,8 +15,8 @@ from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
-from pointillist.errors import ConfigError, format_validation_error
-from pointillist.files.suggestions import choices, remedy
+from pointillist.errors import ConfigError, choices, format_validation_error
+from pointillist.files.suggestions import remedy
 
 DEDICATED = ("label", "attributes", "hint", "text", "known")
 """Kinds with dedicated options and fields; a value of any other is given by its name."""

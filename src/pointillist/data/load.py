@@ -23,7 +23,7 @@ from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local
 from pointillist.data.tilemaps.folder import MapReader, add_names
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.data.windows import cut_windows
-from pointillist.errors import DataError
+from pointillist.errors import DataError, quote
 from pointillist.files.arrays import is_tensor
 from pointillist.files.reading import check_file
 from pointillist.files.suggestions import AnsweredNames
@@ -249,9 +249,16 @@ def _is_images_and_labels(source: tuple[Any, ...]) -> bool:
 
 
 def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> RawImages:
+    name, colon, rest = source.partition(":")
+    columns = ("npz_key", "caption_column", "label_column") if name in (*_BUNDLED, *HUB_NAMES) else ()
+    for option in columns if source.endswith(".npz") else ("npz_key", *columns):
+        if getattr(options, option) is not None:
+            raise DataError(
+                f"`{option}` (={quote(getattr(options, option))}) names a part of an .npz or a table, and {source} is "
+                "neither: leave it out."
+            )
     if source in _BUNDLED:
         return _BUNDLED[source]()
-    name, colon, rest = source.partition(":")
     if name == "hf" and rest:
         return read_hub(rest, options)
     if name in HUB_NAMES:

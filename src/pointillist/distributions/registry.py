@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
-from pointillist.errors import ConfigError, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import ConfigError, choices, quote
 
 if TYPE_CHECKING:
     from pointillist.distributions.likelihoods import Likelihood

@@ -19,8 +19,7 @@ from pointillist.engine.head.range_decoder import RangeDecoder
 from pointillist.engine.numpy.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
-from pointillist.errors import EngineError, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import EngineError, choices, quote
 
 EXECUTORS = ("auto", "compiled", "numpy", "torch", "cuda")
 """`torch` runs in main memory, `cuda` runs the same on a GPU; `cuda:1` names one of several."""

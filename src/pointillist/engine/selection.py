@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pointillist.errors import EngineError, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import EngineError, choices, quote
 
 if TYPE_CHECKING:
     import torch

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar
+
+from pointillist.errors import closest
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -157,35 +157,6 @@ REMEDIES: dict[str, dict[str, str]] = {
     ),
 }
 """Remedies of one function that are more than another keyword."""
-
-
-def closest(name: str, names: Iterable[str]) -> str | None:
-    """Return the name of the most similar spelling; None if none is near.
-
-    ```python
-    closest("temprature", ["temperature", "top_p"])  # "temperature"
-    ```
-    """
-    public = {_plain(each): each for each in names if not each.startswith("_")}
-    return next((public[each] for each in difflib.get_close_matches(_plain(name), public, 1, 0.75)), None)
-
-
-def _plain(name: str) -> str:
-    """Return a name as people remember it: without capitals, dashes and blanks."""
-    return re.sub(r"[\s_-]", "", name.lower()).replace("+", "p")
-
-
-def choices(name: Any, names: Iterable[str]) -> str:
-    """Return the end of a sentence on an unknown name: the one of the most similar spelling, if any, and all names.
-
-    ```python
-    choices("pixelcnn++", ["pixelcnn", "pixelcnn-pp"])  # "did you mean 'pixelcnn-pp'? Choose one of pixelcnn, ..."
-    ```
-    """
-    known = list(names)
-    near = closest(name, known) if isinstance(name, str) else None
-    listed = f"hoose one of {', '.join(known)}."
-    return f"c{listed}" if near is None else f"did you mean {near!r}? C{listed}"
 
 
 class UnknownNameError(AttributeError):

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from pointillist.errors import ConfigError, quote
-from pointillist.files.suggestions import closest
+from pointillist.errors import ConfigError, closest, quote
 
 if TYPE_CHECKING:
     from torch import Tensor

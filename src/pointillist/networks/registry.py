@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pointillist.distributions.registry import LikelihoodName
-from pointillist.errors import ConfigError, format_validation_error, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import ConfigError, choices, format_validation_error, quote
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
 from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM

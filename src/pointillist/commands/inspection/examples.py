@@ -12,8 +12,7 @@ from PIL import Image
 from pointillist.commands.inspection.settings import ExampleSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.data.readers.standard import uci_digits
-from pointillist.errors import ConfigError, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import ConfigError, choices, quote
 
 EXAMPLES = {
     "tile": "tile.png: a 32x32 tile with transparency, for hints",

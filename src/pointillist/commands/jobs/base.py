@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pointillist.commands.jobs import kinds
 from pointillist.commands.paths import open_scored_model
 from pointillist.commands.settings import DEVICE, MODEL, QUANTIZE, Settings, sampling_option
-from pointillist.errors import ConfigError, quote
-from pointillist.files.suggestions import choices
+from pointillist.errors import ConfigError, choices, quote
 
 if TYPE_CHECKING:
     import numpy as np

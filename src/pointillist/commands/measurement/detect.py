@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_images
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
+from pointillist.commands.report import note
 from pointillist.errors import ConfigError
 from pointillist.model.integer_cost import engine_text
 
@@ -65,12 +66,15 @@ def detect(settings: DetectSettings) -> Detection:
         detector.set_params(contamination=settings.false_alarms)
     report = AnomalyReport(detector.contamination)
     images, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
-    judged = 0
+    judged, largest = 0, 0
     for record in detector.records(images):
         report.add(record)
         judged += detector.was_fitted_on(record.levels)
+        largest = max(largest, *record.levels.shape[-2:])
         if settings.heatmaps is not None:
             _write_overlay(settings.heatmaps, record)
+    if settings.windows and settings.fit is None and largest <= max(model.image.height, model.image.width):
+        note("note       `--windows` changed nothing: no image is larger than the model's")
     source = [("model", settings.model), ("data", settings.data), ("detector", str(folder or "not stored"))]
     source += [("engine", engine_text(detector.engine_)), *_parts(detector, report)]
     warnings = [line for line in [detector.model_fit_.warning(detector.combination_)] if line is not None]

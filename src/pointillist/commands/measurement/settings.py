@@ -22,6 +22,7 @@ from pointillist.commands.settings import (
 )
 
 _ENGINE = Option("NAME", "auto (the integer program, if any), integer; torch for floating point.")
+_METRIC = ("condition_metrics",)
 _METRICS, _FITTING, _OUTPUT = "Condition metrics", "The detector", "Output"
 
 
@@ -52,8 +53,12 @@ class EvaluateSettings(Settings):
     condition_metrics: bool = option(
         False, FLAG, "Bits saved by each condition, Bayes classification, caption retrieval.", panel=_METRICS
     )
-    retrieval_candidates: int = option(50, "N", "Captions to rank, the true one included.", panel=_METRICS, low=2)
-    retrieval_repeats: int = option(1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0)
+    retrieval_candidates: int = option(
+        50, "N", "Captions to rank, the true one included.", panel=_METRICS, low=2, needs=_METRIC
+    )
+    retrieval_repeats: int = option(
+        1, "N", "Draws of the other captions; 0 ranks none.", panel=_METRICS, low=0, needs=_METRIC
+    )
     captions: tuple[str, ...] = option(
         (), "TEXT", "Rank these captions for each image; semicolons separate them; repeatable.", panel=_METRICS
     )
@@ -63,7 +68,11 @@ class EvaluateSettings(Settings):
     )
     memorization: int = option(0, "N", "Compare N samples with training images.", panel=_METRICS, low=0)
     precision: str = option(
-        "fp32", "NAME", "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.", panel=_METRICS
+        "fp32",
+        "NAME",
+        "fp32, or bf16 (half the time), of these metrics in floats. Bits/dim never are.",
+        panel=_METRICS,
+        needs=_METRIC,
     )
     quantize: str | None = QUANTIZE.field(None)
     engine = _ENGINE.sampling_field("auto")

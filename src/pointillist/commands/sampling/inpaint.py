@@ -7,7 +7,7 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,8 +98,19 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
     with Bar("completing", times * (size[0] + settings.moves)) as bar:
         how["on_row"] = lambda *_: bar.show(next(steps))
         results = _complete(model, read, known, canvas, settings, how)
+    _note_unused(settings, results)
     write(model, results, x, kind, path, animate, force, settings.seamless)
     return report(results, path, animate, time.perf_counter() - started)
+
+
+def _note_unused(settings: InpaintSettings, results: Completions | Canvases | Variations) -> None:
+    """Say which settings of Sequential Monte Carlo changed nothing, because another method was chosen."""
+    methods = {results.method} if isinstance(results, Completions) else set(results.methods)
+    usual = {item.name: item.default for item in fields(InpaintSettings)}
+    for name in ("particles", "moves"):
+        value = getattr(settings, name)
+        if "smc" not in methods and value != usual[name]:
+            note(f"note       `--{name}` (={value}) changed nothing: the method was {', '.join(sorted(methods))}")
 
 
 def _complete(

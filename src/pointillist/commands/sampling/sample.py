@@ -20,7 +20,7 @@ from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
 from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
 from pointillist.data.palette import read_palette
-from pointillist.errors import counted
+from pointillist.errors import ConfigError, counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.model.vocabulary import describe_prompts
@@ -53,6 +53,11 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
     colours = None if settings.palette is None else read_palette(settings.palette)
     if colours is not None:
         model.image.recoloured(colours)  # an error before sampling
+        if kind == "npz":
+            raise ConfigError(
+                f"`--palette` (={settings.palette}) changes nothing of an .npz, which holds levels: write pictures, or "
+                "leave it out."
+            )
     if settings.animate is not None:
         check_animation(settings.animate, kind, settings.force)
     seed = unfinished_seed(path) if kind in ("files", "npz") and settings.seed is None else settings.seed

@@ -79,6 +79,7 @@ class SampleSettings(Settings):
         "X",
         "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
         panel=_SAMPLING,
+        needs=("label", "text", "texts", "attribute", "condition", "hint", "hint_from_image"),
     )
     seed: int | None = SEED.field(None)
     size: str | None = option(None, "SIZE", "Another size, 32 or 48x64, where the model allows it.", panel=_SAMPLING)
@@ -124,15 +125,19 @@ class InpaintSettings(Settings):
         False, FLAG, "Fill the transparent pixels of IMAGE.", flags=("--transparent",), panel=_HOLE
     )
     vary: float | None = option(None, "SHARE", "Vary IMAGE, or what is to fill: draw this share again.", panel=_HOLE)
-    pattern: str = option("regions", "NAME", "Pixels that --vary draws again: regions or scattered.", panel=_HOLE)
+    pattern: str = option(
+        "regions", "NAME", "Pixels that --vary draws again: regions or scattered.", panel=_HOLE, needs=("vary",)
+    )
     canvas: str | None = option(None, "HxW", "Extend IMAGE to a larger canvas instead.", panel=_HOLE)
-    at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE)
+    at: str = option("0,0", "R,C", "Row and column of the canvas where IMAGE begins.", panel=_HOLE, needs=("canvas",))
     seamless: str | None = option(None, "SIDES", "Make IMAGE tile instead: x, y or both.", panel=_HOLE)
     n: int = option(8, "N", "Completions.", low=1)
     method: str = option("auto", "NAME", "auto, known, order, smc or sequential.", panel=_METHOD)
     label: str | None = option(None, "LABEL", "Name or number of the label.", panel=_METHOD)
     text: str | None = option(None, "PROMPT", "Prompt.", panel=_METHOD)
-    guidance = sampling_option(1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD)
+    guidance = sampling_option(
+        1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD, needs=("label", "text")
+    )
     temperature = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
     particles: int = option(64, "N", "Histories that smc draws together, on average.", panel=_METHOD, low=1)
     moves: int = option(4, "N", "Single-pixel moves of each after smc.", panel=_METHOD, low=0)

@@ -14,7 +14,7 @@ _IMAGES, _MODEL, _TRAINING, _MACHINE = "Images", "Model", "Training", "Machine"
 RUN_OPTIONS = (
     RunOption("--size", "data.size", _IMAGES, "SIZE"),
     RunOption("--window", "data.window", _IMAGES, "SIZE"),
-    RunOption("--resize-mode", "data.resize_mode", _IMAGES, "HOW"),
+    RunOption("--resize-mode", "data.resize_mode", _IMAGES, "HOW", needs=("data.size", "data.window")),
     RunOption("--mode", "data.mode", _IMAGES, "KIND"),
     RunOption("--palette", "data.palette", _IMAGES, "N|FILE"),
     RunOption("--levels", "data.levels", _IMAGES, "N"),
@@ -35,7 +35,7 @@ RUN_OPTIONS = (
     RunOption("--caption-column", "data.caption_column", _IMAGES, "NAMES"),
     RunOption("--level-names", "data.level_names", _IMAGES, "FILE|NAMES"),
     RunOption("--tileset", "data.tileset", _IMAGES, "FILE"),
-    RunOption("--tile-size", "data.tile_size", _IMAGES, "SIZE"),
+    RunOption("--tile-size", "data.tile_size", _IMAGES, "SIZE", needs=("data.tileset",)),
     RunOption("--npz-key", "data.npz_key", _IMAGES, "NAME"),
     RunOption("--skip-bad", "data.skip_bad", _IMAGES),
     RunOption("--model", "model.type", _MODEL, "NAME"),
@@ -110,7 +110,7 @@ class QuantizeSettings(Settings):
         parameter="integer_model",
     )
     data: str | None = option(None, "DATA", "With --integer: training images, as for train; a few are enough.")
-    images: int = option(64, "N", "With --integer: number of images for the calibration.", low=1)
-    set: tuple[str, ...] = option((), "KEY=VALUE", "With --integer: how DATA is read; data.* only.")
+    images: int = option(64, "N", "With --integer: number of images for the calibration.", low=1, needs=("integer",))
+    set: tuple[str, ...] = option((), "KEY=VALUE", "With --integer: how DATA is read; data.* only.", needs=("integer",))
     force: bool = option(False, FLAG, "Replace an existing model.")
     as_json: bool = JSON.field(False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pointillist.commands.report import console
-from pointillist.commands.training.settings import TrainSettings
+from pointillist.commands.settings import without_effect
+from pointillist.commands.training.settings import RUN_OPTIONS, TrainSettings
 from pointillist.errors import ConfigError, counted
 
 if TYPE_CHECKING:
@@ -44,12 +45,31 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
             f"`--stage` (={settings.stage!r}) is for hierarchies: add `--model hierarchy`, or leave it out."
         )
     run = prepare_run(settings.config, overrides, resume=settings.resume)
+    _reject_without_effect(settings, run.config.to_dict())
     is_main = is_main_process()
     if settings.dry_run:
         estimate = run.estimate_cost(console() if is_main else None)
         return [str(estimate)] if is_main else []
     result = _run(run, watch if settings.studio and is_main else None, is_main=is_main)
     return _lines(run.out, result) if is_main else []
+
+
+def _reject_without_effect(settings: TrainSettings, run: Mapping[str, Any]) -> None:
+    """Reject options of the command line whose effect needs a setting that the run does not have."""
+    flags = {option.key: option.flags for option in RUN_OPTIONS}
+
+    def value(key: str) -> Any:
+        section, _, name = key.partition(".")
+        return run.get(section, {}).get(name)
+
+    for option in RUN_OPTIONS:
+        typed = settings.run.get(option.key)
+        if (
+            option.needs
+            and typed not in (None, "require")
+            and all(value(key) in (None, "none") for key in option.needs)
+        ):
+            raise without_effect(option.flags, typed, [flags[key] for key in option.needs])
 
 
 def _check(settings: TrainSettings) -> None:

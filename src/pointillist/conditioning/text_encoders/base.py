@@ -8,8 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from pointillist.errors import ConfigError, PointillistError, quote
-from pointillist.files.suggestions import closest
+from pointillist.errors import ConfigError, PointillistError, closest, quote
 
 
 @runtime_checkable

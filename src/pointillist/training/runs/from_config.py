@@ -13,6 +13,7 @@ from rich.console import Console
 
 from pointillist.conditioning import ConditionConfig, condition_kinds
 from pointillist.data import DataSplits, ImageDataset, load_data
+from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.checkpoint.header import read_config
 from pointillist.files.settings_tree import Tree, expand, merge, read_toml
@@ -212,6 +213,12 @@ def build_model(run: RunConfig, splits: DataSplits, source: PixelModel | None) -
         **{name: getattr(section, name) for name in ModelSettings.model_fields if name != "conditions"},
         **section.network,
     )
+    usual = ModelSettings.model_fields["mixtures"].default
+    if section.mixtures not in (None, usual) and not LIKELIHOODS[model.likelihood_name].has_mixtures:
+        raise ConfigError(
+            f"`mixtures` (={section.mixtures}) is the number of components of a mixture, and the likelihood of these "
+            f"images is {model.likelihood_name}: leave it out, or set `likelihood` to 'mixture'."
+        )
     notes = [] if source is None else initialise_from(model, source)
     return model, notes
 
