@@ -1763,8 +1763,8 @@ INLINE i64 level_of_mixture(const program *p, const i32 *params, const i64 *pixe
   return level;
 }
 
-/* The frequencies of all of many levels. */
-INLINE void mixture_frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
+/* The frequencies of all of many levels. One function for all kernels: it is seldom called, and long. */
+static __attribute__((noinline)) void mixture_frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
   mixture x = open_mixture(p, params, pixel, stride, channel, parts);
   i64 levels = p->header[H_LEVELS], places = (1ll << p->header[H_PRECISION]) - levels, total = 0, start = 0;
   for (i64 i = 0; i < x.m; i++) total += x.weight[i];
