@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import pointillist as pt
 from speed.roofline import Peaks
 from tests.scripts import script
 
@@ -29,6 +31,19 @@ def test_every_command_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert "gone" not in text.partition("## Over")[0]
     for name in page.BASE:
         assert all(f"| {name} | {engine} | 1 |" in text for engine in ("integer", "torch", "numpy"))
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="needs the extra `runtime`")
+def test_the_shares_of_a_call_are_measured() -> None:
+    """The library that counts is built of the present source; of a small model each part is below the whole."""
+    measure = script("measure_integers")
+    model = pt.build("gated-pixelcnn", shape=(1, 4, 4), levels=16, channels=8, layers=2).eval()
+    report = measure.report_of(model, [2], repeats=2)
+    parts = report["columns"][0]["milliseconds"]
+    assert 0 < parts["products"] < parts["call"]
+    assert measure.shares_table(report)[0] == "| part | batch 2 | share |"
 
 
 def test_a_processor_has_its_newest_row_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
