@@ -25,7 +25,7 @@
 /** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array, observe(level: number): void}} Steps */
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
-import { POWERS, check, clamp, interpolate, lookup, mulShift, shift } from "./arithmetic.js";
+import { POWERS, check, clamp, lookup, mulShift, shift } from "./arithmetic.js";
 import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";

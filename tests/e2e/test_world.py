@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +129,60 @@ def test_parts_of_an_image_are_drawn_anew(page: Page, studio: Server) -> None:
     image = pt.sample(model, 1, label=3, seed=4).levels[0]
     varied = pt.vary(model, image, 0.3, 2, label=3, seed=4).levels[1, 0]
     np.testing.assert_array_equal(pixels(page)[..., 0], np.rint(varied * 17))
+
+
+WALKS = ("floor", "door", "grass", "stairs up", "stairs down")
+
+
+def test_a_figure_walks_and_an_address_is_a_place(page: Page, studio: Server) -> None:
+    """A link opens the map at its place; steps go over floor and not through walls; closing restores the address."""
+    page.goto(f"{studio.url}#model=dungeons&world=7&at=-3,5")
+    dialog = page.get_by_role("dialog", name="Endless map")
+    status = dialog.get_by_role("status").first
+    expect(status).to_have_text("row -3, column 5")
+    dialog.get_by_role("button", name="Walk", exact=True).click()
+    names = pt.load("dungeons").image.level_names
+    assert names is not None
+    row, column = place_of(status.inner_text())
+    tiles = pt.World("dungeons", seed=7).tiles(row - 9, column - 9, 19, 19)
+    name_at = {(r, c): names[tiles[r + 9, c + 9]] for r in range(-9, 10) for c in range(-9, 10)}
+    assert name_at[0, 0] in WALKS
+    walked = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "ArrowRight": (0, 1)}
+    for key, (down, right) in walked.items():
+        page.keyboard.press(key)
+        moves = name_at[down, right] in (*WALKS, "key", "chest", "monster")
+        expect(status).to_contain_text(SHOWN.format(row=row + moves * down, column=column + moves * right))
+        if moves:  # and back
+            back = next(other for other, step in walked.items() if step == (-down, -right))
+            page.keyboard.press(back)
+            expect(status).to_contain_text(SHOWN.format(row=row, column=column))
+    assert f"at={row}%2C{column}" in page.url
+    page.keyboard.press("+")
+    dialog.get_by_role("button", name="Close").click()
+    expect(dialog).to_be_hidden()
+    assert "world=" not in page.url
+
+
+def place_of(text: str) -> tuple[int, int]:
+    """Row and column of a status line."""
+    row, column = text.split(";")[0].removeprefix("row ").split(", column ")
+    return int(row), int(column)
+
+
+def test_what_is_in_view_is_saved_for_tiled(page: Page, tmp_path: Path) -> None:
+    """A ZIP with the map of the cells in view."""
+    choose_model(page, "dungeons")
+    page.get_by_role("button", name="Endless map").click()
+    status = page.locator(".world-page").get_by_role("status").first
+    expect(status).to_have_text(SHOWN.format(row=0, column=0))
+    with page.expect_download() as download:
+        page.locator(".world-page").get_by_role("button", name="Tiled").click()
+    download.value.save_as(tmp_path / "world.zip")
+    with zipfile.ZipFile(tmp_path / "world.zip") as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".tmj")]
+        saved = json.loads(archive.read(name))
+    height, width = saved["height"], saved["width"]
+    first = saved["tilesets"][0]["firstgid"]
+    levels = np.array(saved["layers"][0]["data"]).reshape(height, width) - first
+    drawn = pt.World("dungeons", seed=7).tiles(-(height // 2) - height % 2, -(width // 2) - width % 2, height, width)
+    np.testing.assert_array_equal(levels, drawn)

@@ -56,12 +56,12 @@ function render({ model, el }) {
   const pointerTools = new PointerTools(state, playback);
   const filler = new Filler(state, server, painter);
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
-  const worldPage = new WorldPage(state, server, painter);
+  const worldPage = new WorldPage(state, server, painter, Boolean(model.get("keep") || model.get("link")));
   const guessPage = new GuessPage(state, server);
   const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage });
 
   const over = new AbortController();
-  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, over.signal) : null;
+  const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage, over.signal) : null;
   const tour = new Tour(state, root);
   const card = new FirstRun(state, commands, () => tour.start());
   const header = new Header(state, root, (id) => commands.useModel(id), () => commands.keys(), () => tour.start(), address && (() => void address.copy()));

@@ -1,106 +1,239 @@
-// An endless map to walk through: drag it, or use the arrow keys. A part of it can be taken to the canvas, changed there, and put back.
-// What was changed lies over the map: it stays when rules change, and nothing else of the map depends on it.
+// An endless map to walk through: drag it, use the arrow keys, or send a figure through it. A part of it can be taken to the
+// canvas, changed there, and put back. What was changed lies over the map: it stays when rules change, and nothing else of the
+// map depends on it. The address names the place: `#world=7&at=-3,5`.
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
 import { drawImage } from "../canvas/draw_image.js";
-import { html, setText } from "../shared/dom.js";
+import { download, html, setText } from "../shared/dom.js";
+import { writeLink } from "../state/link.js";
 import { cellOf, countEdits } from "../state/map_edits.js";
 import { walkable } from "../state/map_rules.js";
-import { blankLevels, decodeLevels } from "../transport/encoded_arrays.js";
+import { CHUNK, WorldMap } from "../state/world_map.js";
+import { Figure, drawFigure, drawLight } from "../state/world_figure.js";
+import { blankLevels, encodeArray } from "../transport/encoded_arrays.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 /** @typedef {{row: number, column: number, seed: number, model: string, drawn: Uint8Array | Uint16Array, height: number, width: number}} Taken a part that lies on the canvas, as it was drawn */
 
-const CHUNK = 32; // cells of a request: a side of what the model draws at once
-const CELL = 16, SMALL_CELL = 12; // screen pixels of a cell, in wide and in narrow windows
+const CELLS = [4, 6, 8, 12, 16, 24, 32, 48]; // screen pixels of a cell
+const WIDE = 4, NARROW = 3; // of CELLS, in wide and in narrow windows
 const STEP = 4; // cells of an arrow key
-const MOST = 400; // chunks that the page keeps
+const PACE = 90; // milliseconds of a step of the figure
+const WHEEL = 80; // of a wheel, for one size more or less
+const BEGIN = 7; // seed of the map that is shown first
 /** @type {Record<string, [number, number]>} */
-const ARROWS = { ArrowUp: [-STEP, 0], ArrowDown: [STEP, 0], ArrowLeft: [0, -STEP], ArrowRight: [0, STEP] };
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], w: [-1, 0], s: [1, 0], a: [0, -1], d: [0, 1] };
 
 export class WorldPage {
-  /** @param {State} state @param {import("../transport/api.js").Server} server @param {import("../transport/painter.js").Painter} painter */
-  constructor(state, server, painter) {
+  /** @param {State} state @param {import("../transport/api.js").Server} server @param {import("../transport/painter.js").Painter} painter @param {boolean} linked whether the address belongs to the studio */
+  constructor(state, server, painter, linked) {
     this.state = state;
     this.server = server;
     this.painter = painter;
+    this.linked = linked;
+    this.before = ""; // address of the page behind the map
     this.row = 0; // of the middle of the view, in cells
     this.column = 0;
-    /** @type {Map<string, {levels: Uint8Array | Uint16Array} | null>} parts by model, seed and place; null while one is drawn */
-    this.parts = new Map();
+    this.size = -1; // of CELLS; -1 until someone chose one
+    this.map = new WorldMap(state, server, (error) => this.#arrived(error));
+    /** @type {Figure | null} */
+    this.figure = null;
+    /** @type {[number, number][]} steps that the figure has still to take */
+    this.way = [];
+    this.standing = false; // whether the figure has a place, or has none near
     /** @type {Taken | null} */
     this.taken = null;
-    this.seed = html("input", { type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", value: "7", "aria-label": "Seed of the map", onchange: () => this.#moveTo(0, 0) });
+    this.seed = html("input", { type: "number", min: "0", max: String(2 ** 53 - 1), step: "1", value: String(BEGIN), "aria-label": "Seed of the map", onchange: () => this.#moveTo(0, 0) });
     const box = (/** @type {string} */ title) => html("input", { type: "checkbox", title, onchange: () => this.#draw() });
     this.observed = box("Only neighbours that the training maps have");
     this.entered = box("Each part can be entered from all four sides");
     this.place = html("small", { role: "status" });
     this.note = html("p", { className: "note", role: "status" });
-    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) => html("button", { type: "button", title, onclick: act }, name);
+    const button = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act, more = {}) => html("button", { type: "button", title, onclick: act, ...more }, name);
+    this.walkButton = button("Walk", "Send a figure through the map: arrow keys, or a click on where it should go", () => this.#walk(), { className: "strong", "aria-pressed": "false" });
     this.picture = html("canvas", { className: "world", tabIndex: 0, role: "application", "aria-label": "The map. Drag it, or move with the arrow keys." });
-    this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map" },
+    this.el = html("dialog", { className: "gallery-page world-page", "aria-label": "Endless map", onclose: () => this.#closed() },
       html("div", { className: "row" }, html("h2", {}, "Endless map"), html("label", { className: "check" }, "Seed", this.seed), button("Other map", "Another seed", () => this.#other()), button("To the start", "Where one begins", () => this.#moveTo(0, 0)), this.place, html("button", { type: "button", className: "close", title: "Back to the canvas", onclick: () => this.el.close() }, "Close")),
-      html("div", { className: "row" }, html("button", { type: "button", className: "strong", title: "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", onclick: () => this.#take() }, "Change here"), html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.note),
+      html("div", { className: "row" }, this.walkButton, button("Change here", "The middle of the view as a canvas: draw in it, erase and fill; what you change stays in the map", () => this.#take()),
+        button("−", "Smaller (−)", () => this.#zoom(-1), { "aria-label": "Smaller" }), button("+", "Larger (+)", () => this.#zoom(1), { "aria-label": "Larger" }), button("Full screen", "The map alone (F)", () => this.#fullScreen()),
+        this.linked && button("Link", "Copy a link to this place", () => void this.#copyLink()), button("PNG", "Save what is in view", () => this.#savePicture()), button("Tiled", "Save what is in view as a map for Tiled", () => void this.#saveMap()),
+        html("span", { className: "row rules" }, html("label", { className: "check" }, this.observed, "Neighbours as in training"), html("label", { className: "check" }, this.entered, "Passages")), this.note),
       this.picture);
     this.#listen();
   }
 
-  /** Show the map; what was changed on the canvas since a part was taken goes into it. */
-  open() {
+  /** Show the map; what was changed on the canvas since a part was taken goes into it. @param {{seed?: number, at?: [number, number]}} [where] of a link */
+  open({ seed, at } = {}) {
     this.#putBack();
+    if (seed !== undefined) this.seed.value = String(seed);
+    if (at) Object.assign(this, { row: at[0], column: at[1] });
+    this.before = seed === undefined ? location.hash : ""; // whoever came by a link is not led to it again
     this.el.showModal();
     this.picture.focus();
     this.#draw();
   }
 
-  /** The rules of the map; null for none. @returns {Api.MapRules | null} */
-  get #rules() {
+  /** What the map is drawn from. */
+  get #declared() {
     const { details } = this.state;
     const [observed, entered] = [this.observed.checked, this.entered.checked];
-    return details && (observed || entered) ? { observed, connected: entered ? [walkable(details.image)] : [] } : null;
+    return { seed: Number(this.seed.value), rules: details && (observed || entered) ? { observed, connected: entered ? [walkable(details.image)] : [] } : null };
   }
 
-  /** The name of a map: its model, its seed and its rules. */
+  /** The name of a map, for what the figure has taken. */
   get #name() {
-    return `${this.state.modelId}:${this.seed.value}:${this.observed.checked}:${this.entered.checked}`;
+    return `${this.state.modelId}:${JSON.stringify(this.#declared)}`;
+  }
+
+  /** The place that is named: of the figure, or the middle of the view. @returns {[number, number]} row and column */
+  get #at() {
+    return this.figure ? [this.figure.row, this.figure.column] : [Math.round(this.row), Math.round(this.column)];
   }
 
   /** Screen pixels of a cell. */
   get #cell() {
-    return this.picture.clientWidth < 600 ? SMALL_CELL : CELL;
+    return CELLS[this.size >= 0 ? this.size : this.picture.clientWidth < 600 ? NARROW : WIDE];
   }
 
   #listen() {
-    /** @type {{x: number, y: number, row: number, column: number} | null} */
+    /** @type {{x: number, y: number, row: number, column: number, moved: boolean} | null} */
     let drag = null;
+    let wheel = 0;
     const { picture } = this;
     picture.addEventListener("pointerdown", (event) => {
       picture.setPointerCapture(event.pointerId);
-      drag = { x: event.clientX, y: event.clientY, row: this.row, column: this.column };
+      drag = { x: event.clientX, y: event.clientY, row: this.row, column: this.column, moved: false };
     });
     picture.addEventListener("pointermove", (event) => {
-      if (drag) this.#moveTo(drag.row - (event.clientY - drag.y) / this.#cell, drag.column - (event.clientX - drag.x) / this.#cell);
+      if (!drag) return;
+      const [right, down] = [event.clientX - drag.x, event.clientY - drag.y];
+      drag.moved ||= Math.hypot(right, down) > 6;
+      if (drag.moved && !this.figure) this.#moveTo(drag.row - down / this.#cell, drag.column - right / this.#cell);
     });
-    for (const kind of ["pointerup", "pointercancel"]) picture.addEventListener(kind, () => (drag = null));
-    picture.addEventListener("keydown", (event) => {
-      const arrow = ARROWS[event.key];
-      if (!arrow) return;
+    picture.addEventListener("pointerup", (event) => {
+      if (drag && !drag.moved && this.figure) this.#walkTo(event.offsetX, event.offsetY);
+      drag = null;
+    });
+    picture.addEventListener("pointercancel", () => (drag = null));
+    picture.addEventListener("wheel", (event) => {
       event.preventDefault();
-      this.#moveTo(this.row + arrow[0], this.column + arrow[1]);
-    });
+      wheel += event.deltaY;
+      if (Math.abs(wheel) < WHEEL) return;
+      this.#zoom(-Math.sign(wheel));
+      wheel = 0;
+    }, { passive: false });
+    picture.addEventListener("keydown", (event) => this.#key(event));
     new ResizeObserver(() => this.#draw()).observe(picture);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrow = ARROWS[event.key];
+    if (arrow && this.figure) this.#go([arrow]);
+    else if (arrow && event.key.startsWith("Arrow")) this.#moveTo(this.row + STEP * arrow[0], this.column + STEP * arrow[1]);
+    else if (event.key === "+" || event.key === "-") this.#zoom(event.key === "+" ? 1 : -1);
+    else if (event.key === "f") this.#fullScreen();
+    else if (event.key === "Enter" && this.figure) this.#takeStairs();
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // the studio has shortcuts of its own
   }
 
   /** @param {number} row @param {number} column */
   #moveTo(row, column) {
     Object.assign(this, { row, column });
+    if (this.figure) this.#stand();
     this.#draw();
   }
 
   #other() {
     this.seed.value = String(Math.floor(Math.random() * 2 ** 31));
     this.#moveTo(0, 0);
+  }
+
+  /** @param {number} more */
+  #zoom(more) {
+    const now = CELLS.indexOf(this.#cell);
+    this.size = Math.max(0, Math.min(CELLS.length - 1, now + more));
+    this.#draw();
+  }
+
+  /** Give the map the whole window, and the whole screen where the browser lets it. */
+  #fullScreen() {
+    const whole = this.el.classList.toggle("whole");
+    if (whole) document.documentElement.requestFullscreen?.().catch(() => {});
+    else if (document.fullscreenElement) void document.exitFullscreen();
+    this.#draw();
+  }
+
+  /** @param {number} row @param {number} column @returns {string | null} name of the level of a cell */
+  #nameAt = (row, column) => {
+    const level = this.map.level(this.#declared, row, column);
+    return level === null ? null : (this.state.details?.image.level_names?.[level] ?? "floor");
+  };
+
+  /** Begin or end a walk. */
+  #walk() {
+    this.figure = this.figure ? null : new Figure();
+    this.way = [];
+    this.walkButton.setAttribute("aria-pressed", String(this.figure !== null));
+    setText(this.walkButton, this.figure ? "End the walk" : "Walk");
+    if (this.figure) this.#stand();
+    this.picture.focus();
+    this.#draw();
+  }
+
+  /** Put the figure near the middle of the view; if the map is not there yet, once it has come. */
+  #stand() {
+    const { figure } = this;
+    if (!figure) return;
+    this.way = [];
+    const stands = figure.begin(this.#nameAt, Math.floor(this.row), Math.floor(this.column));
+    this.standing = stands || figure.message !== "";
+    if (stands) Object.assign(this, { row: figure.row + 0.5, column: figure.column + 0.5 });
+  }
+
+  /** Walk to a place of the picture. @param {number} x @param {number} y */
+  #walkTo(x, y) {
+    const { clientWidth: width, clientHeight: height } = this.picture;
+    const [row, column] = [Math.floor(this.row + (y - height / 2) / this.#cell), Math.floor(this.column + (x - width / 2) / this.#cell)];
+    const { figure } = this;
+    if (!figure) return;
+    const way = figure.wayTo(this.#name, this.#nameAt, row, column);
+    if (!way.length) figure.message = "There is no way to this place.";
+    this.#go(way);
+  }
+
+  /** Take steps, one after the other. @param {[number, number][]} way */
+  #go(way) {
+    const walks = this.way.length > 0;
+    this.way = way.slice();
+    if (!walks) this.#stepOn();
+    this.#draw();
+  }
+
+  #stepOn() {
+    const { figure } = this;
+    const step = this.way[0];
+    if (!figure || !step || !this.el.open) return void (this.way = []);
+    const came = figure.step(this.#name, this.#nameAt, ...step);
+    if (came === "blocked") this.way = [];
+    else if (came === "moved") this.way.shift();
+    Object.assign(this, { row: figure.row + 0.5, column: figure.column + 0.5 });
+    this.#draw();
+    if (this.way.length) setTimeout(() => this.#stepOn(), PACE);
+  }
+
+  /** Take the stairs on which the figure stands: down to the map of the next seed, up to the one before. */
+  #takeStairs() {
+    const { figure } = this;
+    if (!figure) return;
+    const name = this.#nameAt(figure.row, figure.column), seed = Number(this.seed.value);
+    if (name !== "stairs down" && name !== "stairs up") return;
+    this.seed.value = String(name === "stairs down" ? seed + 1 : Math.max(0, seed - 1));
+    this.#moveTo(figure.row, figure.column);
   }
 
   #draw() {
@@ -114,53 +247,115 @@ export class WorldPage {
     const brush = /** @type {CanvasRenderingContext2D} */ (picture.getContext("2d"));
     brush.imageSmoothingEnabled = false;
     const [top, left] = [this.row - height / cell / 2, this.column - width / cell / 2];
-    let waiting = 0;
-    for (let y = Math.floor(top / CHUNK); y * CHUNK < top + height / cell; y++)
-      for (let x = Math.floor(left / CHUNK); x * CHUNK < left + width / cell; x++) {
-        const part = this.#part(x, y);
-        if (!part) { waiting++; continue; }
-        const from = [(x * CHUNK - left) * cell * pixels, (y * CHUNK - top) * cell * pixels].map(Math.round);
-        const to = [((x + 1) * CHUNK - left) * cell * pixels, ((y + 1) * CHUNK - top) * cell * pixels].map(Math.round);
-        brush.drawImage(this.#pictureOf(part.levels, x, y, details.image), from[0], from[1], to[0] - from[0], to[1] - from[1]);
-      }
-    setText(this.place, `row ${Math.round(this.row)}, column ${Math.round(this.column)}${waiting ? `; ${waiting} ${waiting === 1 ? "part is" : "parts are"} being drawn …` : ""}`);
+    const waiting = this.#drawParts(brush, { top, left, rows: height / cell, columns: width / cell }, cell * pixels, details.image);
+    const { figure } = this;
+    if (figure && this.standing) {
+      const [x, y] = [(figure.column - left) * cell * pixels, (figure.row - top) * cell * pixels];
+      drawLight(brush, x + (cell * pixels) / 2, y + (cell * pixels) / 2, cell * pixels);
+      drawFigure(brush, Math.round(x), Math.round(y), cell * pixels);
+    }
+    const has = figure?.belongings ? `; ${figure.belongings}` : "";
+    setText(this.place, `row ${this.#at[0]}, column ${this.#at[1]}${has}${waiting ? `; ${waiting} ${waiting === 1 ? "part is" : "parts are"} being drawn …` : ""}`);
     const changed = countEdits(this.state.mapEdits, this.state.modelId, Number(this.seed.value));
-    setText(this.note, `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${this.#rules ? " --rules FILE" : ""}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand` : ""}`);
+    const { rules } = this.#declared;
+    setText(this.note, figure?.message || `The same map: pointillist world ${this.state.modelId} --seed ${this.seed.value}${rules ? " --rules FILE" : ""}${changed ? `; ${changed} ${changed === 1 ? "cell was" : "cells were"} changed by hand` : ""}`);
+    this.#writeAddress();
+  }
+
+  /** Draw the parts in view, those that are not there asked from the middle outwards; return how many are missing.
+   *  @param {CanvasRenderingContext2D} brush @param {{top: number, left: number, rows: number, columns: number}} view @param {number} cell @param {Api.ImageKind} image */
+  #drawParts(brush, { top, left, rows, columns }, cell, image) {
+    const declared = this.#declared;
+    const places = [];
+    for (let y = Math.floor(top / CHUNK); y * CHUNK < top + rows; y++)
+      for (let x = Math.floor(left / CHUNK); x * CHUNK < left + columns; x++) places.push([x, y]);
+    const far = (/** @type {number[]} */ [x, y]) => Math.hypot((x + 0.5) * CHUNK - this.column, (y + 0.5) * CHUNK - this.row);
+    let waiting = 0;
+    for (const [x, y] of places.sort((a, b) => far(a) - far(b))) {
+      const part = this.map.part(declared, x, y);
+      if (!part) { waiting++; continue; }
+      const [from, to] = [0, 1].map((k) => [((x + k) * CHUNK - left) * cell, ((y + k) * CHUNK - top) * cell].map(Math.round));
+      brush.drawImage(this.#pictureOf(part.levels, x, y, image), from[0], from[1], to[0] - from[0], to[1] - from[1]);
+    }
+    return waiting;
   }
 
   /** A part with its changes as a picture. @param {Uint8Array | Uint16Array} levels @param {number} x @param {number} y @param {Api.ImageKind} image */
   #pictureOf(levels, x, y, image) {
     const picture = document.createElement("canvas");
-    const shown = levels.map((level, at) => this.#changed(y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK)) ?? level);
-    drawImage(picture, image, { levels: shown, known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
+    drawImage(picture, image, { levels: levels.map((level, at) => this.#shown(level, y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK))), known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
     return picture;
   }
 
-  /** The level to which a cell was changed by hand. @param {number} row @param {number} column */
-  #changed(row, column) {
-    return this.state.mapEdits.get(cellOf(this.state.modelId, Number(this.seed.value), row, column));
+  /** The level of a cell as it is shown: changed by hand, or without what the figure took. @param {number} level @param {number} row @param {number} column */
+  #shown(level, row, column) {
+    const floor = this.figure?.hasTaken(this.#name, row, column) ? (this.state.details?.image.level_names?.indexOf("floor") ?? -1) : -1;
+    return floor >= 0 ? floor : (this.map.changed(Number(this.seed.value), row, column) ?? level);
   }
 
-  /** Return a part; where it is not there yet, ask for it. @param {number} x @param {number} y */
-  #part(x, y) {
-    const key = `${this.#name}:${x},${y}`;
-    const part = this.parts.get(key);
-    if (part === undefined) void this.#ask(key, x, y);
-    return part ?? null;
-  }
-
-  /** @param {string} key @param {number} x @param {number} y */
-  async #ask(key, x, y) {
-    while (this.parts.size >= MOST) this.parts.delete(/** @type {string} */ (this.parts.keys().next().value));
-    this.parts.set(key, null);
-    try {
-      const { levels } = await this.server.world(this.state.modelId, { seed: Number(this.seed.value), row: y * CHUNK, column: x * CHUNK, height: CHUNK, width: CHUNK, rules: this.#rules });
-      this.parts.set(key, { levels: decodeLevels(levels) });
-    } catch (error) {
+  /** @param {Error | null} error */
+  #arrived(error) {
+    if (error) {
       this.el.close();
-      this.state.notify("error", error instanceof Error ? error.message : String(error));
+      this.state.notify("error", error.message);
     }
+    if (this.figure && !this.standing) this.#stand();
     this.#draw();
+  }
+
+  /** The address of the place. */
+  get #link() {
+    return writeLink({ model: this.state.modelId, world: Number(this.seed.value), at: this.#at });
+  }
+
+  #writeAddress() {
+    if (this.linked && location.hash !== this.#link) history.replaceState(null, "", this.#link);
+  }
+
+  async #copyLink() {
+    const link = new URL(this.#link, location.href).href;
+    try {
+      await navigator.clipboard.writeText(link);
+      setText(this.note, "The link is copied. Whoever opens it stands at this place.");
+    } catch {
+      setText(this.note, `The browser does not let this page copy. The link: ${link}`);
+    }
+  }
+
+  #closed() {
+    this.el.classList.remove("whole");
+    if (document.fullscreenElement) void document.exitFullscreen();
+    if (this.figure) this.#walk();
+    if (this.linked) history.replaceState(null, "", this.before || location.pathname + location.search);
+  }
+
+  #savePicture() {
+    this.picture.toBlob((picture) => picture && download(picture, `${this.state.modelId}-world-${this.seed.value}-at-${this.#at.join("-")}.png`));
+  }
+
+  /** Save the cells in view for Tiled. */
+  async #saveMap() {
+    const { details, modelId } = this.state;
+    if (!details) return;
+    const [height, width] = [this.picture.clientHeight, this.picture.clientWidth].map((pixels) => Math.max(1, Math.floor(pixels / this.#cell)));
+    const levels = this.#cells(Math.floor(this.row - height / 2), Math.floor(this.column - width / 2), height, width);
+    if (!levels) return setText(this.note, "A part of it is still being drawn: wait a moment.");
+    try {
+      download(await this.server.map(modelId, { levels: encodeArray(levels, [1, height, width]), format: "tmj" }), `${modelId}-world-${this.seed.value}.zip`);
+    } catch (error) {
+      setText(this.note, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Return the levels of a rectangle, as changed by hand; null while a part of it is drawn. @param {number} row @param {number} column @param {number} height @param {number} width */
+  #cells(row, column, height, width) {
+    const levels = blankLevels(/** @type {Api.ModelDetails} */ (this.state.details).image, height * width);
+    for (let at = 0; at < levels.length; at++) {
+      const level = this.map.level(this.#declared, row + Math.floor(at / width), column + (at % width));
+      if (level === null) return null;
+      levels[at] = level;
+    }
+    return levels;
   }
 
   /** Take the middle of the view to the canvas. */
@@ -169,14 +364,8 @@ export class WorldPage {
     if (!details) return;
     const { height, width } = details.image;
     const [row, column] = [Math.round(this.row - height / 2), Math.round(this.column - width / 2)];
-    const levels = blankLevels(details.image, height * width);
-    for (let at = 0; at < levels.length; at++) {
-      const [r, c] = [row + Math.floor(at / width), column + (at % width)];
-      const [y, x] = [Math.floor(r / CHUNK), Math.floor(c / CHUNK)];
-      const part = this.#part(x, y);
-      if (!part) return setText(this.note, "This part is still being drawn: wait a moment.");
-      levels[at] = this.#changed(r, c) ?? part.levels[(r - y * CHUNK) * CHUNK + (c - x * CHUNK)];
-    }
+    const levels = this.#cells(row, column, height, width);
+    if (!levels) return setText(this.note, "This part is still being drawn: wait a moment.");
     this.taken = { row, column, seed: Number(this.seed.value), model: modelId, drawn: levels.slice(), height, width };
     const canvas = { ...blankCanvas(modelId, details), levels, known: new Uint8Array(levels.length).fill(1), caption: `row ${row}, column ${column}` };
     this.painter.keepDrawings();

@@ -8,11 +8,12 @@ import { canvasOfLink, linkOfState, requestOfLink, variationOfLink } from "./lin
 /** @typedef {import("../canvas/canvas_model.js").Canvas} Canvas */
 
 export class Address {
-  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {AbortSignal} over */
-  constructor(state, painter, filler, over) {
+  /** @param {State} state @param {import("../transport/painter.js").Painter} painter @param {import("../transport/filler.js").Filler} filler @param {import("../panels/world_page.js").WorldPage} worldPage @param {AbortSignal} over */
+  constructor(state, painter, filler, worldPage, over) {
     this.state = state;
     this.painter = painter;
     this.filler = filler;
+    this.worldPage = worldPage;
     this.link = ""; // of the address, as this page wrote it
     /** @type {Canvas | undefined} */
     this.canvas = undefined;
@@ -90,6 +91,7 @@ export class Address {
     const model = link.model ? this.#find(link.model) : state.model;
     if (!model?.details) return state.notify("error", `The link is to a painting of ${link.model}, which is not open here: start the studio with it.`);
     if (model.id !== state.modelId) state.useModel(model.id);
+    if (link.world !== undefined && model.details.endless) return this.worldPage.open({ seed: link.world, at: link.at });
     const request = (state.request = requestOfLink(link, model.details, state.request));
     state.panelSerial++;
     await this.#paint(link, canvasOfLink(link, model.id, model.details), variationOfLink(link, request, model.details));

@@ -16,6 +16,7 @@
 //   compare, values, compare2, values2   what is compared in rows and columns, and its values
 //   vary         STRENGTH,KIND,SEED,INDEX of a variation of an image of a seed; without INDEX, of the image `origin`
 //   of           conditions of `origin` as JSON, where they differ
+//   world, at    seed of an endless map, and ROW,COLUMN of the place in it; nothing is painted then
 //   hint         levels of the hint, channel by channel, row by row, each in ceil(log2(levels)) bits, the most significant bit
 //                first, padded with zeros to whole bytes, in base64url without `=`
 //                left out: the first example; none: no hint
@@ -34,6 +35,7 @@
  * @property {string} [model] @property {string} [text] @property {boolean} [letters] @property {string} [not] @property {string} [label]
  * @property {Record<string, string>} [attributes] @property {Record<string, string>} [others] @property {number} [seed] @property {number} [n] @property {number} [index]
  * @property {number} [guidance] @property {number} [temperature] @property {number} [top_p]
+ * @property {number} [world] @property {[number, number]} [at] row and column
  * @property {string[]} [rules] @property {string} [order] @property {[number, number]} [size] height and width @property {string} [hint] packed levels
  * @property {"x" | "y" | "both"} [tiles] @property {number} [best] @property {Compared} [compare] @property {Vary} [vary] @property {string} [origin] packed levels
  * @property {string} [of] JSON @property {string} [known] packed levels @property {string} [fill] @property {{levels: number[], region: string}[]} [allow]
@@ -65,6 +67,8 @@ export function writeLink(link) {
   for (const [name, value] of Object.entries(link.others ?? {})) values.set(`c.${name}`, value);
   for (const name of /** @type {const} */ (["seed", ...SETTINGS])) if (link[name] !== undefined) values.set(name, String(link[name]));
   for (const name of /** @type {const} */ (["n", "best"])) if ((link[name] ?? 1) > 1) values.set(name, String(link[name]));
+  if (link.world !== undefined) values.set("world", String(link.world));
+  if (link.at) values.set("at", link.at.join(","));
   if (link.index) values.set("index", String(link.index));
   if (link.size) values.set("size", link.size.join("x"));
   if (link.rules?.length) values.set("rules", link.rules.join(","));
@@ -98,6 +102,8 @@ export function readLink(hash) {
     const number = wholeOf(values.get(name), least, most);
     if (number !== null) link[name] = number;
   }
+  const world = wholeOf(values.get("world"), 0, Number.MAX_SAFE_INTEGER), at = /^(-?\d{1,9}),(-?\d{1,9})$/.exec(values.get("at") ?? "");
+  if (world !== null) Object.assign(link, { world }, at && { at: [Number(at[1]), Number(at[2])] });
   if (values.get("letters") === "1") link.letters = true;
   const size = /^(\d{1,4})x(\d{1,4})$/.exec(values.get("size") ?? "");
   if (size && Number(size[1]) && Number(size[2])) link.size = [Number(size[1]), Number(size[2])];
