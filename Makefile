@@ -14,7 +14,7 @@ SHAPES := tests/nn/test_nn.py tests/networks/test_networks.py \
 
 NPM := $(shell command -v npm)
 
-.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version public-types workflows format clean help
+.PHONY: demo test lint types page shapes unit lowest-cpu long-tests test-proofs test-cpus test-slow fuzz smoke docs runtime release release-version paper public-types workflows format clean help
 
 help:
 	@echo "make demo       train on real digits, evaluate, paint, and show it all on one page (under 5 minutes)"
@@ -28,6 +28,7 @@ help:
 	@echo "make smoke      lint, types and a few tests, for a second Python: PYTHON=python3.13 VENV=.venv-3.13"
 	@echo "make runtime    the libraries in C that run integer programs, for every platform"
 	@echo "make release    sdist and wheel in dist, checked, and the wheel tried with each Python here"
+	@echo "make paper      the figures of paper/paper.md"
 	@echo "make public-types  the share of public names whose types are complete, by pyright"
 	@echo "make workflows  the workflows of .github, by actionlint"
 	@echo "make format     format the code"
@@ -113,11 +114,21 @@ runtime: $(VENV)/.dev
 	$(BIN)/pip install --quiet -e '.[runtime]'
 	$(BIN)/python tools/make_runtime.py
 
+# the figures of the paper, by the bundled models
+paper: $(VENV)/.core
+	rm -f paper/rules.toml paper/three.png
+	$(BIN)/pointillist sample icons --text "home; clock; camera; heart; shopping cart; umbrella" --label tabler,mdi --seed 1 --force --out paper/icons.png
+	$(BIN)/pointillist example rules paper/rules.toml
+	$(BIN)/pointillist sample dungeons -n 1 --size 28x64 --rules paper/rules.toml --seed 1 --force --out paper/dungeon.png
+	$(BIN)/pointillist sample digits -n 1 --label 3 --seed 7 --force --out paper/three.png
+	$(BIN)/pointillist inpaint digits paper/three.png --region 14:,: -n 8 --seed 1 --force --out paper/completions.png
+	rm paper/rules.toml paper/three.png
+
 # the tag that is about to be published, beside version, changelog and repository: `make release-version TAG=v0.1.0`
 release-version: $(VENV)/.dev
 	$(BIN)/python tools/check_tag.py $(TAG)
 
-# at least 98 of 100 public names have complete types for a type checker that is not ours
+# which public names have complete types for a type checker that is not ours; the share may only rise
 public-types: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
 	$(BIN)/python tools/measure_public_types.py

@@ -118,6 +118,21 @@ def test_figures_of_a_guide_were_measured(guide: str, heading: str, page: str) -
     assert not missing(section, page)
 
 
+def test_figures_of_the_paper_were_measured() -> None:
+    """Each stands on some page of evidence, and each picture is there and has its command."""
+    text = (ROOT / "paper" / "paper.md").read_text(encoding="utf-8").partition("# Summary")[2]
+    pages = ["results", "zoo", "speed", "comparisons", "anomaly"]
+    stale = set(figures(text)).intersection(*(missing(text, page) for page in pages))
+    assert stale <= {"2016", "2017", "2018", "2020"}  # of citations
+    assert 750 <= len(text.split()) <= 1250
+    make = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pictures = re.findall(r"\]\((\w+\.png)\)", text)
+    assert len(pictures) == 3
+    assert all((ROOT / "paper" / name).is_file() and f"--out paper/{name}" in make for name in pictures)
+    keys = set(re.findall(r"@(\w+)", text))
+    assert keys == set(re.findall(r"@inproceedings\{(\w+)", (ROOT / "paper" / "paper.bib").read_text(encoding="utf-8")))
+
+
 def test_a_stale_figure_is_noticed() -> None:
     """The check can fail."""
     assert missing("79.37 nats, 12.345 bits", "results") == ["12.345"]
