@@ -13,6 +13,7 @@ _HOMES = {
     "anomaly": ("AnomalyDetector", "AnomalyRecord"),
     "commands": ("jobs",),
     "completion.api": ("inpaint",),
+    "completion.cells": ("read_cells",),
     "completion.result": ("Completions",),
     "completion.seamless": ("sample_seamless",),
     "completion.vary": ("Variations", "vary"),

@@ -4,6 +4,7 @@ from pointillist.analysis.receptive_field import ReceptiveField, receptive_field
 from pointillist.anomaly import AnomalyDetector, AnomalyRecord
 from pointillist.commands import jobs
 from pointillist.completion.api import inpaint
+from pointillist.completion.cells import read_cells
 from pointillist.completion.result import Completions
 from pointillist.completion.seamless import sample_seamless
 from pointillist.completion.vary import Variations, vary
@@ -98,6 +99,7 @@ __all__ = [
     "quantize_integer",
     "quantize_weights",
     "rank",
+    "read_cells",
     "receptive_field",
     "recover_uniforms",
     "replace_uniforms",

@@ -192,3 +192,39 @@ def test_faults_are_sentences(model: Path, sprites: Path, picture: Path) -> None
         assert name in run("inpaint", model, picture, *region, "-n", "1").output.split()
     given = [*region, "-n", "1", "--out", "completions.png"]
     assert "already there" in fails("inpaint", model, picture, *given)
+
+
+def test_observed_cells(completing: Path) -> None:
+    """A table instead of an image: the realisations are those of the library, on any grid; maps are their shares."""
+    Path("holes.csv").write_text("x,y,value,p_7\n0,0,3,\n8,6,1,\n4,4,,0.9\n", encoding="utf-8")
+    how = ("--data", "holes.csv", "--size", "7x9", "-n", "5", "--seed", "2")
+    shown = run("inpaint", completing, *how, "--format", "npy", "--out", "real", "--maps", "maps")
+    assert "method     soft, order raster: effective sample size" in shown.output
+    model = pt.load(completing)
+    expected = pt.inpaint(model, pt.read_cells("holes.csv", model.image, (7, 9)), n=5, seed=2)
+    levels = np.stack([np.load(f"real/{i:05d}.npy") for i in range(5)])
+    assert equal(levels, expected.levels[:, 0])
+    assert (levels[:, 6, 0] == 3).all()
+    assert (levels[:, 0, 8] == 1).all()
+    np.testing.assert_allclose(np.load("maps/probability-3.npy"), (levels == 3).mean(0))
+    assert {path.stem for path in Path("maps").glob("*.png")} == {path.stem for path in Path("maps").glob("*.npy")}
+    run("inpaint", completing, *how, "--format", "gslib", "--out", "grids")
+    assert np.loadtxt("grids/00000.gslib", skiprows=3).reshape(7, 9)[::-1].tolist() == levels[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--region", "1:2,1:2"], "`--region` is for an image"),
+        (["given.png"], "missing or given twice"),
+        (["--size", "2x2"], "outside the grid of 2x2 cells"),
+        (["--out", "a.npy"], "must end in .png"),
+        (["--format", "npy", "--out", "a.npy"], "must be a folder for `--format npy`"),
+        (["--maps", "there"], "already"),
+    ],
+)
+def test_observed_cells_that_are_wrong(completing: Path, picture: Path, arguments: list[str], message: str) -> None:
+    Path("there").mkdir()
+    Path("there/entropy.png").touch()
+    Path("holes.csv").write_text("row,column,value\n4,4,3\n", encoding="utf-8")
+    assert message in fails("inpaint", completing, "--data", "holes.csv", *arguments)

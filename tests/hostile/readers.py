@@ -17,6 +17,7 @@ from PIL import Image
 
 import pointillist as pt
 from pointillist import portable
+from pointillist.completion.cells import read_cells
 from pointillist.compression.extract import extract
 from pointillist.conditioning.text_encoders import open_encoder
 from pointillist.data.palette import read_palette
@@ -166,6 +167,9 @@ def readers() -> list[Reader]:
         found = json.loads(data)
         return found if isinstance(found, dict) else {"border": found}
 
+    def cells(suffix: str) -> Callable[[bytes, Path], object]:
+        return lambda data, folder: read_cells(file(f"a{suffix}", data, folder), pt.ImageSpec.infer((1, 4, 4), 2))
+
     def archive(data: bytes, folder: Path) -> object:
         for other, content in programs.items():
             file(other, content, folder)
@@ -229,6 +233,8 @@ def readers() -> list[Reader]:
             Reader(name, both([hierarchies[name]], structured(name, hierarchies[name])), hierarchy(name))
             for name in ("hierarchy.json", f"tokenizer/{CONFIG}", f"tokenizer/{WEIGHTS}")
         ),
+        Reader("cells.csv", damaged([b"x,y,facies,p_1\n0,0,1,\n3,2,,0.8\n"]), cells(".csv")),
+        Reader("cells.dat", damaged([b"wells\n3\nx\ny\nfacies\n0 0 1\n3 2 -999\n"]), cells(".dat")),
         Reader("archives", damaged(archive_files(programs)), archive),
         Reader("IDX", damaged(idx_files()), idx),
         Reader("Parquet", damaged(parquet_files()), parquet_file),

@@ -53,7 +53,9 @@ EXAMPLES = {
 
   pointillist inpaint runs/textures grass.png --canvas 64x64 --at 16,16 -n 2
 
-  pointillist inpaint runs/textures grass.png --seamless both""",
+  pointillist inpaint runs/textures grass.png --seamless both
+
+  pointillist inpaint runs/channels --data holes.csv -n 100 --size 100x100 --format npy --out real/ --maps maps/""",
     "world": """Examples:
 
   pointillist world dungeons --seed 7 --out world.tmj
@@ -77,7 +79,8 @@ def inpaint(settings: InpaintSettings) -> None:
 
     Draws completions from the model's distribution of the unknown pixels given
     the known ones, the most probable one first. Known pixels stay as they are. A
-    model that was trained with --completion does it exactly for any mask.
+    model that was trained with --completion does it exactly for any mask. What is
+    known is a picture with a hole, or --data with a table of cells.
     """
     from pointillist.commands.sampling import inpaint as work
 

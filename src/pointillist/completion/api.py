@@ -9,12 +9,15 @@ from typing import Any, Unpack
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pointillist.completion.cells import CELL_FILES, ObservedCells, read_cells
 from pointillist.completion.constraints import parse_mask_on_levels
 from pointillist.completion.methods import Method, choose_method
 from pointillist.completion.result import Completions
+from pointillist.completion.soft import parse_soft, with_soft_data
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
-from pointillist.model.batches import read_image
+from pointillist.errors import ConfigError
+from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
@@ -33,6 +36,7 @@ class InpaintKwargs(SampleKwargs, total=False):
         first: number of the first completion, from which its uniforms follow; 0.
         particles: mean number, in a row, of the histories that `smc` draws together; 64.
         moves: single-pixel moves of each completion after `smc`; 4.
+        soft: soft data, `[h w k]`: a factor of the probability of each level at each pixel, 1 where nothing is known.
         on_row: called after each row of a batch and each move, as in `sample`; an exception that it raises ends
             the work.
     """
@@ -43,12 +47,13 @@ class InpaintKwargs(SampleKwargs, total=False):
     particles: int
     moves: int
     on_row: OnRow | None
+    soft: Float[np.ndarray, "h w k"] | None
 
 
 def inpaint(
     model: LikelihoodModel | str | Path,
     image: Any,
-    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"],
+    known: Bool[np.ndarray, "h w"] | Bool[np.ndarray, "c h w"] | None = None,
     n: int = 8,
     method: str = "auto",
     allowed: Bool[np.ndarray, "h w k"] | Bool[np.ndarray, "c h w k"] | None = None,
@@ -61,8 +66,9 @@ def inpaint(
 
     Args:
         image: levels `[c h w]`, a picture (PIL, uint8 `[h w]` or `[h w 3]`) or a path; read where it is known. Its
-            levels are kept to the bit there, and the colours of a picture too.
-        known: pixels `[h w]` or sub-pixels `[c h w]` to keep, boolean.
+            levels are kept to the bit there, and the colours of a picture too. Without `known`, `ObservedCells`, or a
+            table of them (`read_cells`): hard and soft data by coordinates.
+        known: pixels `[h w]` or sub-pixels `[c h w]` to keep, boolean; None for observed cells.
         n: number of completions.
         method: how they are drawn; `auto` takes the first that the model can do.
             `known`: by a model that was trained to complete images (`train --completion`); exact for any mask.
@@ -75,7 +81,7 @@ def inpaint(
         uniforms: numbers in [0, 1), one for each sub-pixel, instead of a seed. The same uniforms draw the same levels
             from the same distributions, whatever is known.
         settings: `label`, `text` and further conditions; `guidance`, `temperature`, `top_p`, `engine`, `order`, ...
-            (see `SamplingConfig`); `particles` and `moves` of `smc`.
+            (see `SamplingConfig`); `particles` and `moves` of `smc`; `soft` data.
 
     Returns:
         the completions, the most probable one first.
@@ -87,14 +93,41 @@ def inpaint(
         known = np.zeros((28, 28), bool)
         known[:14] = True
         pt.inpaint(model, "half.png", known, n=4, seed=0).images[0].save("whole.png")
+        pt.inpaint(model, "holes.csv", n=100, seed=0).nats  # log p(all unknown cells | holes) of each realisation
     """
     model = open_scored(model, settings.get("engine", "auto"))
-    read = read_image(model, image)
+    if known is None:
+        cells = observed_cells(model, image)
+        read, known = SingleImage(cells.levels[None]), cells.known
+        settings["soft"] = cells.soft
+    else:
+        read = read_image(model, image)
     check_count(n, read.levels.shape[1:])
     x = np.broadcast_to(read.levels, (n, *read.levels.shape[1:]))
     log_prompts(model, settings.get("text"), n)
     out = complete_images(model, x, known, method, allowed, seed=seed, uniforms=uniforms, **settings).sorted()
     return replace(out, picture=read.picture)
+
+
+def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | None = None) -> ObservedCells:
+    """Return observed cells, or read them from a table.
+
+    Raises:
+        ConfigError: if it is something else, or the model has another size.
+        DataError: if the table cannot be read; see `read_cells`.
+
+    Example:
+        observed_cells(model, "holes.csv", (100, 100)).known.sum()
+    """
+    if isinstance(cells, (str, Path)) and Path(cells).suffix.lower() in CELL_FILES:
+        cells = read_cells(cells, model.image, size)
+    if not isinstance(cells, ObservedCells):
+        raise ConfigError(
+            f"`known` is missing: say which pixels of the image to keep, or give observed cells, such as a table "
+            f"({', '.join(CELL_FILES)})."
+        )
+    model.check_array(cells.levels[None])
+    return cells
 
 
 def complete_images(
@@ -129,11 +162,15 @@ def complete_images(
     inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
     seed, numbers = resolve_uniforms(seed, uniforms, (n, *shape))
     check_best_of(config, conditional=inputs.is_conditional, seeded=numbers is None)
+    restricted = parse_mask_on_levels(model, config, allowed, levels, mask)
+    if inpainting.get("soft") is not None:
+        inpainting["soft"] = parse_soft(inpainting["soft"], shape, model.image.levels)
+        chosen = with_soft_data(chosen, restricted, config)
     task = CompletionTask(
         model=model,
         levels=levels,
         known=mask,
-        mask=parse_mask_on_levels(model, config, allowed, levels, mask),
+        mask=restricted,
         inputs=inputs,
         config=replace(config, engine=resolve_engine(model, config.engine, shape[1:]), order=order.name),
         seed=seed,

@@ -6,7 +6,7 @@ so the log-likelihood of the whole is the sum over the windows. A model of any s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from pointillist.completion.api import InpaintKwargs, complete_images
+from pointillist.completion.cells import ObservedCells
 from pointillist.completion.result import Completions, Painted
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
@@ -142,17 +143,56 @@ def extend(
     canvas[:, :, top : top + height, left : left + width] = x
     known = np.zeros((rows, columns), bool)
     known[top : top + height, left : left + width] = True
-    picture, stays = None, known.copy()
+    picture = None
     if read.picture is not None:
         picture = np.zeros((rows, columns, read.picture.shape[2]), np.uint8)
         picture[known] = read.picture.reshape(-1, read.picture.shape[2])
-    painter = _Painter(model, canvas, seed, dict(settings))
+    return _filled(_Painter(model, canvas, seed, dict(settings)), known, at, picture)
+
+
+def fill_grid(
+    model: LikelihoodModel,
+    cells: ObservedCells,
+    n: int = 8,
+    *,
+    seed: int | None = None,
+    **settings: Unpack[InpaintKwargs],
+) -> Canvases:
+    """Complete a grid of observed cells that is larger than the images of a model of fixed size, window by window.
+
+    Args:
+        cells: observed cells, without soft data.
+        n: number of realisations.
+        settings: as for `inpaint`; `method` too.
+
+    Raises:
+        ConfigError: if the grid is smaller than a window, or has soft data.
+        ShapeError, DataError, EngineError: as `inpaint`.
+
+    Example:
+        fill_grid(model, read_cells("holes.csv", model.image, (200, 200)), n=100, seed=0).levels
+    """
+    if cells.soft is not None:
+        raise ConfigError("Soft data weigh grids that a model fills in one piece: use a model of any size.")
+    check_count(n, cells.levels.shape)
+    levels = np.broadcast_to(cells.levels, (n, *cells.levels.shape))
+    painter = _Painter(model, levels, seed, dict(settings))
+    return _filled(painter, cells.known, (0, 0))
+
+
+def _filled(
+    painter: _Painter,
+    known: Bool[np.ndarray, "h w"],
+    start: tuple[int, int],
+    picture: UInt8[np.ndarray, "h w d"] | None = None,
+) -> Canvases:
+    """Complete canvases, in one piece or, by a model of fixed size, in windows, the nearest to `start` first."""
+    model, stays, known = painter.model, known, known.copy()
     if not model.fixed_size:
         painter.fill(known)
         return painter.result(stays, picture)
-    _reject_rules(settings, "of fixed size fills a canvas in windows")
-    trained = model.image.height, model.image.width
-    for window in windows(size, trained, at):
+    _reject_rules(painter.settings, "of fixed size fills a canvas in windows")
+    for window in windows((known.shape[0], known.shape[1]), (model.image.height, model.image.width), start):
         painter.fill(known[window], window)
         known[window] = True
     return painter.result(stays, picture)
@@ -266,7 +306,7 @@ def _seams(
         yield (down, right), hole
 
 
-def _reject_rules(settings: InpaintKwargs, why: str) -> None:
+def _reject_rules(settings: Mapping[str, Any], why: str) -> None:
     """Reject rules where only parts of a map are completed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Completions of an image, with their conditional likelihood and weights."""
+"""Completions of an image, with their conditional likelihood and weights, and maps of many of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from pointillist.data.pixels import to_channels
+from pointillist.errors import ConfigError, counted
 from pointillist.images import as_pil
 from pointillist.sampling.samples import Samples
+
+MAX_LEVELS = 64
+"""Most levels whose probabilities are written as a map each."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -73,11 +77,12 @@ class Completions(Painted):
     Attributes:
         nats: log-likelihood of the unknown sub-pixels given the known ones (and the allowed levels), in nats, `[n]`.
             Exact for the methods `known` and `order`; the others estimate the likelihood of the known sub-pixels.
-        method: how they were drawn: `known`, `order`, `smc` or `sequential`; see `inpaint`.
+        method: how they were drawn: `known`, `order`, `smc` or `sequential`, or `soft` by soft data; see `inpaint`.
         known: sub-pixels that were kept.
         numbers: number of each completion as it was drawn, `[n]`: number i depends on (seed, i).
         log_weights: logarithms of the importance weights, `[n]`; equal where the draws follow the conditional itself.
-        ess: effective sample size: of the `n` completions, or of the particles of `smc` in the last row.
+        ess: effective sample size: of the `n` completions, or of the particles of `smc` in the last row, or of `soft`
+            after the last soft pixel.
         acceptance: share of single-pixel moves that `smc` accepted; None without moves.
     """
 
@@ -127,3 +132,75 @@ class Completions(Painted):
     def sorted(self) -> Completions:
         """Return the same completions, the most probable one first."""
         return self[np.argsort(-self.nats, kind="stable")]
+
+
+def level_probabilities(samples: Samples) -> Float[np.ndarray, "k h w"]:
+    """Return the share of the realisations that have each level at each cell, weighted by `log_weights`.
+
+    Raises:
+        ConfigError: if the images have several channels.
+
+    Example:
+        level_probabilities(pt.inpaint(model, "holes.csv", n=100))[1]  # the probability of level 1
+    """
+    if samples.image.channels != 1:
+        raise ConfigError(f"Maps are made of one channel, and {samples.image} has {samples.image.channels}.")
+    logs = samples.log_weights if isinstance(samples, Completions) else np.zeros(len(samples))
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    levels = range(samples.image.levels)
+    return np.stack([np.tensordot(weights, samples.levels[:, 0] == level, 1) for level in levels])
+
+
+def realisation_maps(samples: Samples) -> dict[str, Float[np.ndarray, "h w"] | Int[np.ndarray, "h w"]]:
+    """Return maps of realisations by name: `probability-LEVEL`, `entropy` in bits, `most-probable`.
+
+    Ordered levels have a `mean` (the e-type map) and a `deviation` too; more than 64 levels have no map of each
+    probability.
+
+    Raises:
+        ConfigError: if the images have several channels.
+
+    Example:
+        realisation_maps(completions)["entropy"].max()
+    """
+    shares, image = level_probabilities(samples), samples.image
+    names = image.level_names or tuple(map(str, range(image.levels)))
+    maps = {f"probability-{_file_name(name)}": share for name, share in zip(names, shares, strict=True)}
+    maps = maps if len(shares) <= MAX_LEVELS and len(maps) == len(shares) else {}
+    maps["entropy"] = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(0).clip(max=0)
+    maps["most-probable"] = shares.argmax(0)
+    if image.ordered:
+        numbers = np.arange(len(shares))
+        maps["mean"] = np.tensordot(numbers, shares, 1)
+        squares = np.tensordot(numbers**2, shares, 1) - maps["mean"] ** 2
+        maps["deviation"] = np.sqrt(squares.clip(0))
+    return maps
+
+
+def top_of_scale(name: str, samples: Samples) -> tuple[float, str]:
+    """Return the largest value of a map, for its colours, and its unit.
+
+    Example:
+        top_of_scale("entropy", completions)  # (1.0, "bits") of two levels
+    """
+    levels = samples.image.levels
+    if name == "entropy":
+        return math.log2(levels), "bits"
+    return (1.0, "probability") if name.startswith("probability") else (float(levels - 1), "levels")
+
+
+def encode_gslib(levels: Int[np.ndarray, "h w"], title: str) -> bytes:
+    """Return a grid as a GSLIB file: one column, along x first, from the lowest row up.
+
+    Example:
+        Path("real.gslib").write_bytes(encode_gslib(completions.levels[0, 0], "realisation 0"))
+    """
+    height, width = levels.shape
+    values = "\n".join(map(str, levels[::-1].ravel().tolist()))
+    head = f"{title}, {counted(width, 'cell')} along x and {height:,} along y"
+    return f"{head}\n1\nlevel\n{values}\n".encode()
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)

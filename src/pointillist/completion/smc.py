@@ -74,18 +74,18 @@ def complete_by_smc(task: CompletionTask, candidate: int = 0) -> Draws:
     if task.uniforms is not None:
         raise ConfigError("`uniforms` cannot be used with the method smc, which draws many histories: give a seed.")
     count = len(task.levels)
-    groups = [slice(0, count)] if _all_alike(task) else [slice(i, i + 1) for i in range(count)]
+    groups = [slice(0, count)] if same_for_all(task) else [slice(i, i + 1) for i in range(count)]
     parts = [_complete_group(task, number, rows, candidate) for number, rows in enumerate(groups, task.first)]
     levels = np.concatenate([part.levels for part in parts])
     maps = log_prob_maps(task.scorer, levels, task.inputs, task.order)
-    log_evidence = np.array([part.log_evidence for part in parts])
+    log_norms = np.array([part.log_evidence for part in parts])
     accepted = [part.acceptance for part in parts if part.acceptance is not None]
     return Draws(
         levels=levels,
         nats=maps[:, task.started].sum(1),
         whole_nats=maps.reshape(count, -1).sum(1),
         log_weights=np.zeros(count),
-        log_evidence=np.broadcast_to(log_evidence, count),
+        log_evidence=np.broadcast_to(log_norms, count),
         ess=min(part.ess for part in parts),
         acceptance=sum(accepted) / len(accepted) if accepted else None,
     )
@@ -199,7 +199,11 @@ def particles_by_row(particles: int, roles: np.ndarray) -> IntArray:
     return counts
 
 
-def _all_alike(task: CompletionTask) -> bool:
-    """Return True if all images have the same known pixels and conditions."""
+def same_for_all(task: CompletionTask) -> bool:
+    """Return True if all images have the same known pixels and conditions.
+
+    Example:
+        same_for_all(task)  # one set of particles then serves all completions
+    """
     arrays = [task.levels, *(array for part in task.inputs.parts.values() for array in (part.values, part.known))]
     return all(bool((array == array[:1]).all()) for array in arrays)

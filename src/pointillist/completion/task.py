@@ -43,6 +43,7 @@ class CompletionTask:
         particles: mean number, in a row, of the histories that Sequential Monte Carlo draws together.
         moves: single-pixel moves of each completion after Sequential Monte Carlo.
         on_row: called after each row of a batch, and after each move; an exception that it raises ends the work.
+        soft: factors of the probability of each level at each pixel; None without soft data.
     """
 
     model: LikelihoodModel
@@ -57,6 +58,7 @@ class CompletionTask:
     particles: int = 64
     moves: int = 4
     on_row: OnRow | None = None
+    soft: Float[np.ndarray, "h w k"] | None = None
 
     def __post_init__(self) -> None:
         check_whole("particles", self.particles, 1)

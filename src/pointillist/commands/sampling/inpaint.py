@@ -16,14 +16,14 @@ import numpy as np
 
 from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Report, note
-from pointillist.commands.sampling import writers
+from pointillist.commands.sampling import realisations, writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
 from pointillist.commands.sampling.maps import companion_files, note_source, write_map
 from pointillist.commands.sampling.resumable import LIST
 from pointillist.commands.sampling.settings import InpaintSettings
-from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
+from pointillist.commands.sampling.target import ARRAY_KINDS, FOLDER_KINDS, MAP_KINDS, is_map_file, target
 from pointillist.completion.api import inpaint as complete
-from pointillist.completion.canvas import extend, make_seamless
+from pointillist.completion.canvas import Canvases, extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known
 from pointillist.completion.result import Completions
 from pointillist.completion.vary import Variations, vary
@@ -36,7 +36,6 @@ from pointillist.system import describe_threads
 from pointillist.visualization import image_grid, save_png
 
 if TYPE_CHECKING:
-    from pointillist.completion.canvas import Canvases
     from pointillist.model.protocols import LikelihoodModel
     from pointillist.sampling.samples import Samples
 
@@ -61,14 +60,45 @@ def keywords(settings: InpaintSettings) -> dict[str, Any]:
 
 
 def inpaint(settings: InpaintSettings) -> Report:
-    """Draw completions of an image, or extend it, or let it tile, and write them."""
+    """Draw completions of an image or a grid, or extend it, or let it tile, and write them."""
+    realisations.check_source(settings)
+    realisations.check_maps_folder(settings.maps, settings.force)
     with target(settings.out, settings.form, settings.force, "completions") as (kind, path):
-        return _inpaint(settings, kind, path)
+        model = open_scored_model(settings.model, settings.device, settings.engine)
+        seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
+        how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
+        complete_source = _complete_image if settings.data is None else _complete_grid
+        results, seconds = complete_source(settings, model, kind, path, how)
+        maps = [] if settings.maps is None else realisations.write_maps(settings.maps, results)
+        return report(results, path, settings.animate, seconds, (settings.maps, maps))
 
 
-def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
+Completed = Completions | Canvases | Variations
+
+
+def _complete_grid(
+    settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
+) -> tuple[Completed, float]:
+    """Draw realisations given a table of cells, and write them."""
+    pictures = settings.n + (kind not in MAP_KINDS)
+    writers.check_target(path, kind, pictures, model.image, model.tileset is not None, settings.force)
+    _note_threads(settings)
+    results, cells, seconds = realisations.draw(model, settings, how)
+    write(model, results, cells.levels[None], kind, path, None, settings.force)
+    return results, seconds
+
+
+def _note_threads(settings: InpaintSettings) -> None:
+    for text in describe_threads(settings.threads):
+        note(f"note       {text}")
+
+
+def _complete_image(
+    settings: InpaintSettings, model: LikelihoodModel, kind: str, path: Path, how: dict[str, Any]
+) -> tuple[Completed, float]:
+    """Complete the image of the settings, and write the completions."""
+    assert settings.image is not None
     force, animate = settings.force, settings.animate
-    model = open_scored_model(settings.model, settings.device, settings.engine)
     read = read_image(model, settings.image)
     x = read.levels
     holes = [settings.mask is not None, settings.region is not None, settings.transparent]
@@ -88,22 +118,20 @@ def _inpaint(settings: InpaintSettings, kind: str, path: Path) -> Report:
         check_animation(animate, kind, force)
         if canvas is not None:
             raise ConfigError("`--animate` shows one hole: leave it out with `--canvas` and `--seamless`.")
-    seed = secrets.randbelow(2**31) if settings.seed is None else settings.seed
-    how = {**keywords(settings), "seed": seed, "rules": parse_rules(settings.rules)}
-    for text in describe_threads(settings.threads):
-        note(f"note       {text}")
+    _note_threads(settings)
     started = time.perf_counter()
-    results: Completions | Canvases | Variations
+    results: Completed
     steps, times = count(1), settings.n if settings.vary is not None else 1
     with Bar("completing", times * (size[0] + settings.moves)) as bar:
         how["on_row"] = lambda *_: bar.show(next(steps))
         results = _complete(model, read, known, canvas, settings, how)
+    seconds = time.perf_counter() - started
     _note_unused(settings, results)
     write(model, results, x, kind, path, animate, force, settings.seamless)
-    return report(results, path, animate, time.perf_counter() - started)
+    return results, seconds
 
 
-def _note_unused(settings: InpaintSettings, results: Completions | Canvases | Variations) -> None:
+def _note_unused(settings: InpaintSettings, results: Completed) -> None:
     """Say which settings of Sequential Monte Carlo changed nothing, because another method was chosen."""
     methods = {results.method} if isinstance(results, Completions) else set(results.methods)
     usual = {item.name: item.default for item in fields(InpaintSettings)}
@@ -120,9 +148,9 @@ def _complete(
     canvas: tuple[tuple[int, int], tuple[int, int]] | None,
     settings: InpaintSettings,
     how: dict[str, Any],
-) -> Completions | Canvases | Variations:
+) -> Completed:
     """Complete an image, or extend it, or let it tile."""
-    results: Completions | Canvases | Variations
+    results: Completed
     if settings.vary is not None:
         results = vary(model, read, settings.vary, pattern=settings.pattern, keep=known, **how)
     elif canvas is None:
@@ -136,7 +164,7 @@ def _complete(
 
 def write(
     model: LikelihoodModel,
-    results: Completions | Canvases | Variations,
+    results: Completed,
     x: np.ndarray,
     kind: str,
     path: Path,
@@ -156,7 +184,7 @@ def write(
     if kind in MAP_KINDS and is_map_file(path):
         write_map(path, [results], kind, force)
         return
-    if kind == "files" or kind in MAP_KINDS:
+    if kind in FOLDER_KINDS or kind in MAP_KINDS:
         _write_folder(path, results, classes, kind)
         return
     captions = [f"{bits:.1f} bits" for bits in (-results.nats / math.log(2)).tolist()]
@@ -184,7 +212,7 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
     for number, (content, label, nats) in enumerate(
         zip(writers.encode_files(results, form, folder), results.labels.tolist(), results.nats.tolist(), strict=True)
     ):
-        name = f"{number:05d}.{form if form in MAP_KINDS else 'png'}"
+        name = f"{number:05d}.{form if form in (*MAP_KINDS, *ARRAY_KINDS) else 'png'}"
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(content)
         label_row = {"label": classes[label]} if classes else {}
@@ -193,8 +221,14 @@ def _write_folder(folder: Path, results: Samples, classes: Sequence[str], form: 
         listing.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
-def report(results: Completions | Canvases | Variations, path: Path, animation: Path | None, seconds: float) -> Report:
-    """Describe how the completions were drawn, their bits, and where they are."""
+def report(
+    results: Completed,
+    path: Path,
+    animation: Path | None,
+    seconds: float,
+    maps: tuple[Path | None, Sequence[str]] = (None, ()),
+) -> Report:
+    """Describe how the completions were drawn, their bits, and where they and their `maps` are."""
     bits = (-results.nats / math.log(2)).tolist()
     facts: dict[str, Any] = {"count": len(results), "bits": bits}
     if isinstance(results, Completions):
@@ -226,6 +260,7 @@ def report(results: Completions | Canvases | Variations, path: Path, animation: 
         "seconds": round(seconds, 3),
         "out": str(path),
         "animation": None if animation is None else str(animation),
+        "maps": None if maps[0] is None else str(maps[0]),
     }
     spread = f"{min(bits):.1f} to {max(bits):.1f}" if len(bits) > 1 else f"{bits[0]:.1f}"
     lines = [
@@ -235,6 +270,7 @@ def report(results: Completions | Canvases | Variations, path: Path, animation: 
         f"seed       {results.seed}",
         f"written    {path}",
         *([] if animation is None else [f"           {animation}"]),
+        *([] if maps[0] is None else [f"maps       {maps[0]}: {', '.join(maps[1])}"]),
     ]
     return Report(facts, text="\n".join(lines))
 

@@ -18,7 +18,7 @@ from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
-from pointillist.commands.sampling.target import MAP_KINDS, is_map_file, target
+from pointillist.commands.sampling.target import FOLDER_KINDS, MAP_KINDS, is_map_file, target
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError, counted
 from pointillist.files.batch_output import output_lock
@@ -60,7 +60,7 @@ def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
             )
     if settings.animate is not None:
         check_animation(settings.animate, kind, settings.force)
-    seed = unfinished_seed(path) if kind in ("files", "npz") and settings.seed is None else settings.seed
+    seed = unfinished_seed(path) if kind in ("npz", *FOLDER_KINDS) and settings.seed is None else settings.seed
     images = PlannedImages.of(opened, settings, sheet, seed)
     tile = (1, 1) if model.tileset is None else model.tileset.tile_size
     writers.check_picture(kind, sheet.total, images.plan.size, tile)
@@ -91,7 +91,7 @@ def _write(
     classes = model.classes if sheet.labels is not None else ()
     with output_lock(path), Bar("sampling", -(-plan.count // batch) * lines) as bar:
         on_row = lambda done, rows, levels: bar.show(done // batch * lines + rows)  # noqa: E731
-        if kind in ("files", "npz") or (kind in MAP_KINDS and not is_map_file(path)):
+        if kind in ("npz", *FOLDER_KINDS) or (kind in MAP_KINDS and not is_map_file(path)):
             image = model.image.resized(height, width)
             note_source(kind, image, model.tileset, path)
             sink = ArchiveSink(image, classes) if kind == "npz" else FolderSink(plan.count, model.classes, path, kind)

@@ -33,7 +33,7 @@ _THREADS = Option(
 _ORDER = Option("NAME", "Pixel generation order, one the model was trained on.", panel=_SAMPLING)
 _FORMAT = Option(
     "KIND",
-    "image, sheet, files, npz, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
+    "image, sheet, files, npz, npy, gslib, or atlas (with JSON). Of maps: tmj, tmx, csv, txt or png.",
     flags=("--format",),
     panel=_OUTPUT,
 )
@@ -118,7 +118,11 @@ class InpaintSettings(Settings):
     """Settings of `inpaint`."""
 
     model: str = MODEL.field()
-    image: Path = Argument("IMAGE", "A picture in the model's size, or a map.").field()
+    image: Path | None = Argument("IMAGE", "A picture in the model's size, or a map.").field(None)
+    data: Path | None = option(
+        None, "FILE", "Instead of IMAGE: known cells by coordinates, a CSV, GSLIB or .npz.", panel=_HOLE
+    )
+    size: str | None = option(None, "HxW", "With --data: cells of the grid. Default: the model's.", panel=_HOLE)
     mask: Path | None = option(None, "PNG", "A picture, white where to fill.", panel=_HOLE)
     region: str | None = option(None, "R0:R1,C0:C1", "Rows and columns to fill.", panel=_HOLE)
     transparent: bool = option(
@@ -135,11 +139,18 @@ class InpaintSettings(Settings):
     method: str = option("auto", "NAME", "auto, known, order, smc or sequential.", panel=_METHOD)
     label: str | None = option(None, "LABEL", "Name or number of the label.", panel=_METHOD)
     text: str | None = option(None, "PROMPT", "Prompt.", panel=_METHOD)
+    condition: tuple[str, ...] = option(
+        (),
+        "KIND=VALUE",
+        "A condition, such as vector=0.7,0.3 for proportions.",
+        panel=_METHOD,
+        needs=("data",),
+    )
     guidance = sampling_option(
         1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD, needs=("label", "text")
     )
     temperature = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
-    particles: int = option(64, "N", "Histories that smc draws together, on average.", panel=_METHOD, low=1)
+    particles: int = option(64, "N", "Histories of smc, on average, and of soft data.", panel=_METHOD, low=1)
     moves: int = option(4, "N", "Single-pixel moves of each after smc.", panel=_METHOD, low=0)
     seed: int | None = SEED.field(None)
     order = _ORDER.sampling_field(None)
@@ -155,6 +166,9 @@ class InpaintSettings(Settings):
         panel=_OUTPUT,
     )
     form: str | None = _FORMAT.field(None)
+    maps: Path | None = option(
+        None, "DIR", "Also write the probability of each level, entropy and most probable level.", panel=_OUTPUT
+    )
     animate: Path | None = _ANIMATE.field(None)
     force: bool = _FORCE.field(False)
     as_json: bool = _JSON.field(False)

@@ -10,8 +10,11 @@ from pointillist.commands.paths import fresh_output
 
 MAP_KINDS = ("tmj", "tmx", "csv", "txt", "png")
 """Formats of maps, as in `data/tilemaps/write.py`, which the command line need not import to list them."""
-FORMATS = ("image", "sheet", "files", "npz", "atlas", *MAP_KINDS)
-_ENDINGS = {"npz": ".npz", "files": "", **dict.fromkeys(MAP_KINDS, "")}
+ARRAY_KINDS = ("npy", "gslib")
+"""Formats of one grid of levels in a file."""
+FOLDER_KINDS = ("files", *ARRAY_KINDS)
+FORMATS = ("image", "sheet", "npz", "atlas", *FOLDER_KINDS, *MAP_KINDS)
+_ENDINGS = {"npz": ".npz", **dict.fromkeys((*FOLDER_KINDS, *MAP_KINDS), "")}
 
 
 @contextmanager
@@ -43,8 +46,8 @@ def _resolved(out: str, form: str | None) -> tuple[str, Path]:
         raise ConfigError(f"`--format` (={form!r}) must be {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.")
     if typed == "npz" and path.suffix.lower() != ".npz":
         raise ConfigError(f"`--out` (={out}) must end in .npz for `--format npz`: an archive of another name misleads.")
-    if typed == "files" and path.suffix.lower() in (".png", ".npz", ".gif"):
-        raise ConfigError(f"`--out` (={out}) must be a folder for `--format files`: give DIR/.")
+    if typed in FOLDER_KINDS and path.suffix.lower() in (".png", ".npz", ".gif", ".npy", ".gslib"):
+        raise ConfigError(f"`--out` (={out}) must be a folder for `--format {typed}`: give DIR/.")
     if form in MAP_KINDS and is_map_file(path) and path.suffix.lower() != f".{form}":
         raise ConfigError(f"`--out` (={out}) must end in .{form} for `--format {form}`, or be a folder: give DIR/.")
     return form, path

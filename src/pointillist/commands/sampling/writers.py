@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pointillist.commands.paths import reject_existing
-from pointillist.commands.sampling.archive import as_files
+from pointillist.commands.sampling.archive import as_files, level_dtype
 from pointillist.commands.sampling.maps import check_maps, encode_maps
-from pointillist.commands.sampling.target import MAP_KINDS, is_map_file
+from pointillist.commands.sampling.target import ARRAY_KINDS, FOLDER_KINDS, MAP_KINDS, is_map_file
 from pointillist.errors import ConfigError, counted
 from pointillist.sampling.samples import MAX_DRAWN, Samples
 
@@ -74,7 +74,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
     """
     if kind in MAP_KINDS:
         check_maps(out, kind, total, image, force)
-    elif image.levels > 256 and kind != "npz" and not has_tileset:
+    elif image.levels > 256 and kind not in ("npz", *ARRAY_KINDS) and not has_tileset:
         raise ConfigError(f"Codes with {image.levels:,} levels are not a picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(
@@ -86,7 +86,9 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
         raise ConfigError(f"`--out` (={out}) must end in .png for a picture: or give DIR/ for files, or NAME.npz.")
     if kind == "atlas":
         reject_existing(out.with_suffix(".json"), force)
-    if kind != "files" and not (kind in MAP_KINDS and not is_map_file(out)):
+    if kind in ARRAY_KINDS and image.channels != 1:
+        raise ConfigError(f"`--format {kind}` holds one channel, and this model has {image.channels}: give NAME.npz.")
+    if kind not in FOLDER_KINDS and not (kind in MAP_KINDS and not is_map_file(out)):
         reject_existing(out, force)
     elif out.exists() and (not out.is_dir() or any(out.iterdir())) and not force:
         raise ConfigError(f"{out} is already there: add `--force` to replace the samples in it, or give another path.")
@@ -208,10 +210,22 @@ def captions_of(part: Samples, classes: Names) -> list[str]:
 
 
 def encode_files(part: Samples, form: str, folder: Path) -> list[bytes]:
-    """Return the bytes of a file for each image in a folder: a map of a format, or else a PNG."""
+    """Return the bytes of a file for each image in a folder: a map or an array of a format, or else a PNG."""
     if form in MAP_KINDS:
         return encode_maps(part, form, folder)
+    if form in ARRAY_KINDS:
+        return [_encode_array(levels, form) for levels in part.levels[:, 0].astype(level_dtype(part.image))]
     streams = [io.BytesIO() for _ in range(len(part))]
     for picture, stream in zip(as_files(part), streams, strict=True):
         picture.save(stream, format="PNG")
     return [stream.getvalue() for stream in streams]
+
+
+def _encode_array(levels: np.ndarray, form: str) -> bytes:
+    from pointillist.completion.result import encode_gslib
+
+    if form == "gslib":
+        return encode_gslib(levels, "pointillist")
+    stream = io.BytesIO()
+    np.save(stream, levels)
+    return stream.getvalue()

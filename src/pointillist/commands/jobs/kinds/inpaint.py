@@ -27,9 +27,11 @@ class InpaintJobSettings(JobSettings, InpaintSettings):
     """
 
     left_out = frozenset(
-        {"image", "vary", "pattern", "canvas", "at", "seamless", "rules", "out", "form", "animate", "force", "as_json"}
+        {
+            *("image", "data", "size", "vary", "pattern", "canvas", "at", "seamless", "condition", "rules"),
+            *("out", "form", "maps", "animate", "force", "as_json"),
+        }
     )
-    image: Path = Path()
 
     images: str = argument("IMAGES", "A folder of pictures in the model's size.")
     seed: int = SEED.field(0)
