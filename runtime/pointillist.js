@@ -513,6 +513,7 @@ export function prepare(model, options) {
   const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null } = options;
   const { height = model.image.height, width = model.image.width } = options;
   const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]];
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`The seed (=${seed}) must be a whole number, 0 to 2^53 - 1.`);
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];

@@ -23,6 +23,7 @@ export class World {
     if (!model.parts[0].some(({ known }) => known) || model.image.channels !== 1) throw new Error("Worlds need a model that completes maps of one channel.");
     if (!(Number.isInteger(chunkSize) && Number.isInteger(margin) && chunkSize >= 2 && margin >= 1 && margin <= chunkSize))
       throw new Error(`The margin (=${margin}) must lie in 1 to the side of a chunk (=${chunkSize}), which must be 2 or more.`);
+    if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`The seed (=${seed}) must be a whole number, 0 to 2^53 - 1.`);
     if (label != null && !names.includes(label)) throw new Error(`There is no label ${label}: choose from ${names.join(", ")}.`);
     this.model = model; this.seed = seed; this.size = chunkSize; this.margin = margin;
     this.label = label ?? (names.includes("window") ? "window" : null);

@@ -183,3 +183,13 @@ def test_levels_hold_pictures_exactly_or_say_where_not(mode: str) -> None:
             to_levels(changed, "a.png", image)
     with pytest.raises(DataError, match="mode"):
         to_levels(Image.new("F", (5, 4)), "a.png", image)
+
+
+def test_a_folder_may_have_a_dot_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the slash that the message asks for."""
+    monkeypatch.chdir(tmp_path)
+    pt.sample("digits", 1, seed=0).save("a.png")
+    run("compress", "digits", "a.png", "--out", "a.pxl")
+    run("decompress", "a.pxl", "--out", "out.v2/")
+    assert Path("out.v2/a.png").is_file()
+    assert "give DIR/" in " ".join(run("decompress", "a.pxl", "--out", "other.v2", code=2).split())

@@ -57,6 +57,33 @@ def test_c_paints_the_pictures_of_python(in_c: Path) -> None:
         np.testing.assert_array_equal(drawn, colours(pt.sample("digits", 1, seed=seed, label=label)))
 
 
+def test_c_reads_its_arguments(in_c: Path) -> None:
+    """A seed that is none, and a label that is not there, are sentences and no picture."""
+    for arguments, sentence in (
+        (["7", "99"], "there is no label 99"),
+        (["x"], "the seed x must be a whole number"),
+        (["-1"], "the seed -1 must be a whole number"),
+        (["1.5"], "the seed 1.5"),
+        ([str(2**53)], "0 to 2^53 - 1"),
+        (["7", "3", "heart"], 'there is no prompt "heart"'),
+    ):
+        done = subprocess.run(["./example", *arguments], cwd=in_c, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert sentence in done.stderr
+
+
+@pytest.mark.skipif(NODE is None, reason="There is no Node here: install it to run an exported module.")
+def test_a_module_takes_the_seeds_of_python(tmp_path: Path) -> None:
+    """Others are an error, as the labels that are not there."""
+    pt.export("digits", js=tmp_path)
+    lines = 'import { open } from "./digits.js"; const model = await open();'
+    lines += "for (const seed of [-1, 1.5, 2 ** 53, NaN]) {"
+    lines += " try { model.paint({ seed }); console.log(seed); } catch (error) { console.log(error.message); } }"
+    (tmp_path / "try.mjs").write_text(lines)
+    done = subprocess.run([str(NODE), "try.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [line.endswith("must be a whole number, 0 to 2^53 - 1.") for line in done.stdout.splitlines()] == [True] * 4
+
+
 def test_c_is_small(in_c: Path) -> None:
     """Without worlds pointillist.c is below 100 KB, with digits below 1.1 MB; the example has about 40 lines."""
     sections = subprocess.run(["size", "pointillist.o"], cwd=in_c, capture_output=True, text=True, check=True).stdout

@@ -75,7 +75,7 @@ def _check_out(path: Path, settings: DecompressSettings) -> None:
         reject_existing(path, settings.force)
         return
     reject_stream(path)
-    if path.suffix and not path.is_dir():
+    if path.suffix and not path.is_dir() and not settings.out.endswith(("/", "\\")):
         raise ConfigError(f"`--out` (={settings.out}) must be a folder or end in .npz: give DIR/ or NAME.npz.")
     if path.exists() and unfinished(path) is None and any(path.iterdir()) and not settings.force:
         raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
