@@ -504,7 +504,7 @@ export function conditions(model, order, height, width, given = {}) {
 /** What one draw is told: the place of a sub-pixel, its frequencies under the conditions and without them, its level.
  *  @typedef {{at: number, frequencies: Float64Array | null, reference: Float64Array | null, level: number}} Draw */
 /** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
- *    features?: Record<string, number[]>, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
+ *    features?: Record<string, number[]>, negative?: Record<string, number[]> | null, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
  *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
 /** What a draw needs: integers of the conditions, and of guidance its reference. @typedef {ReturnType<typeof prepare>} Prepared */
@@ -517,10 +517,10 @@ export function prepare(model, options) {
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];
-  const guided = guidance !== 1 && (options.label ?? options.features ?? options.hint ?? options.inputs) != null;
+  const guided = guidance !== 1 && (options.label ?? options.features ?? options.negative ?? options.hint ?? options.inputs) != null;
   const inputs = { ...conditions(model, order, height, width, options), ...options.inputs };
-  const label = Object.keys(options.features ?? {}).length ? options.label : null; // of an image with a prompt the label stays
-  const reference = guided ? conditions(model, order, height, width, { known, label }) : null;
+  const label = Object.keys({ ...options.features, ...options.negative }).length ? options.label : null; // of an image with a prompt the label stays
+  const reference = guided ? conditions(model, order, height, width, { known, label, features: options.negative ?? undefined }) : null;
   const u = options.uniforms ?? uniforms([seed, index], model.image.channels * height * width);
   return { stages: model.stages.length, order, program, height, width, rows, columns, inputs, reference, uniforms: u, guidance, temperature, topP, known };
 }

@@ -19,6 +19,7 @@ from tests.e2e.helpers import (
     choose,
     choose_file,
     choose_model,
+    grey,
     opened,
     pixels_of,
     point,
@@ -306,3 +307,45 @@ def test_settings_follow_the_image(browser: Browser, studio: Server, tmp_path: P
         choose_file(page, path)
         expect(page.locator(".notice")).to_contain_text("Identical to the bit")
         expect(rule).to_be_checked()
+
+
+def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, str]) -> None:
+    """Images that tile, the best of several, fills by particles; it paints negative prompts as `sample` does."""
+    for link, sentence in {
+        "dungeons#seed=3&tiles=x": "paints no images that tile",
+        "icons#text=heart&seed=3&best=4": "paints no best of several",
+        "digits#seed=3&fill=smc&known=" + "A" * 653 + "I": "by Sequential Monte Carlo",
+        "icons#text=heart&not=zxcv&seed=3": "holds no vector of the negative prompt 'zxcv'",
+    }.items():
+        model, _, hash_ = link.partition("#")
+        with opened(browser, f"{exported[model]}#{hash_}") as page:
+            expect(page.get_by_role("alert")).to_contain_text(sentence)
+    with opened(browser, exported["icons"] + "#text=bell&not=heart&seed=3") as page:
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
+        wait_until_painted(page)
+        expected = pt.sample("icons", 1, text="bell", negative_prompt="heart", seed=3).levels[0, 0]
+        np.testing.assert_array_equal(
+            pixels_of(page.locator(".canvases canvas.image").first)[..., 0], grey(expected, 4)
+        )
+
+
+def test_the_first_candidate_of_a_page_comes_before_the_others(browser: Browser, exported: dict[str, str]) -> None:
+    """It is shown and can be kept while the rest is drawn."""
+    with opened(browser, exported["dungeons"] + "#seed=7") as page:
+        page.get_by_label("Speed", exact=True).select_option("Infinity")
+        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
+        wait_until_painted(page)
+        page.evaluate(
+            """() => new MutationObserver(() => {
+              const count = document.querySelectorAll(".candidates li").length;
+              if (count) (window.counts ||= []).push(count);
+            }).observe(document.querySelector(".candidates"), { childList: true })"""
+        )
+        page.keyboard.press("e")
+        wait_for_frame(page)
+        stroke(page, 32)
+        page.get_by_role("button", name="Fill", exact=True).click()
+        expect(page.locator(".candidates li").nth(1)).to_be_visible()
+        counts = page.evaluate("window.counts")
+        assert counts[0] == 1 < counts[-1]

@@ -47,6 +47,7 @@ function render({ model, el }) {
   const root = html("div", { className: "studio", tabIndex: -1 }); // takes the focus when nothing in it has it, to receive keys
   const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
   const state = new State();
+  state.exported = Boolean(model.get("link"));
   const playback = new Playback(state);
   const queries = new Queries(state, server);
   const painter = new Painter(state, server, playback);

@@ -75,6 +75,15 @@ export class OfflineModel {
     return { ...options, features: { ...promptFeatures(this.model, prompt), ...(letters ? null : this.tabled(prompt)) } };
   }
 
+  /** Features of a negative prompt, which is read literally; null for none. @param {string | null | undefined} text */
+  negative(text) {
+    const prompt = text?.trim();
+    if (!prompt) return null;
+    if (Object.values(this.contents.prompts).some((table) => !(prompt in table)))
+      throw new Error(`This page holds no vector of the negative prompt '${prompt}': take a frequent word of its captions, or use \`pointillist studio\`.`);
+    return { ...promptFeatures(this.model, prompt), ...this.tabled(prompt) };
+  }
+
   /** Note of conditions that their prompt is read by its letters alone, as a page holds few vectors of a frozen encoder. @param {Api.ConditionValues} conditions @returns {Api.ConditionValues} */
   asRead(conditions) {
     const prompt = this.names.resolve(conditions.text ?? "").trim();

@@ -91,14 +91,15 @@ export class Painting {
     const [height, width] = start ? start.known.shape : request.size ?? [image.height, image.width];
     const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
+    if ((request.best_of ?? 1) > 1 || request.seamless) throw new Error(`An exported page paints no ${request.seamless ? "images that tile" : "best of several"}: open the link in \`pointillist studio\`.`);
     if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
     const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: opened.asRead(spec.conditions ?? {}) }));
     emit({ type: "queued", job: "", ahead: 0 });
     emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.notes(samples.map(({ conditions }) => conditions)) });
     const began = performance.now(), size = height * width;
     const batch = new Batch(details, samples.length, sequence, size, distributions);
-    const settings = samples.map(({ seed, index, conditions }, n) =>
-      ({ ...opened.conditions(conditions), seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
+    const negative = opened.negative(request.negative_prompt), settings = samples.map(({ seed, index, conditions }, n) =>
+      ({ ...opened.conditions(conditions), negative, seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
     if (rules && start) throw new Error("`rules` bind whole maps, and a start is given: leave one out.");
     const obeying = rules && settings.map((each) => opened.drawByRules(declarationOf(rules), each).levels);
     compiled?.release();

@@ -24,7 +24,7 @@ export class FillPanel {
     const again = html("button", { type: "button", title: "Other candidates for the same hole", onclick: () => filler.start() }, "Fill again");
     const undo = html("button", { type: "button", title: "Back to the hole (Ctrl+Z)", onclick: () => this.#undo() }, "Undo");
     this.differ = html("button", { type: "button", title: "Bright where the candidates differ", onclick: () => this.#differ() }, "Differences");
-    this.marked = html("button", { type: "button", title: "Outline the pixels that were there before", onclick: () => this.#markKnown() }, "My pixels");
+    this.marked = html("button", { type: "button", className: "my-pixels", title: "Outline the pixels that were there before", onclick: () => this.#markKnown() }, "My pixels");
     const keep = html("button", { type: "button", onclick: () => this.#close() }, "Keep");
     this.el = html("section", { className: "fill-panel", "aria-label": "Fill" }, this.list, html("div", { className: "row" }, this.message, this.marked, this.differ, again, undo, keep, this.method));
   }

@@ -91,7 +91,7 @@ export class PromptPanel {
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
       html("div", { className: "batch" }, this.#seed(), this.canvases),
-      this.#variations(),
+      !this.state.exported && this.#variations(),
       details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
       canGuess(details.image) && html("button", { type: "button", className: "endless", title: "A picture comes pixel by pixel: who needs fewer bits for it?", onclick: () => this.commands.guess() }, "You against the model"),
       this.#more(details),
@@ -199,8 +199,8 @@ export class PromptPanel {
     const tiles = html("select", { onchange: () => (request.seamless = /** @type {Request["seamless"]} */ (tiles.value)) }, ...TILES.map(([value, name]) => html("option", { value, selected: value === request.seamless }, name)));
     const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
     return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
-      html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
-      isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and that one is shown which its prompt or label explains best" }, html("span", { className: "name" }, "Best of"), best),
+      !this.state.exported && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
+      !this.state.exported && isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and that one is shown which its prompt or label explains best" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
   }

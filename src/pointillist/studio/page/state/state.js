@@ -63,6 +63,7 @@ export class State {
     this.fill = null;
     /** @type {"auto" | "sequential"} */
     this.fillMethod = "auto";
+    this.exported = false; // whether this is an exported page, which paints without a server
     this.marksKnown = false; // whether the pixels that a fill kept are outlined
     this.tiled = false; // whether canvases are shown 3 x 3
     this.zoom = 1;

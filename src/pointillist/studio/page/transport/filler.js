@@ -57,7 +57,10 @@ export class Filler {
     state.changed();
     try {
       const conditions = conditionsOf(state.request, model.details.conditions);
-      const result = await this.server.fill(model.id, { ...this.#request(hole, conditions), method }, work.stop.signal);
+      const request = { ...this.#request(hole, conditions), method };
+      const early = state.exported && number === undefined ? await this.#first(hole, model.id, request, conditions, work) : null;
+      const result = await this.server.fill(model.id, { ...request, seed: early?.seed ?? request.seed }, work.stop.signal);
+      if (early && this.fill?.result !== early) return; // something else is on the canvas
       if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
       await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) });
     } catch (error) {
@@ -67,6 +70,16 @@ export class Filler {
       if (state.work === work) state.work = null;
       state.changed();
     }
+  }
+
+  /**
+   * Show the first candidate as soon as it is drawn: a page without a server draws one after the other.
+   * @param {Canvas} hole @param {string} model @param {Api.FillRequest} request @param {Api.ConditionValues} conditions @param {import("../state/state.js").Work} work
+   */
+  async #first(hole, model, request, conditions, work) {
+    const result = await this.server.fill(model, { ...request, candidates: 1 }, work.stop.signal);
+    await this.#show(hole, result, conditions);
+    return result;
   }
 
   /** Apply another candidate. @param {number} index */
