@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointillist.compression import Archive
 from pointillist.compression.arrays.values import ValueMap
 from pointillist.errors import ArchiveError, DataError, ShapeError
 from tests.portable.networks import integer_case
@@ -143,7 +144,7 @@ def test_files_of_16_bits(folder: str, tmp_path: Path) -> None:
 
     x = (10 * np.rint(np.random.default_rng(0).normal(-100, 20, (2, 64, 64)))).astype(np.int16)
     np.save(tmp_path / "scan.npy", x)
-    png = (30_000 + x[0]).astype(np.uint16)
+    png = (30_000 + 10 * x[0]).astype(np.uint16)  # of which a table of the values that occur is worth its bytes
     Image.fromarray(png).save(tmp_path / "scan.png")
     for name, out in (("scan.npy", "back.npz"), ("scan.png", "back")):
         archive = tmp_path / f"{name}.pxl"
@@ -153,4 +154,5 @@ def test_files_of_16_bits(folder: str, tmp_path: Path) -> None:
     assert back.dtype == np.int16
     assert np.array_equal(back, x)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "back" / "scan.png")), png)
+    assert "values" in Archive(tmp_path / "scan.png.pxl", folder).metadata["files"][0][2]
     assert (tmp_path / "scan.npy.pxl").stat().st_size < (tmp_path / "scan.npy").stat().st_size

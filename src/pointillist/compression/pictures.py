@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
+from pointillist.compression.arrays.values import ValueMap
 from pointillist.data.readers.picture_files import opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
@@ -36,16 +37,19 @@ class PictureFile:
         mode: its mode, in Pillow's words.
         texts: texts of a PNG, such as the settings of a sample.
         blocks: EXIF data and colour profile, base64.
+        values: which value each level stands for; None for the level itself.
     """
 
     name: str
     mode: str = "L"
     texts: Mapping[str, str] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
+    values: ValueMap | None = None
 
     def to_json(self) -> list[Any]:
         """Return JSON values."""
-        extra = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
+        extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
+        extra["values"] = None if self.values is None else self.values.to_json()
         return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
 
     @classmethod
@@ -61,7 +65,8 @@ class PictureFile:
         texts, blocks = ({str(k): v for k, v in _dict(value[2].get(key)).items()} for key in ("texts", "blocks"))
         if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
             raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
-        return cls(safe_name(value[0]), value[1], texts, blocks)
+        values = value[2].get("values")
+        return cls(safe_name(value[0]), value[1], texts, blocks, None if values is None else ValueMap.from_json(values))
 
 
 def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
@@ -79,7 +84,11 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)}
     if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
         raise DataError(f"{path} has more than {MAX_TEXT:,} characters of texts and profiles: remove them first.")
-    return levels, PictureFile(name, mode, texts, blocks)
+    values = None
+    if image.mode == "codes" and image.ordered:
+        values = ValueMap.choose(levels, image.levels)
+        levels, values = values.to_levels(levels), None if values.table is None else values
+    return levels, PictureFile(name, mode, texts, blocks, values)
 
 
 def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
@@ -148,6 +157,8 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
     if image.mode == "codes":
         if image.channels > 1:
             raise DataError(f"Codes of {image.channels} channels are not a picture: write an array, to NAME.npz.")
+        if file.values is not None:
+            levels = file.values.to_values(levels)
         return Image.fromarray(levels[0].astype(np.uint8 if image.levels <= 256 else np.uint16))
     if image.mode == "palette":
         picture = Image.fromarray(levels[0].astype(np.uint8))
