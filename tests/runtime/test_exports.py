@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli.app import app
+from pointillist.model.vocabulary import describe_prompts
 from tests.hostile.fuzz_runtime import compiler
 from tests.portable.networks import integer_case
 
@@ -192,8 +193,8 @@ def test_javascript_knows_frequent_prompts(tmp_path: Path) -> None:
     settings = pt.load("icons").generation_config
     for prompt in ("shopping cart", "arrow"):
         script = f'''import {{ open }} from "./icons.js";
-            const {{ levels }} = (await open()).paint({{ seed: 7, label: "tabler", text: "{prompt}" }});
-            console.log(JSON.stringify([...levels]));'''
+            const {{ levels, notes }} = (await open()).paint({{ seed: 7, label: "tabler", text: "{prompt}" }});
+            console.log(JSON.stringify([[...levels], notes]));'''
         command = [str(NODE), "--input-type=module", "-e", script]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
         expected = pt.sample(
@@ -205,7 +206,10 @@ def test_javascript_knows_frequent_prompts(tmp_path: Path) -> None:
             guidance=settings.guidance,
             temperature=settings.temperature,
         )
-        assert json.loads(done.stdout) == expected.levels.reshape(-1).tolist()
+        levels, notes = json.loads(done.stdout)
+        assert levels == expected.levels.reshape(-1).tolist()
+        said = describe_prompts(pt.load("icons"), [prompt])
+        assert notes == [f"{sentence.partition(': of the names')[0]}." for sentence in said]
 
 
 @pytest.mark.skipif(NODE is None, reason="Node is not here: install it to run an exported module")

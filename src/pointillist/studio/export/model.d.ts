@@ -46,6 +46,8 @@ export interface Picture {
   width: number;
   /** `[height, width, 4]`, for `new ImageData(picture.rgba, picture.width)` */
   rgba: Uint8ClampedArray<ArrayBuffer>;
+  /** A sentence for each word of the prompt that is sampled as another, or that the model does not know. */
+  notes: string[];
 }
 
 export interface Model {

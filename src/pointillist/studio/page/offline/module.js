@@ -66,7 +66,7 @@ export class Model {
     }
     const levels = blankLevels(image, step.value.levels.length);
     levels.set(step.value.levels);
-    return { levels, channels: this.channels, height, width, rgba: this.rgba(levels) };
+    return { levels, channels: this.channels, height, width, rgba: this.rgba(levels), notes: this.opened.names.notes([request.text]) };
   }
 
   /** Levels of a map that obeys rules. @param {import("../runtime/rules.js").Rules} rules @param {Options} options */
