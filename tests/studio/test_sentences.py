@@ -54,8 +54,8 @@ def test_a_word_is_put_into_its_slot(
     script = tmp_path / "sentence.mjs"
     given = ", ".join(json.dumps(each) for each in (KINDS, text, slot, word))
     script.write_text(
-        f"{script_text('state/sentences.js')}\n"
-        'const { edit, groupsOf } = modules["state/sentences.js"];\n'
+        f"{script_text('state/prompt_words.js')}\n"
+        'const { edit, groupsOf } = modules["state/prompt_words.js"];\n'
         f"console.log(JSON.stringify(edit(groupsOf({json.dumps(SENTENCE)}), {given})));\n"
     )
     done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
 // A sentence of words that are chosen by clicking: a button for each slot, and under it the words of its kind.
 
 import { html, setText, updateChildren } from "../shared/dom.js";
-import { edit, groupsOf, parse } from "../state/sentences.js";
+import { edit, groupsOf, parse } from "../state/prompt_words.js";
 
 export class SentenceBuilder {
   /** @param {Api.WordChoices} words @param {() => string} text now @param {(text: string) => void} take a sentence */
