@@ -71,6 +71,13 @@ def test_own_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_training_image(tmp_path: Path) -> None:
+    """Train on windows of a picture that the page draws, and draw realisations that keep the hard data."""
+    run_blocks(blocks_of(TUTORIALS / "training_image.md"), tmp_path)
+    assert all((tmp_path / name).is_file() for name in ("real/00000.npy", "maps/entropy.png", "maps/probability-1.npy"))
+
+
+@pytest.mark.slow
 def test_text_to_image(tmp_path: Path) -> None:
     """Sample from prompts of a bundled model, and of one trained on captions, which reads its pictures back."""
     run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
@@ -175,6 +182,7 @@ def test_every_tutorial_is_run() -> None:
         "first_model.md",
         "own_folder.md",
         "text_to_image.md",
+        "training_image.md",
         "inside.md",
         "views.ipynb",
         "odd_images.ipynb",

@@ -1,0 +1,208 @@
+"""Measure realisations from a training image: `python benchmarks/measure_geology.py prepare|measure ...`.
+
+- `prepare TIFF... --out FOLDER`: writes training images as `.npy` of codes from 0, for `recipes/geology/geology.toml`.
+  The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
+- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [-n 100] [--mps FOLDER]`: windows of the test strip, each
+  with scattered hard data. Of a model and, with the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), of
+  MPSlib's programs `mps_genesim` and `mps_snesim_tree`, which read the training strip of the model:
+  log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known; share of the
+  rarest level; violated data; the largest differences of the two-point and connectivity curves from the curves of the
+  truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of
+  processor for a realisation, reading included; and of the model -log2 p(truth | data) for a cell, which the others do
+  not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import pointillist as pt
+from pointillist.completion.cells import ObservedCells
+from pointillist.evaluation.memorization import copied_windows
+
+LAGS = np.arange(1, 17)
+Draw = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+"""Draw realisations `[n h w]` given levels and a mask of known cells, by a seed."""
+
+
+def prepare(arguments: argparse.Namespace) -> None:
+    """Write training images as codes."""
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for path in arguments.images:
+        values, codes = np.unique(np.asarray(Image.open(path)), return_inverse=True)
+        codes = codes.reshape(np.asarray(Image.open(path)).shape)
+        out = arguments.out / f"{path.stem}.npy"
+        np.save(out, codes.astype(np.uint8))
+        print(f"{out}  {codes.shape[0]}x{codes.shape[1]}, {len(values)} levels")
+
+
+def cpu_seconds() -> float:
+    """Seconds of processor of this process and of the programs that it ran."""
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in usage)
+
+
+def drawn_by_model(model: Any, n: int) -> Draw:
+    """Draw by a model that completes images."""
+
+    def draw(levels: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+        cells = ObservedCells(np.where(known, levels, 0)[None].astype(np.int64), known)
+        return np.asarray(pt.inpaint(model, cells, n=n, seed=seed, threads=1).levels[:, 0])
+
+    return draw
+
+
+def drawn_by_mpslib(program: str, training: np.ndarray, n: int, **settings: Any) -> Draw:
+    """Draw by a program of MPSlib, which reads the training image at each call; axes are those of its arrays, x y z."""
+    import mpslib
+
+    def draw(levels: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as folder:
+            task = mpslib.mpslib(
+                method=program, parameter_filename="a.txt", n_real=n, rseed=seed + 1, verbose_level=-1, debug_level=-1,
+                simulation_grid_size=np.array([*known.shape, 1]), **settings,
+            )  # fmt: skip
+            task.par["out_folder"] = folder
+            for name in ("ti_fnam", "hard_data_fnam"):
+                task.par[name] = f"{folder}/{name}.dat"
+            task.parameter_filename = f"{folder}/a.txt"
+            task.ti = training[:, :, None].astype(float)
+            rows, columns = np.nonzero(known)
+            zeros = np.zeros(len(rows))
+            task.d_hard = np.column_stack([rows, columns, zeros, levels[known]]).astype(float)
+            task.run()
+            return np.stack([np.asarray(x).reshape(known.shape) for x in task.sim]).round().astype(np.int64)
+
+    return draw
+
+
+def two_point(grids: np.ndarray, level: int) -> np.ndarray:
+    """Share of pairs of cells at each lag, along rows and along columns, that both have a level, `[2 lags]`."""
+    x = grids == level
+    curves = [[(x[..., lag:] & x[..., :-lag]).mean() for lag in LAGS] for x in (x, x.swapaxes(1, 2))]
+    return np.array(curves)
+
+
+def connectivity(grids: np.ndarray, level: int) -> np.ndarray:
+    """Share of the pairs of cells of a level at each lag that are connected, 4 neighbours each, `[2 lags]`."""
+    from scipy.ndimage import label
+
+    parts = np.stack([label(grid == level)[0] for grid in grids])
+    curves = []
+    for part in (parts, parts.swapaxes(1, 2)):
+        pairs = [(part[..., lag:], part[..., :-lag]) for lag in LAGS]
+        curves.append([((a == b) & (a > 0)).sum() / max(1, ((a > 0) & (b > 0)).sum()) for a, b in pairs])
+    return np.array(curves)
+
+
+def score(draws: np.ndarray, truth: np.ndarray, known: np.ndarray, levels: int) -> dict[str, float]:
+    """Scores of the marginals of a window, in bits and squared differences a cell."""
+    counts = np.stack([(draws == level).sum(0) for level in range(levels)])
+    shares = (counts + 0.5) / (len(draws) + levels / 2)
+    of_truth = np.take_along_axis(shares, truth[None], 0)[0][~known]
+    exact = np.arange(levels)[:, None, None] == truth
+    return {
+        "log score": float(-np.log2(of_truth).mean()),
+        "Brier": float(((shares - exact) ** 2).sum(0)[~known].mean() / 2),
+        "violated": float((draws[:, known] != truth[known]).sum()),
+    }
+
+
+def measure_method(draw: Draw, windows: np.ndarray, masks: np.ndarray, training: np.ndarray) -> dict[str, Any]:
+    """Measure a method on all windows."""
+    levels, scores, grids = int(training.max()) + 1, [], []
+    draw(windows[0], masks[0], 999)  # engines start, and files are read once
+    started = cpu_seconds()
+    for seed, (truth, known) in enumerate(zip(windows, masks, strict=True)):
+        draws = draw(np.where(known, truth, 0), known, seed)
+        grids.append(draws)
+        scores.append(score(draws, truth, known, levels))
+    seconds = cpu_seconds() - started
+    everything = np.concatenate(grids)
+    facts: dict[str, Any] = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
+    facts["log score, s.e."] = float(np.std([s["log score"] for s in scores], ddof=1) / math.sqrt(len(scores)))
+    facts["violated"] = int(sum(each["violated"] for each in scores))
+    rare = int(np.argmin(np.bincount(training.ravel())))
+    facts["share of the rarest level"] = float((everything == rare).mean())
+    for name, curve in (("two-point", two_point), ("connectivity", connectivity)):
+        facts[f"{name}, largest difference"] = float(np.abs(curve(everything, rare) - curve(windows, rare)).max())
+    copies = [copied_windows(x[:64, None], [training[None]]) for x in (everything, windows)]
+    facts["copies over the truth"] = copies[0] / max(copies[1], 1e-9)
+    facts["copies"], facts["copies in the truth"] = copies
+    facts["CPU seconds a realisation"] = seconds / len(everything)
+    return facts
+
+
+def measure(arguments: argparse.Namespace) -> None:
+    """Measure a model, and MPSlib where its folder is given."""
+    model, picture = pt.load(arguments.model), np.load(arguments.image)
+    size = (model.image.height, model.image.width)
+    splits = pt.load_data(picture, window=size, mode="codes", levels=model.image.levels)
+    (training,) = splits.get("train").regions
+    strip = picture[:, -size[1] :] if training.shape[1] == picture.shape[0] else picture[-size[0] :]
+    rng = np.random.default_rng(arguments.seed)
+    corners = [
+        rng.integers(0, [strip.shape[0] - size[0] + 1, strip.shape[1] - size[1] + 1]) for _ in range(arguments.windows)
+    ]
+    windows = np.stack([strip[r : r + size[0], c : c + size[1]] for r, c in corners]).astype(np.int64)
+    masks = rng.random(windows.shape) < arguments.density
+    methods: dict[str, Draw] = {"pointillist": drawn_by_model(model, arguments.n)}
+    if arguments.mps is not None:
+        sys.path.insert(0, str(arguments.mps))
+        np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
+        training_grid = training[0].astype(np.int64)
+        methods["MPSlib GENESIM"] = drawn_by_mpslib("mps_genesim", training_grid, arguments.n, n_cond=25)
+        template = {"template_size": np.array([9, 9, 1]), "n_multiple_grids": 3}
+        methods["MPSlib SNESIM"] = drawn_by_mpslib("mps_snesim_tree", training_grid, arguments.n, **template)
+    started = time.perf_counter()
+    facts: dict[str, Any] = {}
+    for name, draw in methods.items():
+        facts[name] = measure_method(draw, windows, masks, training[0].astype(np.int64))
+        print(name, json.dumps(facts[name], indent=2), flush=True)
+    joint = []
+    for truth, known in zip(windows, masks, strict=True):
+        with torch.no_grad():
+            nats = model.log_prob(truth[None, None], known=known)
+        joint.append(float(-nats.sum() / math.log(2) / (~known).sum()))
+    facts["pointillist"]["bits a cell of p(truth | data)"] = float(np.mean(joint))
+    print(f"p(truth | data): {np.mean(joint):.4f} bits a cell; {time.perf_counter() - started:.0f} s")
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("prepare")
+    command.add_argument("images", nargs="+", type=Path)
+    command.add_argument("--out", type=Path, required=True)
+    command.set_defaults(run=prepare)
+    command = commands.add_parser("measure")
+    command.add_argument("model")
+    command.add_argument("image", type=Path)
+    command.add_argument("--density", type=float, default=0.02)
+    command.add_argument("--windows", type=int, default=20)
+    command.add_argument("-n", type=int, default=100)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--mps", type=Path)
+    command.add_argument("--json", type=Path)
+    command.set_defaults(run=measure)
+    arguments = parser.parse_args()
+    arguments.run(arguments)
+
+
+if __name__ == "__main__":
+    main()
