@@ -1729,7 +1729,7 @@ INLINE void weigh(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
   }
 }
 
-INLINE mixture open_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *parts) {
+static __attribute__((noinline)) mixture open_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *parts) {
   const i32 *h = p->header;
   i64 m = h[H_MIXTURES], levels = h[H_LEVELS], many = levels > MANY;
   mixture x = {constant(p, h[H_EXP]), constant(p, h[H_SIGMOID]), constant(p, h[H_TANH]), constant(p, h[H_INVERSE]), params,
@@ -1741,7 +1741,7 @@ INLINE mixture open_mixture(const program *p, const i32 *params, const i64 *pixe
 }
 
 /* The start of a level of many; of the number of levels, the end of the last. */
-INLINE i64 start_of_level(const mixture *x, i64 level, i64 total, i64 places) {
+static __attribute__((noinline)) i64 start_of_level(const mixture *x, i64 level, i64 total, i64 places) {
   i64 sum = 0;
   if (level > x->top) return places + level;
   if (level > 0) for (i64 i = 0; i < x->m; i++) sum += x->weight[i] * edge(x, i, level - 1);
@@ -1749,7 +1749,7 @@ INLINE i64 start_of_level(const mixture *x, i64 level, i64 total, i64 places) {
 }
 
 /* As `digits`, of a mixture of many levels: where a level is to be found, by halving. */
-INLINE i64 level_of_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
+static __attribute__((noinline)) i64 level_of_mixture(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 level, i64 target, i64 *interval, i64 *parts) {
   mixture x = open_mixture(p, params, pixel, stride, channel, parts);
   i64 places = (1ll << p->header[H_PRECISION]) - p->header[H_LEVELS], total = 0;
   for (i64 i = 0; i < x.m; i++) total += x.weight[i];
