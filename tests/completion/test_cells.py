@@ -17,6 +17,7 @@ from pointillist.completion.sequential import draw_unknown
 from pointillist.images import ImageSpec
 from tests.equality import equal
 from tests.laws.strategies import randomise_weights
+from tests.tolerances import FORMULA, network_rounding
 
 pytestmark = pytest.mark.proof
 SLOW = pytest.mark.slow
@@ -141,7 +142,8 @@ def test_the_conditional_of_scattered_masks_is_exact(image: ImageSpec) -> None:
         assert abs(shares.sum() - 1) < 1e-5
         index = {grid.tobytes(): i for i, grid in enumerate(grids)}
         numbers = [index[x.tobytes()] for x in draws.levels]  # a violated datum is no filling: a KeyError
-        np.testing.assert_allclose(draws.nats, np.log(shares[numbers]), atol=1e-4)
+        bound = network_rounding(model, draws.nats)
+        np.testing.assert_allclose(draws.nats, np.log(shares[numbers]), rtol=0, atol=bound)
         observed = np.bincount(numbers, minlength=len(grids)) / len(draws)
         error = np.sqrt(shares * (1 - shares) / len(draws))
         assert (np.abs(observed - shares) < 5 * error + 2 / len(draws)).all()
@@ -158,6 +160,11 @@ def test_hard_data_are_never_violated(tmp_path: Path) -> None:
         draws = pt.inpaint(model, cells, n=4, seed=0, temperature=1.5)
         assert (draws.levels[:, 0, known] == levels[known]).all()
         assert draws.is_exact
+
+
+NORMALISER = {1: 0.1, 3: 0.3}
+"""In nats, by the strength of soft data: the normaliser is estimated by 3,000 particles, of which few have the levels
+that strong data ask for; the error of this seed is 0.13 where they are strong."""
 
 
 @SLOW
@@ -191,8 +198,7 @@ def test_soft_data_by_enumeration(strength: int, monkeypatch: pytest.MonkeyPatch
     numbers = [index[x.tobytes()] for x in draws.levels]
     observed = np.bincount(numbers, minlength=len(grids)) / len(draws)
     assert np.abs(observed - shares).sum() / 2 < 0.06  # total variation; 0.04 is usual of 3,000 particles
-    # the normaliser is an estimate: few of 3,000 particles have the levels that strong data ask for
-    np.testing.assert_allclose(draws.nats, np.log(shares[numbers]), atol=0.1 if strength == 1 else 0.3)
+    np.testing.assert_allclose(draws.nats, np.log(shares[numbers]), rtol=0, atol=NORMALISER[strength])
 
 
 def test_soft_data_that_do_not_fit() -> None:
@@ -243,6 +249,6 @@ def test_maps_of_realisations() -> None:
     assert (maps["most-probable"][known] == 1).all()
     grey = realisation_maps(pt.inpaint(completing(BINARY), ObservedCells(known[None].astype(np.int64), known), n=9))
     np.testing.assert_allclose(grey["mean"], grey["probability-1"])
-    np.testing.assert_allclose(grey["deviation"] ** 2, grey["mean"] * (1 - grey["mean"]), atol=1e-12)
+    np.testing.assert_allclose(grey["deviation"] ** 2, grey["mean"] * (1 - grey["mean"]), rtol=0, atol=FORMULA)
     lines = encode_gslib(np.array([[1, 2], [3, 4]]), "a").decode().splitlines()
     assert lines[1:] == ["1", "level", "3", "4", "1", "2"]

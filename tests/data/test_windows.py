@@ -70,7 +70,7 @@ def test_proportions_are_those_of_the_drawn_window() -> None:
         batch = train.batch([0, 3, 5], seed=seed)
         assert batch.annotations.vectors is not None
         shares = np.stack([[(x == k).mean() for k in range(3)] for x in batch.levels])
-        np.testing.assert_allclose(batch.annotations.vectors, shares, rtol=1e-6)
+        np.testing.assert_allclose(batch.annotations.vectors, shares, rtol=0, atol=np.finfo(np.float32).eps)
     digits = pt.load_data("uci-digits", vector_column="proportions").get("valid")
     assert digits.annotations.vectors is not None
     assert digits.annotations.vectors.shape == (len(digits), 17)

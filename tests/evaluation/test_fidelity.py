@@ -156,7 +156,7 @@ def test_a_ranking_is_the_retrieval_of_one_image() -> None:
         (["a", "b"], {"prior": [1, -1]}, "at least 0"),
         (["a", "b"], {"prior": [0, 0]}, "not all of them 0"),
         (["a", "b"], {"prior": [1, float("nan")]}, "`prior`"),
-        (["a", "b"], {"batch_size": 0}, r"`batch_size` \(=0\) must be at least 1"),
+        (["a", "b"], {"batch_size": 0}, r"`batch_size` \(=0\) must be a whole number, 1 or more"),
         (["a", "b"], {"guidance": -1}, "guidance"),
         (["a " * 9000, "b"], {}, "over the limit of 10,000"),
     ],

@@ -130,7 +130,7 @@ def check_batch_memory(needed: int, batch: int, height: int, width: int, device:
 STOP, DONE = 0, 1
 """Indices of a signal: set STOP to stop before the next site; DONE counts finished rows, without domains."""
 POLL_SECONDS, QUIET_SECONDS = 0.02, 0.1
-"""Seconds between two looks at the finished rows, and where nobody is told of them: a look takes half a millisecond."""
+"""Seconds between two looks at the finished rows, with reports and without: a look takes half a millisecond."""
 
 
 def split_batch(count: int, threads: int) -> list[slice]:
