@@ -31,7 +31,7 @@ TASKS = {
     "Train": ("train", "train_from_config", "estimate_cost", "TrainConfig", "TrainResult", "CostEstimate"),
     "Sample": ("sample", "sample_seamless", "Samples", "SamplingConfig", "GenerationConfig", "Rules"),
     "Vary samples": ("recover_uniforms", "replace_uniforms", "interpolate_uniforms"),
-    "Complete": ("inpaint", "Completions", "vary", "Variations"),
+    "Complete": ("inpaint", "read_cells", "Completions", "vary", "Variations"),
     "Measure and explain": (
         *("evaluate", "Evaluation", "rank", "Ranking"),
         *("explain", "Explanation", "receptive_field", "ReceptiveField"),

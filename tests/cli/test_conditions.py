@@ -182,12 +182,12 @@ def test_prompts_by_labels_are_a_grid(tmp_path: Path) -> None:
     """A row of each prompt, a column of each label; the images are those of their conditions."""
     data = write_images(tmp_path / "pets")
     train(data, "--caption-column", "path", "--text-encoder", "learned", "--levels", "4", "--steps", "1", "--out", "m")
-    Path("prompts.txt").write_text("a dog\na cat, red\n", encoding="utf-8")
+    Path("prompts.txt").write_text("a dog\na cat, dog\n", encoding="utf-8")
     grid = ("sample", "m", "-n", "2", "--texts", "prompts.txt", "--label", "each", "--seed", "1")
     run(*grid, "--out", "d/")
     rows = [json.loads(line) for line in Path("d/metadata.jsonl").read_text().splitlines()]
     assert [(row["text"], row["label"]) for row in rows] == [
-        (text, label) for text in ("a dog", "a cat, red") for label in ("cat", "cat", "dog", "dog")
+        (text, label) for text in ("a dog", "a cat, dog") for label in ("cat", "cat", "dog", "dog")
     ]
     run(*grid, "--out", "grid.png")
     run("sample", "m", "-n", "8", "--seed", "1", "--out", "plain.png")

@@ -136,7 +136,7 @@ def check_devices(name: str) -> None:
     """Check that a run on a device without numbers takes no tensor of main memory, which would fail on a GPU."""
     _, integer_model, _ = integer_case(name)
     count, channels, height, width = small_images(integer_model, 1).shape
-    program, order = replace(integer_model.programs[0], kept={}), integer_model.order()
+    program, order = replace(integer_model.programs[0], cache={}), integer_model.order()
     inputs = integer_model.inputs(count, (height, width), order)
     meta = torch.device("meta")
     for numbers in score(program, torch.zeros(count, height, width, channels, dtype=torch.int64, device=meta), inputs):
@@ -241,7 +241,7 @@ def case_with(opcode: str) -> tuple[IntegerModel, Program, torch.Tensor]:
     constants = {"constant": np.arange(addition.output.channels, dtype=np.int32)} if addition.output else {}
     other = replace(addition, opcode=opcode, inputs=inputs, constants=constants)
     code = tuple(other if i is addition else i for i in program.per_site)
-    return integer_model, replace(program, per_site=code, sub_steps=(code,) * program.num_sub_steps, kept={}), x
+    return integer_model, replace(program, per_site=code, sub_steps=(code,) * program.num_sub_steps, cache={}), x
 
 
 @pytest.mark.parametrize("name", ["gated-pixelcnn", "gated-binary", "pixelcnn-pp-rgb"])

@@ -50,8 +50,13 @@ def conditions_of(model: PixelModel, tmp_path: Path) -> dict[str, Any]:
     return out
 
 
+def used(tuned: dict[str, float], conditions: dict[str, Any]) -> dict[str, float]:
+    """Settings without guidance if there is no condition: commands refuse what changes nothing."""
+    return {key: value for key, value in tuned.items() if conditions or key != "guidance"}
+
+
 def by_command(name: str, conditions: dict[str, Any], tuned: dict[str, float], tmp_path: Path) -> np.lib.npyio.NpzFile:
-    options = [part for key, value in tuned.items() for part in (f"--{key.replace('_', '-')}", value)]
+    options = [part for key, value in used(tuned, conditions).items() for part in (f"--{key.replace('_', '-')}", value)]
     given = {**conditions, "hint": tmp_path / "hint.npy"} if "hint" in conditions else conditions
     options += [part for key, value in given.items() for part in (f"--{key}", value)]
     out = tmp_path / "command.npz"
@@ -62,7 +67,8 @@ def by_command(name: str, conditions: dict[str, Any], tuned: dict[str, float], t
 def by_job(name: str, conditions: dict[str, Any], tuned: dict[str, float], tmp_path: Path) -> dict[str, np.ndarray]:
     given = {key: [value] for key, value in conditions.items() if key != "hint"}
     hint = {"hint": tmp_path / "hint.npy"} if "hint" in conditions else {}
-    return SampleJob(SampleJobSettings(model=name, n=2, seed=SEED, **tuned, **given, **hint)).compute(0, 2)
+    settings = SampleJobSettings(model=name, n=2, seed=SEED, **used(tuned, conditions), **given, **hint)
+    return SampleJob(settings).compute(0, 2)
 
 
 def by_studio(model: PixelModel, conditions: dict[str, Any], tuned: dict[str, float]) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.data import DataSplits, ImageDataset
-from pointillist.images import ImageSpec
+from pointillist.data import DataSplits
 from pointillist.nn.passes import FullPass
 from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
@@ -189,10 +188,12 @@ def test_what_cannot_be_exact_is_rejected_before_the_run(tmp_path: Path) -> None
     compiled = tiny_config(tmp_path / "a", quantization_aware=True, **{"machine.compile": True})
     with pytest.raises(pt.ConfigError, match="compile"):
         pt.train(tiny_model(data.train), data, compiled)
-    fine = ImageDataset(np.zeros((4, 1, 4, 4), np.uint16), ImageSpec.infer((1, 4, 4), 300))
-    model = pt.build("gated-pixelcnn", image=fine.spec, preset="tiny")
-    with pytest.raises(pt.EngineError, match="256 ordered levels"):
-        pt.train(model, DataSplits(fine), tiny_config(tmp_path / "a", quantization_aware=True))
+    huge = pt.build("pixelcnn", image=data.train.spec, preset="tiny")
+    with torch.no_grad():
+        for weight in huge.parameters():
+            weight.mul_(30)
+    with pytest.raises(pt.EngineError, match="could overflow"):
+        pt.train(huge, data, tiny_config(tmp_path / "a", quantization_aware=True))
     assert not (tmp_path / "a").exists()
 
 

@@ -358,7 +358,10 @@ class IntegerModel:
     def check_levels(self, x: Int[np.ndarray, "b c h w"]) -> None:
         """Check the channels and levels of images of any size; see `check`."""
         if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
-            raise ShapeError(f"Levels {x.shape}, {x.dtype}, must be integers (n, {self.channels}, h, w): `to_levels`.")
+            raise ShapeError(
+                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, height, width): "
+                "convert pictures with `model.to_levels`."
+            )
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
             raise ShapeError(f"Levels from {x.min()} to {x.max()} must lie in 0 to {self.levels - 1}.")
 
