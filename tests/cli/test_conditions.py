@@ -155,7 +155,7 @@ def test_text_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [row["text"] for row in rows] == ["cat", "cat", "a dog", "a dog"]
     embedding_cache.cache_clear()  # as one more, which finds the vectors of the same prompts
     with monkeypatch.context() as patch:
-        patch.setattr(UniversalSentenceEncoder, "encode", None)
+        patch.setattr(UniversalSentenceEncoder, "encode", lambda self, text: pytest.fail(f"{text} is encoded again"))
         run("sample", "m", *asked, "--out", "e/")
     first, second = ([path.read_bytes() for path in sorted(Path(folder).iterdir())] for folder in "de")
     assert first == second

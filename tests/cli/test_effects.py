@@ -48,7 +48,8 @@ VALUES: dict[str, Any] = {
         "mask": "mask.png", "region": "20:,:", "transparent": None, "vary": 0.5, "pattern": "scattered",
         "canvas": "40x40", "at": "1,1", "seamless": "x", "n": 3, "method": "sequential", "label": "3",
         "text": "x", "guidance": 2, "temperature": 0.5, "particles": 8, "moves": 0, "order": "raster-br",
-        "rules": "rules.toml", "animate": "a.gif",
+        "rules": "rules.toml", "animate": "a.gif", "data": "holes.csv", "size": "30x30", "condition": "vector=1",
+        "maps": "maps",
     },
     "world": {"at": "3,1", "size": "1x2", "rules": "rules.toml", "label": "no such label", "chunk": 24},
     "evaluate": {
@@ -66,7 +67,7 @@ VALUES: dict[str, Any] = {
     "detect": {
         "fit": "few", "fit_split": "train", "false_alarms": 0.3, "background": "digits", "conditions": None,
         "split": "test", "windows": None, "heatmaps": "heat", "report": "r.html", "explain": 2, "csv": "c.csv",
-        "top": 1, "fail_on_anomaly": None, "set": "data.size=20", "detector": "nowhere",
+        "neighbours": "few", "top": 1, "fail_on_anomaly": None, "set": "data.size=20", "detector": "nowhere",
     },
     "compress": {"label": "3", "order": "raster-br", "per_record": 1, "verify": None, "tiles": None},
 }  # fmt: skip
@@ -88,6 +89,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pt.AnomalyDetector("digits", contamination=0.1).fit(samples.levels).save(root / "detector")
     (root / "p.hex").write_text("".join(f"{16 * i:02x}0000\n" for i in range(16)))
     (root / "rules.toml").write_text('border = ["wall"]\n')
+    (root / "holes.csv").write_text("row,column,level\n3,4,15\n")
     (root / "texts.txt").write_text("heart\nstar\n")
     return root
 

@@ -145,7 +145,7 @@ def test_notebook_of_known_answers(tmp_path: Path) -> None:
 def test_install(tmp_path: Path) -> None:
     """Its lines install a copy of the sources in a new environment, where dependencies are those of the tests."""
     clone, environment = tmp_path / "clone", tmp_path / "environment"
-    for name in ("src", "runtime"):
+    for name in ("src", "runtime", "packaging", "tools"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, clone)

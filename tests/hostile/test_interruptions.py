@@ -123,7 +123,7 @@ def test_another_command_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None
     before = contents(".a.partial")
     assert "begun with `--temperature` 1.0, now 0.5" in fails(*SAMPLE, "--seed", 5, "--out", "a/", "--temperature", 0.5)
     assert "`model`" in fails(*SAMPLE, "--seed", 5, "--out", "a/", "--quantize", "bf16")
-    assert "`conditions`" in fails(*SAMPLE[:-1], "4", "--seed", 5, "--out", "a/")
+    assert "`--condition`" in fails(*SAMPLE[:-1], "4", "--seed", 5, "--out", "a/")
     assert contents(".a.partial") == before
     run(*SAMPLE, "--seed", 6, "--out", "a/", "--force")
     assert not Path(".a.partial").exists()

@@ -63,7 +63,7 @@ def with_soft_data(method: Method, mask: LevelMask | None, config: SamplingConfi
     """
     if method.name not in ("known", "order"):
         raise ConfigError(
-            f"`soft` needs a model that was trained with `--completion`: the method {method.name} is not exact."
+            f"`soft` needs a model that was trained to complete (`known`): the method {method.name} is not exact."
         )
     if mask is not None or config.best_of > 1:
         raise ConfigError("`soft` cannot be used with `allowed`, `rules` or `best_of`: give levels the probability 0.")
