@@ -213,7 +213,7 @@ def test_soft_data_that_do_not_fit() -> None:
             pt.inpaint(model, levels, known, 2, soft=soft)
     soft = np.ones((3, 3, 2))
     soft[0, 1] = (0.2, 0.8)
-    with pytest.raises(pt.ConfigError, match="`--completion`"):
+    with pytest.raises(pt.ConfigError, match="trained to complete"):
         pt.inpaint(plain, levels, known, 2, soft=soft)
     with pytest.raises(pt.ConfigError, match="cannot be used with `allowed`"):
         pt.inpaint(model, levels, known, 2, soft=soft, allowed=np.ones((3, 3, 2), bool))

@@ -69,7 +69,7 @@ def test_what_is_not_a_batch_of_levels_is_an_error() -> None:
         (zeros.bool(), pt.DataError, "must be integers"),
         (zeros + 5, pt.DataError, "Levels from 5 to 5 must lie in 0 to 4"),
         (zeros - 1, pt.DataError, "must lie in 0 to 4"),
-        (zeros.expand(2, 3, 3, 2), pt.ShapeError, r"must be \(n, 1, height, width\)"),
+        (zeros.expand(2, 3, 3, 2), pt.ShapeError, r"must be \(n, 1, h, w\)"),
         (zeros[:0], pt.DataError, "no image to evaluate"),
     ):
         with pytest.raises(error, match=words):

@@ -361,10 +361,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
             kind = type(x).__name__
             raise DataError(f"Levels must be an integer tensor, not {kind}: convert with `model.to_levels`.") from None
         if x.ndim != 4 or x.shape[1] != self.image.channels:
-            raise ShapeError(
-                f"Levels of shape {tuple(x.shape)} must be (n, {self.image.channels}, height, width): convert pictures "
-                "with `model.to_levels`."
-            )
+            form = f"(n, {self.image.channels}, h, w)"
+            raise ShapeError(f"Levels of shape {tuple(x.shape)} must be {form}: convert pictures with `to_levels`.")
         self.check_size(x.shape[2], x.shape[3])
         if x.is_floating_point() or x.dtype == torch.bool or x.is_complex():
             raise DataError(f"Levels must be integers, not {x.dtype}: convert pictures with `model.to_levels`.")

@@ -359,7 +359,7 @@ class IntegerModel:
         """Check the channels and levels of images of any size; see `check`."""
         if x.ndim != 4 or x.shape[1] != self.channels or not np.issubdtype(x.dtype, np.integer):
             raise ShapeError(
-                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, height, width): "
+                f"Levels of shape {x.shape} and type {x.dtype} must be integers (n, {self.channels}, h, w): "
                 "convert pictures with `model.to_levels`."
             )
         if x.size and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
