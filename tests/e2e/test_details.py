@@ -198,12 +198,13 @@ def test_long_and_many_names_of_classes(browser: Browser) -> None:
 def test_a_comparison_begins_with_examples(page: Page) -> None:
     """Labels and prompts of the model, as many as fit, and not all of its labels."""
     choose_model(page, OUTLINE)
+    wait_until_painted(page, 1)  # the picture with which the model opens
     page.get_by_role("combobox", name="Compare").select_option("text")
     expect(page.get_by_label("Prompts, with a semicolon between them")).to_have_value("red heart; green apple")
     page.get_by_role("combobox", name="and, in columns").select_option("label")
     expect(page.get_by_label("Names of labels")).to_have_value("style 3")
     page.get_by_role("button", name="Paint", exact=True).click()
-    wait_until_painted(page, images=2)
+    wait_until_painted(page, images=3)
 
 
 def test_chances_are_numbers_that_one_can_read(page: Page) -> None:

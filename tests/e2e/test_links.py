@@ -147,7 +147,7 @@ def filled(page: Page) -> None:
     """Erase a part, fill it, and choose the third candidate."""
     begin(page, "digits")
     seeded(page, 4)
-    page.keyboard.press("e")
+    page.get_by_role("button", name="Eraser").click()
     stroke(page, 28)
     finished(page, "Fill")
     page.get_by_role("radiogroup", name="Candidates").get_by_role("radio").nth(2).click()

@@ -36,9 +36,10 @@ def test_two_settings_make_a_grid(page: Page, service: StudioService) -> None:
 def test_several_prompts_are_painted_side_by_side(page: Page) -> None:
     """With a semicolon between them."""
     choose_model(page, OUTLINE)
+    wait_until_painted(page, 1)  # the picture with which the model opens
     page.get_by_role("combobox", name="Compare").select_option("text")
     page.get_by_label("Prompts, with a semicolon between them").fill("red heart; green apple;")
-    press_paint(page, 2)
+    press_paint(page, 3)
     expect(page.locator(".canvas-view:not(.hint-view):not([hidden]) .caption").nth(1)).to_contain_text("green apple")
 
 
