@@ -104,7 +104,8 @@ def run(script: str, folder: Path, hidden: tuple[str, ...], python: str = sys.ex
     """
     text = HIDE.format(hidden=hidden) + script
     folder.mkdir()
-    variables = None if python == sys.executable else environment()
+    variables = dict(os.environ) if python == sys.executable else environment()
+    variables["POINTILLIST_CACHE"] = str(folder / "cache")  # without prompts that others encoded
     command = [python, "-W", "ignore", "-c", text]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=variables)
     assert done.returncode == 0, done.stderr[-3000:]

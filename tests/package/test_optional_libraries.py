@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -113,7 +114,8 @@ print(json.dumps(result))
 def uses(folder: Path, hidden: tuple[str, ...]) -> dict[str, str]:
     """Use all extras without some modules, and what needs none of them; return how each use ended."""
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, *hidden]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    variables = {**os.environ, "POINTILLIST_CACHE": str(folder / "cache")}  # without prompts that others encoded
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=variables)
     assert done.returncode == 0, done.stderr[-2000:]
     result: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     assert set(result) == set(EXTRAS)
