@@ -280,17 +280,17 @@ export class WorldPage {
     return waiting;
   }
 
-  /** A part with its changes as a picture. @param {Uint8Array | Uint16Array} levels @param {number} x @param {number} y @param {Api.ImageKind} image */
+  /** A part as a picture: with what was changed by hand, and without what the figure took. @param {Uint8Array | Uint16Array} levels @param {number} x @param {number} y @param {Api.ImageKind} image */
   #pictureOf(levels, x, y, image) {
-    const picture = document.createElement("canvas");
-    drawImage(picture, image, { levels: levels.map((level, at) => this.#shown(level, y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK))), known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
+    const picture = document.createElement("canvas"), seed = Number(this.seed.value);
+    const map = this.figure ? this.#name : "", floor = image.level_names?.indexOf("floor") ?? -1;
+    const shown = levels.map((level, at) => {
+      const [row, column] = [y * CHUNK + Math.floor(at / CHUNK), x * CHUNK + (at % CHUNK)];
+      if (floor >= 0 && this.figure?.hasTaken(map, row, column)) return floor;
+      return this.map.changed(seed, row, column) ?? level;
+    });
+    drawImage(picture, image, { levels: shown, known: new Uint8Array(levels.length).fill(1) }, CHUNK, CHUNK, { tiled: true });
     return picture;
-  }
-
-  /** The level of a cell as it is shown: changed by hand, or without what the figure took. @param {number} level @param {number} row @param {number} column */
-  #shown(level, row, column) {
-    const floor = this.figure?.hasTaken(this.#name, row, column) ? (this.state.details?.image.level_names?.indexOf("floor") ?? -1) : -1;
-    return floor >= 0 ? floor : (this.map.changed(Number(this.seed.value), row, column) ?? level);
   }
 
   /** @param {Error | null} error */

@@ -13,7 +13,7 @@ export class Figure {
   constructor() {
     this.row = 0;
     this.column = 0;
-    this.keys = this.chests = this.monsters = this.steps = 0;
+    this.keys = this.chests = this.monsters = 0;
     /** @type {Set<string>} cells whose thing was taken, by map */
     this.taken = new Set();
     this.message = "";
@@ -55,7 +55,6 @@ export class Figure {
     else if (name === "chest") this.chests++;
     else if (name === "monster") this.monsters++;
     if (COLLECTED.includes(name)) this.taken.add(`${map}:${row},${column}`);
-    this.steps++;
     Object.assign(this, { row, column });
     return "moved";
   }
