@@ -81,6 +81,26 @@ def test_a_phone_on_its_side(browser: Browser, studio: Server, size: tuple[int, 
         assert page.evaluate(scrolled) == [width, height]
 
 
+@pytest.mark.parametrize("size", SIDES, ids=name_of)
+def test_one_draws_on_a_phone_on_its_side(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
+    """With a tool in hand the canvas is as high as before, colours are one row, and every tool is in view."""
+    with opened(browser, studio.url, viewport={"width": size[0], "height": size[1]}) as page:
+        choose_model(page, COLOURS)
+        before = canvas(page).bounding_box()
+        page.get_by_role("button", name="Pencil (B)").click()
+        swatches = page.locator(".options .swatch")
+        expect(swatches.first).to_be_in_viewport(ratio=1)
+        box = canvas(page).bounding_box()
+        assert before
+        assert box
+        assert box["height"] >= max(before["height"], 0.5 * size[1])
+        expect(canvas(page)).to_be_in_viewport(ratio=1)
+        assert len(set(swatches.evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)"))) == 1
+        for name in IN_VIEW:
+            if name != "Image":  # comes back with the tool that inspects
+                expect(page.get_by_role("button", name=name, exact=True)).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("size", [(390, 844), (844, 390), (1000, 700), (1280, 720)], ids=name_of)
 def test_the_speed_stays_in_place(browser: Browser, studio: Server, size: tuple[int, int]) -> None:
     """When there is an image, and when Fill appears beside it."""
