@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import pointillist as pt
 from pointillist.anomaly import AnomalyReport
 from pointillist.anomaly.report import _binomial_tail
+from pointillist.data import ImageDataset
 from tests.e2e.models import digits
 
 
@@ -45,6 +47,29 @@ def test_the_headline_is_the_finding() -> None:
     assert page.count('class="histogram"') == 1
     shown = [record for record in usual.most_anomalous if record.pred_mask.any()]
     assert page.count("<figcaption>mask</figcaption>") == len(shown)
-    assert all(f"<b>{record.name}</b>" in page for record in usual.most_anomalous)
+    assert all(f"<b>image {record.name}</b>" in page for record in usual.most_anomalous)
+    assert all(record.words[0][1:] in page for record in usual.most_anomalous)
+    rare = [row for row in usual.rows if row["pred_label"]]
+    assert {usual.verdict(row) for row in rare} <= {"rare by chance"}
+    assert "anomalous</i>" not in page
+    assert {noisy.verdict(row) for row in noisy.rows} <= {"anomalous", "far from normal"}
+    assert few.verdict(few.rows[-1]) == "far from normal"
     if usual.anomalous:
         assert "threshold: score" in page
+
+
+def test_rows_name_labels_and_files_and_link_their_pages() -> None:
+    """An image of a data set has the label of the data, without one none; addresses are quoted."""
+    model = digits()
+    detector = pt.AnomalyDetector(model).fit(pt.sample(model, 80, seed=0).levels)
+    levels = pt.sample(model, 3, seed=1).levels
+    data = ImageDataset(levels, model.image, labels=np.array([2, -1, 0]), classes=["ant", "bee", "a < b"])
+    report = AnomalyReport(detector.contamination)
+    for record in detector.records(data):
+        report.add(record)
+    labels = {record.name: record.label for record in report.most_anomalous}
+    assert labels == {"0": "a < b", "1": None, "2": "ant"}
+    page = report.to_html(pages=[f"a page-{rank}.html" for rank in range(1, 9)])
+    assert "<b>image 0</b>, labelled a &lt; b" in page
+    assert "<b>image 1</b><" in page or "<b>image 1</b> <" in page
+    assert re.findall(r'href="(a[^"]*)"', page) == [f"a%20page-{rank}.html" for rank in range(1, 4)]

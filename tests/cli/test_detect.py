@@ -98,6 +98,9 @@ def test_table_csv_report_and_heat_maps(own: Path, normal: Path, mixed: Path) ->
     Path("out.html").rename("other.html")
     assert "already there" in fails("detect", own, mixed, "--report", "out.html", "--explain", 1)
     Path("other.html").rename("out.html")
+    run("detect", own, mixed, "--report", "every.html")
+    assert len(re.findall(r'href="every-\d+.html"', Path("every.html").read_text(encoding="utf-8"))) == 12
+    assert Path("every-12.html").exists()
     for option, path in (("--csv", "out.csv"), ("--report", "out.html"), ("--heatmaps", "maps")):
         assert "already there" in fails("detect", own, mixed, option, path)
 

@@ -202,9 +202,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             p_values = conformal_p_values(self.calibration_scores_, scores)
             alone = conformal_p_values(-self.calibration_distances_, -distances)
             maps = self.heat_scale_.z(batch.excess)
-            for i, name in enumerate(batch.names):
+            for i, (name, label) in enumerate(zip(batch.names, batch.labels, strict=True)):
                 yield AnomalyRecord(
                     name=name,
+                    label=label,
                     levels=batch.levels[i],
                     spec=self.model_.image.resized(*self.image_size_),
                     score=float(scores[i]),
@@ -215,6 +216,7 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                     z_map=maps[i],
                     mask_threshold=self.heat_scale_.threshold(self.contamination),
                     top=self.heat_scale_.top,
+                    normal=self.combination_.neighbours.reference,
                 )
 
     def was_fitted_on(self, levels: Int[np.ndarray, "c h w"]) -> bool:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pointillist.anomaly.conformal import conformal_threshold
 from pointillist.anomaly.normals import Normals
+from pointillist.anomaly.words import describe
 from pointillist.images import ImageSpec, to_picture
 from pointillist.visualization import diverging_colors, heat_map, image_grid, png_bytes
 from pointillist.visualization.pixels import enlarge
@@ -69,11 +70,13 @@ class AnomalyRecord:
     ```python
     record = detector.explain(image)
     record.p_value, record.top_statistic, record.location
+    record.words  # ["much rougher than usual in the upper left", "a patch does not belong"]
     record.overlay().save("overlay.png")
     ```
 
     Attributes:
         name: file, or else the number, of the image.
+        label: its class in the data, if any.
         levels: the image, `[c h w]`.
         spec: meaning of its levels.
         score: in standard deviations of normal images; high is normal.
@@ -84,9 +87,11 @@ class AnomalyRecord:
         z_map: smoothed excess surprisal, in standard deviations of normal images from their mean, `[h w]`.
         mask_threshold: distance from 0 from which pixels are masked.
         top: distance from 0 that takes the last colour.
+        normal: normal images of the detector, `[n c h w]`.
     """
 
     name: str
+    label: str | None
     levels: Int[np.ndarray, "c h w"] = field(repr=False)
     spec: ImageSpec = field(repr=False)
     score: float
@@ -97,6 +102,7 @@ class AnomalyRecord:
     z_map: Float[np.ndarray, "h w"] = field(repr=False)
     mask_threshold: float
     top: float
+    normal: Int[np.ndarray, "n c h w"] = field(repr=False)
 
     @property
     def pred_score(self) -> float:
@@ -119,6 +125,11 @@ class AnomalyRecord:
     def top_statistic(self) -> str:
         """Name of the statistic that lies farthest from normal images."""
         return max(self.statistics, key=lambda name: abs(self.statistics[name]))
+
+    @property
+    def words(self) -> list[str]:
+        """Sentences on how it differs from normal images, such as "rougher than usual in the upper left"."""
+        return describe(self.statistics, self.z_map, self.pred_mask, self.levels, self.spec, self.normal)
 
     @property
     def location(self) -> tuple[int, int]:

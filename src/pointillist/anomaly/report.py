@@ -23,9 +23,10 @@ from pointillist.files.writing import atomic_path, open_table, write_text
 from pointillist.system import __version__
 from pointillist.visualization import html
 
-MAX_SHOWN = 24
+MAX_SHOWN = 12
 """Number of images that the page shows."""
 _CHANCE = 0.05  # probability below which a number of rare images is more than chance
+_RARELY = 1e-6  # probability below which the page names no number
 _FAR = 10.0  # standard deviations from normal images that no count of images explains
 _BARS, _LEAST = 48, 10  # bars of the histogram, and images from which on there is one
 _COLUMNS = ("file", "p_value", "score", "pred_label", "top_statistic", "row", "column", "masked_pixels")
@@ -80,13 +81,13 @@ class AnomalyReport:
 
         Args:
             facts: names and values for the table at its end, such as the model.
-            pages: addresses of pages that explain the first of the most anomalous images.
+            pages: addresses of pages that explain the first of the most anomalous images, pixel by pixel.
         """
         shown = self.most_anomalous
         side = max((max(record.z_map.shape) for record in shown), default=_SIDE)
         numbers = [
             *facts,
-            ("images", f"{len(self.rows):,}, of which {self.anomalous:,} are called anomalous"),
+            ("images", f"{len(self.rows):,}, of which {self.anomalous:,} are below the threshold"),
             ("false-alarm rate", f"{self.false_alarms:g}"),
             ("software", f"pointillist {__version__}"),
             ("date", datetime.now(UTC).strftime("%Y-%m-%d")),
@@ -99,7 +100,10 @@ class AnomalyReport:
             "lead": escape(self._lead()),
             "histogram": _histogram(self.rows),
             "scale": html.diverging_scale(round(shown[0].top, 1), UNIT) if shown else "",
-            "most_anomalous": "".join(_figure(*pair) for pair in zip_longest(shown, pages[: len(shown)])),
+            "most_anomalous": "".join(
+                _figure(record, self.verdict(record.to_dict()), page)
+                for record, page in zip_longest(shown, pages[: len(shown)])
+            ),
             "statistics": _statistics(shown),
             "table": html.table(numbers),
         }
@@ -116,8 +120,25 @@ class AnomalyReport:
         """The result in one line: whether more images are rare than the false-alarm rate explains."""
         count, rate = len(self.rows), self.false_alarms
         few = "Few, but far from normal" if self._farthest >= _FAR else "Nothing unusual"
-        words = "More than chance" if _binomial_tail(self.anomalous, count, rate) < _CHANCE else few
+        words = "More than chance" if self._chance < _CHANCE else few
         return f"{words}: {self.anomalous:,} of {count:,} images are below p = {rate:g}, {rate * count:.3g} expected"
+
+    def verdict(self, row: Mapping[str, Any]) -> str:
+        """Say what an image is among all of these: rare ones are anomalous only if they are more than chance explains.
+
+        Args:
+            row: one of `rows`.
+        """
+        if not row["pred_label"]:
+            return ""
+        if abs(row["statistics"][row["top_statistic"]]) >= _FAR:
+            return "far from normal"
+        return "anomalous" if self._chance < _CHANCE else "rare by chance"
+
+    @property
+    def _chance(self) -> float:
+        """Probability that as many normal images or more would be below the rate."""
+        return _binomial_tail(self.anomalous, len(self.rows), self.false_alarms)
 
     @property
     def _farthest(self) -> float:
@@ -126,15 +147,16 @@ class AnomalyReport:
         return 0.0 if top is None else abs(top["statistics"][top["top_statistic"]])
 
     def _lead(self) -> str:
-        chance = _binomial_tail(self.anomalous, len(self.rows), self.false_alarms)
+        chance = self._chance
+        often = f"{100 * chance:.2g} of 100" if chance >= _CHANCE / 5 else f"1 of {1 / max(chance, _RARELY):,.0f}"
         far = ""
         if self._farthest >= _FAR:
             name = self.sorted_rows[0]["file"]
             far = f"The farthest, {name}, lies {self._farthest:.1f} standard deviations from normal images. "
         return far + (
             f"A p-value says how rare an image is among normal ones. If all of these were normal, a share of "
-            f"{self.false_alarms:g} would be below {self.false_alarms:g} by chance; so many or more would be so in "
-            f"about {chance:.2g} of such collections. The rarest images are shown first, anomalous or not."
+            f"{self.false_alarms:g} would be below {self.false_alarms:g} by chance; this many or more would be in "
+            f"{'fewer than ' if chance < _RARELY else 'about '}{often} such collections. The rarest images come first."
         )
 
 
@@ -208,7 +230,7 @@ def _histogram(rows: Sequence[dict[str, Any]]) -> str:
     return f"{head}{''.join(bars)}{line}{ends}</svg>"
 
 
-def _figure(record: AnomalyRecord, page: str | None) -> str:
+def _figure(record: AnomalyRecord, verdict: str, page: str | None) -> str:
     pictures = [
         (html.pixels(record.picture, "The image"), "image"),
         (html.pixels(record.overlay_array, "The map over the image"), "overlay"),
@@ -219,20 +241,19 @@ def _figure(record: AnomalyRecord, page: str | None) -> str:
         pictures.append((html.pixels(mask, "The mask"), "mask"))
     figures = "".join(f"<figure>{picture}<figcaption>{name}</figcaption></figure>" for picture, name in pictures)
     row, column = record.location
+    look, *others = record.words
+    words = "".join(f"<li>{escape(text)}</li>" for text in others)
     largest = sorted(record.statistics.items(), key=lambda item: -abs(item[1]))[:3]
-    words = "".join(
-        f"<li>{escape(DESCRIPTIONS[name])}: {abs(value):.1f} deviations {'above' if value > 0 else 'below'} normal "
-        f"images <small>({escape(name)})</small></li>"
-        for name, value in largest
-    )
-    verdict = "anomalous" if record.pred_label else "not anomalous"
-    masked = "" if record.pred_mask.any() else "; no pixel alone is beyond normal images"
+    numbers = ", ".join(f"{escape(name)} {value:+.1f}" for name, value in largest)
+    name = f"image {record.name}" if record.name.isdecimal() else record.name
+    label = "" if record.label is None else f", labelled {escape(record.label)}"
+    verdict = f" <i>{escape(verdict)}</i>" if verdict else ""
     link = "" if page is None else f'<br><a href="{quote(page)}">Explain this image, pixel by pixel</a>'
     return (
-        f'<div class="anomalous">{figures}<div class="words"><b>{escape(record.name)}</b><br>{verdict}: about '
-        f"{record.p_value:.1%} of normal images are as rare (p = {record.p_value:.4f}, score {record.score:.2f})"
-        f"<ul>{words}</ul>most anomalous at row {row}, column {column}{masked}{link}"
-        "</div></div>"
+        f'<div class="anomalous"><div class="pictures">{figures}</div><div class="words"><b>{escape(name)}</b>{label}'
+        f"{verdict}<p>{escape(look[0].upper() + look[1:])}</p><ul>{words}</ul>"
+        f"<small>p = {record.p_value:.4f}, score {record.score:.2f}; {numbers} standard deviations; most unusual at "
+        f"row {row}, column {column}</small>{link}</div></div>"
     )
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from pointillist.anomaly.pixel_maps import NATS_PER_BIT, pixel_maps
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
-from pointillist.anomaly.statistics import image_statistics, statistic_names
+from pointillist.anomaly.statistics import NATS_PER_BIT, image_statistics, pixel_maps, statistic_names
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError
 from pointillist.evaluation.lossless import deflate_bits
@@ -29,12 +28,14 @@ class ScoredBatch:
 
     Attributes:
         names: file, or else the number, of each image.
+        labels: class of each image, None without one.
         levels: the images, `[b c h w]`.
         statistics: statistics of each window of each image, `[b windows k]`.
         excess: smoothed excess surprisal, in bits a pixel, `[b h w]`.
     """
 
     names: tuple[str, ...]
+    labels: tuple[str | None, ...]
     levels: Int[np.ndarray, "b c h w"]
     statistics: Float[np.ndarray, "b n k"]
     excess: Float[np.ndarray, "b h w"]
@@ -110,7 +111,7 @@ class Scorer:
         result = image_statistics(maps, x[0].size, deflate_bits(x), background, unconditional)
         excess = smooth(windows.blend(maps.excess), self.smoothing)
         statistics = result.reshape(len(batch.names), len(windows), -1)
-        return ScoredBatch(batch.names, batch.levels, statistics, excess)
+        return ScoredBatch(batch.names, batch.labels, batch.levels, statistics, excess)
 
     def _background_bits(self, background: LikelihoodModel, x: Int[np.ndarray, "n c i j"]) -> Float[np.ndarray, " n"]:
         size = (x.shape[2], x.shape[3])

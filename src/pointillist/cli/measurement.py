@@ -88,7 +88,7 @@ def _print_detection(detection: Detection, settings: DetectSettings) -> None:
             f"{row['score']:.2f}",
             f"{row['top_statistic']} {row['statistics'][row['top_statistic']]:+.1f}",
             f"{row['location'][0]}, {row['location'][1]}",
-            "anomalous" if row["pred_label"] else "",
+            detection.report.verdict(row),
         )
         for row in rows[: settings.top]
     ]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_images
+from pointillist.commands.measurement.detector import NormalImages, fit_detector, load_detector, open_judged
 from pointillist.commands.measurement.settings import DetectSettings
 from pointillist.commands.paths import open_scored_model, reject_existing
 from pointillist.commands.report import note
@@ -40,11 +40,15 @@ def detect(settings: DetectSettings) -> Detection:
     """
     from pointillist.anomaly import AnomalyReport
     from pointillist.anomaly.files import fitted_engine, has_detector, own_folder
-    from pointillist.anomaly.report import write_csv
+    from pointillist.anomaly.report import MAX_SHOWN, write_csv
 
     if settings.explain and settings.report is None:
         raise ConfigError(f"`--explain` (={settings.explain}) links its pages from `--report`: add a report.")
-    pages = [] if settings.report is None else _pages(settings.report, settings.explain)
+    pages = (
+        []
+        if settings.report is None
+        else _pages(settings.report, MAX_SHOWN if settings.explain is None else settings.explain)
+    )
     for path, ending in ((settings.report, ".html"), (settings.csv, ".csv"), *((page, ".html") for page in pages)):
         if path is not None:
             reject_existing(path, settings.force, ending)
@@ -65,7 +69,7 @@ def detect(settings: DetectSettings) -> Detection:
     if settings.false_alarms is not None:
         detector.set_params(contamination=settings.false_alarms)
     report = AnomalyReport(detector.contamination)
-    images, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=detector.conditions)
+    images = open_judged(model, settings, detector.conditions)
     judged, largest = 0, 0
     for record in detector.records(images):
         report.add(record)
@@ -114,11 +118,22 @@ def _pages(report: Path, count: int) -> list[Path]:
 
 
 def _explain(model: Any, report: AnomalyReport, pages: list[Path]) -> None:
-    """Write the pages of the most anomalous images."""
-    from pointillist.analysis import explain
+    """Write the pages of the most anomalous images, without gradients, which take most of the time.
 
-    for record, page in zip(report.most_anomalous, pages, strict=False):
-        explain(model, record.levels).save(page)
+    Of an image that is larger than the model's, its window around the most anomalous pixel is explained.
+    """
+    from pointillist.analysis import explain
+    from pointillist.files.progress import Bar
+
+    shown = report.most_anomalous[: len(pages)]
+    with Bar("explaining", len(shown)) as bar:
+        for number, (record, page) in enumerate(zip(shown, pages, strict=False), 1):
+            window = record.levels
+            for axis, side in ((1, model.image.height), (2, model.image.width)):
+                start = min(max(record.location[axis - 1] - side // 2, 0), max(window.shape[axis] - side, 0))
+                window = window.take(range(start, min(start + side, window.shape[axis])), axis)
+            explain(model, window, max_attributions=0).save(page)
+            bar.show(number)
 
 
 def _reject_filled(folder: Path, force: bool) -> None:

@@ -127,8 +127,28 @@ def fit_detector(
     return detector, normal
 
 
+def open_judged(model: LikelihoodModel, settings: DetectSettings, conditions: bool) -> Any:
+    """Open the images to score, with their labels, which a report names.
+
+    Images of a source whose labels the training left out are read a second time, and are labelled if they are the same.
+    """
+    from pointillist.data import ImageDataset
+
+    images, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=conditions)
+    if not isinstance(images, ImageDataset) or images.labels is not None or settings.report is None:
+        return images
+    labelled, *_ = open_images(model, settings.data, settings, split=settings.split, conditions=False, named=True)
+    return labelled if labelled.fingerprint == images.fingerprint else images
+
+
 def open_images(
-    model: LikelihoodModel, data: str, settings: DetectSettings, *, split: str | None, conditions: bool
+    model: LikelihoodModel,
+    data: str,
+    settings: DetectSettings,
+    *,
+    split: str | None,
+    conditions: bool,
+    named: bool = False,
 ) -> tuple[Any, str, Any]:
     """Open images as the model was trained to read them: a folder as a stream, everything else whole.
 
@@ -138,6 +158,7 @@ def open_images(
         settings: of the command.
         split: name of a split; `valid?` is the validation split, if any; None is all images.
         conditions: whether they are read with labels and captions.
+        named: whether labels are read to be named alone, of any class.
 
     Returns:
         The images, the name of their split, and the training split where that is a validation split.
@@ -148,6 +169,8 @@ def open_images(
     from pointillist.training.runs.data import is_training_source, resolve_data_options
 
     options = resolve_data_options(model, data, settings.set, labels=conditions or split == "valid?")
+    if named:
+        options = options.changed(labels=True)
     if settings.windows:
         options = options.changed(size=None)
     path = Path(data)
@@ -157,7 +180,7 @@ def open_images(
             return stream, "all", None
     if split == "valid?":
         return validation_images(model, data, options, conditions, hold_out=not is_training_source(model, data))
-    classes = model.classes if options.labels else ()
+    classes = model.classes if options.labels and not named else ()
     splits = load_data(data, options, spec=model.image, classes=classes)
     return splits.get(split or "all"), split or "all", None
 

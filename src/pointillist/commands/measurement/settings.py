@@ -152,8 +152,12 @@ class DetectSettings(Settings):
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)
     report: Path | None = option(None, "HTML", "Write a page with the most anomalous images.", panel=_OUTPUT)
-    explain: int = option(
-        0, "N", "Explain the N most anomalous images, on pages next to --report.", panel=_OUTPUT, low=0
+    explain: int | None = option(
+        None,
+        "N",
+        "Explain the N most anomalous images, on pages next to --report. Default: all that it shows.",
+        panel=_OUTPUT,
+        low=0,
     )
     csv: Path | None = option(None, "CSV", "Write a line for each image.", panel=_OUTPUT, parameter="csv_path")
     as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
