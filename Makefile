@@ -128,9 +128,8 @@ paper: $(VENV)/.core
 release-version: $(VENV)/.dev
 	$(BIN)/python tools/check_tag.py $(TAG)
 
-# which public names have complete types for a type checker that is not ours; the share may only rise
+# which public names have complete types for a type checker that is not ours; the incomplete may only become fewer
 public-types: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
 	$(BIN)/python tools/measure_public_types.py
 
 workflows: $(VENV)/.dev

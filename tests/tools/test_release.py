@@ -155,3 +155,15 @@ def test_types_are_counted() -> None:
     report = {"typeCompleteness": {"symbols": symbols, "exportedSymbolCounts": counts}}
     assert measure.share(report) == 0.5
     assert measure.incomplete(report) == ["a.y: no type"]
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+def test_public_names_have_complete_types() -> None:
+    """As a user's type checker sees the package; it takes a minute."""
+    measure = script("measure_public_types")
+    pytest.importorskip("pyright", reason="pyright is in the extra `dev`")
+    if not measure.pyright("--version"):
+        pytest.skip("pyright cannot be started: it fetches itself when it is first used")
+    incomplete = measure.incomplete(measure.measure())
+    assert len(incomplete) <= measure.MOST, "\n".join(incomplete)

@@ -32,7 +32,14 @@ def fields(node: ast.ClassDef) -> set[str]:
         and isinstance(item.target, ast.Name)
         and not item.target.id.startswith("_")
         and "ClassVar" not in ast.unparse(item.annotation)
+        and not _of_sampling(item.value)
     }
+
+
+def _of_sampling(value: ast.expr | None) -> bool:
+    """Return True for a field that takes its type from `SamplingConfig`, which declares it."""
+    call = value.func if isinstance(value, ast.Call) else None
+    return getattr(call, "id", getattr(call, "attr", "")) in ("sampling_option", "sampling_field")
 
 
 def repeated_settings(tree: Tree) -> dict[str, list[str]]:

@@ -3,7 +3,8 @@
 Gradients and inner layers need torch; they are imported when they are first used.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pointillist.analysis.attribution import Attribution, gradient_unit, perturbation_influence
 from pointillist.analysis.calibration import Calibration, Reliability, calibration
@@ -68,4 +69,4 @@ __all__ = [
     "word_gains",
 ]
 
-__getattr__ = lazy_names(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = lazy_names(__name__, _MODULES)

@@ -60,6 +60,9 @@ class Network:
         MissingExtraError, ConfigError, CheckpointError: as `ImageQuery.pixel_model`.
     """
 
+    query: ImageQuery
+    model: PixelModel
+
     def __init__(self, query: ImageQuery) -> None:
         self.query, self.model = query, query.pixel_model()
         self.x: Int[Tensor, "1 c h w"] = self.model.check(np.array(query.x))

@@ -10,18 +10,19 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
+from pointillist.anomaly.combination import Combination
 from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin
     from sklearn.utils.validation import check_is_fitted
-except ImportError as error:
-    raise MissingExtraError("Anomaly detection", "anomaly") from error
+except ImportError as _error:
+    raise MissingExtraError("Anomaly detection", "anomaly") from _error
 
 from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
 from pointillist.anomaly.density import KINDS, DensityKind
 from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector
-from pointillist.anomaly.fitting import combine_normals, model_fit, reference_images
+from pointillist.anomaly.fitting import ModelFit, combine_normals, model_fit, reference_images
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
 from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
@@ -128,8 +129,10 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
             DataError, ShapeError: if there are too few images, or they do not fit the model.
         """
         self._check_settings()
-        self.model_ = open_scored(self.model, self.engine)
-        self.background_ = None if self.background is None else open_scored(self.background, self.engine)
+        self.model_: LikelihoodModel = open_scored(self.model, self.engine)
+        self.background_: LikelihoodModel | None = (
+            None if self.background is None else open_scored(self.background, self.engine)
+        )
         images, train = normal_images(self.model_, X, self.conditions)
         result = collect_normals(self._scorer(self.engine).score(images))
         least = 2 * max(least_count(self.contamination), _LEAST_FITTED)
@@ -139,18 +142,20 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{least:,}, half of them held out; give more, or ask for a higher rate."
             )
         fitted, held_out = result[::2], result[1::2]
-        self.image_size_ = result.size
-        self.normal_digests_ = frozenset(result.digests)
+        self.image_size_: tuple[int, int] = result.size
+        self.normal_digests_: frozenset[bytes] = frozenset(result.digests)
         window = Windows.of(result.size, (self.model_.image.height, self.model_.image.width)).window
-        self.engine_ = self.model_.scoring_engine(self.engine, window)
-        self.statistic_names_ = (*self._scorer(self.engine_).names, "neighbours")
+        self.engine_: str = self.model_.scoring_engine(self.engine, window)
+        self.statistic_names_: tuple[str, ...] = (*self._scorer(self.engine_).names, "neighbours")
         reference = reference_images(self.model_, neighbours, train, result)
-        self.combination_ = combine_normals(self._scorer(self.engine_), fitted, reference, self.density)
-        self.model_fit_ = model_fit(self.model_, fitted)
+        self.combination_: Combination = combine_normals(self._scorer(self.engine_), fitted, reference, self.density)
+        self.model_fit_: ModelFit = model_fit(self.model_, fitted)
         distances = self.combination_.neighbours.distances(held_out.levels)
-        self.calibration_scores_ = np.sort(self.combination_.score(held_out.statistics, distances)[0])
-        self.calibration_distances_ = np.sort(distances)
-        self.heat_scale_ = HeatScale.of(fitted, held_out)
+        self.calibration_scores_: Float[np.ndarray, " n"] = np.sort(
+            self.combination_.score(held_out.statistics, distances)[0]
+        )
+        self.calibration_distances_: Float[np.ndarray, " n"] = np.sort(distances)
+        self.heat_scale_: HeatScale = HeatScale.of(fitted, held_out)
         return self
 
     @property

@@ -43,8 +43,8 @@ class PyodDetector:
 
     def __init__(self, detector: FittedDetector) -> None:
         self.detector = detector
-        self.contamination = detector.contamination
-        self.threshold_ = -detector.offset_
+        self.contamination: float = detector.contamination
+        self.threshold_: float = -detector.offset_
         self.decision_scores_: Float[np.ndarray, " n"] = -detector.calibration_scores_
         self.labels_: Int[np.ndarray, " n"] = (self.decision_scores_ > self.threshold_).astype(np.int64)
 

@@ -92,7 +92,7 @@ class ImageBatches:
                 "`conditions` (=True) needs a data set with labels or captions, and these are images alone: read them "
                 "with `load_data`, or leave it out."
             )
-        self.count = len(self._images)
+        self.count: int = len(self._images)
         if not self.count:
             raise DataError("There is no image to score: the data set is empty.")
 

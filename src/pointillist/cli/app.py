@@ -126,7 +126,7 @@ class Commands(TyperGroup):
         return None if group is self else group
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="pointillist",
     cls=Commands,
     rich_markup_mode="rich",

@@ -54,7 +54,7 @@ class JobCommands(TyperGroup):
         return self.commands[cmd_name]
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     name="jobs", cls=JobCommands, add_completion=False, rich_markup_mode="rich", no_args_is_help=True, epilog=EPILOG
 )
 

@@ -35,7 +35,7 @@ from pointillist.zoo import list_pretrained
 DATA, STEPS = "uci-digits", 1200
 # chosen on the validation images alone
 NETWORK: dict[str, Any] = {"channels": 48, "layers": 6, "head_channels": 64, "first_kernel": 7, "dropout": 0.25}
-TRAINING = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
+TRAINING: dict[str, Any] = {"batch_size": 32, "optimizer.lr": 2e-3, "optimizer.ema": 0.999, "machine.precision": "fp32"}
 PAGE, RESULTS, _STAMP = "index.html", "results.json", "demo.json"
 LIVE, _PAINTS = "dungeons.html", "dungeons"  # a page that paints without a server, and its model
 _INTO = 6  # samples into an outline

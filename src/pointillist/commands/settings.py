@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from inspect import get_annotations
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_type_hints
 
@@ -61,11 +60,11 @@ class Option:
     def sampling_field(self, default: Any) -> Any:
         """Declare a field of a class of settings with the type of the field of `SamplingConfig` of its name.
 
-        It is written without an annotation. `SamplingConfig` is imported when the option is made: `pointillist --help`
-        does not wait for it.
+        It is annotated with `Any`, so that its type is declared once. `SamplingConfig` is imported when the option is
+        made: `pointillist --help` does not wait for it.
 
         ```python
-        guidance = Option("X", "Classifier-free guidance scale. Default: the model's own.").sampling_field(None)
+        guidance: Any = Option("X", "Classifier-free guidance scale. Default: the model's own.").sampling_field(None)
         ```
         """
         return field(default=default, metadata={"option": self, "sampling": True})
@@ -128,13 +127,6 @@ class Settings:
     """
 
     left_out: ClassVar[frozenset[str]] = frozenset()
-
-    def __init_subclass__(cls) -> None:
-        """Let a dataclass see the settings without an annotation, each at its place."""
-        names = get_annotations(cls)
-        settings = [name for name, value in vars(cls).items() if isinstance(value, Field)]
-        kinds = dict.fromkeys(settings, Any) | names
-        cls.__annotations__ = {name: kinds[name] for name in (*settings, *names)}
 
     def __post_init__(self) -> None:
         """Reject a setting that has no effect, because no setting that it needs is given."""

@@ -48,10 +48,19 @@ class ParticleSampler:
     It does for any engine what `engine.sampler` does in integers. Particles beyond those in use are copies.
     """
 
+    levels: Tensor
+    known: np.ndarray
+    started: np.ndarray
+    mask: LevelMask | None
+    nats: Tensor
+    batch: ParticleBatch
+
     def __init__(self, sampler: UniformSampler, task: CompletionTask, levels: Tensor, batch: ParticleBatch) -> None:
         slots = len(batch.levels)
         self.levels, self.known, self.started = levels, task.known, task.started
-        self.constrained = ConstrainedSampler(sampler, self.levels.expand(slots, -1, -1, -1), task.known)
+        self.constrained: ConstrainedSampler = ConstrainedSampler(
+            sampler, self.levels.expand(slots, -1, -1, -1), task.known
+        )
         self.mask, self.nats = sampler.mask, sampler.nats
         self.batch, self._slots = batch, slots
 

@@ -15,6 +15,7 @@ from pointillist.compression.container import (
     TAIL,
     BinaryFile,
     Entry,
+    Header,
     Record,
     Source,
     decode_metadata,
@@ -75,8 +76,10 @@ class Archive:
         ArchiveError: if it is not an archive.
     """
 
+    header: Header
+
     def __init__(self, source: str | Path | bytes | BinaryFile, model: Any = None, *, threads: int = 1) -> None:
-        self.name = str(source) if isinstance(source, (str, Path)) else "The archive"
+        self.name: str = str(source) if isinstance(source, (str, Path)) else "The archive"
         self._source, self._model, self._threads = source, model, threads
         self.damage: ArchiveError | None = None
         self.metadata: dict[str, Any] = {}

@@ -23,6 +23,7 @@ from pointillist.compression.tiles import Tiling, tiles_of
 from pointillist.engine.head.range_decoder import BITS, WORD, RangeDecoder
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError
+from pointillist.images.ordering import PixelOrder
 from pointillist.portable import IntegerModel
 
 TOGETHER = 65_536
@@ -59,6 +60,10 @@ class Codec:
         labels: whether images have labels, which the model is conditioned on.
         side: pixels of the side of the tiles of large pictures, each coded as a record; 0 for none.
     """
+
+    integer_model: IntegerModel
+    order: PixelOrder
+    labels: bool
 
     def __init__(
         self, integer_model: IntegerModel, order: str | None = None, *, labels: bool = False, side: int = 0

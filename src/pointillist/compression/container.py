@@ -151,9 +151,12 @@ class Source:
         position: where in the archive the file is.
     """
 
+    name: str
+    position: int
+
     def __init__(self, file: BinaryFile, name: str, position: int = 0) -> None:
         self._file, self.name, self.position = file, name, position
-        self.marked = bytearray()
+        self.marked: bytearray = bytearray()
 
     def mark(self) -> None:
         """Forget what was read so far."""

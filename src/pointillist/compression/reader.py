@@ -139,6 +139,8 @@ class TiledPicture:
         due: number of the next tile; None after the last one.
     """
 
+    size: tuple[int, int]
+
     def __init__(self, codec: Codec, size: tuple[int, int], record: int) -> None:
         self.size, self._record, self._tiling = size, record, tiles_of(*size, codec.side)
         self.due: int | None = 0

@@ -150,6 +150,8 @@ class RecordWriter:
         bytes_written: bytes so far.
     """
 
+    bytes_written: int
+
     def __init__(self, file: BinaryFile, header: bytes) -> None:
         self._file, self._header, self.bytes_written = file, header, 0
         self._entries: list[Entry] = []

@@ -262,7 +262,7 @@ class SentenceFeatures(PromptFeatures):
     """Two layers over the vector of a frozen encoder."""
 
     kind = "sentence"
-    names = ("first.weight", "first.bias", "second.weight", "second.bias")
+    names: ClassVar[tuple[str, ...]] = ("first.weight", "first.bias", "second.weight", "second.bias")
     hidden_axis = 0
 
     @classmethod
@@ -280,7 +280,7 @@ class NgramFeatures(PromptFeatures):
     """Learned embeddings of words and character n-grams."""
 
     kind = "ngrams"
-    names = ("embedding.weight", "out.weight", "out.bias")
+    names: ClassVar[tuple[str, ...]] = ("embedding.weight", "out.weight", "out.bias")
     hidden_axis = 1
 
     @classmethod

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pointillist.files.lazy import lazy_names
 
@@ -47,4 +48,4 @@ __all__ = [
     "parse_size",
 ]
 
-__getattr__ = lazy_names(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = lazy_names(__name__, _MODULES)

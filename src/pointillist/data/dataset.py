@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Int64, Shaped
+from jaxtyping import Float32, Int, Int64, Shaped
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
@@ -126,18 +126,18 @@ class ImageDataset(AnsweredNames):
                 raise DataError(
                     f"{name} has {len(self._rows):,} images but {len(column):,} {what}: give one for each image."
                 )
-        self.annotations = annotations or Annotations()
+        self.annotations: Annotations = annotations or Annotations()
         self.annotations.check(len(self._rows), (spec.height, spec.width), name)
         self.spec = spec
-        self.labels = None if labels is None else np.asarray(labels, np.int64)
-        self.texts = None if texts is None else tuple(texts)
-        self.files = None if source.files is None else tuple(source.files)
-        self.classes = tuple(classes)
+        self.labels: Int[np.ndarray, " n"] | None = None if labels is None else np.asarray(labels, np.int64)
+        self.texts: tuple[str, ...] | None = None if texts is None else tuple(texts)
+        self.files: tuple[str, ...] | None = None if source.files is None else tuple(source.files)
+        self.classes: tuple[str, ...] = tuple(classes)
         self.name = name
-        self.notes = tuple(source.notes)
+        self.notes: tuple[str, ...] = tuple(source.notes)
         self.binarise = binarise
-        self.tileset = source.tileset
-        self.skipped = dict(source.skipped)
+        self.tileset: Tileset | None = source.tileset
+        self.skipped: dict[str, str] = dict(source.skipped)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -32,6 +32,11 @@ class PictureWindows:
         size: height and width of a window.
     """
 
+    pictures: Shaped[np.ndarray, "p c y x"]
+    corners: Int[np.ndarray, "n 3"]
+    bounds: Int[np.ndarray, "n 4"]
+    size: tuple[int, int]
+
     def __init__(
         self,
         pictures: Shaped[np.ndarray, "p c y x"],
@@ -40,7 +45,7 @@ class PictureWindows:
         size: tuple[int, int],
     ) -> None:
         self.pictures, self.corners, self.bounds, self.size = pictures, corners, bounds, size
-        self.shape = (len(corners), pictures.shape[1], *size)
+        self.shape: tuple[int, int, int, int] = (len(corners), pictures.shape[1], *size)
         self.ndim = 4
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from pointillist.distributions.kinds import digits
+from pointillist.distributions.kinds import LikelihoodKind, digits
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError
 
@@ -28,7 +28,11 @@ class FactoredCategorical(Likelihood):
         likelihood.num_params  # 5,130
     """
 
-    name = "factored"
+    high: int
+    low: int
+    rest: int
+
+    name: LikelihoodKind = "factored"
 
     def __init__(self, channels: int, levels: int, mixtures: int = 10) -> None:
         super().__init__(channels, levels)

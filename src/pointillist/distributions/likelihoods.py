@@ -96,7 +96,7 @@ class Likelihood(ABC):
 class Bernoulli(Likelihood):
     """A Bernoulli distribution of two levels, with one logit a sub-pixel: p(1) = sigmoid(logit)."""
 
-    name = "bernoulli"
+    name: LikelihoodKind = "bernoulli"
 
     def __init__(self, channels: int, levels: int = 2) -> None:
         if levels != 2:
@@ -119,7 +119,7 @@ class Bernoulli(Likelihood):
 class Categorical(Likelihood):
     """A softmax over all levels of each sub-pixel (van den Oord et al. 2016, arXiv 1601.06759, section 2.2)."""
 
-    name = "categorical"
+    name: LikelihoodKind = "categorical"
 
     def log_prob(self, params: Float[Tensor, "b p h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Compute the log softmax at the true level, in nats."""
@@ -160,7 +160,7 @@ class DiscretizedLogisticMixture(Likelihood):
         likelihood.num_params  # 100
     """
 
-    name = "mixture"
+    name: LikelihoodKind = "mixture"
     coupled = True
 
     def __init__(self, channels: int, levels: int, mixtures: int = 10, *, min_log_scale: float = MIN_LOG_SCALE) -> None:

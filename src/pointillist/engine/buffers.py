@@ -72,6 +72,13 @@ class Buffers:
         caches: KV caches, `[b, sites, c]`.
     """
 
+    program: Program
+    batch: int
+    height: int
+    width: int
+    inputs: Mapping[str, Array]
+    row: int
+
     def __init__(
         self,
         program: Program,
@@ -87,7 +94,7 @@ class Buffers:
         self._values: dict[Value, Array] = {}
         self._maps: dict[FeatureMap, Array] = {}
         self._constants: dict[Instruction, Mapping[str, Any]] = {}
-        self.caches = {cache: self.new_cache(cache) for cache in program.kv_caches}
+        self.caches: dict[KeyValueCache, Array] = {cache: self.new_cache(cache) for cache in program.kv_caches}
         for feature_map in () if held == "image" else program.maps:
             rows = self.map(feature_map)
             if feature_map.initial_above is not None:  # the current row is the row above until it is written

@@ -39,6 +39,11 @@ class ProgramStepper(ABC):
         EngineError: if the program was recorded without `canvas_values`.
     """
 
+    program: Program
+    batch: int
+    height: int
+    width: int
+
     check: Callable[[], None] | None = None
 
     def __init__(self, program: Program, batch: int, size: tuple[int, int] | None = None) -> None:
@@ -46,8 +51,8 @@ class ProgramStepper(ABC):
             raise EngineError("The program does not know what levels write: record it with `canvas_values`.")
         self.program, self.batch = program, batch
         self.height, self.width = size or (program.height, program.width)
-        self.site = (0, 0, 0)
-        self.done = False
+        self.site: tuple[int, int, int] = (0, 0, 0)
+        self.done: bool = False
         self._channels = program.canvas.channels // program.canvas_values.shape[1]
         self._coupled = program.num_sub_steps != self._channels
         self._pixel = np.zeros((batch, self._channels), np.int64)

@@ -48,6 +48,8 @@ class ArrayWriter:
 class ArrayReader:
     """Look up arrays by name, of a type and shape that the reader expects."""
 
+    where: str
+
     def __init__(self, arrays: dict[str, Array], where: str) -> None:
         self._arrays, self.where = arrays, where
 

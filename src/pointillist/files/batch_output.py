@@ -37,7 +37,7 @@ class BatchOutput:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.done = sum(1 for _ in _whole_lines(folder / ROWS))
+        self.done: int = sum(1 for _ in _whole_lines(folder / ROWS))
 
     def keep(self, batch_size: int) -> int:
         """Drop the rows of a batch that is not whole, and return how many items are finished.

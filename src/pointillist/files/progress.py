@@ -31,6 +31,9 @@ class Bar:
     ```
     """
 
+    description: str
+    total: int
+
     def __init__(self, description: str, total: int) -> None:
         self.description, self.total = description, total
         self._started = time.monotonic()

@@ -46,6 +46,10 @@ class Chain:
         CheckpointError: if the models do not belong together.
     """
 
+    tokenizers: tuple[Tokenizer, ...]
+    codes: tuple[PixelModel, ...]
+    pixels: PixelModel | None
+
     def __init__(
         self,
         tokenizers: Sequence[Tokenizer],
@@ -54,7 +58,7 @@ class Chain:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         self.tokenizers, self.codes, self.pixels = tuple(tokenizers), tuple(codes), pixels
-        self.data = dict(data or {})
+        self.data: dict[str, Any] = dict(data or {})
         _check(self)
 
     def __repr__(self) -> str:

@@ -34,7 +34,7 @@ class HintedImages(ImageDataset):
 
     def __init__(self, images: ImageDataset, hint: CodeHint, grids: Sequence[np.ndarray]) -> None:
         vars(self).update(vars(images))
-        self.annotations = replace(images.annotations, hints=None, hint_spec=hint.image)
+        self.annotations: Annotations = replace(images.annotations, hints=None, hint_spec=hint.image)
         self._hint, self._grids = hint, tuple(grids)
 
     def batch(self, indices: Indices, *, seed: int = 0, flip: bool = False) -> Batch:

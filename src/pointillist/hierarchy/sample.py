@@ -90,6 +90,10 @@ class HierarchySampler:
         ConfigError, ShapeError: if a setting is not for hierarchies, or the size does not fit the codes.
     """
 
+    chain: Chain
+    request: ImageRequest
+    sizes: dict[str, tuple[int, int]]
+
     is_conditional = True
 
     def __init__(self, chain: Chain, request: ImageRequest) -> None:
@@ -103,7 +107,7 @@ class HierarchySampler:
                 raise not_for_hierarchies(name, value)
         self.config: SamplingConfig = replace(config, order=order.name)
         self.chain, self.request, self.sizes = chain, request, scale_sizes(chain, request.size)
-        self.labels = label_numbers(request.label, chain.classes, request.n)
+        self.labels: np.ndarray = label_numbers(request.label, chain.classes, request.n)
 
     def batch(self, start: int, stop: int) -> HierarchyBatch:
         """Prepare the images `start .. stop`."""
@@ -161,7 +165,7 @@ class HierarchyBatch:
 
     def __init__(self, sampler: HierarchySampler, images: range) -> None:
         self._sampler, self._images = sampler, images
-        self.labels = sampler.labels[images.start : images.stop]
+        self.labels: np.ndarray = sampler.labels[images.start : images.stop]
 
     def draw(
         self, rows: Int[np.ndarray, " m"], uniforms: Uniforms, mask: Any = None, on_row: OnRow | None = None

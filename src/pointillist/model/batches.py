@@ -127,6 +127,11 @@ class BatchReader:
         x, inputs = reader.read(0, 64)
     """
 
+    order: str | None
+    count: int
+    height: int
+    width: int
+
     def __init__(
         self,
         model: LikelihoodModel,

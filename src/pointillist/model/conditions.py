@@ -34,8 +34,8 @@ class OrderEmbedding(nn.Module):
 
     def __init__(self, orders: Sequence[str], width: int) -> None:
         super().__init__()
-        self.orders = tuple(orders)
-        self.embedding = nn.Embedding(len(orders), width)
+        self.orders: tuple[str, ...] = tuple(orders)
+        self.embedding: nn.Embedding = nn.Embedding(len(orders), width)
         nn.init.zeros_(self.embedding.weight)  # random ones are noise for long: docs/decisions, 0027
 
     def forward(self, condition: Condition, order: PixelOrder) -> Condition:
@@ -56,7 +56,7 @@ class PositionEmbedding(nn.Module):
 
     def __init__(self, width: int, height: int, columns: int) -> None:
         super().__init__()
-        self.map = nn.Parameter(nn.init.normal_(torch.empty(1, width, height, columns), std=0.1))
+        self.map: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(1, width, height, columns), std=0.1))
 
     def forward(self, count: int) -> Float[Tensor, "b d h w"]:
         """Repeat the map for `count` images."""
@@ -81,9 +81,11 @@ class ModelConditions(ConditionReaders, nn.Module):
         for name, encoder in encoders.items():
             self.add_module(name, encoder)
         channels = config.position_channels
-        self.position = PositionEmbedding(channels, config.image.height, config.image.width) if channels else None
+        self.position: PositionEmbedding | None = (
+            PositionEmbedding(channels, config.image.height, config.image.width) if channels else None
+        )
         several = len(config.orders) > 1
-        self.order = OrderEmbedding(config.orders, config.order_channels) if several else None
+        self.order: OrderEmbedding | None = OrderEmbedding(config.orders, config.order_channels) if several else None
 
     @property
     def image(self) -> ImageSpec:

@@ -27,9 +27,12 @@ class FloatLikelihood:
         likelihood: the likelihood.
     """
 
+    likelihood: Likelihood
+    coupled: bool
+
     def __init__(self, likelihood: Likelihood) -> None:
         self.likelihood, self.coupled = likelihood, likelihood.coupled
-        self.mixtures = int(getattr(likelihood, "mixtures", 1))
+        self.mixtures: int = int(getattr(likelihood, "mixtures", 1))
 
     def log_prob(
         self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]

@@ -15,6 +15,7 @@ from pointillist.conditioning.encoder import as_tensor
 from pointillist.conditioning.prompts import PromptReader
 from pointillist.data.tilemaps import Tileset
 from pointillist.distributions.kinds import LikelihoodKind
+from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import as_array
@@ -29,7 +30,7 @@ from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompt
 from pointillist.model.integer import WithIntegerModel
 from pointillist.model.integer_cost import IntegerCost, card_with_cost
 from pointillist.model.protocols import Settings
-from pointillist.networks import BackboneDims, Stage, entry, sampling_order
+from pointillist.networks import Backbone, BackboneDims, Stage, entry, sampling_order
 from pointillist.nn import Condition, LocalGain, has_weight_norm, initialise_from_data, name_scopes
 from pointillist.nn.passes import FullPass, channels_last
 from pointillist.portable.storage import remove_program, save_integer_model
@@ -66,19 +67,20 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         self.config = config
         self.training_record: dict[str, Any] = training or {}
         self.card = card
-        self.generation_config = GenerationConfig()
-        self.measured_prompts = MeasuredPrompts()
+        self.generation_config: GenerationConfig = GenerationConfig()
+        self.measured_prompts: MeasuredPrompts = MeasuredPrompts()
         self.tileset: Tileset | None = None
-        self.likelihood = build_likelihood(
+        self.likelihood: Likelihood = build_likelihood(
             config.likelihood, self.image, config.mixtures, local_gain=bool(config.local_gain)
         )
         # an unordered level is a name, so it enters as a learned vector; an ordered one as a number in [-1, 1]
-        self.embedding = None if self.image.ordered else nn.Embedding(self.image.levels, config.level_channels)
-        self.conditions = ModelConditions(config)
-        self.backbone = entry(config.model_type).backbone(config.backbone, self.dims)
+        table = self.image.levels, config.level_channels
+        self.embedding: nn.Embedding | None = None if self.image.ordered else nn.Embedding(*table)
+        self.conditions: ModelConditions = ModelConditions(config)
+        self.backbone: Backbone = entry(config.model_type).backbone(config.backbone, self.dims)
         name_scopes(self.backbone)
-        self.channels_last = False  # memory format of weights and maps: see nn/passes.py
-        self.initialised = False  # True once the weights were trained, loaded or set from data
+        self.channels_last: bool = False  # memory format of weights and maps: see nn/passes.py
+        self.initialised: bool = False  # True once the weights were trained, loaded or set from data
         self.register_load_state_dict_post_hook(_mark_initialised)  # type: ignore[no-untyped-call]
 
     def to(self: Model, *args: Any, **kwargs: Any) -> Model:
@@ -100,11 +102,10 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         card = self.card or files.default_card(self.config, self.likelihood.name, self.num_parameters)
         record: dict[str, Any] = {"tensors": self.state_dict(), "card": card_with_cost(card, cost)}
         record["training"] = self.training_record if cost is None else self.training_record | cost.to_record()
-        others: dict[str, Any] = {"generation": self.generation_config, "tileset": self.tileset}
-        others["measured"] = self.measured_prompts
+        record |= {"generation": self.generation_config, "tileset": self.tileset, "measured": self.measured_prompts}
         if integer_model is None:
             remove_program(folder)
-        files.write_model(folder, files.ModelContents(config=self.config, **record, **others))
+        files.write_model(folder, files.ModelContents(config=self.config, **record))
         if integer_model is not None:
             save_integer_model(integer_model, folder)
         return self.push_to_hub(repo_id or folder.name, **kwargs) if push_to_hub else None
@@ -120,9 +121,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         stored = files.read_model(folder, cls)
         cost = IntegerCost.pop(stored.training)
         model = cls(stored.config, training=stored.training, card=stored.card)
-        model.integer_cost = cost
+        model.integer_cost, model.measured_prompts = cost, stored.measured
         model.generation_config, model.tileset, model.program_folder = stored.generation, stored.tileset, folder
-        model.measured_prompts = stored.measured
         model.load_state_dict(stored.tensors)
         return model.eval()
 

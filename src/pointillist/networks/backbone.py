@@ -175,7 +175,7 @@ class BackboneConfig(BaseModel):
     ```
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
 
 class Backbone(nn.Module):
@@ -263,7 +263,7 @@ class ResidualSkip(PointwiseConv2d):
         sizes = [0 if last else len(features), len(head)]
         super().__init__(features, torch.cat([features[: sizes[0]], head]))
         self.sizes = sizes
-        self.residual = residual and not last
+        self.residual: bool = residual and not last
 
     def split(self, h: Float[Tensor, "b d h w"], x: Float[Tensor, "b i h w"]) -> tuple[Tensor, Tensor]:
         """Compute the next features from `h` and the layer's input `x`, and the skip output."""

@@ -18,6 +18,8 @@ map therefore also reads the pixel itself.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,13 +50,13 @@ class DiagonalBiLSTMBlock(RecurrentBlock):
     def __init__(self, config: DiagonalBiLSTMConfig, dims: BackboneDims, *, first: bool) -> None:
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, dims.groups), gate_groups(config, dims)
-        self.left_input = PointwiseConv2d(wide, gates)
-        self.left_condition = ConditionBias(dims.condition, gates)
-        self.left = RecurrentLayer(config.channels, "diagonals")
-        self.right_input = nn.Conv2d(len(wide), len(gates), 1)  # the rows above are complete: no mask
-        self.right_condition = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gates))
-        self.right = RecurrentLayer(config.channels, "diagonals", reverse=True)
-        self.pixel = (
+        self.left_input: PointwiseConv2d = PointwiseConv2d(wide, gates)
+        self.left_condition: ConditionBias = ConditionBias(dims.condition, gates)
+        self.left: RecurrentLayer = RecurrentLayer(config.channels, "diagonals")
+        self.right_input: nn.Conv2d = nn.Conv2d(len(wide), len(gates), 1)  # the rows above are complete: no mask
+        self.right_condition: ConditionBias = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gates))
+        self.right: RecurrentLayer = RecurrentLayer(config.channels, "diagonals", reverse=True)
+        self.pixel: CausalConv2d | None = (
             CausalConv2d(dims.canvas, len(gates), up=0, left=0, right=0, bias=False)
             if config.border and first
             else None
@@ -84,7 +86,7 @@ class DiagonalBiLSTM(PixelRNN):
     ```
     """
 
-    Config = DiagonalBiLSTMConfig
+    Config: ClassVar[type[DiagonalBiLSTMConfig]] = DiagonalBiLSTMConfig
 
     def __init__(self, config: DiagonalBiLSTMConfig, dims: BackboneDims) -> None:
         blocks = [DiagonalBiLSTMBlock(config, dims, first=index == 0) for index in range(config.layers)]

@@ -17,7 +17,7 @@ mistake).
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -83,20 +83,20 @@ class GatedLayer(CausalLayer):
         gated = torch.cat([features, features])  # both halves of a gate have the groups of its result
         in_groups = channel_groups(dims.canvas, dims.groups) if first else features
         kernel = config.first_kernel if first else config.kernel
-        self.vertical = VerticalConv2d(len(in_groups), 2 * d, kernel, strict=first, dilation=dilation)
-        self.horizontal = HorizontalConv2d(
+        self.vertical: VerticalConv2d = VerticalConv2d(len(in_groups), 2 * d, kernel, strict=first, dilation=dilation)
+        self.horizontal: HorizontalConv2d = HorizontalConv2d(
             len(in_groups), 2 * d, kernel, in_groups=in_groups, out_groups=gated, strict=first, dilation=dilation
         )
         if first:
             self.vertical.add_local_gain(dims.local_gain)
             self.horizontal.add_local_gain(dims.local_gain)
-        self.link = nn.Conv2d(2 * d, 2 * d, 1)  # the rows above are complete: no mask
-        self.condition_vertical = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gated))
-        self.condition_horizontal = ConditionBias(dims.condition, gated)
+        self.link: nn.Conv2d = nn.Conv2d(2 * d, 2 * d, 1)  # the rows above are complete: no mask
+        self.condition_vertical: ConditionBias = ConditionBias(dims.condition.without_tokens, torch.zeros_like(gated))
+        self.condition_horizontal: ConditionBias = ConditionBias(dims.condition, gated)
         head = channel_groups(config.head_channels, dims.groups)
-        self.out = ResidualSkip(features, head, residual=not first, last=last)
-        self.dropout = Dropout(config.dropout)
-        self.vertical_residual = config.vertical_residual and not first
+        self.out: ResidualSkip = ResidualSkip(features, head, residual=not first, last=last)
+        self.dropout: Dropout = Dropout(config.dropout)
+        self.vertical_residual: bool = config.vertical_residual and not first
 
     def forward(
         self, vertical: Tensor, horizontal: Tensor, ctx: Pass, condition: Condition
@@ -123,12 +123,12 @@ class GatedPixelCNN(ResidualHead):
     ```
     """
 
-    Config = GatedPixelCNNConfig
+    Config: ClassVar[type[GatedPixelCNNConfig]] = GatedPixelCNNConfig
 
     def __init__(self, config: GatedPixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
         end = config.layers - 1
-        self.layers = nn.ModuleList(
+        self.layers: nn.ModuleList = nn.ModuleList(
             GatedLayer(config, dims, first=i == 0, last=i == end, dilation=dilation)
             for i, dilation in enumerate(layer_dilations(config.dilations, config.layers))
         )

@@ -18,7 +18,7 @@ on the order, through a vector; sub-pixels are sampled in turn if the likelihood
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -73,7 +73,7 @@ class LocalLayer(CausalLayer):
         super().__init__()
         features = channel_groups(config.channels, dims.groups)
         gated = torch.cat([features, features])  # both halves of a gate have the groups of its result
-        self.convolution = LocallyMaskedConv2d(
+        self.convolution: LocallyMaskedConv2d = LocallyMaskedConv2d(
             config.first_kernel if first else config.kernel,
             in_groups=channel_groups(dims.canvas, dims.groups) if first else features,
             out_groups=gated,
@@ -81,10 +81,10 @@ class LocalLayer(CausalLayer):
             dilation=dilation,
             mask_weight=first,  # in every layer it learnt no more, and trained slower: docs/decisions, 0028
         )
-        self.condition = ConditionBias(dims.condition, gated)
+        self.condition: ConditionBias = ConditionBias(dims.condition, gated)
         head = channel_groups(config.head_channels, dims.groups)
-        self.out = ResidualSkip(features, head, residual=not first, last=last)
-        self.dropout = Dropout(config.dropout)
+        self.out: ResidualSkip = ResidualSkip(features, head, residual=not first, last=last)
+        self.dropout: Dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> tuple[Tensor, Tensor]:
         """Compute the next features and the skip output."""
@@ -100,14 +100,14 @@ class LocallyMaskedPixelCNN(ResidualHead):
     ```
     """
 
-    Config = LocallyMaskedPixelCNNConfig
+    Config: ClassVar[type[LocallyMaskedPixelCNNConfig]] = LocallyMaskedPixelCNNConfig
     masks_locally = True
     takes_local_gain = False
 
     def __init__(self, config: LocallyMaskedPixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
         end = config.layers - 1
-        self.layers = nn.ModuleList(
+        self.layers: nn.ModuleList = nn.ModuleList(
             LocalLayer(config, dims, first=i == 0, last=i == end, dilation=dilation)
             for i, dilation in enumerate(layer_dilations(config.dilations, config.layers))
         )

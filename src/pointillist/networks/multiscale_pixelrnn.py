@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
@@ -97,15 +97,15 @@ class MultiscalePixelRNN(Backbone):
     ```
     """
 
-    Config = MultiscalePixelRNNConfig
+    Config: ClassVar[type[MultiscalePixelRNNConfig]] = MultiscalePixelRNNConfig
     takes_local_gain = False
 
     def __init__(self, config: MultiscalePixelRNNConfig, dims: BackboneDims) -> None:
         super().__init__()
-        self.factor = config.factor
-        self.small = _pixel_rnn(config.small, dims)
-        self.upsampler = Upsampler(dims.canvas, config.map_channels, (config.factor,) * 2, config.dilations)
-        self.large = _pixel_rnn(
+        self.factor: int = config.factor
+        self.small: PixelRNN = _pixel_rnn(config.small, dims)
+        self.upsampler: Upsampler = Upsampler(dims.canvas, config.map_channels, (config.factor,) * 2, config.dilations)
+        self.large: PixelRNN = _pixel_rnn(
             config.large, replace(dims, condition=replace(dims.condition, map=dims.condition.map + config.map_channels))
         )
 

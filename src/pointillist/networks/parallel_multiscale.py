@@ -27,7 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -46,7 +46,7 @@ from pointillist.networks.backbone import (
 )
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.upsampler import Upsampler
-from pointillist.nn import Condition, ConditionBias, ConditionDims, Dropout, channel_groups
+from pointillist.nn import Condition, ConditionBias, ConditionDims, Dropout, MaskedConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 
@@ -97,12 +97,12 @@ class GroupNetwork(ResidualHead):
 
     def __init__(self, config: ParallelMultiscaleConfig, dims: BackboneDims) -> None:
         super().__init__()
-        self.channels = config.head_channels
+        self.channels: int = config.head_channels
         features = channel_groups(self.channels, dims.groups)
         reads = config.context > 1 or dims.groups > 1  # else there is no earlier sub-pixel to read
-        self.stem = masked_stem(self.channels, config.context, dims) if reads else None
-        self.condition = ConditionBias(dims.condition, features)
-        self.dropout = Dropout(config.dropout)
+        self.stem: MaskedConv2d | None = masked_stem(self.channels, config.context, dims) if reads else None
+        self.condition: ConditionBias = ConditionBias(dims.condition, features)
+        self.dropout: Dropout = Dropout(config.dropout)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:
@@ -120,15 +120,20 @@ class Group(nn.Module):
         step: the same for the grid of the group.
     """
 
+    before: tuple[int, int]
+    step: tuple[int, int]
+
     def __init__(
         self, config: ParallelMultiscaleConfig, dims: BackboneDims, before: tuple[int, int], step: tuple[int, int]
     ) -> None:
         super().__init__()
         self.before, self.step = before, step
-        self.independent = config.context == 1
+        self.independent: bool = config.context == 1
         factor = before[0] // step[0], before[1] // step[1]
-        self.upsampler = Upsampler(dims.canvas, config.map_channels, factor, config.dilations, dims.condition)
-        self.network = GroupNetwork(config, _with_map(dims, config.map_channels))
+        self.upsampler: Upsampler = Upsampler(
+            dims.canvas, config.map_channels, factor, config.dilations, dims.condition
+        )
+        self.network: GroupNetwork = GroupNetwork(config, _with_map(dims, config.map_channels))
 
     def stage(self, height: int, width: int) -> Stage:
         """Return the stage of the group in an image of this size."""
@@ -152,19 +157,21 @@ class ParallelMultiscale(Backbone):
     ```
     """
 
-    Config = ParallelMultiscaleConfig
+    Config: ClassVar[type[ParallelMultiscaleConfig]] = ParallelMultiscaleConfig
     takes_local_gain = False
 
     def __init__(self, config: ParallelMultiscaleConfig, dims: BackboneDims) -> None:
         super().__init__()
         side = 2**config.scales
-        self.base_step = (side, side)
-        self.base = GatedPixelCNN(config.base, dims)
+        self.base_step: tuple[int, int] = (side, side)
+        self.base: GatedPixelCNN = GatedPixelCNN(config.base, dims)
         steps = [self.base_step]
         while side > 1:
             steps += [(side, side // 2), (side // 2, side // 2)]
             side //= 2
-        self.groups = nn.ModuleList(Group(config, dims, before, step) for before, step in pairwise(steps))
+        self.groups: nn.ModuleList = nn.ModuleList(
+            Group(config, dims, before, step) for before, step in pairwise(steps)
+        )
 
     def stages(self, height: int, width: int) -> tuple[Stage, ...]:
         """Return one stage for the base image, and one for each group."""

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
-from pointillist.nn import CausalLayer, Condition, Dropout, PointwiseConv2d, channel_groups
+from pointillist.nn import CausalLayer, Condition, Dropout, MaskedConv2d, PointwiseConv2d, channel_groups
 from pointillist.nn.passes import Pass
 
 
@@ -64,13 +64,15 @@ class PixelRNN(ResidualHead):
         narrow = channel_groups(config.channels, dims.groups)
         wide = channel_groups(2 * config.channels, dims.groups)
         head = channel_groups(config.head_channels, dims.groups)
-        self.residual = config.residual
-        self.first = masked_stem(2 * config.channels, config.first_kernel, dims)
-        self.blocks = nn.ModuleList(blocks)
-        self.expands = nn.ModuleList(PointwiseConv2d(narrow, wide) for _ in blocks)
-        self.skips = nn.ModuleList(PointwiseConv2d(narrow, head, bias=False) for _ in blocks) if config.skip else None
-        self.dropout = Dropout(config.dropout)
-        self.last = PointwiseConv2d(wide, head)
+        self.residual: bool = config.residual
+        self.first: MaskedConv2d = masked_stem(2 * config.channels, config.first_kernel, dims)
+        self.blocks: nn.ModuleList = nn.ModuleList(blocks)
+        self.expands: nn.ModuleList = nn.ModuleList(PointwiseConv2d(narrow, wide) for _ in blocks)
+        self.skips: nn.ModuleList | None = (
+            nn.ModuleList(PointwiseConv2d(narrow, head, bias=False) for _ in blocks) if config.skip else None
+        )
+        self.dropout: Dropout = Dropout(config.dropout)
+        self.last: PointwiseConv2d = PointwiseConv2d(wide, head)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

@@ -16,6 +16,8 @@ bias, and through a 1x1 convolution for maps, before the masked convolution of e
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from jaxtyping import Float
 from pydantic import Field
@@ -66,13 +68,13 @@ class ResidualBlock(CausalLayer):
         super().__init__()
         wide = channel_groups(2 * config.channels, dims.groups)
         narrow = channel_groups(config.channels, dims.groups)
-        self.reduce = PointwiseConv2d(wide, narrow)
-        self.masked = MaskedConv2d(
+        self.reduce: PointwiseConv2d = PointwiseConv2d(wide, narrow)
+        self.masked: MaskedConv2d = MaskedConv2d(
             config.channels, config.channels, config.kernel, in_groups=narrow, out_groups=narrow, strict=False
         )
-        self.expand = PointwiseConv2d(narrow, wide)
-        self.condition = ConditionBias(dims.condition, narrow)
-        self.dropout = Dropout(config.dropout)
+        self.expand: PointwiseConv2d = PointwiseConv2d(narrow, wide)
+        self.condition: ConditionBias = ConditionBias(dims.condition, narrow)
+        self.dropout: Dropout = Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
         """Compute the next features of the residual stream."""
@@ -90,18 +92,18 @@ class PixelCNN(ResidualHead):
     ```
     """
 
-    Config = PixelCNNConfig
+    Config: ClassVar[type[PixelCNNConfig]] = PixelCNNConfig
 
     def __init__(self, config: PixelCNNConfig, dims: BackboneDims) -> None:
         super().__init__()
         wide = channel_groups(2 * config.channels, dims.groups)
         head = channel_groups(config.head_channels, dims.groups)
-        self.first = masked_stem(2 * config.channels, config.first_kernel, dims)
-        self.blocks = nn.ModuleList(ResidualBlock(config, dims) for _ in range(config.layers))
-        self.skips = (
+        self.first: MaskedConv2d = masked_stem(2 * config.channels, config.first_kernel, dims)
+        self.blocks: nn.ModuleList = nn.ModuleList(ResidualBlock(config, dims) for _ in range(config.layers))
+        self.skips: nn.ModuleList | None = (
             nn.ModuleList(PointwiseConv2d(wide, head, bias=False) for _ in self.blocks) if config.skip else None
         )
-        self.last = PointwiseConv2d(wide, head)
+        self.last: PointwiseConv2d = PointwiseConv2d(wide, head)
         self.add_head(config.head_channels, dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

@@ -30,6 +30,7 @@ scaled up.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +93,9 @@ class Stream:
     def __init__(self, right: int, features: Int[Tensor, " d"]) -> None:
         self.right = right
         self.features = features
-        self.activated = torch.cat([features, features])  # concat_elu doubles them, and so do the halves of a gate
+        self.activated: Tensor = torch.cat(
+            [features, features]
+        )  # concat_elu doubles them, and so do the halves of a gate
 
     def convolution(
         self, inputs: Int[Tensor, " i"], outputs: Int[Tensor, " o"], *, stride: int = 1, target: float = 1.0
@@ -127,13 +130,15 @@ class GatedResidualLayer(nn.Module):
         scale: int,
     ) -> None:
         super().__init__()
-        self.first = stream.convolution(stream.activated, stream.features)
-        self.second = stream.convolution(stream.activated, stream.activated, target=config.residual_scale)
-        self.link = (
+        self.first: NormalisedConv2d = stream.convolution(stream.activated, stream.features)
+        self.second: NormalisedConv2d = stream.convolution(
+            stream.activated, stream.activated, target=config.residual_scale
+        )
+        self.link: NormalisedPointwiseConv2d | None = (
             None if shortcut is None else NormalisedPointwiseConv2d(torch.cat([shortcut, shortcut]), stream.features)
         )
-        self.condition = ConditionBias(dims.condition, stream.activated, scale=scale)
-        self.dropout = Dropout(config.dropout)
+        self.condition: ConditionBias = ConditionBias(dims.condition, stream.activated, scale=scale)
+        self.dropout: Dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, shortcut: Tensor | None, ctx: Pass, condition: Condition) -> Tensor:
         """Compute the next features `[b d h w]` of the stream."""
@@ -158,8 +163,10 @@ class GatedResidualPair(nn.Module):
     ) -> None:
         super().__init__()
         shortcut = torch.cat([above.features, before.features]) if mirrors else above.features
-        self.above = GatedResidualLayer(above, above.features if mirrors else None, config, dims, scale)
-        self.before = GatedResidualLayer(before, shortcut, config, dims, scale)
+        self.above: GatedResidualLayer = GatedResidualLayer(
+            above, above.features if mirrors else None, config, dims, scale
+        )
+        self.before: GatedResidualLayer = GatedResidualLayer(before, shortcut, config, dims, scale)
 
     def forward(self, pair: Pair, mirror: Pair | None, ctx: Pass, condition: Condition) -> Pair:
         """Compute the next features of both streams."""
@@ -173,8 +180,8 @@ class DownsampleBlock(nn.Module):
 
     def __init__(self, above: Stream, before: Stream) -> None:
         super().__init__()
-        self.above = above.convolution(above.features, above.features, stride=2)
-        self.before = before.convolution(before.features, before.features, stride=2)
+        self.above: NormalisedConv2d = above.convolution(above.features, above.features, stride=2)
+        self.before: NormalisedConv2d = before.convolution(before.features, before.features, stride=2)
 
     def forward(self, pair: Pair, ctx: Pass) -> Pair:
         """Downsample both streams to every second row and column."""
@@ -186,8 +193,12 @@ class UpsampleBlock(nn.Module):
 
     def __init__(self, above: Stream, before: Stream) -> None:
         super().__init__()
-        self.above = NormalisedConvTranspose2d(above.features, above.features, right=above.right)
-        self.before = NormalisedConvTranspose2d(before.features, before.features, right=before.right)
+        self.above: NormalisedConvTranspose2d = NormalisedConvTranspose2d(
+            above.features, above.features, right=above.right
+        )
+        self.before: NormalisedConvTranspose2d = NormalisedConvTranspose2d(
+            before.features, before.features, right=before.right
+        )
 
     def forward(self, pair: Pair, like: Pair, ctx: Pass) -> Pair:
         """Upsample both streams to the grid of `like`."""
@@ -201,15 +212,17 @@ class InputBlock(nn.Module):
         super().__init__()
         inputs = channel_groups(dims.canvas, dims.groups)
         d = len(before.features)
-        self.rows = NormalisedConv2d(dims.canvas, d, up=2, down=-1, left=1, right=1)
-        self.row = NormalisedConv2d(dims.canvas, d, up=1, down=-1, left=1, right=1)
+        self.rows: NormalisedConv2d = NormalisedConv2d(dims.canvas, d, up=2, down=-1, left=1, right=1)
+        self.row: NormalisedConv2d = NormalisedConv2d(dims.canvas, d, up=1, down=-1, left=1, right=1)
         # at its own pixel a feature reads the sub-pixels before its own; if there is only one, the tap is sliced away
         site = channel_causal_mask(before.features, inputs, strict=True) if dims.groups > 1 else None
         mask = None
         if site is not None:
             mask = torch.ones(d, dims.canvas, 2, 2)
             mask[:, :, 1, 1] = site
-        self.left = NormalisedConv2d(dims.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask)
+        self.left: NormalisedConv2d = NormalisedConv2d(
+            dims.canvas, d, up=1, left=1, right=-1 if mask is None else 0, mask=mask
+        )
         for layer in (self.rows, self.row, self.left):
             layer.add_local_gain(dims.local_gain)
 
@@ -226,7 +239,7 @@ class PixelCNNPP(Backbone):
     ```
     """
 
-    Config = PixelCNNPPConfig
+    Config: ClassVar[type[PixelCNNPPConfig]] = PixelCNNPPConfig
 
     def __init__(self, config: PixelCNNPPConfig, dims: BackboneDims) -> None:
         super().__init__()
@@ -239,15 +252,17 @@ class PixelCNNPP(Backbone):
                 GatedResidualPair(above, before, config, dims, scale=2**grid, mirrors=mirrors) for _ in range(count)
             )
 
-        self.first = InputBlock(above, before, dims)
-        self.down = nn.ModuleList(block(grid, config.layers, mirrors=False) for grid in grids)
-        self.coarser = nn.ModuleList(DownsampleBlock(above, before) for _ in grids[1:])
+        self.first: InputBlock = InputBlock(above, before, dims)
+        self.down: nn.ModuleList = nn.ModuleList(block(grid, config.layers, mirrors=False) for grid in grids)
+        self.coarser: nn.ModuleList = nn.ModuleList(DownsampleBlock(above, before) for _ in grids[1:])
         # the finer blocks on the way up also mirror the input of their counterparts on the way down
-        self.up = nn.ModuleList(
+        self.up: nn.ModuleList = nn.ModuleList(
             block(grid, config.layers + (grid < grids[-1]), mirrors=True) for grid in reversed(grids)
         )
-        self.finer = nn.ModuleList(UpsampleBlock(above, before) for _ in grids[1:])
-        self.output = NormalisedPointwiseConv2d(features, channel_groups(dims.params, dims.groups))
+        self.finer: nn.ModuleList = nn.ModuleList(UpsampleBlock(above, before) for _ in grids[1:])
+        self.output: NormalisedPointwiseConv2d = NormalisedPointwiseConv2d(
+            features, channel_groups(dims.params, dims.groups)
+        )
         self.add_local_gain(dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

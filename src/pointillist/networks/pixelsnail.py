@@ -22,6 +22,8 @@ values are not, because they belong to earlier pixels.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -100,13 +102,13 @@ class GatedResidual(CausalLayer):
     ) -> None:
         super().__init__()
         gated = torch.cat([groups, groups])  # both halves of a gate have the groups of its result
-        self.first = _layer(kernel, groups, groups)
-        self.side = None if side is None else PointwiseConv2d(side, groups)
-        self.second = _layer(kernel, groups, gated)
+        self.first: CornerConv2d | PointwiseConv2d = _layer(kernel, groups, groups)
+        self.side: PointwiseConv2d | None = None if side is None else PointwiseConv2d(side, groups)
+        self.second: CornerConv2d | PointwiseConv2d = _layer(kernel, groups, gated)
         with torch.no_grad():
             self.second.weight.mul_(0.1)
-        self.condition = ConditionBias(dims.condition, gated)
-        self.dropout = Dropout(dropout)
+        self.condition: ConditionBias = ConditionBias(dims.condition, gated)
+        self.dropout: Dropout = Dropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "b d h w"], ctx: Pass, condition: Condition, side: Tensor | None = None
@@ -128,22 +130,22 @@ class AttentionBlock(CausalLayer):
     def __init__(self, config: PixelSNAILConfig, dims: BackboneDims) -> None:
         super().__init__()
         features = channel_groups(config.channels, dims.groups)
-        self.heads = config.heads * dims.groups
-        self.sizes = [self.heads * config.key_channels, self.heads * config.value_channels]
+        self.heads: int = config.heads * dims.groups
+        self.sizes: list[int] = [self.heads * config.key_channels, self.heads * config.value_channels]
         # every feature may depend on the position
         positioned = torch.cat([features, torch.zeros(2, dtype=features.dtype, device="cpu")])
         keys, values = (
             torch.arange(dims.groups, device="cpu").repeat_interleave(size // dims.groups) for size in self.sizes
         )
         whole = channel_groups(dims.canvas + config.channels + 2, 1)  # an earlier pixel is known completely
-        self.residuals = nn.ModuleList(
+        self.residuals: nn.ModuleList = nn.ModuleList(
             GatedResidual(dims, features, config.dropout, kernel=config.kernel) for _ in range(config.layers)
         )
-        self.content = GatedResidual(dims, whole, config.dropout)
-        self.keys_values = PointwiseConv2d(whole, channel_groups(sum(self.sizes), 1))
-        self.question = GatedResidual(dims, positioned, config.dropout)
-        self.query = PointwiseConv2d(positioned, keys)
-        self.answer = GatedResidual(dims, features, config.dropout, side=values)
+        self.content: GatedResidual = GatedResidual(dims, whole, config.dropout)
+        self.keys_values: PointwiseConv2d = PointwiseConv2d(whole, channel_groups(sum(self.sizes), 1))
+        self.question: GatedResidual = GatedResidual(dims, positioned, config.dropout)
+        self.query: PointwiseConv2d = PointwiseConv2d(positioned, keys)
+        self.answer: GatedResidual = GatedResidual(dims, features, config.dropout, side=values)
 
     def forward(self, x: Tensor, h: Tensor, background: Tensor, ctx: Pass, condition: Condition) -> Tensor:
         """Compute the next features of each pixel.
@@ -176,20 +178,20 @@ class PixelSNAIL(Backbone):
     ```
     """
 
-    Config = PixelSNAILConfig
+    Config: ClassVar[type[PixelSNAILConfig]] = PixelSNAILConfig
 
     def __init__(self, config: PixelSNAILConfig, dims: BackboneDims) -> None:
         super().__init__()
         canvas = channel_groups(dims.canvas, dims.groups)
         features = channel_groups(config.channels, dims.groups)
-        self.above = VerticalConv2d(dims.canvas, config.channels, config.first_kernel, strict=True)
-        self.before = HorizontalConv2d(
+        self.above: VerticalConv2d = VerticalConv2d(dims.canvas, config.channels, config.first_kernel, strict=True)
+        self.before: HorizontalConv2d = HorizontalConv2d(
             dims.canvas, config.channels, config.first_kernel, in_groups=canvas, out_groups=features, strict=True
         )
         self.above.add_local_gain(dims.local_gain)
         self.before.add_local_gain(dims.local_gain)
-        self.blocks = nn.ModuleList(AttentionBlock(config, dims) for _ in range(config.blocks))
-        self.output = PointwiseConv2d(features, channel_groups(dims.params, dims.groups))
+        self.blocks: nn.ModuleList = nn.ModuleList(AttentionBlock(config, dims) for _ in range(config.blocks))
+        self.output: PointwiseConv2d = PointwiseConv2d(features, channel_groups(dims.params, dims.groups))
         self.add_local_gain(dims)
 
     def forward(self, x: Float[Tensor, "b i h w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b p h w"]:

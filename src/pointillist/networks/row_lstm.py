@@ -16,6 +16,8 @@ never masked, because it comes from a complete row; only the input-to-state part
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
@@ -46,11 +48,11 @@ class RowLSTMBlock(RecurrentBlock):
     def __init__(self, config: RowLSTMConfig, dims: BackboneDims) -> None:
         super().__init__()
         wide, gates = channel_groups(2 * config.channels, dims.groups), gate_groups(config, dims)
-        self.input = HorizontalConv2d(
+        self.input: HorizontalConv2d = HorizontalConv2d(
             len(wide), len(gates), config.kernel, in_groups=wide, out_groups=gates, strict=False
         )
-        self.condition = ConditionBias(dims.condition, gates)
-        self.state = RecurrentLayer(config.channels, "rows", kernel_size=config.kernel)
+        self.condition: ConditionBias = ConditionBias(dims.condition, gates)
+        self.state: RecurrentLayer = RecurrentLayer(config.channels, "rows", kernel_size=config.kernel)
 
     def forward(
         self, x: Float[Tensor, "b d h w"], canvas: Tensor, ctx: Pass, condition: Condition
@@ -69,7 +71,7 @@ class RowLSTM(PixelRNN):
     ```
     """
 
-    Config = RowLSTMConfig
+    Config: ClassVar[type[RowLSTMConfig]] = RowLSTMConfig
 
     def __init__(self, config: RowLSTMConfig, dims: BackboneDims) -> None:
         super().__init__(config, dims, [RowLSTMBlock(config, dims) for _ in range(config.layers)])

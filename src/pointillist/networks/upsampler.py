@@ -39,13 +39,17 @@ class Upsampler(nn.Module):
         condition: ConditionDims = ConditionDims(),  # noqa: B008  (frozen)
     ) -> None:
         super().__init__()
-        self.first = nn.Conv2d(in_channels, channels, 3, padding=1)
-        self.condition = ConditionBias(condition, channel_groups(channels, 1))
-        self.blocks = nn.ModuleList(DilatedConv2d(channels, channels, 3, padding=d, dilation=d) for d in dilations)
+        self.first: nn.Conv2d = nn.Conv2d(in_channels, channels, 3, padding=1)
+        self.condition: ConditionBias = ConditionBias(condition, channel_groups(channels, 1))
+        self.blocks: nn.ModuleList = nn.ModuleList(
+            DilatedConv2d(channels, channels, 3, padding=d, dilation=d) for d in dilations
+        )
         rows, columns = factor
         edge = (rows - 1, columns - 1)
         taps = (2 * rows - 1, 2 * columns - 1)
-        self.spread = nn.ConvTranspose2d(channels, channels, taps, stride=factor, padding=edge, output_padding=edge)
+        self.spread: nn.ConvTranspose2d = nn.ConvTranspose2d(
+            channels, channels, taps, stride=factor, padding=edge, output_padding=edge
+        )
 
     def forward(
         self, coarse: Float[Tensor, "b i h2 w2"], height: int, width: int, condition: Condition | None = None

@@ -40,6 +40,8 @@ class CausalConv2d(CausalLayer):
         ```
     """
 
+    extra_weight: nn.Parameter
+
     mask: Tensor | None
 
     def __init__(
@@ -57,13 +59,13 @@ class CausalConv2d(CausalLayer):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.reach = {"up": up, "left": left, "right": right, "down": down}
+        self.reach: dict[str, int] = {"up": up, "left": left, "right": right, "down": down}
         self.dilation = dilation
         self.stride = stride
         kernel = ((up + down) // dilation + 1, (left + right) // dilation + 1)
         convolution = nn.Conv2d(in_channels, out_channels, kernel, bias=bias)  # for its initialisation
-        self.weight = convolution.weight
-        self.bias = convolution.bias
+        self.weight: Tensor = convolution.weight
+        self.bias: Tensor | None = convolution.bias
         self.register_buffer("mask", mask, persistent=False)
         self.local_gain: LocalGain | None = None
 
@@ -265,8 +267,8 @@ class PointwiseConv2d(nn.Module):
     def __init__(self, in_groups: Int[Tensor, " i"], out_groups: Int[Tensor, " o"], *, bias: bool = True) -> None:
         super().__init__()
         convolution = nn.Conv2d(len(in_groups), len(out_groups), 1, bias=bias)
-        self.weight = convolution.weight
-        self.bias = convolution.bias
+        self.weight: Tensor = convolution.weight
+        self.bias: Tensor | None = convolution.bias
         site = channel_causal_mask(out_groups, in_groups, strict=False)
         self.register_buffer("mask", None if site is None else site[:, :, None, None], persistent=False)
 

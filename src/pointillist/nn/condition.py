@@ -114,9 +114,9 @@ class ConditionBias(CausalLayer):
     def __init__(self, dims: ConditionDims, groups: Int[Tensor, " d"], *, scale: int = 1) -> None:
         super().__init__()
         self.scale = scale
-        self.vector = nn.Conv2d(dims.vector, len(groups), 1, bias=False) if dims.vector else None
-        self.map = nn.Conv2d(dims.map, len(groups), 1, bias=False) if dims.map else None
-        self.tokens = CrossAttention(dims.tokens, groups) if dims.tokens else None
+        self.vector: nn.Conv2d | None = nn.Conv2d(dims.vector, len(groups), 1, bias=False) if dims.vector else None
+        self.map: nn.Conv2d | None = nn.Conv2d(dims.map, len(groups), 1, bias=False) if dims.map else None
+        self.tokens: CrossAttention | None = CrossAttention(dims.tokens, groups) if dims.tokens else None
 
     def forward(self, x: Float[Tensor, "#b d #h #w"], ctx: Pass, condition: Condition) -> Float[Tensor, "b d h w"]:
         """Return `x` plus the contribution of the condition; `x` itself if the model has no condition.
@@ -160,12 +160,12 @@ class CrossAttention(CausalLayer):
     def __init__(self, width: int, groups: Int[Tensor, " d"]) -> None:
         super().__init__()
         num_groups = int(groups.max()) + 1
-        self.heads = num_groups * HEADS
+        self.heads: int = num_groups * HEADS
         head_groups = torch.arange(num_groups, device="cpu").repeat_interleave(HEADS * HEAD_WIDTH)
-        self.query = PointwiseConv2d(groups, head_groups, bias=False)
-        self.keys = nn.Linear(width, len(head_groups), bias=False)
-        self.values = nn.Linear(width, len(head_groups))
-        self.out = PointwiseConv2d(head_groups, groups, bias=False)
+        self.query: PointwiseConv2d = PointwiseConv2d(groups, head_groups, bias=False)
+        self.keys: nn.Linear = nn.Linear(width, len(head_groups), bias=False)
+        self.values: nn.Linear = nn.Linear(width, len(head_groups))
+        self.out: PointwiseConv2d = PointwiseConv2d(head_groups, groups, bias=False)
 
     def forward(self, x: Float[Tensor, "b d h w"], ctx: Pass, tokens: Tokens) -> Float[Tensor, "b d h w"]:
         """Attend to the tokens; the result is added to `x` by the caller."""

@@ -55,8 +55,8 @@ class LocallyMaskedConv2d(CausalLayer):
             )
         half = kernel_size // 2
         convolution = nn.Conv2d(len(in_groups), len(out_groups), kernel_size)  # for its initialisation
-        self.weight = convolution.weight
-        self.bias = convolution.bias
+        self.weight: Tensor = convolution.weight
+        self.bias: Tensor | None = convolution.bias
         self.dilation = dilation
         site = channel_causal_mask(out_groups, in_groups, strict=strict)
         mask = None
@@ -64,7 +64,9 @@ class LocallyMaskedConv2d(CausalLayer):
             mask = torch.ones(self.weight.shape)
             mask[:, :, half, half] = site
         self.register_buffer("mask", mask, persistent=False)
-        self.known = nn.Parameter(torch.zeros(len(out_groups), 1, kernel_size, kernel_size)) if mask_weight else None
+        self.known: nn.Parameter | None = (
+            nn.Parameter(torch.zeros(len(out_groups), 1, kernel_size, kernel_size)) if mask_weight else None
+        )
 
     def masked_weight(self) -> Float[Tensor, "o i k k"]:
         """Return the kernel with the channel mask applied; the mask over taps depends on the pixel."""

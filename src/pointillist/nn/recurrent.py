@@ -40,10 +40,10 @@ class RecurrentLayer(CausalLayer):
         self.reverse = reverse
         num_taps = kernel_size if along == "rows" else 2
         bound = (channels * num_taps) ** -0.5  # as a convolution is initialised
-        self.weight = nn.Parameter(torch.empty(num_taps, channels, 4 * channels).uniform_(-bound, bound))
+        self.weight: nn.Parameter = nn.Parameter(torch.empty(num_taps, channels, 4 * channels).uniform_(-bound, bound))
         # the initial state
-        self.hidden = nn.Parameter(torch.zeros(channels))
-        self.memory = nn.Parameter(torch.zeros(channels))
+        self.hidden: nn.Parameter = nn.Parameter(torch.zeros(channels))
+        self.memory: nn.Parameter = nn.Parameter(torch.zeros(channels))
 
     def forward(self, gates: Float[Tensor, "b _ h w"], ctx: Pass) -> Float[Tensor, "b d h w"]:
         """Compute the hidden features from the input's contribution to the gates o, f, i, g."""

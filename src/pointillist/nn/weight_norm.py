@@ -118,8 +118,8 @@ class NormalisedConvTranspose2d(CausalLayer, WeightNormalised):
         super().__init__()
         self.right = right
         convolution = nn.Conv2d(len(in_groups), len(out_groups), (2, 2 + right))
-        self.weight = convolution.weight
-        self.bias = convolution.bias
+        self.weight: Tensor = convolution.weight
+        self.bias: Tensor | None = convolution.bias
         site = channel_causal_mask(out_groups, in_groups, strict=False)
         mask = None
         if site is not None:

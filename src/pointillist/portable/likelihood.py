@@ -34,6 +34,11 @@ class ProgramLikelihood:
         mixtures: components of a mixture; 1 for other distributions.
     """
 
+    program: Program
+    levels: int
+    coupled: bool
+    mixtures: int
+
     def __init__(self, program: Program) -> None:
         head = program.head
         self.program, self.levels = program, head.levels

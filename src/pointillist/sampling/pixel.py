@@ -49,6 +49,9 @@ class PixelSampler:
         ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
     """
 
+    model: PixelModel
+    size: tuple[int, int]
+
     def __init__(self, model: PixelModel, request: ImageRequest) -> None:
         config, n, size = request.config, request.n, request.size
         model.check_size(*size)
@@ -151,6 +154,12 @@ class ConstrainedSampler:
         levels: integers `[n c h w]`, valid where `known` is set.
         known: sub-pixels to keep.
     """
+
+    sampler: UniformSampler
+    levels: Int[Tensor, "n c h w"]
+    known: Bool[np.ndarray, "c h w"]
+    mask: LevelMask | None
+    nats: Tensor
 
     def __init__(
         self,

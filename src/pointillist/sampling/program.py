@@ -120,7 +120,7 @@ class ProgramBatch:
         negative: ConditionInputs | None,
     ) -> None:
         self._sampler, self._images, self._condition_inputs = sampler, np.array(images), inputs
-        self.labels = labels_from_input(inputs.parts.get("label"), len(inputs))
+        self.labels: np.ndarray = labels_from_input(inputs.parts.get("label"), len(inputs))
         self._inputs, self._transform = sampler.encode(inputs, negative)
 
     def draw(

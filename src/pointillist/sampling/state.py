@@ -113,11 +113,15 @@ class UniformSampler:
         mask: levels that each sub-pixel may have; None for all.
     """
 
+    uniforms: Float[Tensor, "n c h w"]
+    transform: Transform
+    mask: LevelMask | None
+
     def __init__(
         self, uniforms: Float[Tensor, "n c h w"], transform: Transform = IDENTITY, mask: LevelMask | None = None
     ) -> None:
         self.uniforms, self.transform, self.mask = uniforms, transform, mask
-        self.nats = torch.zeros(len(uniforms), dtype=torch.float64)
+        self.nats: Tensor = torch.zeros(len(uniforms), dtype=torch.float64)
 
     def duplicate_for_guidance(
         self, inputs: ConditionInputs, negative: ConditionInputs | None = None

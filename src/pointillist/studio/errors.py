@@ -19,12 +19,15 @@ class RequestError(PointillistError):
         details: further fields of `ErrorResponse`.
     """
 
+    status: int
+    retry_after: int | None
+
     def __init__(
         self, status: int, code: str, sentence: str, *, retry_after: int | None = None, **details: Any
     ) -> None:
         super().__init__(sentence)
         self.status, self.retry_after = status, retry_after
-        self.response = ErrorResponse(error=str(self), code=code, **details)
+        self.response: ErrorResponse = ErrorResponse(error=str(self), code=code, **details)
 
 
 def too_large(name: str, value: int, limit: int, remedy: str) -> RequestError:

@@ -41,8 +41,11 @@ class QueueEntry:
         timeout: seconds that the job may run.
     """
 
+    work: Work
+    on_event: EventHandler
+
     def __init__(self, work: Work, on_event: EventHandler, timeout: float) -> None:
-        self.id = secrets.token_urlsafe(12)
+        self.id: str = secrets.token_urlsafe(12)
         self.work, self.on_event = work, on_event
         self._timeout, self._deadline = timeout, float("inf")
         self._cancelled = threading.Event()

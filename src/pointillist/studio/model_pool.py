@@ -41,9 +41,12 @@ class PooledModel:
         query_lock: held during a query: gradients change flags of the weights for a moment.
     """
 
+    id: str
+    name: str
+
     def __init__(self, id_: str, name: str, source: str | LikelihoodModel) -> None:
         self.id, self.name, self._source = id_, name, source
-        self.query_lock = threading.Lock()
+        self.query_lock: threading.Lock = threading.Lock()
         self._info = schemas.ModelInfo(id=id_, name=name, state="waiting", step=None, error=None, details=None)
         self._model: LikelihoodModel | None = None
         self._hashes: WeakKeyDictionary[LikelihoodModel, str] = WeakKeyDictionary()

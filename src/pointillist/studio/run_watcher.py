@@ -23,6 +23,9 @@ class RunWatcher:
         limits: limits for the warm-up run.
     """
 
+    run: TrainingRun
+    entry: PooledModel
+
     def __init__(self, run: TrainingRun, entry: PooledModel, limits: schemas.Limits) -> None:
         self.run, self.entry, self._limits = run, entry, limits
         self._stopped = threading.Event()

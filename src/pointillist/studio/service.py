@@ -61,15 +61,15 @@ class StudioService:
         threads: int | None = None,
     ) -> None:
         self.limits = limits
-        self.models = ModelPool(sources, limits)
-        self.fields = FieldCache()
-        self.worlds = WorldCache()
-        self.detectors = DetectorPool(self.models, detectors)
+        self.models: ModelPool = ModelPool(sources, limits)
+        self.fields: FieldCache = FieldCache()
+        self.worlds: WorldCache = WorldCache()
+        self.detectors: DetectorPool = DetectorPool(self.models, detectors)
         self.watcher: RunWatcher | None = None
         if run is not None:
             watched = TrainingRun(run)
             self.watcher = RunWatcher(watched, self.models.add(watched.name, str(watched.newest)), limits)
-        self.queue = JobQueue(limits, threads or default_threads())
+        self.queue: JobQueue = JobQueue(limits, threads or default_threads())
 
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""

@@ -107,6 +107,9 @@ class BatchPrefetcher:
         waited: seconds for which `read` blocked its caller.
     """
 
+    data: ImageDataset
+    config: TrainConfig
+
     def __init__(
         self,
         model: PixelModel,
@@ -118,9 +121,9 @@ class BatchPrefetcher:
         processes: int,
     ) -> None:
         self.data, self.config = data, config
-        self.conditions = DatasetConditions(model, data)
-        self.sampler = EpochSampler(len(data), config.seed)
-        self.waited = 0.0
+        self.conditions: DatasetConditions = DatasetConditions(model, data)
+        self.sampler: EpochSampler = EpochSampler(len(data), config.seed)
+        self.waited: float = 0.0
         self._batch_size, self._process, self._processes = batch_size, process, processes
         self._end = config.total_steps(len(data), batch_size), 0
         self._ahead: tuple[BatchIndex, Future[MicroBatch]] | None = None

@@ -145,7 +145,7 @@ class MetricsLogger:
     """
 
     def __init__(self, folder: Path | None, total: int, step: int, console: Console | None, tensorboard: bool) -> None:
-        self.path = None if folder is None else folder / "metrics.jsonl"
+        self.path: Path | None = None if folder is None else folder / "metrics.jsonl"
         self.console = console
         self.progress: Progress | None = None
         self._bar: Bar | None = None
@@ -222,8 +222,8 @@ class DivergenceGuard:
     """
 
     def __init__(self, levels: int, window: int = 50) -> None:
-        self.uniform = math.log2(levels)
-        self.limit = 1.5 * self.uniform + 0.5
+        self.uniform: float = math.log2(levels)
+        self.limit: float = 1.5 * self.uniform + 0.5
         self.recent: deque[float] = deque(maxlen=window)
 
     def check(self, bits: float, step: int, images: list[int], last_checkpoint: str) -> None:

@@ -102,8 +102,8 @@ class ExponentialMovingAverage:
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.decay = decay
-        self.parameters = dict(model.named_parameters())
-        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.parameters: dict[str, nn.Parameter] = dict(model.named_parameters())
+        self.average: dict[str, Tensor] = {name: p.detach().clone() for name, p in self.parameters.items()}
 
     def update(self, step: int) -> None:
         """Average in the weights after step `step`. The decay of early steps is smaller, so that they are forgotten."""

@@ -116,7 +116,7 @@ class RoundedProducts(TorchFunctionMode):
     def __init__(self, canvas: Tensor | None, unit: float | None) -> None:
         super().__init__()
         self.unit = unit
-        self.levels = [] if unit is None else [canvas]
+        self.levels: list[Tensor | None] = [] if unit is None else [canvas]
 
     def __torch_function__(
         self,

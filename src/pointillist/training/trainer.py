@@ -46,6 +46,14 @@ class Trainer:
         write_samples: function that writes a sample sheet to a folder at a step; None writes none.
     """
 
+    config: TrainConfig
+    accelerator: Accelerator
+    console: Console | None
+    train_data: ImageDataset
+    valid_data: ImageDataset | None
+    save_model: Callable[[Path, TrainerState], None]
+    write_samples: Callable[[Path, int], None] | None
+
     def __init__(
         self,
         model: PixelModel,
@@ -61,24 +69,24 @@ class Trainer:
         self.config, self.accelerator, self.console = config, accelerator, console
         self.train_data, self.valid_data = train, valid
         self.save_model, self.write_samples = save_model, write_samples
-        self.batch_size = _checked_batch_size(config, accelerator.num_processes)
-        self.total = config.total_steps(len(train), self.batch_size)
-        self.intervals = Intervals.from_config(config.intervals, self.total)
-        self.model = model.to(accelerator.device).to(memory_format=torch.channels_last)
+        self.batch_size: int = _checked_batch_size(config, accelerator.num_processes)
+        self.total: int = config.total_steps(len(train), self.batch_size)
+        self.intervals: Intervals = Intervals.from_config(config.intervals, self.total)
+        self.model: PixelModel = model.to(accelerator.device).to(memory_format=torch.channels_last)
         processes = {"process": accelerator.process_index, "processes": accelerator.num_processes}
-        self.batches = BatchPrefetcher(model, train, config, self.batch_size, **processes)
-        self.average = ExponentialMovingAverage(model, config.optimizer.ema)
+        self.batches: BatchPrefetcher = BatchPrefetcher(model, train, config, self.batch_size, **processes)
+        self.average: ExponentialMovingAverage = ExponentialMovingAverage(model, config.optimizer.ema)
         optimizer = build_optimizer(model, config.optimizer)
-        self.names = {id(p): name for name, p in model.named_parameters()}
+        self.names: dict[int, str] = {id(p): name for name, p in model.named_parameters()}
         self.optimizer = optimizer
         compiled: Any = _compiled(model) if config.machine.compile else model
         self.network: Any
         self.prepared_optimizer: Any
         self.network, self.prepared_optimizer = accelerator.prepare(compiled, optimizer)
-        self.divergence = DivergenceGuard(model.image.levels)
-        self.progress = TrainerState()
-        self.last_checkpoint = "none yet"
-        self.stop = StopRequest()
+        self.divergence: DivergenceGuard = DivergenceGuard(model.image.levels)
+        self.progress: TrainerState = TrainerState()
+        self.last_checkpoint: str = "none yet"
+        self.stop: StopRequest = StopRequest()
         self._fingerprint = train.fingerprint
 
     # -- the loop

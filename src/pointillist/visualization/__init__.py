@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from pointillist.files.lazy import lazy_names
 from pointillist.visualization.image_grid import image_grid
@@ -45,4 +46,4 @@ __all__ = [
     "sequential_colors",
 ]
 
-__getattr__ = lazy_names(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = lazy_names(__name__, _MODULES)

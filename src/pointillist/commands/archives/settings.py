@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.settings import FLAG, FORCE, ONLY_JSON, REQUIRED, Settings, argument, option, sampling_option
 
@@ -21,12 +22,12 @@ class CompressSettings(Settings):
         REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_output=True
     )
     label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
-    order = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
+    order: Any = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
     per_record: int | None = option(
         None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
     )
     verify: bool = option(True, None, "Decode everything again, and compare.", flags=("--verify/--no-verify",))
-    threads = sampling_option(None, "N", "Threads; the archive is the same.", low=1)
+    threads: Any = sampling_option(None, "N", "Threads; the archive is the same.", low=1)
     force: bool = option(False, FLAG, "Replace an existing archive.")
     as_json: bool = ONLY_JSON.field(False)
 
@@ -39,6 +40,6 @@ class DecompressSettings(Settings):
     out: str = option(REQUIRED, "DIR|NPZ", "A folder for PNG files, or NAME.npz.", flags=("--out", "-o"))
     model: str | None = option(None, "MODEL", "The model. Default: the bundled one that has the fingerprint.")
     salvage: bool = option(False, FLAG, "Write what is whole of a damaged archive; exits with 1.")
-    threads = sampling_option(None, "N", "Threads.", low=1)
+    threads: Any = sampling_option(None, "N", "Threads.", low=1)
     force: bool = FORCE.field(False)
     as_json: bool = ONLY_JSON.field(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.settings import (
     FLAG,
@@ -52,7 +53,7 @@ class InfoSettings(Settings):
     size: str | None = option(
         None, "SIZE", "Image size, 32 or 48x64; also that to which images are resized.", panel=_FIELD
     )
-    order = sampling_option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
+    order: Any = sampling_option(None, "NAME", "Pixel generation order; default: the model's first.", panel=_FIELD)
     force: bool = option(False, FLAG, "Overwrite the picture.", panel=_FIELD)
 
 
@@ -91,7 +92,7 @@ class ExportSettings(Settings):
     html: Path | None = option(None, "FILE", "Write a page that paints with the model: one file, no server.")
     c: Path | None = option(None, "DIR", "Write C11 without a library: sources, the model, an example.", flags=("--c",))
     js: Path | None = option(None, "DIR", "Write a module for JavaScript: the model, its types, an example.")
-    rules = sampling_option(None, "TOML", "Of --c: rules of its endless maps, as for world.")
+    rules: Any = sampling_option(None, "TOML", "Of --c: rules of its endless maps, as for world.")
     force: bool = FORCE.field(False)
     as_json: bool = JSON.field(False)
 

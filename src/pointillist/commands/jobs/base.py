@@ -46,9 +46,9 @@ class JobSettings(Settings):
     """
 
     model: str = MODEL.field()
-    batch_size = sampling_option(64, "N", "Items computed at once.", low=1)
+    batch_size: Any = sampling_option(64, "N", "Items computed at once.", low=1)
     device: str = DEVICE.field("cpu")
-    threads = sampling_option(1, "N", "Threads of each process.", low=1)
+    threads: Any = sampling_option(1, "N", "Threads of each process.", low=1)
     quantize: str | None = QUANTIZE.field(None)
 
 

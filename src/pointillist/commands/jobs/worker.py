@@ -56,11 +56,11 @@ class Worker:
 
     def __init__(self, spec: JobSpec, on_open: Callable[[], object] = lambda: None) -> None:
         settings = parse_settings(spec.job, spec.settings)
-        self.folder = JobFolder(spec.out)
+        self.folder: JobFolder = JobFolder(spec.out)
         self._work: JobKind = job_kind(spec.job)(settings)
         on_open()
         self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
-        self.manifest = agree(self.folder, spec.job, settings, self._work, spec.tasks)
+        self.manifest: dict[str, Any] = agree(self.folder, spec.job, settings, self._work, spec.tasks)
         self._is_warm = spec.time_limit is None
 
     def run_share(self, rank: int, world: int) -> None:

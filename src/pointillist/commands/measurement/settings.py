@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.settings import (
     BATCH_SIZE,
@@ -37,7 +38,7 @@ class EvaluateSettings(Settings):
     )
     split: str | None = option(None, "NAME", "train, valid, test or all. Default: test, else valid, else all.")
     max_images: int | None = option(None, "N", "Evaluate at most N images, drawn at random with seed 0.", low=1)
-    batch_size = BATCH_SIZE.sampling_field(64)
+    batch_size: Any = BATCH_SIZE.sampling_field(64)
     per_image: Path | None = option(
         None, "CSV", "Also write nats and bits/dim of each image, with its file where it has one."
     )
@@ -46,10 +47,12 @@ class EvaluateSettings(Settings):
     text: str | None = option(None, "PROMPT", "Condition every image on this prompt.")
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
-    order = sampling_option(
+    order: Any = sampling_option(
         None, "NAME", "Pixel generation order; average (over its orders, exact), or each. Default: its first."
     )
-    guidance = sampling_option(1.0, "X", "Evaluate the guided distribution with scale X (0 = unconditional, 1 = off).")
+    guidance: Any = sampling_option(
+        1.0, "X", "Evaluate the guided distribution with scale X (0 = unconditional, 1 = off)."
+    )
     condition_metrics: bool = option(
         False, FLAG, "Bits saved by each condition, Bayes classification, caption retrieval.", panel=_METRICS
     )
@@ -75,7 +78,7 @@ class EvaluateSettings(Settings):
         needs=_METRIC,
     )
     quantize: str | None = QUANTIZE.field(None)
-    engine = _ENGINE.sampling_field("auto")
+    engine: Any = _ENGINE.sampling_field("auto")
     code_length: bool = option(False, FLAG, "Also compress the images, and count the real bytes.")
     force: bool = option(False, FLAG, "Replace an existing CSV.")
 
@@ -114,8 +117,8 @@ class ExplainSettings(Settings):
     live: bool = option(False, FLAG, "Embed a page that paints with the model; it may have 1.5 MB.")
     maps: Path | None = option(None, "DIR", "Folder in which to write each view as a PNG file.")
     seed: int = option(0, "N", "Seed of continuations and calibration.", low=0)
-    order = sampling_option(None, "NAME", "Pixel generation order of the model; default: its first.")
-    engine = _ENGINE.sampling_field("auto")
+    order: Any = sampling_option(None, "NAME", "Pixel generation order of the model; default: its first.")
+    engine: Any = _ENGINE.sampling_field("auto")
     as_json: bool = ONLY_JSON.field(False)
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
@@ -147,7 +150,9 @@ class DetectSettings(Settings):
     detector: Path | None = option(None, "DIR", "Folder of the detector. Default: MODEL.", panel=_FITTING)
     background: str | None = option(None, "MODEL", "Model of noise-mutated images: adds a ratio.", panel=_FITTING)
     conditions: bool = option(False, FLAG, "With --fit: also score with labels, captions.", panel=_FITTING)
-    engine = sampling_option("auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.", panel=_FITTING)
+    engine: Any = sampling_option(
+        "auto", "NAME", "With --fit: auto, integer or torch, as for evaluate.", panel=_FITTING
+    )
     split: str | None = option(None, "NAME", "Of DATA that has splits: train, valid, test or all (default).")
     windows: bool = option(False, FLAG, "Keep larger images as they are, and score them by windows.")
     heatmaps: Path | None = option(None, "DIR", "Write the heat map over each image as PNG.", panel=_OUTPUT)
@@ -163,7 +168,7 @@ class DetectSettings(Settings):
     as_json: bool = replace(ONLY_JSON, panel=_OUTPUT).field(False)
     top: int = option(20, "N", "Lines of the table.", panel=_OUTPUT, low=1)
     fail_on_anomaly: bool = option(False, FLAG, "Exit with 1 if an image is called anomalous.")
-    batch_size = BATCH_SIZE.sampling_field(64)
+    batch_size: Any = BATCH_SIZE.sampling_field(64)
     set: tuple[str, ...] = SETS.field(())
     device: str = DEVICE.field("auto")
     force: bool = replace(FORCE, panel=_OUTPUT).field(False)

@@ -129,6 +129,8 @@ def _update(digest: Any, value: Any) -> None:
 class FolderSink:
     """Files in their exact size, and a list of them that `load_data` reads: PNGs, or maps in one of their formats."""
 
+    form: str
+
     image_bytes = 512  # a file takes more on the usual disks
 
     def __init__(self, total: int, classes: Sequence[str], target: Path, form: str = "files") -> None:
@@ -192,7 +194,7 @@ class ArchiveSink:
 
     def __init__(self, image: ImageSpec, classes: Sequence[str]) -> None:
         self._image, self._classes = image, classes
-        self.image_bytes = math.prod(image.shape) * level_dtype(image).itemsize
+        self.image_bytes: int = math.prod(image.shape) * level_dtype(image).itemsize
 
     def write(self, output: BatchOutput, part: Samples) -> Iterator[dict[str, Any]]:
         """Write the levels behind those of the images that are done."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pointillist.commands.settings import (
     FLAG,
@@ -56,10 +57,10 @@ class SampleSettings(Settings):
         (), "PROMPT", "Prompt; several with semicolons, or repeat the option. Quoted: taken literally.", panel=_SAMPLING
     )
     texts: Path | None = option(None, "FILE", "A file with a prompt on each line.", panel=_SAMPLING)
-    negative_prompt = sampling_option(
+    negative_prompt: Any = sampling_option(
         None, "PROMPT", "Prompt to steer away from, by guidance (above 1).", flags=("--not",), panel=_SAMPLING
     )
-    best_of = sampling_option(
+    best_of: Any = sampling_option(
         1, "N", "Sample N of each image; keep the best by its conditions.", panel=_SAMPLING, low=1
     )
     attribute: tuple[str, ...] = option((), "NAME=VALUE", "Such as hair=red; repeatable.", panel=_SAMPLING)
@@ -68,13 +69,13 @@ class SampleSettings(Settings):
     )
     hint: Path | None = option(None, "IMAGE", "Condition image: a picture, or an .npy.", panel=_SAMPLING)
     hint_from_image: Path | None = option(None, "IMAGE", "An image to derive the hint from.", panel=_SAMPLING)
-    temperature = sampling_option(
+    temperature: Any = sampling_option(
         None, "X", "Sampling temperature; 0 = argmax. Default: the model's own.", panel=_SAMPLING
     )
-    top_p = sampling_option(
+    top_p: Any = sampling_option(
         None, "X", "Nucleus sampling: keep the most probable levels up to this sum.", panel=_SAMPLING
     )
-    guidance = sampling_option(
+    guidance: Any = sampling_option(
         None,
         "X",
         "Classifier-free guidance scale (0 = unconditional, 1 = off). Default: the model's own.",
@@ -89,16 +90,16 @@ class SampleSettings(Settings):
         "Images that tile: x, y or both. The band across each seam is drawn given all other pixels.",
         panel=_SAMPLING,
     )
-    rules = _RULES.sampling_field(None)
-    engine = _ENGINE.sampling_field("auto")
+    rules: Any = _RULES.sampling_field(None)
+    engine: Any = _ENGINE.sampling_field("auto")
     device: str = _DEVICE.field("cpu")
-    threads = _THREADS.sampling_field(None)
+    threads: Any = _THREADS.sampling_field(None)
     verbose: bool = option(
         False, FLAG, "Print which engine was chosen, and why.", flags=("--verbose",), panel=_SAMPLING
     )
-    order = _ORDER.sampling_field(None)
+    order: Any = _ORDER.sampling_field(None)
     quantize: str | None = replace(QUANTIZE, panel=_SAMPLING).field(None)
-    batch_size = sampling_option(64, "N", "Images sampled at once.", panel=_SAMPLING, low=1)
+    batch_size: Any = sampling_option(64, "N", "Images sampled at once.", panel=_SAMPLING, low=1)
     out: str | None = option(
         None,
         "PATH",
@@ -146,18 +147,18 @@ class InpaintSettings(Settings):
         panel=_METHOD,
         needs=("data",),
     )
-    guidance = sampling_option(
+    guidance: Any = sampling_option(
         1.0, "X", "Classifier-free guidance scale (1 = off).", panel=_METHOD, needs=("label", "text")
     )
-    temperature = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
+    temperature: Any = sampling_option(1.0, "X", "Sampling temperature; 0 = argmax.", panel=_METHOD)
     particles: int = option(64, "N", "Histories of smc, on average, and of soft data.", panel=_METHOD, low=1)
     moves: int = option(4, "N", "Single-pixel moves of each after smc.", panel=_METHOD, low=0)
     seed: int | None = SEED.field(None)
-    order = _ORDER.sampling_field(None)
-    rules = _RULES.sampling_field(None)
-    engine = _ENGINE.sampling_field("auto")
+    order: Any = _ORDER.sampling_field(None)
+    rules: Any = _RULES.sampling_field(None)
+    engine: Any = _ENGINE.sampling_field("auto")
     device: str = _DEVICE.field("cpu")
-    threads = _THREADS.sampling_field(None)
+    threads: Any = _THREADS.sampling_field(None)
     out: str | None = option(
         None,
         "PATH",
@@ -182,7 +183,7 @@ class WorldSettings(Settings):
     seed: int = replace(SEED, help="Names the world.").field(0)
     at: str = option("0,0", "X,Y", "Column and row of the first chunk; negative ones too.", panel=_SAMPLING)
     size: str = option("4x4", "HxW", "Chunks to draw: rows and columns.", panel=_SAMPLING)
-    rules = _RULES.sampling_field(None)
+    rules: Any = _RULES.sampling_field(None)
     label: str | None = option(None, "LABEL", "Class of the maps. Default: window, if there is one.", panel=_SAMPLING)
     chunk: int = option(32, "N", "Tiles along a side of a chunk.", panel=_SAMPLING, low=8, high=1024)
     out: str = option("world.tmj", "PATH", "A .tmj, .png or .csv.", flags=("--out", "-o"), panel=_OUTPUT)

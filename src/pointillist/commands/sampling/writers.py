@@ -28,6 +28,9 @@ Names = Sequence[str]
 class Totals:
     """Bits/dim of the samples that passed through, and the bits that their conditions save."""
 
+    sampled: int
+    tries: int
+
     def __init__(self) -> None:
         self.bits: list[np.ndarray] = []
         self._gains: list[np.ndarray] = []

@@ -48,11 +48,15 @@ class GridEncoder(ConditionEncoder):
         self.spec = spec
         self.map_width = width
         ordered = spec is None or spec.ordered
-        self.embedding = None if ordered or spec is None else nn.Embedding(spec.levels, level_channels)
+        self.embedding: nn.Embedding | None = (
+            None if ordered or spec is None else nn.Embedding(spec.levels, level_channels)
+        )
         inputs = channels * (1 if ordered else level_channels)
-        self.first = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
-        self.dilations = tuple(2 ** (i % 4) for i in range(layers))
-        self.layers = nn.ModuleList(DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations)
+        self.first: nn.Conv2d = nn.Conv2d(inputs + mask_channels, width, 5, padding=2)
+        self.dilations: tuple[int, ...] = tuple(2 ** (i % 4) for i in range(layers))
+        self.layers: nn.ModuleList = nn.ModuleList(
+            DilatedConv2d(width, width, 3, padding=d, dilation=d) for d in self.dilations
+        )
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d h w"]:
         """Features at each pixel; zeros, and a mask channel of zeros, stand for unknown ones."""
@@ -107,7 +111,7 @@ class HintEncoder(GridEncoder):
             level_channels=config.level_channels,
         )
         preprocessor = None if config.rule is None else HintPreprocessor.parse(config.rule)
-        self.reader = HintReader(config.channels, config.image, preprocessor)
+        self.reader: HintReader = HintReader(config.channels, config.image, preprocessor)
 
     def portable(self, weights: StoredWeights) -> HintFeatures:
         """The same convolutions in numpy, in fixed point."""
@@ -127,6 +131,9 @@ class KnownPixelsEncoder(GridEncoder):
     encoder.encode(encoder.read((levels, mask), 4, (8, 8))).shape  # (4, 32, 8, 8)
     ```
     """
+
+    image: ImageSpec
+    reader: KnownReader
 
     keyword = "known"
 

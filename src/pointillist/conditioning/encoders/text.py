@@ -46,12 +46,12 @@ class SentenceEncoder(ConditionEncoder):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
-        self.vector_width = config.width
-        self.reader = SentenceReader(config.frozen, config.fingerprint, config.size)
-        self.first = nn.Linear(config.size, config.width)
-        self.second = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.feature_dropout)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
+        self.vector_width: int = config.width
+        self.reader: SentenceReader = SentenceReader(config.frozen, config.fingerprint, config.size)
+        self.first: nn.Linear = nn.Linear(config.size, config.width)
+        self.second: nn.Linear = nn.Linear(config.width, config.width)
+        self.dropout: Dropout = Dropout(config.feature_dropout)
+        self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def portable(self, weights: StoredWeights) -> SentenceFeatures:
         """The same layers in numpy."""
@@ -76,14 +76,14 @@ class HashedNgramEncoder(ConditionEncoder):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
-        self.vector_width = config.width
-        self.reader = NgramReader(config.buckets, config.length, config.ngrams)
-        self.embedding = nn.Embedding(config.buckets, config.width)
+        self.vector_width: int = config.width
+        self.reader: NgramReader = NgramReader(config.buckets, config.length, config.ngrams)
+        self.embedding: nn.Embedding = nn.Embedding(config.buckets, config.width)
         if config.ngrams == "words":  # most pairs are too rare to be learned: from 1 they would stay noise
             nn.init.normal_(self.embedding.weight, std=PAIR_SCALE)
-        self.out = nn.Linear(config.width, config.width)
-        self.dropout = Dropout(config.feature_dropout)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
+        self.out: nn.Linear = nn.Linear(config.width, config.width)
+        self.dropout: Dropout = Dropout(config.feature_dropout)
+        self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def portable(self, weights: StoredWeights) -> NgramFeatures:
         """The same embeddings in numpy."""
@@ -107,9 +107,9 @@ class TokenSequenceEncoder(ConditionEncoder):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
-        self.tokens_width = config.width
-        self.start = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
-        self.dropout = Dropout(config.feature_dropout)
+        self.tokens_width: int = config.width
+        self.start: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width)))
+        self.dropout: Dropout = Dropout(config.feature_dropout)
 
     def _after_start(self, states: Float[Tensor, "b t d"], known: Bool[Tensor, "b t"]) -> Tokens:
         states = torch.where(known[:, :, None], self.dropout(states), 0.0)
@@ -122,8 +122,8 @@ class FrozenTokenEncoder(TokenSequenceEncoder):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
-        self.reader = StateReader(config.frozen, config.fingerprint, config.num_tokens, config.token_size)
-        self.first = nn.Linear(config.token_size, config.width)
+        self.reader: StateReader = StateReader(config.frozen, config.fingerprint, config.num_tokens, config.token_size)
+        self.first: nn.Linear = nn.Linear(config.token_size, config.width)
 
     def portable(self, weights: StoredWeights) -> StateFeatures:
         """The same layer in numpy."""
@@ -141,10 +141,12 @@ class HashedTokenEncoder(TokenSequenceEncoder):
 
     def __init__(self, config: TextConfig) -> None:
         super().__init__(config)
-        self.reader = WordReader(config.buckets, config.num_tokens, config.pieces)
-        self.embedding = nn.Embedding(config.buckets, config.width)
-        self.position = nn.Parameter(nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1))
-        self.out = nn.Linear(config.width, config.width)
+        self.reader: WordReader = WordReader(config.buckets, config.num_tokens, config.pieces)
+        self.embedding: nn.Embedding = nn.Embedding(config.buckets, config.width)
+        self.position: nn.Parameter = nn.Parameter(
+            nn.init.normal_(torch.empty(config.num_tokens, config.width), std=0.1)
+        )
+        self.out: nn.Linear = nn.Linear(config.width, config.width)
 
     def portable(self, weights: StoredWeights) -> WordFeatures:
         """The same embeddings in numpy."""

@@ -36,10 +36,10 @@ class LabelEncoder(ConditionEncoder):
 
     def __init__(self, classes: Sequence[str], width: int) -> None:
         super().__init__()
-        self.classes = tuple(classes)
-        self.reader = LabelReader(self.classes)
+        self.classes: tuple[str, ...] = tuple(classes)
+        self.reader: LabelReader = LabelReader(self.classes)
         self.vector_width = width
-        self.embedding = nn.Embedding(len(self.classes) + 1, width)
+        self.embedding: nn.Embedding = nn.Embedding(len(self.classes) + 1, width)
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Embed each label."""
@@ -74,10 +74,12 @@ class AttributeEncoder(ConditionEncoder):
 
     def __init__(self, config: AttributesConfig) -> None:
         super().__init__()
-        self.values = config.values
-        self.reader = AttributeReader(config.values)
-        self.vector_width = config.width * len(config.values)
-        self.embeddings = nn.ModuleList(nn.Embedding(len(names) + 1, config.width) for names in config.values.values())
+        self.values: dict[str, tuple[str, ...]] = config.values
+        self.reader: AttributeReader = AttributeReader(config.values)
+        self.vector_width: int = config.width * len(config.values)
+        self.embeddings: nn.ModuleList = nn.ModuleList(
+            nn.Embedding(len(names) + 1, config.width) for names in config.values.values()
+        )
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Embed all attributes."""
@@ -114,11 +116,11 @@ class VectorEncoder(ConditionEncoder):
 
     def __init__(self, config: VectorConfig) -> None:
         super().__init__()
-        self.reader = VectorReader(config.size)
-        self.vector_width = config.width
-        self.first = nn.Linear(config.size, config.width)
-        self.second = nn.Linear(config.width, config.width)
-        self.absent = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
+        self.reader: VectorReader = VectorReader(config.size)
+        self.vector_width: int = config.width
+        self.first: nn.Linear = nn.Linear(config.size, config.width)
+        self.second: nn.Linear = nn.Linear(config.width, config.width)
+        self.absent: nn.Parameter = nn.Parameter(nn.init.normal_(torch.empty(config.width), std=0.1))
 
     def forward(self, value: MaskedValue) -> Float[Tensor, "b d 1 1"]:
         """Encode each vector."""

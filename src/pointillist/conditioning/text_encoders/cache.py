@@ -101,6 +101,9 @@ class EmbeddingStore:
         size: numbers of a vector.
     """
 
+    path: Path
+    size: int
+
     def __init__(self, path: Path, size: int) -> None:
         self.path, self.size = path, size
 

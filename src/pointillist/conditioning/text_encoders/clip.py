@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pointillist.conditioning.text_encoders.local_folder import CONFIG, LocalEncoder
+from pointillist.conditioning.text_encoders.local_folder import CONFIG, LocalEncoder, PromptTokenizer
 from pointillist.errors import ConfigError, MissingExtraError
 
 
@@ -38,9 +38,9 @@ class CLIPText:
                 "the folder of a CLIP model."
             )
         result.check_sizes()
-        self.name = f"clip:{folder}"
-        self.fingerprint = result.fingerprint
-        self.tokenizer = result.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
+        self.name: str = f"clip:{folder}"
+        self.fingerprint: str = result.fingerprint
+        self.tokenizer: PromptTokenizer = result.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
         opener: Any = CLIPTextModelWithProjection
         reports: Any = logging
         verbosity = reports.get_verbosity()
@@ -53,9 +53,9 @@ class CLIPText:
             reports.set_verbosity(verbosity)
         if report["missing_keys"]:  # they would be random
             raise ConfigError(f"`clip:{folder}` has no weights {min(report['missing_keys'])}: download it again.")
-        self.model = model.eval()
-        self.size = int(self.model.config.projection_dim)
-        self.token_size = int(self.model.config.hidden_size)
+        self.model: Any = model.eval()
+        self.size: int = int(self.model.config.projection_dim)
+        self.token_size: int = int(self.model.config.hidden_size)
 
     def encode(self, text: str) -> np.ndarray:
         """Encode one prompt; see `TextEncoder.encode`."""

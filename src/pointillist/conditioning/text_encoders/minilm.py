@@ -12,7 +12,7 @@ from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pointillist.conditioning.text_encoders.local_folder import WEIGHTS, LocalEncoder
+from pointillist.conditioning.text_encoders.local_folder import WEIGHTS, LocalEncoder, PromptTokenizer
 
 MAX_TOKENS = 128
 
@@ -25,14 +25,19 @@ class MiniLM:
         MissingExtraError: without `tokenizers`.
     """
 
+    size: int
+    token_size: int
+    layers: int
+    heads: int
+
     def __init__(self, folder: str) -> None:
         result = LocalEncoder.of("minilm", folder)
-        self.name = f"minilm:{folder}"
-        self.fingerprint = result.fingerprint
+        self.name: str = f"minilm:{folder}"
+        self.fingerprint: str = result.fingerprint
         self.size = self.token_size = int(result.config["hidden_size"])
         self.layers, self.heads = int(result.config["num_hidden_layers"]), int(result.config["num_attention_heads"])
-        self.tokenizer = result.tokenizer("minilm", MAX_TOKENS)
-        self.weights = load_file(result.path / WEIGHTS)
+        self.tokenizer: PromptTokenizer = result.tokenizer("minilm", MAX_TOKENS)
+        self.weights: dict[str, Tensor] = load_file(result.path / WEIGHTS)
 
     def encode(self, text: str) -> np.ndarray:
         """Encode one prompt; see `TextEncoder.encode`."""

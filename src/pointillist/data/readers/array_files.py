@@ -48,7 +48,9 @@ class NpzFile:
         try:
             check_file(path)
             with zipfile.ZipFile(path) as file:
-                self.names = tuple(n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy"))
+                self.names: tuple[str, ...] = tuple(
+                    n.removesuffix(".npy") for n in file.namelist() if n.endswith(".npy")
+                )
         except _BROKEN as error:
             raise _unreadable(path, error) from error
 

@@ -40,7 +40,7 @@ class FolderStream:
             raise ConfigError(
                 "`binarise` (='dynamic') draws for a whole data set, and a folder is read in batches: take 'static'."
             )
-        self.folder = Path(os.path.normpath(folder))
+        self.folder: Path = Path(os.path.normpath(folder))
         self._options, self._spec = match_spec(options, spec), spec
         paths = list_files(self.folder) if self.folder.is_dir() else [self.folder]
         self._paths = sorted(
@@ -48,7 +48,7 @@ class FolderStream:
         )
         if not self._paths:
             raise DataError(f"{folder} holds no images: put PNG or JPEG files in it.")
-        self.files = tuple(self._name(path) for path in self._paths)
+        self.files: tuple[str, ...] = tuple(self._name(path) for path in self._paths)
 
     @property
     def has_splits(self) -> bool:

@@ -21,7 +21,7 @@ from pointillist.data.raw import BinaryReader, RawImages, split_off
 from pointillist.errors import DataError
 
 HUB_NAMES = {"mnist": "ylecun/mnist", "fashion-mnist": "zalando-datasets/fashion_mnist", "cifar10": "uoft-cs/cifar10"}
-CLASSES = {
+CLASSES: dict[str, tuple[str, ...]] = {
     "mnist": tuple("0123456789"),
     "fashion-mnist": (
         "T-shirt/top",

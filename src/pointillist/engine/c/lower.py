@@ -108,14 +108,17 @@ def lower(program: Program) -> NDArray[np.uint8]:
 class Lowering:
     """Write one program."""
 
+    program: Program
+    pool: Pool
+
     def __init__(self, program: Program) -> None:
         self.program, self.pool = program, Pool()
-        self.maps = {each: number for number, each in enumerate(program.maps)}
-        self.caches = {each: number for number, each in enumerate(program.kv_caches)}
-        self.inputs = {name: number for number, name in enumerate(program.inputs)}
-        self.gathers = gathers_of_products(program)
-        self.in_maps = _values_in_maps(program, self.gathers)
-        self.buffers = BufferPlan(program)
+        self.maps: dict[FeatureMap, int] = {each: number for number, each in enumerate(program.maps)}
+        self.caches: dict[KeyValueCache, int] = {each: number for number, each in enumerate(program.kv_caches)}
+        self.inputs: dict[str, int] = {name: number for number, name in enumerate(program.inputs)}
+        self.gathers: dict[Value, Instruction] = gathers_of_products(program)
+        self.in_maps: dict[Value, FeatureMap] = _values_in_maps(program, self.gathers)
+        self.buffers: BufferPlan = BufferPlan(program)
         self.taps: list[int] = []
         self._shifts: dict[int, Array] = {}
 

@@ -50,18 +50,21 @@ class Lowered:
         EngineError: if this platform has no library, or it cannot run the program.
     """
 
+    library: ctypes.CDLL
+    data: np.ndarray
+
     def __init__(self, program: Program) -> None:
         library = load_library()
         if library is None:
             raise EngineError("This platform has no library in C: the numpy executor runs, more slowly.")
         self.library, self.data = library, lower(program)
-        self.address = self.data.ctypes.data
+        self.address: int = self.data.ctypes.data
         problem = library.pt_check(self.address, self.data.size)
         if problem:
             raise EngineError(
                 f"The library in C cannot run the integer program (rule {problem}): use the numpy executor."
             )
-        self.by_rows = bool(library.pt_by_rows(self.address))
+        self.by_rows: bool = bool(library.pt_by_rows(self.address))
 
 
 def lowered(program: Program) -> Lowered:
@@ -101,6 +104,10 @@ class Run:
         EngineError: if the memory does not suffice, or the images are too large.
     """
 
+    lowered: Lowered
+    batch: int
+    library: ctypes.CDLL
+
     def __init__(
         self,
         program: Program,
@@ -118,10 +125,10 @@ class Run:
                 f"{batch} images of {size[0]}x{size[1]} are too large for the integer program: use smaller ones."
             )
         check_batch_memory(bytes_needed, batch, *size)
-        self.workspace = aligned(bytes_needed)
+        self.workspace: np.ndarray = aligned(bytes_needed)
         self._inputs = [np.ascontiguousarray(inputs[name], np.int32) for name in program.inputs]
         pointers = (ctypes.c_void_p * max(1, len(self._inputs)))(*(array.ctypes.data for array in self._inputs))
-        self.address = self.library.pt_begin(
+        self.address: int = self.library.pt_begin(
             address, batch, *size, by_rows, pointers, self.workspace.ctypes.data, -1 if level is None else level
         )
 

@@ -46,13 +46,16 @@ class LevelMask:
         state: columns of `solver.py`, int64 `[n, 10]`.
     """
 
+    rules: RuleArrays
+    first: int
+
     def __init__(self, rules: RuleArrays, count: int = 1) -> None:
         self.rules, self.first = rules, 0
         self._memory, self._fields = rules.begin(count)
         fields, sites = self._fields, rules.height * rules.width
         shape, sets = (count, rules.channels, sites, fields.words), len(rules.constraints.sets)
-        self.bits = self._array(fields.bits, shape, np.uint64)
-        self.counts = self._array(fields.counts, (count, sets, 2), np.int64)
+        self.bits: np.ndarray = self._array(fields.bits, shape, np.uint64)
+        self.counts: np.ndarray = self._array(fields.counts, (count, sets, 2), np.int64)
         self.state: IntArray = self._array(fields.state, (count, solver.STATE), np.int64)
         self._mass = Scaled(self._array(fields.mass, (count,), np.float64), self.state[:, solver.EXPONENT])
 
@@ -338,7 +341,7 @@ class Backtracking:
     def __init__(
         self, mask: LevelMask, levels: IntArray, save: Callable[[], Any], restore: Callable[[Any], None]
     ) -> None:
-        self.final_rows = 0
+        self.final_rows: int = 0
         self._mask, self._levels, self._save, self._restore = mask, levels, save, restore
 
     def __iter__(self) -> Iterator[int]:

@@ -98,6 +98,14 @@ class RuleArrays:
         ConfigError: if they do not fit the image.
     """
 
+    channels: int
+    height: int
+    width: int
+    levels: int
+    constraints: Constraints
+    checks: tuple[Check, ...]
+    weighted: bool
+
     def __init__(
         self,
         allowed: Bool[np.ndarray, "c h w k"],
@@ -124,7 +132,7 @@ class RuleArrays:
             len(rules),
             self._keep(np.frombuffer(b"".join(map(bytes, rules)), np.uint8)) if rules else None,
         )
-        self.address = ctypes.addressof(self._struct)
+        self.address: int = ctypes.addressof(self._struct)
         if solver_library().pt_mask_memory(self.address, 1) < 0:
             raise ConfigError(
                 f"`rules` or `allowed` do not fit an image of {self.height}x{self.width}, "

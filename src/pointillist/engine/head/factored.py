@@ -41,6 +41,12 @@ class FactoredFrequencies:
         channel: the channel.
     """
 
+    levels: int
+    total: int
+    high: int
+    low: int
+    rest: int
+
     def __init__(self, head: IntegerHead, params: Array, channel: int) -> None:
         self._exp, m = head.tables["exp"], head.mixtures
         self.levels, self.total = head.levels, 1 << head.precision

@@ -54,7 +54,9 @@ class RangeDecoder:
 
     def __init__(self, payload: bytes) -> None:
         self._words = np.frombuffer(payload[: len(payload) // WORD * WORD], "<u4").astype(np.uint32)
-        self.state = DecoderState(self._words.ctypes.data, len(self._words), 0, 0, _MASK, 0, len(payload) % WORD > 0)
+        self.state: DecoderState = DecoderState(
+            self._words.ctypes.data, len(self._words), 0, 0, _MASK, 0, len(payload) % WORD > 0
+        )
         self._take_word()
         self._take_word()
 

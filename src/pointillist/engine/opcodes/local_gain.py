@@ -104,7 +104,7 @@ class Levels:
 class LocalGainOpcode(Opcode):
     """Base class: the inputs have other channels than the output, and all channels are read for each of these."""
 
-    constants: ClassVar = {"levels": "int32"}
+    constants: ClassVar[dict[str, str]] = {"levels": "int32"}
     can_narrow = False
 
     def bind(self, buffers: Buffers, i: Instruction, region: Region) -> Call:

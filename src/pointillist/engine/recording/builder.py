@@ -32,10 +32,10 @@ class Builder:
         self.width = width
         self.s_curve = s_curve
         self.dtype = dtype
-        self.canvas = FeatureMap("canvas", num_sub_steps * canvas_width, dtype=dtype)
+        self.canvas: FeatureMap = FeatureMap("canvas", num_sub_steps * canvas_width, dtype=dtype)
         self.inputs: dict[str, ConditionInput] = {}
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
-        self.scope = "the start of forward"
+        self.scope: str = "the start of forward"
         self.depth = 0
         """Number of nested `ctx.shift_down` being recorded."""
         self.row_parity: int | None = None

@@ -17,7 +17,7 @@ from pointillist.engine.recording.builder import Builder
 
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 HANDLERS: dict[Any, Callable[..., Any]] = {}
-METADATA = {
+METADATA: set[Any] = {
     getattr(Tensor, name).__get__ for name in ("shape", "dtype", "device", "ndim", "requires_grad", "layout", "is_meta")
 } | {Tensor.dim, Tensor.size, Tensor.is_floating_point, Tensor.ndimension}
 

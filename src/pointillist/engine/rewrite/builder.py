@@ -129,9 +129,12 @@ class Rewriter:
         maps: the exact maps, the canvas first.
     """
 
+    program: Program
+    seen: dict[Value, Array]
+
     def __init__(self, program: Program, seen: dict[Value, Array], canvas: Form) -> None:
         self.program, self.seen = program, seen
-        self.readers = Readers(program)
+        self.readers: Readers = Readers(program)
         self.code: dict[Phase, list[Instruction]] = {phase: [] for phase in Phase}
         self.maps: list[FeatureMap] = [canvas.content]
         self._map_forms: dict[tuple[FeatureMap, bool], Form] = {(program.canvas, canvas.content.is_narrow): canvas}

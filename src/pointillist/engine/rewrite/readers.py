@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pointillist.engine.program import FeatureMap, Instruction, Program, Value, View
 
-READS_NARROW = {"LINEAR": (0,), "PREDICT": (0, 1), "NORMALISE": (0, 1)}
+READS_NARROW: dict[str, tuple[int, ...]] = {"LINEAR": (0,), "PREDICT": (0, 1), "NORMALISE": (0, 1)}
 """Inputs of each opcode that it reads in 8 bits."""
 NON_NEGATIVE = {"RELU", "SIGMOID"}
 
@@ -26,13 +26,17 @@ class Readers:
         self.narrow_values: set[Value] = set()
         self.wide_values: set[Value] = {program.params.value}
         self.stored: dict[FeatureMap, View] = {i.map: i.inputs[0] for i in code if i.opcode == "STORE" and i.map}
-        self.cached = {i.map: i.inputs[0] for i in code if i.opcode == "STORE_KV"}
+        self.cached: dict[FeatureMap | None, View] = {i.map: i.inputs[0] for i in code if i.opcode == "STORE_KV"}
         for i in code:
             for position, view in enumerate(i.inputs):
                 self._note(i, position, view)
         gathers = [i for i in code if i.opcode == "GATHER" and i.map is not None and i.output is not None]
-        self.narrow_maps = {i.map for i in gathers if i.output and i.output.value in self.narrow_values}
-        self.wide_maps = {i.map for i in gathers if i.output and i.output.value in self.wide_values}
+        self.narrow_maps: set[FeatureMap | None] = {
+            i.map for i in gathers if i.output and i.output.value in self.narrow_values
+        }
+        self.wide_maps: set[FeatureMap | None] = {
+            i.map for i in gathers if i.output and i.output.value in self.wide_values
+        }
         self.wide_maps |= {i.map for i in code if i.opcode == "UPSAMPLE"}
         for feature_map, view in self.stored.items():
             if feature_map in self.narrow_maps:
@@ -43,7 +47,7 @@ class Readers:
         for i in code:
             if i.output is not None:
                 makers.setdefault(i.output.value, set()).add(i.opcode)
-        self.non_negative = {value for value, opcodes in makers.items() if opcodes <= NON_NEGATIVE}
+        self.non_negative: set[Value] = {value for value, opcodes in makers.items() if opcodes <= NON_NEGATIVE}
         self.start_of: dict[Value, Value] = {
             i.inputs[1].value: i.output.value
             for i in code

@@ -99,6 +99,9 @@ class TorchBuffers(Buffers):
         held: see `Buffers`.
     """
 
+    device_constants: DeviceConstants
+    device: torch.device
+
     def __init__(
         self,
         program: Program,
@@ -110,7 +113,7 @@ class TorchBuffers(Buffers):
         held: Literal["image", "site"] = "image",
     ) -> None:
         self.device_constants, self.device = DeviceConstants.of(program, device), device
-        self.dtype = torch.from_numpy(np.zeros(0, program.dtype)).dtype
+        self.dtype: torch.dtype = torch.from_numpy(np.zeros(0, program.dtype)).dtype
         tensors = {name: upload(array, device) for name, array in inputs.items()}
         super().__init__(program, batch, height, width, tensors, held=held)
 

@@ -41,9 +41,12 @@ class Signal(nn.Module):
 class OrderedLevels(Signal):
     """Quantities: numbers in [-1, 1], with the squared error, which PSNR measures."""
 
+    channels: int
+    outputs: int
+
     def __init__(self, image: ImageSpec) -> None:
         super().__init__()
-        self.top = image.levels - 1
+        self.top: int = image.levels - 1
         self.channels = self.outputs = image.channels
 
     def forward(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
@@ -62,11 +65,16 @@ class OrderedLevels(Signal):
 class UnorderedLevels(Signal):
     """Names, such as the colours of a palette: a learned vector each (one-hot times a matrix), and cross-entropy."""
 
+    levels: int
+    grids: int
+    channels: int
+    outputs: int
+
     def __init__(self, image: ImageSpec, width: int) -> None:
         super().__init__()
         self.levels, self.grids = image.levels, image.channels
         self.channels, self.outputs = image.channels * width, image.channels * image.levels
-        self.embedding = nn.Embedding(image.levels, width)
+        self.embedding: nn.Embedding = nn.Embedding(image.levels, width)
 
     def forward(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
         """Look up the vectors."""
@@ -87,6 +95,9 @@ class UnorderedLevels(Signal):
 
 class CodeVectors(Signal):
     """Ids of the codes of a finer level: their vectors, with the squared error."""
+
+    channels: int
+    outputs: int
 
     def __init__(self, fsq: FSQ) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +39,7 @@ class TokenizerSettings(BaseModel):
         level_channels: Features of the embedding of an unordered level.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     levels: tuple[Annotated[int, Field(ge=2, le=65_536)], ...] = Field((8, 5, 5, 5), min_length=1, max_length=16)
     downsample: int = Field(4, ge=2, le=64)
@@ -105,8 +105,8 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-        self.out = nn.Conv2d(channels, channels, 1)
+        self.conv: nn.Conv2d = nn.Conv2d(channels, channels, 3, padding=1)
+        self.out: nn.Conv2d = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b d h w"]:
@@ -132,14 +132,17 @@ class Tokenizer(nn.Module):
         codes: meaning of the integers of its grids.
     """
 
+    config: TokenizerConfig
+    fsq: FSQ
+
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
         self.config, self.fsq = config, FSQ(config.levels)
         image, side = config.image, config.downsample
-        self.codes = ImageSpec(
+        self.codes: ImageSpec = ImageSpec(
             channels=1, height=image.height // side, width=image.width // side, levels=self.fsq.size, ordered=False
         )
-        self.signal = _signal(config)
+        self.signal: Signal = _signal(config)
         # features from the finest grid, of half the side of the image, to the grid of the codes
         steps = range(side.bit_length() - 2, -1, -1)
         widths = [max(min(16, config.channels), config.channels >> step) for step in steps]
@@ -147,12 +150,12 @@ class Tokenizer(nn.Module):
         for width, coarser in pairwise(widths):
             layers += [Residual(width), nn.Conv2d(width, coarser, 4, stride=2, padding=1)]
         layers += [*_residuals(config), nn.SiLU(), nn.Conv2d(config.channels, len(config.levels), 1)]
-        self.encoder = nn.Sequential(*layers)
+        self.encoder: nn.Sequential = nn.Sequential(*layers)
         layers = [nn.Conv2d(len(config.levels), config.channels, 3, padding=1), *_residuals(config)]
         for width, finer in pairwise(widths[::-1]):
             layers += [nn.Conv2d(width, 4 * finer, 1), nn.PixelShuffle(2), Residual(finer)]
         layers += [nn.SiLU(), nn.Conv2d(widths[0], 4 * self.signal.outputs, 3, padding=1), nn.PixelShuffle(2)]
-        self.decoder = nn.Sequential(*layers)
+        self.decoder: nn.Sequential = nn.Sequential(*layers)
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.config.image} -> {self.codes}, {self.num_parameters:,} parameters)"

@@ -52,6 +52,11 @@ class TokenizerTrainer:
         total: steps of the run.
     """
 
+    train_data: ImageDataset
+    valid_data: ImageDataset | None
+    config: TrainConfig
+    console: Console | None
+
     def __init__(
         self,
         tokenizer: Tokenizer,
@@ -62,19 +67,19 @@ class TokenizerTrainer:
     ) -> None:
         if config.machine.threads:
             torch.set_num_threads(min(config.machine.threads, available_cores()))
-        self.device = resolve_device(config.machine.device)
-        self.bf16 = resolve_precision(config.machine.precision, self.device)[0] == "bf16"
-        self.tokenizer = tokenizer.to(self.device)
+        self.device: torch.device = resolve_device(config.machine.device)
+        self.bf16: bool = resolve_precision(config.machine.precision, self.device)[0] == "bf16"
+        self.tokenizer: Tokenizer = tokenizer.to(self.device)
         self.train_data, self.valid_data, self.config, self.console = train, valid, config, console
-        self.batch_size = config.batch_size if isinstance(config.batch_size, int) else BATCH_SIZE
-        self.total = config.total_steps(len(train), self.batch_size)
-        self.intervals = Intervals.from_config(config.intervals, self.total)
-        self.sampler = EpochSampler(len(train), config.seed)
-        self.average = ExponentialMovingAverage(tokenizer, config.optimizer.ema)
-        self.optimizer = build_optimizer(tokenizer, config.optimizer)
-        self.names = {id(p): name for name, p in tokenizer.named_parameters()}
-        self.progress = TrainerState()
-        self.stop = StopRequest()
+        self.batch_size: int = config.batch_size if isinstance(config.batch_size, int) else BATCH_SIZE
+        self.total: int = config.total_steps(len(train), self.batch_size)
+        self.intervals: Intervals = Intervals.from_config(config.intervals, self.total)
+        self.sampler: EpochSampler = EpochSampler(len(train), config.seed)
+        self.average: ExponentialMovingAverage = ExponentialMovingAverage(tokenizer, config.optimizer.ema)
+        self.optimizer: torch.optim.Optimizer = build_optimizer(tokenizer, config.optimizer)
+        self.names: dict[int, str] = {id(p): name for name, p in tokenizer.named_parameters()}
+        self.progress: TrainerState = TrainerState()
+        self.stop: StopRequest = StopRequest()
         self._fingerprint = train.fingerprint
 
     def run(self) -> TrainerState:

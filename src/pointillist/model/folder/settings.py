@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
@@ -29,7 +29,7 @@ class ModelSettings(BaseModel):
         orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     likelihood: LikelihoodName = "auto"
     mixtures: int = Field(10, ge=1, le=1024)

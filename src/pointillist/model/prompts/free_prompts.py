@@ -63,12 +63,16 @@ class KnownWords:
         spelling: compare letters alone, as an exported page does, which has no sentence encoder.
     """
 
+    words: tuple[str, ...]
+    kinds: WordKinds
+    spelling: bool
+
     def __init__(self, words: Sequence[str], kinds: WordKinds | None = None, *, spelling: bool = False) -> None:
         self.words, self.kinds, self.spelling = tuple(words), kinds or WordKinds(), spelling
         phrases = list(dict.fromkeys(phrase for each in self.kinds.kinds.values() for phrase in each))
-        self.seen = {*words, *(word for phrase in phrases for word in phrase.split())}
-        self.names = phrases or [word for word in words if word not in _ARTICLES]
-        self.nouns = self.kinds.nouns
+        self.seen: set[str] = {*words, *(word for phrase in phrases for word in phrase.split())}
+        self.names: list[str] = phrases or [word for word in words if word not in _ARTICLES]
+        self.nouns: frozenset[str] = self.kinds.nouns
 
     def read(self, prompt: str) -> PromptReading:
         """Return what is sampled for a prompt, with a sentence for each word that is another or left out."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -46,7 +46,7 @@ class WordKinds(BaseModel):
         sentence: a sentence for words that are chosen; empty without.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     kinds: dict[Phrase, Phrases] = Field(default_factory=dict, max_length=50)
     sentence: str = Field("", max_length=1000)

@@ -76,13 +76,16 @@ def _dtype(narrow: int, signed: int) -> DType:
 class ProgramDecoder:
     """Read one program."""
 
+    model: schema.ProgramModel
+    arrays: ArrayReader
+
     def __init__(self, model: schema.ProgramModel, arrays: ArrayReader) -> None:
         self.model, self.arrays = model, arrays
-        self.values = [
+        self.values: list[Value] = [
             Value(index, channels, Phase(phase), depth, scale, _dtype(narrow, signed))
             for index, (channels, phase, depth, scale, narrow, signed) in enumerate(model.values)
         ]
-        self.maps = [self._map(index, stored) for index, stored in enumerate(model.maps)]
+        self.maps: list[FeatureMap] = [self._map(index, stored) for index, stored in enumerate(model.maps)]
 
     def decode(self) -> Program:
         """Return the program."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pointillist.engine.constraints.constraints import Check, Constraints, Kind, to_bits
+from pointillist.engine.constraints.constraints import Bits, Check, Constraints, Kind, to_bits
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.adjacency import RECORD, adjacency_table
-from pointillist.rules.config import Rules
+from pointillist.rules.config import Count, Rules
 from pointillist.rules.levels import level_number, level_set
 from pointillist.rules.opening import at_least
 from pointillist.sampling.worlds.layout import DOWN, RIGHT, Chunk, ChunkWindow, hub, passage
@@ -42,6 +42,9 @@ class WorldRules:
         ConfigError: for a rule that needs a border, or names no level of the model.
     """
 
+    rules: Rules
+    image: ImageSpec
+
     def __init__(self, rules: Rules, image: ImageSpec, training_record: Mapping[str, Any]) -> None:
         for name, value in (("border", rules.border), ("paths", rules.paths), ("regions", rules.regions)):
             if value:
@@ -56,10 +59,14 @@ class WorldRules:
         self.adjacency: Bool[np.ndarray, "4 k k"] | None = None
         if rules.adjacency is not None:
             self.adjacency = adjacency_table(rules.adjacency, image, training_record.get(RECORD))
-        self.fixed_tiles = np.array([(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64)
+        self.fixed_tiles: Int[np.ndarray, "n 3"] = np.array(
+            [(f.row, f.column, level_number(f.level, image)) for f in rules.fixed], np.int64
+        )
         self.fixed_tiles = self.fixed_tiles.reshape(-1, 3)
-        self.counts = [(level_set(count.levels, image), count) for count in rules.counts]
-        self.connected = [
+        self.counts: list[tuple[Bool[np.ndarray, " k"], Count]] = [
+            (level_set(count.levels, image), count) for count in rules.counts
+        ]
+        self.connected: list[tuple[Bits, int]] = [
             (to_bits(level_set(rule.levels, image)), level_number(rule.levels[0], image)) for rule in rules.connected
         ]
 

@@ -69,6 +69,10 @@ class World:
             none of worlds.
     """
 
+    seed: int
+    chunk_size: int
+    margin: int
+
     def __init__(
         self,
         model: Any,
@@ -80,7 +84,7 @@ class World:
         margin: int = 8,
         remembered: int = REMEMBERED,
     ) -> None:
-        self.model = open_world_model(model)
+        self.model: PortableModel = open_world_model(model)
         self.seed, self.chunk_size, self.margin = (
             check_seed(seed),
             check_whole("chunk_size", chunk_size, 2, MAX_CHUNK),
@@ -90,10 +94,10 @@ class World:
             raise ConfigError(
                 f"`margin` (={margin}) must lie in 1 to `chunk_size` (={chunk_size}), which must be 2 or more."
             )
-        self.rules = parse_rules(rules) or Rules()
+        self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
         integers = self.model.integer_model
-        self.label = label if label is not None else WINDOW if WINDOW in integers.classes else None
+        self.label: str | int | None = label if label is not None else WINDOW if WINDOW in integers.classes else None
         self._order = integers.order()
         integers.inputs(1, (chunk_size, chunk_size), self._order, self.label)  # rejects a label of another model
         self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()

@@ -33,7 +33,7 @@ _ERRORS = {
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": schemas.ErrorResponse, "description": text} for status, text in _ERRORS.items()
 }
-router = APIRouter(prefix="/api", responses=RESPONSES)
+router: APIRouter = APIRouter(prefix="/api", responses=RESPONSES)
 
 
 def _service(request: Request) -> StudioService:

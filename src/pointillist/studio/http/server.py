@@ -111,7 +111,7 @@ class Server:
     def __init__(self, service: StudioService, host: str = "127.0.0.1", port: int = 0) -> None:
         self.service = service
         self._socket = bind(host, port)
-        self.url = url_of(host, self._socket.getsockname()[1])
+        self.url: str = url_of(host, self._socket.getsockname()[1])
         config = uvicorn.Config(
             application(service, host),
             log_level="warning",

@@ -54,7 +54,7 @@ class Studio:
         except ImportError as error:
             raise MissingExtraError("The studio in a notebook", "notebook") from error
         self._service = StudioService(models, detectors=[Path(folder) for folder in detectors])
-        self.widget = Widget(create_app(self._service), height)
+        self.widget: Widget = Widget(create_app(self._service), height)
         self._service.start()
 
     def wait(self, timeout: float | None = None) -> Studio:

@@ -23,11 +23,11 @@ class Widget(anywidget.AnyWidget):
     """Shows the page, and forwards its requests to an application."""
 
     _esm = module_text()
-    height = traitlets.Int(760, help="screen pixels; narrow cells take more").tag(sync=True)
+    height: traitlets.Int[int, int] = traitlets.Int(760, help="screen pixels; narrow cells take more").tag(sync=True)
 
     def __init__(self, app: FastAPI, height: int) -> None:
         super().__init__(height=height)
-        self.bridge = CommBridge(app, self.send)
+        self.bridge: CommBridge = CommBridge(app, self.send)
         self.on_msg(self._receive)
 
     def _receive(self, widget: Any, message: dict[str, Any], buffers: list[memoryview]) -> None:

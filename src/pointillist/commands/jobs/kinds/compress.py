@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.archives.settings import CompressSettings
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest
@@ -33,18 +33,21 @@ class CompressJobSettings(JobSettings, CompressSettings):
         batch_size: records that are decoded in lockstep.
     """
 
-    left_out = frozenset({"files", "out", "force", "as_json"})
+    left_out: ClassVar[frozenset[str]] = frozenset({"files", "out", "force", "as_json"})
     files: tuple[Path, ...] = ()
     out: str = ""
 
     images: str = argument("IMAGES", "A folder of pictures.")
-    batch_size = sampling_option(2, "N", "Records computed at once.", low=1)
+    batch_size: Any = sampling_option(2, "N", "Records computed at once.", low=1)
 
 
 class CompressJob(JobKind):
     """Code the pictures of each record; see `pointillist.compress`."""
 
-    Settings = CompressJobSettings
+    count: int
+    skipped: dict[str, str]
+
+    Settings: ClassVar[type[CompressJobSettings]] = CompressJobSettings
     needs_torch = False
 
     def __init__(self, settings: CompressJobSettings) -> None:
@@ -70,7 +73,7 @@ class CompressJob(JobKind):
         self._items = _plan(sizes, integer_model.channels, settings.per_record, side)
         self._large: tuple[int, IntArray, PictureFile] | None = None
         self.count, self.skipped = len(self._items), {}
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "fingerprint": integer_model.fingerprint,
             "header": header_of(self._codec).hex(),
             "name": settings.model,

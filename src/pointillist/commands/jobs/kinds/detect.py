@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
 from pointillist.commands.measurement.settings import DetectSettings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class DetectJobSettings(JobSettings, DetectSettings):
     """Settings of a job that scores images: the options of `pointillist detect`, whose `--fit` makes the detector."""
 
-    left_out = frozenset(
+    left_out: ClassVar[frozenset[str]] = frozenset(
         {
             "fit",
             "fit_split",
@@ -44,7 +44,10 @@ class DetectJobSettings(JobSettings, DetectSettings):
 class DetectJob(JobKind):
     """Judge each image; see `pointillist.AnomalyDetector`."""
 
-    Settings = DetectJobSettings
+    count: int
+    skipped: dict[str, str]
+
+    Settings: ClassVar[type[DetectJobSettings]] = DetectJobSettings
 
     def __init__(self, settings: DetectJobSettings) -> None:
         from pointillist.anomaly import AnomalyDetector
@@ -70,7 +73,7 @@ class DetectJob(JobKind):
         images = load_data(settings.data, options, spec=model.image).get(settings.split or "all")
         self._images = images
         self.count, self.skipped = len(images), images.skipped
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "model": model_facts(model),
             "detector": detector_digest(Path(folder)),
             "images": images.fingerprint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, model_facts, open_job_model
 from pointillist.commands.measurement.settings import EvaluateSettings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class EvaluateJobSettings(JobSettings, EvaluateSettings):
     """Settings of a job that evaluates images: options of `pointillist evaluate`, without its metrics and outputs."""
 
-    left_out = frozenset(
+    left_out: ClassVar[frozenset[str]] = frozenset(
         {
             "max_images",
             "per_image",
@@ -38,7 +38,10 @@ class EvaluateJobSettings(JobSettings, EvaluateSettings):
 class EvaluateJob(JobKind):
     """Compute the likelihood of each image; see `pointillist.evaluate`."""
 
-    Settings = EvaluateJobSettings
+    count: int
+    skipped: dict[str, str]
+
+    Settings: ClassVar[type[EvaluateJobSettings]] = EvaluateJobSettings
 
     def __init__(self, settings: EvaluateJobSettings) -> None:
         from pointillist.data import load_data
@@ -62,7 +65,7 @@ class EvaluateJob(JobKind):
         self._scorer = self._reader.open_scorer(settings.batch_size)
         self._files = images.files
         self.count, self.skipped = len(images), images.skipped
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "model": model_facts(model),
             "images": images.fingerprint,
             "split": split,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest, model_facts, open_job_model
 from pointillist.commands.sampling.settings import SEED, InpaintSettings
@@ -26,7 +26,7 @@ class InpaintJobSettings(JobSettings, InpaintSettings):
         seed: completions depend on the seed and on the number of the picture.
     """
 
-    left_out = frozenset(
+    left_out: ClassVar[frozenset[str]] = frozenset(
         {
             *("image", "data", "size", "vary", "pattern", "canvas", "at", "seamless", "condition", "rules"),
             *("out", "form", "maps", "animate", "force", "as_json"),
@@ -40,7 +40,10 @@ class InpaintJobSettings(JobSettings, InpaintSettings):
 class InpaintJob(JobKind):
     """Complete each picture of a folder; see `pointillist.inpaint`."""
 
-    Settings = InpaintJobSettings
+    count: int
+    skipped: dict[str, str]
+
+    Settings: ClassVar[type[InpaintJobSettings]] = InpaintJobSettings
 
     def __init__(self, settings: InpaintJobSettings) -> None:
         from pointillist.data.readers.image_folder import list_pictures
@@ -50,7 +53,7 @@ class InpaintJob(JobKind):
         self._files = list_pictures(self._folder)
         self.count, self.skipped = len(self._files), {}
         masks = [] if settings.mask is None else [settings.mask]
-        self.facts = {"model": model_facts(self._model), "images": files_digest([*self._files, *masks])}
+        self.facts: dict[str, Any] = {"model": model_facts(self._model), "images": files_digest([*self._files, *masks])}
 
     def compute(self, start: int, stop: int) -> Arrays:
         """Complete each picture of a batch by itself."""

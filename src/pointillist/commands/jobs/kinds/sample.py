@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, describe_model
 from pointillist.commands.sampling.settings import COUNT, SEED, SampleSettings
@@ -24,7 +24,7 @@ class SampleJobSettings(JobSettings, SampleSettings):
         seed: image i depends on (seed, i) alone.
     """
 
-    left_out = frozenset(
+    left_out: ClassVar[frozenset[str]] = frozenset(
         {
             *("hint_from_image", "seamless", "rules", "verbose"),
             *("out", "form", "palette", "animate", "force", "as_json"),
@@ -37,7 +37,11 @@ class SampleJobSettings(JobSettings, SampleSettings):
 class SampleJob(JobKind):
     """Sample images; see `pointillist.sample`."""
 
-    Settings = SampleJobSettings
+    count: int
+    skipped: dict[str, str]
+    needs_torch: bool
+
+    Settings: ClassVar[type[SampleJobSettings]] = SampleJobSettings
 
     def __init__(self, settings: SampleJobSettings) -> None:
         from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
@@ -52,7 +56,7 @@ class SampleJob(JobKind):
         self._plan = PlannedImages.of(opened, settings, sheet, settings.seed).plan
         self.count, self.skipped, self.needs_torch = sheet.total, {}, opened.needs_torch
         config = self._plan.config
-        self.facts = {
+        self.facts: dict[str, Any] = {
             "model": describe_model(model.fingerprint, model.image, model.classes),
             "size": list(self._plan.size),
             "engine": config.engine,
