@@ -26,14 +26,27 @@ function integers({ data, shape, steps, size }) {
   });
   return { whole: data.map((w, i) => rounded(w / found[Math.floor(i / size)])), steps: found };
 }
-/** Divide the features of each pixel by their root mean square. @param {Float64Array} h @param {number} width */
-function normalised(h, width) {
+/** The root mean square of the features of a pixel. @param {Float64Array} h @param {number} at @param {number} features */
+function rootOf(h, at, features) {
+  let square = 0;
+  for (let k = at; k < at + features; k++) square += h[k] * h[k];
+  return Math.sqrt(square / features + EPSILON);
+}
+/** The features of each pixel over their root mean square. @param {Float64Array} h @param {number} features */
+function normalised(h, features) {
   const result = new Float64Array(h.length);
-  for (let at = 0; at < h.length; at += width) {
-    let square = 0;
-    for (let k = 0; k < width; k++) square += h[at + k] * h[at + k];
-    const root = Math.sqrt(square / width + EPSILON);
-    for (let k = 0; k < width; k++) result[at + k] = h[at + k] / root;
+  for (let at = 0; at < h.length; at += features) {
+    const root = rootOf(h, at, features);
+    for (let k = at; k < at + features; k++) result[k] = h[k] / root;
+  }
+  return result;
+}
+/** The same where they are positive, in steps of 2^-6: what a layer multiplies. @param {Float64Array} h @param {number} features */
+function rectified(h, features) {
+  const result = new Uint16Array(h.length); // at most 64 times the root of the number of features
+  for (let at = 0; at < h.length; at += features) {
+    const root = rootOf(h, at, features);
+    for (let k = at; k < at + features; k++) if (h[k] > 0) result[k] = Math.floor((h[k] / root) * STEP + 0.5);
   }
   return result;
 }
@@ -49,6 +62,7 @@ export function convolve(height, width, side, dilation, visit) {
     }
 }
 
+/** @typedef {{known: ArrayLike<number | null> | null, height: number, width: number, map: Float64Array}} Encoded the image that was encoded last */
 /** What an encoder computes with: its weights as numbers, and as integers `[taps, in, out]`; made at its first image, and kept with it.
  *  @type {WeakMap<object, ReturnType<typeof prepared>>} */
 const KEPT = new WeakMap();
@@ -63,17 +77,20 @@ function prepared(tensor, { image, weights: names, dilations }) {
     const weight = weightOf(tensor, names, `layers.${n}.weight`, 4), { whole, steps } = integers(weight), area = weight.shape[2] ** 2, byTap = new Float64Array(whole.length);
     for (let o = 0; o < features; o++) for (let i = 0; i < features; i++) for (let tap = 0; tap < area; tap++)
       byTap[(tap * features + i) * features + o] = whole[(o * features + i) * area + tap];
-    return { dilation, side: weight.shape[2], byTap, steps, bias: biasOf(`layers.${n}.bias`) };
+    return { dilation, side: weight.shape[2], byTap, factors: steps.map((step) => step * (UNIT / STEP)), bias: biasOf(`layers.${n}.bias`) };
   });
-  /** @type {Map<number, Float64Array>} */
-  const tables = new Map(); // what a level of a channel adds at a place of the kernel
-  return { features, inputs, side, w: floats(first), each, embedded, bias: biasOf("first.bias"), layers, tables };
+  /** @type {Float64Array[]} */
+  const tables = []; // what a level of a channel adds at a place of the kernel
+  const last = /** @type {Encoded | null} */ (null); // candidates of a fill, and the two runs of guidance, have the same known pixels
+  return { features, inputs, side, w: floats(first), each, embedded, bias: biasOf("first.bias"), layers, tables, last };
 }
 
+/** @typedef {{dilation: number, side: number, byTap: Float64Array}} Layer kernels as whole numbers `[taps, in, out]` */
+/** @typedef {(x: Uint16Array, features: number, layer: Layer, height: number, width: number) => Float64Array | Int32Array} Products */
+
 /** Sums of products `[height, width, out]` with the kernels of a layer. Four inputs at a time: a sum is loaded and stored once for them;
- *  all numbers are whole and below 2^53, so that their order is of no matter. @param {Float64Array} x @param {number} features
- *  @param {{dilation: number, side: number, byTap: Float64Array}} layer @param {number} height @param {number} width */
-function products(x, features, { dilation, side, byTap }, height, width) {
+ *  all numbers are whole and below 2^53, so that their order is of no matter. @type {Products} */
+export function products(x, features, { dilation, side, byTap }, height, width) {
   const sums = new Float64Array(x.length), ends = new Int32Array(height * width + 1), index = new Int32Array(x.length), values = new Float64Array(x.length);
   for (let site = 0, n = 0; site < height * width; site++) { // the inputs of a site that are not 0
     for (let i = 0; i < features; i++) if (x[site * features + i]) {
@@ -95,37 +112,50 @@ function products(x, features, { dilation, side, byTap }, height, width) {
   return sums;
 }
 
+/** Whether two images have the same levels. @param {ArrayLike<number | null> | null} a @param {ArrayLike<number | null> | null} b */
+function isSame(a, b) {
+  if (!a || !b) return a === b;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return a.length === b.length;
+}
+
 /** Features `[height, width, c]` of an image, a level or null (unknown) for each `[channels, height, width]`.
  *  @param {import("./pointillist.js").TensorReader} tensor @param {any} encoder @param {ArrayLike<number | null> | null} known
- *  @param {number} height @param {number} width */
-export function gridFeatures(tensor, encoder, known, height, width) {
+ *  @param {number} height @param {number} width @param {Products} [multiply] in place of `products` */
+export function gridFeatures(tensor, encoder, known, height, width, multiply = products) {
   check(encoder.image !== null, "a hint of floats");
-  const size = height * width, { channels } = encoder.image;
-  check(!known || known.length === channels * size, "the size of a hint, or of known pixels");
-  const kept = KEPT.get(encoder) ?? prepared(tensor, encoder), { features, inputs, side, w, each, embedded, bias, tables } = kept;
+  check(!known || known.length === encoder.image.channels * height * width, "the size of a hint, or of known pixels");
+  const kept = KEPT.get(encoder) ?? prepared(tensor, encoder), { features, layers, last } = kept;
   KEPT.set(encoder, kept);
-  const taps = side * side, h = Float64Array.from({ length: size * features }, (_, i) => bias[i % features]);
-  convolve(height, width, side, 1, (to, tap, from) => {
-    for (let c = 0; known && c < channels; c++) {
+  if (last?.height === height && last.width === width && isSame(last.known, known)) return last.map;
+  const h = firstLayer(kept, encoder.image.channels, known, height, width);
+  for (const layer of layers) {
+    const { factors, bias } = layer, sums = multiply(rectified(h, features), features, layer, height, width);
+    for (let at = 0; at < h.length; at += features) for (let k = 0; k < features; k++) h[at + k] += rounded(sums[at + k] * factors[k]) + bias[k];
+  }
+  const map = normalised(h, features);
+  kept.last = { known: known && Array.from(known), height, width, map };
+  return map;
+}
+
+/** What the known levels add to each pixel. @param {ReturnType<typeof prepared>} kept @param {number} channels @param {ArrayLike<number | null> | null} known
+ *  @param {number} height @param {number} width */
+function firstLayer({ features, inputs, side, w, each, embedded, bias, tables }, channels, known, height, width) {
+  const size = height * width, taps = side * side, h = new Float64Array(size * features);
+  for (let at = 0; at < h.length; at += features) h.set(bias, at);
+  const entryOf = (/** @type {number} */ level, /** @type {number} */ c, /** @type {number} */ tap) => new Float64Array(features).map((_, o) => {
+    const at = (/** @type {number} */ i) => w[(o * inputs + i) * taps + tap];
+    let sum = channels * each + c < inputs ? at(channels * each + c) : 0; // the mask of a hint goes with its first channel
+    for (let i = 0; i < each; i++) sum += at(c * each + i) * embedded[level * each + i];
+    return rounded(clamp(sum * UNIT, -LIMIT, LIMIT));
+  });
+  if (known) convolve(height, width, side, 1, (to, tap, from) => {
+    for (let c = 0; c < channels; c++) {
       const level = known[c * size + from];
       if (level == null) continue;
-      const key = (level * channels + c) * taps + tap;
-      let entry = tables.get(key);
-      if (!entry) {
-        const at = (/** @type {number} */ o, /** @type {number} */ i) => w[(o * inputs + i) * taps + tap];
-        entry = new Float64Array(features).map((_, o) => {
-          let sum = channels * each + c < inputs ? at(o, channels * each + c) : 0; // the mask of a hint goes with its first channel
-          for (let i = 0; i < each; i++) sum += at(o, c * each + i) * embedded[level * each + i];
-          return rounded(clamp(sum * UNIT, -LIMIT, LIMIT));
-        });
-        tables.set(key, entry);
-      }
-      for (let o = 0; o < features; o++) h[to * features + o] += entry[o];
+      const entry = (tables[(level * channels + c) * taps + tap] ??= entryOf(level, c, tap)), at = to * features;
+      for (let o = 0; o < features; o++) h[at + o] += entry[o];
     }
   });
-  for (const layer of kept.layers) {
-    const x = normalised(h, features).map((value) => Math.floor(Math.max(value, 0) * STEP + 0.5)), sums = products(x, features, layer, height, width);
-    for (let i = 0; i < h.length; i++) h[i] += rounded(sums[i] * (layer.steps[i % features] * (UNIT / STEP))) + layer.bias[i % features];
-  }
-  return normalised(h, features);
+  return h;
 }

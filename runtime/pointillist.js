@@ -19,7 +19,8 @@
  *   inputs: Record<string, {kind: string, channels: number, unit: any}>, code: Instruction[][], params: View, head: Head}} Program */
 /** @typedef {{name: string, kind: string, rows: Tensor, names: string[], prompts: any, tokens: any, hints: any, known: any}} Part */
 /** @typedef {{image: {channels: number, height: number, width: number, levels: number}, fixedSize: boolean, fingerprint: string,
- *   orders: Record<string, number>, parts: Part[][], programs: Program[], stages: import("./stages.js").Stage[], tensor: TensorReader}} Model */
+ *   orders: Record<string, number>, parts: Part[][], programs: Program[], stages: import("./stages.js").Stage[], tensor: TensorReader,
+ *   products?: import("./grid.js").Products}} Model `products` of a library encode hints and known pixels faster than `grid.js` */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
 /** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array, observe(level: number): void}} Steps */
@@ -466,6 +467,13 @@ export function siteOf(order, row, column, height, width) {
   if (order.columns) [row, column] = [column, row];
   return [order.bottom ? height - 1 - row : row, order.right ? width - 1 - column : column];
 }
+/** Features of a map in steps of the unit of each channel. @param {Float64Array} map @param {ArrayLike<number>} unit */
+function steps(map, unit) {
+  const result = new Int32Array(map.length);
+  for (let at = 0; at < map.length; at += unit.length)
+    for (let k = 0; k < unit.length; k++) result[at + k] = clamp(Math.floor(map[at + k] / unit[k] + 0.5), -128, 127);
+  return result;
+}
 /** Conditions as integers; `features` are those of parts with a prompt, in steps of 2^-18 (`prompts.js`), `hint` the
  *  levels of a hint, null where it is unknown, `known` the known pixels that a completing model reads (`grid.js`).
  *  @param {Model} model @param {Order} order @param {number} height @param {number} width
@@ -478,14 +486,14 @@ export function conditions(model, order, height, width, given = {}) {
     const length = shape.reduce((a, b) => a * b), channels = shape[shape.length - 1], features = given.features?.[name];
     const other = shape[0] !== height || shape[1] !== width; // than the size of the stored row, of which nothing is known
     const encoder = known && (given.known || other) ? known : hints && (given.hint || other) ? hints : null;
-    const map = encoder ? gridFeatures(model.tensor, encoder, (known ? given.known : given.hint) ?? null, height, width) : undefined;
+    const map = encoder ? gridFeatures(model.tensor, encoder, (known ? given.known : given.hint) ?? null, height, width, model.products) : undefined;
     let index = count - 1;
     if (name === "order") index = names.indexOf(order.name);
     else if (name === "label" && given.label != null) index = typeof given.label === "number" ? given.label : names.indexOf(given.label);
     check(index >= 0 && index < count, `there is no ${name} ${given.label}`);
     check(kind !== "map" || map !== undefined || (shape[0] === height && shape[1] === width), `the size of the map ${name}`);
     const start = pieces[kind].reduce((sum, piece) => sum + piece.channels, 0), unit = inputs[kind]?.unit;
-    const row = map ? Int32Array.from(map, (f, k) => clamp(Math.floor(f / unit[start + (k % channels)] + 0.5), -128, 127)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
+    const row = map ? steps(map, unit.subarray(start, start + channels)) : features ? Int32Array.from(features, (f, k) => clamp(Math.floor(f / 2 ** 18 / unit[start + k] + 0.5), -LIMIT, LIMIT))
       : /** @type {Int32Array} */ (data).slice(index * length, (index + 1) * length);
     pieces[kind].push({ row, channels });
   }
@@ -535,11 +543,13 @@ export function* draws(model, options = {}) {
   const { order, program, height, width, rows, columns, inputs, reference: without, uniforms: u, guidance, temperature, topP } = prepare(model, options);
   const run = open(model, order, rows, columns, inputs, begin), other = without && open(model, order, rows, columns, without, begin), { precision } = program.head;
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
-  while (!run.done) {
+  let left = observed && !all ? levels.reduce((sum, _, at) => sum + Number(observed[at] == null), 0) : Infinity; // nothing is computed after the last of them
+  if (observed) for (let at = 0; at < levels.length; at++) levels[at] = observed[at] ?? 0;
+  while (!run.done && left) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];
     const frequencies = level == null || all ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
-    if (level != null) levels[at] = level;
-    else if (frequencies) {
+    if (level == null && frequencies) {
+      left--;
       const may = typeof allowed === "function" ? allowed(at) : allowed, identity = !other && temperature === 1 && topP === 1 && !may;
       const weights = identity ? frequencies : transform(frequencies, reference, guidance, temperature, topP, may);
       levels[at] = draw(weights, u[at], identity ? precision : 30);

@@ -6,12 +6,13 @@
 // A lowered program is what `src/pointillist/engine/c/lower.py` makes of a program: the bytes that pointillist.c reads.
 
 import { check } from "./arithmetic.js";
+import { products } from "./grid.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
 /** @typedef {import("./pointillist.js").Program} Program */
 /** @typedef {import("./pointillist.js").Inputs} Inputs */
 
-const ALIGN = 64, PAGE = 65536, BEST = -1;
+const ALIGN = 64, PAGE = 65536, BEST = -1, GROUP = 4, VECTOR = 16, PANEL = 64;
 
 /** Programs in the memory of one instance of the library, and the runs that are open. */
 export class CompiledPrograms {
@@ -21,6 +22,8 @@ export class CompiledPrograms {
     this.exports = new WebAssembly.Instance(library, {}).exports;
     this.memory = /** @type {WebAssembly.Memory} */ (this.exports.memory);
     this.top = this.exports.__heap_base.value;
+    /** @type {WeakMap<object, Int8Array | null>} kernels of layers as `pt_product` reads them; null of those that are no bytes */
+    this.weights = new WeakMap();
     this.programs = lowered.map((bytes) => {
       const address = this.allocate(bytes.length);
       new Uint8Array(this.memory.buffer).set(bytes, address);
@@ -40,6 +43,36 @@ export class CompiledPrograms {
   begin(model) {
     return (program, height, width, inputs) => new CompiledRun(this, model.programs.indexOf(program), program, height, width, inputs);
   }
+  /** Sums of products of `grid.js`, in its place: each pixel with all that the kernel sees is a row of one product of bytes.
+   *  @type {import("./grid.js").Products} */
+  products = (x, features, layer, height, width) => {
+    const { dilation, side, byTap } = layer, taps = side * side, groups = Math.ceil(features / GROUP), row = taps * groups * GROUP, sites = height * width;
+    const weights = this.weights.get(layer) ?? packed(byTap, taps, features);
+    this.weights.set(layer, weights);
+    let largest = 0;
+    for (let i = 0; i < x.length; i++) if (x[i] > largest) largest = x[i];
+    if (!weights || largest * 128 * row >= 2 ** 31) return products(x, features, layer, height, width);
+    const top = this.top, places = [weights.length, sites * row, 4 * sites * features].map((size) => this.allocate(size));
+    this.top = top; // of use until the next call alone
+    new Int8Array(this.memory.buffer).set(weights, places[0]);
+    const reach = ((side - 1) / 2) * dilation, across = width + 2 * reach, padded = new Uint8Array((height + 2 * reach) * across * groups * GROUP);
+    const result = new Int32Array(sites * features), words = new Uint32Array(padded.buffer), rows = new Uint32Array(this.memory.buffer, places[1], (sites * row) / 4);
+    for (let left = largest, least = 0; left > 0; left -= 255, least += 255) { // inputs above 255 are added in parts
+      for (let site = 0; site < sites; site++) {
+        const to = ((Math.floor(site / width) + reach) * across + (site % width) + reach) * groups * GROUP;
+        for (let i = 0; i < features; i++) padded[to + i] = Math.max(0, Math.min(255, x[site * features + i] - least));
+      }
+      for (let y = 0, to = 0; y < height; y++) for (let column = 0; column < width; column++)
+        for (let tap = 0; tap < taps; tap++) {
+          let from = ((y + Math.floor(tap / side) * dilation) * across + column + (tap % side) * dilation) * groups;
+          for (let k = 0; k < groups; k++) rows[to++] = words[from++];
+        }
+      this.exports.pt_product(places[1], places[0], BigInt(sites), BigInt(taps * groups), BigInt(features), places[2], BEST);
+      const sums = new Int32Array(this.memory.buffer, places[2], result.length);
+      for (let i = 0; i < result.length; i++) result[i] += sums[i];
+    }
+    return result;
+  };
   /** End all runs: their memory is used again. */
   release() {
     this.top = this.first;
@@ -115,7 +148,16 @@ class CompiledRun {
   }
 }
 
-const GROUP = 4, VECTOR = 16, PANEL = 64;
+/** Pack kernels `[taps, in, out]` as `putArrays` packs a matrix; null if they are no bytes. @param {Float64Array} byTap @param {number} taps @param {number} features */
+function packed(byTap, taps, features) {
+  if (byTap.some((weight) => weight < -128 || weight > 127)) return null;
+  const groups = Math.ceil(features / GROUP), width = Math.ceil(features / VECTOR) * VECTOR, result = new Int8Array(taps * groups * GROUP * width);
+  let at = 0;
+  for (let panel = 0; panel < width; panel += PANEL) for (let tap = 0; tap < taps; tap++) for (let first = 0; first < groups * GROUP; first += GROUP)
+    for (let column = panel; column < Math.min(width, panel + PANEL); column++) for (let i = first; i < first + GROUP; i++, at++)
+      if (i < features && column < features) result[at] = byTap[(tap * features + i) * features + column];
+  return result;
+}
 
 /** An array of a lowered program: where it lies, its tensor, and for a matrix `[inputs, columns]` how many inputs are read together.
  *  @typedef {{offset: number, tensor: string, dtype: string, rank: number, rows: number[]}} Place */

@@ -100,8 +100,23 @@ def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, d
     assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
+WATCH = """() => {
+  window.seen = [];
+  const note = (state) => window.seen.includes(state) || window.seen.push(state);
+  const look = () => {
+    const range = document.querySelector(".scrub");
+    const isWhole = range.value === range.max && 0 < Number(range.max) && Number(range.max) < 1024;
+    if (document.querySelector(".candidates button")) note("candidates");
+    else if (document.querySelector(".go .stop") && isWhole) note("first");
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+"""What a fill shows: the first candidate, while others are drawn; then all of them."""
+
+
 def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
-    """By a model that reads all known tiles first: `reproduce` draws the first candidate again."""
+    """By a model that reads all known tiles first; one is shown before the others, and `reproduce` draws it again."""
     pt.export("dungeons", html=tmp_path / "dungeons.html")
     with opened(browser, (tmp_path / "dungeons.html").as_uri() + "#seed=7&temperature=1&guidance=1") as page:
         painted(page)
@@ -110,8 +125,10 @@ def test_a_map_is_completed_exactly(browser: Browser, tmp_path: Path) -> None:
         page.mouse.down()
         page.mouse.move(*point(page, 8, 28, (32, 32)), steps=20)
         page.mouse.up()
+        page.evaluate(WATCH)
         page.get_by_role("button", name="Fill", exact=True).click()
         expect(page.locator(".candidates button").first).to_be_visible()
+        assert page.evaluate("window.seen") == ["first", "candidates"]
         expect(page.locator(".fill-panel .note")).to_contain_text("trained to complete images")
         manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
     assert manifest.request.method == "known"

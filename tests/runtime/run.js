@@ -2,12 +2,14 @@
 
 import { readFileSync } from "node:fs";
 import { decodeArchive } from "../../runtime/archive.js";
+import { products } from "../../runtime/grid.js";
 import { openProgram, prepare, sample, transform, uniforms } from "../../runtime/pointillist.js";
 import { drawUntilAccepted, openMap, readRules } from "../../runtime/rules.js";
 import { Mask } from "../../runtime/solver.js";
 import { World } from "../../runtime/world.js";
 import { ngrams, promptFeatures } from "../../runtime/prompts.js";
 import { attributeFeatures, vectorFeatures } from "../../runtime/values.js";
+import { CompiledPrograms } from "../../runtime/webassembly.js";
 
 /** @type {Map<string, any>} */
 const models = new Map();
@@ -43,6 +45,10 @@ const JOBS = {
       : attributes ? attributeFeatures(model, attributes, rest.order) : vector ? vectorFeatures(model, vector, rest.order) : undefined;
     const { levels, frequencies } = sample(model, { ...rest, inputs: converted, uniforms: floats(u), features });
     return { levels: [...levels], frequencies: [...frequencies] };
+  },
+  products: async ({ library, x, features, layer, height, width }) => {
+    const compiled = new CompiledPrograms(await WebAssembly.compile(bytesOf(library)), []), kernels = { ...layer, byTap: Float64Array.from(layer.byTap) };
+    return [products, compiled.products].map((multiply) => [...multiply(Uint16Array.from(x), features, kernels, height, width)]);
   },
   features: async ({ folder, text, sentence }) =>
     promptFeatures(await open(folder), text, sentence ? Float32Array.from(sentence) : null),

@@ -19,6 +19,7 @@ from pointillist.conditioning.portable.fixed_point import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
 from pointillist.engine.head.transform import transform_frequencies
+from pointillist.engine.library import WEBASSEMBLY
 from pointillist.networks import names
 from pointillist.portable import load, save
 from pointillist.portable.model import join_inputs
@@ -196,6 +197,26 @@ def test_known_pixels(shape: tuple[int, int, int], levels: int, tmp_path: Path) 
         options["known"] = [level if is_known else None for level, is_known in _flat_known(x, known)]
         jobs.append({"job": "sample", "folder": str(tmp_path), "options": options})
     assert [result["frequencies"] for result in javascript(*jobs)] == due
+
+
+@pytest.mark.parametrize(("features", "side", "dilation"), [(40, 3, 2), (70, 3, 1), (5, 5, 1)])
+@pytest.mark.parametrize("most", [127, 32767])
+def test_products_of_the_library(features: int, side: int, dilation: int, most: int) -> None:
+    """Of bytes by the library, of other weights in JavaScript; with inputs above 255, and groups that are not full."""
+    rng = np.random.default_rng(features)
+    height, width = 7, 6
+    x = rng.integers(0, 600, (height, width, features)) * (rng.random((height, width, features)) < 0.7)
+    kernels = rng.integers(-most, most + 1, (side**2, features, features))
+    padded = np.pad(x, [(side // 2 * dilation,) * 2] * 2 + [(0, 0)])
+    expected = sum(
+        padded[dilation * (tap // side) :, dilation * (tap % side) :][:height, :width] @ kernels[tap]
+        for tap in range(side**2)
+    )
+    layer = {"dilation": dilation, "side": side, "byTap": kernels.reshape(-1).tolist()}
+    job = {"job": "products", "library": str(WEBASSEMBLY), "x": x.reshape(-1).tolist(), "features": features}
+    (results,) = javascript({**job, "layer": layer, "height": height, "width": width})
+    for result in results:
+        np.testing.assert_array_equal(result, np.reshape(expected, -1))
 
 
 @pytest.mark.parametrize("kind", ["attributes", "vector", "hint", "text+tokens"])

@@ -63,7 +63,7 @@ export class CanvasView {
     this.image.classList.toggle("smooth", tiles !== null && scale < tiles.width);
     this.drawKey = drawKey;
     this.frame.classList.toggle("hole", hasHole(canvas));
-    this.frame.classList.toggle("filling", isActive && Boolean(state.work?.filling));
+    this.frame.classList.toggle("filling", isActive && !state.live && Boolean(state.work?.filling));
     this.frame.classList.toggle("empty", !holdsAnything(canvas));
     this.#tile(state, canvas, scale);
     this.#select(canvas, isActive ? (state.selection ?? (state.marksKnown && canvas.filled ? canvas.known : null)) : null);

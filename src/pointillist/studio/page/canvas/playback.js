@@ -7,6 +7,7 @@ export class Playback {
   constructor(state) {
     this.state = state;
     this.last = 0;
+    this.waits = false; // for pixels that have not arrived; each that does is a change of the state
     state.listeners.push(() => this.#follow());
   }
 
@@ -25,6 +26,7 @@ export class Playback {
 
   #go() {
     this.state.playing = true;
+    this.waits = false;
     this.last = performance.now();
     this.state.changed();
   }
@@ -52,16 +54,17 @@ export class Playback {
     this.seek(this.state.at + pixels);
   }
 
-  /** Advance after every frame, and request the next one. */
+  /** Advance after every frame, and request the next one; while nothing has arrived there is nothing to show. */
   #follow() {
     const { state } = this;
     if (!state.playing) return;
     const now = performance.now();
-    const next = state.at + (state.speed * Math.max(0, now - this.last)) / 1000;
+    const passed = this.waits ? 0 : Math.max(0, now - this.last);
     this.last = now;
-    state.at = Math.min(next, state.arrived);
+    state.at = Math.min(state.speed === Infinity ? Infinity : state.at + (state.speed * passed) / 1000, state.arrived);
     const over = state.work === null && state.canvases.every((canvas) => canvas.trace?.over ?? true);
     if (over && state.at >= state.arrived) state.playing = false;
-    state.changed();
+    this.waits = !over && state.at >= state.arrived;
+    if (!this.waits) state.changed();
   }
 }

@@ -3,9 +3,10 @@
 import { draws, transform } from "../runtime/pointillist.js";
 import { World } from "../runtime/world.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { divergence, entropyOf, probabilities, subPixel } from "./numbers.js";
+import { divergence, probabilities, subPixel } from "./numbers.js";
 import { Painting, declarationOf } from "./painting.js";
 import { gif, png } from "./picture_files.js";
+import { Score, nameOfQuery } from "./scores.js";
 import { wordMaps } from "./word_maps.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -68,22 +69,13 @@ export class Answers {
     for (const draw of draws(opened.model, { ...opened.conditions(conditions), observed, order: name, height, width, guidance, all: true })) if (take(draw)) return;
   }
 
-  /** @param {Api.CanvasQuery} query @returns {Api.ScoreMaps} */
+  /** Score an image; a candidate that was just drawn is scored already. @param {Api.CanvasQuery} query @returns {Api.ScoreMaps} */
   #score(query) {
-    const [channels, height, width] = query.levels.shape, size = channels * height * width;
-    const surprisal = new Float32Array(size), entropy = new Float32Array(size);
-    let bits = 0, expected = 0, variance = 0;
-    this.#over(query, ({ at, frequencies, level }) => {
-      const probs = probabilities(/** @type {Float64Array} */ (frequencies)), each = entropyOf(probs);
-      surprisal[at] = -Math.log2(probs[level]);
-      entropy[at] = each.entropy;
-      bits += -Math.log2(probs[level]);
-      expected += each.entropy;
-      variance += each.variance;
-    });
-    const z = variance > 0 ? (bits - expected) / Math.sqrt(variance) : 0, { pixels } = this.opened.sequence(query.order, height, width);
-    const shape = query.levels.shape;
-    return { surprisal: encodeArray(surprisal, shape), entropy: encodeArray(entropy, shape), bits, bits_per_dim: bits / size, expected, z, sequence: pixels };
+    const [, height, width] = query.levels.shape, { name, pixels } = this.opened.sequence(query.order, height, width);
+    const drawn = this.painting.scores.get(nameOfQuery({ ...query, conditions: this.opened.asRead(query.conditions ?? {}) }, name));
+    const score = drawn ?? new Score(query.levels.shape);
+    if (!drawn) this.#over(query, (draw) => score.take(draw));
+    return score.maps(pixels);
   }
 
   /** @param {Api.WorldQuery} query @returns {Api.WorldTiles} */

@@ -1,9 +1,10 @@
 // Answers of an exported page that draw: sampling with events, filling, painting a manifest again.
 
 import { POWERS } from "../runtime/arithmetic.js";
-import { draws, hex } from "../runtime/pointillist.js";
+import { draws, hex, sample } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { entropyOf, probabilities } from "./numbers.js";
+import { Score, nameOfQuery } from "./scores.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -69,6 +70,11 @@ class Batch {
   }
 }
 
+/** @typedef {{levels: Uint16Array, frequencies: Float64Array, score: Score | null}} Drawn levels, the frequency of each, and bits under the model */
+
+/** Name a completed image. @param {Api.SampleRequest | Api.FillRequest} request @param {Api.ConditionValues} conditions @param {number} seed @param {string} order */
+const nameOfCompletion = ({ start, guidance, temperature, top_p: topP }, conditions, seed, order) => JSON.stringify([start?.levels.data, start?.known.data, guidance ?? 1, temperature ?? 1, topP ?? 1, conditions, seed, order]);
+
 /** Hash the levels of an image. @param {Uint8Array | Uint16Array} levels */
 export async function sha256Of(levels) {
   const bytes = new Uint8Array(levels.buffer, levels.byteOffset, levels.byteLength);
@@ -79,6 +85,10 @@ export class Painting {
   /** @param {OfflineModel} opened */
   constructor(opened) {
     this.opened = opened;
+    /** @type {Map<string, Score>} of the first candidate of the last fill, of which the page asks next */
+    this.scores = new Map();
+    /** @type {{name: string, drawn: Drawn} | null} the last image that was completed: the first candidate of its fill */
+    this.completed = null;
   }
 
   /**
@@ -104,12 +114,14 @@ export class Painting {
     const obeying = rules && settings.map((each) => opened.drawByRules(declarationOf(rules), each).levels);
     compiled?.release();
     const runs = settings.map((each, n) => draws(model, obeying ? { ...each, observed: obeying[n], all: true } : each));
+    const score = start && runs.length === 1 && !completes(model) ? new Score([image.channels, height, width]) : null;
     const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
     while (results.length < runs.length) {
       for (const [n, run] of runs.entries()) for (let i = 0; i < rowOfDraws; i++) {
         const { done, value } = run.next();
         if (done) { results[n] = value; break; }
         batch.take(n, value);
+        score?.take(value);
         batch.reached = value.at % size;
       }
       if (await stopped()) return;
@@ -117,19 +129,28 @@ export class Painting {
       if (next > batch.sent && (results.length || performance.now() > batch.due)) emit(batch.event(next));
     }
     const images = await Promise.all(results.map((result) => this.#image(result, height, width)));
+    if (start && samples.length === 1 && samples[0].index === 0) this.completed = { name: nameOfCompletion(request, samples[0].conditions, samples[0].seed, order), drawn: { ...results[0], score } };
     const literal = samples.map((spec) => ({ ...spec, conditions: { ...spec.conditions, text: opened.names.literal(spec.conditions.text) } }));
     const manifest = this.#manifest({ ...request, samples: literal, order, size: [height, width], engine: "integer" }, images);
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
   }
 
-  /** Score an image as a whole, without known pixels. @param {Api.FillRequest & {levels: ArrayLike<number>, order: string, height: number, width: number}} image */
-  #scored({ levels, conditions = {}, order, height, width }) {
+  /** Score an image as a whole, without known pixels. @param {Api.FillRequest} request @param {Uint16Array} levels @param {string} order @param {number} height @param {number} width @returns {Drawn} */
+  #scored({ conditions = {} }, levels, order, height, width) {
     const { opened } = this, run = draws(opened.model, { ...opened.conditions(conditions), observed: Array.from(levels), order, height, width, all: true });
+    const score = new Score([opened.details.image.channels, height, width]);
     opened.compiled?.release();
     for (;;) {
       const { done, value } = run.next();
-      if (done) return value;
+      if (done) return { ...value, score };
+      score.take(value);
     }
+  }
+
+  /** Draw an image. @param {import("../runtime/pointillist.js").Options} options @returns {Drawn} */
+  #drawn(options) {
+    this.opened.compiled?.release();
+    return { ...sample(this.opened.model, options), score: null };
   }
 
   /** Encode a finished image, with its bits. @param {{levels: ArrayLike<number>, frequencies: Float64Array}} result @param {number} height @param {number} width @returns {Promise<Api.SampledImage>} */
@@ -153,7 +174,7 @@ export class Painting {
   /** Draw candidates for unknown pixels; those to which the known pixels after them fit best come first. @param {Api.FillRequest} request @returns {Promise<Api.FillResult>} */
   async fill({ conditions: typed = {}, ...rest }) {
     if (rest.method === "smc") throw new Error("This hole was filled by Sequential Monte Carlo, which an exported page does not do: open the link in `pointillist studio`.");
-    const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model, compiled } = opened, { image } = details, began = performance.now();
+    const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
     const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequence(request.order, height, width);
@@ -163,19 +184,20 @@ export class Painting {
       return here.length ? Array.from({ length: image.levels }, (_, level) => here.every(({ levels }) => levels.has(level))) : null;
     };
     const first = pixels.findIndex((pixel) => !mask[pixel]), later = pixels.slice(first).filter((pixel) => mask[pixel]).length;
-    const completing = completes(model), ignored = completing ? 0 : later;
+    const completing = completes(model), ignored = completing ? 0 : later, total = POWERS[model.programs[0].head.precision];
+    const from = new Set(pixels.slice(first)); // where bits count: the hole, and what is drawn after it
+    const { completed } = this, name = regions.length ? "" : nameOfCompletion(request, request.conditions, seed, order);
     const drawn = Array.from({ length: count }, (_, number) => {
-      compiled?.release();
-      const run = draws(model, { ...opened.conditions(request.conditions ?? {}), seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing });
-      let bits = 0, place = 0, result = run.next();
-      for (; !result.done; result = run.next(), place++) {
-        const { frequencies, level } = result.value, total = frequencies?.reduce((a, b) => a + b, 0) ?? 1;
-        if (frequencies && place >= first * image.channels) bits += Math.log2(total / frequencies[level]);
-      }
-      const { levels, frequencies } = completing ? this.#scored({ ...result.value, ...request, order, height, width }) : result.value;
-      return { result: { levels: levels.slice(), frequencies: frequencies.slice() }, bits, number };
+      const settings = { seed, index: number, guidance, temperature, topP, order, height, width, known: knownOf(start, 0), allowed, all: !completing };
+      const own = number === 0 && completed?.name === name ? completed.drawn : this.#drawn({ ...opened.conditions(request.conditions ?? {}), ...settings });
+      const bits = own.frequencies.reduce((sum, f, at) => sum + (from.has(at % size) ? Math.log2(total / f) : 0), 0);
+      const result = completing ? this.#scored(request, own.levels, order, height, width) : own;
+      return { result, bits, number };
     });
     const all = await Promise.all(drawn.map(async ({ result, bits, number }) => ({ image: await this.#image(result, height, width), bits, number })));
+    const [{ result }] = drawn;
+    this.scores.clear();
+    if (result.score) this.scores.set(nameOfQuery({ levels: all[0].image.levels, conditions: request.conditions }, order), result.score);
     const conditions = { ...request.conditions, text: opened.names.literal(request.conditions?.text) };
     const manifest = this.#manifest({ ...request, conditions, candidates: count, seed, order, method: completing ? "known" : "sequential", engine: "integer" }, all.map((one) => one.image));
     const candidates = all.filter(({ number }) => (request.pick ?? number) === number).sort((a, b) => (completing ? a.number - b.number : a.bits - b.bits));

@@ -54,15 +54,16 @@ export class Filler {
     const clock = setInterval(() => state.changed(), 500);
     state.work = work;
     state.notice = null;
+    state.live = false;
     state.changed();
     try {
       const conditions = conditionsOf(state.request, model.details.conditions);
       const request = { ...this.#request(hole, conditions), method };
-      const early = state.exported && number === undefined ? await this.#first(hole, model.id, request, conditions, work) : null;
-      const result = await this.server.fill(model.id, { ...request, seed: early?.seed ?? request.seed }, work.stop.signal);
-      if (early && this.fill?.result !== early) return; // something else is on the canvas
+      const live = state.exported && number === undefined && !hole.allowed.length ? await this.#live(hole, model, request, work) : null;
+      const result = await this.server.fill(model.id, { ...request, seed: live?.rng?.seed ?? request.seed }, work.stop.signal);
+      if (live && state.canvas !== live) return; // something else is on the canvas
       if (number !== undefined) result.candidates.sort((a, b) => Number(b.number === number) - Number(a.number === number));
-      await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) });
+      await this.#show(hole, result, { ...conditions, ...(originOf(result.manifest, 0).conditions.letters && { letters: true }) }, live);
     } catch (error) {
       if (!isAbort(error)) state.notify("error", error instanceof Error ? error.message : String(error));
     } finally {
@@ -73,13 +74,20 @@ export class Filler {
   }
 
   /**
-   * Show the first candidate as soon as it is drawn: a page without a server draws one after the other.
-   * @param {Canvas} hole @param {string} model @param {Api.FillRequest} request @param {Api.ConditionValues} conditions @param {import("../state/state.js").Work} work
+   * Paint the first candidate pixel by pixel: a page without a server draws the others after it.
+   * @param {Canvas} hole @param {Api.ModelInfo} model @param {Api.FillRequest} request @param {import("../state/state.js").Work} work
    */
-  async #first(hole, model, request, conditions, work) {
-    const result = await this.server.fill(model, { ...request, candidates: 1 }, work.stop.signal);
-    await this.#show(hole, result, conditions);
-    return result;
+  async #live(hole, { id, details }, { conditions = {}, guidance = 1, temperature = 1, top_p = 1, order, seed }, work) {
+    const { state } = this, former = this.fill ? state.canvas : null, rng = { seed: seed ?? Math.floor(Math.random() * 2 ** 31), index: 0 };
+    const canvas = { ...hole, conditions, model: id, details: /** @type {Api.ModelDetails} */ (details), settings: { guidance, temperature, top_p, order: order ?? null }, rng };
+    await this.painter.paintAround(canvas, work, () => {
+      state.live = true;
+      if (former) this.#exchange(former, canvas);
+      else state.replace(canvas);
+      this.painter.playback.start();
+    });
+    if (state.canvas === canvas) this.painter.playback.seek(Infinity); // the others need the processor, and no frames
+    return canvas;
   }
 
   /** Apply another candidate. @param {number} index */
@@ -132,8 +140,8 @@ export class Filler {
     return { start, conditions, guidance, temperature, top_p, order, seed: again, allowed };
   }
 
-  /** @param {Canvas} hole @param {Api.FillResult} result @param {Api.ConditionValues} conditions */
-  async #show(hole, result, conditions) {
+  /** @param {Canvas} hole @param {Api.FillResult} result @param {Api.ConditionValues} conditions @param {Canvas | null} live the first candidate, if it is shown already */
+  async #show(hole, result, conditions, live) {
     const { state } = this;
     const { guidance, temperature, top_p } = state.request;
     const model = this.#model(hole);
@@ -145,16 +153,14 @@ export class Filler {
       settings: { guidance, temperature, top_p, order: result.order }, rng: { seed: result.seed, index: number }, filled: { method: result.method, bits },
     }));
     const counts = distinct.map(({ image }) => hashes.filter((hash) => hash === image.sha256).length);
-    const former = this.fill ? state.canvas : null;
+    const former = this.fill ? state.canvas : live;
     const fill = { hole, result, canvases, counts };
     canvases[0] = await this.#traced(fill, 0);
     const [first] = canvases;
     state.fill = fill;
     if (former) this.#exchange(former, first);
-    else {
-      state.replace(first);
-      this.painter.addToGallery([first]);
-    }
+    else state.replace(first);
+    if (!state.gallery.some((item) => item.canvas === first)) this.painter.addToGallery([first]);
     state.selection = null;
   }
 }

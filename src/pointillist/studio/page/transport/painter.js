@@ -92,6 +92,11 @@ export class Painter {
     return canvas;
   }
 
+  /** Paint one image around what is known of it, and show it from its first pixels on. @param {Canvas} canvas @param {import("../state/state.js").Work} work @param {() => void} show */
+  paintAround(canvas, work, show) {
+    return this.#follow({ canvases: [canvas], starts: true }, work, "aside", show);
+  }
+
   /** Go on with the paintings that were stopped: each becomes what it would have become. */
   async continuePainting() {
     const { state } = this;
@@ -199,7 +204,7 @@ export class Painter {
     state.work = work;
     if (!live) state.notice = null;
     state.changed();
-    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? "live" : "new", show));
+    const results = await inTurn(groups, (group) => this.#follow(group, work, live ? "live" : "new", live ? show : undefined));
     if (state.work === work) state.work = null;
     const failed = results.find((result) => result.status === "rejected" && !isAbort(result.reason));
     if (failed?.status === "rejected") {
@@ -220,7 +225,7 @@ export class Painter {
 
   /**
    * Follow a job, event by event.
-   * @param {Group} group @param {import("../state/state.js").Work} work @param {Kind} kind @param {() => void} [show] called with the first pixels, if `kind` is "live"
+   * @param {Group} group @param {import("../state/state.js").Work} work @param {Kind} kind @param {() => void} [show] called with the first pixels
    */
   async #follow({ canvases, starts }, work, kind, show) {
     const request = requestOf(canvases, starts);
@@ -236,7 +241,7 @@ export class Painter {
         } else if (event.type === "pixels") {
           const batch = decodeBatch(event);
           traces.forEach((trace, index) => trace.take(batch, index));
-          if (batch.first === 0 && kind === "live") show?.();
+          if (batch.first === 0) show?.();
         } else if (event.type === "finished") this.#finish(canvases, traces, event, kind);
         else throw new RequestError(event, 200);
         this.state.changed();
