@@ -276,7 +276,7 @@ def test_captions_are_ranked_by_the_command(tmp_path: Path) -> None:
     assert "for each of 2 captions" in fails(*one, "--captions", "cat;dog", "--caption-prior", "1,1,1")
     assert "`--captions` (=' ; ') names nothing" in fails(*one, "--captions", " ; ")
     assert "has no word that the text encoder" in fails(*one, "--captions", "cat; \U0001f408")
-    assert "cannot be read" in fails(*one, "--captions-file", "none.txt")
+    assert "(=none.txt) does not exist" in fails(*one, "--captions-file", "none.txt")
 
 
 def test_condition_metrics_can_be_computed_in_bf16(tmp_path: Path) -> None:

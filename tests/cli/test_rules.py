@@ -90,7 +90,7 @@ def test_rules_that_are_never_met_end(model: Path, tmp_path: Path) -> None:
     path.write_text("tries = 3\ncounts = [{levels = ['door'], at_least = 36}]", encoding="utf-8")
     said = fails("sample", model, "-n", 2, "--rules", path, "--seed", 0, "--out", tmp_path / "x.npz")
     assert "2 of 2 maps did not obey the rules in 3 tries (most often `counts` door at least 36)" in said
-    assert "cannot be read" in fails("sample", model, "--rules", tmp_path / "none.toml")
+    assert "does not exist: give a TOML file" in fails("sample", model, "--rules", tmp_path / "none.toml")
 
 
 def test_training_stores_the_pairs_of_neighbours(tmp_path: Path) -> None:

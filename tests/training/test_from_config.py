@@ -67,7 +67,7 @@ def test_a_run_file_trains_resumes_and_is_fine_tuned(tmp_path: Path) -> None:
         ({"train": {"lr": 1}}, "did you mean `train.optimizer.lr`"),
         ({"train": 3}, "must hold settings"),
         ({"resume": True}, "needs the folder"),
-        ({"config": "missing.toml"}, "no settings file"),
+        ({"config": "missing.toml"}, "missing.toml does not exist"),
         ({"config": {"data.source": "x"}, "resume": True}, "cannot be used with `resume`"),
     ],
 )

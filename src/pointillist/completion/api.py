@@ -17,6 +17,7 @@ from pointillist.completion.soft import parse_soft, with_soft_data
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
 from pointillist.errors import ConfigError
+from pointillist.files.reading import check_file
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored
@@ -119,6 +120,8 @@ def observed_cells(model: LikelihoodModel, cells: Any, size: tuple[int, int] | N
     Example:
         observed_cells(model, "holes.csv", (100, 100)).known.sum()
     """
+    if isinstance(cells, (str, Path)):
+        check_file(Path(cells))
     if isinstance(cells, (str, Path)) and Path(cells).suffix.lower() in CELL_FILES:
         cells = read_cells(cells, model.image, size)
     if not isinstance(cells, ObservedCells):

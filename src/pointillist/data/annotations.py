@@ -222,9 +222,8 @@ def _paired(folder: Path, paths: Sequence[Path], size: tuple[int, int], options:
     """Read the hint of each image: the file of the same name (any extension) in the same subfolder."""
     root = Path(os.path.normpath(str(options.hint_column)))
     if not root.is_dir():
-        raise DataError(
-            f"`hint_column` (={options.hint_column!r}) is not a folder: give the folder of hints next to {folder}."
-        )
+        wrong = "is not a folder" if root.exists() else "does not exist"
+        raise DataError(f"`hint_column` (={options.hint_column!r}) {wrong}: give the folder of hints next to {folder}.")
     if root == folder or root.is_relative_to(folder):
         raise DataError(
             f"The folder of hints {root} lies inside {folder}, whose images are the training data: move it elsewhere."

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pointillist.data.readers.picture_files import BROKEN, bounded, describe_damage, open_picture
 from pointillist.errors import ConfigError, DataError
-from pointillist.files.reading import parse_json, read_text
+from pointillist.files.reading import check_file, parse_json, read_text
 from pointillist.images import OPAQUE, nearest_colour
 
 Palette = tuple[tuple[int, int, int, int], ...]
@@ -71,12 +71,11 @@ def read_palette(path: str | Path) -> Palette:
     """
     path = Path(path)
     try:
+        check_file(path, name=f"The palette {path}")
         if path.suffix.lower() in (".gpl", ".hex", ".txt", ".json", ".pal"):
             result: Sequence[Sequence[int]] | np.ndarray = _parse_text(path)
         else:
             result = _from_image(path)
-    except FileNotFoundError as error:
-        raise DataError(f"The palette {path} does not exist: check the path.") from error
     except BROKEN as error:
         if isinstance(error, DataError):
             raise

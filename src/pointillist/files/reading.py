@@ -35,28 +35,43 @@ _KINDS = {
 Error = type[PointillistError]
 
 
-def check_file(path: Path, error: Error = DataError) -> None:
+def check_file(
+    path: Path, error: Error = DataError, *, name: str | None = None, remedy: str = "check the path"
+) -> None:
     """Reject what is not an ordinary file: reading a named pipe may wait for ever, and a device may have no end.
 
+    ```python
+    check_file(Path("gone.csv"))  # DataError: gone.csv does not exist: check the path.
+    ```
+
+    Args:
+        path: the file.
+        error: kind of error to raise.
+        name: what it is called in a message; None for its path.
+        remedy: advice at the end of the message, if nothing is there.
+
     Raises:
-        OSError: if nothing is there.
         PointillistError: of the kind `error`, naming what is there.
+        OSError: if it cannot be looked at for another reason.
     """
-    mode = os.stat(path).st_mode
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError) as cause:
+        raise error(f"{name or path} does not exist: {remedy}.") from cause
     for is_kind, kind in _KINDS.items():
         if is_kind(mode):
-            raise error(f"{path} is {kind}: give an ordinary file.")
+            raise error(f"{name or path} is {kind}: give an ordinary file.")
 
 
-def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError) -> str:
-    """Read an ordinary text file that fits in memory.
+def read_text(path: Path, encoding: str = "utf-8", error: Error = DataError, **called: str) -> str:
+    """Read an ordinary text file that fits in memory; `called` are `name` and `remedy` of `check_file`.
 
     Raises:
         OSError, UnicodeDecodeError: if it cannot be read or decoded.
         DataError: if it does not fit in memory.
         PointillistError: of the kind `error`, if it is not an ordinary file.
     """
-    check_file(path, error)
+    check_file(path, error, **called)
     size = path.stat().st_size
     if size > _SMALL:
         check_memory(size * _BYTES_PER_BYTE, str(path), "split it into smaller files")
@@ -76,6 +91,7 @@ def read_json(path: Path, remedy: str, error: Error = DataError, max_bytes: int 
         PointillistError: of the kind `error`, if it is too large, cannot be read, or is not valid.
     """
     try:
+        check_file(path, error, remedy=remedy)
         if max_bytes is not None and (size := path.stat().st_size) > max_bytes:
             raise error(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}.")
         text = read_text(path, error=error)

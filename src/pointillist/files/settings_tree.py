@@ -29,10 +29,9 @@ def read_toml(path: Path) -> Tree:
     Raises:
         ConfigError: if the file does not exist or is not valid TOML.
     """
-    if not path.exists():
-        raise ConfigError(f"There is no settings file {path}: give a TOML file, such as the run.toml of a run folder.")
+    remedy = "give a TOML file, such as the run.toml of a run folder"
     try:
-        return parse_toml(read_text(path, error=ConfigError), str(path))
+        return parse_toml(read_text(path, error=ConfigError, remedy=remedy), str(path))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML ({error}): correct it.") from error
 

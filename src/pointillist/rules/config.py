@@ -168,10 +168,12 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     if source is None or isinstance(source, Rules):
         return source
     if isinstance(source, (str, Path)):
+        name = f"`rules` (={source})"
         try:
-            source = parse_toml(read_text(Path(source), error=ConfigError), str(source))
+            text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")
+            source = parse_toml(text, str(source))
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"`rules` (={source}) cannot be read ({error}): give a TOML file.") from error
+            raise ConfigError(f"{name} cannot be read ({error}): give a TOML file.") from error
     if not isinstance(source, Mapping):
         raise ConfigError(f"`rules` (={quote(source)}) must be a TOML file, a dictionary or `Rules`.")
     try:

@@ -118,9 +118,8 @@ def is_data(name: str) -> bool:
     from pointillist.data import builtin_names  # waits for torch
 
     first = name.partition(":")[0]
-    return (
-        first in builtin_names() or first == "hf" or path.suffix in (".npz", ".npy", ".parquet") or name.endswith("/")
-    )
+    # no name of a model has the ending of a file: it is missing data
+    return first in builtin_names() or first == "hf" or path.suffix != "" or name.endswith("/")
 
 
 def model_facts(name: str) -> dict[str, Any]:

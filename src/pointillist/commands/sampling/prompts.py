@@ -65,7 +65,7 @@ def parse_texts(typed: Sequence[str], file: Path | None, setting: str = "text") 
 
 def _lines(file: Path) -> list[str]:
     try:
-        check_file(file)
+        check_file(file, name=f"The file of prompts (={file})")
         if file.stat().st_size > MAX_BYTES:
             raise DataError(
                 f"The file of prompts (={file}) has more than {MAX_BYTES:,} bytes: give a file with a prompt a line."

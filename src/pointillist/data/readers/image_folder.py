@@ -160,7 +160,8 @@ def list_pictures(folder: Path) -> list[Path]:
         key=lambda p: p.relative_to(folder).as_posix(),
     )
     if not result:
-        raise DataError(f"{folder} is not a folder with pictures: give one that holds PNG or JPEG files.")
+        wrong = "is not a folder with pictures" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {wrong}: give a folder that holds PNG or JPEG files.")
     return result
 
 

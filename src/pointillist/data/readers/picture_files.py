@@ -81,7 +81,7 @@ def open_picture(
     """
     called = name or str(source if isinstance(source, Path) else "The picture")
     if isinstance(source, Path):
-        check_file(source)
+        check_file(source, name=called)
     with bounded(called, max_pixels):
         image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=formats)
     if SHEET in image.info:
@@ -134,8 +134,6 @@ def opened_picture(path: Path, name: str, remedy: str = "give a PNG or another c
             yield picture
     except DataError:
         raise
-    except FileNotFoundError as error:
-        raise DataError(f"{name} does not exist: check the path.") from error
     except BROKEN as error:
         raise DataError(f"{name} cannot be read as an image ({describe_damage(error)}): {remedy}.") from error
 

@@ -45,7 +45,7 @@ def read_legend(path: Path) -> dict[str, str]:
         result = read_json(path, 'write {"#": "wall", ...}')
     else:
         try:
-            result = parse_toml(read_text(path, "utf-8-sig"), str(path))
+            result = parse_toml(read_text(path, "utf-8-sig", name=f"The legend {path}"), str(path))
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"The legend {path} cannot be read as UTF-8 text ({error}): check the path.") from error
         except ConfigError as error:

@@ -21,12 +21,16 @@ class EvaluateJobSettings(JobSettings, EvaluateSettings):
 
     left_out: ClassVar[frozenset[str]] = frozenset(
         {
+            "mixture",
             "max_images",
             "per_image",
             "as_json",
             "condition_metrics",
             "retrieval_candidates",
             "retrieval_repeats",
+            "captions",
+            "captions_file",
+            "caption_prior",
             "memorization",
             "precision",
             "code_length",

@@ -52,6 +52,8 @@ class InpaintJob(JobKind):
         self._folder = Path(settings.images)
         self._files = list_pictures(self._folder)
         self.count, self.skipped = len(self._files), {}
+        if not settings.transparent:  # the same for all pictures: what is wrong with it ends the job before it begins
+            self._known(self._files[0], (self._model.image.height, self._model.image.width))
         masks = [] if settings.mask is None else [settings.mask]
         self.facts: dict[str, Any] = {"model": model_facts(self._model), "images": files_digest([*self._files, *masks])}
 
