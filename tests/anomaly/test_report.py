@@ -55,7 +55,7 @@ def test_the_headline_is_the_finding() -> None:
     assert {noisy.verdict(row) for row in noisy.rows} <= {"anomalous", "far from normal"}
     assert few.verdict(few.rows[-1]) == "far from normal"
     if usual.anomalous:
-        assert "threshold: score" in page
+        assert "left of this line: anomalous" in page
 
 
 def test_rows_name_labels_and_files_and_link_their_pages() -> None:

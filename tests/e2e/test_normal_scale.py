@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 import pointillist as pt
 from pointillist.studio.service import StudioService
 from pointillist.visualization import diverging_colors
-from tests.e2e.helpers import COLOURS, DIGITS, choose_model, paint, pixels_of, point, wait_for_frame
+from tests.e2e.helpers import DIGITS, paint, pixels_of, point
 
 
 def test_surprise_on_the_scale_of_normal_images(page: Page, service: StudioService) -> None:
@@ -38,30 +38,3 @@ def test_surprise_on_the_scale_of_normal_images(page: Page, service: StudioServi
     switch.uncheck()
     expect(words).to_be_hidden()
     expect(page.locator(".legend")).to_contain_text("surprise in bits")
-
-
-def test_a_model_without_a_detector_says_how_to_make_one(page: Page) -> None:
-    """Once, in one sentence with the command, asked for once; the map of surprise stays all the time."""
-    choose_model(page, COLOURS)
-    paint(page, seed=1, count=4)
-    page.get_by_role("button", name="Surprise").click()
-    surprise = pixels_of(page.locator("canvas.map").first)
-    assert surprise[..., 3].all()
-    asked: list[Route] = []
-    page.route("**/anomaly", lambda route: asked.append(route))  # a built-in method cannot be a handler
-    switch = page.get_by_label("normal scale")
-    switch.click()
-    expect(page.locator(".verdict-words")).to_have_text("Comparing with normal images \u2026")
-    np.testing.assert_array_equal(pixels_of(page.locator("canvas.map").first), surprise)
-    expect(page.locator(".legend")).to_contain_text("surprise in bits")
-    page.keyboard.press("g")  # the page is drawn anew while the query runs
-    wait_for_frame(page)
-    asked[0].continue_()
-    said = "locally-masked-pixelcnn has no detector: pointillist detect MODEL DATA --fit NORMAL"
-    expect(page.get_by_role("alert")).to_contain_text(said)
-    expect(switch).to_be_hidden()
-    expect(page.locator(".legend")).to_contain_text("surprise in bits")
-    np.testing.assert_array_equal(pixels_of(page.locator("canvas.map").first), surprise)
-    paint(page, seed=2)
-    wait_for_frame(page)
-    assert len(asked) == 1

@@ -60,6 +60,20 @@ def test_a_map_is_shown_and_saved_by_its_tiles(page: Page, studio: Server, tmp_p
     expect(page.get_by_role("button", name="GIF", exact=True)).to_have_attribute("title", CHANGED)
 
 
+def test_a_map_between_its_repetitions_stays_large(page: Page) -> None:
+    """An eighth of each neighbour is shown, and the cells go on where the map ends."""
+    choose_model(page, "gated-pixelcnn-2")
+    paint(page, seed=2)
+    page.keyboard.press("t")
+    around = page.locator(".canvas-view:not([hidden]) canvas.tiles")
+    expect(around).to_be_visible()
+    drawn, inside = pixels_of(around)[..., :3], pixels(page)[..., :3]
+    edge = round(len(inside) / 8)
+    assert drawn.shape[:2] == (len(inside) + 2 * edge,) * 2
+    np.testing.assert_array_equal(drawn[edge:-edge, edge:-edge], inside)
+    np.testing.assert_array_equal(drawn[:edge, edge:-edge], inside[-edge:])
+
+
 def test_small_cells_have_the_mean_colour(page: Page) -> None:
     """Closer, they are tiles."""
     choose_model(page, "gated-pixelcnn-2")

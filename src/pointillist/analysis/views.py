@@ -172,14 +172,20 @@ class Views:
 
 
 def default_edits(views: Views) -> tuple[dict[SitePosition, int], ...]:
-    """Choose two edits: the two likeliest other levels of the sub-pixel of highest entropy in the first half."""
+    """Choose two edits, each to the likeliest other level: at the greatest doubt and at the greatest surprise.
+
+    Both are before the last quarter of the image, so that enough of it follows, and at two pixels.
+    """
     maps = views.maps
-    early = maps.order_index < (maps.order_index.max() + 1) // 2
-    entropy = np.where(early, maps.entropy, -1.0)
-    channel, row, column = (int(i) for i in np.unravel_index(int(entropy.argmax()), entropy.shape))
-    result = views.distribution(row, column, channel)
-    others = [level for level, _ in result.top(3) if level != result.observed][:2]
-    return tuple({(row, column, channel): level} for level in others)
+    early = 4 * maps.order_index < 3 * (maps.order_index.max() + 1)
+    edits: list[dict[SitePosition, int]] = []
+    for bits in (maps.entropy, maps.surprisal):
+        channel, row, column = (int(i) for i in np.unravel_index(int(np.where(early, bits, -1.0).argmax()), bits.shape))
+        distribution = views.distribution(row, column, channel)
+        others = [level for level, _ in distribution.top(2) if level != distribution.observed][:1]
+        edits += [{(row, column, channel): level} for level in others]
+        early[:, row, column] = False
+    return tuple(edits)
 
 
 def describe_z(z_score: float) -> str:

@@ -218,8 +218,8 @@ def _histogram(rows: Sequence[dict[str, Any]]) -> str:
         threshold = (clipped[rare].max() + scores[~rare].min()) / 2
         x = 10 + (max(threshold, low) - low) / (scores.max() - low) * (width - 20)
         line = (
-            f'<path class="threshold" d="M{x:.1f} 4V{height - 20}"/>'
-            f'<text x="{x + 5:.1f}" y="14">threshold: score {threshold:.1f}</text>'
+            f'<path class="threshold" d="M{x:.1f} 4V{height - 20}"><title>score {threshold:.1f}</title></path>'
+            f'<text x="{x + 5:.1f}" y="14">left of this line: anomalous</text>'
         )
     ends = (
         f'<text x="10" y="{height - 4}">rarer{f", {beyond:,} beyond the edge" if beyond else ""}</text>'

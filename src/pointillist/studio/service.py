@@ -71,6 +71,11 @@ class StudioService:
             self.watcher = RunWatcher(watched, self.models.add(watched.name, str(watched.newest)), limits)
         self.queue: JobQueue = JobQueue(limits, threads or default_threads())
 
+    def infos(self) -> list[schemas.ModelInfo]:
+        """Describe each model, and whether the studio has its detector."""
+        pairs = zip(self.models.infos(), self.models.entries.values(), strict=True)
+        return [info.model_copy(update={"detector": self.detectors.has(entry)}) for info, entry in pairs]
+
     def make_job(self, model: str, request: schemas.SampleRequest) -> SamplingJob:
         """Validate a request to sample from a model."""
         return make_job(self.models[model].model, request, self.limits)

@@ -181,8 +181,9 @@ def _lead(views: Views) -> str:
     unit = "pixel" if len(maps.names) == 1 else "sub-pixel"
     conditions = describe_conditions(views)
     under = f"given the {conditions}" if not conditions.startswith("no condition") else f"with {conditions}"
+    name = "" if views.title == "model" else f" {views.title}"  # a folder that is called "model"
     return escape(
-        f"The model {views.title} read {height} \u00d7 {width} pixels one after the other, {under}. It took "
+        f"The model{name} read {height} \u00d7 {width} pixels one after the other, {under}. It took "
         f"{maps.bits_per_dim:.2f} bits per {unit}, where 1 bit is a coin toss and 10 bits a chance of 1 in "
         f"1,024. The model expected {maps.expected:,.1f} \u00b1 {maps.std:.1f} bits. "
         f"This image lies {abs(maps.z_score):.1f} standard deviations (sigma) from that: {describe_z(maps.z_score)}."

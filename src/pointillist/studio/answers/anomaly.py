@@ -68,15 +68,23 @@ class DetectorPool:
             self._found[entry.id] = known
         return known[2]
 
-    def _folder(self, entry: PooledModel) -> Path:
+    def has(self, entry: PooledModel) -> bool:
+        """Return True if a model that is ready has a detector here."""
+        return entry.info.state == "ready" and self._find_folder(entry)[0] is not None
+
+    def _find_folder(self, entry: PooledModel) -> tuple[Path | None, Path | None]:
+        """Return the folder of the detector of a model, None if absent; and the folder in which a fit would put it."""
         from pointillist.anomaly.files import fitted_models, has_detector, own_folder
 
         nearest = None if entry.source is None else own_folder(entry.source)
         if nearest is not None and has_detector(nearest):
-            return nearest
-        for folder in self._folders:
-            if fitted_models(folder)[0] == entry.sha256:
-                return folder
+            return nearest, nearest
+        return next((folder for folder in self._folders if fitted_models(folder)[0] == entry.sha256), None), nearest
+
+    def _folder(self, entry: PooledModel) -> Path:
+        folder, nearest = self._find_folder(entry)
+        if folder is not None:
+            return folder
         if nearest is not None:
             remedy = f"`pointillist detect {entry.source} DATA --fit NORMAL` fits one on a folder of normal images."
         else:

@@ -51,7 +51,7 @@ def info(request: Request) -> Response:
     """Return version, limits, and the state of each model."""
     service = _service(request)
     name = None if service.watcher is None else service.watcher.run.name[:500]
-    models = service.models.infos()
+    models = service.infos()
     return _json(schemas.ServerInfo(version=__version__, limits=service.limits, models=models, run=name))
 
 

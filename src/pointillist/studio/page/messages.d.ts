@@ -252,6 +252,7 @@ declare namespace Api {
     step: string | null;
     error: string | null;
     details: ModelDetails | null;
+    detector?: boolean;
   }
   interface NamedHint {
     name: string;

@@ -8,12 +8,13 @@ import { formatFixed, html, reveal, setText, updateChildren } from "../shared/do
 import { term } from "../widgets/glossary.js";
 import { Gestures } from "../drawing/gestures.js";
 import { overlayOf } from "./overlays.js";
+import { edgeOf } from "./tiles.js";
 import { captionsOf } from "./captions.js";
 import { CanvasView } from "./canvas_view.js";
 
 /** @typedef {import("../state/state.js").State} State */
 
-const CAPTION = 30;
+const CAPTION = 28; // as in studio.css
 const GAP = 20;
 const EDGE = 12;
 const [NARROW, LOW] = [640, 500]; // screen pixels: on a narrow stage the pad of a hint lies above the canvases, but not in a low window
@@ -82,7 +83,7 @@ export class CanvasGrid {
   #layout() {
     const { canvases, zoom, tiled } = this.state;
     const count = Math.max(1, canvases.length);
-    const times = tiled ? 3 : 1;
+    const times = tiled && canvases.length ? 1 + 2 * edgeOf(canvases[0].details.image) : 1;
     const height = times * Math.max(1, ...canvases.map((canvas) => canvas.height));
     const width = times * Math.max(1, ...canvases.map((canvas) => canvas.width));
     const stacked = this.pad.kind !== null && this.viewport.clientWidth < NARROW && window.innerHeight > Math.max(this.viewport.clientWidth, LOW);
@@ -98,11 +99,10 @@ export class CanvasGrid {
       const across = (available.width - GAP * (columns - 1)) / columns / width;
       const down = (available.height - caption * rows) / rows / height; // a caption is the gap between rows
       const scale = Math.min(across, down);
-      const score = (scale * count) / (columns * rows); // prefer a full grid to slightly larger canvases
+      const score = (this.#whole(scale) * count) / (columns * rows); // prefer a full grid to slightly larger canvases
       if (score > best.score) best = { columns, scale, score };
     }
-    const steps = window.devicePixelRatio || 1; // whole device pixels, so that all have the same size
-    const fit = best.scale >= 1 ? Math.floor(best.scale * steps) / steps : best.scale;
+    const steps = window.devicePixelRatio || 1, fit = this.#whole(best.scale);
     const least = Math.max(0.25, SMALLEST / Math.max(height, width));
     const columns = fit >= least ? best.columns : (fixed ?? Math.max(1, Math.min(count, Math.floor((available.width + GAP) / (least * width + GAP)))));
     const scale = Math.max(fit, least) * zoom;
@@ -114,9 +114,13 @@ export class CanvasGrid {
     const { kind } = this.pad;
     if (!kind) return 0;
     const most = stacked ? width : Math.min((width - GAP) / 2, ((height - CAPTION) * kind.width) / kind.height);
+    return kind.width * this.#whole(most / kind.width);
+  }
+
+  /** Round a scale down to whole device pixels, so that all pixels have the same size. @param {number} scale */
+  #whole(scale) {
     const steps = window.devicePixelRatio || 1;
-    const scale = most / kind.width;
-    return kind.width * (scale >= 1 ? Math.floor(scale * steps) / steps : scale);
+    return scale >= 1 ? Math.floor(scale * steps) / steps : scale;
   }
 
   #legend() {

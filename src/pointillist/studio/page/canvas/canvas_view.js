@@ -8,7 +8,7 @@ import { isDrawingTool } from "../drawing/strokes.js";
 import { nameOf } from "../transport/painter.js";
 import { drawImage } from "./draw_image.js";
 import { fill } from "../shared/fill.js";
-import { tilesOf } from "./tiles.js";
+import { edgeOf, tilesOf } from "./tiles.js";
 
 /** @typedef {import("../state/state.js").State} State */
 /** @typedef {import("./canvas_model.js").Canvas} Canvas */
@@ -79,15 +79,18 @@ export class CanvasView {
     this.#name(state, canvas, index, caption);
   }
 
-  /** Show the image 3 x 3. @param {State} state @param {Canvas} canvas @param {number} scale */
+  /** Show the image between its repetitions. @param {State} state @param {Canvas} canvas @param {number} scale */
   #tile(state, canvas, scale) {
     this.tiles.hidden = !state.tiled;
-    this.frame.style.margin = state.tiled ? `${canvas.height * scale}px ${canvas.width * scale}px` : "";
+    const edge = edgeOf(canvas.details.image);
+    this.frame.style.margin = state.tiled ? `${edge * canvas.height * scale}px ${edge * canvas.width * scale}px` : "";
     if (!state.tiled) return;
-    const { width, height } = this.image;
-    Object.assign(this.tiles, { width: 3 * width, height: 3 * height });
+    this.tiles.style.inset = `${-100 * edge}%`;
+    this.tiles.style.width = this.tiles.style.height = `${100 * (1 + 2 * edge)}%`;
+    const { width, height } = this.image, [across, down] = [Math.round(edge * width), Math.round(edge * height)];
+    Object.assign(this.tiles, { width: width + 2 * across, height: height + 2 * down });
     const context = this.tiles.getContext("2d");
-    for (let i = 0; i < 9; i++) context?.drawImage(this.image, (i % 3) * width, Math.floor(i / 3) * height);
+    for (let i = 0; i < 9; i++) context?.drawImage(this.image, across + ((i % 3) - 1) * width, down + (Math.floor(i / 3) - 1) * height);
   }
 
   /** Outline the selected pixels. @param {Canvas} canvas @param {Uint8Array | null} mask */

@@ -50,7 +50,7 @@ export class NormalScale {
   update() {
     const { view, canvas } = this.state;
     this.box.checked = view === "normal";
-    this.label.hidden = (view !== "surprisal" && view !== "normal") || this.queries.withoutDetector.has(canvas?.model ?? "");
+    this.label.hidden = (view !== "surprisal" && view !== "normal") || !(canvas && this.state.modelOf(canvas)?.detector);
     this.words.hidden = view !== "normal";
     if (view !== "normal" || !canvas) return;
     const found = verdictOf(this.state, this.queries, canvas);

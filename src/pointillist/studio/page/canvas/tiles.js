@@ -16,6 +16,11 @@ export function tilesOf({ tiles }) {
   return found;
 }
 
+const MAP_EDGE = 1 / 8; // of a map, so that its tiles stay large
+
+/** Return how much of each neighbour is shown around an image that is repeated: all of it, or the edge of a map. @param {Api.ImageKind} image */
+export const edgeOf = (image) => (image.tiles ? MAP_EDGE : 1);
+
 /** @param {Api.EncodedArray} encoded @returns {Tiles} */
 function decode(encoded) {
   const [, height, width] = encoded.shape;

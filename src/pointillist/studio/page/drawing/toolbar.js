@@ -35,7 +35,7 @@ export class Toolbar {
     this.more = button("plus", "Zoom in (+)", () => commands.zoom(1));
     this.fit = button("fit", "Fit (0)", () => commands.zoom(0));
     this.extend = button("extend", "Extend the canvas beyond its edges", () => commands.extend());
-    this.tile = button("tile", "Show as a tile, repeated 3 × 3 (T)", () => commands.tile());
+    this.tile = button("tile", "Show as a tile, between its repetitions (T)", () => commands.tile());
     const group = (/** @type {string} */ label, /** @type {string} */ kind, /** @type {HTMLElement[]} */ ...parts) =>
       html("div", { className: `group ${kind}`, role: "group", "aria-label": label }, ...parts);
     this.el = html("div", { className: "toolbar" }, group("Show", "views", ...this.views), group("Tool", "tools", ...this.tools), group("History", "tools", this.undo, this.redo));

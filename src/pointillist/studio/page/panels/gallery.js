@@ -61,6 +61,8 @@ export class Gallery {
     });
     document.addEventListener("pointerdown", (event) => { if (!event.composedPath().includes(this.menu)) this.menu.open = false; });
     this.serial = new WeakMap();
+    /** @type {WeakMap<import("../canvas/canvas_model.js").Canvas, {picture: HTMLCanvasElement, arrived: number}>} */
+    this.pictures = new WeakMap();
     this.count = 0;
   }
 
@@ -133,11 +135,20 @@ export class Gallery {
     return this.serial.get(item);
   }
 
+  /** Return the picture of a canvas, drawn once for as many pixels as it has. @param {import("../canvas/canvas_model.js").Canvas} canvas */
+  #picture(canvas) {
+    const arrived = canvas.trace?.arrived ?? 0, known = this.pictures.get(canvas);
+    if (known?.arrived === arrived) return known.picture;
+    const picture = html("canvas", {});
+    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    this.pictures.set(canvas, { picture, arrived });
+    return picture;
+  }
+
   /** @param {GalleryItem} item */
   #thumbnail(item) {
     const { canvas, name } = item;
-    const thumbnail = html("canvas", {});
-    drawImage(thumbnail, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const thumbnail = this.#picture(canvas);
     const bits = canvas.trace?.painted ? `, ${canvas.trace.painted.bits.toFixed(1)} bits` : "";
     const text = `${name}${bits}`;
     const visible = this.state.canvases.includes(canvas);

@@ -20,6 +20,11 @@ export class GalleryPage {
     this.dialogs = dialogs;
     /** @type {Set<string>} ids of the chosen images */
     this.chosen = new Set();
+    /** @type {WeakMap<import("../canvas/canvas_model.js").Canvas, HTMLCanvasElement>} */
+    this.pictures = new WeakMap();
+    /** @type {WeakMap<Element, import("../canvas/canvas_model.js").Canvas>} */
+    this.canvases = new WeakMap();
+    this.watcher = new IntersectionObserver((entries) => this.#draw(entries), { rootMargin: "200px" });
     const changed = () => this.update();
     this.search = html("input", { type: "text", placeholder: "Search names and prompts", "aria-label": "Search names and prompts", oninput: changed });
     this.model = html("select", { "aria-label": "Images of", onchange: changed });
@@ -69,11 +74,31 @@ export class GalleryPage {
     updateChildren(this.grid, shown.map((item) => [item.id, item.name, item.favourite, this.chosen.has(item.id)].join()).join(";"), () => shown.map((item) => this.#item(item)));
   }
 
+  /** Return the picture of a canvas, which is drawn when it comes into view. @param {import("../canvas/canvas_model.js").Canvas} canvas */
+  #picture(canvas) {
+    const known = this.pictures.get(canvas);
+    if (known) return known;
+    const picture = html("canvas", { width: canvas.width, height: canvas.height });
+    this.pictures.set(canvas, picture);
+    this.canvases.set(picture, canvas);
+    this.watcher.observe(picture);
+    return picture;
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #draw(entries) {
+    for (const { target, isIntersecting } of entries) {
+      const canvas = isIntersecting && this.canvases.get(target);
+      if (!canvas) continue;
+      drawImage(/** @type {HTMLCanvasElement} */ (target), canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+      this.watcher.unobserve(target);
+    }
+  }
+
   /** @param {GalleryItem} item */
   #item(item) {
     const { canvas, name, favourite, id } = item;
-    const picture = html("canvas", {});
-    drawImage(picture, canvas.details.image, visibleImage(canvas), canvas.height, canvas.width);
+    const picture = this.#picture(canvas);
     const box = html("input", { type: "checkbox", checked: this.chosen.has(id), "aria-label": `Choose ${name}`, onchange: () => { if (box.checked) this.chosen.add(id); else this.chosen.delete(id); this.update(); } });
     const show = () => {
       this.el.close();

@@ -1,7 +1,7 @@
 // The pixel panel: distribution and numbers of a pixel, levels to choose, saliency map.
 
 import { Chart } from "../shared/chart.js";
-import { levelName, swatch } from "../shared/colour.js";
+import { colourWord, levelName, swatch } from "../shared/colour.js";
 import { focusedElement, formatBits, formatFixed, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
@@ -31,6 +31,7 @@ export class PixelPanel {
     this.numbers = html("dl", { className: "numbers" });
     this.chance = html("p", { className: "note" });
     this.channels = html("div", { className: "channels" });
+    this.key = html("p", { className: "note bars-key" });
     this.repaint = html("button", { className: "strong", title: "Keep the held pixel and all before it, paint the rest again (R)", onclick: () => commands.repaint() }, "Repaint from here");
     this.editCost = html("p", { className: "edit-cost" });
     this.release = html("button", { title: "Esc", onclick: () => commands.release() }, "Release");
@@ -40,7 +41,7 @@ export class PixelPanel {
     this.saliency = html("div", { className: "saliency" }, this.saliencyMap, html("div", {}, html("h3", {}, "Saliency"), this.saliencyText));
     this.words = new WordsPanel(state, queries);
     this.inside = new InsidePanel(state, queries);
-    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.actions, this.saliency, this.words.el, this.inside.el);
+    this.el = html("section", { className: "panel pixel", "aria-label": "Pixel" }, this.title, this.where, this.announcement, training, this.summary.el, this.numbers, this.chance, this.channels, this.key, this.actions, this.saliency, this.words.el, this.inside.el);
     /** @type {Chart[]} */
     this.charts = [];
     /** @type {Api.ModelDetails | null} */
@@ -100,12 +101,21 @@ export class PixelPanel {
     }
     const focused = focusedElement(this.el);
     if (!info?.channels && !this.channels.hidden && focused && this.channels.contains(focused)) returnFocus(this.el);
-    this.channels.hidden = !info?.channels;
+    this.channels.hidden = this.key.hidden = !info?.channels;
+    this.#explainBars(info?.channels ?? []);
     info?.channels?.forEach((sub, c) => {
       const chosen = this.state.heldPixel?.choice[c] ?? null;
       this.charts[c].update({ ...sub, chosen });
       this.#describe(/** @type {HTMLElement} */ (this.channels.children[c]), sub, c, chosen);
     });
+  }
+
+  /** Say what the colours of the bars mean. @param {SubPixel[]} channels */
+  #explainBars(channels) {
+    const chosen = this.state.heldPixel?.choice.some((level) => level !== null);
+    const marks = [["model", "the model"], channels.some((sub) => sub.observed >= 0) && ["observed", "the level that is there"], chosen && ["chosen", "the level that you chose"], channels.some((sub) => sub.sampling_probs) && ["drawn", "after guidance, temperature and top-p, from which it was drawn"]];
+    const shown = /** @type {[string, string][]} */ (marks.filter(Boolean));
+    updateChildren(this.key, shown.join(), () => shown.map(([kind, text]) => html("span", {}, html("i", { className: kind }), text)));
   }
 
   /** @param {Api.ImageKind} image @param {number} channel @param {Chart} chart */
@@ -132,8 +142,9 @@ export class PixelPanel {
   #option(image, channel, level, sub, chosen) {
     const colour = html("i", {});
     showColour(colour, image, [level], swatch(image, channel, level));
-    const name = `${level} ${formatPercent(sub.probs[level])}: choose level ${levelName(image, level)}`;
-    return html("button", { className: level === sub.observed ? "observed" : "", "aria-pressed": level === chosen, "aria-label": name, onclick: () => this.#choose(channel, level) }, colour, String(level), html("b", {}, formatPercent(sub.probs[level])));
+    const short = image.mode === "palette" && image.palette ? colourWord(image.palette[level]) : String(level);
+    const name = `${short} ${formatPercent(sub.probs[level])}: choose level ${levelName(image, level)}`;
+    return html("button", { className: level === sub.observed ? "observed" : "", "aria-pressed": level === chosen, "aria-label": name, onclick: () => this.#choose(channel, level) }, colour, short, html("b", {}, formatPercent(sub.probs[level])));
   }
 
   /** Choose another level for the active pixel, which is then held. @param {number} channel @param {number} level */

@@ -63,6 +63,7 @@ export class Commands {
 
   /** Walk through an endless map. */
   walk() {
+    this.state.hasWalked = true;
     this.worldPage.open();
   }
 
@@ -150,7 +151,7 @@ export class Commands {
     if (canvas) this.state.replace({ ...canvas, allowed: [] });
   }
 
-  /** Show canvases 3 x 3, as a tile that is repeated. */
+  /** Show canvases as a tile that is repeated. */
   tile() {
     this.state.tiled = !this.state.tiled;
     this.state.changed();

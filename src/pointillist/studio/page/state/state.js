@@ -65,7 +65,7 @@ export class State {
     this.fillMethod = "auto";
     this.exported = false; // whether this is an exported page, which paints without a server
     this.marksKnown = false; // whether the pixels that a fill kept are outlined
-    this.tiled = false; // whether canvases are shown 3 x 3
+    this.tiled = false; // whether canvases are shown between their repetitions
     this.zoom = 1;
     this.grid = true;
     /** @type {HeldPixel | null} */
@@ -99,6 +99,7 @@ export class State {
     this.live = false; // whether the painting at work follows the strokes of a hint
     this.singleKeys = true; // whether letters alone are shortcuts
     this.tourSeen = false;
+    this.hasWalked = false; // through an endless map, since the page was opened
     /** @type {Map<string, Api.ModelDetails>} details of models that are shown in other colours */
     this.ownDetails = new Map();
     this.panelSerial = 0; // counts the changes of the request that do not come from its panel

@@ -1,7 +1,6 @@
 // Queries about pixels, one at a time: while the pointer moves on, only the latest query is sent.
 
 import { encodeArray } from "./encoded_arrays.js";
-import { RequestError } from "./api.js";
 import { imageQueryOf, visibleImage } from "../canvas/canvas_model.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -95,8 +94,6 @@ export class Queries {
     this.activations = new LatestOnlyQueue(changed);
     /** @type {LatestOnlyQueue<Api.AnomalyMap>} */
     this.anomalies = new LatestOnlyQueue(changed);
-    /** @type {Map<string, RequestError>} by model: it is asked for once, as a detector is not fitted while one paints */
-    this.withoutDetector = new Map();
   }
 
   /** Return the id of the open model that a canvas belongs to. @param {Canvas} canvas */
@@ -166,18 +163,7 @@ export class Queries {
 
   /** Query the verdict of the model's anomaly detector on an image; the error 404 is that there is none. @param {Canvas} canvas */
   anomaly(canvas) {
-    const { withoutDetector } = this;
-    const send = async () => {
-      const missing = withoutDetector.get(canvas.model);
-      if (missing) throw missing;
-      try {
-        return await this.server.anomaly(this.#model(canvas), { levels: this.#imageQuery(canvas).levels });
-      } catch (error) {
-        if (error instanceof RequestError && error.status === 404) withoutDetector.set(canvas.model, error);
-        throw error;
-      }
-    };
-    return withoutDetector.get(canvas.model) ?? this.anomalies.get(canvas, "", send);
+    return this.anomalies.get(canvas, "", () => this.server.anomaly(this.#model(canvas), { levels: this.#imageQuery(canvas).levels }));
   }
 
   /** @param {Canvas} canvas */

@@ -8,6 +8,14 @@ import { dots, loadingText } from "./notifications.js";
 
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
+/** Say what a model paints, and by what. @param {Api.ModelDetails} details */
+function describeModel({ image: { width, height, mode, levels }, conditions: { text, hint, labels }, endless }) {
+  const what = { grey: "pictures in grey", rgb: "pictures in colour", rgba: "pictures in colour, with transparency", palette: `pictures in ${levels} colours`, codes: "maps" }[mode];
+  const by = [text && "by name", hint && `from ${hint.derive === "outline" ? "an outline" : "a hint"}`].filter(Boolean).join(" and ");
+  const styles = labels.length > 1 ? `, ${by ? "in " : "by "}${labels.length} ${by ? "styles" : "labels"}` : "";
+  return `${width} × ${height} ${what}${by && ` ${by}`}${styles}${endless ? ", endless if you like" : ""}`;
+}
+
 export class Header {
   /** @param {State} state @param {HTMLElement} root @param {(id: string) => void} useModel @param {() => void} showKeys @param {() => void} startTour @param {(() => void) | null} copyLink null if the address does not belong to the studio */
   constructor(state, root, useModel, showKeys, startTour, copyLink) {
@@ -37,7 +45,8 @@ export class Header {
     setText(this.link, state.remixed ? "Link to remix" : "Link");
     const { details } = state;
     const colours = details && (details.image.mode === "palette" ? `${details.image.levels} colours` : `${details.image.levels} levels`);
-    setText(this.about, details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${formatInteger(details.parameters)} weights` : "");
+    setText(this.about, details ? describeModel(details) : "");
+    this.about.title = details ? `${details.network} · ${details.image.width} × ${details.image.height} ${details.image.mode}, ${colours} · ${formatInteger(details.parameters)} weights` : "";
   }
 
   #switchTheme() {

@@ -1,6 +1,6 @@
 // Bar chart of a sub-pixel's distribution: the observed level in the accent colour, quantiles above, shades below.
 
-import { css, levelName, swatch } from "./colour.js";
+import { css, levelName, orderOfLevels, swatch } from "./colour.js";
 import { formatPercent, svg } from "./dom.js";
 
 /**
@@ -25,6 +25,9 @@ export class Chart {
   constructor(image, channel, choose) {
     this.image = image;
     this.count = image.levels;
+    this.order = orderOfLevels(image);
+    this.places = new Uint32Array(this.count);
+    this.order.forEach((level, place) => (this.places[level] = place));
     this.slot = (RIGHT - LEFT) / this.count;
     this.gap = this.count <= SWATCHES ? this.slot * 0.1 : 0;
     this.bars = svg("path", { class: "bar" });
@@ -52,10 +55,10 @@ export class Chart {
   #listen(choose) {
     this.el.addEventListener("click", (event) => choose(this.#level(event)));
     this.el.addEventListener("keydown", (event) => {
-      const level = STEPS[event.key]?.(this.at, this.count);
-      if (level === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+      const place = STEPS[event.key]?.(this.places[this.at], this.count);
+      if (place === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
       event.preventDefault();
-      choose(Math.max(0, Math.min(this.count - 1, level)));
+      choose(this.order[Math.max(0, Math.min(this.count - 1, place))]);
     });
   }
 
@@ -76,7 +79,7 @@ export class Chart {
     const likeliest = levels.reduce((a, b) => (probs[b] > probs[a] ? b : a), 0);
     const words = observed >= 0 ? `; observed level ${levelName(this.image, observed)}, ${formatPercent(probs[observed])}` : "";
     this.at = Math.max(0, chosen ?? observed);
-    if (this.isSlider) this.el.setAttribute("aria-valuenow", String(this.at));
+    if (this.isSlider) this.el.setAttribute("aria-valuenow", String(this.places[this.at]));
     if (this.isSlider) this.el.setAttribute("aria-valuetext", `Level ${levelName(this.image, this.at)}, ${formatPercent(probs[this.at])}`);
     this.el.setAttribute("aria-label", `Probabilities of ${this.count} levels: most likely ${levelName(this.image, likeliest)}, ${formatPercent(probs[likeliest])}${words}`);
   }
@@ -95,7 +98,7 @@ export class Chart {
 
   /** @param {ArrayLike<number>} probs @param {number} high */
   #stairs(probs, high) {
-    const steps = Array.from({ length: this.count }, (_, level) => `V${this.#y(Math.min(1, probs[level] / high))}h${this.slot.toFixed(3)}`);
+    const steps = this.order.map((level) => `V${this.#y(Math.min(1, probs[level] / high))}h${this.slot.toFixed(3)}`);
     return `M${LEFT} ${BOTTOM}${steps.join("")}V${BOTTOM}`;
   }
 
@@ -106,12 +109,12 @@ export class Chart {
 
   /** @param {number} level */
   #x(level) {
-    return +(LEFT + this.slot * (level + 0.5)).toFixed(2);
+    return +(LEFT + this.slot * (this.places[level] + 0.5)).toFixed(2);
   }
 
   /** @param {number} level @param {number} share */
   #bar(level, share) {
-    const left = LEFT + this.slot * level + this.gap;
+    const left = LEFT + this.slot * this.places[level] + this.gap;
     const height = Math.max((BOTTOM - TOP) * Math.min(1, share), share > 0 ? 0.6 : 0);
     return `M${left.toFixed(2)} ${BOTTOM}v${(-height).toFixed(2)}h${Math.max(this.slot - 2 * this.gap, 0.4).toFixed(2)}v${height.toFixed(2)}z`;
   }
@@ -125,12 +128,14 @@ export class Chart {
   #shades(image, channel) {
     const width = Math.max(this.slot - 2 * this.gap, 0.4) + (this.gap ? 0 : 0.4);
     return svg("g", {}, ...Array.from({ length: Math.min(this.count, 1024) }, (_, level) => {
-      const x = LEFT + this.slot * level + this.gap;
+      const x = LEFT + this.slot * this.places[level] + this.gap;
       return svg("rect", { x: x.toFixed(2), y: BOTTOM + 3, width: width.toFixed(2), height: 6, fill: css(swatch(image, channel, level)) });
     }));
   }
 
+  /** Numbers below the first, the middle and the last level; colours have none. */
   #names() {
+    if (this.image.mode === "palette") return [];
     const levels = [...new Set([0, Math.floor((this.count - 1) / 2), this.count - 1])];
     return levels.map((level) => svg("text", { x: this.#x(level), y: HEIGHT - 3, "text-anchor": "middle" }, String(level)));
   }
@@ -139,7 +144,7 @@ export class Chart {
   #level(event) {
     const box = this.el.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * WIDTH;
-    return Math.max(0, Math.min(this.count - 1, Math.floor((x - LEFT) / this.slot)));
+    return this.order[Math.max(0, Math.min(this.count - 1, Math.floor((x - LEFT) / this.slot)))];
   }
 }
 

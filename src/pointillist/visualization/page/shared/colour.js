@@ -68,13 +68,49 @@ export function swatch(image, channel, level) {
   return colourOf(image, [0, 1, 2].map((c) => (c === channel ? level : 0)));
 }
 
+// upper end of each hue in degrees, and its name
+const HUES = /** @type {[number, string][]} */ ([[14, "red"], [42, "orange"], [70, "yellow"], [165, "green"], [195, "cyan"], [255, "blue"], [290, "purple"], [340, "pink"], [360, "red"]]);
+
+/** Return hue (0 to 360), share of colour and lightness (0 to 1) of a colour. @param {number[]} colour */
+function hueOf([r, g, b]) {
+  const high = Math.max(r, g, b), low = Math.min(r, g, b), spread = high - low;
+  const sixth = spread === 0 ? 0 : high === r ? (g - b) / spread : high === g ? 2 + (b - r) / spread : 4 + (r - g) / spread;
+  return { hue: (60 * sixth + 360) % 360, share: high ? spread / high : 0, light: (high + low) / 510 };
+}
+
+const GREY = 0.14; // share of colour below which a colour is a grey
+
+/** Name a colour: "dark red". @param {number[]} colour RGBA */
+export function colourWord([r, g, b, a = 255]) {
+  if (a < 128) return "transparent";
+  const { hue, share, light } = hueOf([r, g, b]);
+  if (light < 0.1) return "black";
+  if (light > 0.95) return "white";
+  const shade = light < 0.33 ? "dark " : light > 0.72 ? "light " : "";
+  if (share < GREY) return `${shade}grey`;
+  const name = /** @type {[number, string]} */ (HUES.find(([end]) => hue <= end))[1];
+  if (name === "orange" && light < 0.45) return light < 0.25 ? "dark brown" : "brown";
+  return name === "red" && light > 0.72 ? "pink" : `${shade}${name}`;
+}
+
+/** Return the levels in the order in which a chart shows them: by colour where they are names of colours. @param {Api.ImageKind} image @returns {number[]} */
+export function orderOfLevels(image) {
+  const levels = Array.from({ length: image.levels }, (_, level) => level);
+  const { palette } = image;
+  if (image.mode !== "palette" || !palette) return levels;
+  const key = (/** @type {number} */ level) => {
+    const { hue, share, light } = hueOf(palette[level]);
+    return palette[level][3] < 128 ? -1 : share < GREY ? light : 1 + HUES.findIndex(([end]) => hue <= end) % (HUES.length - 1) + light / 2;
+  };
+  return levels.sort((a, b) => key(a) - key(b) || a - b);
+}
+
 /** Describe a level. @param {Api.ImageKind} image @param {number} level */
 export function levelName(image, level) {
   if (image.level_names) return `${level}, ${image.level_names[level]}`;
   if (image.mode !== "palette" || !image.palette) return String(level);
-  const [r, g, b, a] = image.palette[level];
-  const hex = [r, g, b].map((part) => part.toString(16).padStart(2, "0")).join("");
-  return a === 0 ? `${level}, transparent` : `${level}, #${hex}`;
+  const colour = image.palette[level];
+  return colour[3] === 0 ? "transparent" : `${colourWord(colour)}, ${hexOf(colour)}`;
 }
 
 /** Return a colour in hexadecimal digits, without its alpha. @param {number[]} colour */
