@@ -21,10 +21,10 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.generative import Drawn, ImageRequest, OnRow
+from pointillist.sampling.generative import Drawn, ImageNumbers, ImageRequest, OnRow
 from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
-from pointillist.sampling.uniforms import Uniforms, seeded_uniforms
+from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.training.integers import SampleWriter
 from pointillist.visualization import image_grid, save_png
 
@@ -113,7 +113,7 @@ class HierarchySampler:
         """Prepare the images `start .. stop`."""
         return HierarchyBatch(self, range(start, stop))
 
-    def samples(self, images: range, uniforms: Uniforms, on_row: OnRow | None = None) -> HierarchySamples:
+    def samples(self, images: range, uniforms: ImageNumbers, on_row: OnRow | None = None) -> HierarchySamples:
         """Sample some images as one batch, with their codes.
 
         Args:
@@ -168,7 +168,7 @@ class HierarchyBatch:
         self.labels: np.ndarray = sampler.labels[images.start : images.stop]
 
     def draw(
-        self, rows: Int[np.ndarray, " m"], uniforms: Uniforms, mask: Any = None, on_row: OnRow | None = None
+        self, rows: Int[np.ndarray, " m"], uniforms: ImageNumbers, mask: Any = None, on_row: OnRow | None = None
     ) -> Drawn:
         """Draw all images of the batch; without rules, none is drawn by itself."""
         assert len(rows) == len(self._images)

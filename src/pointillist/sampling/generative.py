@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,7 +12,6 @@ from jaxtyping import Bool, Float, Int
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
-from pointillist.sampling.uniforms import Uniforms
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -88,6 +87,24 @@ class DrawTask:
 
 
 @runtime_checkable
+class ImageNumbers(Protocol):
+    """Uniforms of images by their numbers: `Uniforms`, or others that have candidates.
+
+    Attributes:
+        seed: seed of all images; None without one.
+    """
+
+    @property
+    def seed(self) -> int | None: ...
+
+    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "m c h w"]:
+        """Return the uniforms of the images with these numbers."""
+
+    def of_candidate(self, candidate: int) -> ImageNumbers:
+        """Return the numbers of another candidate of each image; see `seeded_uniforms`."""
+
+
+@runtime_checkable
 class BatchSampler(Protocol):
     """Images that are sampled as one batch, with encoded conditions.
 
@@ -99,7 +116,7 @@ class BatchSampler(Protocol):
     def labels(self) -> Int[np.ndarray, " n"]: ...
 
     def draw(
-        self, rows: IntArray, uniforms: Uniforms, mask: LevelMask | None = None, on_row: OnRow | None = None
+        self, rows: IntArray, uniforms: ImageNumbers, mask: LevelMask | None = None, on_row: OnRow | None = None
     ) -> Drawn:
         """Draw the images with these numbers in the batch, within a mask, if any."""
 

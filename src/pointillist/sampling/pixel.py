@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,20 +11,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from pointillist.conditioning import ConditionInputs, labels_from_input, parse_prompts
+from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
-from pointillist.engine.program import IntArray
 from pointillist.engine.weights import compare_weights_once, inference_mode
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.candidates import negative_inputs, unconditional_nats
+from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.engines import encode_each
-from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest, ImageSampler, OnRow
+from pointillist.sampling.generative import Drawn, DrawTask, ImageRequest, ImageSampler
 from pointillist.sampling.loop import ChooseLevel, ObservedPixels, autoregressive_loop
-from pointillist.sampling.program import ProgramSampler
+from pointillist.sampling.program import open_program_sampler
 from pointillist.sampling.state import Site, UniformSampler
-from pointillist.sampling.uniforms import UniformIntervals, Uniforms
+from pointillist.sampling.uniforms import UniformIntervals
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -38,92 +38,18 @@ def open_pixel_sampler(model: PixelModel, request: ImageRequest) -> ImageSampler
     with compare_weights_once():
         engine = resolve_engine(model, request.config.engine, request.size)
         if engine == "integer":
-            return ProgramSampler(model.integer_model(request.size), request)
-    return PixelSampler(model, replace(request, config=replace(request.config, engine=engine)))
-
-
-class PixelSampler:
-    """Images of a pixel model in floating point; see `ImageSampler`. Prompts are encoded batch by batch.
-
-    Raises:
-        ConfigError, ShapeError, EngineError: if a condition or a setting does not fit the model.
-    """
-
-    model: PixelModel
-    size: tuple[int, int]
-
-    def __init__(self, model: PixelModel, request: ImageRequest) -> None:
-        config, n, size = request.config, request.n, request.size
-        model.check_size(*size)
-        self.model, self.size = model, size
-        self.config: SamplingConfig = replace(config, order=model.order(config.order).name)
-        self._inputs = model.conditions.inputs(request.label, n, size=size, **request.conditions)
-        self._texts, self._negatives = parse_prompts(request.text, n), parse_prompts(config.negative_prompt, n)
-
-    @property
-    def is_conditional(self) -> bool:
-        """True if any image has a condition, prompts aside."""
-        return self._inputs.is_conditional
-
-    def batch(self, start: int, stop: int) -> PixelBatch:
-        """Prepare the images `start .. stop`."""
-        texts, negatives = (
-            None if prompts is None else prompts[start:stop] for prompts in (self._texts, self._negatives)
-        )
-        inputs = self.model.conditions.with_prompts(self._inputs[start:stop], texts)
-        reference = negative_inputs(self.model.conditions, negatives, len(inputs), self.size)
-        return PixelBatch(self.model, self.config, self.size, range(start, stop), inputs, reference)
-
-
-class PixelBatch:
-    """A batch of images of a pixel model; see `BatchSampler`.
-
-    Args:
-        reference: conditions of the reference distribution of guidance; None for no conditions.
-    """
-
-    def __init__(
-        self,
-        model: PixelModel,
-        config: SamplingConfig,
-        size: tuple[int, int],
-        images: range,
-        inputs: ConditionInputs,
-        reference: ConditionInputs | None,
-    ) -> None:
-        self._model, self._config, self._size, self._images = model, config, size, np.array(images)
-        self._inputs, self._reference = inputs, reference
-
-    @property
-    def labels(self) -> Int[np.ndarray, " n"]:
-        """Label that each image is conditioned on; -1 for none."""
-        return labels_from_input(self._inputs.parts.get("label"), len(self._inputs))
-
-    def draw(
-        self, rows: IntArray, uniforms: Uniforms, mask: LevelMask | None = None, on_row: OnRow | None = None
-    ) -> Drawn:
-        """Draw the images with these numbers in the batch."""
-        task = DrawTask(
-            uniforms=uniforms.of(self._images[rows]),
-            inputs=self._inputs[rows],
-            negative=None if self._reference is None else self._reference[rows],
-            order=self._model.order(self._config.order),
-            config=self._config,
-            mask=mask,
-            on_row=on_row,
-        )
-        drawn = draw_by_loop(self._model, task)
-        check_likelihood(drawn.nats)
-        return drawn
-
-    def unconditional_nats(self, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
-        """Compute the log-likelihood of an image each without its conditions, in nats."""
-        order = self._model.order(self._config.order)
-        return unconditional_nats(self._model.scorer(self._config.engine), levels, self._inputs, order)
+            return open_program_sampler(model.integer_model(request.size), request)
+    model.check_size(*request.size)
+    order, scorer = model.order(request.config.order), partial(model.scorer, engine)
+    return ConditionedSampler.of(model.conditions, request, order, engine, partial(draw_by_loop, model), scorer)
 
 
 def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
-    """Draw images in floating point."""
+    """Draw images in floating point.
+
+    Raises:
+        CheckpointError: if a likelihood is not a number.
+    """
     config = replace(task.config, order=task.order.name)
     sampler = UniformSampler(torch.from_numpy(task.uniforms), config.transform, task.mask)
     batch = sampler.duplicate_for_guidance(task.inputs, task.negative)
@@ -143,6 +69,7 @@ def draw_by_loop(model: PixelModel, task: DrawTask) -> Drawn:
         drawn = autoregressive_loop(
             model, condition, choose, shape, config, known=observed, on_row=task.on_row, outputs=outputs
         )
+    check_likelihood(sampler.nats.numpy())
     return Drawn(drawn[: len(task.uniforms)].numpy(), sampler.nats.numpy())
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -28,13 +28,14 @@ from pointillist.sampling.generative import (
     BatchSampler,
     Drawn,
     DrawTask,
+    ImageNumbers,
     ImageRequest,
     ImageSampler,
     OnBatchRow,
     OnRow,
     SelfSampling,
 )
-from pointillist.sampling.program import ProgramSampler, draw_by_program
+from pointillist.sampling.program import draw_by_program, open_program_sampler
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import Uniforms, check_count
 
@@ -54,7 +55,7 @@ def open_sampler(model: GenerativeModel, request: ImageRequest) -> ImageSampler:
     if isinstance(model, SelfSampling):
         return model.sampler(request)
     if isinstance(model, PortableModel):
-        return ProgramSampler(model.scorer(request.config.engine, request.size), request)
+        return open_program_sampler(model.scorer(request.config.engine, request.size), request)
     from pointillist.sampling.pixel import open_pixel_sampler  # of a pixel model, with torch
 
     return open_pixel_sampler(model, request)  # type: ignore[arg-type]
@@ -83,7 +84,7 @@ class SamplePlan:
         sampler: draws from it.
         count: number of images.
         size: height and width.
-        uniforms: of a seed, or given.
+        uniforms: numbers of the images.
         texts: prompt of each image, as it is sampled; see `resolve_prompts`. None if absent.
         mask: with which each image begins, where it obeys rules.
 
@@ -96,7 +97,7 @@ class SamplePlan:
     sampler: ImageSampler
     count: int
     size: tuple[int, int]
-    uniforms: Uniforms
+    uniforms: ImageNumbers
     texts: Sequence[str] | None = None
     mask: LevelMask | None = None
 
@@ -184,11 +185,11 @@ class SamplePlan:
 
         def draw(candidate: int) -> Samples:
             report = None if on_row is None else (lambda rows, x: on_row(start, candidate * lines + rows, x))
-            return self._draw(batch, range(start, stop), replace(self.uniforms, candidate=candidate), report)
+            return self._draw(batch, range(start, stop), self.uniforms.of_candidate(candidate), report)
 
         return best_of(self.config.best_of, draw, batch.unconditional_nats)
 
-    def _draw(self, batch: BatchSampler, images: range, uniforms: Uniforms, on_row: OnRow | None) -> Samples:
+    def _draw(self, batch: BatchSampler, images: range, uniforms: ImageNumbers, on_row: OnRow | None) -> Samples:
         """Sample one candidate of each image; where there are rules, until it obeys them."""
         rules, tries = self.config.parsed_rules, None
 

@@ -6,7 +6,7 @@ import math
 import secrets
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -117,6 +117,10 @@ class Uniforms:
         if self.array is not None:
             return self.array[numbers]
         return seeded_uniforms(self.seed or 0, numbers, self.shape, self.candidate)
+
+    def of_candidate(self, candidate: int) -> Uniforms:
+        """Return the uniforms of another candidate of each image."""
+        return replace(self, candidate=candidate)
 
 
 @dataclass(frozen=True)

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from pointillist.completion.canvas import Sides, make_seamless
 from pointillist.completion.vary import vary
-from pointillist.engine.program import IntArray
-from pointillist.sampling.candidates import best_of, draw_until_accepted, unconditional_nats
-from pointillist.sampling.plan import draw_images
 from pointillist.studio.conversion import condition_keywords
 from pointillist.studio.jobs import SamplingJob
-
-if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
-
-
-@dataclass(frozen=True)
-class _Candidates:
-    """A candidate of each image: levels, their log-likelihood, and what the conditions add to it."""
-
-    levels: Int[np.ndarray, "n c h w"]
-    nats: Float[np.ndarray, " n"]
-    gain: Float[np.ndarray, " n"] | None = None
 
 
 def draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndarray, "n c h w"]:
@@ -42,34 +26,12 @@ def draw_in_advance(job: SamplingJob, check: Callable[[], None]) -> Int[np.ndarr
     if job.request.redraws:
         return np.concatenate([_redrawn(job, number, check) for number in range(len(job.request.samples))])
 
-    def draw(candidate: int) -> _Candidates:
-        return _candidates(job, candidate, check)
-
-    def without(levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
-        scorer = job.model.scorer("integer" if job.config.engine == "integer" else "torch", job.size)
-        return unconditional_nats(scorer, levels, job.conditions, job.order)
-
-    levels: Int[np.ndarray, "n c h w"] = best_of(job.config.best_of, draw, without).levels
+    levels: Int[np.ndarray, "n c h w"] = job.draw(lambda rows, x: check()).levels
     if job.request.seamless is None:
         return levels
     return np.concatenate(
         [_seamless(job, i, levels[i : i + 1], job.request.seamless, check) for i in range(len(levels))]
     )
-
-
-def _candidates(job: SamplingJob, candidate: int, check: Callable[[], None]) -> _Candidates:
-    """Draw a candidate of each image; where there are rules, until it obeys them."""
-    uniforms = job.uniforms(candidate)
-
-    def draw(rows: IntArray, mask: LevelMask | None) -> tuple[np.ndarray, np.ndarray]:
-        drawn = draw_images(job.model, job.task(uniforms[rows], rows, mask=mask, on_row=lambda done, x: check()))
-        return drawn.levels, drawn.nats
-
-    rules, count = job.config.parsed_rules, len(job.request.samples)
-    if job.mask is None or rules is None:
-        return _Candidates(*draw(np.arange(count), None))
-    (levels, nats), _ = draw_until_accepted(job.mask, count, rules.tries, draw)
-    return _Candidates(levels, nats)
 
 
 def _redrawn(job: SamplingJob, number: int, check: Callable[[], None]) -> Int[np.ndarray, "1 c h w"]:

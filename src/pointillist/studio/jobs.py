@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from pointillist.conditioning import ConditionInputs
+from pointillist.conditioning import ConditionInputs, parse_prompts
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
-from pointillist.sampling.candidates import check_best_of, negative_inputs, open_image_mask
+from pointillist.sampling.candidates import check_best_of, open_image_mask
+from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
-from pointillist.sampling.generative import DrawTask, Known, OnRow
+from pointillist.sampling.generative import Drawn, DrawTask, Known, OnRow
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
+from pointillist.sampling.plan import SamplePlan, draw_images
+from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
@@ -29,10 +34,6 @@ from pointillist.studio.conversion import (
 )
 from pointillist.studio.errors import too_large
 
-if TYPE_CHECKING:
-    from pointillist.engine.constraints.masks import LevelMask
-    from pointillist.engine.program import IntArray
-
 _SEEDS = 2**31
 
 Recovered = dict[str, np.ndarray]
@@ -41,72 +42,86 @@ Recovered = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """A valid request to sample images.
+    """A valid request to sample images: a plan of theirs, and what the page shows of them.
 
     Attributes:
-        model: the model to sample from.
+        plan: the images, each from the seed and index of its sample, with their conditions and known pixels.
         request: the request, with every seed, the order, the size and the engine filled in.
-        conditions: the conditions of the samples.
-        known: levels and the mask of those to continue from; None for an empty canvas.
-        order: the generation order.
+        sampler: of `plan`.
         sequence: the pixels to sample, `row * width + column`, in generation order.
-        config: settings of sampling.
-        negative: inputs with the negative prompts; None for none.
-        mask: with which each map begins, where it obeys rules.
     """
 
-    model: LikelihoodModel
+    plan: SamplePlan
     request: schemas.SampleRequest
-    conditions: ConditionInputs
-    known: Known | None
-    order: PixelOrder
+    sampler: ConditionedSampler
     sequence: Int[np.ndarray, " n"]
-    config: SamplingConfig
-    negative: ConditionInputs | None
-    mask: LevelMask | None
+
+    @property
+    def model(self) -> LikelihoodModel:
+        """The model to sample from."""
+        return self.plan.model  # type: ignore[return-value]
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width."""
-        assert self.request.size is not None
-        height, width = self.request.size
-        return height, width
+        return self.plan.size
 
-    def task(
-        self,
-        uniforms: Float[np.ndarray, "n c h w"],
-        rows: IntArray | slice = slice(None),
-        *,
-        mask: LevelMask | None = None,
-        on_row: OnRow | None = None,
-        outputs: Float[np.ndarray, "n h2 w2 p"] | None = None,
-    ) -> DrawTask:
-        """Return the draw of some of the images, by default of all, from their uniforms."""
-        return DrawTask(
-            uniforms=uniforms,
-            inputs=self.conditions[rows],
-            negative=None if self.negative is None else self.negative[rows],
-            order=self.order,
-            config=self.config,
-            known=None if self.known is None else (self.known[0][rows], self.known[1]),
-            mask=mask,
-            on_row=on_row,
-            outputs=outputs,
-        )
+    @property
+    def order(self) -> PixelOrder:
+        """The generation order."""
+        return self.sampler.order
 
-    def uniforms(self, candidate: int = 0) -> Float[np.ndarray, "n c h w"]:
-        """Make the random numbers of every sample, by its seed and index, or near the numbers of another image.
+    def with_threads(self, threads: int | None) -> SamplingJob:
+        """Return the job with a number of threads; None for the default."""
+        sampler = replace(self.sampler, config=replace(self.sampler.config, threads=threads))
+        return replace(self, sampler=sampler, plan=replace(self.plan, sampler=sampler))
+
+    def draw(self, on_row: OnRow, outputs: Float[np.ndarray, "n h2 w2 p"] | None = None) -> Samples:
+        """Draw the images by the plan.
 
         Args:
-            candidate: number of the candidate of each; see `best_of`.
+            on_row: called after each row, also of an image that is drawn again; an exception that it raises ends it.
+            outputs: see `DrawTask`.
         """
-        shape = (self.model.image.channels, *self.size)
-        recovered: Recovered = {}
+
+        def draw(task: DrawTask) -> Drawn:
+            return draw_images(self.model, replace(task, on_row=on_row))
+
+        return replace(self.plan, sampler=replace(self.sampler, draw=draw, outputs=outputs)).draw(0, self.plan.count)
+
+
+@dataclass(frozen=True)
+class SampleNumbers:
+    """The random numbers of each sample, by its seed and index, or near the numbers of another image.
+
+    Attributes:
+        model: the model.
+        request: the request, filled in.
+        candidate: number of the candidate of each; see `best_of`.
+        seed: None, as each sample has its own.
+        recovered: numbers of images that are varied, filled in.
+    """
+
+    model: LikelihoodModel
+    request: schemas.SampleRequest
+    candidate: int = 0
+    seed: int | None = None
+    recovered: Recovered = field(default_factory=dict, repr=False)
+
+    def of_candidate(self, candidate: int) -> SampleNumbers:
+        """Return the numbers of another candidate of each image."""
+        return replace(self, candidate=candidate)
+
+    def of(self, images: Iterable[SupportsIndex]) -> Float[np.ndarray, "n c h w"]:
+        """Make the random numbers of some samples."""
+        assert self.request.size is not None
+        height, width = self.request.size
+        shape = (self.model.image.channels, height, width)
         parts = []
-        for spec in self.request.samples:
-            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape, candidate)
+        for spec in (self.request.samples[int(i)] for i in images):
+            uniforms = seeded_uniforms(spec.seed or 0, [spec.index], shape, self.candidate)
             if spec.variation is not None and spec.variation.kind != "regions":
-                uniforms = self._varied(spec.variation, uniforms, shape, recovered)
+                uniforms = self._varied(spec.variation, uniforms, shape)
             parts.append(uniforms)
         return np.concatenate(parts)
 
@@ -115,26 +130,25 @@ class SamplingJob:
         variation: schemas.Variation,
         uniforms: np.ndarray,
         shape: tuple[int, int, int],
-        recovered: Recovered,
     ) -> np.ndarray:
         if variation.levels is None:
             origin = seeded_uniforms(variation.seed, [variation.index], shape)
         else:
             key = variation.model_dump_json(include={"levels", "conditions", "seed"})
-            if key not in recovered:
-                recovered[key] = self._recovered(variation, variation.levels)
-            origin = recovered[key]
+            if key not in self.recovered:
+                self.recovered[key] = self._recover(variation, variation.levels)
+            origin = self.recovered[key]
         if variation.kind == "interpolate":
             return interpolate_uniforms(origin, uniforms, variation.strength)
         return replace_uniforms(origin, uniforms, variation.strength, variation.seed)
 
-    def _recovered(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
+    def _recover(self, variation: schemas.Variation, levels: schemas.EncodedArray) -> np.ndarray:
         request = self.request
         return recover_uniforms(
             self.model,
             levels.array().astype(np.int64),
             seed=variation.seed,
-            order=self.order.name,
+            order=request.order,
             guidance=request.guidance,
             temperature=request.temperature,
             top_p=request.top_p,
@@ -185,17 +199,27 @@ def make_job(model: LikelihoodModel, request: schemas.SampleRequest, limits: sch
         best_of=request.best_of,
     )
     check_best_of(config, conditional=conditions.is_conditional, seeded=all(s.variation is None for s in samples))
-    return SamplingJob(
-        model=model,
-        request=filled,
-        conditions=conditions,
-        known=known,
+    sampler = ConditionedSampler(
+        conditions=model.conditions,
+        inputs=conditions,
+        texts=None,
+        negatives=parse_prompts(request.negative_prompt, len(samples)),
+        size=size,
         order=order,
-        sequence=_sequence(model, size, order, known),
         config=config,
-        negative=negative_inputs(model.conditions, request.negative_prompt, len(samples), size),
+        draw=partial(draw_images, model),
+        scorer=partial(model.scorer, "integer" if engine == "integer" else "torch", size),
+        known=known,
+    )
+    plan = SamplePlan(
+        model=model,
+        sampler=sampler,
+        count=len(samples),
+        size=size,
+        uniforms=SampleNumbers(model, filled),
         mask=open_image_mask(model, config.parsed_rules, size),
     )
+    return SamplingJob(plan, filled, sampler, _sequence(model, size, order, known))
 
 
 def _starts(

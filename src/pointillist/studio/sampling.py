@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, Shaped
 from pointillist.engine.batch import check_batch_memory
 from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
-from pointillist.sampling.plan import draw_images
+from pointillist.sampling.uniforms import Uniforms
 from pointillist.studio import schemas
 from pointillist.studio.advance import draw_in_advance
 from pointillist.studio.conversion import encode_floats, encode_levels, sampled_image
@@ -43,7 +43,7 @@ def run_job(
     Raises:
         EngineError, CausalityError: if the engine cannot run the model.
     """
-    job = replace(job, config=replace(job.config, threads=threads))
+    job = job.with_threads(threads)
     levels, nats = _show_in_advance(job, emit, check) if job.request.in_advance else _show(job, emit, check)
     return [sampled_image(job.model, levels[i], float(nats[i])) for i in range(len(levels))]
 
@@ -51,27 +51,27 @@ def run_job(
 def _show(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and report pixels meanwhile; return levels and log-likelihoods."""
     model, (height, width), count = job.model, job.size, len(job.request.samples)
-    numbers = num_outputs(model, job.request.engine)
-    check_batch_memory(count * numbers * height * width * 8, count, height, width)
-    outputs = np.full((count, *job.order.raster_size(height, width), numbers), np.nan, np.float32)
-    scorer = model.scorer(_scoring_engine(job), job.size)
+    num_params = num_outputs(model, job.request.engine)
+    check_batch_memory(count * num_params * height * width * 8, count, height, width)
+    outputs = np.full((count, *job.order.raster_size(height, width), num_params), np.nan, np.float32)
+    scorer = job.sampler.scorer()
     conditional = (
         partial(_level_table, model.image.levels) if scorer.engine == "integer" else scorer.likelihood.conditional
     )
-    uniforms = job.uniforms()
-    emit(_started_event(job))
+    numbers = Uniforms(None, job.plan.uniforms.of(range(count)), (model.image.channels, height, width))
+    emit(_started_event(job))  # when nothing of the request can fail
     batcher = _EventBatcher(job, conditional, outputs, emit, check)
-    drawn = draw_images(model, job.task(uniforms, on_row=batcher.on_row, outputs=outputs))
+    drawn = replace(job, plan=replace(job.plan, uniforms=numbers)).draw(batcher.on_row, outputs)
     batcher.flush(drawn.levels)
-    return drawn.levels, drawn.nats if job.known is None else _nats(job, drawn.levels)
+    return drawn.levels, drawn.nats if job.sampler.known is None else _nats(job, drawn.levels)
 
 
 def _show_in_advance(job: SamplingJob, emit: Emit, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
     """Draw the images, and then report all of their pixels; return levels and log-likelihoods."""
     levels = draw_in_advance(job, check)
-    scorer = job.model.scorer(_scoring_engine(job), job.size)
+    scorer, inputs = job.sampler.scorer(), job.sampler.inputs
     emit(_started_event(job))
-    params = [scorer.params(levels[i : i + 1], job.conditions[i : i + 1], job.order) for i in range(len(levels))]
+    params = [scorer.params(levels[i : i + 1], inputs[i : i + 1], job.order) for i in range(len(levels))]
     outputs = np.moveaxis(job.order.array_to_raster(np.concatenate(params)), 1, -1)
     _EventBatcher(job, scorer.likelihood.conditional, outputs, emit, check).flush(levels)
     return levels, _nats(job, levels)
@@ -97,14 +97,9 @@ def _level_table(
     return outputs[:, channel * levels : (channel + 1) * levels]
 
 
-def _scoring_engine(job: SamplingJob) -> str:
-    return "integer" if job.request.engine == "integer" else "torch"
-
-
 def _nats(job: SamplingJob, levels: Int[np.ndarray, "n c h w"]) -> Float[np.ndarray, " n"]:
     """Log-likelihood of images that were partly known."""
-    scorer = job.model.scorer(_scoring_engine(job), job.size)
-    return sum_images(scorer.unchecked_log_prob_map(levels, job.conditions, job.order))
+    return sum_images(job.sampler.scorer().unchecked_log_prob_map(levels, job.sampler.inputs, job.order))
 
 
 class _EventBatcher:
