@@ -1,6 +1,6 @@
 """Compress images of 16 bits by a model and by JPEG XL: `python benchmarks/measure_depth.py MODEL`.
 
-MODEL is a folder with an integer program for one channel of 65,536 ordered levels (`recipes/depth/grey16.toml`). Noise
+MODEL is a folder with an integer program for one channel of 65,536 ordered levels (the bundled `grey16`). Noise
 of known standard deviation is drawn here, by its bits above log2(sd sqrt 12) (Pence, Seaman, White 2009: 0.255 is the
 entropy of Gaussian noise). The other images are test files of pydicom and sample data of matplotlib; their values count
 from 0 on, or from the least if it is negative. Everything is decoded and compared. Needs `imagecodecs`, `pydicom` and

@@ -97,6 +97,7 @@ CASES = {
     "outline-to-tile-hint": Case("outline-to-tile", text=("orb spider",), label=(2,), outline=True, order="raster-tr"),
     "outline-to-tile-guided": Case("outline-to-tile", label=(4,), text=("helmet",), guidance=1.5),
     "photos": Case("photos", size=(16, 20), count=2),
+    "grey16": Case("grey16", size=(6, 8)),
     "photos-grey": Case("photos-grey", size=(16, 20), count=2),
 }
 

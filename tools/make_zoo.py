@@ -30,15 +30,17 @@ from pointillist.commands.training.quantize import add_integer_program
 from pointillist.files.checkpoint.header import CARD, WEIGHTS
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.files.writing import write_text
+from pointillist.images import to_picture
 from pointillist.model.batches import derive_hint
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.portable import save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.visualization import image_grid, save_png
+from pointillist.visualization.pixels import sequential_colors
 from pointillist.zoo import ZOO
 
 FACTS = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.toml"
-SHEET, EACH, TOGETHER = "samples.png", 4, 2
+SHEET, EACH, TOGETHER, BESIDE = "samples.png", 4, 2, 12
 CALIBRATION = 64
 """Training images that the units of an integer program are chosen on."""
 
@@ -58,8 +60,9 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
         about, GenerationConfig.read(folder) if folder.is_dir() else GenerationConfig()
     )
     model.save_pretrained(folder)
-    save_png(indexed(sheet(model, about, data)), folder / SHEET)
     make_program(name, data, zoo)
+    drawn = surprisals(folder, data) if about.get("sheet") == "surprisal" else sheet(model, about, data)
+    save_png(indexed(drawn), folder / SHEET)
     commands = about["evaluate"]
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(TOGETHER) as pool:
         subject, images = folder, data
@@ -94,6 +97,8 @@ def public(record: dict[str, Any]) -> dict[str, Any]:
     if source is not None:
         settings["data"]["source"] = Path(source).name
     settings.get("train", {}).pop("out", None)
+    if settings.get("model", {}).get("init_from") is not None:
+        settings["model"]["init_from"] = Path(settings["model"]["init_from"]).name
     return record
 
 
@@ -118,6 +123,18 @@ def sheet(model: pt.PixelModel, about: dict[str, Any], data: str) -> Any:
     rows = [np.concatenate([model.to_images(x[i : i + 1]), samples[i * EACH : (i + 1) * EACH]]) for i in range(len(x))]
     captions = ["real", *["sample"] * EACH] * len(x)
     return image_grid(np.concatenate(rows), captions=captions, columns=2 * (1 + EACH))
+
+
+def surprisals(folder: Path, data: str) -> Any:
+    """Draw validation images, each beside the bits of its pixels: for a codec, whose samples are noise."""
+    model = pt.load(folder)
+    images = pt.load_data(data, spec=model.image, classes=model.classes).valid
+    pictures, captions = [], []
+    for x in images.batch(np.random.default_rng(0).permutation(len(images))[:BESIDE]).levels:
+        maps, grey = pt.explain(model, x).maps, to_picture(model.image, x)
+        pictures += [grey.repeat(3, -1), sequential_colors(maps.surprisal.sum(0), np.log2(model.image.levels))]
+        captions += ["image", f"{maps.bits / x.size:.2f} bits a pixel"]
+    return image_grid(np.stack(pictures), captions=captions, columns=6)
 
 
 def indexed(image: Image.Image) -> Image.Image:
@@ -169,6 +186,11 @@ def card(
     has_prompts = "prompts" in about and "hint" not in model.config.conditions
     named = '--text "..."' if has_prompts else "--label 3" if "labels" in about else "--hint outline.png"
     asks = about.get("options", named)
+    shown = (
+        "images that were not trained on, and the bits of each pixel, dark for few and light for 16"
+        if about.get("sheet") == "surprisal"
+        else settings or "the model as it is"
+    )
     took = "" if seconds is None else f", {seconds / 3600:.1f} hours"
     versions = f"pointillist {record.get('pointillist', '')}, torch {record.get('torch', '')}"
     made = ", ".join(filter(None, [record.get("date", ""), record.get("machine", ""), versions]))
@@ -192,7 +214,7 @@ tags: [pointillist, {model.config.model_type}]
 
 ![Samples]({SHEET})
 
-`pointillist sample {name} {asks} -n 8`, or `pt.load("{name}")`. The sheet: {settings or "the model as it is"}, seed 0.
+`{about.get("use", f"pointillist sample {name} {asks} -n 8")}`, or `pt.load("{name}")`. The sheet: {shown}, seed 0.
 
 ## Model
 

@@ -23,6 +23,7 @@ GUIDES = [
     "../reference/file_formats.md",
     "quantize.md",
     "compress.md",
+    "sixteen_bits.md",
     "export.md",
     "complete.md",
     "map-files.md",

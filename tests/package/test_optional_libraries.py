@@ -30,6 +30,7 @@ EXTRAS = {
     "studio": ("fastapi", "uvicorn"),
     "notebook": ("anywidget",),
     "ray": ("ray",),
+    "science": ("pydicom", "astropy"),
 }
 """Modules of each extra that the package imports."""
 ELSEWHERE = {"zarr", "codecs", "runtime", "e2e", "release", "docs", "dev"}
@@ -82,6 +83,7 @@ encoder.mkdir(exist_ok=True)
 for name in ("config.json", "tokenizer.json", "model.safetensors"):
     (encoder / name).write_text("{}")
 Path("a.parquet").write_text("no table")
+Path("a.dcm").write_text("no scan")
 
 x = digits.test.batch([0]).levels[0]
 uses = {
@@ -94,6 +96,7 @@ uses = {
     "explain": lambda: integrated_gradients(ImageQuery.of(model, x), 1, 1, steps=2),
     "studio": lambda: CliRunner().invoke(app, ["studio", "digits", "--host", "203.0.113.1", "--no-browser"]).output,
     "notebook": lambda: pt.Studio(model).close(),
+    "science": lambda: pt.load_data("a.dcm"),
     "ray": lambda: pt.jobs.run("sample", out="job", tasks=1, model="digits", n=1, executor="ray"),
 }
 result = {}

@@ -76,8 +76,9 @@ def by_studio(model: PixelModel, conditions: dict[str, Any], tuned: dict[str, fl
     sent = {**conditions, "hint": encoded(conditions["hint"])} if "hint" in conditions else conditions
     service = studio(model, limits=LIMITS)
     client = TestClient(create_app(service), base_url=HOST, raise_server_exceptions=False)
-    samples = [{"seed": SEED, "index": i, "conditions": sent} for i in range(2)]
-    body = {"samples": samples, "distributions": True, **tuned}
+    few = model.image.levels <= 256  # of 65,536 levels, the probabilities of one image fit the limits of a studio
+    samples = [{"seed": SEED, "index": i, "conditions": sent} for i in range(2 if few else 1)]
+    body = {"samples": samples, "distributions": few, **tuned}
     answer = client.post(f"/api/models/{service.models.infos()[0].name}/sample", json=body)
     service.close()
     assert answer.status_code == 200, answer.text
@@ -93,7 +94,8 @@ def test_same_seed_same_levels(model: PixelModel, tuned: dict[str, float], tmp_p
     stream = by_studio(model, conditions, tuned)
     np.testing.assert_array_equal(command["levels"], samples.levels)
     np.testing.assert_array_equal(job["levels"], samples.levels)
-    np.testing.assert_array_equal(images(stream[-1]), samples.levels)
+    shown = 2 if model.image.levels <= 256 else 1
+    np.testing.assert_array_equal(images(stream[-1]), samples.levels[:shown])
     np.testing.assert_array_equal(command["nats"], samples.nats)
     np.testing.assert_array_equal(job["nats"], samples.nats)
     assert stream[1]["engine"] == "integer"

@@ -15,12 +15,13 @@ from pointillist.data.readers.array_files import NpzFile as Arrays
 from pointillist.data.readers.array_files import load_npy
 from pointillist.data.readers.image_folder import count_hidden, count_kinds, list_files, list_pictures
 from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
+from pointillist.data.readers.science import SCIENCE, read_science
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError, quote
 from pointillist.files.reading import is_utf8
 from pointillist.images import ImageSpec, dequantise, quantise
 
-ARRAYS = (".npy", ".npz")
+ARRAYS = (".npy", ".npz", *SCIENCE)
 _AT_ONCE = 1024  # images that are compared at once
 
 
@@ -52,7 +53,7 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
     """Open pictures, folders of them, or one array.
 
     Args:
-        paths: pictures and folders, or one `.npy` or `.npz`.
+        paths: pictures and folders, or one `.npy`, `.npz`, DICOM or FITS file.
         image: what the levels of the model mean.
         model: name of the model, a hint for who decompresses.
 
@@ -143,8 +144,8 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
 
 
 def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
-    if path.suffix.lower() == ".npy":
-        array, ours = load_npy(path), False
+    if path.suffix.lower() in (".npy", *SCIENCE):
+        array, ours = (load_npy if path.suffix.lower() == ".npy" else read_science)(path), False
     else:
         arrays = Arrays(path)
         member = next((name for name in IMAGE_STEMS if name in arrays.names), None)

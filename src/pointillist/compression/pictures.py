@@ -21,6 +21,8 @@ from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, qu
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""
+DEEP_MODES = ("I;16", "I;16L", "I;16B", "I;16N")
+"""Modes of Pillow for one channel of 16 bits."""
 MAX_TEXT = 1 << 20
 """Most characters of the texts of a picture that are kept."""
 STRIP = 256
@@ -96,9 +98,9 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
     if image.mode == "codes":
         return _codes(picture, name, image)
     if picture.mode not in MODES:
-        raise DataError(
-            f"{name} has mode {picture.mode}, not 8 bits a channel: convert it, or give an array of levels."
-        )
+        deep = picture.mode in DEEP_MODES
+        remedy = "use `grey16`, which takes grey of 16 bits" if deep else "convert it, or give an array of levels"
+        raise DataError(f"{name} has mode {picture.mode}, not 8 bits a channel: {remedy}.")
     strips = [
         _strip(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))), name, image, top)
         for top in range(0, picture.height, STRIP)
@@ -159,7 +161,10 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
             raise DataError(f"Codes of {image.channels} channels are not a picture: write an array, to NAME.npz.")
         if file.values is not None:
             levels = file.values.to_values(levels)
-        return Image.fromarray(levels[0].astype(np.uint8 if image.levels <= 256 else np.uint16))
+        dtype: Any = np.uint8 if image.levels <= 256 else np.uint16
+        if image.is_deep:
+            dtype = {"1": np.bool_, "L": np.uint8}.get(file.mode, np.uint16)
+        return Image.fromarray(levels[0].astype(dtype))
     if image.mode == "palette":
         picture = Image.fromarray(levels[0].astype(np.uint8))
         colours = np.asarray(image.palette, np.uint8)
@@ -202,7 +207,13 @@ def safe_name(name: str) -> str:
 
 
 def _codes(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
-    if image.channels != 1 or picture.mode not in ("1", "L", "P", "I;16", "I;16L", "I;16B"):
+    if image.is_deep and (picture.mode not in ("1", "L", *DEEP_MODES) or picture.has_transparency_data):
+        clear = ", with transparency" if picture.has_transparency_data else ""
+        raise DataError(
+            f"{name} has mode {picture.mode}{clear}: the model takes one channel of 8 or 16 bits without a sign, so "
+            "convert it, or give an array of integers as `.npy`."
+        )
+    if image.channels != 1 or picture.mode not in ("1", "L", "P", *DEEP_MODES):
         raise DataError(f"{name} is not a grid of codes (mode {picture.mode}): give an index picture, or an array.")
     levels = np.asarray(picture).astype(np.int64)[None]
     if levels.max() >= image.levels:

@@ -15,9 +15,10 @@ from pointillist.data.levels import build_dataset, match_spec
 from pointillist.data.options import DataOptions
 from pointillist.data.raw import SPLITS, RawImages, complete_splits, split_name
 from pointillist.data.readers.image_folder import list_files, read_folder, read_image
-from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz
+from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz, read_stored
 from pointillist.data.readers.parquet import read_hub, read_parquet
 from pointillist.data.readers.picture_files import EXTENSIONS
+from pointillist.data.readers.science import SCIENCE
 from pointillist.data.readers.sequence import read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
@@ -289,12 +290,13 @@ def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawIm
             f"(hf:owner/name), or one of {', '.join(builtin_names())}."
         )
     check_file(path)
-    readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet}
+    readers = {".npz": read_npz, ".npy": read_npy, ".parquet": read_parquet, **dict.fromkeys(SCIENCE, read_stored)}
     if suffix in readers:
         return readers[suffix](path, options)
     maps = MapReader.find([path], path.parent, options, tiles)
     if suffix in EXTENSIONS or maps is not None:
         return read_image(path, options, maps)
     raise DataError(
-        f"{path} has an unsupported type: give a folder of images or maps, an image, a map, .npz, .npy or .parquet."
+        f"{path} has an unsupported type: give a folder of images or maps, an image, a map, .npz, .npy, .parquet, "
+        ".dcm or .fits."
     )

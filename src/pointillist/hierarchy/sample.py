@@ -18,6 +18,7 @@ from pointillist.hierarchy.chain import Chain
 from pointillist.hierarchy.config import PIXELS, scale_of
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
+from pointillist.images import to_pictures
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.config import SamplingConfig
@@ -237,17 +238,17 @@ def sheet_writer(stage: str, pyramid: Pyramid, tokenizers: Sequence[Tokenizer]) 
         count = min(SHOWN, len(data))
         hints = data.batch(np.arange(count)).hints
         shown = data.spec if stage == PIXELS else tokenizers[0].config.image if tokenizers else None
-        if shown is None or shown.levels > 256 or not count:
+        if shown is None or not shown.is_displayable or not count:
             return
         conditions: dict[str, Any] = {} if hints is None else {"hint": hints}
         samples = SamplePlan.of(model, count, seed=0, **conditions).sample()
         if stage == PIXELS:
-            pictures = shown.to_images(np.concatenate([data.batch(np.arange(count)).levels, samples.levels]))
+            pictures = to_pictures(shown, np.concatenate([data.batch(np.arange(count)).levels, samples.levels]))
         else:
             levels = torch.from_numpy(samples.levels)
             for tokenizer in reversed(tokenizers[: scale_of(stage)]):
                 levels = tokenizer.decode(levels).cpu()
-            pictures = shown.to_images(levels)
+            pictures = to_pictures(shown, levels.numpy())
         save_png(image_grid(pictures, columns=count), folder / f"step-{step:07d}.png")
 
     return write

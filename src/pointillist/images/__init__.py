@@ -1,20 +1,16 @@
-"""Images as grids of integer levels: what the integers mean, pictures of 8 bits, and orders of the pixel positions."""
+"""Images as grids of integer levels: what the integers mean, pictures of 8 or 16 bits, and orders of the pixels."""
 
+from pointillist.images.pictures import OPAQUE, as_pil, clean_alpha, dequantise, nearest_colour, quantise
 from pointillist.images.spec import (
     CHANNELS,
     MAX_LEVELS,
     MAX_SIDE,
-    OPAQUE,
     SHEET,
     ImageSpec,
     Mode,
-    as_pil,
     channel_names,
-    clean_alpha,
-    dequantise,
-    nearest_colour,
-    quantise,
     to_picture,
+    to_pictures,
 )
 
 __all__ = [
@@ -32,4 +28,5 @@ __all__ = [
     "nearest_colour",
     "quantise",
     "to_picture",
+    "to_pictures",
 ]

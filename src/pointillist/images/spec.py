@@ -1,4 +1,4 @@
-"""Images as grids of integer levels: their meaning, and conversion from and to 8-bit pictures."""
+"""Images as grids of integer levels: their meaning, and conversion from and to pictures of 8 or 16 bits."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
 from pointillist.files.pictures import picture_array
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.images.pictures import OPAQUE, as_pil, clean_alpha, dequantise, nearest_colour, quantise
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,7 +25,6 @@ _MODE_OF_CHANNELS: dict[int, Mode] = {1: "grey", 3: "rgb", 4: "rgba"}
 MAX_LEVELS = 65_536
 MAX_SIDE = 65_536  # of an image that is trained on or sampled
 SHEET = "pointillist-sheet"  # entry of a PNG file that shows several images, or one enlarged: what is on it
-OPAQUE = 128  # an alpha below this is "transparent" in a palette image
 
 
 @worded_errors("a kind of image")
@@ -33,7 +33,7 @@ class ImageSpec(BaseModel):
 
     Attributes:
         channels, height, width: shape of the grid, `c h w`.
-        levels: number of values of a sub-pixel, 2 to 65,536; at most 256 for a picture (8 bits).
+        levels: number of values of a sub-pixel, 2 to 65,536; more than 256 (8 bits) for `codes` only.
         ordered: whether a level is a quantity (grey, RGB) or a name (palette index, tile, code).
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
         palette: RGBA colour of each level, for `palette` only.
@@ -118,6 +118,16 @@ class ImageSpec(BaseModel):
         """Number of sub-pixels: the divisor of bits per dimension."""
         return self.channels * self.height * self.width
 
+    @property
+    def is_deep(self) -> bool:
+        """True for ordered codes of one channel and more than 8 bits: a grey picture of 16 bits, such as a scan."""
+        return self.levels > 256 and self.ordered and self.channels == 1
+
+    @property
+    def is_displayable(self) -> bool:
+        """True if a picture can show the levels; other codes of more than 256 levels need a tileset or a decoder."""
+        return self.levels <= 256 or self.is_deep
+
     def resized(self, height: int, width: int) -> ImageSpec:
         """Return the same kind of image with another height and width."""
         return self.model_copy(update={"height": height, "width": width})
@@ -176,12 +186,15 @@ class ImageSpec(BaseModel):
 
         Args:
             images: uint8 arrays `n h w [c]`, one array `h w [c]`, a PIL image, or a list of PIL images. Other channels
-                than the image's are converted, as when a file is read.
+                than the image's are converted, as when a file is read. Of more than 256 levels, uint16 as well; the
+                values are the levels.
 
         Raises:
             DataError: if the pictures have another mode, channel count or dtype.
             ShapeError: if they do not all have one size.
         """
+        if self.is_deep:
+            return _deep_levels(images, self)
         array = _as_uint8(images, self)
         if self.mode == "palette":
             return nearest_colour(array, self.palette or ())[:, None]
@@ -196,6 +209,8 @@ class ImageSpec(BaseModel):
         """
         if isinstance(x, (list, tuple)):
             return bool(x) and isinstance(x[0], Image.Image)
+        if self.is_deep and isinstance(x, np.ndarray):
+            return x.dtype in (np.uint8, np.uint16) and x.ndim == 2
         if not isinstance(x, np.ndarray) or self.mode == "codes":
             return isinstance(x, Image.Image)
         channels_last = x.ndim == 4 and x.shape[1] != self.channels and x.shape[3] in (1, 3, 4)
@@ -204,9 +219,12 @@ class ImageSpec(BaseModel):
     def to_images(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> np.ndarray:
         """Convert levels to uint8 pictures `n h w c` (RGBA for palette images); `to_levels` inverts it.
 
+        More than 256 ordered levels of one channel are pictures of 16 bits: uint16, the levels themselves. To show
+        them, see `to_picture`.
+
         Raises:
             ShapeError: if `levels` is not a batch with the channels of the image.
-            ConfigError: if there are more than 256 levels, which no picture can show.
+            ConfigError: for other codes of more than 256 levels, which no picture can hold.
         """
         x = np.asarray(levels)
         if x.ndim != 4 or x.shape[1] != self.channels:
@@ -214,7 +232,9 @@ class ImageSpec(BaseModel):
         if self.mode == "palette":
             colours: np.ndarray = np.asarray(self.palette, np.uint8)[x[:, 0]]
             return colours
-        if self.levels > 256:
+        if self.is_deep:
+            return x.astype(np.uint16).transpose(0, 2, 3, 1)
+        if not self.is_displayable:
             raise ConfigError(
                 f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from."
             )
@@ -223,61 +243,6 @@ class ImageSpec(BaseModel):
     def to_pil(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
         """Convert levels to PIL images; the first channel represents codes with several channels."""
         return [as_pil(a) for a in self.to_images(levels)]
-
-
-def quantise(values: np.ndarray, levels: int) -> np.ndarray:
-    """Quantise 8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
-    if values.dtype == np.uint8 and values.size > 256:  # by a table: no copy in wider numbers
-        table: np.ndarray = quantise(np.arange(256, dtype=np.uint8), levels)[values]
-        return table
-    if levels & (levels - 1) == 0:
-        return (values >> (8 - (levels.bit_length() - 1))).astype(np.uint8)
-    # round half up in integers: no level depends on the platform's floating point
-    return ((values.astype(np.int64) * (levels - 1) * 2 + 255) // 510).astype(np.uint8)
-
-
-def dequantise(x: np.ndarray, levels: int) -> np.ndarray:
-    """Convert levels to 8-bit values, `round(255 l / (L-1))`; `quantise` inverts it."""
-    if x.dtype == np.uint8 and x.size > 256:
-        table: np.ndarray = dequantise(np.arange(256, dtype=np.uint8), levels)[x]
-        return table
-    return ((x.astype(np.int64) * 510 + (levels - 1)) // (2 * (levels - 1))).astype(np.uint8)
-
-
-def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Find the nearest palette colour (squared RGB distance); transparent pixels take the transparent entry.
-
-    Args:
-        rgba: uint8 pixels `... 4`.
-        palette: RGBA colours.
-
-    Returns:
-        Indices into the palette, `...`.
-    """
-    table = np.asarray(palette, np.int64)
-    clear = np.flatnonzero(table[:, 3] < OPAQUE)
-    solid = np.flatnonzero(table[:, 3] >= OPAQUE)
-    colours, inverse = np.unique(rgba.reshape(-1, 4), axis=0, return_inverse=True)
-    index = np.empty(len(colours), np.int64)
-    for start in range(0, len(colours), 4096):
-        part = colours[start : start + 4096].astype(np.int64)
-        distance = ((part[:, None, :3] - table[None, solid, :3]) ** 2).sum(-1) if len(solid) else None
-        best = solid[distance.argmin(1)] if distance is not None else np.full(len(part), clear[0])
-        if len(clear):
-            best = np.where(part[:, 3] < OPAQUE, clear[0], best)
-        index[start : start + 4096] = best
-    result: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
-    return result
-
-
-def clean_alpha(rgba: np.ndarray) -> np.ndarray:
-    """Set the colour of fully transparent pixels to zero, so that a picture has only one encoding."""
-    return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
-
-
-def as_pil(array: np.ndarray) -> Image.Image:
-    """Convert a uint8 picture `h w c` to PIL; without 3 or 4 channels, show the first one."""
-    return Image.fromarray(array if array.shape[-1] in (3, 4) else np.ascontiguousarray(array[..., 0]))
 
 
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
@@ -310,6 +275,37 @@ def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:
     return clean_alpha(array) if spec.mode == "rgba" else array
 
 
+def _deep_levels(images: Any, spec: ImageSpec) -> Int[np.ndarray, "n 1 h w"]:
+    """Read grey pictures of 8 or 16 bits, whose values are levels."""
+    if isinstance(images, Image.Image):
+        images = [images]
+    if isinstance(images, (list, tuple)) and images and isinstance(images[0], Image.Image):
+        wrong = next((i.mode for i in images if i.mode not in ("L", "I;16", "I;16L", "I;16B", "I;16N")), None)
+        if wrong is not None:
+            raise DataError(
+                f"A picture of mode {wrong} is not grey of 8 or 16 bits, as a {spec} model needs: convert it."
+            )
+        sizes = {i.size for i in images}
+        if len(sizes) > 1:
+            raise ShapeError(
+                f"Images of sizes {sorted(sizes)[:2]} cannot form one batch: resize them to one size first."
+            )
+        images = np.stack([np.asarray(i) for i in images])
+    array = np.asarray(images)
+    array = array[None] if array.ndim == 2 else array
+    array = array[..., None] if array.ndim == 3 else array
+    if array.dtype not in (np.uint8, np.uint16) or array.ndim != 4 or array.shape[-1] != 1:
+        raise DataError(
+            f"Pictures of shape {array.shape} and type {array.dtype} must be uint8 or uint16 (n, h, w, 1) for a {spec} "
+            "model: convert them, or pass levels directly."
+        )
+    if array.size and int(array.max()) >= spec.levels:
+        raise DataError(
+            f"A picture has the value {array.max():,}, and the {spec.levels:,} levels of the model end below it."
+        )
+    return array.transpose(0, 3, 1, 2).astype(np.int64)
+
+
 _CHANNEL_NAMES = {"grey": ("",), "rgb": ("red", "green", "blue"), "rgba": ("red", "green", "blue", "alpha")}
 
 
@@ -320,11 +316,35 @@ def channel_names(spec: ImageSpec) -> tuple[str, ...]:
 
 
 def to_picture(image: ImageSpec, levels: Int[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w d"]:
-    """Convert levels to 8-bit pixels; codes of more than 256 levels become greys of their first channel."""
+    """Convert levels to the 8-bit pixels with which an image is shown, wherever it is.
+
+    Codes of more than 256 levels become greys of their first channel, from the least level of this image, which is
+    black, to its greatest: a scan seldom uses the full range of 16 bits.
+
+    ```python
+    to_picture(ImageSpec.infer((1, 1, 3), 65_536), np.array([[[900, 1000, 1100]]]))  # 0, 128 and 255
+    ```
+    """
     if image.levels > 256:
-        return (levels[:1].transpose(1, 2, 0) * (255 / (image.levels - 1))).astype(np.uint8)
+        first = np.asarray(levels[0], np.int64)
+        low, span = int(first.min()), max(1, int(first.max() - first.min()))
+        return (((first - low) * 510 + span) // (2 * span)).astype(np.uint8)[..., None]
     picture: np.ndarray = image.to_images(levels[None])[0]
     return picture
+
+
+def to_pictures(image: ImageSpec, levels: Int[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "n h w d"]:
+    """Convert levels to the 8-bit pixels with which images are shown, each on its own scale; see `to_picture`.
+
+    Raises:
+        ConfigError: for unordered codes of more than 256 levels, whose greys would mean nothing.
+    """
+    pictures: np.ndarray = image.to_images(levels)
+    if not image.is_deep:
+        return pictures
+    return (
+        np.stack([to_picture(image, x[..., 0][None]) for x in pictures]) if len(pictures) else pictures.astype(np.uint8)
+    )
 
 
 def sum_images(values: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:

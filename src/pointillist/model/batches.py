@@ -319,6 +319,8 @@ def describe_colours(spec: ImageSpec, picture: Any, levels: Int[np.ndarray, "1 c
     describe_colours(spec, picture, spec.level_array(picture), "a.png")  # ("a.png: 50 of 784 pixels were ...",)
     ```
     """
+    if spec.is_deep:
+        return ()
     changed = np.abs(_rgba(_pixels(picture)).astype(int) - _rgba(spec.to_images(levels)[0])).max(-1)
     if not changed.any():
         return ()

@@ -15,7 +15,7 @@ from PIL import Image
 from pointillist.data.tilemaps import Tileset
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.suggestions import AnsweredNames
-from pointillist.images import ImageSpec
+from pointillist.images import ImageSpec, to_pictures
 from pointillist.visualization import image_grid, png_bytes, save_png
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Samples(AnsweredNames):
         return image_grid(self.drawn(), captions=self.texts)
 
     def save(self, path: str | Path) -> Path:
-        """Write a PNG file: a single image in its own size; else the sheet of all.
+        """Write a PNG file: a single image in its own size and bits; else the sheet of all.
 
         Raises:
             ConfigError: for another kind of file.
@@ -161,18 +161,21 @@ class Samples(AnsweredNames):
         return save_png(self[0] if single else self.sheet(), path)
 
     def _repr_png_(self) -> bytes | None:
-        """Show the sheet in a notebook; codes are not pictures."""
-        return png_bytes(self.sheet()) if self.image.levels <= 256 or self.tileset is not None else None
+        """Show the sheet in a notebook; unordered codes of more than 256 levels are not pictures."""
+        return png_bytes(self.sheet()) if self.image.is_displayable or self.tileset is not None else None
 
     @property
     def array(self) -> np.ndarray:
-        """uint8 images `[n h w c]`."""
+        """uint8 images `[n h w c]`; uint16 for more than 256 levels."""
         return self.image.to_images(self.levels)
 
     def drawn(self, max_pixels: int = MAX_DRAWN) -> np.ndarray:
-        """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on."""
+        """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on.
+
+        Images of more than 256 levels are shown each on its own scale; see `to_picture`.
+        """
         if self.tileset is None:
-            return self.array
+            return to_pictures(self.image, self.levels) if self.image.is_deep else self.array
         levels = self.levels[:, 0]
         return self.tileset.fitting(levels.size, max_pixels).draw(levels)
 

@@ -77,7 +77,7 @@ def check_target(out: Path, kind: str, total: int, image: ImageSpec, has_tileset
     """
     if kind in MAP_KINDS:
         check_maps(out, kind, total, image, force)
-    elif image.levels > 256 and kind not in ("npz", *ARRAY_KINDS) and not has_tileset:
+    elif not image.is_displayable and kind not in ("npz", *ARRAY_KINDS) and not has_tileset:
         raise ConfigError(f"Codes with {image.levels:,} levels are not a picture: write them with `--out NAME.npz`.")
     if kind in ("sheet", "atlas") and total > MAX_SHEET:
         raise ConfigError(

@@ -14,6 +14,7 @@ from pointillist.data.options import DataOptions
 from pointillist.data.palette import check_palette
 from pointillist.data.raw import RawImages, split_name
 from pointillist.data.readers.array_files import NpzFile, load_npy
+from pointillist.data.readers.science import read_science
 from pointillist.errors import DataError
 
 IMAGE_STEMS = ("x", "images", "image", "data", "levels", "arr_0")
@@ -99,6 +100,11 @@ def _from_unit_floats(array: np.ndarray, name: str) -> np.ndarray:
 def read_npy(path: Path, options: DataOptions) -> RawImages:
     """Read one array of images from an `.npy` file."""
     return read_array(load_npy(path), options=options, name=path.name)
+
+
+def read_stored(path: Path, options: DataOptions) -> RawImages:
+    """Read the integers that a DICOM or FITS file stores."""
+    return read_array(read_science(path), options=options, name=path.name)
 
 
 def read_npz(path: Path, options: DataOptions) -> RawImages:

@@ -57,4 +57,4 @@ def draws_worlds(model: LikelihoodModel) -> bool:
         open_world_model(model)
     except (ConfigError, EngineError):
         return False
-    return model.image.mode == "codes"
+    return model.image.mode == "codes" and not model.image.ordered

@@ -69,8 +69,8 @@ def train_from_config(
 
 def write_sample_sheet(model: PixelModel, folder: Path, step: int) -> None:
     """Write a sheet of samples to `folder/step-N.png`: two of each of the first eight classes, or sixteen."""
-    if model.image.levels > 256 and model.tileset is None:
-        return  # codes are not displayable
+    if not model.image.is_displayable and model.tileset is None:
+        return  # unordered codes are not displayable
     classes = list(model.config.classes)[:8]
     labels = [name for name in classes for _ in range(2)] or None
     samples = SamplePlan.of(model, len(labels) if labels else 16, labels, seed=0).sample()

@@ -1,4 +1,4 @@
-"""The recipe `recipes/depth`: simulated images of 16 bits, and runs that begin."""
+"""The recipe of `grey16`: simulated images of 16 bits, and runs that begin."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pointillist.compression.arrays.chunks import decode_array, encode_array
 from pointillist.portable import load
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "recipes" / "depth"
+FOLDER = ROOT / "recipes" / "zoo"
 
 
 @pytest.fixture(scope="module")
 def maker() -> Any:
     """The script that draws the images."""
-    spec = importlib.util.spec_from_file_location("make_grey16", FOLDER / "make_grey16.py")
+    spec = importlib.util.spec_from_file_location("prepare_grey16", FOLDER / "prepare_grey16.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

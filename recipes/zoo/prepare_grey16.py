@@ -1,6 +1,6 @@
 """Simulate grey images of 16 bits for `grey16`: noise over gradients, shapes and textures of any contrast.
 
-    python recipes/depth/make_grey16.py grey16.npz
+    python recipes/zoo/prepare_grey16.py grey16.npz
 
 Each image of 24x24 pixels is a structure with its own contrast and offset, and most have noise: independent, blurred as
 by a reconstruction, or with a variance that grows with the signal. Some have a flat background, as air around a body.

@@ -1,0 +1,65 @@
+"""Pixels of pictures as levels and back: quantisation, the colours of a palette, transparency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+OPAQUE = 128  # an alpha below this is "transparent" in a palette image
+
+
+def quantise(values: np.ndarray, levels: int) -> np.ndarray:
+    """Quantise 8-bit values to levels: `v >> (8 - bits)` for powers of two, `round(v (L-1) / 255)` otherwise."""
+    if values.dtype == np.uint8 and values.size > 256:  # by a table: no copy in wider numbers
+        table: np.ndarray = quantise(np.arange(256, dtype=np.uint8), levels)[values]
+        return table
+    if levels & (levels - 1) == 0:
+        return (values >> (8 - (levels.bit_length() - 1))).astype(np.uint8)
+    # round half up in integers: no level depends on the platform's floating point
+    return ((values.astype(np.int64) * (levels - 1) * 2 + 255) // 510).astype(np.uint8)
+
+
+def dequantise(x: np.ndarray, levels: int) -> np.ndarray:
+    """Convert levels to 8-bit values, `round(255 l / (L-1))`; `quantise` inverts it."""
+    if x.dtype == np.uint8 and x.size > 256:
+        table: np.ndarray = dequantise(np.arange(256, dtype=np.uint8), levels)[x]
+        return table
+    return ((x.astype(np.int64) * 510 + (levels - 1)) // (2 * (levels - 1))).astype(np.uint8)
+
+
+def nearest_colour(rgba: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Find the nearest palette colour (squared RGB distance); transparent pixels take the transparent entry.
+
+    Args:
+        rgba: uint8 pixels `... 4`.
+        palette: RGBA colours.
+
+    Returns:
+        Indices into the palette, `...`.
+    """
+    table = np.asarray(palette, np.int64)
+    clear = np.flatnonzero(table[:, 3] < OPAQUE)
+    solid = np.flatnonzero(table[:, 3] >= OPAQUE)
+    colours, inverse = np.unique(rgba.reshape(-1, 4), axis=0, return_inverse=True)
+    index = np.empty(len(colours), np.int64)
+    for start in range(0, len(colours), 4096):
+        part = colours[start : start + 4096].astype(np.int64)
+        distance = ((part[:, None, :3] - table[None, solid, :3]) ** 2).sum(-1) if len(solid) else None
+        best = solid[distance.argmin(1)] if distance is not None else np.full(len(part), clear[0])
+        if len(clear):
+            best = np.where(part[:, 3] < OPAQUE, clear[0], best)
+        index[start : start + 4096] = best
+    result: np.ndarray = index[inverse.reshape(-1)].reshape(rgba.shape[:-1])
+    return result
+
+
+def clean_alpha(rgba: np.ndarray) -> np.ndarray:
+    """Set the colour of fully transparent pixels to zero, so that a picture has only one encoding."""
+    return np.where(rgba[..., 3:] == 0, np.uint8(0), rgba)
+
+
+def as_pil(array: np.ndarray) -> Image.Image:
+    """Convert a picture `h w c`, uint8 or uint16, to PIL; without 3 or 4 channels, show the first one."""
+    return Image.fromarray(array if array.shape[-1] in (3, 4) else np.ascontiguousarray(array[..., 0]))

@@ -1,0 +1,145 @@
+"""Pictures of more than 256 levels: exact in files of 16 bits, shown in greys from the least level to the greatest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import pointillist as pt
+from pointillist.images import ImageSpec, to_picture, to_pictures
+from tests.cli.helpers import fails, run
+
+DEEP = ImageSpec.infer((1, 4, 4), 65_536)
+
+
+def test_the_scale_of_a_picture_runs_from_its_least_level_to_its_greatest() -> None:
+    """Each picture by itself, to the nearest grey; a flat one is black."""
+    levels = np.array([[[[900, 1000, 1100]]], [[[0, 1, 65_535]]], [[[7, 7, 7]]]])
+    assert to_pictures(DEEP, levels)[..., 0].tolist() == [[[0, 128, 255]], [[0, 0, 255]], [[0, 0, 0]]]
+    assert np.array_equal(to_picture(DEEP, levels[0]), to_pictures(DEEP, levels)[0])
+    assert to_pictures(DEEP, levels[:0]).shape == (0, 1, 3, 1)
+    assert to_pictures(DEEP, levels).dtype == np.uint8
+
+
+def test_levels_are_pictures_of_16_bits_and_back() -> None:
+    """Arrays and pictures of Pillow, of 8 bits as well; the values are the levels."""
+    levels = np.random.default_rng(0).integers(0, 65_536, (2, 1, 4, 4))
+    pictures = DEEP.to_images(levels)
+    assert (pictures.dtype, pictures.shape) == (np.dtype(np.uint16), (2, 4, 4, 1))
+    for form in (pictures, pictures[..., 0], DEEP.to_pil(levels)):
+        assert np.array_equal(DEEP.level_array(form), levels)
+    assert np.array_equal(DEEP.level_array(pictures[0, ..., 0])[0], levels[0])
+    assert DEEP.level_array(np.full((4, 4), 200, np.uint8)).max() == 200
+    assert not ImageSpec.infer((3, 4, 4), 65_536).is_displayable
+    assert not ImageSpec.infer((1, 4, 4), 65_536, ordered=False).is_displayable
+
+
+def test_what_is_no_picture_of_16_bits_is_named() -> None:
+    """Colour, floats, several sizes, and values beyond the levels."""
+    with pytest.raises(pt.DataError, match="mode RGB is not grey of 8 or 16 bits"):
+        DEEP.level_array(Image.new("RGB", (4, 4)))
+    with pytest.raises(pt.DataError, match="must be uint8 or uint16"):
+        DEEP.level_array(np.zeros((4, 4), np.float32))
+    with pytest.raises(pt.ShapeError, match="cannot form one batch"):
+        DEEP.level_array([Image.new("L", (4, 4)), Image.new("L", (5, 4))])
+    with pytest.raises(pt.DataError, match="has the value 1,000, and the 1,000 levels"):
+        ImageSpec.infer((1, 2, 2), 1000).level_array(np.full((2, 2), 1000, np.uint16))
+
+
+@pytest.fixture(scope="module")
+def scan() -> np.ndarray:
+    """A gradient with noise, of 12 bits, that the model was not trained on; small, as reports list every level."""
+    y, x = np.mgrid[:9, :10]
+    return np.rint(1000 + 20 * x + 10 * y + np.random.default_rng(3).normal(0, 8, (9, 10))).astype(np.uint16)
+
+
+def test_samples_are_levels_and_pictures_of_16_bits(tmp_path: Path) -> None:
+    """Of one image a file with its levels, of several a sheet in 8 bits."""
+    samples = pt.sample("grey16", 2, seed=0, size=(8, 10))
+    assert samples.array.dtype == np.uint16
+    assert np.array_equal(samples.array[..., 0], samples.levels[:, 0])
+    assert samples.drawn().dtype == np.uint8
+    with Image.open(samples[[0]].save(tmp_path / "one.png")) as picture:
+        assert np.array_equal(np.asarray(picture), samples.levels[0, 0])
+    with Image.open(samples.save(tmp_path / "both.png")) as picture:
+        assert picture.mode == "RGB"
+
+
+def test_commands_write_16_bits(tmp_path: Path) -> None:
+    """A picture, a folder of pictures and an archive, of the same levels."""
+    how = ("sample", "grey16", "--seed", "4", "--size", "8x10")
+    run(*how, "-n", "1", "--out", tmp_path / "a.png")
+    run(*how, "-n", "2", "--out", tmp_path / "folder/")
+    run(*how, "-n", "2", "--out", tmp_path / "a.npz")
+    run(*how, "-n", "2", "--format", "atlas", "--out", tmp_path / "atlas.png")
+    levels = np.load(tmp_path / "a.npz")["levels"]
+    assert levels.dtype == np.uint16
+    for number in range(2):
+        with Image.open(tmp_path / "folder" / f"{number:05}.png") as picture:
+            assert np.array_equal(np.asarray(picture), levels[number, 0])
+    with Image.open(tmp_path / "a.png") as picture:
+        assert np.array_equal(np.asarray(picture), levels[0, 0])
+    with Image.open(tmp_path / "atlas.png") as picture:
+        assert np.array_equal(np.asarray(picture), levels[:, 0].transpose(1, 0, 2).reshape(8, 20))
+
+
+def test_a_scan_is_scored_explained_and_completed(scan: np.ndarray, tmp_path: Path) -> None:
+    """From an array, a file and a folder, with the same bits; a completion keeps what is known."""
+    path = tmp_path / "scans" / "a.png"
+    path.parent.mkdir()
+    Image.fromarray(scan).save(path)
+    views = pt.explain("grey16", scan)
+    assert views.maps.bits == pt.explain("grey16", path).maps.bits
+    assert views.maps.bits / scan.size < 10
+    distribution = views.distribution(6, 6)
+    low, middle, high = (distribution.quantiles[q] for q in (0.05, 0.5, 0.95))
+    assert low <= middle <= high < low + 200
+    assert abs(middle - int(scan[6, 6])) < 60
+    assert pt.evaluate("grey16", scan[None, None].astype(int)).bits_per_dim == pytest.approx(
+        views.maps.bits / scan.size, rel=1e-6
+    )
+    run("evaluate", "grey16", path.parent)
+    run("explain", "grey16", path, "--out", tmp_path / "report.html")
+    run("inpaint", "grey16", path, "--region", "0:6,0:6", "-n", "2", "--seed", "1", "--out", tmp_path / "c.npz")
+    run("inpaint", "grey16", path, "--region", "0:6,0:6", "-n", "2", "--seed", "1", "--out", tmp_path / "c.png")
+    assert np.array_equal(np.load(tmp_path / "c.npz")["levels"][:, 0, 6:], np.stack([scan[6:]] * 2))
+
+
+def test_files_of_16_bits_come_back_from_an_archive(scan: np.ndarray, tmp_path: Path) -> None:
+    """PNG of 1, 8 and 16 bits, TIFF in both byte orders, and arrays with a sign; the pixels, and their depth."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    Image.fromarray(scan).save(folder / "a.png")
+    Image.fromarray(scan).save(folder / "b.tif")
+    Image.fromarray((scan // 16).astype(np.uint8)).save(folder / "c.png")
+    Image.fromarray(scan > 1100).save(folder / "d.png")
+    run("compress", "grey16", folder, "--out", tmp_path / "a.pxl")
+    run("decompress", tmp_path / "a.pxl", "--out", tmp_path / "back/")
+    for name, back, mode in (("a.png", "a.png", "I;16"), ("b.tif", "b.tif.png", "I;16"), ("c.png", "c.png", "L"),
+                             ("d.png", "d.png", "1")):  # fmt: skip
+        with Image.open(folder / name) as before, Image.open(tmp_path / "back" / back) as after:
+            assert after.mode == mode
+            assert np.array_equal(np.asarray(before), np.asarray(after))
+    np.save(tmp_path / "signed.npy", scan[None].astype(np.int16) - 2000)
+    run("compress", "grey16", tmp_path / "signed.npy", "--out", tmp_path / "b.pxl")
+    run("decompress", tmp_path / "b.pxl", "--out", tmp_path / "b.npz")
+    back = np.load(tmp_path / "b.npz")["x"]
+    assert back.dtype == np.int16
+    assert np.array_equal(back, scan[None].astype(np.int16) - 2000)
+    assert pt.decompress(pt.compress("grey16", scan))[0, 0].tolist() == scan.tolist()
+
+
+def test_colour_is_rejected_and_16_bits_name_the_model(scan: np.ndarray, tmp_path: Path) -> None:
+    """One sentence each, before anything is written."""
+    Image.new("P", (4, 4)).save(tmp_path / "p.png")
+    assert "has mode P: the model takes one channel" in fails(
+        "compress", "grey16", tmp_path / "p.png", "--out", tmp_path / "p.pxl"
+    )
+    Image.fromarray(scan).save(tmp_path / "a.png")
+    assert "use `grey16`, which takes grey of 16 bits" in fails(
+        "compress", "photos-grey", tmp_path / "a.png", "--out", tmp_path / "p.pxl"
+    )
+    assert not (tmp_path / "p.pxl").exists()
