@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,22 @@ myst_heading_anchors = 3
 myst_links_external_new_tab = True
 html_theme = "furo"
 html_title = f"Pointillist {release}"
-html_static_path = ["site"]
-html_css_files = ["site.css"]
+html_static_path = ["site", "../src/pointillist/visualization/tokens.css"]
+html_css_files = ["tokens.css", "site.css"]
 html_favicon = "../src/pointillist/studio/page/icon.svg"
-COLOURS = ("background-primary", "background-secondary", "background-border", "foreground-primary")
-MUTED = "foreground-secondary"
-LIGHT = ("#f8f6f1", "#fffdf9", "#ddd8ce", "#211f26", "#5a5660")
-DARK = ("#17161b", "#201e26", "#35323d", "#ece9e4", "#a39fab")
-LINKS = ("brand-primary", "brand-content", "brand-visited")
-
-
-def colours(of_page: Sequence[str], of_links: Sequence[str]) -> dict[str, str]:
-    """Return variables of the theme."""
-    values = zip((*COLOURS, MUTED, *LINKS), (*of_page, *of_links), strict=True)
-    return {f"color-{name}": value for name, value in values}
-
-
-html_theme_options = {
-    "light_css_variables": colours(LIGHT, ("#b93a12", "#b93a12", "#8a4a2c")),
-    "dark_css_variables": colours(DARK, ("#ff8a63", "#ff8a63", "#d9a48c")),
+COLOURS = {
+    "background-primary": "paper",
+    "background-secondary": "card",
+    "background-border": "line",
+    "foreground-primary": "ink",
+    "foreground-secondary": "soft",
+    "brand-primary": "accent-text",
+    "brand-content": "accent-text",
+    "brand-visited": "accent-text",
 }
+"""Variables of the theme, with those of the package's style sheet, which is light and dark."""
+VARIABLES = {f"color-{name}": f"var(--{ours})" for name, ours in COLOURS.items()}
+html_theme_options = {"light_css_variables": VARIABLES, "dark_css_variables": VARIABLES}
 
 # pages that paint without a server, to which the front page links, and the module that paints on it: written again, as
 # they are the package's own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 
 from pointillist.engine.library import runtime_text
+from pointillist.visualization.html import tokens_style
 from pointillist.visualization.scripts import bundle
 
 PAGE = files("pointillist.studio").joinpath("page")
@@ -24,4 +25,4 @@ def script_text(entry: str) -> str:
 
 def style_text(*more: str) -> str:
     """Join the style sheets of the page, and further ones."""
-    return "".join(page_text(name) for name in (*_STYLES, *more))
+    return tokens_style(".studio") + "".join(page_text(name) for name in (*_STYLES, *more))

@@ -17,9 +17,14 @@ from pointillist.visualization.pixels import diverging_colors, png_bytes, sequen
 _TICKS = 8  # parts of a scale, at most
 
 
+def tokens_style(scope: str = ":root") -> str:
+    """Return the style sheet of colours and type, for the elements of a selector."""
+    return (files("pointillist.visualization") / "tokens.css").read_text(encoding="utf-8").replace(":root", scope)
+
+
 def base_style() -> str:
-    """Return the style sheet that pages share."""
-    return (files("pointillist.visualization") / "base.css").read_text(encoding="utf-8")
+    """Return the style sheet that reports share."""
+    return tokens_style() + (files("pointillist.visualization") / "base.css").read_text(encoding="utf-8")
 
 
 def data_uri(data: bytes, kind: str) -> str:
