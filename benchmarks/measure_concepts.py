@@ -6,6 +6,7 @@
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
     python benchmarks/measure_concepts.py emoji emoji emoji_sets32.npz --at-least 6 --steps 600 --prompts prompts.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 1 --label mdi --prompts mdi.json
+    python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --best-of 8 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --styles-only
 
 `concepts.toml` holds 60 concepts for each kind of data, and others for the choice of settings. A classifier is trained
@@ -311,6 +312,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--guidance", type=float, help="default: the model's own")
     parser.add_argument("--temperature", type=float, help="default: the model's own")
+    parser.add_argument("--best-of", type=int, default=1, help="candidates of each sample; default: 1")
     parser.add_argument("--label", help="style of all samples of concepts and prompts; default: none")
     parser.add_argument("--each", type=int, default=EACH, help="samples of each concept")
     parser.add_argument(
@@ -336,6 +338,7 @@ def main() -> None:
     steps = options.steps or STEPS[options.kind]
     tuned = {"guidance": options.guidance, "temperature": options.temperature}
     sampling = {**model.generation_config.sampling, **{k: v for k, v in tuned.items() if v is not None}, "seed": 0}
+    sampling["best_of"] = options.best_of
     labelled = {} if options.label is None else {"label": options.label}
     result: dict[str, Any] = {
         "model": Path(options.model).name,

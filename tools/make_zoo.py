@@ -75,9 +75,9 @@ def bundle(name: str, run: Path, data: str, zoo: Path = ZOO, measured: tuple[str
 
 
 def settings_of(about: dict[str, Any], bundled: GenerationConfig) -> GenerationConfig:
-    """Return the settings of sampling of a model: those of its facts, with the drawn hints of its folder."""
+    """Return the settings of sampling of a model: those of its facts, with the hints and pictures of its folder."""
     named = {name: about[name] for name in GenerationConfig().to_dict() if name in about}
-    return GenerationConfig(**{"hints": bundled.hints, **named})
+    return GenerationConfig(**{"hints": bundled.hints, "pictures": bundled.pictures, **named})
 
 
 def make_program(name: str, data: str, zoo: Path = ZOO) -> Path:

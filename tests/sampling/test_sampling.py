@@ -13,6 +13,7 @@ import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.model.folder.generation import GenerationConfig
+from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs, choose_float_engine, resolve_engine
 from pointillist.sampling.engines import create_stepper
 from pointillist.sampling.plan import SamplePlan
@@ -156,8 +157,8 @@ def test_what_no_machine_can_hold_is_refused_before_memory_is_taken(engine: str)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.8])
-def test_best_of_keeps_the_candidate_with_the_largest_gain(model: pt.PixelModel, temperature: float) -> None:
-    """The exact gain of every candidate decides; more candidates never have less of it, whatever the batch size."""
+def test_best_of_keeps_the_candidate_with_the_largest_score(model: pt.PixelModel, temperature: float) -> None:
+    """The exact score of every candidate decides, whatever the batch size; the gain of the kept one is told."""
     how: dict[str, Any] = {"label": [0, 1, 2, 0, 1], "seed": 5, "temperature": temperature}
     rows: list[tuple[int, int]] = []
     best = pt.sample(model, 5, best_of=4, batch_size=2, on_row=lambda done, row, _: rows.append((done, row)), **how)
@@ -171,11 +172,11 @@ def test_best_of_keeps_the_candidate_with_the_largest_gain(model: pt.PixelModel,
         unconditional = torch.stack([model.log_prob(c.levels).double() for c in candidates])
     nats = torch.from_numpy(np.stack([c.nats for c in candidates]))
     gains = nats - unconditional
-    chosen = gains.argmax(0)
+    chosen = (nats - UNCONDITIONAL_SHARE * unconditional).argmax(0)
     assert len(set(chosen.tolist())) > 1
     assert best.gain is not None
     within = network_rounding(model, nats, unconditional)
-    assert_close(best.gain, gains.amax(0), rtol=0, atol=within)
+    assert_close(best.gain, gains.gather(0, chosen[None])[0], rtol=0, atol=within)
     for image, number in enumerate(chosen.tolist()):
         assert equal(best.levels[image], candidates[number].levels[image])
         assert_close(best.nats[image], candidates[number].nats[image], rtol=0, atol=within)
@@ -192,9 +193,10 @@ def test_the_best_completions_are_kept(model: pt.PixelModel) -> None:
     assert equal(found.levels[:, :, :2], start[None, :, :2].repeat(3, 0))
     with torch.no_grad():
         scores = [model.log_prob(x.levels, label).double() for x in (found, first) for label in (1, None)]
-    gains, within = (scores[0] - scores[1], scores[2] - scores[3]), network_rounding(model, *scores)
-    assert_close(found.gain, gains[0], rtol=0, atol=within)
-    assert bool((gains[0] >= gains[1] - within).all())
+    within = network_rounding(model, *scores)
+    assert_close(found.gain, scores[0] - scores[1], rtol=0, atol=within)
+    kept, others = (scores[i] - UNCONDITIONAL_SHARE * scores[i + 1] for i in (0, 2))
+    assert bool((kept >= others - within).all())
 
 
 def test_settings_are_declared_alike() -> None:

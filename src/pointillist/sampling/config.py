@@ -61,8 +61,8 @@ class SamplingConfig:
         batch_size: number of images sampled at once.
         negative_prompt: text to steer away from, one for all images or one each: it takes the place of the prompt in
             the reference distribution of guidance.
-        best_of: candidates sampled for each image; the one that its conditions explain best is kept, by
-            log p(x | conditions) - log p(x). See `sampling.candidates`.
+        best_of: candidates sampled for each image; the one with the largest
+            log p(x | conditions) - 0.5 log p(x) is kept. See `sampling.candidates`.
         rules: rules that every map obeys: a TOML file, a dictionary, or `Rules`.
 
     Raises:

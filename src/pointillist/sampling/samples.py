@@ -49,7 +49,7 @@ class Samples(AnsweredNames):
         engine: engine that sampled them.
         order: generation order.
         texts: prompt of each image; None where there was none.
-        gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, by which `best_of` chose it; None where
+        gain: log p(x | conditions) - log p(x) of each image in nats, `[n]`, where `best_of` chose it; None where
             there was no choice.
         tileset: pictures of the levels of maps, with which they are shown; None if absent.
         tries: how often each image was drawn until it obeyed the rules, `[n]`; None without rules.

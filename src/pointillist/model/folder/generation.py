@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+from jaxtyping import Int
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from pointillist.data.readers.picture_files import BROKEN, bounded, open_picture, upright
 from pointillist.distributions.transform import Transform
-from pointillist.errors import CheckpointError, ConfigError, format_validation_error, worded_errors
+from pointillist.errors import CheckpointError, ConfigError, DataError, format_validation_error, worded_errors
 from pointillist.files.reading import read_json
+from pointillist.images import ImageSpec
 from pointillist.model.prompts.word_kinds import WordKinds
 
 GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
+MAX_PICTURE = 65_536  # pixels of an example, as many as the studio paints
 PROMPTS = "prompts.json"
 MAX_PROMPT_BYTES = 262_144
 
@@ -53,6 +60,38 @@ class ExampleHint:
             raise ValueError(f"the rows of {self.name!r} must be of one length")
 
 
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ExamplePicture:
+    """A picture that shows what a model can do: score, fill and compress it.
+
+    ```python
+    pt.load("photos").generation_config.pictures[0].sizes["PNG"]
+    ```
+
+    Attributes:
+        name: some words, with the licence.
+        png: the file, as base64.
+        sizes: bytes of the picture in other formats, by name.
+    """
+
+    name: Example
+    png: Annotated[str, Field(max_length=MAX_BYTES)]
+    sizes: Annotated[dict[Example, Annotated[int, Field(ge=1)]], Field(max_length=8)] = field(default_factory=dict)
+
+    def level_array(self, image: ImageSpec) -> Int[np.ndarray, "1 c h w"]:
+        """Return the levels of the picture.
+
+        Raises:
+            DataError: if it is damaged.
+        """
+        try:
+            data = base64.b64decode(self.png, validate=True)
+            with bounded(self.name, MAX_PICTURE), open_picture(data, self.name, ("PNG",), MAX_PICTURE) as picture:
+                return image.level_array(upright(picture))
+        except (binascii.Error, *BROKEN) as error:
+            raise DataError(f"The example picture {self.name!r} is damaged: copy the model again.") from error
+
+
 @worded_errors("a setting of sampling")
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
 class GenerationConfig(Transform):
@@ -70,11 +109,13 @@ class GenerationConfig(Transform):
         prompts: prompts that show what it can do.
         labels: labels that do.
         hints: hints of one channel that do.
+        pictures: pictures to score, fill and compress.
     """
 
     prompts: Examples = ()
     labels: Examples = ()
     hints: Annotated[tuple[ExampleHint, ...], Field(max_length=20)] = ()
+    pictures: Annotated[tuple[ExamplePicture, ...], Field(max_length=4)] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings, ready for JSON."""

@@ -47,9 +47,19 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
         for example in config.hints
         if hint is not None
     ]
+    pictures = [
+        schemas.NamedPicture(
+            name=example.name,
+            levels=schemas.EncodedArray.of(example.level_array(model.image)[0], level_dtype(model.image.levels)),
+            sizes=example.sizes,
+        )
+        for example in config.pictures
+    ]
     recognised = list(model.measured_prompts.recognised)
     words = schemas.WordChoices.model_validate(model.measured_prompts.words.model_dump(mode="json"))
-    return schemas.GenerationDefaults(**{**config.to_dict(), "hints": hints, "recognised": recognised, "words": words})
+    return schemas.GenerationDefaults(
+        **{**config.to_dict(), "hints": hints, "pictures": pictures, "recognised": recognised, "words": words}
+    )
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:

@@ -159,6 +159,7 @@ declare namespace Api {
     prompts: string[];
     labels: string[];
     hints: NamedHint[];
+    pictures: NamedPicture[];
     recognised: string[];
     words: WordChoices;
   }
@@ -257,6 +258,11 @@ declare namespace Api {
   interface NamedHint {
     name: string;
     levels: EncodedArray;
+  }
+  interface NamedPicture {
+    name: string;
+    levels: EncodedArray;
+    sizes: Record<string, number>;
   }
   interface PixelDistribution {
     row: number;

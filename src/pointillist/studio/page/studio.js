@@ -6,7 +6,7 @@ import { Address } from "./state/address.js";
 import { PromptPanel } from "./panels/prompt_panel.js";
 import { Header } from "./widgets/header.js";
 import { Uploader } from "./transport/upload.js";
-import { Commands, FIRST_SEED, hasExample } from "./state/commands.js";
+import { Commands, hasExample } from "./state/commands.js";
 import { Dialogs } from "./widgets/dialogs.js";
 import { html } from "./shared/dom.js";
 import { Gallery } from "./panels/gallery.js";
@@ -96,7 +96,7 @@ function render({ model, el }) {
     const linked = address?.begin() ?? false;
     const first = !linked && state.wanted === "" && !state.gallery.length;
     const paintsFirst = () => first && (model.get("link") || (Boolean(keeper) && hasExample(state.details)));
-    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void painter.paint({ seed: FIRST_SEED })) });
+    await follow(state, server, training, over.signal, { address, served: keeper !== null, first: () => (address && opensGame() ? guessPage.open() : paintsFirst() && void commands.showExample()) });
   };
   void begin();
   return () => {

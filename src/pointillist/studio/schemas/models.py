@@ -93,6 +93,14 @@ class NamedHint(Schema):
     levels: EncodedArray
 
 
+class NamedPicture(Schema):
+    """A picture that shows what a model can do: levels `[c h w]`, and its bytes in other formats, by name."""
+
+    name: str
+    levels: EncodedArray
+    sizes: dict[str, int]
+
+
 class WordChoices(Schema):
     """Words of the captions of a model by kind, and the sentence that they are put into; see `prompts.json`.
 
@@ -110,7 +118,7 @@ class GenerationDefaults(Schema):
 
     Attributes:
         guidance, temperature, top_p: the values with which the page starts.
-        prompts, labels, hints: examples of what the model can do.
+        prompts, labels, hints, pictures: examples of what the model can do.
         recognised: names that its samples were recognised by.
         words: words of its captions by kind.
     """
@@ -121,6 +129,7 @@ class GenerationDefaults(Schema):
     prompts: list[str]
     labels: list[str]
     hints: list[NamedHint]
+    pictures: list[NamedPicture]
     recognised: list[str]
     words: WordChoices
 

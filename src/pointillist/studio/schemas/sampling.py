@@ -81,7 +81,7 @@ class SampleRequest(Schema):
         distributions: whether the stream also carries the distribution of every sub-pixel.
         negative_prompt: text to steer away from, by guidance; null for none.
         rules: rules of maps; null for none. The stream begins when a map that obeys them is there.
-        best_of: candidates of each image, of which the one is shown that its conditions explain best.
+        best_of: candidates of each image, of which one is shown that its conditions explain and that is not odd.
         seamless: the sides at which images tile; null for none. As with rules, the stream begins when they are there.
     """
 

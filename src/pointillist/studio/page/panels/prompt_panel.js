@@ -7,6 +7,7 @@ import { icon } from "../widgets/icons.js";
 import { Presets } from "./presets.js";
 import { COUNTS } from "../state/request.js";
 import { conditionFields } from "./conditions.js";
+import { ExamplePictures } from "../widgets/example_pictures.js";
 import { canGuess } from "./guess_page.js";
 
 /** @typedef {import("../state/state.js").State} State */
@@ -33,6 +34,8 @@ export class PromptPanel {
     this.note = html("p", { className: "note", role: "status" });
     /** @type {Presets | null} */
     this.presets = null;
+    /** @type {ExamplePictures | null} */
+    this.pictures = null;
     this.request = state.request; // its fields write into one object, and are made again for another
     this.serial = 0;
     const form = html("form", { onsubmit: (/** @type {Event} */ event) => this.#submit(event) }, this.fields, html("div", { className: "go" }, html("div", { className: "go-buttons" }, this.newButton, this.paintButton), this.note));
@@ -50,6 +53,7 @@ export class PromptPanel {
     updateChildren(this.canvases, [key, request.compare.by, request.compare.by2, this.painter.comparableModels().length].join(), () => (details ? this.#canvases(details) : []));
     if (hadFocus && !this.canvases.contains(focusedElement(this.canvases))) this.canvases.querySelector("select")?.focus();
     this.presets?.update();
+    this.pictures?.update();
     setText(this.paintButton, state.work ? "Stop" : "Paint");
     this.paintButton.disabled = !details;
     this.paintButton.classList.toggle("stop", state.work !== null);
@@ -83,7 +87,10 @@ export class PromptPanel {
       this.state.panelSerial++;
       this.state.changed();
     });
+    const { pictures } = details.generation;
+    this.pictures = pictures.length ? new ExamplePictures(this.state, this.commands, pictures) : null;
     return [
+      ...(this.pictures ? [this.pictures.el] : []),
       ...conditions,
       this.presets.el,
       html("div", { className: "sliders" },
@@ -200,7 +207,7 @@ export class PromptPanel {
     const best = html("input", { type: "number", min: "1", max: "16", step: "1", value: request.bestOf, "aria-label": "Best of", oninput: () => best.validity.valid && best.value !== "" && (request.bestOf = Number(best.value)) });
     return html("details", { className: "more", open: request.bestOf > 1 || request.seamless !== "" }, html("summary", {}, "More"),
       !this.state.exported && html("div", { className: "field tiles", title: "The edges of each image fit each other: it can be laid side by side" }, html("label", { className: "name" }, "Tiles", tiles)),
-      !this.state.exported && isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and that one is shown which its prompt or label explains best" }, html("span", { className: "name" }, "Best of"), best),
+      !this.state.exported && isConditional(details.conditions) && html("div", { className: "field best-of", title: "So many images are drawn for each, and one is shown that its prompt or label explains and that is not odd" }, html("span", { className: "name" }, "Best of"), best),
       details.orders.length > 1 && html("div", { className: "field" }, html("label", { className: "name" }, "Order", orders)),
       !details.fixed_size && html("div", { className: "field" }, html("span", { className: "name" }, "Size"), html("div", { className: "side" }, side(0, "Height"), "×", side(1, "Width"))));
   }

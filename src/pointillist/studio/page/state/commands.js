@@ -8,12 +8,12 @@ import { drawableHint } from "../drawing/hint_pad.js";
 
 /** @typedef {import("./state.js").State} State */
 
-export const FIRST_SEED = 1; // of the picture with which a model opens
+const FIRST_SEED = 1; // of the picture with which a model opens
 const ZOOM = 1.5;
 const MAX_BRUSH = 16;
 
 /** Return true if a model has an example to show at once. @param {Api.ModelDetails | null} details */
-export const hasExample = (details) => Boolean(details && (details.endless || (details.conditions.text && details.generation.prompts.length) || details.generation.labels.length || details.generation.hints.length));
+export const hasExample = (details) => Boolean(details && (details.endless || (details.conditions.text && details.generation.prompts.length) || details.generation.labels.length || details.generation.hints.length || details.generation.pictures.length));
 
 /**
  * @typedef {object} Context the parts of the studio that commands use
@@ -37,6 +37,8 @@ export class Commands {
     this.filler = filler;
     this.worldPage = worldPage;
     this.guessPage = guessPage;
+    /** @type {WeakMap<import("../canvas/painting_trace.js").PaintingTrace, Api.NamedPicture>} example pictures on the canvas */
+    this.examples = new WeakMap();
   }
 
   /** Complete what is drawn on the canvas; where nothing is, paint new images. */
@@ -54,11 +56,26 @@ export class Commands {
     state.show([blankCanvas(state.modelId, state.details, state.request.size ?? undefined)]);
   }
 
+  /** Show what the model can do: a picture of its examples, or one that it paints. */
+  showExample() {
+    const [picture] = this.state.details?.generation.pictures ?? [];
+    return picture ? this.showPicture(picture) : this.painter.paint({ seed: FIRST_SEED });
+  }
+
+  /** Show an example picture, with its bits. @param {Api.NamedPicture} picture */
+  async showPicture(picture) {
+    const { state } = this;
+    if (!state.model?.details || state.work) return;
+    await this.uploader.show(state.model.id, state.model.details, picture.levels);
+    if (state.canvas?.trace) this.examples.set(state.canvas.trace, picture);
+    state.changed();
+  }
+
   /** Select a model; one that is selected for the first time shows what it can paint. @param {string} id */
   useModel(id) {
     const { state } = this, isKnown = state.drafts.has(id);
     state.useModel(id);
-    if (!isKnown && state.kept !== null && hasExample(state.details) && state.canvas && !holdsAnything(state.canvas)) void this.painter.paint({ seed: FIRST_SEED });
+    if (!isKnown && state.kept !== null && hasExample(state.details) && state.canvas && !holdsAnything(state.canvas)) void this.showExample();
   }
 
   /** Walk through an endless map. */

@@ -98,7 +98,7 @@ export class Uploader {
       if (picture.note) this.state.notify("plain", picture.note);
       return this.paintHint();
     }
-    await this.#show(model.id, model.details, picture);
+    await this.show(model.id, model.details, picture.levels);
     const damaged = this.broken ? "Its manifest is damaged, so the picture is opened without it." : "";
     this.broken = false;
     const note = [damaged, picture.note].filter(Boolean).join(" ");
@@ -126,11 +126,11 @@ export class Uploader {
     return Boolean(size && size[0] * size[1] <= (this.state.limits?.pixels ?? 0));
   }
 
-  /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.UploadedImage} picture */
-  async #show(model, details, picture) {
-    const [, height, width] = picture.levels.shape;
-    const levels = decodeLevels(picture.levels);
-    const maps = await this.server.score(model, { levels: picture.levels });
+  /** Show a picture, with the trace that the model assigns to it. @param {string} model @param {Api.ModelDetails} details @param {Api.EncodedArray} picture */
+  async show(model, details, picture) {
+    const [, height, width] = picture.shape;
+    const levels = decodeLevels(picture);
+    const maps = await this.server.score(model, { levels: picture });
     this.exporter.painter.keepDrawings();
     this.state.show([{ ...blankCanvas(model, details, [height, width]), ...traceImage(details, levels, maps) }]);
   }

@@ -28,7 +28,7 @@ export class FirstRun {
     if (state.fill || state.tourSeen) state.cardClosed = true; // done already
     const [what, then] = drawableHint(state.details) ? ["Draw on the pad.", " Each stroke of the outline is painted at once."] : ["Draw a line, press Paint.", " The model keeps your strokes and paints the rest."];
     updateChildren(this.words, what, () => [html("b", {}, what), then]);
-    this.el.hidden = state.cardClosed || !state.details || state.kept === null;
+    this.el.hidden = state.cardClosed || !state.details || state.kept === null || state.details.generation.pictures.length > 0; // which have a first step of their own
   }
 
   #close() {
