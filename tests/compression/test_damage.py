@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pointillist.compression import Archive, compress, decompress
 from pointillist.compression.codec import Codec
 from pointillist.compression.container import SIZED, Header, Record, encode_end, encode_var
+from pointillist.compression.models import as_integer_model
 from pointillist.compression.reader import Part, stream
 from pointillist.compression.tiles import tiles_of
 from pointillist.compression.writer import SIDE
@@ -178,3 +179,55 @@ def test_total_size_is_limited() -> None:
     integer_model, archive, x = small()
     with pytest.raises(ArchiveError, match="max_sub_pixels"):
         decompress(archive, integer_model, max_sub_pixels=x.size - 1)
+
+
+def damage_of(archive: bytes, rng: np.random.Generator) -> bytes:
+    """Flip a bit, cut the end, overwrite 16 bytes, or leave out a range."""
+    damaged, at = bytearray(archive), int(rng.integers(0, len(archive)))
+    kind = rng.integers(0, 4)
+    if kind == 0:
+        damaged[at] ^= 1 << int(rng.integers(0, 8))
+    elif kind == 1:
+        del damaged[at:]
+    elif kind == 2:
+        damaged[at : at + 16] = rng.bytes(len(damaged[at : at + 16]))
+    else:
+        del damaged[at : at + int(rng.integers(1, 40))]
+    return bytes(damaged)
+
+
+def test_no_damage_of_16_bits_is_silent() -> None:
+    """500 random damages of a scan: each is an error, or leaves every pixel right."""
+    rng = np.random.default_rng(0)
+    scan = np.rint(rng.normal(30_000, 40, (1, 1, 20, 18))).astype(np.int64)
+    archive, model = compress("grey16", scan), as_integer_model("grey16")
+    assert np.array_equal(decompress(archive, model), scan)
+    errors = 0
+    for _ in range(500):
+        damaged = damage_of(archive, rng)
+        try:
+            levels = decompress(damaged, model)
+        except ArchiveError:
+            errors += 1
+        else:
+            assert np.array_equal(levels, scan)
+    assert errors > 450
+
+
+def test_no_damage_of_a_table_of_values_is_silent() -> None:
+    """200 random damages of an array with a sign whose values are few of many, so that the archive holds a table."""
+    chunks = pytest.importorskip("pointillist.compression.arrays.chunks", reason="the extra `zarr` is not installed")
+    rng, model = np.random.default_rng(0), as_integer_model("grey16")
+    values = rng.choice(np.unique(rng.integers(-30_000, 30_000, 50)), (30, 30)).astype(np.int32)
+    archive = chunks.encode_array(values, model)
+    assert np.array_equal(chunks.decode_array(archive, model), values.reshape(-1))
+    errors = 0
+    for _ in range(200):
+        damaged = damage_of(archive, rng)
+        try:
+            back = chunks.decode_array(damaged, model)
+        except ArchiveError:
+            errors += 1
+        else:
+            assert np.array_equal(back, values.reshape(-1))
+    assert errors > 180

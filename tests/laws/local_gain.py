@@ -31,7 +31,7 @@ def prediction_of(image: NDArray[np.float64], row: int, column: int, levels: int
     if sum(map(bool, (column, row, row and column, row and column < width - 1))) < 2:
         return base, max(-1, math.ceil(math.log2(levels)) - 5)
     mean = np.mean([abs(neighbour - base) for neighbour in (west, corner, north, right)]) * (levels - 1) / 2
-    candidates = range(-3, 12)  # the power of two that is nearest to mean + 1/2, on a logarithmic scale
+    candidates = range(-3, 18)  # the power of two that is nearest to mean + 1/2, on a logarithmic scale
     return base, min(candidates, key=lambda e: abs(math.log2(mean + 0.5) - e))
 
 

@@ -32,6 +32,12 @@ def test_likelihood_has_its_properties(name: LikelihoodName, channels: int, leve
     check_likelihood(build_likelihood(name, image, mixtures=3))
 
 
+@pytest.mark.parametrize("levels", [1000, 65_536])
+def test_mixtures_of_many_ordered_levels(levels: int) -> None:
+    """Scans: one channel of more than 8 bits."""
+    check_likelihood(build_likelihood("mixture", ImageSpec(channels=1, height=1, width=1, levels=levels)))
+
+
 @pytest.mark.parametrize("levels", [4097, 65_535])
 def test_very_many_levels(levels: int) -> None:
     """In two factors, with a last high digit that has fewer low digits."""

@@ -25,7 +25,7 @@ TAKERS = [name for name in names() if entry(name).backbone.takes_local_gain]
 
 
 @given(
-    size=st.sampled_from(SIZES), channels=st.integers(1, 4), levels=st.sampled_from([2, 5, 64, 128, 256]),
+    size=st.sampled_from(SIZES), channels=st.integers(1, 4), levels=st.sampled_from([2, 5, 64, 128, 256, 1000, 65_536]),
     seed=st.integers(0, 2**20), constant=st.booleans(),
 )  # fmt: skip
 def test_local_gain_is_that_of_its_equations(
