@@ -124,7 +124,7 @@ def test_single_keys_can_be_switched_off(page: Page) -> None:
     """In the list of keys; those with Ctrl stay."""
     draw_square(page)
     page.get_by_role("button", name="Keys").click()
-    page.get_by_role("checkbox").uncheck()
+    page.get_by_role("checkbox", name="Letters and digits").uncheck()
     page.keyboard.press("Escape")
     page.keyboard.press("e")
     expect(page.get_by_role("button", name="Pencil (B)")).to_have_attribute("aria-pressed", "true")

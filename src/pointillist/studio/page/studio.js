@@ -9,6 +9,7 @@ import { Uploader } from "./transport/upload.js";
 import { Commands, hasExample } from "./state/commands.js";
 import { Dialogs } from "./widgets/dialogs.js";
 import { html } from "./shared/dom.js";
+import { Ghosts } from "./drawing/ghosts.js";
 import { Gallery } from "./panels/gallery.js";
 import { PointerTools } from "./drawing/pointer_tools.js";
 import { Exporter } from "./transport/export.js";
@@ -59,7 +60,8 @@ function render({ model, el }) {
   uploader.paintHint = () => void (state.paintWhileDrawing && painter.paintLive());
   const worldPage = new WorldPage(state, server, painter, Boolean(model.get("keep") || model.get("link")));
   const guessPage = new GuessPage(state, server);
-  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage });
+  const ghosts = new Ghosts(state, painter);
+  const commands = new Commands({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage });
 
   const over = new AbortController();
   const address = model.get("keep") || model.get("link") ? new Address(state, painter, filler, worldPage, over.signal) : null;
@@ -71,7 +73,7 @@ function render({ model, el }) {
   const canvasGrid = new CanvasGrid(state, queries, pointerTools, toolbar.below, new HintPad(state, painter));
   const controls = new PlayerControls(state, playback, filler, () => commands.complete());
   const fillPanel = new FillPanel(state, filler);
-  const toolOptions = new ToolOptions(state, commands);
+  const toolOptions = new ToolOptions(state, commands, ghosts);
   const training = new Training(state, server, painter, () => refresh(state, server));
   const trainingPanel = new TrainingPanel(state, server);
   const pixelPanel = new PixelPanel(state, queries, commands, trainingPanel.el);

@@ -20,6 +20,7 @@ export class CanvasView {
   /** @param {(pixel: number | null, event: PointerEvent) => void} onPointer */
   constructor(onPointer) {
     this.image = html("canvas", { className: "image", tabIndex: 0, role: "application" });
+    this.ghost = html("canvas", { className: "ghost", "aria-hidden": "true" });
     this.map = html("canvas", { className: "map" });
     this.lines = html("div", { className: "lines" });
     this.marks = ["now", "hover", "held"].map((kind) => html("div", { className: `mark ${kind}` }));
@@ -27,7 +28,7 @@ export class CanvasView {
     this.selection = svg("svg", { class: "selection", preserveAspectRatio: "none", "aria-hidden": "true" }, svg("path", { class: "under" }), svg("path", { class: "over" }));
     /** @type {Uint8Array | null} */
     this.selected = null;
-    this.frame = html("div", { className: "frame" }, this.tiles, this.image, this.map, this.lines, ...this.marks);
+    this.frame = html("div", { className: "frame" }, this.tiles, this.image, this.ghost, this.map, this.lines, ...this.marks);
     this.frame.append(this.selection);
     this.caption = html("p", { className: "caption" });
     this.el = html("div", { className: "canvas-view" }, this.frame, this.caption);
@@ -65,6 +66,7 @@ export class CanvasView {
     this.frame.classList.toggle("hole", hasHole(canvas));
     this.frame.classList.toggle("filling", isActive && !state.live && Boolean(state.work?.filling));
     this.frame.classList.toggle("empty", !holdsAnything(canvas));
+    this.#drawGhost(canvas, image.known, isActive && state.view === "image" ? state.ghost : null, tiles !== null);
     this.#tile(state, canvas, scale);
     this.#select(canvas, isActive ? (state.selection ?? (state.marksKnown && canvas.filled ? canvas.known : null)) : null);
     this.frame.style.setProperty("--scale", `${scale}px`);
@@ -77,6 +79,14 @@ export class CanvasView {
     this.#drawMap(state, canvas, overlay);
     this.#mark(state, canvas, index, scale);
     this.#name(state, canvas, index, caption);
+  }
+
+  /** Show a completion faintly where nothing is drawn. @param {Canvas} canvas @param {Uint8Array} known @param {import("../drawing/ghosts.js").Ghost | null} ghost @param {boolean} tiled */
+  #drawGhost(canvas, known, ghost, tiled) {
+    const shown = ghost?.canvases[ghost.chosen];
+    this.ghost.hidden = !shown || shown.known.length !== known.length;
+    if (!shown || this.ghost.hidden) return;
+    drawImage(this.ghost, canvas.details.image, { levels: visibleImage(shown).levels, known: known.map((one) => 1 - one) }, canvas.height, canvas.width, { tiled });
   }
 
   /** Show the image between its repetitions. @param {State} state @param {Canvas} canvas @param {number} scale */

@@ -12,9 +12,10 @@ const MIRRORS = { "": "no mirror", x: "left and right", y: "up and down", both: 
 const MOST_LEVELS = 256; // that can be chosen one by one
 
 export class ToolOptions {
-  /** @param {State} state @param {import("../state/commands.js").Commands} commands */
-  constructor(state, commands) {
+  /** @param {State} state @param {import("../state/commands.js").Commands} commands @param {import("./ghosts.js").Ghosts} ghosts */
+  constructor(state, commands, ghosts) {
     this.state = state;
+    this.ghosts = ghosts;
     this.size = html("input", { type: "range", min: "1", max: "16", "aria-label": "Size of the brush", oninput: () => commands.brush(Number(this.size.value) - state.brush) });
     this.sizeText = html("output", {});
     this.brush = html("label", { className: "brush" }, "Brush", this.size, this.sizeText);
@@ -33,7 +34,7 @@ export class ToolOptions {
     this.allowed = html("span", { className: "note" });
     this.allowAll = button("Allow all", "Let a fill use every level again", () => commands.allowAll());
     this.selecting = html("div", { className: "row", role: "group", "aria-label": "Selection" }, this.hint, this.erase, this.copy, this.paste, this.allow, this.deselect, this.allowed, this.allowAll);
-    this.el = html("div", { className: "options" }, this.brush, this.filled, this.mirrorSelect, this.ink.el, this.selecting);
+    this.el = html("div", { className: "options" }, this.brush, this.filled, this.mirrorSelect, this.ink.el, ghosts.el, this.selecting);
   }
 
   update() {
@@ -53,6 +54,8 @@ export class ToolOptions {
     const onPad = state.padInHand && drawableHint(state.details)?.levels === 2;
     this.ink.el.hidden = !draws || tool === "eraser" || onPad;
     if (state.details && !this.ink.el.hidden) this.ink.update(state.details.image);
+    this.ghosts.update();
+    this.ghosts.el.hidden = !draws || onPad;
     const kind = canvas?.details.image;
     this.selecting.hidden = !selects && !selection;
     this.hint.hidden = selection !== null || !isSelectionTool(tool);

@@ -270,8 +270,9 @@ export class WorldPage {
     for (let y = Math.floor(top / CHUNK); y * CHUNK < top + rows; y++)
       for (let x = Math.floor(left / CHUNK); x * CHUNK < left + columns; x++) places.push([x, y]);
     const far = (/** @type {number[]} */ [x, y]) => Math.hypot((x + 0.5) * CHUNK - this.column, (y + 0.5) * CHUNK - this.row);
+    const phase = (/** @type {number[]} */ [x, y]) => Math.abs(x % 2) + 2 * Math.abs(y % 2); // earlier ones need fewer others
     let waiting = 0;
-    for (const [x, y] of places.sort((a, b) => far(a) - far(b))) {
+    for (const [x, y] of places.sort((a, b) => far(a) - far(b) || phase(a) - phase(b))) {
       const part = this.map.part(declared, x, y);
       if (!part) { waiting++; continue; }
       const [from, to] = [0, 1].map((k) => [((x + k) * CHUNK - left) * cell, ((y + k) * CHUNK - top) * cell].map(Math.round));

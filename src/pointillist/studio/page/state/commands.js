@@ -21,12 +21,12 @@ export const hasExample = (details) => Boolean(details && (details.endless || (d
  * @property {import("../drawing/pointer_tools.js").PointerTools} pointerTools @property {import("../transport/queries.js").Queries} queries
  * @property {import("../widgets/dialogs.js").Dialogs} dialogs @property {import("../transport/upload.js").Uploader} uploader
  * @property {import("../transport/filler.js").Filler} filler @property {import("../panels/world_page.js").WorldPage} worldPage
- * @property {import("../panels/guess_page.js").GuessPage} guessPage
+ * @property {import("../panels/guess_page.js").GuessPage} guessPage @property {import("../drawing/ghosts.js").Ghosts} ghosts
  */
 
 export class Commands {
   /** @param {Context} context */
-  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, worldPage, guessPage }) {
+  constructor({ state, playback, painter, pointerTools, queries, dialogs, uploader, filler, ghosts, worldPage, guessPage }) {
     this.state = state;
     this.playback = playback;
     this.painter = painter;
@@ -35,6 +35,7 @@ export class Commands {
     this.dialogs = dialogs;
     this.uploader = uploader;
     this.filler = filler;
+    this.ghosts = ghosts;
     this.worldPage = worldPage;
     this.guessPage = guessPage;
     /** @type {WeakMap<import("../canvas/painting_trace.js").PaintingTrace, Api.NamedPicture>} example pictures on the canvas */
@@ -101,6 +102,7 @@ export class Commands {
 
   escape() {
     if (this.state.work) this.painter.stop();
+    else if (this.state.ghost) this.ghosts.dismiss();
     else if (this.state.selection) this.select(false);
     else this.release();
   }

@@ -92,6 +92,9 @@ export class State {
     this.wanted = ""; // id of the model that was selected before a reload
     /** @type {Request | null} the values of its prompt panel */
     this.restoredRequest = null;
+    this.ghosts = true; // whether completions appear while one draws
+    /** @type {import("../drawing/ghosts.js").Ghost | null} */
+    this.ghost = null;
     this.paintWhileDrawing = true; // whether each stroke of a hint paints the image again
     this.hintInk = /** @type {0 | 1} */ (1); // level of the pencil on a pad of two levels
     this.padInHand = true; // whether the last stroke was on the pad of a hint

@@ -80,7 +80,7 @@ export class Filler {
   async #live(hole, { id, details }, { conditions = {}, guidance = 1, temperature = 1, top_p = 1, order, seed }, work) {
     const { state } = this, former = this.fill ? state.canvas : null, rng = { seed: seed ?? Math.floor(Math.random() * 2 ** 31), index: 0 };
     const canvas = { ...hole, conditions, model: id, details: /** @type {Api.ModelDetails} */ (details), settings: { guidance, temperature, top_p, order: order ?? null }, rng };
-    await this.painter.paintAround(canvas, work, () => {
+    await this.painter.paintAround([canvas], work, () => {
       state.live = true;
       if (former) this.#exchange(former, canvas);
       else state.replace(canvas);

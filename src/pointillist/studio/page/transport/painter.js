@@ -92,9 +92,9 @@ export class Painter {
     return canvas;
   }
 
-  /** Paint one image around what is known of it, and show it from its first pixels on. @param {Canvas} canvas @param {import("../state/state.js").Work} work @param {() => void} show */
-  paintAround(canvas, work, show) {
-    return this.#follow({ canvases: [canvas], starts: true }, work, "aside", show);
+  /** Paint images around what is known of them, which `show` may show from their first pixels on. @param {Canvas[]} canvases @param {import("../state/state.js").Work} work @param {() => void} [show] */
+  paintAround(canvases, work, show) {
+    return this.#follow({ canvases, starts: true }, work, "aside", show);
   }
 
   /** Go on with the paintings that were stopped: each becomes what it would have become. */

@@ -2,7 +2,7 @@
 
 /** @type {[string, string][]} */
 export const KEYS = [
-  ["P", "paint"], ["Esc", "stop, release a pixel"], ["Space", "play or pause"], [", .", "one pixel back, forward"],
+  ["P", "paint"], ["Esc", "stop, put ghosts away, release a pixel"], ["Tab", "take the faint completion of what you draw"], ["Space", "play or pause"], [", .", "one pixel back, forward"],
   ["Home End", "first, newest pixel"], ["← → ↑ ↓", "select a pixel of the canvas"], ["Enter", "hold the pixel; draw with pencil or eraser"], ["Shift+arrow", "draw or erase along the way"],
   ["R", "repaint from the held pixel"], ["C", "continue what was stopped, or fill the hole"], ["1 2 3 4 5", "image, entropy, surprise, saliency, shift"],
   ["V B E K", "inspect, pencil, eraser, bucket"], ["L U J", "line, rectangle, ellipse"], ["M Q W X", "select a rectangle, lasso, wand, move"],
@@ -28,6 +28,10 @@ export function listenToKeys(root, state, commands, over) {
     if (event.ctrlKey || event.metaKey) return withControl(event, commands);
     if (event.altKey) return;
     if (target.matches("button, summary, [type=radio]") && (event.key === " " || event.key === "Enter" || event.key.startsWith("Arrow"))) return;
+    if (event.key === "Tab" && !event.shiftKey && state.ghost && !state.stroke && (onCanvas || !target.matches("button, summary, [tabindex='0']"))) {
+      commands.ghosts.take();
+      return event.preventDefault();
+    }
     if (onCanvas && move(event, state, commands)) return event.preventDefault();
     const act = event.key === "N" ? () => commands.next(-1) : ACTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act || target.matches("[type=range]") && event.key.length > 1) return;
