@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.engine.program import Program
-from pointillist.engine.recording.independence import prove_independent
-from pointillist.engine.recording.record import record
+from pointillist.engine.recording.record import prove_independent, record
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import CausalityError
 from pointillist.images import ImageSpec

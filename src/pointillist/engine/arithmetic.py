@@ -21,7 +21,6 @@ from pointillist.engine.program import IntArray
 
 Array: TypeAlias = Any
 """An array of numpy, or a tensor of torch."""
-MAX_SHIFT = 31
 SHIFTS = ("shift", "left", "right", "gate")
 """Constants of instructions that are shifts of channels."""
 HALF_BITS = 16

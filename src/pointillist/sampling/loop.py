@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.engine.program import IntArray
-from pointillist.engine.recording.independence import prove_independent
+from pointillist.engine.recording.record import prove_independent
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from pointillist.files.checkpoint.header import is_hierarchy
 
 if TYPE_CHECKING:
     from pointillist.data import DataSplits
+    from pointillist.engine import Program
 
 
 def info(settings: InfoSettings) -> Report:
@@ -62,9 +64,7 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
             "`--order`, to `--program`; `--size` also to images): add it."
         )
     if is_archive(name):
-        from pointillist.commands.inspection.contents import archive_facts
-
-        return archive_facts(name)
+        return _archive_facts(name)
     if settings.set:
         raise ConfigError(
             f"`--set` (={settings.set[0]!r}) sets how images are read, and {name} is a model: leave it out."
@@ -74,15 +74,13 @@ def _facts(settings: InfoSettings) -> dict[str, Any]:
 
 def _program(settings: InfoSettings) -> Report:
     """Disassemble the program; its cost is for JSON."""
-    from pointillist.commands.inspection.contents import program_facts, program_text, recorded
-
     more = bool(settings.set) or any(
         (settings.receptive_field, settings.palette, settings.tileset, settings.out, settings.force)
     )
     if more or is_data(settings.name):
         raise ConfigError("`--program` describes a model, and goes with `--size`, `--order` and `--json` only.")
-    programs = recorded(settings.name, settings.size, settings.order)
-    return Report(program_facts(programs), text=program_text(programs))
+    programs = _recorded(settings.name, settings.size, settings.order)
+    return Report(_program_facts(programs), text=_program_text(programs))
 
 
 def _prompts(settings: InfoSettings) -> Report:
@@ -220,3 +218,73 @@ def _word(value: Any) -> str:
     return (
         " ".join(map(str, value)) if isinstance(value, list) else f"{value:,}" if isinstance(value, int) else str(value)
     )
+
+
+def _recorded(name: str, size: str | None, order: str | None) -> list[Program]:
+    """Record the program of every stage of a model, which may be an untrained `NAME:PRESET`."""
+    from pointillist.commands.inspection.receptive_field import named_model
+    from pointillist.data import parse_size
+    from pointillist.model.recorded import record_model
+
+    wanted = None if size is None else parse_size(size)
+    model, _, _ = named_model(name, wanted, order)
+    return record_model(model, wanted or (model.image.height, model.image.width), order)
+
+
+def _program_text(programs: list[Program]) -> str:
+    """List every instruction, part by part."""
+    from pointillist.engine.disassembly import describe
+
+    return "\n\n".join(describe(program) for program in programs)
+
+
+def _program_facts(programs: list[Program]) -> dict[str, Any]:
+    """Return the cost of every part of each stage, and of the image."""
+    from pointillist.engine.disassembly import costs, image_operations
+
+    return {
+        "stages": [
+            {
+                "height": program.height,
+                "width": program.width,
+                "weight_bytes": program.weight_bytes,
+                "parts": [asdict(part) for part in costs(program)],
+                "operations": image_operations(program),
+            }
+            for program in programs
+        ]
+    }
+
+
+def _archive_facts(name: str) -> dict[str, Any]:
+    """Describe an archive by its header, index, names and checksums; nothing is decoded.
+
+    Raises:
+        ArchiveError: if it is none.
+    """
+    from pointillist.compression import Archive
+    from pointillist.compression.files import names_of
+    from pointillist.errors import PointillistError
+
+    archive = Archive(name)
+    files = names_of(archive.metadata)
+    facts: dict[str, Any] = {
+        "archive": name,
+        "images": len(archive),
+        "records": len(archive.records),
+        "file_size": Path(name).stat().st_size,
+        "fingerprint": archive.header.fingerprint.hex(),
+        "model": archive.metadata.get("model") or None,
+        "labels": archive.header.labels,
+        "files": None if files is None else [file.name for file in files],
+        "damage": [str(error) for error in archive.check_bytes()],
+    }
+    try:
+        pixels = archive.sub_pixels
+    except PointillistError as error:
+        return {**facts, "bits_per_dim": None, "notes": [str(error)]}
+    return {
+        **facts,
+        "order": archive.codec.order.name,
+        "bits_per_dim": 8 * facts["file_size"] / pixels if pixels else None,
+    }

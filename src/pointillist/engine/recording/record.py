@@ -23,6 +23,14 @@ from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.functional.recurrence import LSTMCellParams
 
+_REACHES = {
+    "GATHER": "takes a window",
+    "UPSAMPLE": "reads a coarser grid",
+    "SHIFT_DOWN": "reads the row above",
+    "ATTEND": "attends to earlier pixels",
+}
+"""Opcodes that read other sites; a gather does where a tap is not the site itself. Recurrences begin with a gather."""
+
 
 class RecordPass:
     """Implement `Pass` on symbols. Each method emits instructions; a new way to reach other sites is a new method."""
@@ -279,3 +287,17 @@ def _to_channels_last(t: Tensor, dtype: np.dtype[Any]) -> FloatArray:
     """Return `[n, d]` of a vector, `[n, height, width, d]` of a map."""
     array: FloatArray = to_numpy(t).astype(dtype)
     return array[:, :, 0, 0] if array.shape[2:] == (1, 1) else np.ascontiguousarray(array.transpose(0, 2, 3, 1))
+
+
+def prove_independent(program: Program) -> None:
+    """Prove that each site reads no site but itself.
+
+    Raises:
+        CausalityError: naming what reads another one.
+    """
+    for i in (i for _, part in program.parts() for i in part):
+        if i.opcode in _REACHES and (i.opcode != "GATHER" or any(tap != (0, 0) for tap in i.taps)):
+            raise CausalityError(
+                f"`{i.key or i.scope}` {_REACHES[i.opcode]}, but the pixels of its stage are declared independent: "
+                "read other pixels through the condition of the stage, or leave out `independent=True`."
+            )
