@@ -108,6 +108,14 @@ def test_a_scan_is_scored_explained_and_completed(scan: np.ndarray, tmp_path: Pa
     assert np.array_equal(np.load(tmp_path / "c.npz")["levels"][:, 0, 6:], np.stack([scan[6:]] * 2))
 
 
+def test_a_large_scan_is_not_explained_for_hours(tmp_path: Path) -> None:
+    """One sentence names the window that is."""
+    Image.fromarray(np.zeros((33, 32), np.uint16)).save(tmp_path / "a.png")
+    assert "33x32 pixels of 65,536 levels are too many: give a window of it, such as 32x32" in fails(
+        "explain", "grey16", tmp_path / "a.png", "--out", tmp_path / "a.html"
+    )
+
+
 def test_files_of_16_bits_come_back_from_an_archive(scan: np.ndarray, tmp_path: Path) -> None:
     """PNG of 1, 8 and 16 bits, TIFF in both byte orders, and arrays with a sign; the pixels, and their depth."""
     folder = tmp_path / "scans"

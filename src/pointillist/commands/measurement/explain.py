@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tempfile
 from collections.abc import Callable, Sequence
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from pointillist.analysis.calibration import Calibration
     from pointillist.analysis.counterfactual import SitePosition
     from pointillist.data import ImageDataset
+    from pointillist.images import ImageSpec
     from pointillist.model.protocols import LikelihoodModel
 
 _CALIBRATION_IMAGES = 200  # by default
+MAX_PROBABILITIES = 1 << 26
+"""Of an image of more than 256 levels: a report of so many takes about two minutes."""
 LIVE_BYTES = 1_500_000  # of a page that is embedded
 _NOT_OF_HIERARCHIES = (
     *("label", "text", "exchange", "attributes", "labels", "calibration_images", "calibration_data", "what_if"),
@@ -64,6 +68,7 @@ def _explain(settings: ExplainSettings, out: Path, export: Callable[[str, Path],
     model.scoring_engine(settings.engine)  # an error before images are read
     live = _live_page(settings.model, export) if settings.live else ""
     name, images = _images(model, settings.image, settings.split, settings.set, labels=settings.labels)
+    _check_levels(images.spec)
     number = resolve_index(images, settings.index)
     explanation = Explanation(
         query=_query(model, images, number, settings),
@@ -145,6 +150,22 @@ def _check(out: Path, settings: ExplainSettings) -> None:
     reject_existing(out, settings.force)
     if maps is not None and maps.exists() and (not maps.is_dir() or (any(maps.iterdir()) and not settings.force)):
         raise ConfigError(f"`--maps` (={maps}) must be a new or empty folder: add `--force` to write into it.")
+
+
+def _check_levels(image: ImageSpec) -> None:
+    """Reject an image of many levels for which a report would take hours.
+
+    Raises:
+        ConfigError: naming the largest square that is explained.
+    """
+    from pointillist.errors import ConfigError
+
+    side = math.isqrt(MAX_PROBABILITIES // image.levels)
+    if image.is_deep and image.height * image.width > side * side:
+        raise ConfigError(
+            f"A report lists the probability of every level, and {image.height}x{image.width} pixels of "
+            f"{image.levels:,} levels are too many: give a window of it, such as {side}x{side}."
+        )
 
 
 def _images(

@@ -10,6 +10,22 @@ import { drawTiles, tilesOf } from "./tiles.js";
 const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
 
 /**
+ * Return the least and the greatest known level of an image of more than 8 bits, which are black and white; else null.
+ * @param {Api.ImageKind} image @param {CanvasImage} shown @param {number} size
+ * @returns {[number, number] | null}
+ */
+function greyRange(image, shown, size) {
+  if (!image.ordered || image.levels <= 256 || image.channels > 1) return null;
+  let low = Infinity, high = -Infinity;
+  for (let pixel = 0; pixel < size; pixel++) {
+    if (!shown.known[pixel]) continue;
+    low = Math.min(low, shown.levels[pixel]);
+    high = Math.max(high, shown.levels[pixel]);
+  }
+  return [low, Math.max(low + 1, high)];
+}
+
+/**
  * Draw an image; unknown pixels stay clear.
  * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
  * @param {number} height @param {number} width
@@ -21,12 +37,14 @@ export function drawImage(element, image, shown, height, width, { checked = true
   if (tiles) return drawTiles(element, tiles, shown, height, width);
   const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
   const size = height * width;
+  const [low, high] = greyRange(image, shown, size) ?? [0, image.levels - 1];
+  const kind = { ...image, levels: high - low + 1 };
   const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many
   fill(element, height * factor, width * factor, (row, column) => {
     const pixel = Math.floor(row / factor) * width + Math.floor(column / factor);
     if (!shown.known[pixel]) return null;
-    for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel];
-    const colour = colourOf(image, levels);
+    for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel] - low;
+    const colour = colourOf(kind, levels);
     if (factor === 1 || colour[3] === 255) return colour;
     const under = CHECK[(row + column) % 2];
     return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));
