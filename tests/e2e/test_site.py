@@ -1,0 +1,62 @@
+"""axe-core finds nothing in pages of the site, as `docs/conf.py` and its theme write them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.test_accessibility import violations
+
+pytest.importorskip("furo", reason="the theme of the site (the extra `docs`) is not installed")
+
+DOCS = Path(__file__).parents[2] / "docs"
+SECOND = """# A second page
+
+Words before a table whose first column has no name, and code that is wider than a phone.
+
+| | a | b |
+|---|---|---|
+| of a row | 1 | a value of so many words that a phone has no room for it in one line, nor in two of them |
+
+```python
+print("a line of code that is so long that it scrolls on a phone, whatever one does: its words go on and on and on")
+```
+
+## Further
+
+Words.
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The front page and another one, with the settings of the site; without live pages."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
+    front = (DOCS / "index.md").read_text(encoding="utf-8")
+    block = front[front.index("```{raw} html") : front.index("\n```", front.index("```{raw} html") + 3) + 4]
+    tree = "\n\n```{toctree}\n:caption: Pages\nsecond\n```\n"
+    (source / "index.md").write_text(f"# Pointillist\n\n{block}{tree}", encoding="utf-8")
+    (source / "second.md").write_text(SECOND, encoding="utf-8")
+    shutil.copytree(DOCS / "pictures", source / "pictures")
+    command = [sys.executable, "-m", "sphinx", "-q", "-c", str(DOCS), "-b", "html", str(source), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (390, 844)], ids=["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("page_name", ["index", "second"])
+def test_nothing_to_mend_in_the_site(
+    browser: Browser, site: Path, page_name: str, scheme: str, size: tuple[int, int]
+) -> None:
+    """Contents, headings, tables and code of the theme, and the front page before its model has come."""
+    context = browser.new_context(color_scheme=scheme, viewport={"width": size[0], "height": size[1]})  # type: ignore[arg-type]
+    page = context.new_page()
+    page.goto((site / f"{page_name}.html").as_uri())
+    assert violations(page) == []
+    context.close()
