@@ -12,14 +12,7 @@ import numpy as np
 from jaxtyping import Int, Shaped, UInt8
 from PIL import Image
 
-from pointillist.conditioning import (
-    NO_LABEL,
-    ConditionInputs,
-    ConditionKwargs,
-    Label,
-    hint_rule,
-    match_names,
-)
+from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, hint_rule, match_names
 from pointillist.data import Batch, DataSplits, ImageDataset, load_data
 from pointillist.data.pixels import to_channels
 from pointillist.data.readers.picture_files import read_picture

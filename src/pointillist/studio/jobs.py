@@ -42,7 +42,7 @@ Recovered = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class SamplingJob:
-    """A valid request to sample images: a plan of theirs, and what the page shows of them.
+    """A valid request to sample images: their plan, and what the page shows of them.
 
     Attributes:
         plan: the images, each from the seed and index of its sample, with their conditions and known pixels.
