@@ -1,6 +1,7 @@
 """Errors that a user can cause. Each message is one sentence: name, value, rule, remedy."""
 
 import difflib
+import operator
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -292,18 +293,28 @@ def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) ->
     Raises:
         ConfigError: naming the setting, its value and the range.
     """
-    whole = hasattr(value, "__index__") and not isinstance(value, bool) and "bool" not in type(value).__name__
-    if not whole or not (low <= (number := int(value)) and (high is None or number <= high)):
+    try:
+        number = low - 1 if "bool" in type(value).__name__ else operator.index(value)
+    except TypeError:
+        number = low - 1
+    if not (low <= number and (high is None or number <= high)):
         rule = f"{low} or more" if high is None else f"{low:,} to {high:,}"
         raise ConfigError(f"`{name}` (={quote(value)}) must be a whole number, {rule}.")
     return number
 
 
 def is_number(value: Any) -> bool:
-    """Return True for a real number, of numpy too.
+    """Return True for a real number, of numpy too; an array is a number if it has no axis.
 
     ```python
     is_number("0.5")  # False
     ```
     """
-    return hasattr(value, "__float__") and not isinstance(value, (str, bool, complex))
+    axes: int = getattr(value, "ndim", 0)
+    if axes or isinstance(value, (str, bool, complex)) or not hasattr(value, "__float__"):
+        return False
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True

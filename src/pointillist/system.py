@@ -335,6 +335,8 @@ def format_bytes(count: int) -> str:
     format_bytes(3 * 2**30)  # "3.0 GiB"
     ```
     """
+    if count >= 2**80:  # more than a floating-point number may hold
+        return f"over {2**50:,} GiB"
     return f"{count / 2**30:,.1f} GiB" if count >= 2**30 / 10 else f"{count / 2**20:,.2f} MiB"
 
 

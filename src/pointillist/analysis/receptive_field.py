@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
-from pointillist.errors import ShapeError
+from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
 from pointillist.images.ordering import PixelOrder
@@ -134,6 +134,8 @@ def receptive_field(
         field.num_missing  # earlier pixels in the blind spot
         field.image().save("field.png")
     """
+    if not hasattr(model, "backbone"):
+        raise ConfigError(f"`model` (={quote(model)}) must be a network, from `pt.build` or `pt.load`.")
     height, width = size or (model.image.height, model.image.width)
     channels = model.image.channels
     depends, earlier = dependence(model, row, column, channel, size=size, order=order)
@@ -144,7 +146,7 @@ def receptive_field(
         images = torch.randint(model.image.levels, (_IMAGES, channels, height, width), generator=random)
     site = (channel, row, column)
     strength = None if images is None else _strength(_probe(model), images, site, (height, width), pixel_order)
-    title = name or model.config.model_type
+    title = model.config.model_type if name is None else str(name)
     if len(model.config.orders) > 1 or pixel_order.name != "raster":
         title = f"{title}, {pixel_order.name}"
     return ReceptiveField(title, (row, column, channel), depends, earlier, strength, channel_names(model.image))

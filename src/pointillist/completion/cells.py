@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.data.readers.array_files import NpzFile
-from pointillist.errors import DataError, quote
+from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import read_text
 from pointillist.images import ImageSpec
 
@@ -70,6 +70,11 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
     Example:
         read_cells("holes.csv", model.image, (100, 100)).known.sum()
     """
+    if not isinstance(path, (str, Path)) or not isinstance(image, ImageSpec):
+        wrong = ("path", path) if isinstance(image, ImageSpec) else ("image", image)
+        raise ConfigError(f"`{wrong[0]}` (={quote(wrong[1])}) must be the path of a table, and then an `ImageSpec`.")
+    if size is not None and not (isinstance(size, (tuple, list)) and len(size) == 2):
+        raise ConfigError(f"`size` (={quote(size)}) must be a height and a width, such as (48, 64).")
     if image.channels != 1:
         raise DataError(f"{path} holds cells of one level, and the images of the model have {image.channels} channels.")
     path, (height, width) = Path(path), size or (image.height, image.width)

@@ -62,7 +62,7 @@ def choose_method(
     Example:
         choose_method(model, known)[0].name  # "order", where the hole is the lower half
     """
-    if name not in (*METHODS, "auto"):
+    if not isinstance(name, str) or name not in (*METHODS, "auto"):
         raise ConfigError(f"`method` (={name!r}) must be auto, {', '.join(METHODS)}.")
     chosen = model.order(order) if order is not None else best_order(model, known)
     if name == "auto":

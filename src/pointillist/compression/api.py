@@ -15,7 +15,7 @@ from pointillist.compression.models import as_integer_model, image_of
 from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError
+from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_whole
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.portable import IntegerModel
@@ -63,6 +63,7 @@ def compress(
         8 * len(archive) / images.numel()  # bits/dim
         ```
     """
+    check_whole("threads", threads, 1)
     integer_model = as_integer_model(model)
     image = image_of(model) if isinstance(model, (str, Path)) else getattr(model, "image", None)
     pictures = as_pictures(images, image)
@@ -141,6 +142,8 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
         result = [np.asarray(x) for x in images]
     else:
         array = np.asarray(images)
+        if array.ndim == 0:
+            raise ShapeError(f"`images` is a {type(images).__name__}: give levels, integers (n, c, h, w), or pictures.")
         result = list(array[None] if array.ndim == 3 else array)
     for x in result:
         if x.ndim != 3 or not np.issubdtype(x.dtype, np.integer):
@@ -156,7 +159,7 @@ def resolve_labels(integer_model: IntegerModel, label: Any, count: int) -> list[
     """
     if label is None:
         return None
-    each = [label] * count if isinstance(label, (str, int, np.integer)) else list(np.asarray(label, object))
+    each = [label] * count if np.ndim(np.asarray(label, object)) == 0 else list(np.asarray(label, object))
     if len(each) != count:
         raise ConfigError(f"`label` has {len(each)} values, and there are {count} images: give one for each.")
     numbers: list[int] = (

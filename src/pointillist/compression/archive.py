@@ -35,7 +35,7 @@ from pointillist.compression.reader import (
     open_codec,
 )
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError
+from pointillist.errors import ArchiveError, check_whole
 from pointillist.files.reading import check_file
 
 
@@ -80,7 +80,7 @@ class Archive:
 
     def __init__(self, source: str | Path | bytes | BinaryFile, model: Any = None, *, threads: int = 1) -> None:
         self.name: str = str(source) if isinstance(source, (str, Path)) else "The archive"
-        self._source, self._model, self._threads = source, model, threads
+        self._source, self._model, self._threads = source, model, check_whole("threads", threads, 1)
         self.damage: ArchiveError | None = None
         self.metadata: dict[str, Any] = {}
         with self._open() as file:
@@ -161,6 +161,8 @@ class Archive:
         if isinstance(self._source, bytes):
             return io.BytesIO(self._source)
         if not isinstance(self._source, (str, Path)):
+            if not hasattr(self._source, "read"):
+                raise ArchiveError(f"`archive` is a {type(self._source).__name__}: give bytes, a path or a file.")
             return nullcontext(self._source)
         try:
             check_file(Path(self._source), ArchiveError)

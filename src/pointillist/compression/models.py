@@ -9,6 +9,7 @@ from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
 from pointillist.files.checkpoint.header import read_config
 from pointillist.images import ImageSpec
+from pointillist.model.folder.finding import not_a_model
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program, stored_fingerprint
 from pointillist.zoo import list_pretrained, resolve
@@ -42,6 +43,8 @@ def as_integer_model(model: Any) -> IntegerModel:
     """
     if isinstance(model, (str, Path)):
         return load(_folder(model))
+    if not isinstance(model, IntegerModel) and not hasattr(model, "scorer"):
+        raise not_a_model(model)
     result: IntegerModel = model if isinstance(model, IntegerModel) else model.scorer("integer").integers
     if not result.fingerprint:
         raise EngineError("This integer model has no fingerprint: make it with `pt.quantize_integer`, or load it.")

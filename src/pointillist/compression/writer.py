@@ -14,7 +14,7 @@ from pointillist.compression.models import as_integer_model, prefix_of
 from pointillist.compression.threads import in_threads
 from pointillist.compression.tiles import tiles_of
 from pointillist.engine.program import IntArray
-from pointillist.errors import ArchiveError, ConfigError, EngineError
+from pointillist.errors import ArchiveError, ConfigError, EngineError, check_whole
 
 SUB_PIXELS = 32_768
 """Sub-pixels of a record, at least one picture: 41 digits of 28x28. A record costs about ten bytes."""
@@ -58,8 +58,8 @@ class ArchiveWriter:
         tiles: bool = False,
     ) -> None:
         integer_model = as_integer_model(model)
-        if per_record is not None and per_record < 1:
-            raise ConfigError(f"`per_record` (={per_record}) must be at least 1.")
+        if per_record is not None:
+            check_whole("per_record", per_record, 1)
         if labels and not integer_model.classes:
             raise ConfigError("`labels` are given, and this model has none: leave them out.")
         self._verify, self._threads, self._per_record = verify, threads, per_record

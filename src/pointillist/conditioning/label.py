@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.settings import ConditionConfig, missing
-from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.errors import ConfigError, ShapeError, is_number, quote
 from pointillist.files.reading import MAX_NAME, check_texts
 
 if TYPE_CHECKING:
@@ -200,6 +200,8 @@ def label_number(value: Any, classes: Sequence[str], what: str = "label") -> int
             raise ConfigError(
                 f"There is no {_kind(what)} {quote(value)}: {_nearest(value, classes)}choose one of {shown}."
             )
+    if not isinstance(value, str) and not is_number(value):
+        raise ConfigError(f"`{what}` (={quote(value)}) must be a {_kind(what)} name or a number.")
     number = int(value) if isinstance(value, (int, str)) or float(value).is_integer() else len(classes)
     if number != NO_LABEL and not 0 <= number < len(classes):
         raise ConfigError(

@@ -62,7 +62,7 @@ def parse_prompts(value: Any, count: int) -> list[str] | None:
     """
     if value is None:
         return None
-    texts = [value] if isinstance(value, str) else list(value)
+    texts = list(value) if np.iterable(value) and not isinstance(value, (str, bytes)) else [value]
     for text in texts:
         if not isinstance(text, (str, type(None))):
             raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")

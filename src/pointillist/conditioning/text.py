@@ -134,5 +134,5 @@ class TextConfig(ConditionConfig):
     @classmethod
     def unsupported(cls, value: Any) -> ConfigError:
         """Name the first prompt."""
-        prompt = value if isinstance(value, str) else next((text for text in value if text), "")
+        prompt = next((text for text in value if text), "") if isinstance(value, (list, tuple)) else value
         return missing("text", "text", f" (={prompt!r})")

@@ -222,7 +222,7 @@ def check_captions(model: LikelihoodModel, texts: Sequence[str], prior: Sequence
     Raises:
         ConfigError: naming what is wrong.
     """
-    if isinstance(texts, str) or not len(texts):
+    if isinstance(texts, str) or not np.iterable(texts) or not len(texts):
         raise ConfigError(f"`texts` (={quote(texts)}) must be a list of captions to rank: give two or more.")
     if model.conditions.reader("text") is None:
         raise model.conditions.unsupported("text", texts)

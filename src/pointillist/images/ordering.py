@@ -144,7 +144,7 @@ def get_order(name: str) -> PixelOrder:
         get_order("raster-columns-br").raster_size(28, 32)  # (32, 28)
         ```
     """
-    if name not in ORDERS:
+    if not isinstance(name, str) or name not in ORDERS:
         near = closest(name, ORDERS) if isinstance(name, str) else None
         raise ConfigError(
             f"There is no order {quote(name)}{f', did you mean {near!r}?' if near else ''}: give raster or s-curve, "

@@ -101,7 +101,7 @@ class ImageSpec(BaseModel):
         Raises:
             ConfigError: if the shape does not have three positive sides.
         """
-        if isinstance(shape, str) or not hasattr(shape, "__len__") or len(shape) != 3:
+        if isinstance(shape, str) or not np.iterable(shape) or not hasattr(shape, "__len__") or len(shape) != 3:
             raise ConfigError(f"`shape` (={quote(shape)}) must be (channels, height, width), for example (1, 28, 28).")
         c, h, w = (check_whole("shape", n, 1) for n in shape)
         check_whole("levels", levels, 2, MAX_LEVELS)
@@ -167,10 +167,10 @@ class ImageSpec(BaseModel):
             ("column", column, width),
             ("channel", channel, self.channels),
         ):
-            if not 0 <= value < count:
+            if not (isinstance(value, (int, np.integer)) and 0 <= value < count):
                 allowed = f"0 to {count - 1}" if count > 1 else "0"
                 raise ConfigError(
-                    f"`{what}` (={value}) lies outside the image of {height} x {width} with "
+                    f"`{what}` (={quote(value)}) lies outside the image of {height} x {width} with "
                     f"{counted(self.channels, 'channel')}: counting starts at 0, so give {allowed}."
                 )
         return row, column, channel

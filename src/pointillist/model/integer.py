@@ -122,7 +122,7 @@ class WithIntegerModel:
             ConfigError: if there is no such engine.
             EngineError, ShapeError: if `integer` is named, and the model has none for these images.
         """
-        if engine not in SCORING_ENGINES:
+        if not isinstance(engine, str) or engine not in SCORING_ENGINES:
             raise ConfigError(f"`engine` (={engine!r}) of an evaluation must be auto, integer or torch.")
         scorer: ScoringModel = self.scorer(engine, size)
         return scorer.engine

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
-from pointillist.errors import ConfigError, EngineError, check_whole
+from pointillist.errors import ConfigError, EngineError, check_whole, quote
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
@@ -87,8 +87,10 @@ class SamplingConfig:
         self.transform  # noqa: B018  (an error here, where the settings are named)
         for name, most in (("batch_size", None), ("threads", None), ("best_of", MAX_CANDIDATES)):
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or name != "threads":
                 check_whole(name, value, 1, most)
+        if not isinstance(self.engine, str):
+            raise EngineError(f"`engine` (={quote(self.engine)}) must be the name of an engine, such as 'auto'.")
         if self.negative_prompt is not None and self.guidance == 1:
             raise ConfigError(
                 f"`negative_prompt` (={self.negative_prompt!r}) works through guidance, which is 1 and so off: "

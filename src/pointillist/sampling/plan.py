@@ -15,7 +15,7 @@ import numpy as np
 from pointillist.data.options import parse_size
 from pointillist.engine.batch import check_batch_memory
 from pointillist.engine.program import IntArray
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, check_whole
 from pointillist.files.progress import Bar
 from pointillist.images import MAX_SIDE
 from pointillist.model.folder.portable import PortableModel
@@ -127,7 +127,7 @@ class SamplePlan:
         height, width = (model.image.height, model.image.width) if size is None else parse_size(size)
         if max(height, width) > MAX_SIDE:
             raise ConfigError(f"`size` (={height}x{width}) must have at most {MAX_SIDE:,} pixels a side.")
-        several = at_once and n != 1  # for one image, `check_batch_memory` names a size that fits
+        several = at_once and check_whole("n", n, 1) != 1  # for one image, `check_batch_memory` names a size that fits
         check_count(n, (model.image.channels, height, width) if several else None)
         config, conditions = SamplingConfig.split(settings, model.generation_config)
         texts = None if text is None else resolve_prompts(model, text, n)

@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Float
 
-from pointillist.errors import ConfigError, ShapeError, check_whole
+from pointillist.errors import ConfigError, ShapeError, check_whole, quote
 from pointillist.system import check_memory
 
 MAX_SEED = 2**53
@@ -34,7 +34,7 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
         ConfigError: naming the number.
         DataError: if there is too little memory.
     """
-    check_whole("n", n, 1)
+    n = check_whole("n", n, 1)
     if shape is not None:
         check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
@@ -47,7 +47,10 @@ def resolve_uniforms(seed: int | None, uniforms: Any, shape: tuple[int, ...]) ->
     """
     if uniforms is None:
         return new_seed() if seed is None else check_seed(seed), None
-    array = np.asarray(uniforms, np.float64)
+    try:
+        array = np.asarray(uniforms, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"`uniforms` (={quote(uniforms)}) must be an array of numbers in [0, 1).") from error
     if array.shape != shape:
         raise ShapeError(f"`uniforms` of shape {array.shape} must be {shape}: one for each sub-pixel.")
     if array.size and not (array.min() >= 0 and array.max() < 1):

@@ -61,8 +61,10 @@ def quantize_weights(model: Model, dtype: str) -> Model:
         small.save_pretrained("digits-int8")
         ```
     """
-    if dtype not in QUANTIZED_DTYPES:
+    if not isinstance(dtype, str) or dtype not in QUANTIZED_DTYPES:
         raise ConfigError(f"Weights (={quote(dtype)}) can be quantized to int8 or bf16: choose one of them.")
+    if not isinstance(model, torch.nn.Module):
+        raise ConfigError(f"`model` (={quote(model)}) must be a network, from `pt.build` or `pt.load`.")
     quantized = copy.deepcopy(model)
     with torch.no_grad():
         for name, weight in quantized.state_dict().items():

@@ -1,0 +1,76 @@
+"""Values of a wrong kind, for every argument of the public functions: each is answered in one sentence, or works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import pointillist as pt
+
+WRONG: list[Any] = [
+    None, "", "nonsense", True, -1, 10**12, 10**400, 1.5, float("nan"), "3", b"x", [], {}, object(),
+    np.array("x"), np.zeros(0), np.array([1.5]), torch.zeros(2), Path("gone"),
+]  # fmt: skip
+SAMPLING = ("seed", "guidance", "temperature", "top_p", "engine", "order", "batch_size", "rules")
+MODEL = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=4, layers=1, classes=("a", "b"))
+LEVELS, KNOWN = np.zeros((2, 1, 8, 8), np.int64), np.arange(64).reshape(8, 8) < 32
+DIGIT = np.zeros((1, 1, 28, 28), np.int64)
+CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
+    "sample": (pt.sample, [MODEL, 1], ("label", "text", "threads", "best_of", "size", "uniforms", *SAMPLING)),
+    "sample_seamless": (pt.sample_seamless, [MODEL, 1], ("sides", "seed", "engine")),
+    "inpaint": (pt.inpaint, [MODEL, LEVELS[0], KNOWN], ("n", "method", "particles", "moves", "label", *SAMPLING)),
+    "evaluate": (pt.evaluate, [MODEL, LEVELS], ("order", "batch_size", "guidance", "engine", "label", "text")),
+    "explain": (pt.explain, [MODEL, LEVELS[0]], ("label", "order", "engine", "text")),
+    "load": (pt.load, ["digits"], ()),
+    "load_data": (pt.load_data, ["uci-digits"], ("size", "mode", "levels", "palette")),
+    "build": (
+        pt.build,
+        ["pixelcnn"],
+        ("shape", "levels", "layers", "preset", "likelihood", "orders", "classes", "image"),
+    ),
+    "receptive_field": (pt.receptive_field, [MODEL, 1, 1], ("channel", "order", "name")),
+    "compress": (pt.compress, ["digits", DIGIT], ("label", "order", "threads", "per_record")),
+    "decompress": (pt.decompress, [b"x"], ("model", "threads")),
+    "read_cells": (pt.read_cells, ["x.csv", MODEL.image], ("size",)),
+    "rank": (pt.rank, [MODEL, LEVELS, ["a"]], ()),
+    "recover_uniforms": (pt.recover_uniforms, [MODEL, LEVELS], ("seed", "order", "label")),
+    "quantize_weights": (pt.quantize_weights, [MODEL, "int8"], ()),
+    "World": (pt.World, ["dungeons", 1], ("rules", "label", "chunk_size")),
+    "SamplingConfig": (pt.SamplingConfig, [], (*SAMPLING[1:], "best_of", "threads")),
+    "TrainConfig": (pt.TrainConfig, [], ("steps", "batch_size", "seed")),
+    "ImageSpec": (pt.ImageSpec, [], ("channels", "height", "width", "levels", "ordered")),
+    "Rules": (pt.Rules, [], ("border", "counts", "connected", "paths", "tries", "mirror")),
+}
+
+
+def raw(call: Callable[..., Any], args: list[Any], keywords: dict[str, Any]) -> str | None:
+    """Return the error of a call that is not of the package, or has more than one sentence's line; else None."""
+    try:
+        call(*args, **keywords)
+    except pt.PointillistError as error:
+        return None if "\n" not in str(error) else f"lines: {error}"
+    except Exception as error:
+        named = isinstance(error, TypeError) and "does not take" in str(error)  # an unknown keyword, as Python has it
+        return None if named else f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.mark.slow  # about 2,000 calls
+@pytest.mark.proof
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", CALLS)
+def test_a_wrong_value_is_answered_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    call, args, keywords = CALLS[name]
+    raws = {}
+    for wrong in WRONG:
+        for place in range(len(args)):
+            raws[f"argument {place} = {wrong!r:.40}"] = raw(call, [*args[:place], wrong, *args[place + 1 :]], {})
+        for keyword in keywords:
+            raws[f"{keyword} = {wrong!r:.40}"] = raw(call, args, {keyword: wrong})
+    assert {place: said for place, said in raws.items() if said} == {}
