@@ -1,4 +1,4 @@
-/* What writes an archive: the range encoder, whose decoder is `pt_decoder`, and the check of bytes.
+/* What writes an archive: the range encoder, whose decoder is `pt_decoder`, and the check of bytes; and a digest of weights.
 
        pt_encoder encoder = {0, UINT64_MAX, 0, 0};
        count = pt_encode(&encoder, starts, sizes, n, words); */
@@ -19,4 +19,7 @@ PT_API int64_t pt_encode(pt_encoder *encoder, const int64_t *starts, const int64
 
 /* Return the CRC-32C (Castagnoli) of bytes. */
 PT_API int64_t pt_crc32c(const uint8_t *bytes, int64_t count);
+
+/* Return a digest of 64 bits of arrays, at the speed of memory; no protection against who wants two that agree. */
+PT_API uint64_t pt_digest(const void *const *arrays, const int64_t *sizes, int64_t count);
 #endif

@@ -483,8 +483,9 @@ typedef struct {
   i64 y_row, x_row, z_row;
   i32 y_type, x_type;
   void *scratch;
-  i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have */
-  i64 shifts_left;
+  i32 *start;           /* of a product: the bias with the half that rounds, which a shift to the left does not have; of others,
+                           for each shift what is to the left, the half, and what is to the right */
+  i64 shifts_left, adds_plain; /* whether any shift is to the left; of a sum: whether its first term is not shifted */
   const i32 *input;     /* a condition, with its strides from image to image and from row to row */
   i64 input_image, input_row;
 } step;
@@ -718,6 +719,23 @@ static i64 columns_of_product(const i32 *o) {
   return o[O_CODE] == LINEAR ? o[O_Y + 3] : o[O_CODE] == SCAN ? 4 * (i64)o[O_Y + 3] : 0;
 }
 
+/* Shifts of an operation that vectors of AVX-512 run, from constant `first` on. */
+static i64 shifts_of(i32 code, i64 *first) {
+  *first = code == GATE ? 2 : 0;
+  return code == GATE ? 3 : code == ADD ? 2 : code == NARROW || code == RESCALE ? 1 : 0;
+}
+
+/* A bound of what a product adds to its sums: of all that is ever written there. */
+static i64 largest_term(const pt_run *r, const i32 *o) {
+  i64 result = o[O_Z] == BUFFER ? 0 : o[O_Z] == MAP ? LIMIT : 0;
+  for (i32 i = 0; o[O_Z] == BUFFER && i < r->p.header[H_OPERATIONS]; i++) {
+    const i32 *writer = r->p.operations + i * OPERATION;
+    if (writer[O_Y] == BUFFER && writer[O_Y + 1] == o[O_Z + 1])
+      result = larger(result, writer[O_CODE] == LINEAR && writer[O_Z] == NOTHING ? smaller(r->steps[i].largest, LIMIT) : LIMIT);
+  }
+  return result;
+}
+
 static void set_start(step *s, i32 *start, i64 columns) {
   const i32 *bias = s->c[1];
   const i8 *by = s->c[2];
@@ -725,6 +743,18 @@ static void set_start(step *s, i32 *start, i64 columns) {
   for (i64 j = 0; j < columns; j++) {
     start[j] = (i32)((u32)bias[j] + (by[j] > 0 ? 1u << (by[j] - 1) : 0));
     s->shifts_left |= by[j] < 0;
+  }
+}
+
+static void set_shifts(step *s, i32 *start) {
+  i64 first, count = shifts_of(s->code, &first);
+  s->start = start, s->adds_plain = 1;
+  for (i64 k = 0; k < count; k++, start += 3 * s->n) {
+    const i8 *by = s->c[first + k];
+    for (i64 j = 0; j < s->n; j++) {
+      start[j] = by[j] < 0 ? -by[j] : 0, start[s->n + j] = by[j] > 0 ? 1 << (by[j] - 1) : 0, start[2 * s->n + j] = by[j] > 0 ? by[j] : 0;
+      s->shifts_left |= by[j] < 0, s->adds_plain &= k || !by[j];
+    }
   }
 }
 
@@ -770,13 +800,17 @@ static i64 lay_out(arena *a, const void *bytes, i64 batch, i64 height, i64 width
   }
   for (i32 i = 0; i < h[H_OPERATIONS]; i++) {
     const i32 *o = p.operations + i * OPERATION;
-    void *scratch = take(a, 1, scratch_bytes(r, o)), *start = take(a, vectors_of(columns_of_product(o)), COLUMNS * 4);
+    i64 first, shifts = shifts_of(o[O_CODE], &first) * 3 * (i64)o[O_Y + 3];
+    void *scratch = take(a, 1, scratch_bytes(r, o)), *start = take(a, vectors_of(columns_of_product(o) + shifts), COLUMNS * 4);
     if (!a->base) continue;
     set_step(r, r->steps + i, o, inputs, scratch);
-    set_start(r->steps + i, start, columns_of_product(o));
+    if (shifts) set_shifts(r->steps + i, start);
+    else set_start(r->steps + i, start, columns_of_product(o));
     for (i32 part = o[O_PART] + 1; part < 5; part++) r->first_step[part] = i + 1;
     if (o[O_CODE] == SCAN) r->row_images = larger(r->row_images, SITE_IMAGES); /* its products have a row an image */
   }
+  for (i32 i = 0; a->base && i < h[H_OPERATIONS]; i++) /* of an operation with a term only: others keep what terms are bound by */
+    if (p.operations[i * OPERATION + O_CODE] == LINEAR) r->steps[i].largest += largest_term(r, p.operations + i * OPERATION);
   if (a->base) {
     const i32 canvas[4] = {MAP, 0, 0, p.maps[1]};
     set_operand(r, &r->canvas, canvas);
@@ -1145,14 +1179,14 @@ typedef struct {
   __m512i left, half, right;
 } shifts_512;
 
-AVX512 INLINE shifts_512 load_shifts(const i8 *by, __mmask16 mask) {
-  const __m512i zero = _mm512_setzero_si512(), all = _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(mask, by));
-  const __m512i right = _mm512_max_epi32(all, zero);
-  return (shifts_512){_mm512_max_epi32(_mm512_sub_epi32(zero, all), zero),
-                      _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), right), 1), right};
+/* Shift `k` of an operation. */
+AVX512 INLINE shifts_512 load_shifts(const step *s, i64 k, i64 j, __mmask16 mask) {
+  const i32 *at = s->start + 3 * k * s->n + j;
+  return (shifts_512){_mm512_maskz_loadu_epi32(mask, at), _mm512_maskz_loadu_epi32(mask, at + s->n), _mm512_maskz_loadu_epi32(mask, at + 2 * s->n)};
 }
-AVX512 INLINE __m512i shift_512(__m512i x, shifts_512 by) {
-  return _mm512_srav_epi32(_mm512_add_epi32(_mm512_sllv_epi32(x, by.left), by.half), by.right);
+AVX512 INLINE __m512i shift_512(const int LEFT, __m512i x, shifts_512 by) {
+  if (LEFT) x = _mm512_sllv_epi32(x, by.left);
+  return _mm512_srav_epi32(_mm512_add_epi32(x, by.half), by.right);
 }
 AVX512 INLINE __m512i clamp_512(__m512i x, __m512i low, __m512i high) {
   return _mm512_max_epi32(_mm512_min_epi32(x, high), low);
@@ -1197,6 +1231,10 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 fir
   UNROLL for (int r = 0; r < R; r++)
     UNROLL for (int v = 0; v < V; v++) sum[r * V + v] = _mm512_loadu_si512(a->start + (first + v) * COLUMNS);
   UNROLL for (int i = R * V; i < S * R * V; i++) sum[i] = _mm512_setzero_si512();
+  const u8 *z = p->z ? p->z + row * p->z_row + (a->column + first * COLUMNS) * 4 : 0;
+  if (z) /* what a row wrote for its sites is in the second cache or beyond, and is read when all is summed */
+    UNROLL for (int r = 0; r < R; r++)
+      UNROLL for (int v = 0; v < V; v++) _mm_prefetch((const char *)z + r * p->z_row + v * 64, _MM_HINT_T0);
 #define STEP(part)                                                                                                      \
   UNROLL for (int v = 0; v < V; v++) weights[v] = _mm512_loadu_si512(w + 64 * v);                                        \
   UNROLL for (int r = 0; r < R; r++) {                                                                                   \
@@ -1224,8 +1262,7 @@ AVX512 INLINE void dot_512(const int R, const int V, const panel_512 *a, i64 fir
     }
     UNROLL for (int r = 0; r < R; r++) sum[r * V + v] = _mm512_srav_epi32(sum[r * V + v], by);
   }
-  if (p->z) {
-    const u8 *z = p->z + row * p->z_row + (a->column + first * COLUMNS) * 4;
+  if (z) {
     UNROLL for (int r = 0; r < R; r++)
       UNROLL for (int v = 0; v < V; v++)
         sum[r * V + v] = _mm512_add_epi32(sum[r * V + v], _mm512_maskz_loadu_epi32(a->mask[first + v], (const i32 *)(z + r * p->z_row) + v * COLUMNS));
@@ -1262,7 +1299,7 @@ AVX512 static void tile_512(const piece *pieces, i64 count, i64 x, i64 x_row, co
 }
 
 AVX512 static void multiply_512(const step *s, const product *p) {
-  panel_512 a = {p, s->c[0], s->c[2], s->start, {0}, 0, s->shifts_left, p->z || s->largest > LIMIT};
+  panel_512 a = {p, s->c[0], s->c[2], s->start, {0}, 0, s->shifts_left, s->largest > LIMIT};
   for (; a.column < p->n; a.column += WIDTH, a.by += WIDTH, a.start += WIDTH) {
     i64 vectors = vectors_of(smaller(WIDTH, p->n - a.column));
     for (i64 v = 0; v < vectors; v++) a.mask[v] = (__mmask16)mask_of(p->n, a.column + v * COLUMNS);
@@ -1271,46 +1308,75 @@ AVX512 static void multiply_512(const step *s, const product *p) {
   }
 }
 
-AVX512 INLINE void gate_512(const step *s, sites y, sites x, sites z, i64 rows) {
+AVX512 INLINE void gate_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
   const i16 *tanh = (const i16 *)s->c[0] + s->middle[0], *sigmoid = (const i16 *)s->c[1] + s->middle[1];
   const __m512i m = _mm512_set1_epi32((i32)s->middle[0]), k = _mm512_set1_epi32((i32)s->middle[1]), zero = _mm512_setzero_si512();
   for (i64 j = 0; j < s->n; j += COLUMNS) {
     const __mmask16 mask = (__mmask16)mask_of(s->n, j);
-    const shifts_512 left = load_shifts((const i8 *)s->c[2] + j, mask), right = load_shifts((const i8 *)s->c[3] + j, mask);
-    const shifts_512 by = load_shifts((const i8 *)s->c[4] + j, mask);
+    const shifts_512 left = load_shifts(s, 0, j, mask), right = load_shifts(s, 1, j, mask), by = load_shifts(s, 2, j, mask);
     for (i64 r = 0; r < rows; r++) {
-      __m512i a = clamp_512(shift_512(load_512(x, r, j, mask), left), _mm512_sub_epi32(zero, m), m);
-      __m512i b = clamp_512(shift_512(load_512(z, r, j, mask), right), _mm512_sub_epi32(zero, k), k);
+      __m512i a = clamp_512(shift_512(LEFT, load_512(x, r, j, mask), left), _mm512_sub_epi32(zero, m), m);
+      __m512i b = clamp_512(shift_512(LEFT, load_512(z, r, j, mask), right), _mm512_sub_epi32(zero, k), k);
       /* the upper half of b is 0, so that the sum of two products of 16 bits is one product */
       a = _mm512_madd_epi16(_mm512_srai_epi32(table_512(tanh, a), 16), _mm512_srli_epi32(table_512(sigmoid, b), 16));
-      store_512(y, r, j, s->y_type, shift_512(a, by), mask);
+      store_512(y, r, j, s->y_type, shift_512(LEFT, a, by), mask);
     }
   }
 }
 
-AVX512 INLINE void narrow_512(const step *s, sites y, sites x, sites z, i64 rows) {
-  (void)z;
-  for (i64 j = 0; j < s->n; j += COLUMNS) {
-    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
-    const shifts_512 by = load_shifts((const i8 *)s->c[0] + j, mask);
-    for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(load_512(x, r, j, mask), by), mask);
+/* 64 numbers as bytes, from channel j on: packed in halves of registers, and put in order. */
+AVX512 INLINE void pack_512(const int LEFT, const step *s, sites y, sites x, i64 j, i64 rows) {
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), sign = _mm512_set1_epi8((char)128);
+  shifts_512 by[4];
+  UNROLL for (int v = 0; v < 4; v++) by[v] = load_shifts(s, 0, j + v * COLUMNS, 0xFFFF);
+  for (i64 r = 0; r < rows; r++) {
+    __m512i n[4];
+    UNROLL for (int v = 0; v < 4; v++) n[v] = shift_512(LEFT, load_512(x, r, j + v * COLUMNS, 0xFFFF), by[v]);
+    const __m512i low = _mm512_packs_epi32(n[0], n[1]), high = _mm512_packs_epi32(n[2], n[3]);
+    const __m512i bytes = s->y_type == INT8 ? _mm512_xor_si512(_mm512_packs_epi16(low, high), sign) : _mm512_packus_epi16(low, high);
+    _mm512_storeu_si512(y.at + r * y.row + j, _mm512_permutexvar_epi32(order, bytes));
   }
 }
 
-AVX512 INLINE void add_512(const step *s, sites y, sites x, sites z, i64 rows) {
-  for (i64 j = 0; j < s->n; j += COLUMNS) {
+/* NARROW and RESCALE */
+AVX512 INLINE void shift_rows_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  i64 j = 0;
+  (void)z;
+  if (s->y_type != INT32) for (; s->n - j >= 4 * COLUMNS; j += 4 * COLUMNS) pack_512(LEFT, s, y, x, j, rows);
+  for (; j < s->n; j += COLUMNS) {
     const __mmask16 mask = (__mmask16)mask_of(s->n, j);
-    const shifts_512 left = load_shifts((const i8 *)s->c[0] + j, mask), right = load_shifts((const i8 *)s->c[1] + j, mask);
-    for (i64 r = 0; r < rows; r++)
-      store_512(y, r, j, INT32, _mm512_add_epi32(shift_512(load_512(x, r, j, mask), left), shift_512(load_512(z, r, j, mask), right)), mask);
+    const shifts_512 by = load_shifts(s, 0, j, mask);
+    for (i64 r = 0; r < rows; r++) store_512(y, r, j, s->y_type, shift_512(LEFT, load_512(x, r, j, mask), by), mask);
   }
 }
+
+AVX512 INLINE void add_512(const int LEFT, const step *s, sites y, sites x, sites z, i64 rows) {
+  for (i64 j = 0; j < s->n; j += COLUMNS) {
+    const __mmask16 mask = (__mmask16)mask_of(s->n, j);
+    const shifts_512 left = load_shifts(s, 0, j, mask), right = load_shifts(s, 1, j, mask);
+    for (i64 r = 0; r < rows; r++) {
+      const __m512i term = load_512(x, r, j, mask), shifted = s->adds_plain ? term : shift_512(LEFT, term, left);
+      store_512(y, r, j, INT32, _mm512_add_epi32(shifted, shift_512(LEFT, load_512(z, r, j, mask), right)), mask);
+    }
+  }
+}
+
+#define DEFINE_ROWS(name)                                                                                                \
+  AVX512 static void name##_any(const step *s, sites y, sites x, sites z, i64 rows) {                                    \
+    if (s->shifts_left) name(1, s, y, x, z, rows);                                                                       \
+    else name(0, s, y, x, z, rows);                                                                                      \
+  }
+DEFINE_ROWS(gate_512)
+DEFINE_ROWS(shift_rows_512)
+DEFINE_ROWS(add_512)
+#undef DEFINE_ROWS
 
 AVX512 static int execute_rows_512(const step *s, i64 at, i64 from, i64 to) {
   switch (s->code) {
-    case GATE: each_rows(s, at, from, to, gate_512); return 1;
-    case NARROW: each_rows(s, at, from, to, narrow_512); return 1;
-    case ADD: each_rows(s, at, from, to, add_512); return 1;
+    case GATE: each_rows(s, at, from, to, gate_512_any); return 1;
+    case RESCALE: if (s->x_type != INT32) return 0; /* else as a narrow number, of 32 bits */ __attribute__((fallthrough));
+    case NARROW: each_rows(s, at, from, to, shift_rows_512_any); return 1;
+    case ADD: each_rows(s, at, from, to, add_512_any); return 1;
   }
   return 0;
 }

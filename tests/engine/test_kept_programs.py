@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pointillist as pt
-from pointillist.model import recorded
+from pointillist.model import integer, recorded
 from pointillist.model.hooks import with_hooks
 from pointillist.networks import names
 from tests.equality import equal
@@ -161,3 +161,27 @@ def test_a_changed_model_has_no_integer_program() -> None:
         drawn(model, engine="integer")
     next(model.parameters()).data.div_(2)
     assert np.isfinite(drawn(model, engine="integer")[1]).all()
+
+
+@pytest.mark.parametrize("has_library", [True, False])
+def test_a_snapshot_notices_every_change(has_library: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signs of every second weight, too, which a product alone would carry out of 64 bits; shapes of the same bytes."""
+    if not has_library:
+        monkeypatch.setattr(integer, "load_library", lambda: None)
+    torch.manual_seed(0)
+    tensors = [torch.randn(77, 34), torch.randn(5), torch.zeros(0)]
+    snapshot = integer.WeightSnapshot(tensors)
+    assert snapshot.holds([each.clone() for each in tensors])
+    changes: list[Callable[[list[torch.Tensor]], object]] = [
+        lambda t: t[0].data[3, 4].mul_(-1),
+        lambda t: t[0].data[:, 1::2].mul_(-1),
+        lambda t: t[1].data[4].add_(1e-6),
+        lambda t: t[0].data.copy_(t[0].data.flip(0)),
+        lambda t: t.append(torch.zeros(0)),
+        lambda t: t.__setitem__(0, t[0].reshape(34, 77)),
+        lambda t: t.__setitem__(1, t[1].double()),
+    ]
+    for change in changes:
+        changed = [each.clone() for each in tensors]
+        change(changed)
+        assert not snapshot.holds(changed)

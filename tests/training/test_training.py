@@ -181,6 +181,7 @@ def test_devices_and_precision() -> None:
 def test_precision_is_chosen_by_model_and_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the CPU has bf16, small recurrent and attending models still train in float32."""
     monkeypatch.setattr(setup, "_cpu_has", lambda probe: probe == "_is_avx512_bf16_supported")
+    monkeypatch.setattr(setup, "processor", lambda: "AMD EPYC")
     cpu = torch.device("cpu")
     small, large = (pt.build("pixelsnail", shape=(1, s, s), preset="tiny") for s in (8, 64))
     assert resolve_precision("auto", cpu, small) == ("fp32", "pixelsnail of this size is no faster in bf16")
@@ -188,6 +189,23 @@ def test_precision_is_chosen_by_model_and_size(monkeypatch: pytest.MonkeyPatch) 
     assert resolve_precision("bf16", cpu, small)[0] == "bf16"
     assert resolve_precision("auto", cpu, pt.build("pixelcnn", shape=(1, 8, 8), preset="tiny"))[0] == "bf16"
     assert set(setup.MIN_BF16_ELEMENTS) <= set(names())
+
+
+@pytest.mark.parametrize(
+    ("probes", "expected"),
+    [
+        (["_is_avx512_bf16_supported"], ("fp32", "an Intel CPU without AMX is no faster in bf16")),
+        (["_is_avx512_bf16_supported", "_is_amx_tile_supported"], ("bf16", "the CPU has AMX")),
+        ([], ("fp32", "the hardware is not faster in bf16")),
+    ],
+)
+def test_intel_processors_train_in_bf16_by_amx_alone(
+    probes: list[str], expected: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without AMX an Intel processor with bf16 instructions is slower in bf16: decision 0001 has the table."""
+    monkeypatch.setattr(setup, "_cpu_has", lambda probe: probe in probes)
+    monkeypatch.setattr(setup, "processor", lambda: "Intel(R) Xeon(R) Processor")
+    assert resolve_precision("auto", torch.device("cpu")) == expected
 
 
 @pytest.mark.parametrize("name", ["optimizer.lr", "optimizer.clip", "epochs"])

@@ -61,6 +61,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "pt_draw_particles": (_I32, [_POINTER] * 3 + [_I64] * 2 + [_POINTER] * 2),
     "pt_encode": (_I64, [_POINTER] * 3 + [_I64, _POINTER]),
     "pt_crc32c": (_I64, [_POINTER, _I64]),
+    "pt_digest": (ctypes.c_uint64, [_POINTER, _POINTER, _I64]),
     "pt_product": (None, [_POINTER, _POINTER, _I64, _I64, _I64, _POINTER, _I32]),
 }
 

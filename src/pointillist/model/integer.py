@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
-from pointillist.engine.weights import VERIFIED, WeightSnapshot, modules_of, weights_of
+from pointillist.engine.library import load_library
+from pointillist.engine.weights import VERIFIED, modules_of, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
@@ -24,6 +29,46 @@ from pointillist.portable.storage import has_program
 
 if TYPE_CHECKING:
     from pointillist.model.float_scorer import FloatScorer
+
+
+class WeightSnapshot:
+    """A digest of tensors, which notices if they have changed since, in place or in any other way.
+
+    It reads the weights once, where a comparison with a copy reads both. Without a library in C, blake2 makes it.
+
+    ```python
+    snapshot = WeightSnapshot(weights_of(modules_of(model)))
+    snapshot.holds(weights_of(modules_of(model)))  # True
+    ```
+    """
+
+    def __init__(self, tensors: Iterable[Tensor]) -> None:
+        tensors = list(tensors)
+        self._described, self._digest = _describe(tensors), _digest(tensors)
+
+    def holds(self, tensors: Iterable[Tensor]) -> bool:
+        """Return True if these tensors have the types, shapes and values of before."""
+        actual = list(tensors)
+        return _describe(actual) == self._described and _digest(actual) == self._digest
+
+
+def _describe(tensors: list[Tensor]) -> list[tuple[torch.dtype, torch.device, torch.Size]]:
+    """List the type, device and shape of tensors."""
+    return [(t.dtype, t.device, t.shape) for t in tensors]
+
+
+def _digest(tensors: list[Tensor]) -> int | bytes:
+    """Compute a digest of the values of tensors, bit by bit."""
+    readable = [t if t.is_cpu and t.is_contiguous() else t.detach().cpu().contiguous() for t in tensors]
+    library, sizes = load_library(), [t.nbytes for t in readable]
+    if library is None:
+        words = hashlib.blake2b(digest_size=8)
+        for tensor, size in zip(readable, sizes, strict=True):
+            words.update(ctypes.string_at(tensor.data_ptr(), size))
+        return words.digest()
+    pointers = (ctypes.c_void_p * len(sizes))(*[t.data_ptr() for t in readable])
+    digest: int = library.pt_digest(pointers, (ctypes.c_int64 * len(sizes))(*sizes), len(sizes))
+    return digest
 
 
 class WithIntegerModel:

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from pointillist.engine.program import Program
 from pointillist.engine.recording.record import record, with_inputs
-from pointillist.engine.weights import WeightSnapshot, modules_of, weights_of
+from pointillist.engine.weights import modules_of, weights_of
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.integer import WeightSnapshot
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import Stage
 from pointillist.networks.backbone import Network

@@ -12,7 +12,7 @@ from accelerate.utils import broadcast, set_seed
 from pointillist.data import DataSplits, ImageDataset, load_data
 from pointillist.model.memory import check_training_memory, training_memory
 from pointillist.model.pixel_model import PixelModel
-from pointillist.system import available_cores, free_bytes, resolve_device
+from pointillist.system import available_cores, free_bytes, processor, resolve_device
 from pointillist.training.batches import BatchPrefetcher
 from pointillist.training.config import TrainConfig
 from pointillist.training.optim import ExponentialMovingAverage
@@ -110,6 +110,8 @@ def resolve_precision(precision: str, device: torch.device, model: PixelModel | 
         if _cpu_has("_is_amx_tile_supported"):
             return "bf16", "the CPU has AMX"
         if _cpu_has("_is_avx512_bf16_supported"):
+            if "Intel" in processor():  # every network that was measured: docs/decisions, 0001
+                return "fp32", "an Intel CPU without AMX is no faster in bf16"
             return "bf16", "the CPU has AVX-512 bf16"
     return "fp32", "the hardware is not faster in bf16"
 
