@@ -20,7 +20,7 @@ export class Ghosts {
   constructor(state, painter) {
     this.state = state;
     this.painter = painter;
-    this.asked = ""; // the drawing that was completed last
+    this.completed = ""; // the drawing that was completed last
     /** @type {AbortController | null} of the completions that are under way */
     this.stop = null;
     /** @type {Canvas["levels"] | null} the drawing whose completions were put away */
@@ -46,9 +46,9 @@ export class Ghosts {
     this.note.classList.toggle("spoken", !slow); // a line that comes and goes would move the canvas
     if (!wanted || this.dismissed === canvas.levels) {
       this.stop?.abort();
-      this.asked = "";
+      this.completed = "";
       state.ghost = null;
-    } else if (!this.stop && this.#nameOf(canvas) !== this.asked) void this.#ask(canvas, model);
+    } else if (!this.stop && this.#nameOf(canvas) !== this.completed) void this.#ask(canvas, model);
     const shown = state.ghost;
     updateChildren(this.list, shown ? `${this.#number(shown.levels)},${shown.step},${shown.canvases.length}` : "", () => (shown ? shown.canvases.map((one, i) => this.#button(one, i)) : []));
     if (ghost !== state.ghost) state.changed();
@@ -101,7 +101,7 @@ export class Ghosts {
     const step = state.stroke, began = performance.now(), stop = new AbortController();
     const base = { ...drawn, levels: drawn.levels.slice(), known: drawn.known.slice(), trace: null, verdict: null, model: id, details, settings: { guidance, temperature, top_p, order }, conditions: conditionsOf(state.request, details.conditions) };
     const canvases = Array.from({ length: COUNT }, (_, index) => ({ ...base, rng: { seed: seed ?? this.painter.liveSeed, index } }));
-    this.asked = this.#nameOf(drawn);
+    this.completed = this.#nameOf(drawn);
     this.stop = stop;
     try {
       for (const part of [canvases.slice(0, 1), canvases.slice(1)]) { // the first alone, so that it is there soon
