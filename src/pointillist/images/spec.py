@@ -334,7 +334,7 @@ def to_picture(image: ImageSpec, levels: Int[np.ndarray, "c h w"]) -> UInt8[np.n
 
 
 def to_pictures(image: ImageSpec, levels: Int[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "n h w d"]:
-    """Convert levels to the 8-bit pixels with which images are shown, each on its own scale; see `to_picture`.
+    """Convert levels to the 8-bit pixels with which images are shown, one scale each; see `to_picture`.
 
     Raises:
         ConfigError: for unordered codes of more than 256 levels, whose greys would mean nothing.

@@ -172,7 +172,7 @@ class Samples(AnsweredNames):
     def drawn(self, max_pixels: int = MAX_DRAWN) -> np.ndarray:
         """Draw the images, uint8 `[n H W c]`: maps with their tileset, in smaller tiles from `max_pixels` on.
 
-        Images of more than 256 levels are shown each on its own scale; see `to_picture`.
+        Images of more than 256 levels are shown on one scale each; see `to_picture`.
         """
         if self.tileset is None:
             return to_pictures(self.image, self.levels) if self.image.is_deep else self.array
