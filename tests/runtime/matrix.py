@@ -57,7 +57,8 @@ class Picture:
     @classmethod
     def of(cls, index: int) -> Picture:
         """Return the picture of an index."""
-        names = [model.name for model in list_pretrained()]
+        # of 65,536 levels JavaScript computes each for each pixel, which takes minutes: `sixteen-bits` is drawn elsewhere
+        names = [model.name for model in list_pretrained() if integer_model(model.name).levels <= 256]
         turn, model = index // len(names), integer_model(names[index % len(names)])
         label = turn // 2 % len(model.classes) if model.classes else None
         prompt = PROMPTS[turn // 2 % len(PROMPTS)] if model.conditions.reader("text") is not None else None
