@@ -57,7 +57,7 @@ class Picture:
     @classmethod
     def of(cls, index: int) -> Picture:
         """Return the picture of an index."""
-        # of 65,536 levels JavaScript computes each for each pixel, which takes minutes: `sixteen-bits` is drawn elsewhere
+        # JavaScript computes all 65,536 levels of each pixel, in minutes: `tests.golden_images` has a small image
         names = [model.name for model in list_pretrained() if integer_model(model.name).levels <= 256]
         turn, model = index // len(names), integer_model(names[index % len(names)])
         label = turn // 2 % len(model.classes) if model.classes else None
