@@ -1,10 +1,16 @@
 """Latency of the studio's page and of exported pages: from the click to the first pixel, and to the whole image.
 
     python benchmarks/studio_page.py MODEL [--exported] [--times 11]
+    python benchmarks/studio_page.py MODEL --cpu [--times 5]
 
 The page runs in Chromium at live speed; the same image is sampled by `pointillist.sample` in this process, which opens
 its engine anew each time, like the command line. Of an exported page, which is a file without a server, the time until
 it can paint is measured too, in a browser that has not seen it. Times are medians in milliseconds.
+
+`--cpu` measures the processor time of all processes of the browser with an exported page, each time in a new one, as
+medians in seconds: from opening to a picture; a fill of the middle quarter, to its first candidate and to all eight; if
+the model draws endless maps, the first view of a map, from the click until no part of it is missing. By the clock, it
+measures a stroke to its first ghost.
 """
 
 from __future__ import annotations
@@ -15,10 +21,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+import psutil
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 import pointillist as pt
 from pointillist.studio.http.server import Server
@@ -46,14 +53,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("--exported", action="store_true", help="measure the page that pointillist export writes")
+    parser.add_argument("--cpu", action="store_true", help="measure processor time with the page that export writes")
     parser.add_argument("--times", type=int, default=11)
     args = parser.parse_args()
+    if args.cpu:
+        print_cpu(args.model, args.times)
+        return
     model = pt.load(args.model)
     open_times, page_times, sample_times = [], [], []
     with address(args.model, args.exported) as url, sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = launched(driver)
         for _ in range(args.times if args.exported else 1):
             page, seconds = open_page(browser, url)
             open_times.append(seconds)
@@ -69,6 +78,88 @@ def main() -> None:
     if args.exported:
         print(f"address to a page that can paint {opened:.0f} ms")
     print(f"click to first pixel {first:.0f} ms, to the whole image {whole:.0f} ms; sample {sampled:.0f} ms")
+
+
+def launched(driver: Playwright) -> Browser:
+    """Start the Chromium of the system."""
+    return driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"])
+
+
+def browser_seconds() -> float:
+    """Return the processor time of all processes of the browser that this process started."""
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "chrom" in process.name():
+                spent = process.cpu_times()
+                total += float(spent.user + spent.system)
+    return total
+
+
+IDLE = "() => document.querySelector('.go button.strong').textContent === 'Paint'"
+PAINTED = """(most) => {
+  const range = document.querySelector(".scrub");
+  return range.max !== "0" && range.max < most && range.value === range.max;
+}"""
+DRAWN = "() => /column -?\\d+$/.test(document.querySelector('.world-page [role=status]').textContent)"
+
+
+def print_cpu(model: str, times: int) -> None:
+    """Measure processor time, and print medians with the lowest and the highest."""
+    columns: dict[str, list[float]] = {}
+    with address(model, exported=True) as url, sync_playwright() as driver:
+        for _ in range(times):
+            browser = launched(driver)
+            for name, seconds in measure_cpu(browser, url):
+                columns.setdefault(name, []).append(seconds)
+            browser.close()
+    for name, column in columns.items():
+        print(f"{name} {statistics.median(column):.2f} s ({min(column):.2f} to {max(column):.2f})")
+
+
+def measure_cpu(browser: Browser, url: str) -> Iterator[tuple[str, float]]:
+    """Use a page as a visitor does, and yield what each step took."""
+    page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+    page.set_default_timeout(300_000)
+    before = browser_seconds()
+    page.goto(f"{url}#seed=7")
+    page.get_by_label("Speed", exact=True).select_option("Infinity")
+    page.wait_for_function(PAINTED, arg=1_000_000)
+    page.wait_for_function(IDLE)
+    yield "opening to a picture", browser_seconds() - before
+    pixels = int(page.locator(".scrub").get_attribute("max") or 0)
+    page.keyboard.press("m")
+    drag(page, (0.26, 0.26), (0.74, 0.74))
+    page.wait_for_timeout(500)
+    before = browser_seconds()
+    page.get_by_role("button", name="Fill", exact=True).click()
+    page.wait_for_function(PAINTED, arg=pixels)
+    yield "fill, first candidate", browser_seconds() - before
+    page.locator(".candidates button").first.wait_for()
+    page.wait_for_function(IDLE)
+    yield "fill, eight candidates", browser_seconds() - before
+    page.get_by_role("button", name="New", exact=True).click()
+    page.keyboard.press("b")
+    drag(page, (0.2, 0.5), (0.8, 0.5))
+    began = time.perf_counter()
+    page.locator(".ghosts button").first.wait_for()
+    yield "stroke to a ghost, by the clock", time.perf_counter() - began
+    if page.get_by_role("button", name="Endless map").count():
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(500)
+        before = browser_seconds()
+        page.get_by_role("button", name="Endless map").click()
+        page.wait_for_function(DRAWN)
+        yield "first view of an endless map", browser_seconds() - before
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag over the canvas, between places in parts of its sides."""
+    box = page.locator("canvas.image").first.bounding_box()
+    assert box is not None
+    for (x, y), act in ((start, page.mouse.down), (end, page.mouse.up)):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        act()
 
 
 @contextmanager

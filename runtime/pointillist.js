@@ -168,14 +168,9 @@ function readProgram(one, tensor) {
     check((raw.taps ?? []).every((/** @type {number[]} */ tap) => tap[0] <= 0), "a row below is read");
     check(inputs.every((/** @type {View} */ view) => values[view.value].phase <= phase), `${raw.op} reads what is not known yet`);
     check(!out || values[out.value].phase === phase, `${raw.op} writes in another phase`);
-    // Two columns of a matrix are packed in a number, low + 2^26 high; its rows are filled up to a multiple of four.
-    const half = Math.ceil(m / 2), pairs = c.pairs = new Float64Array(raw.op === "LINEAR" ? Math.ceil(n / 4) * 4 * half : 0);
     for (let column = 0; raw.op === "LINEAR" && column < m; column++) {
       let bound = Math.abs(c.bias[column]);
-      for (let row = 0, by = column % 2 ? 2 ** 26 : 1; row < n; row++) {
-        bound += 255 * Math.abs(c.matrix[row * m + column]);
-        pairs[row * half + (column >> 1)] += c.matrix[row * m + column] * by;
-      }
+      for (let at = column; at < n * m; at += m) bound += 255 * Math.abs(c.matrix[at]);
       check(bound < 2 ** 31, "a sum could overflow");
     }
     return { op: raw.op, out, inputs, c, map: raw.map ?? 0, taps: raw.taps ?? [], key: raw.key ?? "", parity: raw.row_parity ?? null };
@@ -212,6 +207,12 @@ const ELEMENTWISE = {
   CONSTANT: (c, k) => c.constant[k],
 };
 
+/** Two columns of a matrix in a number, low + 2^26 high; its rows are filled up to a multiple of four. @param {Int8Array} matrix @param {number} n rows @param {number} m columns */
+function pairsOf(matrix, n, m) {
+  const half = Math.ceil(m / 2), pairs = new Float64Array(Math.ceil(n / 4) * 4 * half);
+  for (let row = 0; row < n; row++) for (let column = 0; column < m; column++) pairs[row * half + (column >> 1)] += matrix[row * m + column] * (column % 2 ? 2 ** 26 : 1);
+  return pairs;
+}
 /** x @ matrix of packed columns into sums: one multiplication for two, which can be told apart while each is below 2^25.
  *  @param {Int32Array} x @param {number} from @param {number} count @param {Float64Array} pairs @param {Float64Array} sums @param {number} m */
 function product(x, from, count, pairs, sums, m) {
@@ -270,6 +271,7 @@ export class Run {
     const { dtype, depth, scale, phase } = program.values[i.out.value], [low, high] = RANGES[dtype];
     const start = y ? this.at(y, column) : from, other = y ? values[y.value] : source;
     if (i.op === "LINEAR") {
+      c.pairs ??= pairsOf(c.matrix, x.channels, m); // of no use to the library
       const sums = product(source, from, x.channels, c.pairs, this.sums, m);
       for (let k = 0; k < m; k++) out[to + k] = clamp(shift(sums[k] + c.bias[k], c.shift[k]) + (y ? other[start + k] : 0), low, high);
     } else if (i.op === "PROJECT") {
