@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.images import ImageSpec
 
-UNCONDITIONAL_SHARE = 0.5  # chosen on 40 concepts, confirmed on 60 others (docs/experiments/best-of.md)
+UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/experiments/best-of.md)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each
 
 Result = TypeVar("Result", bound=Any)
