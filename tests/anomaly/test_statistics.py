@@ -140,3 +140,14 @@ def test_smoothing_keeps_constants_and_the_place_of_a_peak() -> None:
     peak[0, 4, 6] = 1
     assert smooth(peak, 1.0).argmax() == 4 * 9 + 6
     assert smooth(peak, 0) is peak
+
+
+def test_a_row_is_rounded_as_if_it_were_alone() -> None:
+    """The density of an image, and its smoothed map, have the same bits among any others."""
+    rng = np.random.default_rng(0)
+    density = fit_density(rng.normal(size=(60, 7)) @ rng.normal(size=(7, 7)))
+    rows, maps = rng.normal(size=(40, 7)), rng.random((40, 9, 9))
+    assert [density.log_density(row[None])[0] for row in rows] == density.log_density(rows).tolist()
+    assert all(
+        np.array_equal(smooth(one[None], 1.5)[0], each) for one, each in zip(maps, smooth(maps, 1.5), strict=True)
+    )

@@ -48,6 +48,15 @@ def test_a_run_leaves_a_model_with_all_its_settings(model: Path, pets: Path) -> 
     assert list((model / "samples").glob("*.png"))
 
 
+def test_epochs_are_not_overridden_in_silence(pets: Path) -> None:
+    """Those of the command line win over the steps of a file; both at once are refused."""
+    Path("run.toml").write_text(f'[data]\nsource = "{pets.as_posix()}"\n[train]\nsteps = 300\n')
+    train("--config", "run.toml", "--epochs", "0.5", "--out", "r")
+    written = settings(Path("r"))["train"]
+    assert ("steps" not in written, written["epochs"]) == (True, 0.5)
+    assert "changes nothing beside `--steps`" in fails("train", pets, "--epochs", "1", "--steps", "2", "--out", "s")
+
+
 def test_precedence_is_defaults_then_file_then_options_then_set(pets: Path) -> None:
     Path("run.toml").write_text(
         f'[data]\nsource = "{pets.as_posix()}"\n[train]\nsteps = 2\nseed = 3\n[train.optimizer]\nlr = 0.5\nclip = 0.7\n'

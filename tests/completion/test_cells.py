@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import pointillist as pt
+from pointillist import system
 from pointillist.completion.canvas import fill_grid
 from pointillist.completion.cells import ObservedCells, read_cells
 from pointillist.completion.result import encode_gslib, level_probabilities, realisation_maps
@@ -63,6 +64,18 @@ def test_tables_of_other_kinds(tmp_path: Path) -> None:
         assert np.argwhere(cells.known).tolist() == [[1, 2], [2, 0]]
         assert cells.levels[0][cells.known].tolist() == [0, 1]
     assert np.argwhere(read_cells(wells, FACIES, (10, 4)).known).tolist() == [[8, 2], [9, 0]]
+
+
+def test_a_grid_of_many_levels_holds_no_soft_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no column has any: 65,536 levels took 512 KB a cell. Too large a grid is a sentence before it is made."""
+    monkeypatch.setattr(system, "available_bytes", lambda: 10**9)
+    many = ImageSpec(channels=1, height=3, width=3, levels=65_536, ordered=True, mode="codes")
+    cells = read_cells(table(tmp_path, "row,column,level\n0,0,7\n"), many, (500, 500))
+    assert cells.soft is None
+    with pytest.raises(pt.DataError, match="a grid of 500x500 cells"):
+        read_cells(table(tmp_path, "row,column,p_7\n0,0,0.5\n"), many, (500, 500))
+    with pytest.raises(pt.DataError, match="a grid of 100,000x100,000 cells"):
+        read_cells(table(tmp_path, "row,column,level\n0,0,1\n"), FACIES, (100_000, 100_000))
 
 
 def test_soft_cells(tmp_path: Path) -> None:

@@ -74,6 +74,16 @@ def test_new_words_are_sampled_as_known_ones(typed: str, sampled: str) -> None:
     assert bool(describe_prompts(model, [typed])) == (sampled != typed)
 
 
+def test_a_word_is_not_a_misspelling_of_another() -> None:
+    """The vocabulary of the encoder has "horse": its meaning counts, not its letters; a page has no vectors."""
+    words = ("house", "pony", "cat")
+    assert KnownWords(words).read("a horse").text == "a pony"
+    assert KnownWords(words).read("a huose").text == "a house"
+    assert KnownWords(words, spelling=True).read("a horse").text == "a house"
+    (sentence,) = KnownWords(("house", "sofa")).read("a horse on a sofa").sentences[:1]
+    assert sentence.startswith("'horse' is unknown to this model, and is left out: the nearest are '")
+
+
 def test_each_change_has_a_sentence() -> None:
     """What a word is sampled as, that it is left out and which words are near, that nothing is left; not too many."""
     model = scenes()

@@ -57,7 +57,7 @@ class Density:
 
     def log_density(self, statistics: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
         """Compute the log-density of standardised statistics, in nats."""
-        points, centres = self.standardise(statistics) @ self.whitening, self.centres @ self.whitening
+        points, centres = (_by_rows(rows, self.whitening) for rows in (self.standardise(statistics), self.centres))
         step = max(1, _TABLE_SIZE // centres.size)
         parts = [_log_mean_gaussian(points[start : start + step], centres) for start in range(0, len(points), step)]
         log_volume = np.linalg.slogdet(self.whitening)[1] - 0.5 * points.shape[1] * np.log(2 * np.pi)
@@ -119,6 +119,12 @@ def _whitening(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "The normal images differ too little to tell what is normal, as they are nearly all equal: give more, and "
             "different ones."
         ) from error
+
+
+def _by_rows(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Multiply each row by a matrix. `@` would round a row by the number of the others: one image, two scores."""
+    product: np.ndarray = (rows[:, :, None] * matrix).sum(1)
+    return product
 
 
 def _log_mean_gaussian(points: np.ndarray, centres: np.ndarray) -> np.ndarray:

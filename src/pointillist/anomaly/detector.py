@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.anomaly.combination import Combination
-from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError
+from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, is_number, quote
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin
@@ -295,15 +295,15 @@ class AnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return detector
 
     def _check_settings(self) -> None:
-        if not _LEAST_RATE <= self.contamination <= 0.5:
+        if not (is_number(self.contamination) and _LEAST_RATE <= self.contamination <= 0.5):
             raise ConfigError(
-                f"`contamination` (={self.contamination!r}) must be above 0 and at most 0.5: 0.05 calls one in twenty "
-                "normal images odd."
+                f"`contamination` (={quote(self.contamination)}) must be above 0 and at most 0.5: 0.05 calls one in "
+                "twenty normal images odd."
             )
-        if self.engine not in SCORING_ENGINES:
-            raise ConfigError(f"`engine` (={self.engine!r}) must be one of {', '.join(SCORING_ENGINES)}.")
-        if self.density not in KINDS:
-            raise ConfigError(f"`density` (={self.density!r}) must be one of {', '.join(KINDS)}.")
+        if not isinstance(self.engine, str) or self.engine not in SCORING_ENGINES:
+            raise ConfigError(f"`engine` (={quote(self.engine)}) must be one of {', '.join(SCORING_ENGINES)}.")
+        if not isinstance(self.density, str) or self.density not in KINDS:
+            raise ConfigError(f"`density` (={quote(self.density)}) must be one of {', '.join(KINDS)}.")
 
     def _scorer(self, engine: str) -> Scorer:
         return Scorer(

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.anomaly.statistics import NATS_PER_BIT, image_statistics, pixel_maps, statistic_names
 from pointillist.conditioning import ConditionInputs
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, check_whole, is_number, quote
 from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
 from pointillist.model.batches import check_likelihood
@@ -68,10 +68,11 @@ class Scorer:
     engine: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ConfigError(f"`batch_size` (={self.batch_size}) must be at least 1.")
-        if not 0 <= self.smoothing < math.inf:
-            raise ConfigError(f"`smoothing` (={self.smoothing}) must be 0 or more pixels: 1.5 suits small images.")
+        check_whole("batch_size", self.batch_size, 1)
+        if not (is_number(self.smoothing) and 0 <= self.smoothing < math.inf):
+            raise ConfigError(
+                f"`smoothing` (={quote(self.smoothing)}) must be 0 or more pixels: 1.5 suits small images."
+            )
         if self.background is not None and not _same_kind(self.background, self.model):
             raise ConfigError(
                 f"`background` is a model of {self.background.image}, and the model is one of {self.model.image}: "
@@ -140,7 +141,7 @@ def smooth(maps: Float[np.ndarray, "b h w"], deviation: float) -> Float[np.ndarr
         padding = [(0, 0), (0, 0), (0, 0)]
         padding[axis] = (reach, reach)
         windows = np.lib.stride_tricks.sliding_window_view(np.pad(both, padding), len(kernel), axis)
-        both = windows @ kernel
+        both = (windows * kernel).sum(-1)  # `@` would round by the number of maps
     return np.asarray(both[:-1] / both[-1:])
 
 

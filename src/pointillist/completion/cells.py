@@ -23,6 +23,7 @@ from pointillist.data.readers.array_files import NpzFile
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import read_text
 from pointillist.images import ImageSpec
+from pointillist.system import check_memory
 
 CELL_FILES = (".csv", ".dat", ".gslib", ".out", ".npz")
 """Endings of tables of cells."""
@@ -79,8 +80,10 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
         raise DataError(f"{path} holds cells of one level, and the images of the model have {image.channels} channels.")
     path, (height, width) = Path(path), size or (image.height, image.width)
     table = _Table(path, _read_columns(path), image, (height, width))
+    numbers = 2 + image.levels * table.is_soft  # of a cell; soft data of many levels are the most by far
+    check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")
     levels, known = np.zeros((1, height, width), np.int64), np.zeros((height, width), bool)
-    soft, places = np.ones((height, width, image.levels)), dict[tuple[int, int], int]()
+    soft, places = np.ones((height, width, image.levels * table.is_soft)), dict[tuple[int, int], int]()
     for number, place in enumerate(table.places()):
         level, factors = table.level(number), table.factors(number)
         if level is None and factors is None:
@@ -122,6 +125,11 @@ class _Table:
 
     def _chosen(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self._columns), None)
+
+    @property
+    def is_soft(self) -> bool:
+        """True if a column has probabilities of a level."""
+        return bool(self._soft)
 
     def name(self, number: int) -> str:
         """Name a row in a message."""

@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Painted
-from pointillist.errors import ConfigError, ShapeError, is_number, quote
+from pointillist.errors import ConfigError, ShapeError, check_whole, is_number, quote
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
@@ -83,7 +83,7 @@ def vary(
     size = (x.shape[2], x.shape[3])
     if not (is_number(share) and 0 < share <= 1):
         raise ConfigError(f"`share` (={quote(share)}) must lie in (0, 1]: the share of pixels that are drawn again.")
-    if pattern not in PATTERNS:
+    if not isinstance(pattern, str) or pattern not in PATTERNS:
         raise ConfigError(f"`pattern` (={quote(pattern)}) must be {' or '.join(PATTERNS)}.")
     fixed = np.zeros(size, bool) if keep is None else np.asarray(keep)
     if fixed.dtype != bool or fixed.shape != size:
@@ -91,7 +91,7 @@ def vary(
     if fixed.all():
         raise ConfigError(f"`keep` (={int(fixed.sum())} pixels) leaves no pixel to draw again: clear some.")
     log_prompts(model, settings.get("text"), n)
-    begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, settings.pop("first", 0)
+    begin, numbers = resolve_uniforms(seed, None, ())[0] or 0, check_whole("first", settings.pop("first", 0))
     masks, results = [], []
     for number in range(numbers, numbers + n):
         rng = np.random.default_rng([begin, number, _PURPOSE])

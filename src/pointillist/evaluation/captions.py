@@ -139,6 +139,7 @@ def rank(
         ranking = pt.rank("icons", "heart.png", ["a heart", "a star", "a house"])
         print(ranking)  # probability, bits saved and caption, line by line
     """
+    check_whole("batch_size", batch_size, 1)
     model = open_scored(model, query.get("engine", "auto"))
     check_captions(model, texts, prior)
     log_unlearned(model, texts)

@@ -163,9 +163,10 @@ def resolve_order(known: Sequence[str], name: str | None = None) -> PixelOrder:
     Raises:
         ConfigError: if there is no such order, or the model was not trained on it.
     """
-    if name is not None and get_order(name).name not in known:
+    if name is not None and (not isinstance(name, str) or get_order(name).name not in known):
         raise ConfigError(
-            f"`order` (={name!r}) must be an order that the model was trained on: choose one of {', '.join(known)}."
+            f"`order` (={quote(name)}) must be an order that the model was trained on: choose one of "
+            f"{', '.join(known)}."
         )
     return get_order(known[0] if name is None else name)
 

@@ -1,6 +1,6 @@
 """Text: encoders of prompts behind one protocol, and their vectors kept."""
 
-from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, open_encoder
+from pointillist.conditioning.text_encoders.base import TextEncoder, TokenEncoder, WordEncoder, open_encoder
 from pointillist.conditioning.text_encoders.cache import (
     EmbeddingCache,
     EmbeddingStore,
@@ -16,6 +16,7 @@ __all__ = [
     "NgramKind",
     "TextEncoder",
     "TokenEncoder",
+    "WordEncoder",
     "embedding_cache",
     "hash_ngrams",
     "hash_ngrams_per_word",

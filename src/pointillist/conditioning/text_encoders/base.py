@@ -65,6 +65,14 @@ class TabledEncoder(TextEncoder, Protocol):
     def tabled(self) -> Mapping[str, np.ndarray]: ...
 
 
+@runtime_checkable
+class WordEncoder(TextEncoder, Protocol):
+    """A text encoder that tells frequent words from misspellings."""
+
+    def is_word(self, text: str) -> bool:
+        """Return True for a word of the vocabulary."""
+
+
 @lru_cache(maxsize=8)
 def open_encoder(name: str) -> TextEncoder:
     """Open an encoder: `use`, `minilm:FOLDER`, or `clip:FOLDER`. Open ones are kept.

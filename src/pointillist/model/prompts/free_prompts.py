@@ -16,7 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pointillist.conditioning.text_encoders import EmbeddingCache, embedding_cache, normalize_text, open_encoder
+from pointillist.conditioning.text_encoders import (
+    EmbeddingCache,
+    WordEncoder,
+    embedding_cache,
+    normalize_text,
+    open_encoder,
+)
 from pointillist.errors import MissingExtraError, quote
 from pointillist.model.prompts.word_kinds import WordKinds
 
@@ -156,7 +162,10 @@ class KnownWords:
         return any(f" {pair} " in f" {phrase} " for phrase in self.names)
 
     def _nearest(self, text: str) -> str | None:
-        """Return the word that an unknown one is sampled as: of its spelling, then of its meaning."""
+        """Return the word that an unknown one is sampled as: of its spelling, then of its meaning.
+
+        A word that is a letter from a known one, as "horse" is from "house", is not a misspelling of it.
+        """
         word = text.lower()
         singular = next((stem for stem in singulars(word) if stem in self.seen), None)
         if singular is not None:
@@ -164,9 +173,14 @@ class KnownWords:
         if f"{word}s" in self.seen:
             return f"{word}s"
         spelled = single_edits(word, self.words)
-        if len(spelled) == 1:
+        if len(spelled) == 1 and not self._is_word(word):
             return spelled[0]
         return self._by_meaning(_meaning(text))
+
+    def _is_word(self, word: str) -> bool:
+        """Return True if the sentence encoder has a word in its vocabulary."""
+        encoder = None if self.vectors is None else self.vectors.encoder
+        return isinstance(encoder, WordEncoder) and encoder.is_word(word)
 
     def _by_meaning(self, text: str, names: Sequence[str] | None = None) -> str | None:
         """Return the name whose vector is nearest, if it is near."""

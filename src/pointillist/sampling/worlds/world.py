@@ -85,15 +85,8 @@ class World:
         remembered: int = REMEMBERED,
     ) -> None:
         self.model: PortableModel = open_world_model(model)
-        self.seed, self.chunk_size, self.margin = (
-            check_seed(seed),
-            check_whole("chunk_size", chunk_size, 2, MAX_CHUNK),
-            margin,
-        )
-        if not 1 <= margin <= chunk_size:
-            raise ConfigError(
-                f"`margin` (={margin}) must lie in 1 to `chunk_size` (={chunk_size}), which must be 2 or more."
-            )
+        self.seed, self.chunk_size = check_seed(seed), check_whole("chunk_size", chunk_size, 2, MAX_CHUNK)
+        self.margin = check_whole("margin", margin, 1, self.chunk_size)
         self.rules: Rules = parse_rules(rules) or Rules()
         self._rules = WorldRules(self.rules, self.model.image, self.model.training_record)
         integers = self.model.integer_model
@@ -101,7 +94,7 @@ class World:
         self._order = integers.order()
         integers.inputs(1, (chunk_size, chunk_size), self._order, self.label)  # rejects a label of another model
         self._remembered: OrderedDict[Chunk, Int[np.ndarray, "h w"]] = OrderedDict()
-        self._most = remembered
+        self._most = check_whole("remembered", remembered, 1)
 
     def chunk(self, x: int, y: int) -> Int[np.ndarray, "h w"]:
         """Return the levels of the chunk in column x and row y, which may be negative; y grows downwards.

@@ -157,10 +157,26 @@ def prepare_run(
         run, source = resumed_run(Path(out), changes), None
     else:
         tree = read_toml(Path(config)) if isinstance(config, (str, Path)) else _expanded(config or {})
-        run, source = new_run(merge(tree, changes))
+        run, source = new_run(_with_length(merge(tree, changes), changes))
     if run.data.source is None:
         raise ConfigError("DATA is missing: give a folder, a file or a name, or `data.source` in a settings file.")
     return PreparedRun(_with_folder(run), source, resume)
+
+
+def _with_length(tree: Tree, changes: Tree) -> Tree:
+    """Let epochs that are given win over the steps of a settings file, which override epochs within it.
+
+    Raises:
+        ConfigError: if both are given.
+    """
+    given = changes.get("train")
+    if not isinstance(given, Mapping) or given.get("epochs") is None:
+        return tree
+    if given.get("steps") is not None:
+        raise ConfigError(
+            f"`epochs` (={given['epochs']}) changes nothing beside `steps` (={given['steps']}): leave out one of them."
+        )
+    return {**tree, "train": {k: v for k, v in tree["train"].items() if k != "steps"}}
 
 
 def _expanded(settings: Mapping[str, Any]) -> Tree:

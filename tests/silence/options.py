@@ -1,0 +1,151 @@
+"""Laws of the command line: an option more, beside any others, changes an output, or a sentence says why not."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from typer.testing import CliRunner
+
+import pointillist as pt
+from pointillist.cli import app
+from tests.cli import test_effects as effects
+
+from .lab import Lab, SilentError, law, listening, same
+
+TOGETHER = 2
+"""Most further options of the command to which one is added."""
+KEEPS = {
+    # settings that change nothing of the numbers beside these others, by intent
+    ("sample", "best_of", "temperature"), ("inpaint", "moves", "method"),
+}  # fmt: skip
+HARMLESS = {
+    "sample": [["--batch-size", "1"], ["--threads", "2"], ["--verbose"], ["--json"], ["--force"]],
+    "inpaint": [["--threads", "2"], ["--json"], ["--force"]],
+    "evaluate": [["--batch-size", "1"], ["--json"]],
+    "detect": [["--batch-size", "3"], ["--json"]],
+    "compress": [["--threads", "2"], ["--json"], ["--force"], ["--verify"]],
+    "world": [["--json"], ["--force"]],
+}
+"""Options that must not change a file."""
+
+
+def write_files(root: Path) -> None:
+    """Write the pictures, detector, rules and texts that the commands of `test_effects` read, and maps."""
+    effects.folder.__wrapped__(Factory(root))  # type: ignore[attr-defined]
+
+
+class Factory:
+    """A maker of temporary folders that gives one folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def mktemp(self, name: str) -> Path:
+        self.root.mkdir(parents=True)
+        return self.root
+
+
+def folder_of(lab: Lab) -> Path:
+    """Return the folder of the files, which is written once."""
+    root = lab.folder / "effects"
+    if not root.exists():
+        write_files(root)
+    return root
+
+
+def outcome(words: list[str]) -> tuple[str, dict[str, str]]:
+    """Return what a command prints, without times, and hashes of the files that it leaves, which are removed."""
+    before = {path: path.stat().st_mtime_ns for path in Path().rglob("*") if path.is_file()}
+    with listening() as said:
+        done = CliRunner().invoke(app, words)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise SilentError(f"{' '.join(words)}: {done.exception!r}")
+    text = re.sub(r"[\d.,]+ (s\b|tiles/s|MB/s|kB|images/s)", "", done.output) + " ".join(said)
+    files = {}
+    for path in sorted(path for path in Path().rglob("*") if path.is_file()):
+        if before.get(path) != path.stat().st_mtime_ns:
+            files[str(path)] = hashlib.sha256(path.read_bytes()).hexdigest()
+            path.unlink()
+    for path in Path().iterdir():
+        if path.is_dir() and not any(path.rglob("*")):
+            shutil.rmtree(path)
+    return f"{done.exit_code} {text}", files
+
+
+def words_of(command: str, name: str) -> list[str]:
+    """Return an option with its value."""
+    config, _ = effects.BASES[command]
+    setting = next(one for one in effects.settings_of(config) if one.name == name)
+    value = effects.VALUES[command][name]
+    return [setting.flags[0]] if value is None else [setting.flags[0], str(value)]
+
+
+def names_of(command: str) -> list[str]:
+    """Return the options of a command that have a value in `test_effects`."""
+    settings = {one.name for one in effects.settings_of(effects.BASES[command][0])}
+    return sorted(name for name in effects.VALUES[command] if name not in effects.HOW and name in settings)
+
+
+@law(12)
+def an_option_more(rng: random.Random, lab: Lab) -> None:
+    """Beside up to two others."""
+    import os
+
+    os.chdir(folder_of(lab))
+    command = rng.choice(
+        ["sample"] * 4 + ["inpaint"] * 4 + ["world", "evaluate", "evaluate", "explain", "detect", "compress"]
+    )
+    names = names_of(command)
+    *others, last = rng.sample(names, rng.randint(1, TOGETHER) + 1)
+    base = [command, *effects.BASES[command][1], *(word for name in others for word in words_of(command, name))]
+    first = outcome(base)
+    if not first[0].startswith("0"):
+        return  # the command without the option fails already, with a sentence
+    if first == outcome([*base, *words_of(command, last)]):
+        raise SilentError(f"{' '.join(base)}: {' '.join(words_of(command, last))} changes nothing, in silence")
+
+
+@law(5)
+def an_option_of_how(rng: random.Random, lab: Lab) -> None:
+    """Batches, threads, JSON and `--force` change no file, beside any other option."""
+    import os
+
+    os.chdir(folder_of(lab))
+    command = rng.choice(sorted(HARMLESS))
+    names = names_of(command)
+    others = rng.sample(names, rng.randint(0, TOGETHER))
+    base = [command, *effects.BASES[command][1], *(word for name in others for word in words_of(command, name))]
+    first = outcome(base)
+    if not first[0].startswith("0"):
+        return
+    how = rng.choice(HARMLESS[command])
+    second = outcome([*base, *how])
+    if first[1] != second[1]:
+        raise SilentError(f"{' '.join(base)}: {' '.join(how)} changes {sorted(first[1].items() ^ second[1].items())}")
+
+
+@law(3)
+def formats(rng: random.Random, lab: Lab) -> None:
+    """The same images in files and in an archive."""
+    subject = lab.choose(rng, lambda s: s.model.image.mode in ("grey", "rgb") and s.model.image.levels <= 256)
+    n, seed = rng.randint(1, 3), rng.randrange(999)
+    size = "x".join(map(str, subject.size))
+    path, form = lab.path(), rng.choice(["files", "npz"])
+    base = ["sample", subject.source, "-n", str(n), "--seed", str(seed), "--size", size, "--format", form]
+    out = f"{path}/" if form == "files" else f"{path}.{form}"
+    done = CliRunner().invoke(app, [*base, "--out", out])
+    if done.exit_code:
+        raise SilentError(f"{' '.join(base)} --out {form}: {done.output} {done.exception!r}")
+    samples = pt.sample(subject.source, n, seed=seed, size=subject.size)
+    if form == "files":
+        pictures = [np.asarray(Image.open(one)) for one in sorted(path.glob("*.png"))]
+        same(pictures, [np.asarray(one) for one in samples.images], f"{' '.join(base)}: files")
+        return
+    with np.load(out) as stored:
+        same(stored["levels"], samples.levels, f"{' '.join(base)}: {form}")
