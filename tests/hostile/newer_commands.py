@@ -58,7 +58,7 @@ def with_options(rng: random.Random, world: World, name: str) -> list[str]:
     """Return a command with one to three options whose values are hostile, and now and then another file."""
     config, base = BASES[name]
     words = list(base)
-    if rng.random() < 0.3:
+    if len(words) > 1 and rng.random() < 0.3:
         at = rng.randrange(1, len(words))
         if not words[at].startswith("-") and not words[at - 1].startswith("-"):
             words[at] = rng.choice(world.names)
@@ -194,7 +194,7 @@ def killed(rng: random.Random, world: World) -> None:
             (["sample", "digits", "-n", "30", "--batch-size", "3", "--seed", "1", "--out", "out.npz"], "out.npz"),
             (["compress", "digits", "pictures", "--out", "out.pxl"], "out.pxl"),
             (["decompress", "a.pxl", "--out", "out.npz"], "out.npz"),
-            (["sample", "maps", "-n", "9", "--seed", "1", "--format", "npy", "--out", "out.npy"], "out.npy"),
+            (["sample", "maps", "-n", "9", "--seed", "1", "--out", "out.npz"], "out.npz"),
         ]
     )
     child = os.fork()
@@ -207,7 +207,7 @@ def killed(rng: random.Random, world: World) -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     path = world.folder / out
-    if path.exists() and out.endswith((".npz", ".npy")):
+    if path.exists() and out.endswith(".npz"):
         np.load(path)
     again = world.command([*words, "--force"] if path.exists() else words, tuple(world.left()))
     if again.exit_code != 0:

@@ -80,9 +80,11 @@ def test_a_module_takes_the_seeds_of_python(tmp_path: Path) -> None:
     lines = 'import { open } from "./digits.js"; const model = await open();'
     lines += "for (const seed of [-1, 1.5, 2 ** 53, NaN]) {"
     lines += " try { model.paint({ seed }); console.log(seed); } catch (error) { console.log(error.message); } }"
+    lines += " try { model.paint({ text: [] }); } catch (error) { console.error(error.message); }"
     (tmp_path / "try.mjs").write_text(lines)
     done = subprocess.run([str(NODE), "try.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [line.endswith("must be a whole number, 0 to 2^53 - 1.") for line in done.stdout.splitlines()] == [True] * 4
+    assert done.stderr == "The text (=[]) must be a string, or null for none.\n"
 
 
 def test_c_is_small(in_c: Path) -> None:

@@ -72,9 +72,8 @@ class Node:
 
     def close(self) -> None:
         """End the program."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+        with self.process:  # closes its input and output, and waits for its end
+            pass
 
 
 def page_of(name: str, source: str) -> Node:

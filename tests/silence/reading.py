@@ -40,7 +40,7 @@ def order_of_images(rng: random.Random, lab: Lab) -> None:
 @law(3)
 def forms(rng: random.Random, lab: Lab) -> None:
     """Levels, a tensor, pictures, an `.npz`, an `.npy`, a folder of PNG: one set of images."""
-    subject, n = lab.choose(rng, pictured), rng.randint(1, 4)
+    subject, n = lab.choose(rng, pictured, lambda s: not s.takes("hint")), rng.randint(1, 4)  # a folder has hints, too
     x = images_of(rng, subject, n)
     samples = pt.sample(subject.model, n, seed=0, size=subject.size)
     pictures = replace(samples, levels=x).images

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,8 @@ from pointillist.studio import schemas
 from pointillist.studio.errors import RequestError
 from pointillist.studio.service import StudioService
 from tests.laws.strategies import randomise_weights
+from tests.portable.networks import integer_case
+from tests.silence.programs import page_of
 from tests.studio.helpers import decoded, encoded, labelled
 from tests.studio.helpers import service as make_service
 
@@ -165,3 +170,24 @@ def test_a_fill_is_cancelled(service: StudioService) -> None:
             return
         time.sleep(0.05)
     pytest.fail("the job is still in the queue")
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
+def test_a_page_fills_in_the_order_of_inpaint(tmp_path: Path) -> None:
+    """Without a name, in the one of a model's orders in which fewest known pixels come after the hole."""
+    model, _, _ = integer_case("gated-pixelcnn")
+    assert model.orders == ("raster", "raster-tr")
+    model.save_pretrained(tmp_path / "two-orders")
+    levels, known = pt.sample(model, 1, seed=3).levels[0], np.ones((5, 7), bool)
+    known[1:, :4] = False
+    expected = pt.inpaint(model, levels, known, 1, method="sequential", seed=5)
+    start = {"levels": encoded(levels), "known": encoded(known)}
+    page = page_of("two-orders", str(tmp_path / "two-orders"))
+    answer = page.ask(
+        address="/api/models/two-orders/fill",
+        body={"start": start, "candidates": 1, "seed": 5, "method": "sequential"},
+    )
+    page.close()
+    (candidate,) = json.loads(answer["text"])["candidates"]
+    assert expected.order == "raster-tr"
+    np.testing.assert_array_equal(decoded(candidate["image"]["levels"]), expected.levels[0])

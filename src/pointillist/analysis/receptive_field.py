@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
 from pointillist.images.ordering import PixelOrder
+from pointillist.model.folder.opening import load
 from pointillist.model.pixel_model import PixelModel
 from pointillist.visualization import plot_receptive_field, png_bytes
 
@@ -101,7 +103,7 @@ class ReceptiveField:
 
 
 def receptive_field(
-    model: PixelModel,
+    model: PixelModel | str | Path,
     row: int,
     column: int,
     channel: int | None = None,
@@ -114,6 +116,7 @@ def receptive_field(
     """Measure which sub-pixels the parameters of one sub-pixel depend on. The weights of `model` are not changed.
 
     Args:
+        model: a model, or the name or folder of one.
         row, column: the site, from 0.
         channel: its channel; None for the last, which has the most sub-pixels before it. A likelihood that couples the
             channels reads the network once per pixel: there the whole pixel is one site, and none of its channels is
@@ -134,6 +137,8 @@ def receptive_field(
         field.num_missing  # earlier pixels in the blind spot
         field.image().save("field.png")
     """
+    if isinstance(model, (str, Path)):
+        model = load(model)
     if not hasattr(model, "backbone"):
         raise ConfigError(f"`model` (={quote(model)}) must be a network, from `pt.build` or `pt.load`.")
     height, width = size or (model.image.height, model.image.width)

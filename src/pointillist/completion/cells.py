@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from pointillist.data.options import parse_size
 from pointillist.data.readers.array_files import NpzFile
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import read_text
@@ -78,7 +79,7 @@ def read_cells(path: str | Path, image: ImageSpec, size: tuple[int, int] | None 
         raise ConfigError(f"`size` (={quote(size)}) must be a height and a width, such as (48, 64).")
     if image.channels != 1:
         raise DataError(f"{path} holds cells of one level, and the images of the model have {image.channels} channels.")
-    path, (height, width) = Path(path), size or (image.height, image.width)
+    path, (height, width) = Path(path), (image.height, image.width) if size is None else parse_size(size)
     table = _Table(path, _read_columns(path), image, (height, width))
     numbers = 2 + image.levels * table.is_soft  # of a cell; soft data of many levels are the most by far
     check_memory(8 * height * width * numbers, f"a grid of {height:,}x{width:,} cells", "give a smaller `size`")

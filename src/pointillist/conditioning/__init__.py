@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pointillist.conditioning.readers import ConditionReader, ConditionReaders
     from pointillist.conditioning.registry import (
         condition_kinds,
+        expand_condition,
         parse_conditions,
         register_condition,
         unsupported_condition,
@@ -89,6 +90,7 @@ _MODULES = {
     "readers": ("ConditionReader", "ConditionReaders"),
     "registry": (
         "condition_kinds",
+        "expand_condition",
         "parse_conditions",
         "register_condition",
         "unsupported_condition",
@@ -133,6 +135,7 @@ __all__ = [
     "condition_kinds",
     "count_images",
     "embedding_cache",
+    "expand_condition",
     "hint_rule",
     "label_input",
     "label_numbers",

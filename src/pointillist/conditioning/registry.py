@@ -17,6 +17,7 @@ from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, choices, format_validation_error
 from pointillist.files.suggestions import remedy
+from pointillist.images import ImageSpec
 
 DEDICATED = ("label", "attributes", "hint", "text", "known")
 """Kinds with dedicated options and fields; a value of any other is given by its name."""
@@ -92,6 +93,24 @@ def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:
     if unknown:
         raise ConfigError(f"There is no condition `{unknown[0]}`: {choices(unknown[0], _KINDS)}")
     return {kind: _parsed(kind, tree[kind]) for kind in _KINDS if tree.get(kind) is not None}
+
+
+def expand_condition(kind: str, value: Any, image: ImageSpec) -> ConditionConfig:
+    """Expand a short value, such as the size of a vector, to the settings of a condition.
+
+    ```python
+    expand_condition("vector", 3, image).size  # 3
+    ```
+
+    Raises:
+        ConfigError: if the value is not one of this condition.
+    """
+    if isinstance(value, ConditionConfig):
+        return value
+    try:
+        return _KINDS[kind].of(value, image)
+    except ValidationError as error:
+        raise ConfigError(format_validation_error(error, f"a setting of the condition {kind}")) from error
 
 
 def _parsed(kind: str, settings: Any) -> ConditionConfig:

@@ -67,7 +67,7 @@ class TabledEncoder(TextEncoder, Protocol):
 
 @runtime_checkable
 class WordEncoder(TextEncoder, Protocol):
-    """A text encoder that tells frequent words from misspellings."""
+    """A text encoder with a vocabulary of frequent words."""
 
     def is_word(self, text: str) -> bool:
         """Return True for a word of the vocabulary."""

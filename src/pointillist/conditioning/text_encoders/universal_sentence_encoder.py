@@ -94,8 +94,8 @@ class UniversalSentenceEncoder:
             tokenizer = self._tokenizer
         except ImportError:
             return False
-        (pieces,) = tokenizer.encode([text], add_bos=False, add_eos=False)
-        return len([piece for piece in pieces if piece != _SPACE]) == 1
+        (tokens,) = tokenizer.encode([text], add_bos=False, add_eos=False)
+        return len([token for token in tokens if token != _SPACE]) == 1
 
 
 def read_table() -> tuple[str, dict[str, np.ndarray]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pointillist.conditioning import ConditionConfig, condition_kinds, parse_conditions
+from pointillist.conditioning import condition_kinds, expand_condition, parse_conditions
 from pointillist.distributions.registry import build_likelihood
 from pointillist.errors import ConfigError
 from pointillist.files.suggestions import check_keywords, remedy
@@ -63,9 +63,10 @@ def build(
     short = {name: settings.pop(name) for name in [*_SHORT, *kinds] if name in settings}
     result: dict[str, Any] = dict(parse_conditions(settings.pop("conditions", None) or {}))
     for name, value in short.items():
-        if value is not None and value is not False and (isinstance(value, ImageSpec) or value or value == 0):
+        empty = isinstance(value, (str, list, tuple, dict)) and not value
+        if value is not None and value is not False and not empty:
             kind = _SHORT.get(name, name)
-            result[kind] = value if isinstance(value, ConditionConfig) else kinds[kind].of(value, image)
+            result[kind] = expand_condition(kind, value, image)
     overrides = {name: settings.pop(name) for name in _SETTINGS if settings.get(name) is not None}
     for name in ("mixtures", "local_gain"):
         settings.pop(name, None)  # None is the default

@@ -63,7 +63,7 @@ def export(
         raise ConfigError("`rules` are part of a program in C, and none is written: give `c`, or leave them out.")
     parsed = parse_rules(rules)
     for argument, value in (("html", html), ("c", c), ("js", js)):
-        if value is not None and not isinstance(value, (str, Path)):
+        if value is not None and (not isinstance(value, (str, Path)) or "\0" in str(value)):
             raise ConfigError(f"`{argument}` (={quote(value)}) must be a path.")
     if not isinstance(model, (str, Path)):
         return _export_open(model, html=html, c=c, js=js, rules=parsed)

@@ -164,17 +164,17 @@ def prepare_run(
 
 
 def _with_length(tree: Tree, changes: Tree) -> Tree:
-    """Let epochs that are given win over the steps of a settings file, which override epochs within it.
+    """Let epochs of the overrides win over the steps of a settings file, which override epochs within it.
 
     Raises:
-        ConfigError: if both are given.
+        ConfigError: if the overrides have both.
     """
-    given = changes.get("train")
-    if not isinstance(given, Mapping) or given.get("epochs") is None:
+    train = changes.get("train")
+    if not isinstance(train, Mapping) or train.get("epochs") is None:
         return tree
-    if given.get("steps") is not None:
+    if train.get("steps") is not None:
         raise ConfigError(
-            f"`epochs` (={given['epochs']}) changes nothing beside `steps` (={given['steps']}): leave out one of them."
+            f"`epochs` (={train['epochs']}) changes nothing beside `steps` (={train['steps']}): leave out one of them."
         )
     return {**tree, "train": {k: v for k, v in tree["train"].items() if k != "steps"}}
 

@@ -141,4 +141,12 @@ export class OfflineModel {
     if (!(name in this.model.orders)) throw new Error(`The model has no order ${name}.`);
     return { name, pixels, rows };
   }
+
+  /** All pixels in an order: without a name, in the one in which fewest known pixels come after the first unknown one, as `inpaint` chooses it.
+   *  @param {ArrayLike<number>} mask known pixels @param {string | null | undefined} order @param {number} height @param {number} width */
+  sequenceAround(mask, order, height, width) {
+    const late = (/** @type {number[]} */ pixels) => pixels.slice(pixels.findIndex((pixel) => !mask[pixel])).filter((pixel) => mask[pixel]).length;
+    const sequences = (order ? [order] : this.details.orders).map((name) => this.sequence(name, height, width));
+    return sequences.reduce((best, next) => (late(next.pixels) < late(best.pixels) ? next : best));
+  }
 }

@@ -39,6 +39,7 @@ export class Model {
   /** Options of `draws`. @param {Request} request @returns {Options} */
   #options({ label = null, text = null, topP, guidance, temperature, rules: _, ...rest }) {
     const { generation } = this.opened.details;
+    if (text !== null && typeof text !== "string") throw new Error(`The text (=${JSON.stringify(text)}) must be a string, or null for none.`);
     if (typeof label === "string" && !this.labels.includes(label)) throw new Error(`There is no label ${label}: choose from ${this.labels.join(", ")}.`);
     const settings = { guidance: guidance ?? generation.guidance, temperature: temperature ?? generation.temperature, topP: topP ?? generation.top_p };
     return { ...this.opened.conditions({ label, text }), ...settings, ...rest };

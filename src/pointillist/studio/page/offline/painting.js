@@ -177,7 +177,7 @@ export class Painting {
     const { opened } = this, request = { ...rest, conditions: this.opened.asRead(typed) }, { details, model } = opened, { image } = details, began = performance.now();
     const { start, candidates: count = 8, guidance = 1, temperature = 1, top_p: topP = 1 } = request;
     const [height, width] = start.known.shape, mask = decodeLevels(start.known), size = height * width;
-    const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequence(request.order, height, width);
+    const seed = request.seed ?? Math.floor(Math.random() * SEEDS), { name: order, pixels } = opened.sequenceAround(mask, request.order, height, width);
     const regions = (request.allowed ?? []).map(({ region, levels }) => ({ region: decodeLevels(region), levels: new Set(levels) }));
     const allowed = !regions.length ? null : (/** @type {number} */ at) => {
       const here = regions.filter(({ region }) => region[at % size]);

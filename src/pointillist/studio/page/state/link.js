@@ -143,7 +143,7 @@ function readDrawn(values, link) {
 }
 
 /** @param {string | null | undefined} text */
-const numberOf = (text) => (text && Number.isFinite(Number(text)) ? Number(text) : null);
+const numberOf = (text) => (text?.trim() && Number.isFinite(Number(text)) ? Number(text) : null);
 
 /** @param {string | null | undefined} text @param {number} least @param {number} most */
 function wholeOf(text, least, most) {
