@@ -11,6 +11,7 @@ import pointillist as pt
 from pointillist.model.vocabulary import (
     CAPTIONS,
     Vocabulary,
+    describe_prompts,
     describe_unseen_words,
     split_words,
 )
@@ -68,3 +69,13 @@ def test_the_words_stay_with_the_model(tmp_path: Path) -> None:
     assert found == Vocabulary.of_captions(["red heart", "dragons"])
     model.training_record = {"record": {}}
     assert Vocabulary.of_record(model.training_record) is None
+
+
+@pytest.mark.parametrize("prompt", ['"', '""', "\U0001f3a8", "%"])
+def test_a_prompt_without_a_word_is_noted(prompt: str) -> None:
+    """By every model of texts; a prompt with a word is not."""
+    model = model_of(["a heart"])
+    assert f"The prompt {prompt!r} holds no word: write a name, as captions in training have." in describe_prompts(
+        model, [prompt, "heart"]
+    )
+    assert describe_prompts(model, ["heart"]) == []

@@ -300,6 +300,11 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
     measured, learned = model.measured_prompts, learned_words(model)
     sampled = resolve_prompts(model, texts, len(texts)) or []
     unread = [] if model.prompt_reader is None else [model.prompt_reader.describe_unread(text) for text in sampled]
+    unread += [
+        f"The prompt {text!r} holds no word: write a name, as captions in training have."
+        for text in texts
+        if not re.search(r"\w", text)
+    ]
     if learned is not None:
         free = [text for text in texts if _QUOTE not in text]
         unread += [sentence for text in free for sentence in learned.read(text).sentences]
