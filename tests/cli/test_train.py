@@ -54,7 +54,7 @@ def test_epochs_are_not_overridden_in_silence(pets: Path) -> None:
     train("--config", "run.toml", "--epochs", "0.5", "--out", "r")
     written = settings(Path("r"))["train"]
     assert ("steps" not in written, written["epochs"]) == (True, 0.5)
-    assert "changes nothing beside `--steps`" in fails("train", pets, "--epochs", "1", "--steps", "2", "--out", "s")
+    assert "changes nothing with `--steps`" in fails("train", pets, "--epochs", "1", "--steps", "2", "--out", "s")
 
 
 def test_precedence_is_defaults_then_file_then_options_then_set(pets: Path) -> None:

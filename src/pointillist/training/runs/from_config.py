@@ -174,7 +174,7 @@ def _with_length(tree: Tree, changes: Tree) -> Tree:
         return tree
     if train.get("steps") is not None:
         raise ConfigError(
-            f"`epochs` (={train['epochs']}) changes nothing beside `steps` (={train['steps']}): leave out one of them."
+            f"`epochs` (={train['epochs']}) changes nothing with `steps` (={train['steps']}): leave out one of them."
         )
     return {**tree, "train": {k: v for k, v in tree["train"].items() if k != "steps"}}
 
