@@ -208,6 +208,14 @@ def test_too_many_images_are_refused_before_decoding(tmp_path: Path, monkeypatch
         all_of(tmp_path)
 
 
+def test_the_memory_of_resizing_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One picture of bytes may fit where the floats that its resizing needs do not."""
+    Image.new("L", (4, 4)).save(tmp_path / "a.png")
+    monkeypatch.setattr(system, "available_bytes", lambda: 2 * 10**9)
+    with pytest.raises(DataError, match=r"1 images? of 9000x9000 .* would take 1.9 GiB"):
+        load_data(tmp_path, size=9000)
+
+
 def test_deep_images_are_reduced_and_said(tmp_path: Path) -> None:
     deep = np.array([[0, 128, 129, 257, 32768, 65535]], np.uint16)
     Image.fromarray(deep).save(tmp_path / "a.png")

@@ -27,6 +27,8 @@ from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
 from pointillist.files.pictures import to_8_bit
 
+_RESIZING_BYTES = 24  # for each number of the picture that is resized: planes, their stack and roundings are floats
+
 
 @dataclass(frozen=True)
 class ImageSource:
@@ -107,7 +109,8 @@ def decode(items: Sequence[ImageSource], options: DataOptions, name: str) -> Dec
     channels = 1 if codes else max((h.channels for h in headers.values()), default=1)
     dtype = np.uint16 if codes and any(h.deep for h in headers.values()) else np.uint8
     system.check_memory(
-        len(headers) * channels * height * width * np.dtype(dtype).itemsize,
+        (len(headers) * np.dtype(dtype).itemsize + (0 if options.size is None else _RESIZING_BYTES))
+        * (channels * height * width),
         f"{name} ({len(headers):,} images of {height}x{width} with {counted(channels, 'channel')})",
         "choose a smaller `size` or fewer images",
     )
