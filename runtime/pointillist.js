@@ -523,7 +523,9 @@ export function prepare(model, options) {
   const { seed = 0, index = 0, guidance = 1, temperature = 1, topP = 1, known = null } = options;
   const { height = model.image.height, width = model.image.width } = options;
   const order = orderOf(model, options.order), program = model.programs[model.orders[order.name]];
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new Error(`The seed (=${seed}) must be a whole number, 0 to 2^53 - 1.`);
+  for (const [name, value, least] of /** @type {[string, unknown, number][]} */ ([["seed", seed, 0], ["index", index, 0], ["height", height, 1], ["width", width, 1]])) {
+    if (!Number.isSafeInteger(value) || Number(value) < least) throw new Error(`The ${name} (=${value}) must be a whole number, ${least} to 2^53 - 1.`);
+  }
   check(!model.fixedSize || (height === model.image.height && width === model.image.width), "the model has one size");
   check(guidance >= 0 && guidance <= 1000 && temperature >= 0 && topP > 0 && topP <= 1, "guidance, temperature or top-p");
   const [rows, columns] = order.columns ? [width, height] : [height, width];

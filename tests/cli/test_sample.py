@@ -163,7 +163,7 @@ def test_nothing_is_replaced_silently(model: Path) -> None:
         (["--size", "big"], ["`--size` (='big')", "48x64"]),
         (["--seed", "-1"], ["--seed", "0"]),
         (["-n", "0"], ["-n", "1"]),
-        (["--texts", "none.txt", "--text", "a"], ["The file of prompts (=none.txt)", "a prompt a line"]),
+        (["--texts", "none.txt", "--text", "a"], ["The file of prompts (=none.txt)", "does not exist"]),
         (["--not", "red"], ["`--not` (='red')", "`--guidance`"]),
         (["--best-of", "4"], ["`--best-of` (=4)", "a prompt or a label"]),
         (["--format", "image", "--out", "x.png"], ["16 images", "--format sheet"]),

@@ -55,6 +55,7 @@ def test_epochs_are_not_overridden_in_silence(pets: Path) -> None:
     written = settings(Path("r"))["train"]
     assert ("steps" not in written, written["epochs"]) == (True, 0.5)
     assert "changes nothing with `--steps`" in fails("train", pets, "--epochs", "1", "--steps", "2", "--out", "s")
+    assert "finite" in fails("train", pets, "--epochs", "inf", "--out", "s")
 
 
 def test_precedence_is_defaults_then_file_then_options_then_set(pets: Path) -> None:
@@ -166,7 +167,6 @@ def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) 
     ("options", "words"),
     [
         (["--lr", "-1"], ["`train.optimizer.lr` (=-1.0)", "greater than 0"]),
-        (["--epochs", "inf"], ["`train.epochs`", "finite"]),
         (["--batch-size", "0"], ["`train.batch_size` (=0)", "'auto'"]),
         (["--batch-size", "lots"], ["`train.batch_size` (='lots')", "integer"]),
         (["--set", "train.lrr=1"], ["`train.lrr`", "did you mean `train.optimizer.lr`?"]),

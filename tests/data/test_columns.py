@@ -123,7 +123,7 @@ def test_faults_of_a_folder_are_named(tmp_path: Path) -> None:
     for options, words in (
         ({"hint_column": str(hints)}, "b.png has no hint"),
         ({"hint_column": str(images / "deep")}, "lies inside"),
-        ({"hint_column": str(tmp_path / "none")}, "is not a folder"),
+        ({"hint_column": str(tmp_path / "none")}, "does not exist: give the folder"),
         ({"attribute_columns": "eyes"}, "'eyes' is not in the metadata"),
         ({"attribute_columns": "v"}, "give a name or a number"),
         ({"vector_column": "hair"}, "list of numbers"),

@@ -133,7 +133,8 @@ def programs_in_c(rng: random.Random, world: World) -> None:
     done = subprocess.run([f"./{program}", *arguments], cwd=folder, capture_output=True, check=False, timeout=60)
     said = done.stderr.decode("utf-8", "replace")
     whole = done.returncode == 0 and done.stdout.startswith(b"P6") and not said
-    refused = done.returncode == 2 and not done.stdout and said.count("\n") == 1
+    lines = said.count("\n")
+    refused = done.returncode == 2 and not done.stdout and (lines == 1 or said.startswith("usage:"))
     if not (whole or refused):
         raise HostileError(f"./{program} {arguments}: {done.returncode} {done.stdout[:30]!r} {said[:500]}")
 

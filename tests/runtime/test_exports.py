@@ -88,9 +88,9 @@ def test_a_module_takes_the_seeds_of_python(tmp_path: Path) -> None:
 
 
 def test_c_is_small(in_c: Path) -> None:
-    """Without worlds pointillist.c is below 100 KB, with digits below 1.1 MB; the example has about 40 lines."""
+    """Without worlds pointillist.c is below 105 KB, with digits below 1.1 MB; the example has about 40 lines."""
     sections = subprocess.run(["size", "pointillist.o"], cwd=in_c, capture_output=True, text=True, check=True).stdout
-    assert int(sections.splitlines()[1].split()[3]) < 0.1 * MEGABYTE
+    assert int(sections.splitlines()[1].split()[3]) < 0.105 * MEGABYTE
     assert (in_c / "example").stat().st_size < 1.1 * MEGABYTE
     assert len((in_c / "example.c").read_text().splitlines()) <= 45
 

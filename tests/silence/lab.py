@@ -30,6 +30,10 @@ LARGE, SMALL = (8, 9), 12
 PROMPTS = ("heart", "red apple", "a small house", "green dragon", "star, outline", "orb")
 
 
+NEAR_ZERO = 1e-4
+"""Nats of a pixel that is nearly certain: a sum of float32 logits of about 10 is wrong by some 1e-5."""
+
+
 class SilentError(AssertionError):
     """Two things disagree, and nothing was said."""
 
@@ -72,7 +76,7 @@ def same(one: Any, other: Any, about: str) -> None:
 def near(one: Any, other: Any, about: str, relative: float = 1e-5) -> None:
     """Fail unless numbers are equal to the rounding of float32 over a network."""
     a, b = np.asarray(one, np.float64), np.asarray(other, np.float64)
-    if a.shape != b.shape or not np.allclose(a, b, rtol=relative, atol=1e-4):
+    if a.shape != b.shape or not np.allclose(a, b, rtol=relative, atol=NEAR_ZERO):
         worst = float(np.abs(a - b).max()) if a.shape == b.shape else np.nan
         raise SilentError(f"{about}: {a.shape} and {b.shape}, at most {worst:.2e} apart")
 

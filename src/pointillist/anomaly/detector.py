@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image
 
-from pointillist.anomaly.combination import Combination
 from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, is_number, quote
 
 try:
@@ -19,6 +18,7 @@ try:
 except ImportError as _error:
     raise MissingExtraError("Anomaly detection", "anomaly") from _error
 
+from pointillist.anomaly.combination import Combination
 from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
 from pointillist.anomaly.density import KINDS, DensityKind
 from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector

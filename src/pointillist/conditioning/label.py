@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pointillist.images import ImageSpec
 
 NO_LABEL = -1
+MOST_NAMES = 2**20  # as attributes have: a larger count is a slip, and its names would fill the memory
 
 Label = int | str | Sequence[int | str | None] | np.ndarray | None
 
@@ -107,7 +108,20 @@ class LabelConfig(ConditionConfig):
 
 
 def value_names(values: int | Sequence[str]) -> tuple[str, ...]:
-    """Names of values: numbers from 0 where only their count is given."""
+    """Names of values: numbers from 0 where only their count is given.
+
+    Raises:
+        ConfigError: for what is neither a count nor several names.
+    """
+    listed = (
+        values.ndim == 1
+        if isinstance(values, np.ndarray)
+        else isinstance(values, Sequence) and not isinstance(values, str)
+    )
+    if not (listed or isinstance(values, int)):
+        raise ConfigError(f"The names (={quote(values)}) must be a list of texts, or their number.")
+    if isinstance(values, int) and values > MOST_NAMES:
+        raise ConfigError(f"The number of names (={quote(values)}) must lie in 1 to {MOST_NAMES:,}.")
     return tuple(str(i) for i in range(values)) if isinstance(values, int) else tuple(values)
 
 

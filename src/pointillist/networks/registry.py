@@ -253,7 +253,7 @@ def entry(name: str) -> ModelEntry:
         entry("pixelcnn").preset_names  # ["tiny", "small", "base", "paper-cifar10"]
         ```
     """
-    if name not in _ENTRIES:
+    if not isinstance(name, str) or name not in _ENTRIES:
         raise ConfigError(f"There is no model {quote(name)}: {choices(name, _ENTRIES)}")
     return _ENTRIES[name]
 

@@ -56,14 +56,15 @@ export class PromptNames {
 
   /** A sentence for each prompt that is sampled as a name, or that is none. @param {(string | null | undefined)[]} prompts @returns {string[]} */
   notes(prompts) {
-    const { free } = this;
-    if (free) return [...new Set(prompts.flatMap((typed) => (typed?.trim() && !typed.includes('"') ? free.read(typed).sentences : [])))];
-    return [...new Set(prompts.flatMap((typed) => {
+    const { free } = this, wordless = prompts.filter((typed) => typed?.trim() && !/[\p{L}\p{N}_]/u.test(typed))
+      .map((typed) => `The prompt '${typed}' holds no word: write a name, as captions in training have.`);
+    if (free) return [...new Set([...wordless, ...prompts.flatMap((typed) => (typed?.trim() && !typed.includes('"') ? free.read(typed).sentences : []))])];
+    return [...new Set([...wordless, ...prompts.flatMap((typed) => {
       const [before, after] = [typed ?? "", this.resolve(typed ?? "")].map((text) => text.split(",", 1)[0].trim()), words = wordsOf(after), subject = words.join(" ");
       if (!this.listed.size || !subject) return [];
       if (wordsOf(before).join(" ") !== subject) return [`'${before}' is sampled as '${after}', a name that this model shows: quote it to sample it literally.`];
       if (this.known.has(keyOf(words))) return [];
       return [this.missed.has(subject) ? `Samples seldom showed '${subject}'.` : `This model was not measured to show '${subject}'.`];
-    }))];
+    })])];
   }
 }
