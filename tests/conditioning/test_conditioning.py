@@ -101,3 +101,18 @@ def test_the_map_of_an_image_is_bounded(layers: int) -> None:
             weight.copy_(torch.randn_like(weight) * 10)
         found = encoder.encode(encoder.read(torch.rand(1, 8, 8), 2, (8, 8)))
     torch.testing.assert_close(found.square().mean(1), torch.ones(2, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"classes": "cats"}, "must be a list of texts"),
+        ({"classes": np.array("x")}, "must be a list of texts"),
+        ({"classes": 10**30}, "1 to 1,048,576"),
+        ({"attributes": "hair"}, "must name the values of each attribute"),
+        ({"attributes": {"hair": object()}}, "must be a list of texts"),
+    ],
+)
+def test_names_of_a_wrong_kind_are_named(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(pt.ConfigError, match=words):
+        pt.build("pixelcnn", shape=(1, 4, 4), levels=4, **settings)

@@ -113,6 +113,10 @@ class AttributesConfig(ConditionConfig):
     @classmethod
     def of(cls, value: Mapping[str, int | Sequence[str]], image: ImageSpec) -> AttributesConfig:
         """Expand names of the values of each attribute, or how many there are: `{"hair": 3}`."""
+        if not isinstance(value, Mapping):
+            raise ConfigError(
+                f'`attributes` (={quote(value)}) must name the values of each attribute: {{"hair": ["red", "grey"]}}.'
+            )
         return cls(values={name: value_names(values) for name, values in value.items()})
 
     @classmethod
