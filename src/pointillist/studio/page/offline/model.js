@@ -112,7 +112,8 @@ export class OfflineModel {
   drawByRules(rules, options) {
     const { image } = this.details, { height = image.height, width = image.width } = options, read = readRules(rules);
     if (image.channels !== 1) throw new Error(`\`rules\` need grids of one channel, and images of this model have ${image.channels}.`);
-    return drawUntilAccepted(openMap(read, this.levels, height, width, this.open), read.tries, prepare(this.model, options));
+    const prepared = prepare(this.model, options); // which checks the numbers
+    return drawUntilAccepted(openMap(read, this.levels, height, width, this.open), read.tries, prepared);
   }
 
   /** Whether the page can read a prompt as the model does: a frozen encoder must have read it before. @param {string} text */
