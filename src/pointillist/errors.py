@@ -200,6 +200,13 @@ class MissingExtraError(PointillistError, ImportError):
         super().__init__(f"{feature} needs the extra `{extra}`: run `pip install {_requirement(extra)}`.")
 
 
+def not_a_model(model: object) -> ConfigError:
+    """Make the error of an argument that is not a model."""
+    return ConfigError(
+        f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
+    )
+
+
 OF_TRAINING = ("torch", "accelerate", "huggingface_hub", "threadpoolctl", "tomli_w")
 """Modules of the extra `train`."""
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.compression.container import PREFIX
-from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError
+from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
 from pointillist.files.checkpoint.header import read_config
 from pointillist.images import ImageSpec
-from pointillist.model.folder.finding import not_a_model
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program, stored_fingerprint
 from pointillist.zoo import list_pretrained, resolve

@@ -7,7 +7,7 @@ from typing import Any, Unpack
 
 from pointillist.conditioning import Label, count_images
 from pointillist.data.options import parse_size
-from pointillist.model.folder.finding import not_a_model
+from pointillist.errors import not_a_model
 from pointillist.model.folder.opening import open_by_name
 from pointillist.model.protocols import GenerativeModel, is_generative
 from pointillist.model.vocabulary import log_prompts

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pointillist.data.tilemaps import TILESET
-from pointillist.errors import CheckpointError, ConfigError, MissingExtraError, quote
+from pointillist.errors import CheckpointError, MissingExtraError, quote
 from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.model.folder.generation import GENERATION, PROMPTS
@@ -62,10 +62,3 @@ def find_model(source: str, hub: dict[str, Any]) -> Path:
 def _nearest(name: str) -> str:
     close = difflib.get_close_matches(name.lower(), [model.name for model in list_pretrained()], n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def not_a_model(model: object) -> ConfigError:
-    """Make the error of an argument that is not a model."""
-    return ConfigError(
-        f"`model` is a {type(model).__name__}: give a model, from `build` or `load`, or the name or folder of one."
-    )

@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pointillist.errors import MissingExtraError
+from pointillist.errors import MissingExtraError, not_a_model
 from pointillist.files.checkpoint.header import is_hierarchy
 from pointillist.files.suggestions import check_keywords
-from pointillist.model.folder.finding import HUB_KEYWORDS, find_model, not_a_model
+from pointillist.model.folder.finding import HUB_KEYWORDS, find_model
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import LikelihoodModel, has_likelihood
 from pointillist.portable.storage import has_program

@@ -8,13 +8,13 @@ from typing import Any
 
 from pointillist.conditioning import condition_kinds, expand_condition, parse_conditions
 from pointillist.distributions.registry import build_likelihood
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, not_a_model
 from pointillist.files.suggestions import check_keywords, remedy
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import parse_orders
 from pointillist.model.config import ModelConfig, default_local_gain
 from pointillist.model.folder.files import meta_init
-from pointillist.model.folder.finding import HUB_KEYWORDS, not_a_model
+from pointillist.model.folder.finding import HUB_KEYWORDS
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry

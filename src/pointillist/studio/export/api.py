@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, quote
+from pointillist.errors import ConfigError, not_a_model, quote
 from pointillist.files.writing import atomic_path
-from pointillist.model.folder.finding import find_model, not_a_model
+from pointillist.model.folder.finding import find_model
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.studio.export.page import export_module, export_page, license_of
 from pointillist.studio.export.program_in_c import export_c

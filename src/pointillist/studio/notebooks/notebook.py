@@ -7,8 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pointillist.errors import ConfigError, MissingExtraError
-from pointillist.model.folder.finding import not_a_model
+from pointillist.errors import ConfigError, MissingExtraError, not_a_model
 
 if TYPE_CHECKING:
     from pointillist.model.pixel_model import PixelModel
