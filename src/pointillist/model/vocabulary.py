@@ -303,7 +303,7 @@ def describe_prompts(model: PromptedModel, prompts: Iterable[str | None] | None)
     unread += [
         f"The prompt {text!r} holds no word: write a name, as captions in training have."
         for text in texts
-        if not re.search(r"\w", text) and (learned is None or _QUOTE in text)  # the learned words say it otherwise
+        if not re.search(r"\w", text) and (learned is None or _QUOTE in text or not learned.read(text).sentences)
     ]
     if learned is not None:
         free = [text for text in texts if _QUOTE not in text]

@@ -56,7 +56,7 @@ export class PromptNames {
 
   /** A sentence for each prompt that is sampled as a name, or that is none. @param {(string | null | undefined)[]} prompts @returns {string[]} */
   notes(prompts) {
-    const { free } = this, wordless = prompts.filter((typed) => typed?.trim() && (!free || typed.includes('"')) && !/[\p{L}\p{N}_]/u.test(typed))
+    const { free } = this, wordless = prompts.filter((typed) => typed?.trim() && (!free || typed.includes('"') || !free.read(typed).sentences.length) && !/[\p{L}\p{N}_]/u.test(typed))
       .map((typed) => `The prompt '${typed}' holds no word: write a name, as captions in training have.`);
     if (free) return [...new Set([...wordless, ...prompts.flatMap((typed) => (typed?.trim() && !typed.includes('"') ? free.read(typed).sentences : []))])];
     return [...new Set([...wordless, ...prompts.flatMap((typed) => {
