@@ -12,19 +12,14 @@ than 0, 1 and 2, a message that is not a sentence, a status of 500, a crash, a h
 
 from __future__ import annotations
 
-import argparse
 import random
 import signal
-import sys
-import tempfile
-import time
 import traceback
-from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from types import FrameType
 
 from pointillist.errors import MAX_MESSAGE
+from tests.sweeps import run_sweep
 
 from .newer_commands import KINDS as COMMANDS
 from .newer_programs import KINDS as PROGRAMS
@@ -72,30 +67,7 @@ def run_case(world: World, seed: int, number: int, only: str | None = None) -> t
 
 def main() -> None:
     """Run the cases, and print each failure and a table."""
-    parser = argparse.ArgumentParser(description="Sweep the newer roads with hostile input.")
-    parser.add_argument("--cases", type=int, default=1500)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="run the kinds whose name has a word")
-    parser.add_argument("--case", type=int, help="run this case alone")
-    arguments = parser.parse_args()
-    numbers = range(arguments.first, arguments.cases) if arguments.case is None else [arguments.case]
-    counts: Counter[str] = Counter()
-    failed: Counter[str] = Counter()
-    begin = time.process_time()
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder)) as world:
-        for number in numbers:
-            name, why = run_case(world, arguments.seed, number, arguments.only)
-            counts[name] += 1
-            if why is not None:
-                failed[name] += 1
-                print(f"{number} {name}: {why}", flush=True)
-            if number % 100 == 99:
-                print(f"{number + 1} cases, {failed.total()} fail", file=sys.stderr, flush=True)
-    for name in sorted(counts):
-        print(f"{name:24} {counts[name]:5} {failed[name]:3}")
-    print(f"{counts.total()} cases, {failed.total()} fail, {time.process_time() - begin:.0f} s of the processor")
-    sys.exit(bool(failed))
+    run_sweep("Sweep the newer roads with hostile input.", 1500, "fail", World, run_case)
 
 
 if __name__ == "__main__":

@@ -11,15 +11,11 @@ the package's own disagrees too: cases are valid.
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import tempfile
-import time
 import traceback
-from collections import Counter
 from contextlib import chdir
-from pathlib import Path
+
+from tests.sweeps import run_sweep
 
 from . import filling, options, reading, roads, sampling, stopping, training, worlds  # noqa: F401  (they register laws)
 from .lab import LAWS, Lab, SilentError
@@ -47,33 +43,7 @@ def run_case(lab: Lab, seed: int, number: int, only: str | None = None) -> tuple
 
 def main() -> None:
     """Run the cases, and print what disagrees and a table."""
-    parser = argparse.ArgumentParser(description="Sweep for silent disagreements.")
-    parser.add_argument("--cases", type=int, default=2000)
-    parser.add_argument("--first", type=int, default=0, help="number of the first case")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", help="run the laws whose name has a word")
-    parser.add_argument("--case", type=int, help="run this case alone")
-    arguments = parser.parse_args()
-    numbers = range(arguments.first, arguments.cases) if arguments.case is None else [arguments.case]
-    counts: Counter[str] = Counter()
-    wrong: Counter[str] = Counter()
-    seconds: Counter[str] = Counter()
-    begin = time.process_time()
-    with tempfile.TemporaryDirectory() as folder, Lab(Path(folder)) as lab:
-        for number in numbers:
-            started = time.process_time()
-            name, why = run_case(lab, arguments.seed, number, arguments.only)
-            counts[name] += 1
-            seconds[name] += time.process_time() - started  # type: ignore[assignment]
-            if why is not None:
-                wrong[name] += 1
-                print(f"{number} {name}: {why}", flush=True)
-            if number % 100 == 99:
-                print(f"{number + 1} cases, {wrong.total()} disagree", file=sys.stderr, flush=True)
-    for name in sorted(counts):
-        print(f"{name:36} {counts[name]:5} {wrong[name]:3} {seconds[name]:7.1f} s")
-    print(f"{counts.total()} cases, {wrong.total()} disagree, {time.process_time() - begin:.0f} s of the processor")
-    sys.exit(bool(wrong))
+    run_sweep("Sweep for silent disagreements.", 2000, "disagree", Lab, run_case)
 
 
 if __name__ == "__main__":
