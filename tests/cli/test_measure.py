@@ -206,3 +206,11 @@ def test_an_evaluation_speaks_of_its_split_alone(model: Path, pets: Path) -> Non
     notes = {split: run("evaluate", model, pets, "--split", split).output for split in ("train", "valid")}
     assert "valid: " in notes["valid"]
     assert "valid: " not in notes["train"]
+
+
+def test_bench_of_no_engine_fails() -> None:
+    """An engine that cannot run is skipped with a note, unless nothing is left to time."""
+    assert "Unknown `engine` 'x': choose one of" in fails("bench", "digits", "--engines", "x")
+    told = run("bench", "digits", "--engines", "x,integer", "--batch-sizes", "1", "--rounds", "1")
+    assert "x is skipped" in told.stderr
+    assert "integer" in told.stdout

@@ -160,3 +160,10 @@ def test_threads_are_at_most_the_cores(pets: Path) -> None:
     shown = run("train", pets, "--steps", "1", "--threads", "1000", *small, "--out", "m").output
     torch.set_num_threads(1)
     assert f"1000 threads were set, and {available_cores()} cores are there" in " ".join(shown.split())
+
+
+def test_an_archive_of_a_pixel_says_why_it_saves_nothing(tmp_path: Path) -> None:
+    """Its name, format and size take more bytes than its only pixel."""
+    Image.fromarray(np.full((1, 1), 7, np.uint8)).save(tmp_path / "a.png")
+    told = run("compress", "photos-grey", tmp_path / "a.png", "--out", tmp_path / "a.pxl").stdout
+    assert "saved     nothing: names and headers are most of it" in told

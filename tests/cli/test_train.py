@@ -13,6 +13,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -189,7 +190,7 @@ def test_fine_tuning_refuses_another_size_with_learned_positions(sprites: Path) 
         (["--config", "missing.toml"], ["missing.toml"]),
         (["--device", "cuda:77"], ["cuda:77"]),
         (["--init-from", "missing"], ["'missing'", "folder"]),
-        (["--batch-size", "5", "--grad-accumulation", "2"], ["`--batch-size` (=5)", "try 4"]),
+        (["--batch-size", "5", "--grad-accumulation", "2"], ["`--batch-size` (=5)", "try `--batch-size 4`"]),
     ],
 )
 def test_wrong_settings_are_sentences_and_leave_nothing(pets: Path, options: list[str], words: list[str]) -> None:
@@ -291,3 +292,19 @@ def test_a_studio_beside_the_training_ends_with_it(pets: Path, monkeypatch: pyte
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url)
     assert "`--studio` watches a run" in fails("train", pets, "--studio", "--dry-run")
+
+
+def test_parts_of_a_batch_are_checked_before_anything_is_read(pets: Path) -> None:
+    """The error comes alone, without the header of the run."""
+    message = fails("train", pets, "--steps", "2", "--batch-size", "16", "--grad-accumulation", "3")
+    assert (
+        message
+        == "Error: `train.grad_accumulation` (=3) must be a divisor of `--batch-size` (=16): try `--batch-size 15`."
+    )
+
+
+def test_an_option_that_set_overrides_is_named(pets: Path) -> None:
+    """`--set` wins, as documented; an option of the same value is no news."""
+    tell = partial(run, "train", pets, *TINY, "--steps", "1", "--dry-run", "--size", "4", "--set")
+    assert "note       `--set data.size=3` overrides `--size 4`" in tell("data.size=3").stderr
+    assert "overrides" not in tell("data.size=4").stderr

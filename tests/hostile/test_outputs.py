@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -222,3 +223,44 @@ def test_a_disk_without_room_is_a_sentence_before_the_first_image(out: str) -> N
     message = fails("sample", "digits", "-n", 10**12, "--out", out)
     assert "GiB are free on its disk: ask for fewer images" in message
     assert files_in(Path()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("model/program.json", "quantize digits --out model --force"),
+        ("page/model.c", "export digits --c page --force"),
+        ("out/00000.png", "sample digits -n 1 --out out/ --force"),
+        ("out/00000.png", "inpaint digits a.png --region 14:,: -n 1 --seed 1 --out out/ --force"),
+    ],
+)
+def test_a_folder_in_the_place_of_a_file_is_named(picture: Path, name: str, command: str) -> None:
+    """The sentence names the file that was to be written, and no temporary one."""
+    Path(name).mkdir(parents=True)
+    _names_the_folder(fails(*command.split()), name)
+
+
+def test_a_folder_in_the_place_of_a_part_is_named() -> None:
+    """A part of a job is inside a folder that the user gave, so its name is that of the folder and its own."""
+    command = ["jobs", "sample", "digits", "-n", "4", "--tasks", "2", "--seed", "1", "--out", "job"]
+    run(*command)
+    Path("job/parts/00001.npz").unlink()
+    Path("job/parts/00001.npz").mkdir()
+    _names_the_folder(fails(*command), "job/parts/00001.npz")
+
+
+def _names_the_folder(message: str, name: str) -> None:
+    assert f"{name} is a folder, where a file is to be written" in message
+    assert ".tmp" not in message
+    assert ".partial" not in message
+    assert not list(Path().rglob("*.tmp"))
+
+
+def test_errors_of_a_temporary_file_name_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may have even the name of the temporary file, and a disk may be full."""
+    Path(".a.tmp").mkdir()
+    write_text(Path("a"), "1")
+    assert Path("a").read_text() == "1"
+    with pytest.raises(OSError, match="No space") as caught, atomic_path(Path("b")) as temporary:
+        raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+    assert caught.value.filename == "b"

@@ -55,6 +55,8 @@ GUESSES: list[tuple[str, str]] = [
     ("pt.load_model('digits')", r"`pt.load\(name\)`"),
     ("pt.from_pretrained('digits')", r"`pt.load\(name\)`"),
     ("pt.list_pretrained_models()", r"`pt.list_pretrained\(\)`"),
+    ("model.predict(x)", r"`pt.sample\(model, n\)` for new images, or `pt.explain\(model, image\)`"),
+    ("model.summary()", r"`print\(model\)`"),
     ("pt.models", r"`pt.list_pretrained\(\)`"),
     ("pt.PixelCNN(3)", r"`pt.build\(name"),
     ("pt.build('pixelcnn', shape=(1, 8, 8), num_classes=10)", "`classes`"),

@@ -197,7 +197,7 @@ def _plain(value: Any) -> Any:
 
 
 MODEL = Argument("MODEL", "A model folder, a bundled name, or hf:USER/MODEL.")
-BATCH_SIZE = Option("N", "Images at once; the result does not change.", low=1)
+BATCH_SIZE = Option("N", "Images at once; the result does not change, but for rounding in floating point.", low=1)
 DEVICE = Option("NAME", "cpu, cuda, or auto.")
 SETS = Option("KEY=VALUE", "Override a data setting, such as data.size=32; repeatable.", flags=("--set",))
 QUANTIZE = Option("KIND", "Quantize the matrices first: int8 or bf16.")

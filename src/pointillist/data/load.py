@@ -270,8 +270,7 @@ def _read_named(source: str, options: DataOptions, tiles: Tileset | None) -> Raw
 
 def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
     remedy = (
-        f"check the network, or put the standard files of {name} in a folder and give {name}:FOLDER, or set "
-        f"{ENVIRONMENT} to the folder that holds {name}/"
+        f"check the network, give {name}:FOLDER with its standard files, or set {ENVIRONMENT} to the folder of {name}/"
     )
     return read_hub(HUB_NAMES[name], options, remedy)
 

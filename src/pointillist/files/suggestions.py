@@ -17,6 +17,7 @@ _DETECT = "`pt.AnomalyDetector(model).fit(normal).score_samples(images)`"
 _SCORE = "`model.log_prob(x)`, or `pt.evaluate(model, data)` for a data set"
 _BUILD, _INPAINT = "`pt.build(name, shape=(1, 28, 28))`", "`pt.inpaint(model, image, known)`"
 _QUANTIZE = "`pt.quantize_integer(model, data)`, or `pt.quantize_weights(model)` for int8 and bf16"
+_PREDICT = "`pt.sample(model, n)` for new images, or `pt.explain(model, image)` for the distribution of each pixel"
 _SIZE = "`model.image.shape`"
 _DEVICE = "`model.to(device)` before the call"
 
@@ -48,7 +49,9 @@ NAMES: dict[str, dict[str, str]] = {
         ("interpolate slerp", "`pt.interpolate_uniforms`"),
     ),
     "model": _table(
-        ("sample generate samples sample_images predict", _SAMPLE),
+        ("sample generate samples sample_images", _SAMPLE),
+        ("predict predict_proba", _PREDICT),
+        ("summary describe info", "`print(model)`, or `pointillist info MODEL`"),
         ("fit train_model finetune", _TRAIN),
         ("score score_samples nll loss log_likelihood likelihoods bits_per_dim bpd evaluate", _SCORE),
         ("inpaint complete fill", _INPAINT),

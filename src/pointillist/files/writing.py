@@ -52,7 +52,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with atomic_path(Path("out.json")) as temporary:
             temporary.write_text("{}")
         ```
+
+    Raises:
+        ConfigError: if a folder has the name of the file.
+        OSError: naming `path`, never the temporary file.
     """
+    reject_folder(path)
     if is_stream(path):
         with tempfile.TemporaryDirectory() as folder:
             whole = Path(folder) / "out"
@@ -62,20 +67,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 shutil.copyfileobj(file, stream)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, handle = _open_temporary(path)
+    with _errors_naming(path):
+        temporary, handle = _open_temporary(path)
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            if path.is_file():
+                shutil.copymode(path, temporary)
+            if os.name == "nt":  # an open file cannot be renamed there
+                os.close(handle)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                os.close(handle)
+
+
+@contextmanager
+def _errors_naming(path: Path) -> Iterator[None]:
+    """Let errors of the temporary file of an output name the output, which is the file that the user knows."""
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        if path.is_file():
-            shutil.copymode(path, temporary)
-        if os.name == "nt":  # an open file cannot be renamed there
-            os.close(handle)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-        with suppress(OSError):
-            os.close(handle)
+        yield
+    except OSError as error:
+        name = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else path
+        if name.parent == path.parent and name.name.startswith(".") and name.name.endswith(".tmp"):
+            error.filename, error.filename2 = str(path), None
+        raise
 
 
 @contextmanager
@@ -122,6 +140,16 @@ def reject_stream(path: Path) -> None:
         raise ConfigError(f"{path} is a device or a pipe: give the name of a file or a folder.")
 
 
+def reject_folder(path: Path) -> None:
+    """Reject a folder that has the name of a file to write.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder, where a file is to be written: move it away, or give another path.")
+
+
 def check_disk(out: Path, needed: int) -> None:
     """Reject an output that its disk has no room for.
 
@@ -155,7 +183,10 @@ def _open_temporary(path: Path) -> tuple[Path, int]:
         name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.tmp"
     temporary = path.with_name(name)
     for _ in range(_TRIES if fcntl is not None else 0):
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        try:
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        except (IsADirectoryError, PermissionError):  # a folder, or a file of another user, has its name
+            break
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_there(handle, temporary):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote, worded_errors
@@ -268,6 +268,16 @@ class TrainConfig(_Settings):
     condition_dropout: ConditionDropoutConfig = ConditionDropoutConfig()
     intervals: IntervalsConfig = IntervalsConfig()
     machine: MachineConfig = MachineConfig()
+
+    @field_validator("grad_accumulation")
+    @classmethod
+    def _divides_the_batch(cls, value: int, info: ValidationInfo) -> int:
+        """Reject parts of unequal size before anything is read; with more processes, the trainer checks again."""
+        batch_size = info.data.get("batch_size")
+        if isinstance(batch_size, int) and batch_size % value:
+            near = value * max(1, batch_size // value)
+            raise ValueError(f"Input should be a divisor of `batch_size` (={batch_size}): try `batch_size={near}`")
+        return value
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainConfig:

@@ -15,6 +15,8 @@ from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report, size_text
 from pointillist.files.progress import Bar
 
+_SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
+
 
 def compress(settings: CompressSettings) -> Report | None:
     """Compress images; return the report, or None where the archive goes to standard output.
@@ -98,8 +100,14 @@ def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         ("images", f"{facts['images']:,}, {size_text(before)} as they were"),
         *([("left out", f"{facts['left_out']}: no pictures")] if facts["left_out"] else []),
         ("archive", f"{size_text(after)}{each}, {facts['bits_per_dim']:.4f} bits/dim"),
-        ("saved", f"{1 - after / before:.0%}" if before else "nothing"),
+        ("saved", _saved(before, after)),
         ("verified", "decoded again, and equal" if facts["verified"] else "no"),
         ("model", f"{facts['model']}, {facts['fingerprint'][:8]}: needed to decompress"),
         ("written", facts["out"]),
     ]
+
+
+def _saved(before: int, after: int) -> str:
+    if after < before:
+        return f"{1 - after / before:.0%}"
+    return "nothing: names and headers are most of it" if after < _SMALL else f"nothing: {after / before:.0%} of before"

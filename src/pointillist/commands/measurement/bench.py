@@ -21,6 +21,7 @@ def bench(model: str, engines: str, batch_sizes: str, rounds: int) -> list[dict[
 
     Raises:
         ConfigError: if a number is wrong.
+        EngineError: if no engine can run the model.
     """
     from pointillist.model.folder.pretrained import load
 
@@ -28,10 +29,13 @@ def bench(model: str, engines: str, batch_sizes: str, rounds: int) -> list[dict[
     if not all(size.isdecimal() and int(size) for size in sizes):
         raise ConfigError(f"`batch_sizes` (={batch_sizes!r}) must be positive numbers, such as 1,16.")
     loaded, rows = load(model), list[dict[str, Any]]()
-    for engine in (part.strip() for part in engines.split(",")):
+    names = [part.strip() for part in engines.split(",")]
+    for engine in names:
         try:
             rows += [_timed(loaded, engine, n, rounds) for n in map(int, sizes)]
         except EngineError as error:
+            if engine == names[-1] and not rows:  # nothing was timed
+                raise
             note(f"{engine} is skipped: {error}")
     return rows
 

@@ -18,7 +18,7 @@ from pointillist.commands.sampling.maps import companion_files
 from pointillist.commands.sampling.writers import Totals, encode_files
 from pointillist.errors import ConfigError
 from pointillist.files.batch_output import PROGRESS, ROWS, BatchOutput, batch_output, unfinished
-from pointillist.files.writing import atomic_path, check_disk
+from pointillist.files.writing import atomic_path, check_disk, reject_folder
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.source import PlannedImages
@@ -178,7 +178,10 @@ class FolderSink:
             return
         names = {row["file_name"] for row in output.rows()}
         companions = [output.folder / name for name in self._companions]
-        for new in sorted([*output.folder.glob(f"[0-9]*{self._suffix}"), *(p for p in companions if p.exists())]):
+        files = sorted([*output.folder.glob(f"[0-9]*{self._suffix}"), *(p for p in companions if p.exists())])
+        for new in files:
+            reject_folder(out / new.name)  # before the first of them replaces a file
+        for new in files:
             new.replace(out / new.name)
         (output.folder / LIST).replace(out / LIST)
         for old in out.glob(f"[0-9]*{self._suffix}"):

@@ -7,10 +7,11 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pointillist.commands.report import console
+from pointillist.commands.report import console, note
 from pointillist.commands.settings import without_effect
 from pointillist.commands.training.settings import RUN_OPTIONS, TrainSettings
 from pointillist.errors import ConfigError, counted
+from pointillist.files.settings_tree import parse_assignment
 
 if TYPE_CHECKING:
     from pointillist.training import TrainResult
@@ -47,6 +48,8 @@ def train(settings: TrainSettings, watch: Watch) -> list[str]:
     run = prepare_run(settings.config, overrides, resume=settings.resume)
     _reject_without_effect(settings, run.config.to_dict())
     is_main = is_main_process()
+    if is_main:
+        _note_overridden(settings)
     if settings.dry_run:
         estimate = run.estimate_cost(console() if is_main else None)
         return [str(estimate)] if is_main else []
@@ -70,6 +73,15 @@ def _reject_without_effect(settings: TrainSettings, run: Mapping[str, Any]) -> N
             and all(value(key) in (None, "none") for key in option.needs)
         ):
             raise without_effect(option.flags, typed, [flags[key] for key in option.needs])
+
+
+def _note_overridden(settings: TrainSettings) -> None:
+    """Say which options `--set` overrides."""
+    flags = {option.key: option.flags for option in RUN_OPTIONS}
+    for key, value in map(parse_assignment, settings.set):
+        typed = settings.run.get(key)
+        if typed is not None and str(typed) != str(value):
+            note(f"note       `--set {key}={value}` overrides `{flags[key]} {typed}`")
 
 
 def _check(settings: TrainSettings) -> None:
