@@ -23,7 +23,7 @@ def main() -> None:
     """Compute and draw the three panels."""
     icon = pt.sample("icons", 1, text=PROMPT, label=LABEL, seed=SEED)
     bits = pt.explain("icons", icon.levels, text=PROMPT, label=LABEL).maps.surprisal.reshape(icon.levels.shape[-2:])
-    ink = 255 - np.asarray(icon.images[0].convert("L"))
+    ink = np.asarray(icon.images[0])
     share = (bits / MOST).clip(0, 1)[..., None]
     cost = WHITE * (1 - share) + ORANGE * share
     dear = np.where((bits > CHEAP)[..., None], ORANGE, np.maximum(ink, 200)[..., None])

@@ -44,7 +44,7 @@ class Picture:
 def choose(page: Page, model: str) -> None:
     """Choose another model."""
     page.get_by_label("Model", exact=True).select_option(model)
-    page.locator(".header .about", has_text="·").wait_for(state="attached")
+    page.locator(".header .about:not(:empty)").wait_for(state="attached")
     page.wait_for_timeout(500)
 
 

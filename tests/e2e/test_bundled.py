@@ -46,7 +46,7 @@ def studio() -> Iterator[Server]:
 
 def shades(levels: np.ndarray) -> np.ndarray:
     """Levels of `icons` as the canvas shows them."""
-    return grey(levels, 4)
+    return 255 - grey(levels, 4)
 
 
 def test_the_first_minute(browser: Browser, studio: Server) -> None:

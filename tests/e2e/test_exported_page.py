@@ -100,6 +100,22 @@ def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, d
     assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
+def test_icons_are_black_on_white_and_saved_with_transparent_paper(browser: Browser, tmp_path: Path) -> None:
+    """Levels are shown as ink; a file has no paper, and is read as the levels that were painted."""
+    pt.export("icons", html=tmp_path / "icons.html")
+    with opened(browser, (tmp_path / "icons.html").as_uri() + "#text=heart&seed=7", offline=True) as page:
+        shown = painted(page)
+        path = saved(page, "PNG", tmp_path)
+    samples = pt.sample("icons", 1, text="heart", seed=7)
+    np.testing.assert_array_equal(shown, np.broadcast_to(samples.array[0], shown.shape))
+    assert shown[0, 0].tolist() == [255, 255, 255]
+    with Image.open(path) as picture:
+        rgba = np.asarray(picture.convert("RGBA"))
+        np.testing.assert_array_equal(pt.load("icons").image.level_array(picture), samples.levels)
+    assert not rgba[..., :3].any()
+    np.testing.assert_array_equal(rgba[..., 3], 255 - shown[..., 0])
+
+
 WATCH = """() => {
   window.seen = [];
   const note = (state) => window.seen.includes(state) || window.seen.push(state);

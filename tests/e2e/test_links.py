@@ -326,7 +326,7 @@ def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, 
         wait_until_painted(page)
         expected = pt.sample("icons", 1, text="bell", negative_prompt="heart", seed=3).levels[0, 0]
         np.testing.assert_array_equal(
-            pixels_of(page.locator(".canvases canvas.image").first)[..., 0], grey(expected, 4)
+            pixels_of(page.locator(".canvases canvas.image").first)[..., 0], 255 - grey(expected, 4)
         )
 
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli.app import app
-from pointillist.model.folder.generation import GENERATION, ExampleHint, GenerationConfig
+from pointillist.files.checkpoint.header import GENERATION
+from pointillist.model.folder.generation import ExampleHint, GenerationConfig
 from tests.equality import assert_close, equal
 from tests.tolerances import network_rounding
 

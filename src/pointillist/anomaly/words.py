@@ -149,7 +149,8 @@ def _tones(images: np.ndarray, spec: ImageSpec) -> np.ndarray:
     """Return the tone of each pixel, from 0 to 1: `[n h w]`."""
     if spec.mode == "palette":
         return np.stack([to_picture(spec, image)[..., :3].mean(-1) for image in images]) / 255
-    return np.asarray(images[:, : 3 if spec.mode == "rgba" else None].mean(1) / (spec.levels - 1))
+    tones = np.asarray(images[:, : 3 if spec.mode == "rgba" else None].mean(1) / (spec.levels - 1))
+    return 1 - tones if spec.min_is_white else tones
 
 
 def _roughness(images: np.ndarray, spec: ImageSpec, region: np.ndarray) -> np.ndarray:

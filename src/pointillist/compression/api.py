@@ -16,6 +16,7 @@ from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_whole
+from pointillist.files.pictures import picture_array
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
 from pointillist.portable import IntegerModel
@@ -131,7 +132,7 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
     """
     if image is not None and image.is_picture(images):
         levels = image.level_array(images)
-        pixels = np.asarray(images if isinstance(images, (np.ndarray, Image)) else [np.asarray(x) for x in images])
+        pixels = np.asarray(images) if isinstance(images, np.ndarray) else _pixels(images, image)
         if not np.array_equal(image.to_images(levels).reshape(-1), pixels.reshape(-1)):
             raise DataError(
                 f"The pictures have colours that the model of {image} does not hold exactly: convert them first, or "
@@ -149,6 +150,14 @@ def as_pictures(images: Any, image: ImageSpec | None = None) -> list[IntArray]:
         if x.ndim != 3 or not np.issubdtype(x.dtype, np.integer):
             raise ShapeError(f"Images of shape {x.shape} and type {x.dtype} must be integers (n, c, h, w).")
     return result
+
+
+def _pixels(pictures: Any, image: ImageSpec) -> np.ndarray:
+    """Return the pixels of pictures; indexes are colours, and ink on transparent paper is on white."""
+    each = [pictures] if isinstance(pictures, Image) else list(pictures)
+    if image.mode == "palette" or image.min_is_white:
+        return np.stack([picture_array(picture, 4 if image.mode == "palette" else 1) for picture in each])
+    return np.asarray([np.asarray(picture) for picture in each])
 
 
 def resolve_labels(integer_model: IntegerModel, label: Any, count: int) -> list[int] | None:

@@ -115,7 +115,9 @@ class _Writer:
         if self._files is None:
             self._files = names_of(metadata) or []
         named = number < len(self._files)
-        file = self._files[number] if named else PictureFile(f"{number:06}.png", "")
+        white = self._image.min_is_white
+        unnamed = PictureFile(f"{number:06}.png", "", min_is_white=white, clear=white)
+        file = self._files[number] if named else unnamed
         path = self._out / file.name
         path = path if path.suffix.lower() == ".png" else path.with_name(path.name + ".png")
         with atomic_path(path) as temporary:

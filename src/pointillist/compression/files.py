@@ -137,7 +137,8 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
     result = np.stack(levels) if levels else np.zeros((0, *image.shape), np.int64)
     result = result[:, 0] if image.channels == 1 else result.transpose(0, 2, 3, 1)
     if metadata.get("array") == "pictures":
-        return dequantise(result, image.levels)
+        values = dequantise(result, image.levels)
+        return 255 - values if metadata.get("min_is_white") else values
     if metadata.get("array") == "values":
         return ValueMap.from_json(metadata.get("values")).to_values(result)
     return result.astype(np.uint8 if image.levels <= 256 else np.uint16)
@@ -160,14 +161,17 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
             about, len(values), path.stat().st_size, max(values.shape[2:]), lambda: map(chosen.to_levels, values)
         )
     pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
+    inverted = bool(pictures and image.min_is_white)
     if pictures:
+        values = 255 - values if inverted and values.dtype == np.uint8 else values
         parts = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
         if values.dtype != np.uint8 or not all(_is_held(part, image.levels) for part in parts):
             raise DataError(
                 f"{path} has values that the {image.levels} levels of the model do not hold exactly: quantise them "
                 "first, or use a model of 256 levels."
             )
-    metadata = {"model": model, "array": "pictures" if pictures else "levels"}
+    metadata: dict[str, Any] = {"model": model, "array": "pictures" if pictures else "levels"}
+    metadata |= {"min_is_white": True} if inverted else {}
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
     return Inputs(metadata, len(values), path.stat().st_size, max(values.shape[2:]), read)

@@ -7,7 +7,8 @@ from typing import Any
 
 from pointillist.compression.container import PREFIX
 from pointillist.errors import ArchiveError, CheckpointError, ConfigError, EngineError, not_a_model
-from pointillist.files.checkpoint.header import read_config
+from pointillist.files.checkpoint.header import GENERATION, read_config
+from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.portable import IntegerModel, load
 from pointillist.portable.storage import has_program, stored_fingerprint
@@ -30,7 +31,12 @@ def find_folder(prefix: bytes, model: str | Path | None = None, hint: str = "") 
 
 def image_of(model: str | Path) -> ImageSpec:
     """Return what the images of a model mean, from the settings in its folder, without torch."""
-    return ImageSpec(**read_config(_folder(model))["image"])
+    folder = _folder(model)
+    image, settings = ImageSpec(**read_config(folder)["image"]), folder / GENERATION
+    shown = read_json(settings, "copy it again, or delete it", CheckpointError) if settings.is_file() else None
+    if image.mode == "grey" and isinstance(shown, dict) and shown.get("min_is_white") is True:
+        image = image.model_copy(update={"min_is_white": True})
+    return image
 
 
 def as_integer_model(model: Any) -> IntegerModel:

@@ -17,7 +17,7 @@ from pointillist.compression.arrays.values import ValueMap
 from pointillist.data.readers.picture_files import opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
-from pointillist.images import ImageSpec, as_pil, dequantise, nearest_colour, quantise
+from pointillist.images import ImageSpec, nearest_colour, quantise
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""
@@ -40,6 +40,8 @@ class PictureFile:
         texts: texts of a PNG, such as the settings of a sample.
         blocks: EXIF data and colour profile, base64.
         values: which value each level stands for; None for the level itself.
+        min_is_white: whether level 0 is white, and the greatest black.
+        clear: whether white is transparent.
     """
 
     name: str
@@ -47,11 +49,14 @@ class PictureFile:
     texts: Mapping[str, str] = field(default_factory=dict)
     blocks: Mapping[str, str] = field(default_factory=dict)
     values: ValueMap | None = None
+    min_is_white: bool = False
+    clear: bool = False
 
     def to_json(self) -> list[Any]:
         """Return JSON values."""
         extra: dict[str, Any] = {"texts": dict(self.texts), "blocks": dict(self.blocks)}
         extra["values"] = None if self.values is None else self.values.to_json()
+        extra |= {"min_is_white": self.min_is_white, "clear": self.clear}
         return [self.name, self.mode, {name: value for name, value in extra.items() if value}]
 
     @classmethod
@@ -68,7 +73,9 @@ class PictureFile:
         if not all(isinstance(text, str) for text in (*texts.values(), *blocks.values())):
             raise ArchiveError("The archive has no valid texts of files: it was not written by this package.")
         values = value[2].get("values")
-        return cls(safe_name(value[0]), value[1], texts, blocks, None if values is None else ValueMap.from_json(values))
+        maps = None if values is None else ValueMap.from_json(values)
+        colours = (value[2].get(key) is True for key in ("min_is_white", "clear"))
+        return cls(safe_name(value[0]), value[1], texts, blocks, maps, *colours)
 
 
 def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, PictureFile]:
@@ -82,6 +89,7 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
         opened.load()
         levels, mode, info = to_levels(opened, str(path), image), opened.mode, dict(opened.info)
+        clear = image.min_is_white and is_clear(opened)
     texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
     blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)}
     if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
@@ -90,7 +98,12 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
     if image.mode == "codes" and image.ordered:
         values = ValueMap.choose(levels, image.levels)
         levels, values = values.to_levels(levels), None if values.table is None else values
-    return levels, PictureFile(name, mode, texts, blocks, values)
+    return levels, PictureFile(name, mode, texts, blocks, values, image.min_is_white, clear)
+
+
+def is_clear(picture: Image.Image) -> bool:
+    """Return True if a pixel of a picture is not opaque."""
+    return picture.has_transparency_data and bool((np.asarray(picture.convert("RGBA"))[..., 3] < 255).any())
 
 
 def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
@@ -101,21 +114,24 @@ def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
         deep = picture.mode in DEEP_MODES
         remedy = "use `grey16`, which takes grey of 16 bits" if deep else "convert it, or give an array of levels"
         raise DataError(f"{name} has mode {picture.mode}, not 8 bits a channel: {remedy}.")
+    clear = image.min_is_white and is_clear(picture)
     strips = [
-        _strip(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))), name, image, top)
+        _strip(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))), name, image, top, clear)
         for top in range(0, picture.height, STRIP)
     ]
     return np.concatenate(strips, 1)
 
 
-def _strip(picture: Image.Image, name: str, image: ImageSpec, top: int) -> IntArray:
-    """Return the levels `[c, h, w]` of some rows of a picture, of which `top` is the first one."""
+def _strip(picture: Image.Image, name: str, image: ImageSpec, top: int, clear: bool) -> IntArray:
+    """Return the levels `[c, h, w]` of some rows of a picture, the first at `top`; `clear`: ink is in the alpha."""
     rgba = np.asarray(picture.convert("RGBA"))
     if image.mode == "palette":
         levels = nearest_colour(rgba, image.palette or ())[None]
     else:
-        levels = quantise(rgba[..., : image.channels].transpose(2, 0, 1), image.levels)
-    wrong = (to_rgba(levels, image) != rgba).any(-1)
+        values = rgba[..., 3:] if clear else rgba[..., : image.channels]
+        values = 255 - values if image.min_is_white and not clear else values
+        levels = quantise(values.transpose(2, 0, 1), image.levels)
+    wrong = (to_rgba(levels, image, clear) != rgba).any(-1)
     if wrong.any():
         row, column = np.argwhere(wrong)[0].tolist()
         place = f"at row {top + row}, column {column}"
@@ -139,12 +155,14 @@ def _model_of(rgba: UInt8[np.ndarray, "h w 4"]) -> str:
     return f"`{'photos-grey' if grey else 'photos'}`, which takes any {'grey' if grey else 'RGB'} picture of 8 bits"
 
 
-def to_rgba(levels: IntArray, image: ImageSpec) -> UInt8[np.ndarray, "h w 4"]:
-    """Return levels `[c, h, w]` as colours."""
+def to_rgba(levels: IntArray, image: ImageSpec, clear: bool = False) -> UInt8[np.ndarray, "h w 4"]:
+    """Return levels `[c, h, w]` as colours; `clear`: as black whose opacity is the level."""
     if image.mode == "palette":
         colours: np.ndarray = np.asarray(image.palette, np.uint8)[levels[0]]
         return colours
-    values = dequantise(np.asarray(levels), image.levels).transpose(1, 2, 0)
+    values = image.values[np.asarray(levels)].transpose(1, 2, 0)
+    if clear:
+        return np.concatenate([np.zeros((*values.shape[:2], 3), np.uint8), 255 - values], -1)
     values = np.repeat(values, 3, -1) if image.channels == 1 else values
     opaque = np.full((*values.shape[:2], 4 - values.shape[2]), 255, np.uint8)
     return np.concatenate([values, opaque], -1)
@@ -165,15 +183,10 @@ def to_picture(levels: IntArray, image: ImageSpec, file: PictureFile) -> Image.I
         if image.is_deep:
             dtype = {"1": np.bool_, "L": np.uint8}.get(file.mode, np.uint16)
         return Image.fromarray(levels[0].astype(dtype))
-    if image.mode == "palette":
-        picture = Image.fromarray(levels[0].astype(np.uint8))
-        colours = np.asarray(image.palette, np.uint8)
-        picture.putpalette(colours[:, :3].tobytes(), "RGB")
-        if (colours[:, 3] < 255).any():
-            picture.info["transparency"] = colours[:, 3].tobytes()
-    else:
-        picture = as_pil(image.to_images(levels[None])[0])
-    same = file.mode == picture.mode or file.mode not in ("1", "L", "LA", "RGB", "RGBA")
+    image = image.model_copy(update={"min_is_white": file.min_is_white})
+    picture = (image.to_files if image.mode == "palette" or file.clear else image.to_pil)(levels[None])[0]
+    others = ("LA", "RGBA") if file.clear else ("1", "L", "LA", "RGB", "RGBA")
+    same = file.mode == picture.mode or file.mode not in others
     return picture if same else picture.convert(file.mode)
 
 

@@ -76,9 +76,10 @@ def build_dataset(
     else:
         levels = _as_picture(raw, options, CHANNELS[mode], spec)
     labels, names = _numbered(raw, tuple(classes)) if options.labels else (None, ())
+    result = _spec_of(levels, mode, options.ordered, raw.level_names if spec is None else spec.level_names)
     return ImageDataset(
         levels.values,
-        _spec_of(levels, mode, options.ordered, raw.level_names if spec is None else spec.level_names),
+        result if spec is None else result.model_copy(update={"min_is_white": spec.min_is_white}),
         labels=labels,
         texts=raw.texts,
         classes=names,
@@ -207,7 +208,7 @@ def _as_picture(raw: RawImages, options: DataOptions, channels: int, spec: Image
     if as_levels:
         result = _kept_levels(raw, options, channels, spec)
     else:
-        result = _quantised(raw, options, channels)
+        result = _quantised(raw, options, channels, spec is not None and spec.min_is_white)
     return result if options.binarise == "none" else _binarised(result, options)
 
 
@@ -222,7 +223,7 @@ def _kept_levels(raw: RawImages, options: DataOptions, channels: int, spec: Imag
     return QuantisedImages(_checked(raw, count, spec), count, None, (f"{count} levels, kept unchanged",))
 
 
-def _quantised(raw: RawImages, options: DataOptions, channels: int) -> QuantisedImages:
+def _quantised(raw: RawImages, options: DataOptions, channels: int, min_is_white: bool) -> QuantisedImages:
     values = raw.values
     low, top = int(values.min()), int(values.max())
     if values.dtype != np.uint8:
@@ -241,6 +242,8 @@ def _quantised(raw: RawImages, options: DataOptions, channels: int) -> Quantised
     values = to_channels(values, channels)
     if channels == 4:
         values = zero_transparent(values)
+    if min_is_white:
+        values = 255 - values
     binary = raw.levels == 2 and channels == raw.values.shape[1]  # files with one bit a pixel
     count = (None if options.binarise != "none" else options.levels) or (2 if binary else 256)
     if count > 256:

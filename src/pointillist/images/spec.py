@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
 from pointillist.files.pictures import picture_array
@@ -38,6 +38,7 @@ class ImageSpec(BaseModel):
         mode: `grey`, `rgb`, `rgba`, `palette` or `codes` (a grid of integers that is not a picture by itself).
         palette: RGBA colour of each level, for `palette` only.
         level_names: name of each level, for `codes` only, such as the kinds of cell of a map; None for none.
+        min_is_white: whether level 0 is white paper and the greatest black ink, for `grey` only: TIFF's WhiteIsZero.
 
     Example:
         ```python
@@ -56,6 +57,7 @@ class ImageSpec(BaseModel):
     mode: Mode = "codes"
     palette: tuple[tuple[int, int, int, int], ...] | None = None
     level_names: tuple[str, ...] | None = None
+    min_is_white: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> ImageSpec:
@@ -73,9 +75,16 @@ class ImageSpec(BaseModel):
             )
         if self.mode == "palette" and (self.palette is None or len(self.palette) != self.levels or self.ordered):
             raise ConfigError(f"A palette image needs one RGBA colour for each of its {self.levels} unordered levels.")
+        if self.min_is_white and self.mode != "grey":
+            raise ConfigError(f"`min_is_white` (=True) is for grey pictures, and these are {self.mode}: leave it out.")
         if self.level_names is not None:
             self._check_names(self.level_names)
         return self
+
+    @model_serializer(mode="wrap")
+    def _leave_out_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `min_is_white` out where it is False: fingerprints cover the settings of models older than it."""
+        return {name: value for name, value in dump(self).items() if value or name != "min_is_white"}
 
     def _check_names(self, names: tuple[str, ...]) -> None:
         check_texts(names, "A name in `level_names`", MAX_NAME)
@@ -127,6 +136,12 @@ class ImageSpec(BaseModel):
     def is_displayable(self) -> bool:
         """True if a picture can show the levels; other codes of more than 256 levels need a tileset or a decoder."""
         return self.levels <= 256 or self.is_deep
+
+    @property
+    def values(self) -> UInt8[np.ndarray, " levels"]:
+        """8-bit value with which each level of a channel is shown, for `grey`, `rgb` and `rgba`."""
+        values = dequantise(np.arange(self.levels), self.levels)
+        return 255 - values if self.min_is_white else values
 
     def resized(self, height: int, width: int) -> ImageSpec:
         """Return the same kind of image with another height and width."""
@@ -198,6 +213,7 @@ class ImageSpec(BaseModel):
         array = _as_uint8(images, self)
         if self.mode == "palette":
             return nearest_colour(array, self.palette or ())[:, None]
+        array = 255 - array if self.min_is_white else array
         return quantise(array, self.levels).transpose(0, 3, 1, 2).astype(np.int64)
 
     def is_picture(self, x: Any) -> bool:
@@ -238,11 +254,30 @@ class ImageSpec(BaseModel):
             raise ConfigError(
                 f"Codes with {self.levels:,} levels are not a picture: decode them with the model they come from."
             )
-        return dequantise(x, self.levels).transpose(0, 2, 3, 1)
+        pictures = dequantise(x, self.levels).transpose(0, 2, 3, 1)
+        return 255 - pictures if self.min_is_white else pictures
 
     def to_pil(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
         """Convert levels to PIL images; the first channel represents codes with several channels."""
         return [as_pil(a) for a in self.to_images(levels)]
+
+    def to_files(self, levels: Int[Tensor, "b c h w"] | np.ndarray) -> list[Image.Image]:
+        """Convert levels to PIL images as files hold them; `to_levels` inverts it.
+
+        Where a level is a colour, the picture is indexed, and its indexes are the levels. Where level 0 is white paper,
+        so it is too, and paper is transparent: colours of black whose opacity is the ink.
+        """
+        x = np.asarray(levels)
+        if self.mode != "palette" and not self.min_is_white:
+            return self.to_pil(x)
+        ink = dequantise(np.arange(self.levels), self.levels)
+        colours = np.pad(ink[:, None], ((0, 0), (3, 0))) if self.palette is None else np.asarray(self.palette, np.uint8)
+        out = [Image.fromarray(index) for index in x[:, 0].astype(np.uint8)]
+        for picture in out:
+            picture.putpalette(colours[:, :3].tobytes(), "RGB")
+            if (colours[:, 3] < 255).any():
+                picture.info["transparency"] = colours[:, 3].tobytes()
+        return out
 
 
 def _as_uint8(images: Any, spec: ImageSpec) -> np.ndarray:

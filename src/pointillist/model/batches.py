@@ -18,7 +18,7 @@ from pointillist.data.pixels import to_channels
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
-from pointillist.files.pictures import picture_array
+from pointillist.files.pictures import composite_on_white, picture_array
 from pointillist.images import ImageSpec
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
@@ -314,7 +314,10 @@ def describe_colours(spec: ImageSpec, picture: Any, levels: Int[np.ndarray, "1 c
     """
     if spec.is_deep:
         return ()
-    changed = np.abs(_rgba(_pixels(picture)).astype(int) - _rgba(spec.to_images(levels)[0])).max(-1)
+    pixels = _rgba(_pixels(picture))
+    if spec.min_is_white:  # paper is transparent in files
+        pixels = _rgba(composite_on_white(pixels.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0))
+    changed = np.abs(pixels.astype(int) - _rgba(spec.to_images(levels)[0])).max(-1)
     if not changed.any():
         return ()
     return (

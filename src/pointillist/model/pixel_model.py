@@ -140,7 +140,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
     @property
     def image(self) -> ImageSpec:
         """Meaning of its integers."""
-        return self.config.image
+        return self.generation_config.shown(self.config.image)
 
     @property
     def classes(self) -> tuple[str, ...]:

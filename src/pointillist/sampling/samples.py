@@ -158,7 +158,11 @@ class Samples(AnsweredNames):
             remedy = "`samples.array` and `samples.images` are for other formats"
             raise ConfigError(f"`path` (={quote(str(path))}) must end in .png: {remedy}.")
         single = len(self) == 1 and self.tileset is None
-        return save_png(self[0] if single else self.sheet(), path)
+        return save_png(self._file() if single else self.sheet(), path)
+
+    def _file(self) -> Image.Image:
+        """Return the first image as a file holds it."""
+        return self.images[0] if self.has_other_colours else self.image.to_files(self.levels[:1])[0]
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; unordered codes of more than 256 levels are not pictures."""

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from pointillist.data.readers.picture_files import BROKEN, open_picture
 from pointillist.errors import DataError, format_validation_error
 from pointillist.files.reading import check_file
-from pointillist.images import as_pil
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.studio import schemas
 from pointillist.studio.answers.fill import FillJob, make_fill
@@ -172,5 +171,5 @@ def _verdict(identical: list[bool], same_model: bool, same_environment: bool) ->
 
 def write_images(model: LikelihoodModel, result: schemas.ReproduceResult, out: Path) -> None:
     """Write one image as it is, several as a sheet."""
-    arrays = [model.image.to_images(image.levels.array()[None].astype(np.int64))[0] for image in result.images]
-    save_png(as_pil(arrays[0]) if len(arrays) == 1 else image_grid(np.stack(arrays)), out)
+    levels = np.stack([image.levels.array() for image in result.images]).astype(np.int64)
+    save_png(model.image.to_files(levels)[0] if len(levels) == 1 else image_grid(model.image.to_images(levels)), out)

@@ -115,6 +115,7 @@ def _data(views: Views) -> dict[str, Any]:
             "channels": channels,
             "levels": image.levels,
             "palette": None if image.palette is None else [list(colour) for colour in image.palette],
+            "values": image.values.tolist() if image.mode in ("grey", "rgb", "rgba") else None,
             "level_names": None if image.level_names is None else list(image.level_names),
         },
         "names": list(maps.names),

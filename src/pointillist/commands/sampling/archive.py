@@ -73,21 +73,10 @@ def _write_members(archive: zipfile.ZipFile, arrays: Mapping[str, np.ndarray]) -
 
 
 def as_files(part: Samples) -> list[Image.Image]:
-    """Return PIL images for files: maps drawn with their tileset, palette images with their indexes and colours."""
-    image = part.image
+    """Return PIL images for files: maps drawn with their tileset, others by `ImageSpec.to_files`."""
     if part.tileset is not None:
         return [as_pil(picture) for picture in part.tileset.draw(part.levels[:, 0])]
-    if image.mode != "palette" or part.has_other_colours:
-        return part.images
-    colours = np.asarray(image.palette, np.uint8)
-    out = []
-    for index in part.levels[:, 0].astype(np.uint8):
-        picture = Image.fromarray(index)
-        picture.putpalette(colours[:, :3].tobytes(), "RGB")
-        if (colours[:, 3] < 255).any():
-            picture.info["transparency"] = colours[:, 3].tobytes()
-        out.append(picture)
-    return out
+    return part.images if part.has_other_colours else part.image.to_files(part.levels)
 
 
 @contextmanager

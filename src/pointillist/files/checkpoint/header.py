@@ -19,6 +19,7 @@ from pointillist.files.reading import parse_json, read_json
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
+GENERATION = "generation_config.json"
 HIERARCHY_FILE = "hierarchy.json"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"

@@ -17,12 +17,12 @@ from torch.overrides import TorchFunctionMode
 from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint import header
-from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, WEIGHTS
 from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
-from pointillist.model.folder.generation import GENERATION, PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
 from pointillist.portable.storage import check_program
 
 
@@ -99,13 +99,17 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
     if not isinstance(training, dict):
         raise CheckpointError(f'{folder / CONFIG} is damaged: "training" must be a table.')
     tensors = read_weights(folder, record, lambda: build(ModelConfig.from_dict(record)))
-    config, card = ModelConfig.from_dict(record), folder / CARD
+    config, card, generation = ModelConfig.from_dict(record), folder / CARD, GenerationConfig.read(folder)
+    try:
+        generation.shown(config.image)
+    except ConfigError as error:
+        raise CheckpointError(f"{folder / GENERATION}: {error}") from error
     return ModelContents(
         config=config,
         training=training,
         tensors=tensors,
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
-        generation=GenerationConfig.read(folder),
+        generation=generation,
         measured=MeasuredPrompts.read(folder),
         tileset=Tileset.read(folder / TILESET, config.image.levels) if (folder / TILESET).is_file() else None,
     )

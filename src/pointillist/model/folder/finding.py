@@ -9,9 +9,9 @@ from typing import Any
 
 from pointillist.data.tilemaps import TILESET
 from pointillist.errors import CheckpointError, MissingExtraError, quote
-from pointillist.files.checkpoint.header import CARD, CONFIG, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, WEIGHTS
 from pointillist.files.hub import offline_if_unreachable
-from pointillist.model.folder.generation import GENERATION, PROMPTS
+from pointillist.model.folder.generation import PROMPTS
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
 from pointillist.zoo import list_pretrained, resolve
 

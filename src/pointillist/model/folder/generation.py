@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import asdict, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -17,11 +18,11 @@ from pydantic.dataclasses import dataclass
 from pointillist.data.readers.picture_files import BROKEN, bounded, open_picture, upright
 from pointillist.distributions.transform import Transform
 from pointillist.errors import CheckpointError, ConfigError, DataError, format_validation_error, worded_errors
+from pointillist.files.checkpoint.header import GENERATION
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
 from pointillist.model.prompts.word_kinds import WordKinds
 
-GENERATION = "generation_config.json"
 MAX_BYTES = 65_536
 MAX_PICTURE = 65_536  # pixels of an example, as many as the studio paints
 PROMPTS = "prompts.json"
@@ -110,12 +111,22 @@ class GenerationConfig(Transform):
         labels: labels that do.
         hints: hints of one channel that do.
         pictures: pictures to score, fill and compress.
+        min_is_white: show and read level 0 as white paper, and the greatest as black ink; see `ImageSpec`.
     """
 
     prompts: Examples = ()
     labels: Examples = ()
     hints: Annotated[tuple[ExampleHint, ...], Field(max_length=20)] = ()
     pictures: Annotated[tuple[ExamplePicture, ...], Field(max_length=4)] = ()
+    min_is_white: Annotated[bool, Field(strict=True)] = False
+
+    def shown(self, image: ImageSpec) -> ImageSpec:
+        """Return the images of a model with the colours in which they are shown, written and read.
+
+        Raises:
+            ConfigError: if `min_is_white` is set for other images than grey ones.
+        """
+        return _min_is_white(image) if self.min_is_white else image
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings, ready for JSON."""
@@ -154,6 +165,12 @@ class GenerationConfig(Transform):
     def dumps(self) -> str:
         """Return the text of the file; empty for the defaults, which need none."""
         return json.dumps(self.changed, indent=2) + "\n" if self.changed else ""
+
+
+@lru_cache(maxsize=64)
+def _min_is_white(image: ImageSpec) -> ImageSpec:
+    """Return a kind of image whose level 0 is white; a model asks for it at every use of its `image`."""
+    return ImageSpec(**{**image.model_dump(), "min_is_white": True})
 
 
 class MeasuredPrompts(BaseModel):

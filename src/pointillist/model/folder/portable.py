@@ -84,7 +84,8 @@ class PortableModel:
         """
         integer_model, config = load(folder), read_config(folder)
         try:
-            image = ImageSpec(**config["image"])
+            generation = GenerationConfig.read(folder)
+            image = generation.shown(ImageSpec(**config["image"]))
         except (ConfigError, KeyError, TypeError) as error:
             raise CheckpointError(f"{folder / CONFIG} describes no images: copy the whole folder again.") from error
         if (*image.shape, image.levels) != (
@@ -102,7 +103,7 @@ class PortableModel:
         return cls(
             integer_model=integer_model,
             image=image,
-            generation_config=GenerationConfig.read(folder),
+            generation_config=generation,
             measured_prompts=MeasuredPrompts.read(folder),
             training_record=record,
             tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,

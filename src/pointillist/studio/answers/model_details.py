@@ -8,7 +8,7 @@ from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import AttributesConfig, HintConfig, TextConfig, condition_kinds
 from pointillist.conditioning.registry import DEDICATED
 from pointillist.data.tilemaps import Tileset
-from pointillist.images import ImageSpec, channel_names, dequantise
+from pointillist.images import ImageSpec, channel_names
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
@@ -55,17 +55,18 @@ def _generation(model: LikelihoodModel) -> schemas.GenerationDefaults:
         )
         for example in config.pictures
     ]
+    settings = {name: value for name, value in config.to_dict().items() if name != "min_is_white"}  # of the image
     recognised = list(model.measured_prompts.recognised)
     words = schemas.WordChoices.model_validate(model.measured_prompts.words.model_dump(mode="json"))
     return schemas.GenerationDefaults(
-        **{**config.to_dict(), "hints": hints, "pictures": pictures, "recognised": recognised, "words": words}
+        **{**settings, "hints": hints, "pictures": pictures, "recognised": recognised, "words": words}
     )
 
 
 def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None = None) -> schemas.ImageKind:
     """Describe the integers of an image; `names` is for its channels, `tileset` has a picture of each level."""
     colours = image.palette if tileset is None else tileset.mean_colours().tolist()
-    values = dequantise(np.arange(image.levels), image.levels).tolist() if image.mode in _PICTURE_MODES else None
+    values = image.values.tolist() if image.mode in _PICTURE_MODES else None
     return schemas.ImageKind(
         mode=image.mode,
         channels=image.channels,
@@ -75,6 +76,7 @@ def image_kind(image: ImageSpec, names: tuple[str, ...], tileset: Tileset | None
         ordered=image.ordered,
         dtype=level_dtype(image.levels),
         values=values,
+        min_is_white=image.min_is_white,
         channel_names=list(names),
         palette=None if colours is None else [list(colour) for colour in colours],
         level_names=None if image.level_names is None else list(image.level_names),

@@ -12,7 +12,7 @@ from pointillist.engine.c.lower import lower
 from pointillist.engine.library import runtime_text
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
-from pointillist.images import ImageSpec, dequantise
+from pointillist.images import ImageSpec
 from pointillist.model.folder.portable import PortableModel
 from pointillist.rules.config import Rules
 from pointillist.studio.export.arrays_in_c import array_in_c, text_in_c
@@ -84,7 +84,7 @@ def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> 
         parts.append(f"{{{int(part.kind == 'map')}, {by}, {len(rows)}, {flat.shape[1]}, {width}, part_{number}}}")
     palette = _palette(model)
     arrays += [] if palette is None else [array_in_c("const uint8_t colours", palette)]
-    values = dequantise(np.arange(image.levels), image.levels)
+    values = image.values
     maps = [f"{int(each.kind == 'map')}" for each in program.inputs.values()]
     return "\n".join(
         [

@@ -32,11 +32,10 @@ def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Lim
         ConfigError: if the levels are not a picture.
         RequestError: if the file would be too large.
     """
-    array = _drawn(model, request, limits)
-    height, width = (side * request.scale for side in array.shape[:2])
+    image = _drawn(model, request, limits)
+    height, width = image.height * request.scale, image.width * request.scale
     if max(height, width) > _MAX_SIDE:
         raise too_large("The longer side of the PNG", max(height, width), _MAX_SIDE, "choose a smaller `scale`")
-    image = as_pil(array)
     large = image.resize((width, height), Image.Resampling.NEAREST)
     text = None if request.manifest is None else json.dumps(request.manifest.model_dump(mode="json"))
     return png_bytes(large, {} if text is None else {MANIFEST: text})
@@ -86,12 +85,14 @@ def map_archive(model: LikelihoodModel, request: schemas.MapRequest, limits: sch
     return stream.getvalue()
 
 
-def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> np.ndarray:
-    """Draw an image, uint8 `h w c`: a map by its tiles, smaller ones if the longer side would be too large."""
+def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> Image.Image:
+    """Draw an image: a map by its tiles, smaller ones if the longer side would be too large."""
+    if model.image.min_is_white and request.palette is None:
+        return model.image.to_files(decode_levels(model, request.levels, limits))[0]
     if model.tileset is None:
-        return _picture(model, request.levels, request.palette, limits)
+        return as_pil(_picture(model, request.levels, request.palette, limits))
     levels = decode_levels(model, request.levels, limits)[0, 0]
-    return model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels)
+    return as_pil(model.tileset.fitting(max(levels.shape) ** 2, MAX_DRAWN).draw(levels))
 
 
 def _picture(

@@ -187,6 +187,7 @@ declare namespace Api {
     dtype: "uint8" | "uint16";
     palette: [number, number, number, number][] | null;
     values: number[] | null;
+    min_is_white: boolean;
     channel_names: string[];
     level_names: string[] | null;
     tiles: EncodedArray | null;

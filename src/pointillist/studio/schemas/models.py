@@ -27,6 +27,7 @@ class ImageKind(Schema):
         palette: straight-alpha RGBA colours of the levels, 0 to 255, for `palette`; for `codes` with tiles the mean
             colour of each tile; else null.
         values: the 8-bit value of each level of a channel, for `grey`, `rgb` and `rgba` only.
+        min_is_white: true if level 0 is white paper and the greatest black ink; paper is transparent in PNG files.
         channel_names: names to display; empty if there is one channel.
         level_names: name of each level, for `codes` only; null if they have none.
         tiles: picture of each level, straight-alpha RGBA, uint8 `[k th tw 4]`, for `codes` of a model with a tileset;
@@ -42,6 +43,7 @@ class ImageKind(Schema):
     dtype: Literal["uint8", "uint16"]
     palette: list[Colour] | None
     values: list[int] | None
+    min_is_white: bool
     channel_names: list[str]
     level_names: list[str] | None
     tiles: EncodedArray | None

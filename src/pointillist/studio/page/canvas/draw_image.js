@@ -29,10 +29,10 @@ function greyRange(image, shown, size) {
  * Draw an image; unknown pixels stay clear.
  * @param {HTMLCanvasElement} element @param {Api.ImageKind} image @param {CanvasImage} shown
  * @param {number} height @param {number} width
- * @param {{checked?: boolean, tiled?: boolean}} [options] whether transparent pixels lie on a checkerboard, and whether a
- *   map is drawn by its tiles rather than their mean colours
+ * @param {{checked?: boolean, tiled?: boolean, clear?: boolean}} [options] whether transparent pixels lie on a checkerboard,
+ *   a map is drawn by its tiles rather than their mean colours, and the white paper of ink is transparent, as in files
  */
-export function drawImage(element, image, shown, height, width, { checked = true, tiled = false } = {}) {
+export function drawImage(element, image, shown, height, width, { checked = true, tiled = false, clear = false } = {}) {
   const tiles = tiled ? tilesOf(image) : null;
   if (tiles) return drawTiles(element, tiles, shown, height, width);
   const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
@@ -45,6 +45,7 @@ export function drawImage(element, image, shown, height, width, { checked = true
     if (!shown.known[pixel]) return null;
     for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel] - low;
     const colour = colourOf(kind, levels);
+    if (clear && image.min_is_white) return [0, 0, 0, 255 - colour[0]];
     if (factor === 1 || colour[3] === 255) return colour;
     const under = CHECK[(row + column) % 2];
     return colour.map((part, k) => (k === 3 ? 255 : Math.round((part * colour[3] + under[k] * (255 - colour[3])) / 255)));

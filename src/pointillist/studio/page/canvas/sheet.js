@@ -9,13 +9,13 @@ import { drawTiles, tilesOf } from "./tiles.js";
 
 const CELL = 160, GAP = 16, LINE = 22; // screen pixels of a contact sheet
 
-/** Draw a canvas at its own size, a map by its tiles. @param {GalleryItem} item */
-function pictureOf({ canvas }) {
+/** Draw a canvas at its own size, a map by its tiles. @param {GalleryItem} item @param {boolean} clear whether white paper is transparent */
+function pictureOf({ canvas }, clear) {
   const picture = html("canvas", {});
   const { details: { image }, height, width } = canvas;
   const tiles = tilesOf(image);
   if (tiles) drawTiles(picture, tiles, visibleImage(canvas), height, width);
-  else drawImage(picture, image, visibleImage(canvas), height, width, { checked: false });
+  else drawImage(picture, image, visibleImage(canvas), height, width, { checked: false, clear });
   return picture;
 }
 
@@ -32,7 +32,7 @@ export function contactSheet(items) {
   context.fillStyle = "#211f26";
   items.forEach((item, i) => {
     const [left, top] = [GAP + (i % columns) * (CELL + GAP), GAP + Math.floor(i / columns) * (CELL + LINE + GAP)];
-    const picture = pictureOf(item);
+    const picture = pictureOf(item, false);
     const scale = Math.min(CELL / picture.width, CELL / picture.height);
     context.imageSmoothingEnabled = scale < 1;
     context.drawImage(picture, left, top, picture.width * scale, picture.height * scale);
@@ -44,7 +44,7 @@ export function contactSheet(items) {
 /** Put images side by side, pixel by pixel. @param {GalleryItem[]} items @returns {Promise<{picture: Blob, places: object[]}>} */
 export async function atlas(items) {
   const columns = Math.ceil(Math.sqrt(items.length));
-  const pictures = items.map(pictureOf);
+  const pictures = items.map((item) => pictureOf(item, true));
   const width = Math.max(...pictures.map((picture) => picture.width));
   const height = Math.max(...pictures.map((picture) => picture.height));
   const sheet = html("canvas", { width: columns * width, height: Math.ceil(items.length / columns) * height });

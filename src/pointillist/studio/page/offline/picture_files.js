@@ -47,6 +47,7 @@ function chunk(kind, content) {
 /** Encode an image as a PNG file, with its manifest. @param {Api.ImageKind} kind @param {Api.PngRequest} request */
 export async function png(kind, { levels, scale = 1, manifest = null, palette = null }) {
   const { height, width, pixels } = pictureOf({ ...kind, palette: palette ?? kind.palette }, levels, true, scale);
+  if (kind.min_is_white) for (let i = 0; i < pixels.length; i += 4) pixels.set([0, 0, 0, 255 - pixels[i]], i); // paper is transparent
   const opaque = pixels.every((value, i) => i % 4 !== 3 || value === 255), wide = opaque ? 3 : 4;
   const raw = new Uint8Array(height * (1 + width * wide));
   for (let row = 0, to = 0; row < height; row++) {
