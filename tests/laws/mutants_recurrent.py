@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pointillist.images import ImageSpec
-from pointillist.networks import row_lstm
+from pointillist.networks import pixel_rnn
 from pointillist.nn import causal, channel_groups, passes, recurrent
 from pointillist.nn.functional import recurrence
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
@@ -135,7 +135,7 @@ def _groups_over_all_gates(config: Any, ports: Any) -> Tensor:
 
 @mutant("P3: sub-pixels are grouped over all four gates, not in each", no_leak("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(row_lstm, "gate_groups", _groups_over_all_gates)
+    patch.setattr(pixel_rnn, "gate_groups", _groups_over_all_gates)
 
 
 @mutant("P3: the gates are interleaved, so their groups break", no_leak("row-lstm"))

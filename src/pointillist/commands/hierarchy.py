@@ -116,7 +116,7 @@ def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
     """Write a picture of an image, its codes and its bits by scale."""
     from pointillist.errors import ConfigError
     from pointillist.hierarchy import Hierarchy
-    from pointillist.hierarchy.explain import explain_chain
+    from pointillist.hierarchy.evaluate import explain_chain
     from pointillist.system import resolve_device
     from pointillist.training.runs.data import resolve_index
     from pointillist.visualization import save_png
@@ -140,7 +140,7 @@ def explain_hierarchy(settings: ExplainSettings, out: Path) -> Report:
 def hierarchy_facts(name: str) -> dict[str, Any]:
     """Describe a hierarchy from its settings and the headers of its stages."""
     from pointillist.files.checkpoint.header import WEIGHTS, read_config, read_tensor_info
-    from pointillist.hierarchy.files import HierarchyFile
+    from pointillist.hierarchy.config import HierarchyFile
     from pointillist.model.folder.description import count_parameters, describe_model
 
     folder, file = Path(name), HierarchyFile.read(Path(name))

@@ -11,10 +11,9 @@ from rich.console import Console
 from pointillist.conditioning import Label
 from pointillist.data import ImageDataset
 from pointillist.hierarchy.chain import Chain
-from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, scale_names
+from pointillist.hierarchy.config import CODES, PIXELS, TOKENIZER, HierarchyFile, scale_names
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.evaluate import HierarchyEvaluation, evaluate_chain
-from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sample import HierarchySampler, HierarchySamples, sample_batches
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.hierarchy.train import HierarchyTraining

@@ -20,6 +20,7 @@ from pointillist.hierarchy.config import (
     CODES,
     PIXELS,
     TOKENIZER,
+    HierarchyFile,
     HierarchyRun,
     TokenizerSection,
     hierarchy_run,
@@ -27,7 +28,6 @@ from pointillist.hierarchy.config import (
     scale_names,
 )
 from pointillist.hierarchy.data import Pyramid, encoded, read_codes, read_images
-from pointillist.hierarchy.files import HierarchyFile
 from pointillist.hierarchy.sample import sheet_writer
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer, TokenizerConfig
 from pointillist.hierarchy.tokenizers.training import TokenizerTrainer

@@ -9,16 +9,15 @@ from pointillist.networks.backbone import (
     sampling_order,
     sampling_passes,
 )
-from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN, GatedPixelCNNConfig
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN, LocallyMaskedPixelCNNConfig
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN, MultiscalePixelRNNConfig
 from pointillist.networks.parallel_multiscale import ParallelMultiscale, ParallelMultiscaleConfig
+from pointillist.networks.pixel_rnn import DiagonalBiLSTM, DiagonalBiLSTMConfig, RowLSTM, RowLSTMConfig
 from pointillist.networks.pixelcnn import PixelCNN, PixelCNNConfig
 from pointillist.networks.pixelcnn_pp import PixelCNNPP, PixelCNNPPConfig
 from pointillist.networks.pixelsnail import PixelSNAIL, PixelSNAILConfig
 from pointillist.networks.registry import ModelEntry, config_from_dict, entry, names, register_network
-from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
 
 __all__ = [
     "Backbone",

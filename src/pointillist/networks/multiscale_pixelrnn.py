@@ -33,9 +33,14 @@ from pydantic import Field
 from torch import Tensor
 
 from pointillist.networks.backbone import Backbone, BackboneDims, Stage, run_stages
-from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM, DiagonalBiLSTMConfig
-from pointillist.networks.pixel_rnn import PixelRNN, PixelRNNConfig
-from pointillist.networks.row_lstm import RowLSTM, RowLSTMConfig
+from pointillist.networks.pixel_rnn import (
+    DiagonalBiLSTM,
+    DiagonalBiLSTMConfig,
+    PixelRNN,
+    PixelRNNConfig,
+    RowLSTM,
+    RowLSTMConfig,
+)
 from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import Condition
 from pointillist.nn.passes import Pass

@@ -12,7 +12,6 @@ from pointillist.distributions.registry import LikelihoodName
 from pointillist.errors import ConfigError, choices, format_validation_error, quote
 from pointillist.images import ImageSpec
 from pointillist.networks.backbone import Backbone, BackboneConfig
-from pointillist.networks.diagonal_bilstm import DiagonalBiLSTM
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.locally_masked_pixelcnn import LocallyMaskedPixelCNN
 from pointillist.networks.multiscale_pixelrnn import MultiscalePixelRNN
@@ -28,10 +27,10 @@ from pointillist.networks.paper_presets import (
     two_scale_settings,
 )
 from pointillist.networks.parallel_multiscale import ParallelMultiscale
+from pointillist.networks.pixel_rnn import DiagonalBiLSTM, RowLSTM
 from pointillist.networks.pixelcnn import PixelCNN
 from pointillist.networks.pixelcnn_pp import PixelCNNPP
 from pointillist.networks.pixelsnail import PixelSNAIL
-from pointillist.networks.row_lstm import RowLSTM
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,8 @@ from pointillist.engine.constraints.constraints import Bits, Check, Constraints,
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import adjacency_table
+from pointillist.rules.adjacency import adjacency_table, level_set, parse_range
 from pointillist.rules.config import Level, Rules
-from pointillist.rules.levels import level_set, parse_range
 
 
 @dataclass

@@ -1,4 +1,8 @@
-"""Finite scalar quantisation: a code is a vector whose numbers are rounded, each to its own few levels.
+"""Grids of integers as a tokenizer reads and writes them; its codes are finite scalar quantisation.
+
+A kind of grid (ordered levels, unordered levels, codes of another tokenizer) turns integers into the input of an
+encoder, and the output of a decoder into a loss and into integers. A code is a vector whose numbers are rounded, each
+to its own few levels:
 
 Mentzer, Minnen, Agustsson, Tschannen: Finite Scalar Quantization: VQ-VAE Made Simple, ICLR 2024 (arXiv 2309.15505).
 There is no codebook that could collapse, and no auxiliary loss.
@@ -14,11 +18,12 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
-from pointillist.images import MAX_LEVELS
+from pointillist.images import MAX_LEVELS, ImageSpec
 
 EPSILON = 1e-3  # of the authors' code: the outermost levels are reached by finite inputs
 
@@ -100,3 +105,106 @@ class FSQ:
     @staticmethod
     def _column(like: Tensor, values: list[float] | list[int]) -> Tensor:
         return torch.tensor(values, dtype=like.dtype, device=like.device)[None, :, None, None]
+
+
+class Signal(nn.Module):
+    """A kind of grid.
+
+    Attributes:
+        channels: channels of the input of the encoder.
+        outputs: channels of the output of the decoder.
+    """
+
+    channels: int
+    outputs: int
+
+    def forward(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
+        """Input of the encoder."""
+        raise NotImplementedError
+
+    def loss(self, y: Float[Tensor, "b o h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+        """Loss of an output of the decoder, a mean over sub-pixels."""
+        raise NotImplementedError
+
+    def decode(self, y: Float[Tensor, "b o h w"]) -> Int[Tensor, "b c h w"]:
+        """Integers of an output of the decoder."""
+        raise NotImplementedError
+
+
+class OrderedLevels(Signal):
+    """Quantities: numbers in [-1, 1], with the squared error, which PSNR measures."""
+
+    channels: int
+    outputs: int
+
+    def __init__(self, image: ImageSpec) -> None:
+        super().__init__()
+        self.top: int = image.levels - 1
+        self.channels = self.outputs = image.channels
+
+    def forward(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
+        """Scale levels to [-1, 1]."""
+        return x.to(torch.get_default_dtype()) * (2 / self.top) - 1
+
+    def loss(self, y: Float[Tensor, "b o h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+        """Squared error."""
+        return F.mse_loss(y, self(x).to(y.dtype))
+
+    def decode(self, y: Float[Tensor, "b o h w"]) -> Int[Tensor, "b c h w"]:
+        """Nearest levels."""
+        return ((y + 1) * (self.top / 2)).round().clamp(0, self.top).long()
+
+
+class UnorderedLevels(Signal):
+    """Names, such as the colours of a palette: a learned vector each (one-hot times a matrix), and cross-entropy."""
+
+    levels: int
+    grids: int
+    channels: int
+    outputs: int
+
+    def __init__(self, image: ImageSpec, width: int) -> None:
+        super().__init__()
+        self.levels, self.grids = image.levels, image.channels
+        self.channels, self.outputs = image.channels * width, image.channels * image.levels
+        self.embedding: nn.Embedding = nn.Embedding(image.levels, width)
+
+    def forward(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b i h w"]:
+        """Look up the vectors."""
+        vectors: Tensor = self.embedding(x)
+        return vectors.permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+    def loss(self, y: Float[Tensor, "b o h w"], x: Int[Tensor, "b c h w"]) -> Float[Tensor, ""]:
+        """Cross-entropy in nats."""
+        return F.cross_entropy(self._by_level(y), x)
+
+    def decode(self, y: Float[Tensor, "b o h w"]) -> Int[Tensor, "b c h w"]:
+        """Most probable levels."""
+        return self._by_level(y).argmax(1)
+
+    def _by_level(self, y: Float[Tensor, "b o h w"]) -> Float[Tensor, "b k c h w"]:
+        return y.reshape(len(y), self.grids, self.levels, *y.shape[2:]).transpose(1, 2)
+
+
+class CodeVectors(Signal):
+    """Ids of the codes of a finer level: their vectors, with the squared error."""
+
+    channels: int
+    outputs: int
+
+    def __init__(self, fsq: FSQ) -> None:
+        super().__init__()
+        self.fsq = fsq
+        self.channels = self.outputs = len(fsq.levels)
+
+    def forward(self, x: Int[Tensor, "b 1 h w"]) -> Float[Tensor, "b i h w"]:
+        """Vectors of the codes."""
+        return self.fsq.vectors(x, torch.get_default_dtype())
+
+    def loss(self, y: Float[Tensor, "b o h w"], x: Int[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:
+        """Squared error."""
+        return F.mse_loss(y, self(x).to(y.dtype))
+
+    def decode(self, y: Float[Tensor, "b o h w"]) -> Int[Tensor, "b 1 h w"]:
+        """Nearest codes."""
+        return self.fsq.ids(self.fsq.nearest(y))

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from pointillist.errors import CheckpointError, ConfigError, ShapeError, counted, format_validation_error
 from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.files.checkpoint.tensors import write_folder
-from pointillist.hierarchy.tokenizers.fsq import FSQ
-from pointillist.hierarchy.tokenizers.signals import CodeVectors, OrderedLevels, Signal, UnorderedLevels
+from pointillist.hierarchy.tokenizers.fsq import FSQ, CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
 from pointillist.model.folder.files import read_weights
 

@@ -12,9 +12,8 @@ from pointillist.engine.constraints.constraints import Bits, Check, Constraints,
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
-from pointillist.rules.adjacency import RECORD, adjacency_table
+from pointillist.rules.adjacency import RECORD, adjacency_table, level_number, level_set
 from pointillist.rules.config import Count, Rules
-from pointillist.rules.levels import level_number, level_set
 from pointillist.rules.opening import at_least
 from pointillist.sampling.worlds.layout import DOWN, RIGHT, Chunk, ChunkWindow, hub, passage
 
