@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 import pointillist as pt
-from pointillist.commands.training.quantize import add_integer_program
+from pointillist.commands.training import add_integer_program
 from pointillist.files.checkpoint.header import CARD, WEIGHTS
 from pointillist.files.checkpoint.quantization import quantize_weights
 from pointillist.files.writing import write_text

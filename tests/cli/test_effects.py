@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli import app
-from pointillist.commands.archives.settings import CompressSettings
+from pointillist.commands.archives import CompressSettings
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 from pointillist.commands.settings import Argument, Settings, settings_of

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from pointillist.commands.archives.settings import CompressSettings
+from pointillist.commands.archives import CompressSettings
 from pointillist.commands.jobs.kinds.inpaint import InpaintJobSettings
 from pointillist.commands.jobs.kinds.sample import SampleJobSettings
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings

@@ -23,7 +23,7 @@ import pytest
 import pointillist as pt
 from pointillist.commands.fields import config_field
 from pointillist.commands.run_options import RunOption
-from pointillist.commands.training.settings import RUN_OPTIONS
+from pointillist.commands.training import RUN_OPTIONS
 from pointillist.conditioning import condition_kinds
 from pointillist.training.runs.config import RunConfig
 from tests.tolerances import rounding

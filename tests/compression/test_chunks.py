@@ -138,9 +138,7 @@ def test_files_of_16_bits(folder: str, tmp_path: Path) -> None:
     """Negative values with gaps, by the command line; a 16-bit PNG comes back to the pixel."""
     from PIL import Image
 
-    from pointillist.commands.archives.compress import compress
-    from pointillist.commands.archives.decompress import decompress
-    from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+    from pointillist.commands.archives import CompressSettings, DecompressSettings, compress, decompress
 
     x = (10 * np.rint(np.random.default_rng(0).normal(-100, 20, (2, 64, 64)))).astype(np.int16)
     np.save(tmp_path / "scan.npy", x)

@@ -14,12 +14,12 @@ import numpy as np
 from typer.testing import CliRunner
 
 from pointillist.cli import app
-from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.inspection.settings import ExportSettings, InfoSettings, ModelsSettings
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings, WorldSettings
 from pointillist.commands.settings import Argument, Settings, settings_of
-from pointillist.commands.training.settings import RUN_OPTIONS
+from pointillist.commands.training import RUN_OPTIONS
 
 from .newer_world import HostileError, World, mangled, odd
 from .sweep import COUNTS, flag_of, values_of, without

@@ -37,13 +37,13 @@ from typer.testing import CliRunner
 
 import pointillist as pt
 from pointillist.cli import app
-from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.inspection.settings import ExampleSettings, InfoSettings, ReproduceSettings
 from pointillist.commands.jobs.settings import MergeSettings, StatusSettings
 from pointillist.commands.measurement.settings import DetectSettings, EvaluateSettings, ExplainSettings
 from pointillist.commands.sampling.settings import InpaintSettings, SampleSettings
 from pointillist.commands.settings import Argument, Setting, Settings, settings_of
-from pointillist.commands.training.settings import QuantizeSettings
+from pointillist.commands.training import QuantizeSettings
 from pointillist.errors import MAX_MESSAGE
 
 from .files import damage

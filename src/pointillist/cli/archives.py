@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from pointillist.cli.output import print_report
-from pointillist.commands.archives.settings import CompressSettings, DecompressSettings
+from pointillist.commands.archives import CompressSettings, DecompressSettings
 from pointillist.commands.inspection.settings import ExportSettings
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.report import Report

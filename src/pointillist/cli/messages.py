@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from pointillist.commands.training.settings import RUN_OPTIONS
+from pointillist.commands.training import RUN_OPTIONS
 from pointillist.errors import MAX_VALUE, PointillistError, missing_training, shorten
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C

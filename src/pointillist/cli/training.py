@@ -12,7 +12,7 @@ import typer
 
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, print_error
 from pointillist.cli.output import print_report
-from pointillist.commands.training.settings import QuantizeSettings, TrainSettings
+from pointillist.commands.training import QuantizeSettings, TrainSettings
 
 EXAMPLES = {
     "train": """Examples:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import pointillist as pt
-from pointillist.commands.jobs.executors.local import _Processes
+from pointillist.commands.jobs.executors import _Processes
 from pointillist.commands.jobs.settings import JobSpec
 from pointillist.commands.jobs.worker import Worker
 from tests.commands.jobs.kills import finished, run_with_kills
@@ -85,7 +85,7 @@ def test_an_item_that_ends_the_process_is_rejected(model: str, monkeypatch: pyte
 
 FAULT = """
 import os, signal, sys
-if any(a == "pointillist.commands.jobs.process" for a in sys.orig_argv):
+if any(a == "pointillist.commands.jobs.executors" for a in sys.orig_argv):
     from pointillist.sampling.plan import SamplePlan
     kept = SamplePlan.draw
     def draw(self, start, stop, on_row=None):
@@ -101,7 +101,7 @@ def test_processes_that_never_get_on_end_the_job(model: str, monkeypatch: pytest
     """Killed from outside again and again, nothing is rejected, and the command ends with a sentence."""
     Path("sitecustomize.py").write_text(FAULT.replace("SIGSEGV", "SIGKILL"), encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(Path.cwd()), prepend=":")
-    monkeypatch.setattr("pointillist.commands.jobs.executors.local._MAX_RESTARTS", 0)
+    monkeypatch.setattr("pointillist.commands.jobs.executors._MAX_RESTARTS", 0)
     with pytest.raises(pt.JobError, match="without any progress"):
         pt.jobs.run("sample", out="job", tasks=4, model=model, n=16, batch_size=4, engine="numpy")
     assert pt.jobs.status("job").rejected == 0

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.commands.jobs.executors.local import run_local
-from pointillist.commands.jobs.executors.ray import run_ray
-from pointillist.commands.jobs.executors.torchrun import run_torchrun
+from pointillist.commands.jobs.executors import run_local, run_ray, run_torchrun
 from pointillist.commands.jobs.folder import JobFolder
 from pointillist.commands.jobs.manifest import check_tasks, parse_settings
 from pointillist.commands.jobs.settings import JobSpec

@@ -1,7 +1,9 @@
-"""Write samples to an archive, and as pictures in their exact size."""
+"""Write samples to an archive, as pictures in their exact size, and as a texture atlas."""
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +13,10 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from pointillist.files.writing import atomic_path
+from pointillist.files.writing import atomic_path, write_text
 from pointillist.images import ImageSpec, as_pil
 from pointillist.sampling.samples import Samples
+from pointillist.visualization import save_png
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip member needs a date; the same seed must give the same file
 
@@ -88,3 +91,41 @@ def _member(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: 
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         yield file
+
+
+def write_atlas(out: Path, parts: Iterable[Samples], classes: Sequence[str], columns: int | None) -> None:
+    """Write `NAME.png` and `NAME.json`, in the JSON (hash) layout of texture packers: a frame for each image.
+
+    A palette model's sheet is an indexed PNG with its palette; no pixel is scaled, no caption drawn.
+    """
+    pictures: list[Image.Image] = []
+    conditions: list[dict[str, Any]] = []
+    for part in parts:
+        pictures += as_files(part)
+        for label, text in zip(part.labels.tolist(), part.texts or ("",) * len(part), strict=True):
+            conditions.append({**({"label": classes[label]} if label >= 0 else {}), **({"text": text} if text else {})})
+    width, height = pictures[0].size
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new(pictures[0].mode, (columns * width, rows * height))
+    if pictures[0].mode == "P":
+        sheet.putpalette(pictures[0].getpalette() or [])
+        sheet.info.update(pictures[0].info)
+    frames = {}
+    for i, (picture, about) in enumerate(zip(pictures, conditions, strict=True)):
+        x, y = i % columns * width, i // columns * height
+        sheet.paste(picture, (x, y))
+        size = {"w": width, "h": height}
+        frames[f"{i:05d}"] = {
+            "frame": {"x": x, "y": y, **size},
+            "rotated": False,
+            "trimmed": False,
+            "spriteSourceSize": {"x": 0, "y": 0, **size},
+            "sourceSize": size,
+            **about,
+        }
+    save_png(sheet, out)
+    meta = {"image": out.name, "size": {"w": sheet.width, "h": sheet.height}, "scale": "1", "app": "pointillist"}
+    write_text(
+        out.with_suffix(".json"), json.dumps({"frames": frames, "meta": meta}, indent=1, ensure_ascii=False) + "\n"
+    )

@@ -18,10 +18,18 @@ from pointillist.commands.paths import check_animation, open_scored_model
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import realisations, writers
 from pointillist.commands.sampling.archive import level_bytes, write_npz
-from pointillist.commands.sampling.maps import companion_files, note_source, write_map
+from pointillist.commands.sampling.maps import (
+    ARRAY_KINDS,
+    FOLDER_KINDS,
+    MAP_KINDS,
+    companion_files,
+    is_map_file,
+    note_source,
+    target,
+    write_map,
+)
 from pointillist.commands.sampling.resumable import LIST
 from pointillist.commands.sampling.settings import InpaintSettings
-from pointillist.commands.sampling.target import ARRAY_KINDS, FOLDER_KINDS, MAP_KINDS, is_map_file, target
 from pointillist.completion.api import inpaint as complete
 from pointillist.completion.canvas import Canvases, extend, make_seamless
 from pointillist.completion.hole import parse_canvas, parse_known

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from pointillist.commands.paths import check_animation
 from pointillist.commands.report import Report, note
 from pointillist.commands.sampling import writers
-from pointillist.commands.sampling.maps import note_source, write_map
+from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_file, note_source, target, write_map
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
-from pointillist.commands.sampling.target import FOLDER_KINDS, MAP_KINDS, is_map_file, target
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError, counted
 from pointillist.files.batch_output import output_lock
@@ -101,7 +100,7 @@ def _write(
         if colours is not None:
             parts = (part.recoloured(colours) for part in parts)
         if kind == "atlas":
-            from pointillist.commands.sampling.atlas import write_atlas
+            from pointillist.commands.sampling.archive import write_atlas
 
             write_atlas(path, parts, classes, sheet.columns)
         elif kind in MAP_KINDS:

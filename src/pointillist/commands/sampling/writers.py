@@ -12,8 +12,14 @@ import numpy as np
 
 from pointillist.commands.paths import reject_existing
 from pointillist.commands.sampling.archive import as_files, level_dtype
-from pointillist.commands.sampling.maps import check_maps, encode_maps
-from pointillist.commands.sampling.target import ARRAY_KINDS, FOLDER_KINDS, MAP_KINDS, is_map_file
+from pointillist.commands.sampling.maps import (
+    ARRAY_KINDS,
+    FOLDER_KINDS,
+    MAP_KINDS,
+    check_maps,
+    encode_maps,
+    is_map_file,
+)
 from pointillist.errors import ConfigError, counted
 from pointillist.sampling.samples import MAX_DRAWN, Samples
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pointillist.commands.archives.settings import CompressSettings
+from pointillist.commands.archives import CompressSettings
 from pointillist.commands.jobs.base import Arrays, JobKind, JobSettings, files_digest
 from pointillist.commands.settings import argument, sampling_option
 

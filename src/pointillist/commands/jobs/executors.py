@@ -1,4 +1,11 @@
-"""Run a job in processes of this machine. A process that is killed, or stops at an item, is started again."""
+"""Executors: they start processes and give each its share of the tasks. Results do not depend on them.
+
+`local` starts processes of this machine: `python -m pointillist.commands.jobs.executors SPEC RANK WORLD`. Such a
+process opens the job, waits for a byte on stdin, and compares the job with the manifest. Its first line on stdout is
+`ready`, or the error that a user can cause, as JSON. It ends with the process that started it, whose end closes its
+stdin. A process that is killed, or stops at an item, is started again. `torchrun` starts the processes itself, on one
+or several machines. On a Ray cluster, Ray Data gives tasks to actors, each of which opens the job once.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +14,56 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from types import TracebackType
+from typing import Any, NoReturn
 
 from pointillist import errors
 from pointillist.commands.jobs.folder import JobFolder
-from pointillist.commands.jobs.process import EXIT_REJECTED
 from pointillist.commands.jobs.settings import JobSpec
-from pointillist.errors import JobError, PointillistError
+from pointillist.errors import ConfigError, JobError, MissingExtraError, PointillistError
 from pointillist.files.progress import Bar
 
+EXIT_REJECTED = 2
 _POLL = 0.05  # seconds
 _WAIT = 0.5  # seconds between two looks at the tasks of other processes
 _MAX_RESTARTS = 5  # starts of processes without any progress
 _FAULTS = ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")
 """Signals by which an item ends a process; SIGKILL comes from outside."""
+
+
+def main() -> None:
+    """Compute a share of the tasks, as a process of `local`."""
+    released = threading.Event()
+    threading.Thread(target=_follow_parent, args=(released,), daemon=True).start()
+    from pointillist.commands.jobs.worker import Worker
+
+    spec, rank, world = JobSpec.from_json(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    try:
+        worker = Worker(spec, on_open=released.wait)
+        print("ready", flush=True)
+        worker.run_share(rank, world)
+    except PointillistError as error:
+        _reject({"error": type(error).__name__, "message": str(error)})
+    except OSError as error:  # such as a full disk
+        if error.errno is None:
+            raise
+        _reject({"error": "OSError", "errno": error.errno, "strerror": error.strerror, "file": error.filename})
+    except MemoryError:
+        _reject({"error": "MemoryError"})
+
+
+def _reject(error: dict[str, Any]) -> NoReturn:
+    print(json.dumps(error, default=str), flush=True)
+    sys.exit(EXIT_REJECTED)
+
+
+def _follow_parent(released: threading.Event) -> None:
+    while os.read(0, 1):  # not sys.stdin, whose lock would be held at the end of this process
+        released.set()
+    os._exit(0)
 
 
 def run_local(spec: JobSpec, workers: int) -> None:
@@ -83,7 +124,7 @@ class _Processes:
                 f"The processes of {self._spec.out} ended {self._starts} times without any progress: give smaller "
                 "batches by `batch_size`, or free memory, and run the same command again."
             )
-        command = [sys.executable, "-m", "pointillist.commands.jobs.process", self._spec.to_json(), str(rank)]
+        command = [sys.executable, "-m", "pointillist.commands.jobs.executors", self._spec.to_json(), str(rank)]
         threads = str(self._spec.settings.get("threads", 1))
         self._running[rank] = subprocess.Popen(
             [*command, str(self._workers)],
@@ -170,3 +211,79 @@ def _error_of(output: str) -> PointillistError | OSError | MemoryError:
     error = PointillistError(result["message"])
     error.__class__ = kind  # some kinds take other arguments
     return error
+
+
+def run_ray(spec: JobSpec, workers: int) -> None:
+    """Run all tasks that are not finished, on the cluster that Ray is connected to or on a local one.
+
+    Args:
+        spec: the job; its folder and its inputs are on a disk that all machines share.
+        workers: number of actors.
+
+    Raises:
+        MissingExtraError: if Ray is not installed.
+        JobError: if tasks are left, because other processes compute them.
+    """
+    try:
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("`executor` 'ray'", "ray") from error
+    folder = JobFolder(spec.out)
+    pending = folder.pending(spec.tasks)
+    if pending:
+        rows = ray.data.from_items([{"task": task} for task in pending], override_num_blocks=len(pending))
+        threads = spec.settings.get("threads", 1)
+        rows.map(
+            _TaskRunner, fn_constructor_args=(spec.to_json(),), num_cpus=threads, compute=_actors(workers)
+        ).materialize()
+    left = folder.pending(spec.tasks)
+    if left:
+        raise JobError(f"{len(left)} tasks of {spec.out} are computed by other processes: run the same command later.")
+    manifest = folder.manifest()
+    assert manifest is not None
+    folder.collect_rejected(manifest)
+
+
+def _actors(workers: int) -> Any:
+    from ray.data import ActorPoolStrategy
+
+    return ActorPoolStrategy(size=workers)
+
+
+class _TaskRunner:
+    """An actor that computes tasks."""
+
+    def __init__(self, spec: str) -> None:
+        from pointillist.commands.jobs.worker import Worker
+
+        self._worker = Worker(JobSpec.from_json(spec))
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Compute the task of a row."""
+        self._worker.run_task(int(row["task"]))
+        return row
+
+
+def run_torchrun(spec: JobSpec) -> None:
+    """Run the tasks of this process, and those that no other process computes.
+
+    Raises:
+        ConfigError: outside of `torchrun`.
+        PointillistError: as raised by the work.
+    """
+    if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
+        raise ConfigError(
+            "`executor` (='torchrun') needs torchrun: write `torchrun --nproc-per-node 2 -m pointillist jobs ...`, or "
+            "use 'local'."
+        )
+    import torch
+
+    from pointillist.commands.jobs.worker import Worker
+
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    Worker(spec).run_share(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
+
+
+if __name__ == "__main__":
+    main()

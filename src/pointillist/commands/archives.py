@@ -1,0 +1,227 @@
+"""`compress` and `decompress`: archives of images without loss, in about as many bits as their likelihood."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pointillist.commands.paths import reject_existing
+from pointillist.commands.report import Report, size_text
+from pointillist.commands.settings import FLAG, FORCE, ONLY_JSON, REQUIRED, Settings, argument, option, sampling_option
+from pointillist.files.progress import Bar
+
+if TYPE_CHECKING:
+    from pointillist.compression.extract import Extraction
+
+
+STANDARD = "-"
+"""Stands for standard input or output."""
+_SMALL = 1000  # bytes of an archive; a name, a format and a size take about 70
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressSettings(Settings):
+    """Settings of `compress`."""
+
+    model: str = argument("MODEL", "A bundled name, or the folder of a training: a model with an integer program.")
+    files: tuple[Path, ...] = argument("FILES|DIR", "Pictures and folders of them, or one .npz or .npy.")
+    out: str = option(
+        REQUIRED, "PXL", "The archive, or - for standard output.", flags=("--out", "-o"), standard_output=True
+    )
+    label: str | None = option(None, "LABEL", "Class of all images, where it is known.")
+    order: Any = sampling_option(None, "NAME", "Generation order; by default the model's usual one.")
+    per_record: int | None = option(
+        None, "N", "Images decoded together; 1 costs ten bytes more an image. Default: by size.", low=1
+    )
+    verify: bool = option(True, None, "Decode everything again, and compare.", flags=("--verify/--no-verify",))
+    threads: Any = sampling_option(None, "N", "Threads; the archive is the same.", low=1)
+    force: bool = option(False, FLAG, "Replace an existing archive.")
+    as_json: bool = ONLY_JSON.field(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecompressSettings(Settings):
+    """Settings of `decompress`."""
+
+    archive: str = argument("PXL", "An archive that compress wrote, or - for standard input.")
+    out: str = option(REQUIRED, "DIR|NPZ", "A folder for PNG files, or NAME.npz.", flags=("--out", "-o"))
+    model: str | None = option(None, "MODEL", "The model. Default: the bundled one that has the fingerprint.")
+    salvage: bool = option(False, FLAG, "Write what is whole of a damaged archive; exits with 1.")
+    threads: Any = sampling_option(None, "N", "Threads.", low=1)
+    force: bool = FORCE.field(False)
+    as_json: bool = ONLY_JSON.field(False)
+
+
+def compress(settings: CompressSettings) -> Report | None:
+    """Compress images; return the report, or None where the archive goes to standard output.
+
+    Raises:
+        ConfigError, EngineError, DataError: naming what is wrong with a setting, the model or an image.
+    """
+    from pointillist.errors import ConfigError
+
+    out = settings.out
+    if out == STANDARD and settings.as_json:
+        raise ConfigError("`--json` and `--out -` both take standard output: choose one.")
+    if out != STANDARD:
+        reject_existing(Path(out), settings.force)
+    with Bar("compressing", 0) as bar:
+        return _compress(settings, bar)
+
+
+def _compress(settings: CompressSettings, bar: Bar) -> Report | None:
+    """Compress with a bar, which also stands while the headers of many pictures are read."""
+    from pointillist.compression.api import resolve_labels
+    from pointillist.compression.files import open_inputs
+    from pointillist.compression.models import as_integer_model, image_of
+    from pointillist.compression.writer import SIDE, ArchiveWriter
+    from pointillist.system import available_cores
+
+    out = settings.out
+    integer_model, image = as_integer_model(settings.model), image_of(settings.model)
+    inputs = open_inputs(settings.files, image, settings.model)
+    bar.total = inputs.count
+    labels = resolve_labels(integer_model, settings.label, 1)
+    coding: dict[str, Any] = {"per_record": settings.per_record, "verify": settings.verify}
+    coding |= {"order": settings.order, "labels": labels is not None, "threads": settings.threads or available_cores()}
+    coding["tiles"] = inputs.largest > SIDE
+    started, sub_pixels = time.perf_counter(), 0
+    with (
+        _opened(out) as file,
+        ArchiveWriter(file, integer_model, **coding) as archive,
+    ):
+        archive.add_metadata(inputs.metadata)
+        for done, levels in enumerate(inputs):
+            archive.add(levels, -1 if labels is None else labels[0], partial(_show_share, bar, done))
+            sub_pixels += levels.size
+            bar.show(done)
+    facts = {
+        "images": inputs.count,
+        "left_out": inputs.left_out,
+        "bytes_before": inputs.bytes,
+        "bytes": archive.bytes_written,
+        "bits_per_dim": 8 * archive.bytes_written / max(1, sub_pixels),
+        "model": settings.model,
+        "fingerprint": integer_model.fingerprint,
+        "verified": settings.verify,
+        "seconds": round(time.perf_counter() - started, 3),
+        "out": out,
+    }
+    return None if out == STANDARD else Report(facts, _lines(facts))
+
+
+def _show_share(bar: Bar, done: int, share: float) -> None:
+    bar.show(done + share)
+
+
+@contextmanager
+def _opened(out: str) -> Iterator[BinaryIO]:
+    """Open the archive: a file that appears whole, or standard output."""
+    from pointillist.files.writing import atomic_path
+
+    if out == STANDARD:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with atomic_path(Path(out)) as temporary, temporary.open("wb") as file:
+        yield file
+
+
+def _lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    before, after = facts["bytes_before"], facts["bytes"]
+    each = f", {after / facts['images']:.1f} bytes an image" if facts["images"] else ""
+    return [
+        ("images", f"{facts['images']:,}, {size_text(before)} as they were"),
+        *([("left out", f"{facts['left_out']}: no pictures")] if facts["left_out"] else []),
+        ("archive", f"{size_text(after)}{each}, {facts['bits_per_dim']:.4f} bits/dim"),
+        ("saved", _saved(before, after)),
+        ("verified", "decoded again, and equal" if facts["verified"] else "no"),
+        ("model", f"{facts['model']}, {facts['fingerprint'][:8]}: needed to decompress"),
+        ("written", facts["out"]),
+    ]
+
+
+def _saved(before: int, after: int) -> str:
+    if after < before:
+        return f"{1 - after / before:.0%}"
+    return "nothing: names and headers are most of it" if after < _SMALL else f"nothing: {after / before:.0%} of before"
+
+
+def decompress(settings: DecompressSettings) -> Report:
+    """Write the images of an archive; its `facts["damage"]` is empty for a whole one.
+
+    A command that was interrupted goes on where it ended.
+
+    Raises:
+        ConfigError, ArchiveError, CheckpointError: naming what is wrong with a setting, the archive or the model.
+    """
+    from pointillist.compression.archive import Archive
+    from pointillist.compression.extract import extract
+    from pointillist.files.batch_output import batch_output, output_lock
+    from pointillist.system import available_cores
+
+    path, threads = Path(settings.out), settings.threads or available_cores()
+    coding: dict[str, Any] = {"salvage": settings.salvage, "threads": threads}
+    _check_out(path, settings)
+    if settings.archive == STANDARD or path.suffix.lower() == ".npz":
+        from_pipe = settings.archive == STANDARD
+        source = sys.stdin.buffer if from_pipe else Path(settings.archive)
+        count = 0 if from_pipe else len(Archive(settings.archive, settings.model))
+        with output_lock(path), Bar("decompressing", count) as bar:
+            result = extract(source, path, settings.model, on_image=bar.show, on_share=bar.show, **coding)
+    else:
+        count = len(Archive(settings.archive, settings.model))
+        with batch_output(path, {"archive": _digest(Path(settings.archive))}) as output:
+            start = 0 if settings.salvage else output.keep(1)
+
+            def note(done: int) -> None:
+                if not settings.salvage:
+                    output.append([done])
+                bar.show(done)
+
+            with Bar("decompressing", count) as bar:
+                coding |= {"start": start, "on_image": note, "on_share": bar.show}
+                result = extract(Path(settings.archive), path, settings.model, **coding)
+            output.discard()
+    facts = {
+        "images": result.written,
+        "lost": result.lost,
+        "damage": [str(error) for error in result.damage],
+        "out": settings.out,
+    }
+    return Report(facts, _report_lines(result, facts))
+
+
+def _digest(archive: Path) -> str:
+    with archive.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_out(path: Path, settings: DecompressSettings) -> None:
+    from pointillist.errors import ConfigError
+    from pointillist.files.batch_output import unfinished
+    from pointillist.files.writing import reject_stream
+
+    if path.suffix.lower() == ".npz":
+        reject_existing(path, settings.force)
+        return
+    reject_stream(path)
+    if path.suffix and not path.is_dir() and not settings.out.endswith(("/", "\\")):
+        raise ConfigError(f"`--out` (={settings.out}) must be a folder or end in .npz: give DIR/ or NAME.npz.")
+    if path.exists() and unfinished(path) is None and any(path.iterdir()) and not settings.force:
+        raise ConfigError(f"{settings.out} is not empty: add `--force` to write into it, or give a new folder.")
+
+
+def _report_lines(extraction: Extraction, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    lost_count = f"{extraction.lost:,} images or more" if extraction.lost else "an unknown number of images"
+    reasons = "\n".join([lost_count, *facts["damage"]])
+    lost = [("lost", reasons)] if extraction.damage else []
+    written = [("written", facts["out"])] if extraction.written else []
+    return [("images", f"{extraction.written:,}"), *lost, *written]

@@ -1,1 +1,0 @@
-"""`compress` and `decompress`: archives of images without loss."""

@@ -1,1 +1,0 @@
-"""Executors: they start processes and give each its share of the tasks. Results do not depend on them."""

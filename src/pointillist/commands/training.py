@@ -1,0 +1,349 @@
+"""`train`: a model, or a hierarchy of models, trained on images; `quantize`: a model in a smaller file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pointillist.commands.report import Report, console, note, size_text
+from pointillist.commands.run_options import RunOption
+from pointillist.commands.settings import FLAG, JSON, MODEL, REQUIRED, Settings, argument, option, without_effect
+from pointillist.errors import ConfigError, counted
+
+if TYPE_CHECKING:
+    from pointillist.model.pixel_model import PixelModel
+    from pointillist.training import TrainResult
+    from pointillist.training.runs.from_config import PreparedRun
+
+
+_IMAGES, _MODEL, _TRAINING, _MACHINE = "Images", "Model", "Training", "Machine"
+RUN_OPTIONS = (
+    RunOption("--size", "data.size", _IMAGES, "SIZE"),
+    RunOption("--window", "data.window", _IMAGES, "SIZE"),
+    RunOption("--resize-mode", "data.resize_mode", _IMAGES, "HOW", needs=("data.size", "data.window")),
+    RunOption("--mode", "data.mode", _IMAGES, "KIND"),
+    RunOption("--palette", "data.palette", _IMAGES, "N|FILE"),
+    RunOption("--levels", "data.levels", _IMAGES, "N"),
+    RunOption(
+        "--categorical-levels",
+        "data.ordered",
+        _IMAGES,
+        turns_off=True,
+        help="Treat levels as categories (tiles, codes) without an order.",
+    ),
+    RunOption("--binarise", "data.binarise", _IMAGES, "HOW"),
+    RunOption("--flip", "train.augmentation.flip", _IMAGES),
+    RunOption("--random-shift", "train.augmentation.random_shift", _IMAGES, "N"),
+    RunOption("--labels/--no-labels", "data.labels", _IMAGES),
+    RunOption("--attribute-columns", "data.attribute_columns", _IMAGES, "NAMES"),
+    RunOption("--vector-column", "data.vector_column", _IMAGES, "NAME"),
+    RunOption("--hint-column", "data.hint_column", _IMAGES, "DIR|NAME"),
+    RunOption("--caption-column", "data.caption_column", _IMAGES, "NAMES"),
+    RunOption("--level-names", "data.level_names", _IMAGES, "FILE|NAMES"),
+    RunOption("--tileset", "data.tileset", _IMAGES, "FILE"),
+    RunOption("--tile-size", "data.tile_size", _IMAGES, "SIZE", needs=("data.tileset",)),
+    RunOption("--npz-key", "data.npz_key", _IMAGES, "NAME"),
+    RunOption("--skip-bad", "data.skip_bad", _IMAGES),
+    RunOption("--model", "model.type", _MODEL, "NAME"),
+    RunOption("--preset", "model.preset", _MODEL, "NAME"),
+    RunOption("--likelihood", "model.likelihood", _MODEL, "NAME"),
+    RunOption("--mixtures", "model.mixtures", _MODEL, "N"),
+    RunOption("--position-channels", "model.position_channels", _MODEL, "N"),
+    RunOption("--text-encoder", "model.conditions.text.encoder", _MODEL, "NAME"),
+    RunOption("--hint-rule", "model.conditions.hint.rule", _MODEL, "RULE"),
+    RunOption("--completion", "model.conditions.known.completion", _MODEL),
+    RunOption("--orders", "model.orders", _MODEL, "NAMES"),
+    RunOption("--init-from", "model.init_from", _MODEL, "MODEL"),
+    RunOption("--epochs", "train.epochs", _TRAINING, "X"),
+    RunOption("--steps", "train.steps", _TRAINING, "N"),
+    RunOption("--batch-size", "train.batch_size", _TRAINING, "N|auto"),
+    RunOption("--grad-accumulation", "train.grad_accumulation", _TRAINING, "N"),
+    RunOption("--quantization-aware", "train.quantization_aware", _TRAINING),
+    RunOption("--lr", "train.optimizer.lr", _TRAINING, "X"),
+    RunOption("--seed", "train.seed", _TRAINING, "N"),
+    RunOption("--precision", "train.machine.precision", _MACHINE, "NAME"),
+    RunOption("--device", "train.machine.device", _MACHINE, "NAME"),
+    RunOption("--threads", "train.machine.threads", _MACHINE, "N"),
+    RunOption("--compile", "train.machine.compile", _MACHINE),
+    RunOption("--tensorboard", "train.machine.tensorboard", _MACHINE),
+)
+"""Options of `train` that are settings of a run file; each of the others is under `--set`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """Settings of `train`.
+
+    Attributes:
+        run: settings of the run file that were typed, by dotted key.
+    """
+
+    data: str | None = argument(
+        "DATA",
+        "A folder of images or maps, .npz, .npy, .parquet, hf:USER/NAME, or uci-digits, mnist, fashion-mnist, "
+        "cifar10 (mnist:FOLDER for local files).",
+        None,
+    )
+    out: Path | None = option(None, "DIR", "Folder of the run and its model. Default: runs/DATA-MODEL.")
+    config: Path | None = option(None, "FILE", "Settings in TOML; options override them.")
+    set: tuple[str, ...] = option((), "KEY=VALUE", "Any setting, such as train.optimizer.ema=0.99; repeatable.")
+    resume: bool = option(False, FLAG, "Continue the run in --out, exactly.")
+    dry_run: bool = option(False, FLAG, "Try the first steps; estimate images/s, memory and hours.")
+    studio: bool = option(False, FLAG, "Watch the run on a local page, which ends with the training.")
+    stage: str | None = option(None, "NAME", "Stage of a hierarchy to train alone: tokenizer, codes or pixels.")
+    run: Mapping[str, Any] = field(default_factory=dict, metadata={"run": RUN_OPTIONS})
+
+    def overrides(self) -> dict[str, Any]:
+        """Collect the settings of the run by dotted key: the data, the options, and `set`, which overrides them."""
+        from pointillist.files.settings_tree import parse_assignment
+
+        source = {} if self.data is None else {"data.source": self.data}
+        out = {} if self.out is None else {"train.out": str(self.out)}
+        return {**source, **self.run, **dict(map(parse_assignment, self.set)), **out}
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizeSettings(Settings):
+    """Settings of `quantize`."""
+
+    model: str = MODEL.field()
+    out: Path = option(REQUIRED, "DIR", "Folder for the smaller model.", flags=("--out", "-o"))
+    dtype: str | None = option(None, "KIND", "int8 (a quarter of the size) or bf16 (half). Default: int8.")
+    integer: bool = option(
+        False,
+        FLAG,
+        "Make the integer program of a model that has none, or make it again.",
+        parameter="integer_model",
+    )
+    data: str | None = option(None, "DATA", "With --integer: training images, as for train; a few are enough.")
+    images: int = option(64, "N", "With --integer: number of images for the calibration.", low=1, needs=("integer",))
+    set: tuple[str, ...] = option((), "KEY=VALUE", "With --integer: how DATA is read; data.* only.", needs=("integer",))
+    force: bool = option(False, FLAG, "Replace an existing model.")
+    as_json: bool = JSON.field(False)
+
+
+class StoppedError(Exception):
+    """The training was stopped; the message tells how it continues."""
+
+
+Watch = Callable[[Path], AbstractContextManager[None]]
+"""Opens a page that watches the run in a folder, for as long as a block lasts."""
+
+
+def train(settings: TrainSettings, watch: Watch) -> list[str]:
+    """Train, or estimate the cost; return the lines to print, which are none in the other processes of a run.
+
+    Raises:
+        StoppedError: after Ctrl-C.
+        PointillistError: naming what is wrong with a setting or the images.
+    """
+    from pointillist.hierarchy.config import describes_hierarchy
+    from pointillist.system import is_main_process
+    from pointillist.training.runs.from_config import prepare_run
+
+    overrides = settings.overrides()
+    _check(settings)
+    if describes_hierarchy(settings.config, overrides, settings.out, settings.resume):
+        return _train_hierarchy(settings)
+    if settings.stage is not None:
+        raise ConfigError(
+            f"`--stage` (={settings.stage!r}) is for hierarchies: add `--model hierarchy`, or leave it out."
+        )
+    run = prepare_run(settings.config, overrides, resume=settings.resume)
+    _reject_without_effect(settings, run.config.to_dict())
+    is_main = is_main_process()
+    if is_main:
+        _note_overridden(settings)
+    if settings.dry_run:
+        estimate = run.estimate_cost(console() if is_main else None)
+        return [str(estimate)] if is_main else []
+    result = _run(run, watch if settings.studio and is_main else None, is_main=is_main)
+    return _lines(run.out, result) if is_main else []
+
+
+def _reject_without_effect(settings: TrainSettings, run: Mapping[str, Any]) -> None:
+    """Reject options of the command line whose effect needs a setting that the run does not have."""
+    flags = {option.key: option.flags for option in RUN_OPTIONS}
+
+    def value(key: str) -> Any:
+        section, _, name = key.partition(".")
+        return run.get(section, {}).get(name)
+
+    for run_option in RUN_OPTIONS:
+        typed = settings.run.get(run_option.key)
+        if (
+            run_option.needs
+            and typed not in (None, "require")
+            and all(value(key) in (None, "none") for key in run_option.needs)
+        ):
+            raise without_effect(run_option.flags, typed, [flags[key] for key in run_option.needs])
+
+
+def _note_overridden(settings: TrainSettings) -> None:
+    """Say which options `--set` overrides."""
+    from pointillist.files.settings_tree import parse_assignment
+
+    flags = {each.key: each.flags for each in RUN_OPTIONS}
+    for key, value in map(parse_assignment, settings.set):
+        typed = settings.run.get(key)
+        if typed is not None and str(typed) != str(value):
+            note(f"note       `--set {key}={value}` overrides `{flags[key]} {typed}`")
+
+
+def _check(settings: TrainSettings) -> None:
+    """Reject options that contradict each other."""
+    if settings.resume and settings.dry_run:
+        raise ConfigError("`--dry-run` estimates the cost of a new run: leave out `--resume`.")
+    if settings.studio and settings.dry_run:
+        raise ConfigError("`--studio` watches a run, and `--dry-run` makes none: leave out one of them.")
+    if settings.resume and settings.out is None:
+        raise ConfigError("`--resume` needs the folder of the run: add `--out DIR`.")
+    if settings.resume and settings.config is not None:
+        raise ConfigError(
+            f"`--config` (={settings.config}) cannot be used with `--resume`, which reads run.toml: leave it out."
+        )
+
+
+def _run(run: PreparedRun, watch: Watch | None, *, is_main: bool) -> TrainResult:
+    from pointillist.training import Interrupted
+
+    try:
+        with nullcontext() if watch is None else watch(run.out):
+            return run.train(console() if is_main else None)
+    except Interrupted:
+        raise StoppedError(
+            f"stopped; the state is saved. Continue with: pointillist train --resume --out {run.out}"
+        ) from None
+    except KeyboardInterrupt:
+        if not (run.out / "state").exists():
+            raise
+        raise StoppedError(
+            f"stopped at once. Continue from the last checkpoint with: pointillist train --resume --out {run.out}"
+        ) from None
+
+
+def _lines(out: Path, trained: TrainResult) -> list[str]:
+    bits = trained.valid_bits_per_dim
+    best = f", best validation {bits:.4f} bits/dim" if bits < float("inf") else ""
+    labels = " -n 4 --label each" if trained.model.config.classes else ""
+    prompt = ' --text "..."' if "text" in trained.model.config.conditions else ""
+    return [
+        f"done       {counted(trained.steps, 'step')}{best}",
+        *trained.advice,
+        f"model      {out}   (sheets: {out / 'samples'})",
+        f"try        pointillist sample {out}{labels}{prompt}",
+    ]
+
+
+def _train_hierarchy(settings: TrainSettings) -> list[str]:
+    """Train a hierarchy, or estimate the cost of its stages."""
+    from pointillist.hierarchy.estimate import estimate_stages
+    from pointillist.hierarchy.train import HierarchyTraining
+    from pointillist.training import Interrupted
+    from pointillist.training.estimate import format_duration
+
+    if settings.studio:
+        raise ConfigError("`--studio` watches the run of one model, and a hierarchy has several: leave it out.")
+    stage = settings.stage
+    training = HierarchyTraining.of(settings.config, settings.overrides(), resume=settings.resume)
+    out = training.run.out
+    if settings.dry_run:
+        costs = dict(estimate_stages(training, stage))
+        hours = sum(cost.hours for cost in costs.values())
+        peak = max((cost.peak_bytes for cost in costs.values()), default=0)
+        total = f"total      {format_duration(hours * 3600)}, {peak / 1e9:.2f} GB at most"
+        return [*(f"stage      {name}\n{cost}" for name, cost in costs.items()), total]
+    try:
+        training.train(stage, console())
+    except Interrupted:
+        again = f"pointillist train --resume --out {out}{'' if stage is None else f' --stage {stage}'}"
+        raise StoppedError(f"stopped; the state is saved. Continue with: {again}") from None
+    left = [name for name in training.run.stages if not (out / name / "config.json").is_file()]
+    if left:
+        rest = f"next       pointillist train --resume --out {out}   ({', '.join(left)})"
+    else:
+        rest = f"try        pointillist sample {out}"
+    return [f"model      {out}", rest]
+
+
+def quantize(settings: QuantizeSettings) -> Report:
+    """Quantize the matrices of a model, add its integer program if that is asked for, and save it.
+
+    Raises:
+        PointillistError: naming what is wrong with a setting, the model or the images.
+    """
+    from pointillist.files.checkpoint.header import WEIGHTS
+    from pointillist.files.checkpoint.quantization import quantize_weights
+    from pointillist.files.writing import folder_lock
+    from pointillist.model.folder.files import default_card
+    from pointillist.model.folder.pretrained import load
+
+    out = settings.out
+    reject_filled(out, settings.force)
+    if settings.integer != (settings.data is not None):
+        raise ConfigError(
+            "`--integer` and `--data` belong together: the integer program is calibrated on training images."
+        )
+    kind = settings.dtype or (None if settings.integer else "int8")
+    source = load(settings.model)
+    small = source if kind is None else quantize_weights(source, kind)
+    if kind is not None:
+        card = source.card or default_card(source.config, source.likelihood.name, source.num_parameters)
+        small.card = f"{card}\n{_note(kind)}"
+    if settings.data is not None:
+        add_integer_program(small, settings.data, settings.images, settings.set)
+    with folder_lock(out):
+        reject_filled(out, settings.force)  # by a command that ended meanwhile
+        small.save_pretrained(out)
+    before = sum(t.numel() * t.element_size() for t in source.state_dict().values())
+    after = (out / WEIGHTS).stat().st_size
+    facts = {"dtype": kind, "bytes_before": before, "bytes": after, "out": str(out)}
+    lines = [("weights", kind or "unchanged"), ("size", f"{size_text(after)}, {size_text(before)} before")]
+    if settings.integer:
+        facts["fingerprint"] = small.integer_model().integers.fingerprint
+        assert small.integer_cost is not None
+        facts["integers_cost"] = small.integer_cost.bits_per_dim
+        lines.append(("integers", f"program {facts['fingerprint'][:16]}, costs {small.integer_cost}"))
+    return Report(facts, [*lines, ("written", str(out))])
+
+
+def add_integer_program(model: PixelModel, data: str, images: int, sets: Sequence[str]) -> None:
+    """Make the integer model of a model, calibrated on images that are read as the model's own, and measure its cost.
+
+    It becomes the default whatever it costs: it was requested.
+    """
+    from pointillist.data import load_data
+    from pointillist.model.quantize_integer import quantize_integer
+    from pointillist.training.integers import measure_cost
+    from pointillist.training.runs.data import resolve_data_options
+
+    options = resolve_data_options(model, data, sets, labels=True)
+    classes = model.config.classes if options.labels else ()
+    splits = load_data(data, options, spec=model.image, classes=classes)
+    quantize_integer(model, splits, images=images)
+    model.integer_cost = measure_cost(model, splits, is_default=True)
+
+
+def reject_filled(out: Path, force: bool) -> None:
+    """Reject an output that holds more than a lock, unless `force` is set.
+
+    Raises:
+        ConfigError: naming `--force`.
+    """
+    from pointillist.errors import ConfigError
+    from pointillist.files.writing import LOCK
+
+    if out.exists() and not force and (not out.is_dir() or any(path.name != LOCK for path in out.iterdir())):
+        raise ConfigError(f"{out} is already there: add `--force` to replace the model in it, or give another path.")
+
+
+def _note(kind: str) -> str:
+    """Return the note for the model card: figures above it may have been measured on the original weights."""
+    text = "int8 with one scale an output" if kind == "int8" else "bf16"
+    return (
+        f"## Weights\n\nThe matrices are quantized to {text} (`pointillist quantize`). "
+        "Figures of the training were measured on the original weights.\n"
+    )

@@ -1,1 +1,0 @@
-"""`train` and `quantize`: what makes a model."""
