@@ -20,7 +20,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from measure_integers import shares_table
-from pointillist.engine.selection import ENGINES
+from pointillist.sampling.config import ENGINES
 from speed.plot import plot_report
 
 ROOT = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from pointillist.engine.selection import ENGINES
 from pointillist.errors import ConfigError, EngineError
+from pointillist.sampling.config import ENGINES
 from pointillist.system import measure_peak_memory
 from speed.cost import Cost
 from speed.naive import PIXELS, naive_cases

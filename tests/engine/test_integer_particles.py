@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pointillist.distributions.transform import IDENTITY, Transform
-from pointillist.engine.constraints.constraints import Check, Kind, to_bits
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.constraints.solver import Check, Kind, to_bits
 from pointillist.engine.particles import CERTAIN, DRAWN, WEIGHED, ParticleBatch, Scaled
 from pointillist.engine.sampler import draw_particles
 from pointillist.portable.model import join_inputs

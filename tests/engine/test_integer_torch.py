@@ -22,15 +22,14 @@ from pointillist.engine.batch import prepare_inputs
 from pointillist.engine.buffers import Call, Region
 from pointillist.engine.executors import choose_executor
 from pointillist.engine.head.frequencies import frequencies, normalise
-from pointillist.engine.numpy.interpreter import OPERATIONS as NUMPY_OPERATIONS
-from pointillist.engine.numpy.interpreter import allocate
-from pointillist.engine.numpy.schedule import run_whole
+from pointillist.engine.interpreter import OPERATIONS as NUMPY_OPERATIONS
+from pointillist.engine.interpreter import allocate, run_whole
 from pointillist.engine.opcodes import OPCODES
 from pointillist.engine.program import LIMIT, Instruction, Program
-from pointillist.engine.torch import TorchStepper, integers
+from pointillist.engine.torch import TorchStepper, stepper
 from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
-from pointillist.engine.torch.integers import head_of, score
 from pointillist.engine.torch.operations import INTEGER as OPERATIONS
+from pointillist.engine.torch.stepper import head_of, score
 from pointillist.model.integer import on_device
 from pointillist.portable import IntegerModel, load
 from tests.equality import equal
@@ -80,8 +79,8 @@ def test_images_are_scored_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """However little memory there is."""
     _, integer_model, x = integer_case("pixelcnn-pp-rgb")
     due = integer_model.intervals(x.numpy(), executor="torch")
-    monkeypatch.setattr(integers, "BYTES", 1)
-    monkeypatch.setattr(integers, "NUMBERS", 1)
+    monkeypatch.setattr(stepper, "BYTES", 1)
+    monkeypatch.setattr(stepper, "NUMBERS", 1)
     assert np.array_equal(due, integer_model.intervals(x.numpy(), executor="torch"))
 
 

@@ -15,11 +15,11 @@ from pointillist import system
 from pointillist.engine import Program
 from pointillist.engine.program import Phase
 from pointillist.engine.recording.record import record
-from pointillist.engine.selection import choose_engine
 from pointillist.engine.torch import TorchStepper, buffers, stepper
 from pointillist.engine.torch.buffers import TorchBuffers
 from pointillist.model.recorded import record_model
 from pointillist.networks import names
+from pointillist.sampling.config import choose_engine
 from pointillist.sampling.engines import create_stepper
 from tests.engine.networks import Gated
 from tests.engine.teacher import teacher_forced

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pointillist.engine.numpy import interpreter
+from pointillist.engine import interpreter
 from pointillist.engine.recording.builder import Builder
 from pointillist.evaluation import likelihood
 from pointillist.images.ordering import PixelOrder

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pointillist.distributions import likelihoods, sampling_transforms
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
+from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveStepper
-from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.evaluation import likelihood as evaluation
 from pointillist.images import ImageSpec
 from pointillist.sampling import loop as sampling

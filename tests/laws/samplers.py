@@ -11,11 +11,10 @@ from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.likelihoods import inverse_cdf
-from pointillist.engine.selection import ENGINES
 from pointillist.engine.weights import inference_mode
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.api import sample
-from pointillist.sampling.config import SamplingConfig
+from pointillist.sampling.config import ENGINES, SamplingConfig
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from tests.equality import assert_close, equal
 from tests.tolerances import DOUBLE

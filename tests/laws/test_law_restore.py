@@ -81,6 +81,6 @@ def test_a_row_that_has_begun_is_not_saved(engine: str) -> None:
 
 def test_a_state_that_is_not_restored_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutation test: feature maps that stay as they are."""
-    monkeypatch.setattr("pointillist.engine.numpy.interpreter.Interpreter._restore", lambda *_: None)
+    monkeypatch.setattr("pointillist.engine.interpreter.Interpreter._restore", lambda *_: None)
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_restore(randomise_weights(make_model("gated-pixelcnn", NAMES), 0.4), "numpy")

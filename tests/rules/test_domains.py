@@ -8,8 +8,8 @@ import pytest
 import pointillist as pt
 from pointillist.distributions.transform import IDENTITY
 from pointillist.engine.constraints import solver
-from pointillist.engine.constraints.constraints import from_bits, to_bits
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.constraints.solver import from_bits, to_bits
 from pointillist.engine.sampler import draw_in_mask
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.rules.opening import open_mask

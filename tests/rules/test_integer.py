@@ -8,8 +8,8 @@ import pytest
 import pointillist as pt
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.batch import SampleBatch
-from pointillist.engine.constraints.constraints import Constraints
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.constraints.solver import Constraints
 from pointillist.engine.sampler import sample_batch
 from pointillist.portable.model import join_inputs
 from tests.portable.networks import integer_case

@@ -10,8 +10,8 @@ from wasmtime import Engine, Instance, Module, Store
 
 from pointillist.distributions.transform import Transform
 from pointillist.engine.c.lower import lower
-from pointillist.engine.constraints.constraints import Constraints as Rules
-from pointillist.engine.constraints.constraints import to_bits
+from pointillist.engine.constraints.solver import Constraints as Rules
+from pointillist.engine.constraints.solver import to_bits
 from pointillist.engine.library import BEST, WEBASSEMBLY
 from pointillist.engine.program import Program
 

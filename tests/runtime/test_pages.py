@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pointillist.engine.constraints.constraints import Constraints
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.constraints.solver import Constraints
 from tests.golden_images import integer_model
 
 from . import matrix

@@ -11,7 +11,7 @@ import torch
 
 import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
-from pointillist.engine.numpy.interpreter import Interpreter
+from pointillist.engine.interpreter import Interpreter
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs, choose_float_engine, resolve_engine

@@ -47,7 +47,7 @@ def compress(settings: CompressSettings) -> None:
     decompress writes them as PNG. It does not hold the model, which is known by
     its fingerprint.
     """
-    from pointillist.commands.archives import compress as work
+    from pointillist.commands import archives as work
 
     report = work.compress(settings)
     if report is not None:
@@ -56,7 +56,7 @@ def compress(settings: CompressSettings) -> None:
 
 def decompress(settings: DecompressSettings) -> None:
     """Write the images of an archive again, equal to the pixel."""
-    from pointillist.commands.archives import decompress as work
+    from pointillist.commands import archives as work
 
     report = work.decompress(settings)
     print_report(report, settings.as_json)

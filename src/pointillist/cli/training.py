@@ -57,7 +57,7 @@ def train(ctx: typer.Context, settings: TrainSettings) -> None:
     first one prints. Precedence: defaults < --init-from < --preset < --config <
     options < --set; the preset of a paper includes its optimiser.
     """
-    from pointillist.commands.training import train as work
+    from pointillist.commands import training as work
 
     try:
         lines = work.train(settings, _watched_by_studio)
@@ -88,7 +88,7 @@ def quantize(settings: QuantizeSettings) -> None:
     as they are too, unless --dtype is given, and the model gets its exact
     program next to them.
     """
-    from pointillist.commands.training import quantize as work
+    from pointillist.commands import training as work
 
     print_report(work.quantize(settings), settings.as_json)
 

@@ -20,12 +20,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pointillist.engine.numpy.interpreter import Interpreter
+    from pointillist.engine.interpreter import Interpreter
     from pointillist.engine.program import Program
     from pointillist.engine.recording import RecordPass, record
 
 # imported when first used: the modules that run a stored program need no torch
-_HOME = {"Interpreter": "numpy.interpreter", "Program": "program", "RecordPass": "recording", "record": "recording"}
+_HOME = {"Interpreter": "interpreter", "Program": "program", "RecordPass": "recording", "record": "recording"}
 
 __all__ = ["Interpreter", "Program", "RecordPass", "record"]
 

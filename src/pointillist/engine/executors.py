@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pointillist.engine.head.frequencies import distribution, frequencies
 from pointillist.engine.head.range_decoder import RangeDecoder
-from pointillist.engine.numpy.interpreter import Interpreter, whole_params
+from pointillist.engine.interpreter import Interpreter, whole_params
 from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError, choices, quote
@@ -135,7 +135,7 @@ def intervals_of_images(
             return intervals_in_c(program, levels, inputs, threads)
         case "torch":
             from pointillist.engine.torch.buffers import device_of
-            from pointillist.engine.torch.integers import score_integers
+            from pointillist.engine.torch.stepper import score_integers
 
             return score_integers(program, levels, inputs, device_of(executor))
     params = whole_params(program, levels, inputs).reshape(-1, program.params.channels)
@@ -171,7 +171,7 @@ def params_of_images(
             return params_in_c(program, levels, inputs, threads)
         case "torch":
             from pointillist.engine.torch.buffers import device_of
-            from pointillist.engine.torch.integers import params_of_integers
+            from pointillist.engine.torch.stepper import params_of_integers
 
             return params_of_integers(program, levels, inputs, device_of(executor))
     return whole_params(program, levels, inputs)

@@ -1,7 +1,7 @@
 """Integer programs: a network in integers, whose results are the same bits in parallel or step by step, on any machine.
 
 `rewrite/` makes an integer program from a recorded one; `opcodes/` defines its instructions by integer arithmetic;
-`numpy/`, `machine/` and `torch/` run it; `storage/` keeps it in a model folder. A stored program runs without
+`interpreter.py`, `c/` and `torch/` run it; `storage/` keeps it in a model folder. A stored program runs without
 `rewrite/`. Only `torch/` needs torch, and it is imported only when it is chosen.
 
     integer_model = pointillist.portable.load("my-model")

@@ -1,6 +1,9 @@
 """Settings of sampling: how levels are drawn, in which order, by which engine.
 
-Nothing heavy is imported here: help pages take the types of their options from `SamplingConfig`.
+Nothing heavy is imported here: help pages take the types of their options from `SamplingConfig`. The rules behind the
+engine `auto` are measured in docs/decisions, 0070. The choice depends on the model alone, not on the size of the job or
+on what is installed. So the same seed gives the same image every time; two engines of floating point promise that only
+up to rounding.
 """
 
 from __future__ import annotations
@@ -12,14 +15,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from pointillist.conditioning.keywords import ConditionKwargs
-from pointillist.errors import ConfigError, EngineError, check_whole, quote
+from pointillist.errors import ConfigError, EngineError, check_whole, choices, quote
 from pointillist.files.suggestions import check_keywords
 
 if TYPE_CHECKING:
+    import torch
+
     from pointillist.distributions.transform import Transform
-    from pointillist.engine.selection import EngineChoice
     from pointillist.model.folder.generation import GenerationConfig
     from pointillist.rules.config import Rules
+
+
+ENGINES = ("auto", "integer", "torch", "numpy", "naive")
+INTEGER_REASON = "the integer program of the model gives the same image on every machine"
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """A selected engine, and the reason for it.
+
+    Attributes:
+        engine: one of `ENGINES`; `auto` for a hierarchy alone, whose models choose one each.
+        reason: a clause that completes "numpy: ...".
+        why_floats: a clause that says why `auto` computes in floating point; empty if it does not, or the engine was
+            requested by name.
+    """
+
+    engine: str
+    reason: str
+    why_floats: str = ""
+
+
+def choose_engine(name: str, device: torch.device | None = None, *, independent: bool = False) -> EngineChoice:
+    """Resolve the name of an engine that computes in floating point.
+
+    ```python
+    choose_engine("auto").engine  # "numpy"
+    ```
+
+    Args:
+        name: one of `ENGINES`.
+        device: the device of the model; None for main memory.
+        independent: True if some stage of the model draws all its pixels in one pass.
+
+    Raises:
+        EngineError: if there is no such engine.
+    """
+    if name not in ENGINES:
+        raise EngineError(f"Unknown `engine` {quote(name)}: {choices(name, ENGINES)}")
+    if name != "auto":
+        return EngineChoice(name, "as requested")
+    if device is not None and device.type == "cuda":
+        return EngineChoice("torch", "the model is on a GPU; its speed there is not measured yet")
+    if independent:
+        return EngineChoice("torch", "it draws groups of independent pixels in one pass")
+    return EngineChoice("numpy", "pixel by pixel it is faster than torch on a processor")
 
 
 MAX_CANDIDATES = 10_000
@@ -148,7 +198,6 @@ def choose_model_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
         EngineError: if there is no such engine, or something that it needs is missing, such as the integer program.
         ShapeError: if the integer program is asked for by name, and is of another size.
     """
-    from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
     from pointillist.model.folder.portable import PortableModel
 
     if isinstance(model, PortableModel):
@@ -173,7 +222,6 @@ def choose_float_engine(model: Any, engine: str = "auto", size: tuple[int, int] 
     Raises:
         EngineError: if there is no such engine, or it computes in integers.
     """
-    from pointillist.engine.selection import choose_engine
 
     if engine == "integer":
         raise EngineError(f"`engine` (={engine!r}) must compute in floating point here: name torch, numpy or naive.")

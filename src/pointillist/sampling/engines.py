@@ -9,8 +9,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
+from pointillist.engine.interpreter import Interpreter
 from pointillist.engine.naive import NaiveStepper
-from pointillist.engine.numpy.interpreter import Interpreter
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.weights import WeightVersionCheck
 from pointillist.errors import EngineError

@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.engine.opcodes.recurrence import HIDDEN_BITS
+from pointillist.engine.opcodes.linear import HIDDEN_BITS
 from pointillist.engine.program import INT8, RANGES, UINT8
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
 from pointillist.errors import ConfigError

@@ -10,12 +10,12 @@ from pointillist.commands.sampling.conditions import parse_hint, read_conditions
 from pointillist.commands.sampling.prompts import SheetPlan, parse_labels, parse_texts
 from pointillist.commands.sampling.settings import SampleSettings
 from pointillist.data.options import parse_size
-from pointillist.engine.selection import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchies
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import GenerativeModel
 from pointillist.rules.config import parse_rules
+from pointillist.sampling.config import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.sampling.generative import OnBatchRow
 from pointillist.sampling.plan import SamplePlan
 from pointillist.zoo import resolve

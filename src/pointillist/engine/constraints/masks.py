@@ -19,8 +19,18 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.engine.constraints import solver
-from pointillist.engine.constraints.constraints import Check, Constraints, from_bits
-from pointillist.engine.constraints.solver import ALIVE, DEAD, REJECTED, SLOTS, RuleArrays, Search, solver_library
+from pointillist.engine.constraints.solver import (
+    ALIVE,
+    DEAD,
+    REJECTED,
+    SLOTS,
+    Check,
+    Constraints,
+    RuleArrays,
+    Search,
+    from_bits,
+    solver_library,
+)
 from pointillist.engine.particles import Scaled
 from pointillist.images.ordering import PixelOrder
 

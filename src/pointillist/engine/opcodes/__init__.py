@@ -5,7 +5,7 @@ with all arrays bound. A repeated call gives the same bits, because no instructi
 before it, reads.
 """
 
-from pointillist.engine.opcodes import attention, elementwise, linear, local_gain, recurrence, sites
+from pointillist.engine.opcodes import attention, elementwise, linear, local_gain, sites
 from pointillist.engine.opcodes.base import OPCODES, Opcode
 
-__all__ = ["OPCODES", "Opcode", "attention", "elementwise", "linear", "local_gain", "recurrence", "sites"]
+__all__ = ["OPCODES", "Opcode", "attention", "elementwise", "linear", "local_gain", "sites"]

@@ -11,12 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from pointillist.engine.program import ConditionInput, FloatArray, Phase, Program, View
-from pointillist.engine.recording.attention import attention_operand, canvas_after_draw, record_cross_attention
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import record_local_convolution, to_numpy
-from pointillist.engine.recording.local_gain import record_taps
+from pointillist.engine.recording.layers import (
+    attention_operand,
+    canvas_after_draw,
+    record_cross_attention,
+    record_taps,
+    recur,
+    shift_down,
+)
 from pointillist.engine.recording.optimize import optimize_program, split_by_channel
-from pointillist.engine.recording.recurrence import recur, shift_down
 from pointillist.engine.recording.symbols import Canvas, Symbol, Window, make, symbol_of
 from pointillist.errors import CausalityError
 from pointillist.images.ordering import RASTER, PixelOrder

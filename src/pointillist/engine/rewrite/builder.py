@@ -29,13 +29,13 @@ from pointillist.engine.rewrite.grids import (
     FACTOR_BITS,
     MAX_LEFT,
     MAX_WEIGHT,
+    Readers,
     function_table,
     narrow_units,
     power,
     shifts,
     wide_unit,
 )
-from pointillist.engine.rewrite.readers import Readers
 from pointillist.errors import EngineError
 
 Array = NDArray[Any]

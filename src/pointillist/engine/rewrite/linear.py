@@ -1,4 +1,8 @@
-"""Rewrite matrix products and LSTMs: integer weights with a power of two for each output."""
+"""Rewrite matrix products and LSTMs, attention, and local gains.
+
+Weights become integers with a power of two for each output. Queries and keys have one unit each, so that a score has
+one. The opcodes of a local gain read the canvas as it is, in 8 bits, or in 32 for more than 256 levels.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pointillist.distributions.kinds import MANY
+from pointillist.engine.head.tables import LOGIT_STEP, exp_table
+from pointillist.engine.opcodes.attention import FACTOR_BITS, VALUE_BITS
 from pointillist.engine.opcodes.elementwise import sigmoid
-from pointillist.engine.opcodes.recurrence import HIDDEN_BITS, STATE_BITS
-from pointillist.engine.program import Instruction, Phase
-from pointillist.engine.rewrite.builder import Rewriter, rewrites
-from pointillist.engine.rewrite.grids import GATE_BITS, STEP, power, shifts, weight_units
+from pointillist.engine.opcodes.linear import HIDDEN_BITS, STATE_BITS
+from pointillist.engine.opcodes.local_gain import EXPONENT_BITS, STEP_BITS, Levels
+from pointillist.engine.program import INT8, Instruction, KeyValueCache, Phase, View
+from pointillist.engine.rewrite.builder import Form, Rewriter, rewrites
+from pointillist.engine.rewrite.grids import GATE_BITS, STEP, mixture_units, narrow_units, power, shifts, weight_units
 
 Array = NDArray[Any]
 PROJECT_BITS = 15
@@ -81,3 +89,116 @@ def rewrite_scan(rewriter: Rewriter, i: Instruction) -> None:
     }
     output, _ = rewriter.wide_target(i.output, np.full(i.output.channels, 2.0**-STATE_BITS))
     rewriter.emit("SCAN", i, output, x.view, taps=i.taps, **constants)
+
+
+def _levels(i: Instruction) -> dict[str, Any]:
+    return {"levels": i.constants["levels"].astype(np.int32)}
+
+
+@rewrites("PREDICT")
+def rewrite_predict(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite a prediction: a level of the canvas, and an exponent."""
+    assert i.output is not None
+    near, inside = rewriter.canvas(i.inputs[0]), rewriter.narrow(i.inputs[1])
+    channels = i.output.channels - 1
+    output, _ = rewriter.wide_target(i.output, np.append(near.unit[:channels], 1.0))
+    rewriter.emit("PREDICT", i, output, near.view, inside.view, **_levels(i))
+
+
+@rewrites("NORMALISE")
+def rewrite_normalise(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite relative levels, to 8 bits: the prediction has the offset of the canvas."""
+    assert i.output is not None
+    x, inside = rewriter.canvas(i.inputs[0]), rewriter.narrow(i.inputs[1])
+    prediction = rewriter.wide(i.inputs[2])
+    count, channels = x.view.channels, prediction.view.channels - 1
+    step = 2.0 ** Levels(int(i.constants["levels"][0])).narrowing  # a base is rounded down to a multiple of it
+    unit = np.concatenate([np.full(count, 2.0**-STEP_BITS), x.unit[:channels] * step, [2.0**-EXPONENT_BITS]])
+    offset = np.concatenate([np.zeros(count), (x.offset[:channels] + (step - 1) / 2) / step, [0.0]])
+    form = Form(rewriter.value(i.output.value, i.output.channels, dtype=INT8), unit, offset)
+    rewriter.set_narrow(i.output, form)
+    rewriter.emit("NORMALISE", i, form.view, x.view, inside.view, prediction.view, **_levels(i))
+
+
+@rewrites("PLACE")
+def rewrite_place(rewriter: Rewriter, i: Instruction) -> None:
+    """Rewrite parameters around a prediction, in the units of the mixture."""
+    assert i.output is not None
+    prediction = rewriter.wide(i.inputs[1])
+    channels, levels = prediction.view.channels - 1, int(i.constants["levels"][0])
+    outputs = mixture_units(i.output.channels, channels, MANY)
+    params = rewriter.rescaled(rewriter.wide(i.inputs[0]), i.inputs[0], outputs)
+    output, _ = rewriter.wide_target(i.output, mixture_units(i.output.channels, channels, levels))
+    rewriter.emit("PLACE", i, output, params.view, prediction.view, **_levels(i))
+
+
+def _cache(rewriter: Rewriter, cache: KeyValueCache) -> tuple[KeyValueCache, np.ndarray]:
+    """Return the exact cache, and the units of its channels: one for all keys."""
+    if cache not in rewriter.caches:
+        unit, _ = rewriter.narrow_grid(rewriter.readers.cached[cache])
+        unit[: cache.key_channels] = unit[: cache.key_channels].max()
+        quantized = KeyValueCache(
+            cache.name, cache.channels, dtype=INT8, num_heads=cache.num_heads, key_channels=cache.key_channels
+        )
+        rewriter.caches[cache] = (quantized, unit)
+    return rewriter.caches[cache]
+
+
+def _narrowed(rewriter: Rewriter, view: View, unit: np.ndarray) -> View:
+    """Return a view in 8 bits, in given units."""
+    source = rewriter.wide(view)
+    quantized = rewriter.value(view.value, view.channels, dtype=INT8)
+    form = Form(quantized, unit, np.zeros(view.channels))
+    source = rewriter.refined(source, unit)
+    rewriter.emit("NARROW", source.view, form.view, source.view, shift=shifts(unit, source.unit))
+    return form.view
+
+
+@rewrites("STORE_KV")
+def rewrite_store_kv(rewriter: Rewriter, i: Instruction) -> None:
+    """Store keys and values in 8 bits."""
+    assert isinstance(i.map, KeyValueCache)
+    quantized, unit = _cache(rewriter, i.map)
+    rewriter.emit("STORE_KV", i, None, _narrowed(rewriter, i.inputs[0], unit), map=quantized)
+
+
+@rewrites("ATTEND")
+def rewrite_attend(rewriter: Rewriter, i: Instruction) -> None:
+    """Attend; the factor turns a difference of scores into steps of the exponential table."""
+    assert isinstance(i.map, KeyValueCache)
+    assert i.output is not None
+    quantized, units = _cache(rewriter, i.map)
+    unit, _ = rewriter.narrow_grid(i.inputs[0])
+    unit = np.full(i.inputs[0].channels, unit.max())
+    query = _narrowed(rewriter, i.inputs[0], unit)
+    step = float(unit[0] * units[0]) * i.map.key_width**-0.5
+    factor = np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64)
+    output, _ = rewriter.wide_target(i.output, units[quantized.key_channels :] * 2.0**-VALUE_BITS)
+    rewriter.emit("ATTEND", i, output, query, map=quantized, exp=rewriter.exp_table(exp_table), factor=factor)
+
+
+@rewrites("CROSS_ATTEND")
+def rewrite_cross_attend(rewriter: Rewriter, i: Instruction) -> None:
+    """Attend to tokens: their entries in 8 bits, in the same units for all tokens, with one for all keys."""
+    assert i.output is not None
+    query, mask, entries = i.inputs
+    tokens, keys = mask.channels, query.channels
+    largest = rewriter.largest(entries.value).reshape(tokens, -1).max(axis=0)
+    units = np.maximum(narrow_units(largest, INT8), rewriter.target_unit(entries.value))
+    units[:keys] = units[:keys].max()
+    unit, _ = rewriter.narrow_grid(query)
+    unit = np.full(keys, unit.max())
+    heads = int(i.constants["heads"][0])
+    step = float(unit[0] * units[0]) * (keys // heads) ** -0.5
+    output, _ = rewriter.wide_target(i.output, units[keys:] * 2.0**-VALUE_BITS)
+    rewriter.emit(
+        "CROSS_ATTEND",
+        i,
+        output,
+        _narrowed(rewriter, query, unit),
+        rewriter.wide(mask).view,
+        _narrowed(rewriter, entries, np.tile(units, tokens)),
+        exp=rewriter.exp_table(exp_table),
+        factor=np.array([round(step / LOGIT_STEP * 2**FACTOR_BITS)], np.int64),
+        heads=np.array([heads], np.int32),
+    )

@@ -12,8 +12,7 @@ from pointillist.distributions.kinds import MANY, LikelihoodKind
 from pointillist.engine.buffers import Buffers
 from pointillist.engine.head.frequencies import check_levels, precision_of
 from pointillist.engine.head.tables import LOGIT_STEP, MIN_LOG_SCALE, standard_tables
-from pointillist.engine.numpy.interpreter import OPERATIONS
-from pointillist.engine.numpy.schedule import run_whole
+from pointillist.engine.interpreter import OPERATIONS, run_whole
 from pointillist.engine.opcodes.base import prove_ranges
 from pointillist.engine.program import (
     INT8,
@@ -28,11 +27,8 @@ from pointillist.engine.program import (
     size_of,
 )
 from pointillist.engine.rewrite import (  # noqa: F401  (register their rules)
-    attention,
     elementwise,
     linear,
-    local_gain,
-    sites,
 )
 from pointillist.engine.rewrite.builder import (
     Form,

@@ -1,21 +1,27 @@
-"""Step through images in torch on any device, with the parameters copied to main memory."""
+"""Step through images, and score them by an integer program, in torch on any device.
+
+Parameters are copied to main memory; integers have the bits of the numpy reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pointillist.engine.batch import check_batch_memory, prepare_inputs
 from pointillist.engine.buffers import bytes_of_image
-from pointillist.engine.numpy.interpreter import Interpreter
-from pointillist.engine.program import IntArray, Program
-from pointillist.engine.torch.buffers import TorchBuffers
-from pointillist.engine.torch.operations import operations_of
+from pointillist.engine.head.frequencies import distribution
+from pointillist.engine.interpreter import Interpreter, run_whole
+from pointillist.engine.program import IntArray, IntegerHead, Program
+from pointillist.engine.torch.buffers import DeviceConstants, TorchBuffers
+from pointillist.engine.torch.operations import INTEGER, operations_of
 
 
 class TorchStepper(Interpreter):
@@ -98,3 +104,71 @@ def full_float32() -> Iterator[None]:
         yield
     finally:
         setattr(products, name, before)
+
+
+BYTES = 2**30
+"""Memory of the values of images that are scored together."""
+NUMBERS = 2**23
+"""Numbers, for each level and component, of sites whose frequencies are computed together."""
+
+
+def head_of(program: Program, device: torch.device) -> IntegerHead:
+    """Return the head of a program with its tables on a device."""
+    constants = DeviceConstants.of(program, device)
+    tables: dict[str, Any] = {name: constants.array(table) for name, table in program.head.tables.items()}
+    return replace(program.head, tables=tables)
+
+
+def score_integers(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the start and the frequency of the level of every sub-pixel of images `[b, c, h, w]`, all at once."""
+    starts, sizes = np.empty(levels.shape, np.int64), np.empty(levels.shape, np.int64)
+    for part, pixels, conditions in _batches(program, levels, inputs, device):
+        for target, result in zip((starts, sizes), score(program, pixels, conditions), strict=True):
+            target[part] = result.permute(0, 3, 1, 2).cpu().numpy()
+    return starts, sizes
+
+
+def params_of_integers(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> NDArray[np.int32]:
+    """Return the parameters `[b, h, w, p]` at every site of images `[b, c, h, w]`."""
+    params = np.empty((len(levels), *levels.shape[2:], program.params.channels), np.int32)
+    for part, pixels, conditions in _batches(program, levels, inputs, device):
+        params[part] = whole_params(program, pixels, conditions).cpu().numpy()
+    return params
+
+
+def _batches(
+    program: Program, levels: NDArray[np.int64], inputs: Mapping[str, IntArray], device: torch.device
+) -> Iterator[tuple[slice, Tensor, dict[str, IntArray]]]:
+    """Yield images `[b, h, w, c]` on a device, as many at a time as fit, with their conditions."""
+    together = max(1, BYTES // bytes_of_image(program, levels.shape[2], levels.shape[3]))
+    for first in range(0, len(levels), together):
+        part = slice(first, first + together)
+        pixels = torch.from_numpy(levels[part]).to(device).permute(0, 2, 3, 1)
+        yield part, pixels, {name: array[part] for name, array in inputs.items()}
+
+
+def whole_params(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> Tensor:
+    """Compute the parameters `[b, h, w, p]` at every site of images `[b, h, w, c]`, on their device."""
+    batch, height, width, _ = pixels.shape
+    inputs = prepare_inputs(program, batch, inputs, (height, width))
+    buffers = TorchBuffers(program, batch, height, width, inputs, pixels.device)
+    result: Tensor = run_whole(buffers, INTEGER, buffers.constant(program.canvas_values)[pixels].flatten(3))
+    return result.expand(batch, height, width, -1)
+
+
+def score(program: Program, pixels: Tensor, inputs: Mapping[str, IntArray]) -> tuple[Tensor, Tensor]:
+    """Return the start and the frequency of each level of images `[b, h, w, c]`, on their device."""
+    params, channels = whole_params(program, pixels, inputs).flatten(0, 2), pixels.shape[3]
+    head, rows = head_of(program, pixels.device), pixels.reshape(-1, channels)
+    starts, sizes = torch.empty_like(rows), torch.empty_like(rows)
+    together = max(1, NUMBERS // (head.levels * max(1, head.mixtures)))
+    for first in range(0, len(rows), together):
+        part = slice(first, first + together)
+        for channel in range(channels):
+            site = distribution(head, params[part], rows[part], channel)
+            starts[part, channel], sizes[part, channel] = site.interval(rows[part, channel])
+    return starts.view(pixels.shape), sizes.view(pixels.shape)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from pointillist.engine.constraints.constraints import Bits, Check, Constraints, Kind, to_bits
 from pointillist.engine.constraints.masks import LevelMask
+from pointillist.engine.constraints.solver import Bits, Check, Constraints, Kind, to_bits
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
 from pointillist.rules.adjacency import RECORD, adjacency_table, level_number, level_set

@@ -7,7 +7,7 @@ from string import Template
 import numpy as np
 
 from pointillist.conditioning.known import KnownFeatures
-from pointillist.engine.constraints.constraints import to_bits
+from pointillist.engine.constraints.solver import to_bits
 from pointillist.engine.library import runtime_text
 from pointillist.errors import ConfigError
 from pointillist.model.folder.portable import PortableModel

@@ -1,17 +1,95 @@
-"""Record an LSTM over sites, and a function shifted down by one row."""
+"""Record what reads the canvas after the draw (attention), an LSTM over sites, a shift by a row, and local gains."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from pointillist.engine.program import FeatureMap, Phase, Tap, View
+from pointillist.engine.program import ConditionInput, FeatureMap, Instruction, Phase, Tap, View
 from pointillist.engine.recording.builder import Builder
 from pointillist.engine.recording.convolution import Kernel, linear, to_numpy
-from pointillist.engine.recording.symbols import Canvas, Symbol, symbol_of
+from pointillist.engine.recording.symbols import Canvas, Symbol, records, symbol_of
+from pointillist.nn.functional import local_gain
+from pointillist.nn.functional.attention import Tokens
 from pointillist.nn.functional.recurrence import LSTMCellParams, lstm
+
+
+def canvas_after_draw(builder: Builder, key: str, t: Tensor) -> Tensor:
+    """Return a source of keys and values: a recorded value, or the canvas after the draw of the site.
+
+    Raises:
+        CausalityError: if `t` is neither.
+    """
+    if isinstance(t, Canvas):
+        canvas = builder.canvas
+        return symbol_of(
+            builder,
+            builder.emit(
+                "GATHER",
+                channels=canvas.channels,
+                phase=Phase.POST_DRAW,
+                map=canvas,
+                taps=((0, 0),),
+                key=f"{key} (after draw)",
+            ),
+        )
+    if not isinstance(t, Symbol):
+        builder.reject(f"`{key}` makes keys from a {type(t).__name__}", "Use the canvas, or recorded values.")
+    return t
+
+
+def attention_operand(builder: Builder, key: str, t: Tensor, heads: int, *, on_any_grid: bool = False) -> View:
+    """Return the view of queries, keys or values, once its channels can be shared by the heads.
+
+    Raises:
+        CausalityError: if `t` is not recorded, its channels are not a multiple of the heads, or its grid is coarse.
+    """
+    if not isinstance(t, Symbol):
+        builder.reject(f"`{key}` is given a {type(t).__name__}", "Queries, keys and values are recorded values.")
+    if t.content.channels % heads:
+        builder.reject(f"{t.content.channels} channels meet {heads} heads in `{key}`", "Use a multiple of the heads.")
+    if not on_any_grid:
+        builder.require_finest_grid(key, t.content)
+    return t.content
+
+
+def record_cross_attention(
+    builder: Builder, key: str, query: View, tokens: Tokens, keys: nn.Linear, values: nn.Linear, heads: int
+) -> View:
+    """Record attention to tokens: an input of each image, a product for each token, and CROSS_ATTEND.
+
+    Raises:
+        CausalityError: if the tokens are recorded values, or the channels do not fit.
+    """
+    if isinstance(tokens.states, Symbol):
+        builder.reject(f"The tokens of `{key}` are recorded values", "They are tensors known before drawing.")
+    if query.channels != keys.out_features or values.out_features % heads:
+        builder.reject(
+            f"Queries of {query.channels}, keys of {keys.out_features} and values of {values.out_features} channels "
+            f"meet in `{key}`, with {heads} heads",
+            "Make the first two equal, and the last a multiple of the heads.",
+        )
+    count, size = tokens.states.shape[1:]
+    packed = to_numpy(tokens.packed()).astype(builder.dtype)[:, :, 0, 0]
+    builder.inputs[key] = ConditionInput("vector", packed.shape[1], packed)
+    condition = builder.emit("INPUT", channels=packed.shape[1], phase=Phase.IMAGE, key=key)
+    width = keys.out_features + values.out_features
+    bias: list[Tensor] = [torch.zeros_like(m.weight[:, 0]) if m.bias is None else m.bias for m in (keys, values)]
+    constants = {
+        "matrix": np.array(to_numpy(torch.cat([keys.weight, values.weight]).T), builder.dtype, order="C"),
+        "bias": np.array(to_numpy(torch.cat(bias)), builder.dtype),
+    }
+    entries = builder.value(count * width, Phase.IMAGE, 1)
+    for token in range(count):  # the arrays are shared: a weight counts once
+        state, entry = condition.narrow(count + token * size, size), entries.narrow(token * width, width)
+        builder.code[Phase.IMAGE].append(Instruction("LINEAR", Phase.IMAGE, entry, (state,), builder.scope, constants))
+    mask, number = condition.narrow(0, count), np.array([heads])
+    return builder.emit(
+        "CROSS_ATTEND", query, mask, entries, channels=values.out_features, constants={"heads": number}, key=key
+    )
 
 
 def shift_down(
@@ -139,3 +217,46 @@ def _moved(builder: Builder, key: str, output: Tensor) -> Symbol:
     if output.content.phase > Phase.IMAGE and output.content.value.depth != builder.depth + 1:
         builder.reject(f"A result of `ctx.shift_down` at `{key}` is a value of another row", "Pass it as an input.")
     return symbol_of(builder, builder.shift_down(output.content))
+
+
+def record_taps(builder: Builder, key: str, x: Tensor, offsets: Sequence[tuple[int, int]]) -> tuple[Symbol, Symbol]:
+    """Gather the canvas at earlier sites, and 1 where these lie in the image.
+
+    Taps on finished rows are known when the row above is.
+
+    Raises:
+        CausalityError: if a site is not an earlier one, or `x` is not the canvas.
+    """
+    if not isinstance(x, Canvas) or builder.depth:
+        builder.reject(f"`ctx.taps` at `{key}` does not read the canvas of the current row", "Give it the canvas.")
+    taps = tuple(offsets)
+    if not taps or max(taps) >= (0, 0):
+        builder.reject(f"`ctx.taps` at `{key}` reads a site that is not known yet", "Read earlier sites only.")
+    phase = Phase.ROW if all(row < 0 for row, _ in taps) else Phase.SITE
+    values = [
+        builder.emit("GATHER", channels=len(taps) * each.channels, phase=phase, scale=1, map=each, taps=taps, key=key)
+        for each in (builder.canvas, builder.ones_map())
+    ]
+    return symbol_of(builder, values[0]), symbol_of(builder, values[1])
+
+
+@records(local_gain.predict)
+def _predict(near: Symbol, inside: Symbol, levels: int) -> Symbol:
+    return _emit("PREDICT", levels, near.content.channels // 4 + 1, near, inside)
+
+
+@records(local_gain.normalise)
+def _normalise(x: Symbol, inside: Symbol, prediction: Symbol, levels: int) -> Symbol:
+    return _emit("NORMALISE", levels, x.content.channels + prediction.content.channels, x, inside, prediction)
+
+
+@records(local_gain.place)
+def _place(params: Symbol, prediction: Symbol, levels: int) -> Symbol:
+    return _emit("PLACE", levels, params.content.channels, params, prediction)
+
+
+def _emit(opcode: str, levels: int, channels: int, *inputs: Symbol) -> Symbol:
+    builder, views = inputs[0].builder, [x.content for x in inputs]
+    phase = max(Phase.ROW, *(view.phase for view in views))
+    constants = {"levels": np.array([levels])}
+    return symbol_of(builder, builder.emit(opcode, *views, channels=channels, phase=phase, constants=constants))

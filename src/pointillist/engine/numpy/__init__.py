@@ -1,1 +1,0 @@
-"""Interpret recorded programs in numpy."""
