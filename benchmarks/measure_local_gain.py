@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 import pointillist as pt
-from pointillist.nn import local_gain as layers
+from pointillist.nn import local as layers
 from pointillist.nn.functional import local_gain
 from pointillist.system import describe_machine, today
 

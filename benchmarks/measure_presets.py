@@ -29,7 +29,7 @@ import torch
 import pointillist as pt
 from pointillist.networks import entry, names
 from pointillist.system import describe_machine, today
-from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
+from pointillist.training.setup import ExponentialMovingAverage, build_optimizer
 
 ROWS = Path(__file__).parents[1] / "docs" / "evidence" / "presets.jsonl"
 IMAGES = {"28 x 28 grey": (1, 28, 28), "32 x 32 RGB": (3, 32, 32)}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 
-from pointillist.model.folder.listing import LISTING
-from pointillist.model.measure import measure_network
+from pointillist.model.folder.listing import LISTING, measure_network
 from pointillist.networks import names
 
 

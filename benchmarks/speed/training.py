@@ -14,7 +14,7 @@ from torch import Tensor
 from pointillist.model.pixel_model import PixelModel
 from pointillist.system import measure_peak_memory
 from pointillist.training.config import TrainConfig
-from pointillist.training.optim import ExponentialMovingAverage, build_optimizer
+from pointillist.training.setup import ExponentialMovingAverage, build_optimizer
 from speed.dense_masked import as_dense_masked
 from speed.timing import Case, MedianRange, cpu_time, interleave
 

@@ -146,8 +146,7 @@ def sheet(drawings: Drawings, path: Path, seed: int, count: int = 40) -> None:
 
 def write_words(path: Path) -> None:
     """Write the words of captions by kind into the file `prompts.json` of a model, and keep what it has measured."""
-    from pointillist.model.folder.generation import MeasuredPrompts
-    from pointillist.model.prompts.word_kinds import WordKinds
+    from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
 
     words = WordKinds.model_validate({"kinds": word_kinds(), "sentence": SENTENCE})
     path.write_text(MeasuredPrompts.read(path.parent).model_copy(update={"words": words}).dumps(), encoding="utf-8")

@@ -13,11 +13,10 @@ from sklearn.neighbors import KernelDensity
 
 import pointillist as pt
 from pointillist.analysis import ImageQuery, surprisal_maps
-from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
-from pointillist.anomaly.density import fit_density
+from pointillist.anomaly.density import conformal_p_values, conformal_threshold, fit_density, least_count
+from pointillist.anomaly.reading import Windows
 from pointillist.anomaly.scoring import Scorer, smooth
 from pointillist.anomaly.statistics import statistic_names
-from pointillist.anomaly.windows import Windows
 from pointillist.evaluation.lossless import deflate_bits
 from tests.equality import assert_close
 from tests.tolerances import FORMULA, network_rounding, rounding

@@ -188,7 +188,7 @@ def test_soft_data_by_enumeration(strength: int, monkeypatch: pytest.MonkeyPatch
     Strong data are resampled: later pixels are drawn again given the earlier ones.
     """
     passes = []
-    monkeypatch.setattr("pointillist.completion.soft.draw_unknown", lambda *a: passes.append(1) or draw_unknown(*a))
+    monkeypatch.setattr("pointillist.completion.methods.draw_unknown", lambda *a: passes.append(1) or draw_unknown(*a))
     model = completing(BINARY)
     known = np.zeros((3, 3), bool)
     known[1, 1] = known[2, 0] = True

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pointillist.conditioning.portable.fixed_point import (
+from pointillist.conditioning.portable import (
     BITS,
     LIMIT,
     SIGMOID,

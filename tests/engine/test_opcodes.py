@@ -14,7 +14,7 @@ from pointillist.engine.opcodes import OPCODES
 from pointillist.nn import Tokens
 from pointillist.nn.functional.local_gain import place
 from pointillist.nn.functional.recurrence import LSTMCellParams
-from pointillist.nn.local_gain import LocalGain
+from pointillist.nn.local import LocalGain
 from tests.engine.teacher import check_equal
 
 SIZE = (4, 5)

@@ -179,7 +179,7 @@ def test_evaluations_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_stream_begins_at_an_image() -> None:
     """With the same bits."""
-    from pointillist.sampling.plan import SamplePlan
+    from pointillist.sampling.api import SamplePlan
 
     model = pt.load("digits")
     plan = SamplePlan.of(model, 6, seed=1, batch_size=2, engine="numpy")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pointillist.images import ImageSpec
 from pointillist.networks import pixel_rnn
-from pointillist.nn import causal, channel_groups, passes, recurrent
+from pointillist.nn import causal, channel_groups, local, passes
 from pointillist.nn.functional import recurrence
 from pointillist.nn.functional.recurrence import LSTMCellParams, scan
 
@@ -166,7 +166,7 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("initial states are not used (row)", paper("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        recurrent,
+        local,
         "LSTMCellParams",
         lambda along, weight, h, c: LSTMCellParams(along, weight, h * 0, c * 0),
     )
@@ -189,9 +189,9 @@ def _sizes() -> None:
 @mutant("P15: the row above is read through one tap only (parameters)", _sizes)
 @mutant("P15: the row above is read through one tap only (context)", one_layer("row-lstm"))
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = recurrent.RecurrentLayer.__init__
+    kept = local.RecurrentLayer.__init__
 
     def narrow(self: Any, channels: int, along: Any, **how: Any) -> None:
         kept(self, channels, along, **({**how, "kernel_size": 1} if "kernel_size" in how else how))
 
-    patch.setattr(recurrent.RecurrentLayer, "__init__", narrow)
+    patch.setattr(local.RecurrentLayer, "__init__", narrow)

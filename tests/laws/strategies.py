@@ -31,7 +31,7 @@ from pointillist.images.ordering import ORDERS
 from pointillist.model.config import ModelConfig, check_local_gain
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import config_from_dict, entry, names
-from pointillist.training.optim import ExponentialMovingAverage
+from pointillist.training.setup import ExponentialMovingAverage
 
 Model = TypeVar("Model", bound=nn.Module)
 

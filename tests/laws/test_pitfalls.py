@@ -19,7 +19,7 @@ from pointillist.model.folder.pretrained import build
 from pointillist.networks import names
 from pointillist.nn import MaskedConv2d, channel_groups
 from pointillist.sampling.api import sample
-from pointillist.training.optim import ExponentialMovingAverage
+from pointillist.training.setup import ExponentialMovingAverage
 from tests.equality import equal
 
 from .attention import check_first_site, check_is_a_mean

@@ -9,7 +9,7 @@ import pytest
 
 import pointillist as pt
 from pointillist.files.checkpoint.quantization import weight_dtype
-from pointillist.model.folder.description import describe_model
+from pointillist.model.folder.settings import describe_model
 
 
 def check(folder: Path) -> None:

@@ -14,9 +14,8 @@ from pydantic import ValidationError
 import pointillist as pt
 import pointillist.studio
 from pointillist.conditioning import TextConfig
-from pointillist.model.folder.generation import MeasuredPrompts
-from pointillist.model.prompts.free_prompts import KnownWords
-from pointillist.model.prompts.word_kinds import WordKinds
+from pointillist.model.folder.generation import MeasuredPrompts, WordKinds
+from pointillist.model.free_prompts import KnownWords
 from pointillist.model.vocabulary import describe_prompts, resolve_prompts
 from tests.equality import equal
 from tests.model.test_prompt_vocabulary import model_of

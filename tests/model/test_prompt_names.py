@@ -17,7 +17,7 @@ import pointillist as pt
 import pointillist.studio
 from pointillist.errors import CheckpointError
 from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
-from pointillist.model.prompts.free_prompts import is_single_edit
+from pointillist.model.free_prompts import is_single_edit
 from pointillist.model.vocabulary import (
     MAX_DESCRIBED,
     describe_prompts,

@@ -72,7 +72,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.analysis import ImageQuery, integrated_gradients
 from pointillist.cli import app
-from pointillist.conditioning.text_encoders.clip import CLIPText
+from pointillist.conditioning.text_encoders.local_folder import CLIPText
 from pointillist.conditioning.text_encoders.local_folder import LocalEncoder
 
 digits = pt.load_data("uci-digits")

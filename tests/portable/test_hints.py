@@ -18,7 +18,7 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.portable import load, save
 from pointillist.portable.storage import PROGRAM_TENSORS
 from pointillist.portable.storage.decode import decode_model
-from pointillist.sampling.plan import SamplePlan
+from pointillist.sampling.api import SamplePlan
 from tests.portable.networks import features_of
 from tests.portable.test_without_torch import run
 from tests.tolerances import FIXED_POINT

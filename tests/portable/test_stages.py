@@ -30,7 +30,7 @@ from pointillist.portable import load, save
 from pointillist.portable.model import join_inputs
 from pointillist.portable.particles import draw_particles_by_stages
 from pointillist.portable.storage.decode import decode_model
-from pointillist.portable.storage.encode import encode_model
+from pointillist.portable.storage.files import encode_model
 from pointillist.portable.upsampler import EXP, FixedUpsampler
 from pointillist.sampling.uniforms import seeded_uniforms
 from tests.equality import assert_close, equal

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pointillist.conditioning.portable.fixed_point import to_fixed
+from pointillist.conditioning.portable import to_fixed
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.library import KERNELS, available_levels
 from pointillist.files.writing import write_text

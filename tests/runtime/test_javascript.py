@@ -15,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
-from pointillist.conditioning.portable.fixed_point import BITS
+from pointillist.conditioning.portable import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
 from pointillist.engine.head.transform import transform_frequencies

@@ -10,8 +10,8 @@ import pytest
 import pointillist as pt
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import GenerativeModel
+from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.generative import BatchSampler, ImageSampler
-from pointillist.sampling.plan import SamplePlan
 from pointillist.zoo import resolve
 from tests.hierarchy.helpers import tokenized
 from tests.hierarchy.test_likelihood import BINARY

@@ -13,10 +13,10 @@ import pointillist as pt
 from pointillist.conditioning import HashedTokenEncoder, MaskedValue
 from pointillist.engine.interpreter import Interpreter
 from pointillist.model.folder.generation import GenerationConfig
+from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.candidates import UNCONDITIONAL_SHARE
 from pointillist.sampling.config import SamplingConfig, SamplingKwargs, choose_float_engine, resolve_engine
 from pointillist.sampling.engines import create_stepper
-from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.uniforms import seeded_uniforms
 from tests.equality import assert_close, equal
 from tests.laws.strategies import randomise_weights

@@ -15,8 +15,8 @@ from pointillist.files.settings_tree import flatten
 from pointillist.networks import entry, names
 from pointillist.training import Interrupted
 from pointillist.training.config import OptimizerConfig, OptimizerName
-from pointillist.training.optim import build_optimizer, learning_rate
 from pointillist.training.runs.config import RunConfig, with_preset
+from pointillist.training.setup import build_optimizer, learning_rate
 from tests.equality import equal
 from tests.tolerances import DOUBLE, rounding
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 import pointillist as pt
 from pointillist.data import DataSplits
+from pointillist.nn.local import RecurrentLayer
 from pointillist.nn.passes import FullPass
-from pointillist.nn.recurrent import RecurrentLayer
 from pointillist.training import TrainConfig, quantization_aware
 from pointillist.training.quantization_aware import RoundedProducts, round_features, round_weights
 from tests.equality import equal

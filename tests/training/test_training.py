@@ -22,8 +22,13 @@ from pointillist.training import setup
 from pointillist.training.augmentation import shift_images
 from pointillist.training.batches import EpochSampler
 from pointillist.training.logging import DivergenceGuard, training_summary
-from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
-from pointillist.training.setup import largest_batch_size, resolve_precision
+from pointillist.training.setup import (
+    ExponentialMovingAverage,
+    build_optimizer,
+    largest_batch_size,
+    learning_rate,
+    resolve_precision,
+)
 from tests.equality import equal
 from tests.tolerances import ADAM, network_rounding, rounding
 

@@ -19,16 +19,13 @@ except ImportError as _error:
     raise MissingExtraError("Anomaly detection", "anomaly") from _error
 
 from pointillist.anomaly.combination import Combination
-from pointillist.anomaly.conformal import conformal_p_values, conformal_threshold, least_count
-from pointillist.anomaly.density import KINDS, DensityKind
+from pointillist.anomaly.density import KINDS, DensityKind, conformal_p_values, conformal_threshold, least_count
 from pointillist.anomaly.files import StoredDetector, fitted_engine, read_detector, write_detector
 from pointillist.anomaly.fitting import ModelFit, combine_normals, model_fit, reference_images
 from pointillist.anomaly.heat import AnomalyRecord, HeatScale
-from pointillist.anomaly.normals import collect_normals, image_digest
 from pointillist.anomaly.pyod import PyodDetector
-from pointillist.anomaly.reading import normal_images
-from pointillist.anomaly.scoring import ScoredBatch, Scorer
-from pointillist.anomaly.windows import Windows
+from pointillist.anomaly.reading import Windows, normal_images
+from pointillist.anomaly.scoring import ScoredBatch, Scorer, collect_normals, image_digest
 from pointillist.model.batches import not_one_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import SCORING_ENGINES, LikelihoodModel

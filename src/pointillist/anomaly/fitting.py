@@ -11,9 +11,8 @@ from jaxtyping import Int
 
 from pointillist.anomaly.combination import Combination, Measured, NearestImages, combine, most_images
 from pointillist.anomaly.density import DensityKind
-from pointillist.anomaly.normals import Normals, image_digest
 from pointillist.anomaly.reading import neighbour_levels, normal_images
-from pointillist.anomaly.scoring import Scorer
+from pointillist.anomaly.scoring import Normals, Scorer, image_digest
 from pointillist.data import ImageDataset
 from pointillist.errors import DataError, ShapeError
 from pointillist.evaluation.lossless import lossless_size

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from PIL import Image
 
-from pointillist.anomaly.conformal import conformal_threshold
-from pointillist.anomaly.normals import Normals
+from pointillist.anomaly.density import conformal_threshold
+from pointillist.anomaly.scoring import Normals
 from pointillist.anomaly.words import describe
 from pointillist.images import ImageSpec, to_picture
 from pointillist.visualization import diverging_colors, heat_map, image_grid, png_bytes

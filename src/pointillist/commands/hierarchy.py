@@ -141,7 +141,7 @@ def hierarchy_facts(name: str) -> dict[str, Any]:
     """Describe a hierarchy from its settings and the headers of its stages."""
     from pointillist.files.checkpoint.header import WEIGHTS, read_config, read_tensor_info
     from pointillist.hierarchy.config import HierarchyFile
-    from pointillist.model.folder.description import count_parameters, describe_model
+    from pointillist.model.folder.settings import count_parameters, describe_model
 
     folder, file = Path(name), HierarchyFile.read(Path(name))
     stages: dict[str, Any] = {}

@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from pointillist.completion.cells import CELL_FILES, ObservedCells, read_cells
-from pointillist.completion.constraints import parse_mask_on_levels
-from pointillist.completion.methods import Method, choose_method
+from pointillist.completion.methods import Method, choose_method, parse_soft, with_soft_data
 from pointillist.completion.result import Completions
-from pointillist.completion.soft import parse_soft, with_soft_data
-from pointillist.completion.task import CompletionTask
+from pointillist.completion.task import CompletionTask, parse_mask_on_levels
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
 from pointillist.errors import ConfigError
 from pointillist.files.reading import check_file

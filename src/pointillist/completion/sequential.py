@@ -19,9 +19,9 @@ from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import ScoringModel
+from pointillist.sampling.api import draw_images
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.generative import DrawTask
-from pointillist.sampling.plan import draw_images
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

@@ -18,8 +18,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.conditioning.portable.fixed_point import WEIGHT_BITS, Integers, from_fixed, linear, silu, to_fixed
+from pointillist.conditioning.portable import (
+    WEIGHT_BITS,
+    Integers,
+    Name,
+    PortableEncoder,
+    StoredEncoder,
+    StoredWeights,
+    from_fixed,
+    linear,
+    silu,
+    to_fixed,
+)
 from pointillist.conditioning.text_encoders import (
     PAD,
     EmbeddingCache,

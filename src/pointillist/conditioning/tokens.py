@@ -16,8 +16,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import Name, PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.conditioning.portable.fixed_point import BITS, WEIGHT_BITS, Integers, from_fixed, linear, to_fixed
+from pointillist.conditioning.portable import (
+    BITS,
+    WEIGHT_BITS,
+    Integers,
+    Name,
+    PortableEncoder,
+    StoredEncoder,
+    StoredWeights,
+    from_fixed,
+    linear,
+    to_fixed,
+)
 from pointillist.conditioning.prompts import PromptReader
 from pointillist.conditioning.text_encoders import PAD, EmbeddingCache, embedding_cache, hash_ngrams_per_word
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
-from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
-from pointillist.conditioning.portable.fixed_point import SIGMOID
+from pointillist.conditioning.portable import SIGMOID, PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter

@@ -21,9 +21,9 @@ from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import to_pictures
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
+from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.generative import Drawn, ImageNumbers, ImageRequest, OnRow
-from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.training.integers import SampleWriter

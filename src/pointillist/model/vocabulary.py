@@ -24,7 +24,7 @@ import numpy as np
 
 from pointillist.conditioning.prompts import PromptReader, parse_prompts
 from pointillist.conditioning.text_encoders import EmbeddingCache, normalize_text
-from pointillist.model.prompts.free_prompts import KnownWords, known_words, single_edits, singulars
+from pointillist.model.free_prompts import KnownWords, known_words, single_edits, singulars
 
 if TYPE_CHECKING:
     from pointillist.model.folder.generation import MeasuredPrompts

@@ -12,9 +12,7 @@ from pointillist.nn.causal import (
 )
 from pointillist.nn.condition import Condition, ConditionBias, ConditionDims, CrossAttention
 from pointillist.nn.functional.attention import Tokens
-from pointillist.nn.local_conv import LocallyMaskedConv2d
-from pointillist.nn.local_gain import LocalGain, LocalGainHead
-from pointillist.nn.recurrent import RecurrentLayer
+from pointillist.nn.local import LocalGain, LocalGainHead, LocallyMaskedConv2d, RecurrentLayer
 from pointillist.nn.weight_norm import (
     NormalisedConv2d,
     NormalisedConvTranspose2d,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from pointillist.errors import ConfigError
 from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.functional.convolution import dilated_conv2d
-from pointillist.nn.local_gain import LocalGain, extra_weight
+from pointillist.nn.local import LocalGain, extra_weight
 from pointillist.nn.passes import Pass
 
 LayerT = TypeVar("LayerT", bound="CausalConv2d")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack
 
@@ -10,18 +10,116 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from pointillist.conditioning.inputs import ConditionInputs
-from pointillist.conditioning.keywords import ConditionKwargs
+from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs
 from pointillist.conditioning.label import Label
 from pointillist.conditioning.readers import ConditionReaders
-from pointillist.engine.program import IntArray
+from pointillist.distributions.transform import Transform
+from pointillist.engine.executors import frequencies_of_sites
+from pointillist.engine.head.frequencies import distribution, log_probs
+from pointillist.engine.head.mixture import component_weights, mean_and_scale
+from pointillist.engine.head.tables import LOG_SCALE_STEP, position_bits
+from pointillist.engine.head.transform import DRAW_BITS, transform_frequencies
+from pointillist.engine.program import IntArray, Program
 from pointillist.files.arrays import as_array
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
-from pointillist.portable.likelihood import ProgramLikelihood
 from pointillist.portable.model import IntegerModel
 from pointillist.system import default_threads
+
+
+class ProgramLikelihood:
+    """The frequencies of levels that an integer program draws from, given its parameters, int32 `[b p h w]`.
+
+    Probabilities are frequencies divided by a power of two, so they sum to 1 exactly. Logarithms are those of numpy,
+    so that they have the bits of `IntegerModel.log_prob_map`.
+
+    ```python
+    scorer = pt.load("digits").scorer()
+    params = scorer.params(x, None)
+    scorer.likelihood.conditional(params, x, channel=0)  # log-probabilities [b k h w], float64
+    ```
+
+    Attributes:
+        program: the integer program.
+        coupled: whether a channel depends on the channels before it in its pixel.
+        mixtures: components of a mixture; 1 for other distributions.
+    """
+
+    program: Program
+    levels: int
+    coupled: bool
+    mixtures: int
+
+    def __init__(self, program: Program) -> None:
+        head = program.head
+        self.program, self.levels = program, head.levels
+        self.coupled, self.mixtures = head.kind == "mixture", max(1, head.mixtures)
+
+    def frequencies(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Int[np.ndarray, "b k h w"]:
+        """Compute the frequencies of all levels of one channel, given `x[:, :channel]` of the pixel."""
+        rows, pixels = (
+            np.ascontiguousarray(np.moveaxis(each, 1, -1)).reshape(-1, each.shape[1]) for each in (params, x)
+        )
+        sizes = frequencies_of_sites(self.program, rows, pixels, channel)
+        return np.moveaxis(sizes.reshape(len(x), *x.shape[2:], self.levels), -1, 1)
+
+    def log_prob(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
+        head, channels = self.program.head, range(x.shape[1])
+        if head.has_table:
+            chosen = [np.take_along_axis(self.frequencies(params, x, i), x[:, i : i + 1], 1) for i in channels]
+            return self._logs(np.concatenate(chosen, 1))
+        rows, pixels = np.moveaxis(params, 1, -1), np.moveaxis(x, 1, -1)
+        sizes = [distribution(head, rows, pixels, i).interval(pixels[..., i])[1] for i in channels]
+        return self._logs(np.stack(sizes, 1))
+
+    def conditional(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the log-probabilities of all levels of one channel, in nats, float64."""
+        return self._logs(self.frequencies(params, x, channel))
+
+    def probs(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities of all levels of one channel, float64."""
+        return self.frequencies(params, x, channel) / 2.0**self.program.head.precision
+
+    def drawn_from(
+        self,
+        params: Sequence[Int[np.ndarray, "b p h w"]],
+        x: Int[np.ndarray, "b c h w"],
+        channel: int,
+        transform: Transform,
+    ) -> Float[np.ndarray, "b k h w"]:
+        """Compute the probabilities that levels are drawn from, transformed in integers; see `ScoringLikelihood`."""
+        sizes = [np.moveaxis(self.frequencies(each, x, channel), 1, -1) for each in params]
+        rows = transform_frequencies(np.concatenate([each.reshape(-1, self.levels) for each in sizes]), transform)
+        return np.moveaxis(rows.reshape(sizes[0].shape) / 2.0**DRAW_BITS, -1, 1)
+
+    def components(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"], Float[np.ndarray, "b m h w"]]:
+        """Return log-weight, mean and log-scale of each component of a mixture, as `DiscretizedLogisticMixture`."""
+        head, numbers, pixel = self.program.head, np.moveaxis(params, 1, -1).astype(np.int64), np.moveaxis(x, 1, -1)
+        weights = component_weights(head, numbers, pixel, channel).astype(np.float64)
+        position, log_scale = mean_and_scale(head, numbers, pixel, channel)
+        parts = (
+            np.log(weights / weights.sum(-1, keepdims=True)),
+            position * (2.0 ** (1 - position_bits(self.levels)) / (self.levels - 1)) - 1,
+            log_scale * LOG_SCALE_STEP,
+        )
+        log_weight, mean, scale = (np.moveaxis(part.astype(np.float64), -1, 1) for part in parts)
+        return log_weight, mean, scale
+
+    def _logs(self, sizes: Int[np.ndarray, ...]) -> Float[np.ndarray, ...]:
+        return log_probs(sizes, self.program.head.precision)
+
 
 OtherFeatures = Callable[[ConditionInputs, tuple[int, int]], Mapping[str, NDArray[np.float64]]]
 """Returns features of the conditions that a program has no encoder for, `[n, ..., c]` by name, for images of a size."""

@@ -23,9 +23,9 @@ from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.portable.scorer import ProgramScorer
+from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.candidates import negative_inputs
 from pointillist.sampling.config import SampleKwargs, SamplingConfig, resolve_engine
-from pointillist.sampling.plan import SamplePlan
 from pointillist.sampling.program import as_program, guided_inputs
 from pointillist.sampling.uniforms import INTERVAL_TOLERANCE, UniformIntervals, seeded_uniforms
 

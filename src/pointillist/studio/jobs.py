@@ -16,12 +16,12 @@ from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.api import SamplePlan, draw_images
 from pointillist.sampling.candidates import check_best_of, open_image_mask
 from pointillist.sampling.conditioned import ConditionedSampler
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.generative import Drawn, DrawTask, Known, OnRow
 from pointillist.sampling.inversion import interpolate_uniforms, recover_uniforms, replace_uniforms
-from pointillist.sampling.plan import SamplePlan, draw_images
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import seeded_uniforms
 from pointillist.studio import schemas

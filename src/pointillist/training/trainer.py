@@ -23,8 +23,7 @@ from pointillist.model.pixel_model import PixelModel
 from pointillist.training.batches import BatchPrefetcher, order_of_step
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import DivergenceGuard, MetricsLogger
-from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
-from pointillist.training.setup import initialise_from_data
+from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, initialise_from_data, learning_rate
 from pointillist.training.state import (
     Interrupted,
     Intervals,

@@ -122,7 +122,7 @@ def is_data(name: str) -> bool:
 
 def model_facts(name: str) -> dict[str, Any]:
     """Describe the model of a folder, a bundled name or a hub id, from its settings and the header of its weights."""
-    from pointillist.model.folder.description import describe_model
+    from pointillist.model.folder.settings import describe_model
     from pointillist.zoo import resolve
 
     folder = resolve(name)

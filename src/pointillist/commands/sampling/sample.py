@@ -28,7 +28,7 @@ from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
     from pointillist.commands.sampling.writers import Totals
-    from pointillist.sampling.plan import SamplePlan
+    from pointillist.sampling.api import SamplePlan
 
 
 def sample(settings: SampleSettings) -> Report:

@@ -15,9 +15,9 @@ from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import GenerativeModel
 from pointillist.rules.config import parse_rules
+from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.config import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.sampling.generative import OnBatchRow
-from pointillist.sampling.plan import SamplePlan
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:

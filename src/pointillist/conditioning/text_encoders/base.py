@@ -129,12 +129,12 @@ def _use() -> TextEncoder:
 
 
 def _minilm(folder: str) -> TextEncoder:
-    from pointillist.conditioning.text_encoders.minilm import MiniLM
+    from pointillist.conditioning.text_encoders.local_folder import MiniLM
 
     return MiniLM(folder)
 
 
 def _clip(folder: str) -> TextEncoder:
-    from pointillist.conditioning.text_encoders.clip import CLIPText
+    from pointillist.conditioning.text_encoders.local_folder import CLIPText
 
     return CLIPText(folder)

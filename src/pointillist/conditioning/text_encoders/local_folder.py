@@ -1,4 +1,9 @@
-"""Files of a text encoder in a folder, as published: weights, settings and tokenizer; none of them can run code."""
+"""Text encoders in a folder, as published: CLIP and MiniLM. None of the files can run code.
+
+The folder holds `model.safetensors`, `config.json` and `tokenizer.json`. Of CLIP (Radford et al. 2021) it is the text
+half, through `transformers`; the weights of the image half may be among them. MiniLM sentence embeddings (Wang et al.
+2020) are the forward pass of BERT on its weights, and the mean of the tokens.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor
 
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.reading import check_file, read_json
@@ -118,3 +130,126 @@ class PromptTokenizer:
                 "download it again."
             )
         return result
+
+
+class CLIPText:
+    """A CLIP text model: the projection of its last state, brought to length 1, is the vector.
+
+    Raises:
+        ConfigError: if the folder does not hold one.
+        MissingExtraError: without `transformers`.
+    """
+
+    def __init__(self, folder: str) -> None:
+        try:
+            from transformers import CLIPTextModelWithProjection
+            from transformers.utils import logging
+        except ImportError as error:
+            raise MissingExtraError("The text encoder `clip`", "clip") from error
+        result = LocalEncoder.of("clip", folder)
+        settings = result.config.get("text_config", result.config)
+        if not str(result.config.get("model_type", "")).startswith("clip"):
+            raise ConfigError(
+                f"`clip:{folder}` holds a {result.config.get('model_type', 'model of no kind')!r} in its {CONFIG}: "
+                "give "
+                "the folder of a CLIP model."
+            )
+        result.check_sizes()
+        self.name: str = f"clip:{folder}"
+        self.fingerprint: str = result.fingerprint
+        self.tokenizer: PromptTokenizer = result.tokenizer("clip", int(settings.get("max_position_embeddings", 77)))
+        opener: Any = CLIPTextModelWithProjection
+        reports: Any = logging
+        verbosity = reports.get_verbosity()
+        reports.set_verbosity_error()  # its report prints names of a stranger's file; we read it below
+        try:
+            model, report = opener.from_pretrained(
+                result.path, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+            )
+        finally:
+            reports.set_verbosity(verbosity)
+        if report["missing_keys"]:  # they would be random
+            raise ConfigError(f"`clip:{folder}` has no weights {min(report['missing_keys'])}: download it again.")
+        self.model: Any = model.eval()
+        self.size: int = int(self.model.config.projection_dim)
+        self.token_size: int = int(self.model.config.hidden_size)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Encode one prompt; see `TextEncoder.encode`."""
+        vector = self._forward(text).text_embeds[0]
+        return np.asarray(torch.nn.functional.normalize(vector, dim=0).numpy())
+
+    def tokens(self, text: str) -> np.ndarray:
+        """Encode tokens by the last layer and its norm; see `TokenEncoder.tokens`."""
+        return np.asarray(self._forward(text).last_hidden_state[0].numpy())
+
+    def _forward(self, text: str) -> Any:
+        rows = len(self.model.get_input_embeddings().weight)
+        ids = torch.tensor([self.tokenizer.ids(text, rows)])
+        with torch.inference_mode():
+            return self.model(input_ids=ids)
+
+
+MAX_TOKENS = 128
+
+
+class MiniLM:
+    """A small BERT encoder.
+
+    Raises:
+        ConfigError: if the folder does not hold one.
+        MissingExtraError: without `tokenizers`.
+    """
+
+    size: int
+    token_size: int
+    layers: int
+    heads: int
+
+    def __init__(self, folder: str) -> None:
+        result = LocalEncoder.of("minilm", folder)
+        self.name: str = f"minilm:{folder}"
+        self.fingerprint: str = result.fingerprint
+        self.size = self.token_size = int(result.config["hidden_size"])
+        self.layers, self.heads = int(result.config["num_hidden_layers"]), int(result.config["num_attention_heads"])
+        self.tokenizer: PromptTokenizer = result.tokenizer("minilm", MAX_TOKENS)
+        self.weights: dict[str, Tensor] = load_file(result.path / WEIGHTS)
+
+    def encode(self, text: str) -> np.ndarray:
+        """Encode one prompt; see `TextEncoder.encode`."""
+        with torch.inference_mode():
+            return F.normalize(self._states(text).mean(0), dim=0).numpy()
+
+    def tokens(self, text: str) -> np.ndarray:
+        """Encode tokens by the last layer; see `TokenEncoder.tokens`."""
+        with torch.inference_mode():
+            return self._states(text).numpy()
+
+    def _states(self, text: str) -> Float[Tensor, "t d"]:
+        w = self.weights
+        words = w["embeddings.word_embeddings.weight"]
+        ids = torch.tensor(self.tokenizer.ids(text, len(words)))
+        x = words[ids] + w["embeddings.position_embeddings.weight"][: len(ids)]
+        x = self._norm(x + w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
+        for layer in range(self.layers):
+            x = self._layer(x, f"encoder.layer.{layer}")
+        return x
+
+    def _layer(self, x: Float[Tensor, "t d"], name: str) -> Float[Tensor, "t d"]:
+        q, k, v = (
+            self._by_head(self._linear(x, f"{name}.attention.self.{part}")) for part in ("query", "key", "value")
+        )
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1)
+        attended = self._linear(attended, f"{name}.attention.output.dense")
+        x = self._norm(x + attended, f"{name}.attention.output.LayerNorm")
+        inner = F.gelu(self._linear(x, f"{name}.intermediate.dense"))
+        return self._norm(x + self._linear(inner, f"{name}.output.dense"), f"{name}.output.LayerNorm")
+
+    def _by_head(self, x: Float[Tensor, "t d"]) -> Float[Tensor, "h t e"]:
+        return x.reshape(len(x), self.heads, -1).transpose(0, 1)
+
+    def _linear(self, x: Tensor, name: str) -> Tensor:
+        return F.linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+
+    def _norm(self, x: Tensor, name: str) -> Tensor:
+        return F.layer_norm(x, x.shape[-1:], self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 1e-12)

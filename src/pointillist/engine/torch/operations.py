@@ -24,6 +24,8 @@ from pointillist.engine.opcodes.sites import map_of
 from pointillist.engine.program import Instruction, KeyValueCache, Program
 from pointillist.engine.torch.buffers import TorchBuffers
 
+LEAST = -(2**31)
+"""Below every score of integers."""
 FORMULAS: dict[str, Callable[..., Tensor]] = {
     "ADD": torch.add,
     "MULTIPLY": torch.mul,
@@ -91,29 +93,6 @@ def _scan(matrix: Tensor, hidden: Tensor, cell: Tensor, columns: range, x: Tenso
         out[:, :, column] = hidden = gates[..., :d] * torch.tanh(cell)
 
 
-INTEGER: Operations[TorchBuffers] = {
-    **{name: opcode.bind for name, opcode in OPCODES.items()},
-    "GATHER": gather,
-    "STORE_KV": store_kv,
-    "ATTEND": attend,
-}
-FLOAT: Operations[TorchBuffers] = {
-    **INTEGER,
-    **dict.fromkeys(FORMULAS, elementwise),
-    "LINEAR": linear,
-    "SCAN": scan,
-}
-
-
-def operations_of(program: Program) -> Operations[TorchBuffers]:
-    """Return what binds each instruction of a program."""
-    return INTEGER if program.is_integer else FLOAT
-
-
-LEAST = -(2**31)
-"""Below every score of integers."""
-
-
 def store_kv(buffers: TorchBuffers, i: Instruction, region: Region) -> Call:
     """Store keys and values of each site in its slot of the cache."""
     return partial(_store_kv, buffers, cache_of(i), region, buffers.read(i.inputs[0], region))
@@ -175,3 +154,22 @@ def by_head(x: Tensor, heads: int) -> Tensor:
 def _rows(buffers: TorchBuffers, region: Region) -> range:
     rows = buffers.rows(region, 1)
     return range(rows.start, rows.stop, rows.step)
+
+
+INTEGER: Operations[TorchBuffers] = {
+    **{name: opcode.bind for name, opcode in OPCODES.items()},
+    "GATHER": gather,
+    "STORE_KV": store_kv,
+    "ATTEND": attend,
+}
+FLOAT: Operations[TorchBuffers] = {
+    **INTEGER,
+    **dict.fromkeys(FORMULAS, elementwise),
+    "LINEAR": linear,
+    "SCAN": scan,
+}
+
+
+def operations_of(program: Program) -> Operations[TorchBuffers]:
+    """Return what binds each instruction of a program."""
+    return INTEGER if program.is_integer else FLOAT

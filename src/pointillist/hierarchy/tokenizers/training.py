@@ -19,9 +19,8 @@ from pointillist.system import MemoryUse, available_cores, resolve_device
 from pointillist.training.batches import EpochSampler
 from pointillist.training.config import TrainConfig
 from pointillist.training.logging import MetricsLogger
-from pointillist.training.optim import ExponentialMovingAverage, build_optimizer, learning_rate
 from pointillist.training.runs.data import chosen_rows
-from pointillist.training.setup import resolve_precision
+from pointillist.training.setup import ExponentialMovingAverage, build_optimizer, learning_rate, resolve_precision
 from pointillist.training.state import (
     Interrupted,
     Intervals,

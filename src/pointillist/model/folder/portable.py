@@ -24,8 +24,8 @@ from pointillist.files.arrays import as_array
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, read_config, read_tensor_info
 from pointillist.images import ImageSpec
 from pointillist.images.ordering import PixelOrder
-from pointillist.model.folder.description import count_parameters
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.settings import count_parameters
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.protocols import Settings
 from pointillist.portable import IntegerModel, load

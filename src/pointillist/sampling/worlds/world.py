@@ -28,8 +28,7 @@ from pointillist.portable.stages import sample_runs
 from pointillist.rules.config import Rules, parse_rules
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.uniforms import check_seed
-from pointillist.sampling.worlds.layout import Chunk, ChunkWindow, chunk_uniforms, earlier_neighbours
-from pointillist.sampling.worlds.rules import Tiles, WorldRules
+from pointillist.sampling.worlds.rules import Chunk, ChunkWindow, Tiles, WorldRules, chunk_uniforms, earlier_neighbours
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask

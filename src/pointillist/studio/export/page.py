@@ -15,7 +15,7 @@ from string import Template
 from typing import Any
 
 from pointillist.analysis.condition_gain import prompt_words
-from pointillist.conditioning.portable.fixed_point import to_fixed
+from pointillist.conditioning.portable import to_fixed
 from pointillist.conditioning.prompts import SentenceFeatures
 from pointillist.engine.c.blob import TYPES, constants_of, pack
 from pointillist.engine.c.lower import gathers_of_products, lower, rows_together

@@ -22,7 +22,7 @@ from pointillist.model.finetune import initialise_from
 from pointillist.model.folder.pretrained import build
 from pointillist.model.folder.settings import ModelSettings
 from pointillist.model.pixel_model import PixelModel
-from pointillist.sampling.plan import SamplePlan
+from pointillist.sampling.api import SamplePlan
 from pointillist.system import is_main_process
 from pointillist.training.api import TrainResult, train
 from pointillist.training.estimate import CostEstimate, estimate_cost

@@ -76,7 +76,7 @@ class SampleJob(JobKind):
 
     def warm_up(self) -> None:
         """Sample an image without conditions: the engine compiles."""
-        from pointillist.sampling.plan import SamplePlan
+        from pointillist.sampling.api import SamplePlan
 
         config = self._plan.config
         engine, order, threads = config.engine, config.order, config.threads

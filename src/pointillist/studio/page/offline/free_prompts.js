@@ -1,4 +1,4 @@
-// Prompts for words that are learned with a model, as `pointillist.model.prompts.free_prompts.py` reads them by their letters: a
+// Prompts for words that are learned with a model, as `pointillist.model.free_prompts.free_prompts.py` reads them by their letters: a
 // page has no sentence encoder. A plural or a misspelling is sampled as the word that it is of, other new words are left out.
 
 import { isSingleEdit, singularsOf } from "./spelling.js";

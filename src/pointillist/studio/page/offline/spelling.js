@@ -1,4 +1,4 @@
-// Plurals and misspellings of words, as `pointillist.model.prompts.free_prompts.py` knows them.
+// Plurals and misspellings of words, as `pointillist.model.free_prompts.free_prompts.py` knows them.
 
 const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]];
 

@@ -24,7 +24,7 @@ from pointillist.conditioning.text_encoders import (
     open_encoder,
 )
 from pointillist.errors import MissingExtraError, quote
-from pointillist.model.prompts.word_kinds import WordKinds
+from pointillist.model.folder.generation import WordKinds
 
 NEAR = 0.6
 """Cosine of vectors from which a word is sampled as another: of 50 words tried, those below were not the same."""
