@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -194,3 +195,12 @@ def test_the_page_of_the_models_is_up_to_date() -> None:
     assert module.PAGE.read_text(encoding="utf-8") == module.page()
     for name in names():
         assert (module.PICTURES / f"{name}.png").stat().st_size < 30_000
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_table_of_missing_context_is_what_is_measured(name: str) -> None:
+    """`docs/evidence/contexts.json` of the two smaller presets, measured again."""
+    module = script("make_models")
+    stored = json.loads(module.CONTEXTS.read_text(encoding="utf-8"))[name]
+    presets = ("tiny", "small")
+    assert module.measure_contexts(name, presets) == {preset: stored[preset] for preset in presets}
