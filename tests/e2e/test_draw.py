@@ -99,7 +99,7 @@ def test_a_picture_may_keep_its_size(page: Page, service: StudioService) -> None
 def test_other_files_are_rejected_in_a_sentence(page: Page) -> None:
     """And the message can be closed."""
     dropped(page, b"words", "notes.txt", "text/plain")
-    expect(page.get_by_role("alert")).to_contain_text("not a readable PNG, JPEG, GIF, WebP or BMP")
+    expect(page.get_by_role("alert")).to_contain_text("not a readable PNG, JPEG, GIF, WebP, BMP or TIFF")
     page.get_by_role("button", name="Close the message").click()
     expect(page.get_by_role("alert")).to_be_hidden()
 

@@ -286,7 +286,7 @@ def _check_numbers(
 def num_outputs(model: LikelihoodModel, engine: str) -> int:
     """Return the number of outputs of an engine at each pixel: see `DrawTask`."""
     image = model.image
-    if engine == "integer":
+    if engine == "integer" and not image.is_deep:
         return image.channels * image.levels
     return LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
 

@@ -46,7 +46,9 @@ def run_job(
         EngineError, CausalityError: if the engine cannot run the model.
     """
     job = job.with_threads(threads)
-    levels, nats = _show_in_advance(job, emit, check) if job.request.in_advance else _show(job, emit, check)
+    # 16 bits: the tables of all pixels, which are kept while they are drawn, would not fit in memory
+    in_advance = job.request.in_advance or job.model.image.is_deep
+    levels, nats = (_show_in_advance if in_advance else _show)(job, emit, check)
     return [sampled_image(job.model, levels[i], float(nats[i])) for i in range(len(levels))]
 
 

@@ -189,8 +189,10 @@ def make_fill(model: LikelihoodModel, request: schemas.FillRequest, limits: sche
     method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
     image = model.image
     num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
-    per_image = known[window].size * (num_params + 2 * image.channels * image.levels)
-    if method == "smc" and request.method == "auto" and _num_particles(request) * per_image > limits.numbers:
+    # 16 bits: no tables are kept, and particles, which weigh all pixels after the hole, would take minutes
+    per_image = known[window].size * (num_params + (0 if image.is_deep else 2 * image.channels * image.levels))
+    too_many = image.is_deep or _num_particles(request) * per_image > limits.numbers
+    if method == "smc" and request.method == "auto" and too_many:
         method = "sequential"
     numbers = (_num_particles(request) if method == "smc" else request.candidates) * per_image
     if numbers > limits.numbers:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pointillist.data.tilemaps import MapFiles
 from pointillist.errors import ConfigError, ShapeError
-from pointillist.images import as_pil
+from pointillist.images import as_pil, to_picture
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.samples import MAX_DRAWN
 from pointillist.studio import schemas
@@ -26,7 +26,7 @@ _DARK = (24, 24, 28)
 
 
 def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Limits) -> bytes:
-    """Export an image as a PNG file; a map with a tileset is drawn by its tiles.
+    """Export an image as a PNG file; a map with a tileset is drawn by its tiles, 16 bits stay 16 bits.
 
     Raises:
         ConfigError: if the levels are not a picture.
@@ -42,13 +42,15 @@ def png(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.Lim
 
 
 def gif(model: LikelihoodModel, request: schemas.GifRequest, limits: schemas.Limits) -> bytes:
-    """Export the generation of images as an animation; a map with a tileset in the mean colours of its tiles.
+    """Export the generation of images as an animation.
+
+    A map with a tileset is drawn in the mean colours of its tiles, 16 bits in the greys in which the studio shows them.
 
     Raises:
         ConfigError, ShapeError: if the images cannot be shown together.
         RequestError: if a frame would be too large.
     """
-    arrays = [_picture(model, encoded, request.palette, limits) for encoded in request.images]
+    arrays = [_picture(model, encoded, request.palette, limits, shown=True) for encoded in request.images]
     if len({array.shape for array in arrays}) > 1:
         raise ShapeError("`images` must all have one size.")
     height, width = arrays[0].shape[:2]
@@ -73,7 +75,7 @@ def map_archive(model: LikelihoodModel, request: schemas.MapRequest, limits: sch
     Raises:
         ConfigError: if the images of the model are not maps.
     """
-    if model.image.mode != "codes" or model.image.channels != 1:
+    if model.image.mode != "codes" or model.image.channels != 1 or model.image.is_deep:
         raise ConfigError(f"Only maps of tiles can be exported for an editor, and this model samples {model.image}.")
     levels = decode_levels(model, request.levels, limits)[0, 0]
     files = MapFiles.of(model.image, model.tileset)
@@ -96,14 +98,21 @@ def _drawn(model: LikelihoodModel, request: schemas.PngRequest, limits: schemas.
 
 
 def _picture(
-    model: LikelihoodModel, encoded: schemas.EncodedArray, palette: list[list[int]] | None, limits: schemas.Limits
+    model: LikelihoodModel,
+    encoded: schemas.EncodedArray,
+    palette: list[list[int]] | None,
+    limits: schemas.Limits,
+    *,
+    shown: bool = False,
 ) -> np.ndarray:
-    """Convert levels to a picture, uint8 `h w c`, one pixel each."""
+    """Convert levels to a picture `h w c`, one pixel each: uint8, or uint16 of 16 bits that are not only `shown`."""
     levels = decode_levels(model, encoded, limits)
     if model.tileset is not None:
         cells: np.ndarray = model.tileset.mean_colours()[levels[0, 0]]
         return cells
-    if model.image.mode == "codes":
+    if model.image.is_deep and shown:
+        return to_picture(model.image, levels[0])
+    if model.image.mode == "codes" and not model.image.is_deep:
         raise ConfigError("A grid of codes without a tileset is not a picture: it cannot be exported as one.")
     image = model.image if palette is None else model.image.recoloured(palette)
     picture: np.ndarray = image.to_images(levels)[0]

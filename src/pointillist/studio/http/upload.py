@@ -21,7 +21,7 @@ from pointillist.studio.conversion import check_pixels, level_dtype
 from pointillist.studio.errors import RequestError
 from pointillist.studio.hint_pictures import DERIVED, INVERTED, derived_hint, ink_of, is_drawing, is_line, outline_rule
 
-FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4, "palette": 4}
 
 Role = Literal["image", "hint"]
@@ -66,7 +66,7 @@ def read_upload(
     rule = outline_rule(model) if options.role == "hint" else None
     if rule is not None:
         return _read_outline(model, rule, body, size, options, limits)
-    array = _decode(body, _CHANNELS[spec.mode], limits)
+    array = _decode(body, spec, limits)
     fitted = _fitted(array, spec, size, options)
     levels = spec.level_array(fitted[None])[0]
     exact = _is_exact(spec, levels, fitted)
@@ -89,7 +89,7 @@ def _read_outline(
         ink, inverted = ink_of(array)
         levels = is_line(_fitted((ink * np.uint8(255))[..., None], spec, size, options))
         return _uploaded(spec, levels, array, options, [INVERTED] if inverted else [])
-    fitted = _fitted(_decode(body, _CHANNELS[image.mode], limits), image, size, options)
+    fitted = _fitted(_decode(body, image, limits), image, size, options)
     levels = derived_hint(rule, image.level_array(fitted[None])[0], image)
     return _uploaded(spec, levels, array, options, [DERIVED])
 
@@ -114,23 +114,35 @@ def _spec(model: LikelihoodModel, role: Role) -> ImageSpec:
     spec = model.image if role == "image" else hint_image(model)
     if spec is None:
         raise ConfigError("`role` (='hint') cannot be used: this model has no hint that is a picture.")
-    if spec.mode not in _CHANNELS:
+    if spec.mode not in _CHANNELS and not spec.is_deep:
         raise ConfigError("A grid of codes cannot be read from a picture: send its levels instead.")
     return spec
 
 
-def _decode(body: bytes, channels: int, limits: schemas.Limits) -> np.ndarray:
-    """Decode the pixels, uint8 `h w c`; the header is checked before any pixel is decoded."""
+def _decode(body: bytes, kind: ImageSpec | int, limits: schemas.Limits) -> np.ndarray:
+    """Decode the pixels, uint8 `h w c`; the header is checked before any pixel is decoded.
+
+    Args:
+        body: the file.
+        kind: what the pixels are for, or their number of channels; grey of more than 256 levels keeps 16 bits.
+        limits: of the studio.
+    """
+    deep = isinstance(kind, ImageSpec) and kind.is_deep
     item = ImageSource("The picture", lambda: open_picture(body, "The picture", FORMATS, limits.upload_pixels))
     try:
-        read_header(item)
-        return read_pixels(item, channels, False)
+        header = read_header(item)
+        if deep and (header.channels > 1 or header.indexed):
+            raise DataError(
+                "The picture has colours or transparency, and the model takes grey of 8 or 16 bits: convert it."
+            )
+        channels = kind if isinstance(kind, int) else 1 if deep else _CHANNELS[kind.mode]
+        return read_pixels(item, channels, deep)
     except PixelLimitError as error:
         raise RequestError(413, "too_large", str(error)) from error
     except DataError as error:
         raise RequestError(415, "unreadable", str(error)) from error
     except BROKEN as error:
-        sentence = "The upload is not a readable PNG, JPEG, GIF, WebP or BMP: save it as PNG first."
+        sentence = "The upload is not a readable PNG, JPEG, GIF, WebP, BMP or TIFF: save it as PNG first."
         raise RequestError(415, "unreadable", sentence) from error
 
 
@@ -138,7 +150,7 @@ def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
     """Resize pixels that have another size, as the options say."""
     if array.shape[:2] == size:
         return array
-    methods = ["nearest", "area"] if spec.ordered else ["nearest"]
+    methods = ["nearest", "area"] if spec.ordered and not spec.is_deep else ["nearest"]
     actual = (array.shape[0], array.shape[1])
     if options.resize == "no":
         raise RequestError(
@@ -151,7 +163,7 @@ def _fitted(array: np.ndarray, spec: ImageSpec, size: tuple[int, int], options: 
             resize=methods,
         )
     if options.resize not in methods:
-        raise ConfigError("`resize` (='area') would average levels that are categories: use 'nearest'.")
+        raise ConfigError("`resize` (='area') averages 8 bits, and neither categories nor 16 bits: use 'nearest'.")
     return resize_image(array, DataOptions(size=size, resize_mode=options.fit, resample=options.resize))
 
 

@@ -1,6 +1,6 @@
 // Drawing of images and maps of bits on HTML canvases: one pixel each, or one tile; the style sheet enlarges them.
 
-import { CHECK, colourOf } from "../shared/colour.js";
+import { CHECK, colourOf, isDeep } from "../shared/colour.js";
 import { fill } from "../shared/fill.js";
 import { drawTiles, tilesOf } from "./tiles.js";
 
@@ -10,19 +10,19 @@ import { drawTiles, tilesOf } from "./tiles.js";
 const hasTransparency = (image) => image.mode === "rgba" || (image.palette?.some((colour) => colour[3] < 255) ?? false);
 
 /**
- * Return the least and the greatest known level of an image of more than 8 bits, which are black and white; else null.
- * @param {Api.ImageKind} image @param {CanvasImage} shown @param {number} size
- * @returns {[number, number] | null}
+ * Return the kind of an image; of more than 8 bits, with its least and greatest known level, which are black and white.
+ * @param {Api.ImageKind} image @param {CanvasImage} shown
+ * @returns {import("../shared/colour.js").Kind}
  */
-function greyRange(image, shown, size) {
-  if (!image.ordered || image.levels <= 256 || image.channels > 1) return null;
+export function shownKind(image, { levels, known }) {
+  if (!isDeep(image)) return image;
   let low = Infinity, high = -Infinity;
-  for (let pixel = 0; pixel < size; pixel++) {
-    if (!shown.known[pixel]) continue;
-    low = Math.min(low, shown.levels[pixel]);
-    high = Math.max(high, shown.levels[pixel]);
+  for (let pixel = 0; pixel < known.length; pixel++) {
+    if (!known[pixel]) continue;
+    low = Math.min(low, levels[pixel]);
+    high = Math.max(high, levels[pixel]);
   }
-  return [low, Math.max(low + 1, high)];
+  return low > high ? image : { ...image, range: [low, Math.max(low + 1, high)] };
 }
 
 /**
@@ -37,13 +37,12 @@ export function drawImage(element, image, shown, height, width, { checked = true
   if (tiles) return drawTiles(element, tiles, shown, height, width);
   const factor = checked && hasTransparency(image) ? 2 : 1; // four squares of the checkerboard for each pixel
   const size = height * width;
-  const [low, high] = greyRange(image, shown, size) ?? [0, image.levels - 1];
-  const kind = { ...image, levels: high - low + 1 };
+  const kind = shownKind(image, shown);
   const levels = Array(image.channels).fill(0); // of one pixel; reused, as there are many
   fill(element, height * factor, width * factor, (row, column) => {
     const pixel = Math.floor(row / factor) * width + Math.floor(column / factor);
     if (!shown.known[pixel]) return null;
-    for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel] - low;
+    for (let c = 0; c < image.channels; c++) levels[c] = shown.levels[c * size + pixel];
     const colour = colourOf(kind, levels);
     if (clear && image.min_is_white) return [0, 0, 0, 255 - colour[0]];
     if (factor === 1 || colour[3] === 255) return colour;

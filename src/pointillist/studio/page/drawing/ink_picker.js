@@ -1,6 +1,6 @@
 // The levels that a drawing tool uses: swatches of a palette, or a colour field with one slider a channel.
 
-import { colourOf, hexOf, levelName, nearestLevels } from "../shared/colour.js";
+import { colourOf, hexOf, isDeep, levelName, nearestLevels } from "../shared/colour.js";
 import { html, updateChildren } from "../shared/dom.js";
 import { readPalette } from "./palette_files.js";
 import { showColour } from "../canvas/tiles.js";
@@ -16,12 +16,12 @@ export class InkPicker {
     this.el = html("div", { className: "ink" });
   }
 
-  /** @param {Api.ImageKind} image */
+  /** @param {import("../shared/colour.js").Kind} image */
   update(image) {
     const { state } = this;
-    updateChildren(this.el, [state.modelId, JSON.stringify(image.palette), state.ink, state.recentInks.map(String).join(" ")].join(), () => {
+    updateChildren(this.el, [state.modelId, image.range, JSON.stringify(image.palette), state.ink, state.recentInks.map(String).join(" ")].join(), () => {
       if (image.channels === 1 && image.levels <= SWATCHES) return [...Array.from({ length: image.levels }, (_, level) => this.#swatch(image, [level], levelName(image, level))), ...(image.mode === "palette" ? this.#paletteButtons() : [])];
-      const recent = state.recentInks.map((ink) => this.#swatch(image, ink, hexOf(colourOf(image, ink))));
+      const recent = state.recentInks.map((ink) => this.#swatch(image, ink, isDeep(image) ? String(ink[0]) : hexOf(colourOf(image, ink))));
       const now = html("i", { className: "now" });
       showColour(now, image, state.ink);
       return [...(image.mode === "codes" ? [now] : this.#colourFields(image)), ...state.ink.map((level, channel) => this.#mixer(image, channel, level, now)), ...recent];
@@ -47,7 +47,7 @@ export class InkPicker {
     return [html("button", { type: "button", title: "Show the images in the colours of a file: .gpl, .hex or .png", onclick: choose }, "Palette …"), own].filter((one) => one !== false);
   }
 
-  /** @param {Api.ImageKind} image @param {number[]} ink @param {string} name */
+  /** @param {import("../shared/colour.js").Kind} image @param {number[]} ink @param {string} name */
   #swatch(image, ink, name) {
     const pressed = String(this.state.ink) === String(ink);
     const one = html("button", { type: "button", className: "swatch", title: name, "aria-label": ink.length === 1 ? `Level ${name}` : `Colour ${name}`, "aria-pressed": pressed, onclick: () => this.state.takeInk(ink) });
@@ -67,18 +67,23 @@ export class InkPicker {
     return [field, typed];
   }
 
-  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {HTMLElement} now */
+  /** @param {import("../shared/colour.js").Kind} image @param {number} channel @param {number} level @param {HTMLElement} now */
   #mixer(image, channel, level, now) {
     const { state } = this;
-    const name = image.channel_names[channel] || "level";
+    const name = image.channel_names[channel] || "level", [low, high] = image.range ?? [0, image.levels - 1];
     const range = html("input", {
-      type: "range", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": name,
+      type: "range", min: String(low), max: String(high), value: String(level), "aria-label": name,
       oninput: () => {
         state.ink[channel] = Number(range.value);
         showColour(now, image, state.ink);
       },
       onchange: () => state.takeInk(state.ink.slice()),
     });
-    return html("label", {}, name, range);
+    if (!isDeep(image)) return html("label", {}, name, range);
+    const number = html("input", {
+      type: "number", min: "0", max: String(image.levels - 1), value: String(level), "aria-label": "Level as a number",
+      onchange: () => number.value && state.takeInk([Math.max(0, Math.min(image.levels - 1, Math.round(Number(number.value))))]),
+    });
+    return html("label", {}, name, range, number);
   }
 }

@@ -1,5 +1,7 @@
 // Options of the tool in hand, and of the selection.
 
+import { visibleImage } from "../canvas/canvas_model.js";
+import { shownKind } from "../canvas/draw_image.js";
 import { html, setText } from "../shared/dom.js";
 import { drawableHint } from "./hint_pad.js";
 import { InkPicker } from "./ink_picker.js";
@@ -53,7 +55,12 @@ export class ToolOptions {
     // on a pad of two levels its own pencil counts, and not the colours of the canvas
     const onPad = state.padInHand && drawableHint(state.details)?.levels === 2;
     this.ink.el.hidden = !draws || tool === "eraser" || onPad;
-    if (state.details && !this.ink.el.hidden) this.ink.update(state.details.image);
+    if (state.details && !this.ink.el.hidden) {
+      /** @type {import("../shared/colour.js").Kind} */
+      const shown = canvas ? shownKind(state.details.image, visibleImage(canvas, state.at)) : state.details.image;
+      if (shown.range && !state.recentInks.length) state.ink = [shown.range[1]]; // none was chosen yet, and the greatest of 16 bits would leave a scan black
+      this.ink.update(shown);
+    }
     this.ghosts.update();
     this.ghosts.el.hidden = !draws || onPad;
     const kind = canvas?.details.image;

@@ -1,6 +1,7 @@
 // PNG and GIF files of images, as the studio's server makes them.
 
-import { colourOf } from "../shared/colour.js";
+import { shownKind } from "../canvas/draw_image.js";
+import { colourOf, isDeep } from "../shared/colour.js";
 import { decodeArray, decodeLevels } from "../transport/encoded_arrays.js";
 import { crc32 } from "../transport/png_text.js";
 
@@ -16,6 +17,7 @@ const LONGEST = 480, SECONDS = 6, HOLD = 2.5;
  */
 function pictureOf(kind, encoded, tiled, scale) {
   const [channels, height, width] = encoded.shape, levels = decodeLevels(encoded), size = height * width;
+  const shown = shownKind(kind, { levels, known: new Uint8Array(size).fill(1) });
   const tiles = tiled && kind.tiles ? { bytes: decodeArray(kind.tiles), high: kind.tiles.shape[1], wide: kind.tiles.shape[2] } : null;
   const [high, wide] = [(tiles?.high ?? 1) * scale, (tiles?.wide ?? 1) * scale], pixels = new Uint8Array(4 * size * high * wide);
   for (let row = 0, to = 0; row < height * high; row++) for (let column = 0; column < width * wide; column++, to += 4) {
@@ -23,7 +25,7 @@ function pictureOf(kind, encoded, tiled, scale) {
     if (tiles) {
       const at = ((levels[pixel] * tiles.high + Math.floor((row % high) / scale)) * tiles.wide + Math.floor((column % wide) / scale)) * 4;
       pixels.set(/** @type {Uint8Array} */ (tiles.bytes).subarray(at, at + 4), to);
-    } else pixels.set(colourOf(kind, Array.from({ length: channels }, (_, c) => levels[c * size + pixel])), to);
+    } else pixels.set(colourOf(shown, Array.from({ length: channels }, (_, c) => levels[c * size + pixel])), to);
   }
   return { height: height * high, width: width * wide, pixels };
 }
@@ -44,20 +46,36 @@ function chunk(kind, content) {
   return bytes;
 }
 
-/** Encode an image as a PNG file, with its manifest. @param {Api.ImageKind} kind @param {Api.PngRequest} request */
-export async function png(kind, { levels, scale = 1, manifest = null, palette = null }) {
-  const { height, width, pixels } = pictureOf({ ...kind, palette: palette ?? kind.palette }, levels, true, scale);
-  if (kind.min_is_white) for (let i = 0; i < pixels.length; i += 4) pixels.set([0, 0, 0, 255 - pixels[i]], i); // paper is transparent
+/** @typedef {{height: number, width: number, bits: number, colours: number, raw: Uint8Array}} Rows what a PNG file holds: rows without a filter, and its kinds of pixels by number */
+
+/** Write 16-bit levels as rows of grey, as they are. @param {Api.EncodedArray} encoded @param {number} scale @returns {Rows} */
+function greyRows(encoded, scale) {
+  const [, height, width] = encoded.shape.map((side) => side * scale), levels = decodeLevels(encoded), own = encoded.shape[2];
+  const raw = new Uint8Array(height * (1 + 2 * width)), view = new DataView(raw.buffer);
+  for (let row = 0; row < height; row++) for (let column = 0; column < width; column++)
+    view.setUint16(row * (1 + 2 * width) + 1 + 2 * column, levels[Math.floor(row / scale) * own + Math.floor(column / scale)]);
+  return { height, width, bits: 16, colours: 0, raw };
+}
+
+/** @param {Picture} picture @param {boolean} clear whether white is transparent, and black the colour @returns {Rows} */
+function colourRows({ height, width, pixels }, clear) {
+  if (clear) for (let i = 0; i < pixels.length; i += 4) pixels.set([0, 0, 0, 255 - pixels[i]], i); // paper is transparent
   const opaque = pixels.every((value, i) => i % 4 !== 3 || value === 255), wide = opaque ? 3 : 4;
   const raw = new Uint8Array(height * (1 + width * wide));
   for (let row = 0, to = 0; row < height; row++) {
     to++; // no filter
     for (let column = 0; column < width; column++, to += wide) raw.set(pixels.subarray(4 * (row * width + column), 4 * (row * width + column) + wide), to);
   }
+  return { height, width, bits: 8, colours: opaque ? 2 : 6, raw };
+}
+
+/** Encode an image as a PNG file, with its manifest. @param {Api.ImageKind} kind @param {Api.PngRequest} request */
+export async function png(kind, { levels, scale = 1, manifest = null, palette = null }) {
+  const { height, width, bits, colours, raw } = isDeep(kind) ? greyRows(levels, scale) : colourRows(pictureOf({ ...kind, palette: palette ?? kind.palette }, levels, true, scale), kind.min_is_white);
   const head = new Uint8Array(13), view = new DataView(head.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  head.set([8, opaque ? 2 : 6, 0, 0, 0], 8);
+  head.set([bits, colours, 0, 0, 0], 8);
   const ascii = JSON.stringify(manifest).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const text = manifest ? [chunk("tEXt", new TextEncoder().encode(`pointillist-manifest\0${ascii}`))] : [];
   const parts = [Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10), chunk("IHDR", head), ...text, chunk("IDAT", await deflate(raw)), chunk("IEND", new Uint8Array(0))];

@@ -1,6 +1,7 @@
 // The images of this browser, and buttons to save, name and delete them.
 
 import { blankCanvas, isComplete, visibleImage } from "../canvas/canvas_model.js";
+import { isDeep } from "../shared/colour.js";
 import { html, isDark, updateChildren } from "../shared/dom.js";
 import { drawImage } from "../canvas/draw_image.js";
 import { icon } from "../widgets/icons.js";
@@ -69,14 +70,14 @@ export class Gallery {
   update() {
     const { state } = this;
     const { picture, map, gif, manifest } = this.exporter.obstacles;
-    const { mode, tiles } = state.canvas?.details.image ?? {};
+    const image = state.canvas?.details.image, tiles = image?.tiles, deep = image && isDeep(image);
     for (const button of this.maps) {
-      button.hidden = mode !== "codes";
+      button.hidden = image?.mode !== "codes" || deep === true;
       offer(button, map, "Every cell by its number, in a ZIP with the tileset");
     }
-    offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : "Every pixel as it is, with all settings in the file");
+    offer(this.exact, picture, tiles ? "Every cell as its tile, with all settings in the file" : deep ? "Every pixel as it is, in 16 bits, with all settings in the file" : "Every pixel as it is, with all settings in the file");
     offer(this.large, picture, tiles ? "Every cell as its tile, enlarged" : "Every pixel as a square");
-    offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : "An animation of the painting");
+    offer(this.gif, gif, tiles ? "An animation of the painting, in the mean colours of the tiles" : deep ? "An animation of the painting in 256 greys" : "An animation of the painting");
     offer(this.manifest, manifest, "A small file from which the same image can be reproduced");
     this.all.hidden = state.gallery.length === 0 && state.mapEdits.size === 0;
     this.page.update();

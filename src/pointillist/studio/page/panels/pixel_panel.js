@@ -1,8 +1,10 @@
 // The pixel panel: distribution and numbers of a pixel, levels to choose, saliency map.
 
+import { visibleImage } from "../canvas/canvas_model.js";
+import { shownKind } from "../canvas/draw_image.js";
 import { Chart } from "../shared/chart.js";
 import { colourWord, levelName, swatch } from "../shared/colour.js";
-import { focusedElement, formatBits, formatFixed, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
+import { focusedElement, formatBits, formatFixed, formatInteger, formatPercent, html, oneIn, returnFocus, setText, updateChildren } from "../shared/dom.js";
 import { term } from "../widgets/glossary.js";
 import { pixelInfoOf } from "./pixel_info.js";
 import { fill } from "../shared/fill.js";
@@ -84,7 +86,7 @@ export class PixelPanel {
     const rows = [["entropy", formatBits(sum("entropy"))]];
     if (info.painted) rows.unshift(["surprise", formatBits(sum("surprisal"))]);
     if (info.painted && channels.length === 1) rows.unshift(["probability", formatPercent(sub.probs[sub.observed])]);
-    if (info.painted && channels.length === 1 && sub.rank) rows.push(["rank", `${sub.rank} of ${sub.probs.length}`]);
+    if (info.painted && channels.length === 1 && sub.rank) rows.push(["rank", `${formatInteger(sub.rank)} of ${formatInteger(sub.probs.length)}`]);
     const key = JSON.stringify(rows);
     updateChildren(this.numbers, key, () => rows.map(([name, value]) => html("div", {}, html("dt", {}, term(name)), html("dd", {}, value))));
     const bits = sum("surprisal");
@@ -102,18 +104,20 @@ export class PixelPanel {
     const focused = focusedElement(this.el);
     if (!info?.channels && !this.channels.hidden && focused && this.channels.contains(focused)) returnFocus(this.el);
     this.channels.hidden = this.key.hidden = !info?.channels;
-    this.#explainBars(info?.channels ?? []);
-    info?.channels?.forEach((sub, c) => {
+    const kind = info?.channels && shownKind(info.canvas.details.image, visibleImage(info.canvas, this.state.at));
+    if (kind) info?.channels?.forEach((sub, c) => {
       const chosen = this.state.heldPixel?.choice[c] ?? null;
-      this.charts[c].update({ ...sub, chosen });
-      this.#describe(/** @type {HTMLElement} */ (this.channels.children[c]), sub, c, chosen);
+      this.charts[c].update({ ...sub, chosen, range: kind.range });
+      this.#describe(/** @type {HTMLElement} */ (this.channels.children[c]), kind, sub, c, chosen);
     });
+    this.#explainBars(info?.channels ?? []);
   }
 
   /** Say what the colours of the bars mean. @param {SubPixel[]} channels */
   #explainBars(channels) {
     const chosen = this.state.heldPixel?.choice.some((level) => level !== null);
-    const marks = [["model", "the model"], channels.some((sub) => sub.observed >= 0) && ["observed", "the level that is there"], chosen && ["chosen", "the level that you chose"], channels.some((sub) => sub.sampling_probs) && ["drawn", "after guidance, temperature and top-p, from which it was drawn"]];
+    const step = this.charts[0]?.step ?? 1;
+    const marks = [["model", step > 1 ? `the model, ${step} levels a bar` : "the model"], channels.some((sub) => sub.observed >= 0) && ["observed", "the level that is there"], chosen && ["chosen", "the level that you chose"], channels.some((sub) => sub.sampling_probs) && ["drawn", "after guidance, temperature and top-p, from which it was drawn"]];
     const shown = /** @type {[string, string][]} */ (marks.filter(Boolean));
     updateChildren(this.key, shown.join(), () => shown.map(([kind, text]) => html("span", {}, html("i", { className: kind }), text)));
   }
@@ -124,21 +128,20 @@ export class PixelPanel {
     return html("div", { className: "channel" }, html("h3", { hidden: image.channels === 1 }, name, html("span", {})), chart.el, html("ol", { className: "likeliest", "aria-label": `Most likely levels ${name}` }), html("p", { className: "note" }));
   }
 
-  /** @param {HTMLElement} el @param {SubPixel} sub @param {number} channel @param {number | null} chosen */
-  #describe(el, sub, channel, chosen) {
-    const image = /** @type {Api.ModelDetails} */ (this.details).image;
+  /** @param {HTMLElement} el @param {import("../shared/colour.js").Kind} image @param {SubPixel} sub @param {number} channel @param {number | null} chosen */
+  #describe(el, image, sub, channel, chosen) {
     const [head, , list, note] = el.children;
     const bits = image.channels > 1 && sub.surprisal !== null ? formatBits(sub.surprisal) : "";
     setText(head.lastElementChild ?? head, bits);
     const order = Array.from(sub.probs, (_, level) => level).sort((a, b) => sub.probs[b] - sub.probs[a]).slice(0, LIKELIEST);
-    const key = order.map((level) => [level, formatPercent(sub.probs[level]), level === sub.observed, level === chosen].join()).join(" ");
+    const key = order.map((level) => [level, formatPercent(sub.probs[level]), level === sub.observed, level === chosen].join()).join(" ") + (image.range ?? "");
     updateChildren(list, key, () => order.map((level) => html("li", {}, this.#option(image, channel, level, sub, chosen))));
     const half = sub.quantiles ? `, middle half ${sub.quantiles["0.25"]} to ${sub.quantiles["0.75"]} (thick line above the bars, with the median; thin line: 90 %)` : "";
     const observed = sub.observed >= 0 ? `Observed level ${levelName(image, sub.observed)}. ` : "";
     setText(note, `${observed}${sub.mean === null ? "" : `Mean ${formatFixed(sub.mean, 1)}${half}.`}`);
   }
 
-  /** @param {Api.ImageKind} image @param {number} channel @param {number} level @param {SubPixel} sub @param {number | null} chosen */
+  /** @param {import("../shared/colour.js").Kind} image @param {number} channel @param {number} level @param {SubPixel} sub @param {number | null} chosen */
   #option(image, channel, level, sub, chosen) {
     const colour = html("i", {});
     showColour(colour, image, [level], swatch(image, channel, level));

@@ -2,6 +2,7 @@
 
 import { encodeArray, decodeLevels } from "./encoded_arrays.js";
 import { blankCanvas, holdsAnything, isComplete, visibleImage, traceImage } from "../canvas/canvas_model.js";
+import { isDeep } from "../shared/colour.js";
 import { download } from "../shared/dom.js";
 import { RequestError, isAbort } from "./api.js";
 import { nameOf } from "./painter.js";
@@ -216,7 +217,7 @@ export class Exporter {
 }
 
 /** Return true if a canvas can be saved as a picture: codes only by tiles. @param {Canvas} canvas */
-const isPicture = ({ details: { image } }) => image.mode !== "codes" || Boolean(image.tiles);
+const isPicture = ({ details: { image } }) => image.mode !== "codes" || isDeep(image) || Boolean(image.tiles);
 
 /** @param {Canvas} canvas */
 function fileName(canvas) {

@@ -25,9 +25,10 @@ export class Dialogs {
     const [modelHeight, modelWidth] = error.expected_size ?? [0, 0];
     const methods = (error.resize ?? []).slice().sort();
     const url = URL.createObjectURL(file);
+    const preview = html("img", { src: url, alt: "The picture", onerror: () => preview.remove() }); // browsers show no TIFF
     const form = html("form", { method: "dialog" },
       html("h2", {}, "The picture has another size"),
-      html("div", { className: "sizes" }, html("img", { src: url, alt: "The picture" }),
+      html("div", { className: "sizes" }, preview,
         html("p", {}, `It is ${width} × ${height} pixels; the model paints ${modelWidth} × ${modelHeight}.`)),
       choice("resize", "Resize", methods.map((method) => [method, ...METHODS[method]])),
       height * modelWidth !== width * modelHeight && choice("fit", "Aspect ratio", Object.entries(FITS).map(([method, words]) => [method, ...words])),

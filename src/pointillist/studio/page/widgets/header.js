@@ -1,5 +1,6 @@
 // The header: name, models, colour scheme, list of keys.
 
+import { isDeep } from "../shared/colour.js";
 import { html, focusedElement, updateChildren, setText, formatInteger } from "../shared/dom.js";
 import { icon } from "./icons.js";
 import { dots, loadingText } from "./notifications.js";
@@ -9,8 +10,9 @@ import { dots, loadingText } from "./notifications.js";
 const THEMES = /** @type {const} */ ([["auto", "", "automatic"], ["sun", "light", "light"], ["moon", "dark", "dark"]]);
 
 /** Say what a model paints, and by what. @param {Api.ModelDetails} details */
-function describeModel({ image: { width, height, mode, levels }, conditions: { text, hint, labels }, endless }) {
-  const what = { grey: "pictures in grey", rgb: "pictures in colour", rgba: "pictures in colour, with transparency", palette: `pictures in ${levels} colours`, codes: "maps" }[mode];
+function describeModel({ image, conditions: { text, hint, labels }, endless }) {
+  const { width, height, mode, levels } = image;
+  const what = isDeep(image) ? `pictures in ${formatInteger(levels)} greys` : { grey: "pictures in grey", rgb: "pictures in colour", rgba: "pictures in colour, with transparency", palette: `pictures in ${levels} colours`, codes: "maps" }[mode];
   const by = [text && "by name", hint && `from ${hint.derive === "outline" ? "an outline" : "a hint"}`].filter(Boolean).join(" and ");
   const styles = labels.length > 1 ? `, ${by ? "in " : "by "}${labels.length} ${by ? "styles" : "labels"}` : "";
   return `${width} × ${height} ${what}${by && ` ${by}`}${styles}${endless ? ", endless if you like" : ""}`;

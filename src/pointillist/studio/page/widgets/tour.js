@@ -11,7 +11,7 @@ import { html, reveal, setText } from "../shared/dom.js";
 
 const prompted = (/** @type {State} */ { details }) => Boolean(details && (details.conditions.text || details.conditions.labels.length));
 const hinted = (/** @type {State} */ { models }) => models.some((model) => model.details && drawableHint(model.details));
-const isMap = (/** @type {Api.ModelDetails | null | undefined} */ details) => details?.image.mode === "codes";
+const isMap = (/** @type {Api.ModelDetails | null | undefined} */ details) => details?.image.mode === "codes" && !details.image.ordered;
 const mapped = (/** @type {State} */ { models }) => models.some((model) => isMap(model.details));
 const isRuled = (/** @type {Api.ModelDetails} */ details) => switchesOf(details.image).length > 0;
 const endless = (/** @type {State} */ { models }) => models.some((model) => model.details?.endless);

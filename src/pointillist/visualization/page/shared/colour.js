@@ -1,6 +1,7 @@
 // Colours of levels, and of maps of bits; with the colour scales of `pointillist.visualization`.
 
 /** @typedef {[number, number, number, number]} Rgba */
+/** @typedef {Api.ImageKind & {range?: [number, number]}} Kind a kind of image, with the levels that are shown black and white if they are not the least and the greatest */
 
 // from night blue to straw, with even steps of lightness; from deep blue over paper to deep red
 const HEAT = [[12, 10, 34], [64, 24, 96], [128, 37, 112], [197, 60, 92], [240, 108, 58], [251, 172, 68], [252, 240, 178]];
@@ -46,12 +47,18 @@ export const css = ([r, g, b, a = 255]) => `rgb(${r} ${g} ${b} / ${a / 255})`;
 export const gradient = (signed) =>
   `linear-gradient(to right, ${(signed ? BALANCE : HEAT).map((colour) => css(colour)).join(", ")})`;
 
-/** Return a level as an 8-bit value; integers that are not a picture become shades. @param {Api.ImageKind} image @param {number} level */
-const byteOf = (image, level) => image.values?.[level] ?? Math.round((255 * level) / (image.levels - 1));
+/** Return true for grey pictures of more than 8 bits, such as scans: codes of one channel that have an order. @param {Api.ImageKind} image */
+export const isDeep = ({ ordered, levels, channels }) => ordered && levels > 256 && channels === 1;
+
+/** Return a level as an 8-bit value; integers that are not a picture become shades. @param {Kind} image @param {number} level */
+function byteOf(image, level) {
+  const [low, high] = image.range ?? [0, image.levels - 1];
+  return image.values?.[level] ?? Math.max(0, Math.min(255, Math.round((255 * (level - low)) / (high - low))));
+}
 
 /**
  * Return the colour of a pixel.
- * @param {Api.ImageKind} image @param {number[]} levels of its channels
+ * @param {Kind} image @param {number[]} levels of its channels
  * @returns {Rgba}
  */
 export function colourOf(image, levels) {
@@ -61,7 +68,7 @@ export function colourOf(image, levels) {
   return [first, byteOf(image, levels[1]), byteOf(image, levels[2]), levels.length > 3 ? byteOf(image, levels[3]) : 255];
 }
 
-/** Return the colour of a level of one channel, for a swatch. @param {Api.ImageKind} image @param {number} channel @param {number} level */
+/** Return the colour of a level of one channel, for a swatch. @param {Kind} image @param {number} channel @param {number} level */
 export function swatch(image, channel, level) {
   if (image.palette) return image.palette[level];
   if (image.channels < 3 || channel > 2) return colourOf({ ...image, channels: 1 }, [level]);
