@@ -162,3 +162,90 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
         (tmp_path / name).write_bytes(b"no scan")
         with pytest.raises(pt.errors.MissingExtraError, match="needs the extra `science`"):
             read_science(tmp_path / name)
+
+
+def write_series(folder: Path, volume: np.ndarray, **changes: Any) -> None:
+    """Write a slice a file, named against their order; `changes` of a slice are lists."""
+    folder.mkdir()
+    for i, array in enumerate(volume):
+        facts = {"SeriesInstanceUID": "1.2.9", "InstanceNumber": 30 - i, "ImagePositionPatient": [3.0, 4.0, 2.5 * i]}
+        facts |= {name: values[i] for name, values in changes.items()}
+        write_dicom(folder / f"{7 - i}.dcm", array, **{name: each for name, each in facts.items() if each is not None})
+
+
+def test_a_folder_of_slices_is_a_volume(tmp_path: Path) -> None:
+    """In the order of positions, whatever the names and numbers; from the archive with type; scored as the array."""
+    volume = np.random.default_rng(4).normal(700, 9, (5, 6, 7)).round().astype(np.uint16)
+    write_series(tmp_path / "ct", volume)
+    (tmp_path / "ct" / "notes.txt").write_text("no slice")
+    assert np.array_equal(read_science(tmp_path / "ct"), volume)
+    run("compress", "grey16", tmp_path / "ct", "--out", tmp_path / "ct.pxl")
+    run("decompress", tmp_path / "ct.pxl", "--out", tmp_path / "back.npz")
+    back = np.load(tmp_path / "back.npz")["x"]
+    assert back.dtype == volume.dtype
+    assert np.array_equal(back, volume)
+    np.save(tmp_path / "ct.npy", volume)
+    assert (
+        pt.evaluate("grey16", tmp_path / "ct").bits_per_dim == pt.evaluate("grey16", tmp_path / "ct.npy").bits_per_dim
+    )
+    splits = pt.load_data(tmp_path / "ct", mode="codes", levels=65_536, ordered=True)
+    assert len(splits.get("all")) == 5
+
+
+def test_slices_without_positions_go_by_number(tmp_path: Path) -> None:
+    """Numbers that run against the names; a position that one slice lacks does not count."""
+    volume = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
+    write_series(tmp_path / "a", volume, ImagePositionPatient=[[0, 0, 1.0], None, [0, 0, 0.0]])
+    assert np.array_equal(read_science(tmp_path / "a"), volume[::-1])
+
+
+def test_oblique_slices_go_along_their_normal(tmp_path: Path) -> None:
+    """Sagittal slices differ in x alone."""
+    volume = np.arange(3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5)
+    positions = [[9.0 * i, 1.0, 2.0] for i in range(3)]
+    write_series(
+        tmp_path / "a", volume, ImagePositionPatient=positions, ImageOrientationPatient=[[0, 1, 0, 0, 0, 1]] * 3
+    )
+    assert np.array_equal(read_science(tmp_path / "a"), volume)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SeriesInstanceUID": ["1.2.9", "1.2.9", "1.2.8"]}, "not slices of one volume"),
+        ({"PixelRepresentation": [1, 1, 0]}, "not slices of one volume"),
+        ({"ImagePositionPatient": [[0, 0, 1.0], [0, 0, 2.0], [0, 0, 1.0]]}, "have no order"),
+        ({"ImagePositionPatient": [None] * 3, "InstanceNumber": [1, 2, None]}, "have no order"),
+        ({"NumberOfFrames": [1, 1, 2], "Rows": [4, 4, 4]}, "it is damaged"),
+    ],
+)
+def test_mixed_and_double_slices_are_named(changes: dict[str, Any], sentence: str, tmp_path: Path) -> None:
+    """One sentence each, before an archive is begun."""
+    write_series(tmp_path / "a", np.zeros((3, 4, 5), np.int16), **changes)
+    assert sentence in fails("compress", "grey16", tmp_path / "a", "--out", tmp_path / "a.pxl")
+    assert not (tmp_path / "a.pxl").exists()
+
+
+def test_a_damaged_slice_is_named(tmp_path: Path) -> None:
+    """And a slice of another size."""
+    write_series(tmp_path / "a", np.zeros((3, 4, 5), np.int16))
+    (tmp_path / "a" / "6.dcm").write_bytes((tmp_path / "a" / "6.dcm").read_bytes()[:-9])
+    with pytest.raises(pt.DataError, match=r"6\.dcm .*damaged"):
+        read_science(tmp_path / "a")
+    write_dicom(tmp_path / "a" / "6.dcm", np.zeros((4, 6), np.int16), SeriesInstanceUID="1.2.9")
+    with pytest.raises(pt.DataError, match=r"4x6 pixels and 4x5 pixels|4x5 pixels and 4x6 pixels"):
+        read_science(tmp_path / "a")
+
+
+def test_a_volume_of_slices_is_stored_in_zarr(tmp_path: Path) -> None:
+    """In chunks that the edge cuts; a part of it is read through the codec."""
+    zarr = pytest.importorskip("zarr", minversion="3", reason="the extra `zarr` is not installed")
+    from pointillist.compression.arrays.zarr_codec import Pointillist
+
+    volume = np.random.default_rng(5).normal(-300, 9, (5, 6, 7)).round().astype(np.int16)
+    write_series(tmp_path / "ct", volume)
+    path = str(tmp_path / "ct.zarr")
+    zarr.create_array(path, data=read_science(tmp_path / "ct"), chunks=(2, 4, 7), compressors=Pointillist("grey16"))
+    stored = zarr.open_array(path, mode="r")
+    assert stored.dtype == np.int16
+    assert np.array_equal(stored[1:4, 2:6, 3:], volume[1:4, 2:6, 3:])

@@ -15,7 +15,7 @@ from pointillist.data.readers.array_files import NpzFile as Arrays
 from pointillist.data.readers.array_files import load_npy
 from pointillist.data.readers.image_folder import count_hidden, count_kinds, list_files, list_pictures
 from pointillist.data.readers.numpy_files import IMAGE_STEMS, to_channels_first
-from pointillist.data.readers.science import SCIENCE, read_science
+from pointillist.data.readers.science import SCIENCE, is_series, read_science, slices_of
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError, quote
 from pointillist.files.reading import is_utf8
@@ -53,14 +53,14 @@ def open_inputs(paths: Sequence[Path], image: ImageSpec, model: str = "") -> Inp
     """Open pictures, folders of them, or one array.
 
     Args:
-        paths: pictures and folders, or one `.npy`, `.npz`, DICOM or FITS file.
+        paths: pictures and folders, or one `.npy`, `.npz`, DICOM or FITS file, or one folder of DICOM slices.
         image: what the levels of the model mean.
         model: name of the model, a hint for who decompresses.
 
     Raises:
         DataError: if they cannot be read, or the levels do not hold them exactly.
     """
-    if any(path.suffix.lower() in ARRAYS for path in paths):
+    if any(path.suffix.lower() in ARRAYS or is_series(path) for path in paths):
         if len(paths) > 1:
             raise DataError(f"{paths[0]} and other files are given: compress an array of images by itself.")
         return _open_array(paths[0], image, model)
@@ -145,7 +145,8 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
 
 
 def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
-    if path.suffix.lower() in (".npy", *SCIENCE):
+    size = sum(file.stat().st_size for file in (slices_of(path) if path.is_dir() else [path]))
+    if path.is_dir() or path.suffix.lower() in (".npy", *SCIENCE):
         array, ours = (load_npy if path.suffix.lower() == ".npy" else read_science)(path), False
     else:
         arrays = Arrays(path)
@@ -157,9 +158,7 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     if image.mode == "codes" and image.ordered:
         chosen = ValueMap.choose(values, image.levels)
         about = {"model": model, "array": "values", "values": chosen.to_json()}
-        return Inputs(
-            about, len(values), path.stat().st_size, max(values.shape[2:]), lambda: map(chosen.to_levels, values)
-        )
+        return Inputs(about, len(values), size, max(values.shape[2:]), lambda: map(chosen.to_levels, values))
     pictures = image.mode in ("grey", "rgb", "rgba") and values.size and values.max() >= image.levels
     inverted = bool(pictures and image.min_is_white)
     if pictures:
@@ -174,7 +173,7 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
     metadata |= {"min_is_white": True} if inverted else {}
     as_levels = (lambda x: quantise(x, image.levels)) if pictures else (lambda x: x)
     read = lambda: (as_levels(x).astype(np.int64) for x in values)  # noqa: E731 (one image at a time: 8 bytes a value)
-    return Inputs(metadata, len(values), path.stat().st_size, max(values.shape[2:]), read)
+    return Inputs(metadata, len(values), size, max(values.shape[2:]), read)
 
 
 def _is_held(values: np.ndarray, levels: int) -> bool:

@@ -18,7 +18,7 @@ from pointillist.data.readers.image_folder import list_files, read_folder, read_
 from pointillist.data.readers.numpy_files import read_array, read_npy, read_npz, read_stored
 from pointillist.data.readers.parquet import read_hub, read_parquet
 from pointillist.data.readers.picture_files import EXTENSIONS
-from pointillist.data.readers.science import SCIENCE
+from pointillist.data.readers.science import SCIENCE, is_series
 from pointillist.data.readers.sequence import read_sequence
 from pointillist.data.readers.standard import ENVIRONMENT, HUB_NAMES, find_local_folder, read_standard, uci_digits
 from pointillist.data.tilemaps.folder import MapReader, add_names
@@ -277,6 +277,8 @@ def _standard_from_hub(name: str, options: DataOptions) -> RawImages:
 
 def _read_path(path: Path, options: DataOptions, tiles: Tileset | None) -> RawImages:
     suffix = path.suffix.lower()
+    if is_series(path):
+        return read_stored(path, options)
     if path.is_dir():
         files = list(list_files(path))
         kinds = {p.suffix.lower() for p in files}
