@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Download, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from pointillist.studio.job_queue import QueueEntry
 from pointillist.studio.service import StudioService
@@ -161,12 +161,13 @@ def press_in_menu(page: Page, name: str) -> None:
 
 def saved_atlas(page: Page, folder: Path) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Save the atlas; return its RGBA pixels and the places of its images."""
-    downloads: list[Download] = []
-    page.on("download", lambda one: downloads.append(one))
-    press_in_menu(page, "Atlas")
-    page.wait_for_timeout(1500)
-    for one in downloads:
-        one.save_as(folder / one.suggested_filename)
+    with (
+        page.expect_download(lambda file: file.suggested_filename == "atlas.png") as picture,
+        page.expect_download(lambda file: file.suggested_filename == "atlas.json") as places,
+    ):
+        press_in_menu(page, "Atlas")
+    for file in (picture.value, places.value):
+        file.save_as(folder / file.suggested_filename)
     with Image.open(folder / "atlas.png") as sheet:
         pixels_of_sheet = np.asarray(sheet.convert("RGBA"))
     return pixels_of_sheet, json.loads((folder / "atlas.json").read_text())["places"]
