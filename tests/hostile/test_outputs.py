@@ -256,6 +256,21 @@ def _names_the_folder(message: str, name: str) -> None:
     assert not list(Path().rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("name", ["a\0b.png", "a\ud800.png"])
+def test_a_character_that_no_path_has_is_named(name: str) -> None:
+    """In files that are read and written, and in folders that are written."""
+    model = pt.load("digits")
+    samples = pt.sample(model, 1, seed=0)
+    for call in (
+        lambda: pt.sample(model, 1, rules=name),
+        lambda: pt.decompress(name),
+        lambda: samples.save(name),
+        lambda: model.save_pretrained(name),
+    ):
+        with pytest.raises(pt.PointillistError, match=r"has a character that no path has \(.+\): "):
+            call()
+
+
 def test_errors_of_a_temporary_file_name_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder may have even the name of the temporary file, and a disk may be full."""
     Path(".a.tmp").mkdir()

@@ -58,6 +58,8 @@ def check_file(
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise error(f"{name or path} does not exist: {remedy}.") from cause
+    except ValueError as cause:  # NUL, or half of a character
+        raise error(f"{name or path} has a character that no path has ({cause}): {remedy}.") from cause
     for is_kind, kind in _KINDS.items():
         if is_kind(mode):
             raise error(f"{name or path} is {kind}: give an ordinary file.")

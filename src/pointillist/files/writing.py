@@ -54,7 +54,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         ```
 
     Raises:
-        ConfigError: if a folder has the name of the file.
+        ConfigError: if a folder has the name of the file, or no file can have it.
         OSError: naming `path`, never the temporary file.
     """
     reject_folder(path)
@@ -105,6 +105,7 @@ def whole_folder(folder: Path) -> Iterator[None]:
         write_text(Path("model/config.json"), "{}")
     ```
     """
+    _reject_impossible(folder)
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.iterdir())
     try:
@@ -141,13 +142,23 @@ def reject_stream(path: Path) -> None:
 
 
 def reject_folder(path: Path) -> None:
-    """Reject a folder that has the name of a file to write.
+    """Reject a folder that has the name of a file to write, and a name that no file has.
 
     Raises:
         ConfigError: naming it.
     """
+    _reject_impossible(path)
     if path.is_dir():
         raise ConfigError(f"{path} is a folder, where a file is to be written: move it away, or give another path.")
+
+
+def _reject_impossible(path: Path) -> None:
+    """Reject a name with NUL or with half of a character."""
+    try:
+        with suppress(OSError):
+            os.stat(path)
+    except ValueError as cause:
+        raise ConfigError(f"{path} has a character that no path has ({cause}): give another path.") from cause
 
 
 def check_disk(out: Path, needed: int) -> None:
