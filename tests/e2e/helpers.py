@@ -57,9 +57,27 @@ def wait_for_frame(page: Page) -> None:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+STORED = """async () => {
+  const opening = indexedDB.open("pointillist-studio");
+  const database = await new Promise((done) => (opening.onsuccess = () => done(opening.result)));
+  const read = (name) => new Promise((done) => {
+    const reading = database.transaction(name).objectStore(name).getAll(); // after what is being written there
+    reading.onsuccess = () => done(JSON.stringify(reading.result));
+  });
+  for (let before = null, same = 0; same < 2; ) {
+    await new Promise((done) => setTimeout(done, 500)); // longer than from a change until it is kept
+    const now = await read("values") + await read("gallery");
+    same = now === before ? same + 1 : 0;
+    before = now;
+  }
+  database.close();
+}"""
+
+
 def kept(page: Page) -> None:
-    """Wait until the page has kept what was done."""
-    page.wait_for_timeout(1500)
+    """Wait until the page has kept what was done: what is stored changes no more."""
+    wait_for_frame(page)
+    page.evaluate(STORED)
 
 
 def choose_file(page: Page, path: Path) -> None:

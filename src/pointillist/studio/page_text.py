@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 from pointillist.engine.library import runtime_text
@@ -24,5 +25,6 @@ def script_text(entry: str) -> str:
 
 
 def style_text(*more: str) -> str:
-    """Join the style sheets of the page, and further ones."""
-    return tokens_style(".studio") + "".join(page_text(name) for name in (*_STYLES, *more))
+    """Join the style sheets of the page, and further ones, without comments."""
+    sheets = tokens_style(".studio") + "".join(page_text(name) for name in (*_STYLES, *more))
+    return re.sub(r"[ \t]*/\*.*?\*/\n?", "", sheets, flags=re.DOTALL)

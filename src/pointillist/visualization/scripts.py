@@ -15,7 +15,8 @@ from importlib.resources import files
 SHARED = files("pointillist.visualization") / "page" / "shared"
 _IMPORT = re.compile(r'^import (\{[^}]*\}|\w+) from "(\.{1,2}/[\w./-]+\.js)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async function|function\*?|class|const) (\w+))", re.MULTILINE)
-_COMMENTS = re.compile(r"[ \t]*/\*\*.*?\*/\n?|^[ \t]*//[^\n]*\n", re.DOTALL | re.MULTILINE)
+# a comment after code has no quotes, so that `//` within a string is none
+_COMMENTS = re.compile(r"[ \t]*/\*\*.*?\*/\n?|^[ \t]*//[^\n]*\n|[ \t]+// [^\n\"'`]*$|^\n", re.DOTALL | re.MULTILINE)
 _DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 
 
