@@ -14,7 +14,7 @@ import pointillist
 from pointillist.studio.http.server import Server
 from pointillist.studio.page_text import script_text, style_text
 from pointillist.studio.service import StudioService
-from pointillist.visualization.scripts import SHARED
+from pointillist.visualization.html import SHARED
 from tests.e2e.helpers import opened, paint, pixels, point
 from tests.e2e.models import digits
 

@@ -32,7 +32,7 @@ def write_checkpoint(run: Path, step: int) -> pt.PixelModel:
 
 def test_a_run_is_watched(browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each new checkpoint paints the same canvas, and the curve and the sheet follow."""
-    monkeypatch.setattr("pointillist.studio.run_watcher._INTERVAL", 0.05)
+    monkeypatch.setattr("pointillist.studio.answers.training_run._INTERVAL", 0.05)
     write_checkpoint(tmp_path, 100)
     server = Server(StudioService([], run=tmp_path))
     server.start()

@@ -13,7 +13,7 @@ from torch import Tensor
 from pointillist.images import ImageSpec
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks import parallel_multiscale
-from pointillist.sampling import group_pass
+from pointillist.sampling import loop
 
 from . import context, samplers, textbook
 from .causal import check_no_leak
@@ -98,15 +98,13 @@ def _(patch: pytest.MonkeyPatch) -> None:
 @mutant("all channels of a group are drawn at once: green does not know red", sampled_by_full_forwards)
 @mutant("all channels of a group are drawn at once: and their score says so", scored_as_sampled)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = group_pass._params
-    patch.setattr(
-        group_pass, "_params", lambda model, stage, condition, levels: kept(model, stage, condition, levels * 0)
-    )
+    kept = loop._params
+    patch.setattr(loop, "_params", lambda model, stage, condition, levels: kept(model, stage, condition, levels * 0))
 
 
 @mutant("a group pass draws known pixels again", sampled_by_full_forwards)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = group_pass.sample_group
+    kept = loop.sample_group
 
     def forgetful(model: Any, stage: Any, condition: Any, sampler: Any, state: Any) -> None:
         kept(model, stage, condition, sampler, replace(state, known=torch.zeros_like(state.known)))
@@ -116,9 +114,9 @@ def _(patch: pytest.MonkeyPatch) -> None:
 
 @mutant("uniforms of a group are taken in the order of the image, not by pixel", sampled_by_full_forwards)
 def _(patch: pytest.MonkeyPatch) -> None:
-    kept = group_pass._draw
+    kept = loop._draw
 
     def shifted(model: Any, sampler: Any, params: Any, levels: Any, channel: int, uniforms: Tensor) -> Tensor:
         return kept(model, sampler, params, levels, channel, uniforms.flip(-1))
 
-    patch.setattr(group_pass, "_draw", shifted)
+    patch.setattr(loop, "_draw", shifted)

@@ -22,7 +22,7 @@ from pointillist.model.recorded import record_model
 from pointillist.networks import ParallelMultiscale, names, sampling_passes
 from pointillist.nn.functional.recurrence import LSTMCellParams
 from pointillist.nn.passes import FullPass, Pass
-from pointillist.sampling import group_pass
+from pointillist.sampling import loop
 from pointillist.sampling.api import sample
 from pointillist.sampling.config import SamplingConfig
 from pointillist.sampling.loop import autoregressive_loop
@@ -180,7 +180,7 @@ def test_many_levels_are_drawn_part_by_part(monkeypatch: pytest.MonkeyPatch) -> 
     randomise_weights(model)
     whole = sample(model, 3, "cat", seed=1, guidance=2.0, engine="torch")
     for numbers in (1, 2 * 3 * 7 * 4):
-        monkeypatch.setattr(group_pass, "MAX_NUMBERS", numbers)
+        monkeypatch.setattr(loop, "MAX_NUMBERS", numbers)
         parts = sample(model, 3, "cat", seed=1, guidance=2.0, engine="torch")
         assert equal(parts.levels, whole.levels)
         assert_close(parts.nats, whole.nats)

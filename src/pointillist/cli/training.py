@@ -72,7 +72,7 @@ def train(ctx: typer.Context, settings: TrainSettings) -> None:
 def _watched_by_studio(out: Path) -> Iterator[None]:
     """Show a studio that watches the run within a block."""
     from pointillist.cli.studio import open_browser
-    from pointillist.studio.http.process import studio_beside
+    from pointillist.studio.http.server import studio_beside
 
     with studio_beside(out) as url:
         typer.echo(f"studio     {url}   (ends with the training)")

@@ -22,8 +22,8 @@ from pointillist.compression.container import (
     read_record,
 )
 from pointillist.compression.models import find_integer_model
-from pointillist.compression.threads import in_threads
 from pointillist.compression.tiles import tiles_of
+from pointillist.engine.batch import in_threads
 from pointillist.errors import ArchiveError
 from pointillist.portable import IntegerModel
 

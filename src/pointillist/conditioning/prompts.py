@@ -1,7 +1,7 @@
 """Prompts without torch: they are read as vectors of a frozen encoder, or as hashed n-grams, and encoded in integers.
 
-What follows the vector of a frozen encoder, and all of the n-grams, is integer arithmetic (`fixed_point.py`): the same
-features on every platform. The vector itself is an input: its encoder computes in floating point.
+What follows the vector of a frozen encoder, and all of the n-grams, is integer arithmetic (`conditioning/portable`):
+the same features on every platform. The vector itself is an input: its encoder computes in floating point.
 """
 
 from __future__ import annotations

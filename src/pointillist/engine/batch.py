@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,3 +186,19 @@ def _report(on_row: Callable[[int], None] | None, reported: int, finished: int) 
         for rows in range(reported + 1, finished + 1):
             on_row(rows)
     return finished
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def in_threads(function: Callable[[Sequence[A]], list[B]], items: Sequence[A], threads: int) -> Iterator[B]:
+    """Yield a result for each item in order; each thread has a share of the items, and a single share needs none."""
+    shares = [items[share] for share in split_batch(len(items), threads)]
+    if len(shares) < 2:
+        for share in shares:
+            yield from function(share)
+        return
+    with ThreadPoolExecutor(len(shares)) as pool:
+        for result in pool.map(function, shares):
+            yield from result

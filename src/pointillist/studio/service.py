@@ -14,7 +14,7 @@ from pointillist.studio import schemas
 from pointillist.studio.answers.anomaly import DetectorPool, anomaly_map
 from pointillist.studio.answers.fill import FillJob, make_fill
 from pointillist.studio.answers.inside import FieldCache
-from pointillist.studio.answers.training_run import TrainingRun
+from pointillist.studio.answers.training_run import RunWatcher, TrainingRun
 from pointillist.studio.answers.world import WorldCache
 from pointillist.studio.conversion import check_pixels
 from pointillist.studio.errors import RequestError
@@ -22,7 +22,6 @@ from pointillist.studio.job_queue import EventHandler, JobQueue, QueueEntry, Res
 from pointillist.studio.jobs import SamplingJob, make_job
 from pointillist.studio.model_pool import ModelPool
 from pointillist.studio.reproduce import compare, job_from_manifest, make_manifest
-from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.sampling import run_job
 from pointillist.studio.schemas import LIMITS
 from pointillist.system import default_threads

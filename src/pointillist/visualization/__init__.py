@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pointillist.files.lazy import lazy_names
-from pointillist.visualization.image_grid import image_grid
-from pointillist.visualization.named_grid import named_grid
+from pointillist.visualization.image_grid import image_grid, named_grid
 from pointillist.visualization.pixels import diverging_colors, png_bytes, save_png, sequential_colors
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil, to_picture
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
-from pointillist.visualization.scripts import bundle
+from pointillist.visualization.html import bundle
 
 _FOLDER = files("pointillist.analysis.report")
 _PAGE = _FOLDER / "page"

@@ -157,7 +157,7 @@ def _draw(world: World, stored: Path, at: tuple[int, int], size: tuple[int, int]
 def _encode(world: World, stored: Path, path: Path, form: str, at: tuple[int, int], size: tuple[int, int]) -> None:
     """Write the stored levels in a format, a row of chunks at a time."""
     from pointillist.data.tilemaps import MapFiles
-    from pointillist.data.tilemaps.streams import STREAMS
+    from pointillist.data.tilemaps.write import STREAMS
 
     side = world.chunk_size
     start = len(_header(world, at, size))

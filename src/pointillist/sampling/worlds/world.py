@@ -1,6 +1,6 @@
 """Endless maps: a chunk is a function of the program, the seed, the rules and its coordinates alone.
 
-A chunk is drawn in a window around it, which holds what earlier phases (`layout.py`) drew next to it. With u the tiles
+A chunk is drawn in a window around it, which holds what earlier phases (`rules.py`) drew next to it. With u the tiles
 of the window that are not known, and c the tiles of the chunk among them,
 
     c ~ p(u | known tiles of the window)

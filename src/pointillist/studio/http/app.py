@@ -25,7 +25,7 @@ from pointillist.studio.http.validation import NOT_JSON, sentence
 from pointillist.studio.page_text import PAGE, page_text, script_text, style_text
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
-from pointillist.visualization.scripts import SHARED
+from pointillist.visualization.html import SHARED
 
 _CODES = {404: "not_found", 405: "method"}
 

@@ -10,10 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from pointillist.studio import schemas
 from pointillist.studio.answers import inside, queries
+from pointillist.studio.answers.training_run import RunWatcher
 from pointillist.studio.errors import RequestError
 from pointillist.studio.http import export, upload
 from pointillist.studio.http.streaming import EventStream, disconnect_event
-from pointillist.studio.run_watcher import RunWatcher
 from pointillist.studio.service import StudioService
 from pointillist.system import __version__
 

@@ -1,19 +1,29 @@
-"""HTTP server of the studio: one port of this machine, in the foreground or in a thread."""
+"""HTTP server of the studio: one port of this machine, in the foreground, in a thread, or next to a training run.
+
+Next to a training run it has its own process: the steps share neither its threads nor its interpreter.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ipaddress
+import multiprocessing
+import os
+import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.studio.http.app import create_app
 from pointillist.studio.http.security import LOOPBACK
 from pointillist.studio.service import StudioService
@@ -168,3 +178,62 @@ class Server:
     def _notify(self, on_started: Callable[[], None]) -> None:
         if self._wait():
             on_started()
+
+
+_HOST = "127.0.0.1"
+_NICE = 15  # the training goes first where there are not cores enough for both
+
+
+@contextmanager
+def studio_beside(run: Path) -> Iterator[str]:
+    """Watch a training run on a local page within a block.
+
+    ```python
+    with studio_beside(Path("runs/digits")) as url:
+        pt.train(model, digits, {"out": "runs/digits"})
+    ```
+
+    Args:
+        run: folder of the run, which may not exist yet.
+
+    Yields:
+        The address of the page.
+
+    Raises:
+        MissingExtraError: if the studio is not installed.
+        ConfigError: if it does not start.
+    """
+    if find_spec("fastapi") is None or find_spec("uvicorn") is None:
+        raise MissingExtraError("The studio", "studio")
+    spawn = multiprocessing.get_context("spawn")
+    receiver, sender = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_serve, args=(str(run), sender), name="studio", daemon=True)
+    process.start()
+    sender.close()  # ours: the pipe ends with the process
+    try:
+        try:
+            url = receiver.recv()
+        except EOFError:
+            raise ConfigError("The studio did not start: see its message above, or train without it.") from None
+        yield url
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(run: str, sender: Connection) -> None:
+    """Serve until the process that started this one ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which saves and then ends the studio
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    import torch
+
+    from pointillist.studio.service import StudioService
+
+    torch.set_num_threads(1)
+    server = Server(StudioService([], run=Path(run), threads=1), _HOST, usual_port(_HOST))
+    server.start()
+    sender.send(server.url)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])

@@ -1,8 +1,16 @@
 """Requests, responses and events of the studio's HTTP interface; docs/reference/studio_api.md explains their use."""
 
 from pointillist.studio.schemas.base import ConditionValues, Dtype, EncodedArray, ErrorResponse, Schema
-from pointillist.studio.schemas.export import GifRequest, MapRequest, PngRequest, ReproduceRequest, ReproduceResult
-from pointillist.studio.schemas.fill import AllowedLevels, FillRequest
+from pointillist.studio.schemas.export import (
+    Environment,
+    GifRequest,
+    ManifestModel,
+    MapRequest,
+    PngRequest,
+    ReproduceRequest,
+    ReproduceResult,
+    SampleManifest,
+)
 from pointillist.studio.schemas.inside import (
     ActivationMap,
     ActivationQuery,
@@ -10,7 +18,6 @@ from pointillist.studio.schemas.inside import (
     FieldReach,
     LayerReadings,
 )
-from pointillist.studio.schemas.manifest import Environment, ManifestModel, SampleManifest
 from pointillist.studio.schemas.models import (
     LIMITS,
     GenerationDefaults,
@@ -61,14 +68,19 @@ from pointillist.studio.schemas.results import (
     RunState,
     Started,
 )
-from pointillist.studio.schemas.rules import LevelCount, MapRules, WorldQuery, WorldTiles
 from pointillist.studio.schemas.sampling import (
     MAX_SAMPLES,
+    AllowedLevels,
+    FillRequest,
+    LevelCount,
+    MapRules,
     SampledImage,
     SampleRequest,
     SampleSpec,
     StartImage,
     Variation,
+    WorldQuery,
+    WorldTiles,
 )
 
 __all__ = [

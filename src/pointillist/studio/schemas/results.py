@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pointillist.studio.schemas.base import EncodedArray, Schema
-from pointillist.studio.schemas.manifest import SampleManifest
+from pointillist.studio.schemas.export import SampleManifest
 from pointillist.studio.schemas.sampling import SampledImage
 
 

@@ -1,14 +1,80 @@
-"""A sampling request, and a sampled image."""
+"""Requests to sample and to fill, the rules of maps that they may set, and parts of endless maps; a sampled image.
+
+Rules that read a file are left out.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from pointillist.errors import ConfigError
 from pointillist.studio.schemas.base import MAX_SAFE, ConditionValues, EncodedArray, Name, Schema, Side
-from pointillist.studio.schemas.rules import MapRules
+
+Names = Annotated[list[Name], Field(min_length=1, max_length=64)]
+
+
+class LevelCount(Schema):
+    """Bounds on the number of cells that have one of some levels."""
+
+    levels: Names
+    at_least: Annotated[int, Field(ge=0)] = 0
+    at_most: Annotated[int, Field(ge=0)] | None = None
+
+
+class MapRules(Schema):
+    """Rules that every map obeys; levels are named as in `ImageKind.level_names`.
+
+    Attributes:
+        border: levels that the outermost cells may have; empty for any.
+        mirror: symmetry of the map.
+        observed: whether only neighbours of the training maps may be neighbours.
+        counts: how many cells may have some levels.
+        connected: levels whose cells form one piece.
+        tries: maps that are drawn at most for each one.
+    """
+
+    border: list[Name] = Field([], max_length=64)
+    mirror: Literal["none", "x", "y", "both"] = "none"
+    observed: bool = False
+    counts: list[LevelCount] = Field([], max_length=16)
+    connected: list[Names] = Field([], max_length=4)
+    tries: int = Field(100, ge=1, le=1000)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rules as `pointillist.sample` takes them."""
+        rules = self.model_dump(exclude={"observed", "connected"})
+        adjacency = {"adjacency": "observed"} if self.observed else {}
+        return {**rules, **adjacency, "connected": [{"levels": levels} for levels in self.connected]}
+
+
+Place = Annotated[int, Field(ge=-(2**31), le=2**31)]
+
+
+class WorldQuery(Schema):
+    """A rectangle of an endless map.
+
+    Attributes:
+        seed: names the map.
+        row, column: its upper left corner, any whole numbers.
+        height, width: its size.
+        rules: rules of the whole map; null for none. `border` and `mirror` are rejected, as a world has no border.
+    """
+
+    seed: Annotated[int, Field(ge=0, le=MAX_SAFE)]
+    row: Place
+    column: Place
+    height: Side
+    width: Side
+    rules: MapRules | None = None
+
+
+class WorldTiles(Schema):
+    """A rectangle of an endless map: `levels` `[1 h w]`."""
+
+    levels: EncodedArray
+
 
 MAX_SAMPLES = 16
 
@@ -135,3 +201,55 @@ class SampledImage(Schema):
     bits: float
     bits_per_dim: float
     sha256: str
+
+
+Level = Annotated[int, Field(ge=0, lt=65_536)]
+
+
+class AllowedLevels(Schema):
+    """Levels that the unknown pixels of a region may have, in every channel.
+
+    Attributes:
+        region: the pixels, uint8 `[h w]`, 0 or 1. Where regions overlap, a level must be allowed in each.
+        levels: at least one level.
+    """
+
+    region: EncodedArray
+    levels: list[Level] = Field(min_length=1, max_length=65_536)
+
+
+class FillRequest(Schema):
+    """Fill the hole of an image.
+
+    Attributes:
+        start: the image, and the pixels that are kept. At least one must be unknown.
+        candidates: number of candidates.
+        method: how they are drawn; `auto` takes the first of `known`, `order`, `smc` that the model can do, and
+            `sequential` where `smc` would be over `ServerInfo.limits`. See `pointillist.inpaint`.
+        seed: null lets the server choose one.
+        conditions: conditions of all candidates.
+        guidance, temperature, top_p: as in `SampleRequest`.
+        order: null for the one in which fewest known pixels come after the hole.
+        allowed: levels that are allowed by region.
+        engine: `auto` except in experiments.
+        pick: number of the only candidate to return; null for all. All are drawn, as one may depend on the others.
+    """
+
+    start: StartImage
+    candidates: int = Field(8, ge=1, le=MAX_SAMPLES)
+    method: Literal["auto", "known", "order", "smc", "sequential"] = "auto"
+    seed: Seed | None = None
+    conditions: ConditionValues = ConditionValues()
+    guidance: float = Field(1.0, ge=0, le=1000)
+    temperature: float = Field(1.0, ge=0, le=1000)
+    top_p: float = Field(1.0, gt=0, le=1)
+    order: Name | None = None
+    allowed: list[AllowedLevels] = Field([], max_length=64)
+    engine: Engine = "auto"
+    pick: Annotated[int, Field(ge=0, lt=MAX_SAMPLES)] | None = None
+
+    @model_validator(mode="after")
+    def _check_pick(self) -> FillRequest:
+        if self.pick is not None and self.pick >= self.candidates:
+            raise ConfigError(f"`pick` (={self.pick}) must be below `candidates` (={self.candidates}).")
+        return self
