@@ -78,6 +78,26 @@ def test_a_file_that_a_page_saved_is_reproduced(browser: Browser, digits: str, t
     assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
+def test_variations_are_reproduced(browser: Browser, digits: str, tmp_path: Path) -> None:
+    """Of a painting, from its seed, and of a drawing, whose uniforms are recovered: `reproduce` paints the same."""
+    model = pt.load("digits")
+    with opened(browser, digits + "#label=3&seed=7&guidance=2&temperature=0.9&top_p=1") as page:
+        before = painted(page)
+        page.get_by_text("Variations of the canvas").click()
+        for shown, is_drawn in ((2, False), (4, True)):  # the drawing is kept, too
+            if is_drawn:
+                page.keyboard.press("b")
+                page.mouse.click(*point(page, 20, 4, (28, 28)))
+            page.get_by_role("button", name="Paint variations").click()
+            wait_until_painted(page, shown)
+            manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
+            (spec,) = manifest.request.samples
+            assert spec.variation.kind == "replace"
+            assert (spec.variation.levels is not None) == is_drawn
+            assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
+            assert not np.array_equal(pixels(page)[..., :3], before)
+
+
 def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, digits: str, tmp_path: Path) -> None:
     """A click holds a pixel; what is erased gets candidates that keep the rest; `reproduce` draws them again."""
     with opened(browser, digits + LINK) as page:
@@ -101,11 +121,19 @@ def test_a_pixel_shows_its_distribution_and_a_hole_is_filled(browser: Browser, d
 
 
 def test_icons_are_black_on_white_and_saved_with_transparent_paper(browser: Browser, tmp_path: Path) -> None:
-    """Levels are shown as ink; a file has no paper, and is read as the levels that were painted."""
+    """A file has no paper, and is read as the levels that were painted; a prompt to avoid is that of `sample`."""
     pt.export("icons", html=tmp_path / "icons.html")
     with opened(browser, (tmp_path / "icons.html").as_uri() + "#text=heart&seed=7", offline=True) as page:
         shown = painted(page)
         path = saved(page, "PNG", tmp_path)
+        page.get_by_label("Text", exact=True).fill("bell")
+        page.locator("summary", has_text="Not").click()
+        page.get_by_label("Not", exact=True).fill("heart")
+        page.get_by_role("button", name="Paint", exact=True).click()
+        wait_until_painted(page, 2)
+        avoiding = pixels(page)[..., :3]
+    other = pt.sample("icons", 1, text="bell", negative_prompt="heart", seed=7)
+    np.testing.assert_array_equal(avoiding, np.broadcast_to(other.array[0], avoiding.shape))
     samples = pt.sample("icons", 1, text="heart", seed=7)
     np.testing.assert_array_equal(shown, np.broadcast_to(samples.array[0], shown.shape))
     assert shown[0, 0].tolist() == [255, 255, 255]

@@ -37,7 +37,7 @@ import { ToolOptions } from "./drawing/tool_options.js";
 import { PlayerControls } from "./canvas/player_controls.js";
 
 /** @typedef {import("./transport/api.js").Send} Send */
-/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link"): boolean | undefined}} Host given by the page or the notebook */
+/** @typedef {{get(name: "address"): string, get(name: "send"): Send | undefined, get(name: "keep" | "link" | "exported"): boolean | undefined}} Host given by the page or the notebook */
 
 const POLL_INTERVAL = 300; // milliseconds between polls while models load
 const PATIENCE = 6000; // until a server that does not answer is mentioned
@@ -48,7 +48,7 @@ function render({ model, el }) {
   const root = html("div", { className: "studio", tabIndex: -1 }); // takes the focus when nothing in it has it, to receive keys
   const server = new Server(model.get("address"), model.get("send") ?? ((address, options) => fetch(address, options)));
   const state = new State();
-  state.exported = Boolean(model.get("link"));
+  state.exported = Boolean(model.get("exported"));
   const playback = new Playback(state);
   const queries = new Queries(state, server);
   const painter = new Painter(state, server, playback);

@@ -11,7 +11,7 @@ const el = document.getElementById("studio");
 if (el) {
   const transport = new CommTransport(new WorkerComm(textOf("model"), textOf("worker")), () => {});
   const link = location.protocol !== "about:"; // a page within a report has no address
-  const host = { get: (/** @type {string} */ name) => ({ address: "/", send: transport.send, link })[name] };
+  const host = { get: (/** @type {string} */ name) => ({ address: "/", send: transport.send, link, exported: true })[name] };
   studio.render({ el, model: /** @type {import("../studio.js").Host} */ (host) });
   el.querySelector(".go")?.append(html("p", { className: "note provenance" }, textOf("about")));
 }

@@ -1,10 +1,11 @@
 // Answers of an exported page that draw: sampling with events, filling, painting a manifest again.
 
 import { POWERS } from "../runtime/arithmetic.js";
-import { draws, hex, sample } from "../runtime/pointillist.js";
+import { draws, hex, sample, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { entropyOf, probabilities } from "./numbers.js";
 import { Score, nameOfQuery } from "./scores.js";
+import { varied } from "./variations.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -102,14 +103,18 @@ export class Painting {
     const { name: order, pixels } = opened.sequence(request.order, height, width), mask = start && decodeLevels(start.known);
     const sequence = pixels.filter((pixel) => !mask?.[pixel]);
     if ((request.best_of ?? 1) > 1 || request.seamless) throw new Error(`An exported page paints no ${request.seamless ? "images that tile" : "best of several"}: open the link in \`pointillist studio\`.`);
-    if (request.samples.some(({ variation }) => variation)) throw new Error("An exported page paints no variations: use `pointillist studio`.");
-    const samples = request.samples.map((spec) => ({ ...spec, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: opened.asRead(spec.conditions ?? {}) }));
+    const samples = request.samples.map((spec) => {
+      const variation = spec.variation ? { ...spec.variation, conditions: opened.asRead(spec.variation.conditions ?? {}) } : null;
+      return { ...spec, variation, seed: spec.seed ?? Math.floor(Math.random() * SEEDS), index: spec.index ?? 0, conditions: opened.asRead(spec.conditions ?? {}) };
+    });
     emit({ type: "queued", job: "", ahead: 0 });
     emit({ type: "started", engine: "integer", order, height, width, seeds: samples.map(({ seed }) => seed), sequence, notes: opened.notes(samples.map(({ conditions }) => conditions)) });
     const began = performance.now(), size = height * width;
     const batch = new Batch(details, samples.length, sequence, size, distributions);
-    const negative = opened.negative(request.negative_prompt), settings = samples.map(({ seed, index, conditions }, n) =>
-      ({ ...opened.conditions(conditions), negative, seed, index, guidance, temperature, topP, order, height, width, known: knownOf(start, n), all: start !== null && !completes(model) }));
+    const negative = opened.negative(request.negative_prompt), shared = { guidance, temperature, topP, order, height, width };
+    const numbers = samples.map(({ seed, index, variation }) => (variation ? varied(opened, variation, uniforms([seed, index], image.channels * size), shared) : undefined));
+    const settings = samples.map(({ seed, index, conditions }, n) =>
+      ({ ...opened.conditions(conditions), ...shared, negative, seed, index, uniforms: numbers[n], known: knownOf(start, n), all: start !== null && !completes(model) }));
     if (rules && start) throw new Error("`rules` bind whole maps, and a start is given: leave one out.");
     const obeying = rules && settings.map((each) => opened.drawByRules(declarationOf(rules), each).levels);
     compiled?.release();

@@ -98,7 +98,7 @@ export class PromptPanel {
         this.#slider("temperature", "Temperature", 0, 2, 0.05, "0 takes the most likely level, 1 is the model"),
         this.#slider("top_p", "Top-p", 0.05, 1, 0.05, "Keep only the most likely levels up to this total probability; 1 keeps all")),
       html("div", { className: "batch" }, this.#seed(), this.canvases),
-      !this.state.exported && this.#variations(),
+      this.#variations(),
       details.endless && html("button", { type: "button", className: "endless", title: "A map without an end, drawn as you walk through it", onclick: () => this.commands.walk() }, "Endless map"),
       canGuess(details.image) && html("button", { type: "button", className: "endless", title: "A picture comes pixel by pixel: who needs fewer bits for it?", onclick: () => this.commands.guess() }, "You against the model"),
       this.#more(details),
@@ -176,10 +176,11 @@ export class PromptPanel {
 
   /** Fields for variations of the active canvas. */
   #variations() {
-    const { variation } = this.state.request;
+    const { exported, request: { variation } } = this.state;
+    if (exported) variation.kind = "replace"; // the others need functions that browsers round in ways of their own, or moves of particles
     const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
     const shown = html("output", {}, String(variation.strength));
-    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].filter(([value]) => !exported || value === "replace").map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
     const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {import("../state/request.js").VariationChoice["kind"]} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
     return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),
