@@ -5,6 +5,7 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
+from os import PathLike
 from typing import Any, TypeVar
 
 ClassT = TypeVar("ClassT")
@@ -308,6 +309,20 @@ def check_whole(name: str, value: Any, low: int = 0, high: int | None = None) ->
         rule = f"{low} or more" if high is None else f"{low:,} to {high:,}"
         raise ConfigError(f"`{name}` (={quote(value)}) must be a whole number, {rule}.")
     return number
+
+
+def check_path(name: str, value: Any) -> None:
+    """Reject what is not a path: an empty text would be the current folder.
+
+    ```python
+    check_path("out", "")  # ConfigError: `out` (='') must be a path.
+    ```
+
+    Raises:
+        ConfigError: naming the argument and its value.
+    """
+    if not isinstance(value, (str, PathLike)) or str(value) == "" or "\0" in str(value):
+        raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
 
 
 def is_number(value: Any) -> bool:

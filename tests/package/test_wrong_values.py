@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ WRONG: list[Any] = [
 SAMPLING = ("seed", "guidance", "temperature", "top_p", "engine", "order", "batch_size", "rules")
 MODEL = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=4, layers=1, classes=("a", "b"))
 LEVELS, KNOWN = np.zeros((2, 1, 8, 8), np.int64), np.arange(64).reshape(8, 8) < 32
+WORLD = pt.World("dungeons", 1, chunk_size=8, margin=2)
+JOB = {"out": "job", "tasks": 1, "model": "gone", "n": 1}
+JOBS = partial(pt.jobs.run, **JOB)
 DIGIT = np.zeros((1, 1, 28, 28), np.int64)
 CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "sample": (pt.sample, [MODEL, 1], ("label", "text", "threads", "best_of", "size", "uniforms", *SAMPLING)),
@@ -40,6 +44,16 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "rank": (pt.rank, [MODEL, LEVELS, ["a"]], ()),
     "recover_uniforms": (pt.recover_uniforms, [MODEL, LEVELS], ("seed", "order", "label")),
     "quantize_weights": (pt.quantize_weights, [MODEL, "int8"], ()),
+    "World.chunk": (WORLD.chunk, [0, 0], ()),
+    "World.tiles": (WORLD.tiles, [0, 0, 2, 2], ()),
+    "jobs.run": (
+        JOBS,
+        ["sample"],
+        (*JOB, "workers", "time_limit", "executor"),
+    ),
+    "jobs.status": (pt.jobs.status, ["job"], ()),
+    "jobs.merge": (pt.jobs.merge, ["job", "a.npz"], ()),
+    "export": (pt.export, ["gone"], ("html", "c", "js", "rules")),
     "World": (pt.World, ["dungeons", 1], ("rules", "label", "chunk_size")),
     "SamplingConfig": (pt.SamplingConfig, [], (*SAMPLING[1:], "best_of", "threads")),
     "TrainConfig": (pt.TrainConfig, [], ("steps", "batch_size", "seed")),

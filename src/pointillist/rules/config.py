@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from pointillist.errors import ConfigError, format_validation_error, quote, worded_errors
+from pointillist.errors import ConfigError, check_path, format_validation_error, quote, worded_errors
 from pointillist.files.reading import parse_toml, read_text
 
 Level = int | str
@@ -168,6 +168,7 @@ def parse_rules(source: Rules | Mapping[str, Any] | str | Path | None) -> Rules 
     if source is None or isinstance(source, Rules):
         return source
     if isinstance(source, (str, Path)):
+        check_path("rules", source)
         name = f"`rules` (={source})"
         try:
             text = read_text(Path(source), error=ConfigError, name=name, remedy="give a TOML file")

@@ -393,7 +393,7 @@ def test_a_task_of_another_process_is_left_to_it(model: str) -> None:
 def test_arguments_are_checked(model: str) -> None:
     """Each with a sentence."""
     base = ["jobs", "sample", model, "-n", 4, "--out", "x"]
-    assert "`--tasks` (=0) must lie in 1 to 99,999" in fails(*base, "--tasks", 0)
+    assert "`--tasks` (=0) must be a whole number, 1 to 99,999" in fails(*base, "--tasks", 0)
     assert "`--workers` (=0)" in fails(*base, "--tasks", 1, "--workers", 0)
     assert "`--time-limit` (=-1.0)" in fails(*base, "--tasks", 1, "--time-limit", -1)
     assert "`--executor` (='slurm')" in fails(*base, "--tasks", 1, "--executor", "slurm")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,3 +167,13 @@ def test_models_that_do_not_complete_images_are_rejected(model: Path) -> None:
         World("outline-to-tile", 0)
     with pytest.raises(pt.ConfigError, match=r"`label` .* trained without label"):
         World(open_world_model(model), 0, label="window")
+
+
+@pytest.mark.parametrize("place", [1.5, True, "1", None, 10**30])
+def test_a_place_is_a_whole_number(place: Any) -> None:
+    """Half a chunk is not the chunk before it."""
+    world = pt.World("dungeons", seed=1)
+    with pytest.raises(pt.ConfigError, match=r"`x` \(=.*\) must be a whole number"):
+        world.chunk(place, 0)
+    with pytest.raises(pt.ConfigError, match=r"`column` \(=.*\) must be a whole number"):
+        world.tiles(0, place, 2, 2)

@@ -159,7 +159,7 @@ def job_kind(name: str) -> type[JobKind]:
     Raises:
         ConfigError: if there is no such kind.
     """
-    if name not in job_names():
+    if not isinstance(name, str) or name not in job_names():
         raise ConfigError(f"Unknown `job` {quote(name)}: {choices(name, job_names())}")
     result: type[JobKind] = import_module(f"{kinds.__name__}.{name}").KIND
     return result

@@ -13,7 +13,7 @@ from pointillist import system
 from pointillist.commands.jobs.base import JobKind, JobSettings, job_kind
 from pointillist.commands.jobs.folder import MANIFEST, MAX_TASKS, JobFolder
 from pointillist.commands.settings import REQUIRED, settings_of, to_dict
-from pointillist.errors import ConfigError, format_validation_error, quote
+from pointillist.errors import ConfigError, check_whole, format_validation_error, quote
 from pointillist.files.writing import write_text
 from pointillist.system import __version__
 
@@ -54,8 +54,7 @@ def check_tasks(tasks: int) -> None:
     Raises:
         ConfigError: naming the number.
     """
-    if not 1 <= tasks <= MAX_TASKS:
-        raise ConfigError(f"`tasks` (={tasks}) must lie in 1 to {MAX_TASKS:,}: give a few for each process.")
+    check_whole("tasks", tasks, 1, MAX_TASKS)
 
 
 def agree(folder: JobFolder, job: str, settings: JobSettings, work: JobKind, tasks: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pointillist.commands.jobs.base import job_kind
 from pointillist.commands.jobs.folder import JobFolder, Parts
-from pointillist.errors import ConfigError, JobError, counted
+from pointillist.errors import ConfigError, JobError, check_path, counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.writing import is_stream
 
@@ -50,6 +50,7 @@ def status(out: str | Path) -> JobStatus:
     Example:
         pt.jobs.status("many").is_finished
     """
+    check_path("out", out)
     folder = JobFolder(Path(out))
     manifest = folder.manifest()
     if manifest is None:
@@ -85,6 +86,7 @@ def merge(out: str | Path, path: str | Path, *, force: bool = False) -> list[tup
     Example:
         pt.jobs.merge("many", "many.npz")
     """
+    check_path("path", path)
     state, path = status(out), Path(path)
     if not state.is_finished:
         missing = f"{len(state.pending)} of {counted(state.tasks, 'task')} of {out}"

@@ -29,6 +29,7 @@ from pointillist.rules.config import Rules, parse_rules
 from pointillist.sampling.candidates import draw_until_accepted
 from pointillist.sampling.uniforms import check_seed
 from pointillist.sampling.worlds.rules import Chunk, ChunkWindow, Tiles, WorldRules, chunk_uniforms, earlier_neighbours
+from pointillist.system import check_memory
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
@@ -43,6 +44,8 @@ _FREE_TRIES = 6
 
 MAX_CHUNK = 1024
 """Most tiles along a side of a chunk, which is drawn in one piece."""
+MAX_PLACE = 2**52
+"""Largest row or column, of chunks or tiles: times the side of a chunk it is below 2^63."""
 
 
 class World:
@@ -99,9 +102,9 @@ class World:
         """Return the levels of the chunk in column x and row y, which may be negative; y grows downwards.
 
         Raises:
-            ConfigError: naming the chunk and the rule, if its rules cannot be met.
+            ConfigError: naming the chunk and the rule, if its rules cannot be met, or the argument that is no place.
         """
-        chunk = (int(x), int(y))
+        chunk = _place("x", x), _place("y", y)
         result = self._remembered.get(chunk)
         if result is None:
             result = self._draw(chunk)
@@ -114,9 +117,14 @@ class World:
         return result
 
     def tiles(self, row: int, column: int, height: int, width: int) -> Int[np.ndarray, "h w"]:
-        """Return the levels of a rectangle of the world, from its first row and column on."""
-        if height < 1 or width < 1:
-            raise ConfigError(f"`height` and `width` (={height}x{width}) of a rectangle must be 1 or more.")
+        """Return the levels of a rectangle of the world, from its first row and column on.
+
+        Raises:
+            ConfigError: as for `chunk`, or if the rectangle is empty or does not fit in memory.
+        """
+        row, column = _place("row", row), _place("column", column)
+        height, width = check_whole("height", height, 1, MAX_PLACE), check_whole("width", width, 1, MAX_PLACE)
+        check_memory(height * width * np.dtype(self.dtype).itemsize, f"{height:,} x {width:,} tiles", "ask for fewer")
         result, size = np.empty((height, width), self.dtype), self.chunk_size
         window = ChunkWindow((0, 0), row, column, height, width, size)
         for y in range(row // size, (row + height - 1) // size + 1):
@@ -201,6 +209,10 @@ class World:
         sample_runs(integers.runs(order, batch.levels, inputs), batch, order, executor=integers.executor)
         result: np.ndarray = order.array_from_raster(batch.levels)[0, 0]
         return result
+
+
+def _place(name: str, value: Any) -> int:
+    return check_whole(name, value, -MAX_PLACE, MAX_PLACE)
 
 
 def open_world_model(model: Any) -> PortableModel:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, not_a_model, quote
+from pointillist.errors import ConfigError, check_path, not_a_model
 from pointillist.files.writing import atomic_path
 from pointillist.model.folder.finding import find_model
 from pointillist.rules.config import Rules, parse_rules
@@ -63,8 +63,8 @@ def export(
         raise ConfigError("`rules` are part of a program in C, and none is written: give `c`, or leave them out.")
     parsed = parse_rules(rules)
     for argument, value in (("html", html), ("c", c), ("js", js)):
-        if value is not None and (not isinstance(value, (str, Path)) or "\0" in str(value)):
-            raise ConfigError(f"`{argument}` (={quote(value)}) must be a path.")
+        if value is not None:
+            check_path(argument, value)
     if not isinstance(model, (str, Path)):
         return _export_open(model, html=html, c=c, js=js, rules=parsed)
     folder = find_model(str(model), {})
@@ -73,6 +73,8 @@ def export(
     files |= {} if c is None else {Path(c) / file: text for file, text in export_c(name, folder, rules=parsed).items()}
     files |= {} if js is None else {Path(js) / file: text for file, text in export_module(name, folder).items()}
     for path, text in files.items():
+        if path.parent.exists() and not path.parent.is_dir():
+            raise ConfigError(f"{path.parent} is a file, where a folder is to be written: give another path.")
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
