@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ SAMPLING = ("seed", "guidance", "temperature", "top_p", "engine", "order", "batc
 MODEL = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=4, layers=1, classes=("a", "b"))
 LEVELS, KNOWN = np.zeros((2, 1, 8, 8), np.int64), np.arange(64).reshape(8, 8) < 32
 WORLD = pt.World("dungeons", 1, chunk_size=8, margin=2)
-JOB = {"out": "job", "tasks": 1, "model": "gone", "n": 1}
-JOBS = partial(pt.jobs.run, **JOB)
 DIGIT = np.zeros((1, 1, 28, 28), np.int64)
 CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "sample": (pt.sample, [MODEL, 1], ("label", "text", "threads", "best_of", "size", "uniforms", *SAMPLING)),
