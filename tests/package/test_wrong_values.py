@@ -43,11 +43,6 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "quantize_weights": (pt.quantize_weights, [MODEL, "int8"], ()),
     "World.chunk": (WORLD.chunk, [0, 0], ()),
     "World.tiles": (WORLD.tiles, [0, 0, 2, 2], ()),
-    "jobs.run": (
-        JOBS,
-        ["sample"],
-        (*JOB, "workers", "time_limit", "executor"),
-    ),
     "jobs.status": (pt.jobs.status, ["job"], ()),
     "jobs.merge": (pt.jobs.merge, ["job", "a.npz"], ()),
     "export": (pt.export, ["gone"], ("html", "c", "js", "rules")),
