@@ -321,8 +321,10 @@ def check_path(name: str, value: Any) -> None:
     Raises:
         ConfigError: naming the argument and its value.
     """
-    if not isinstance(value, (str, PathLike)) or str(value) == "" or "\0" in str(value):
+    if not isinstance(value, (str, PathLike)) or str(value) == "":
         raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
+    if "\0" in str(value):
+        raise ConfigError(f"`{name}` (={quote(value)}) has a character that no path has (NUL): check the path.")
 
 
 def is_number(value: Any) -> bool:

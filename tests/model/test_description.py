@@ -21,7 +21,7 @@ def check(folder: Path) -> None:
         "model": config.model_type,
         "parameters": model.num_parameters,
         "weights": weight_dtype(model.state_dict()),
-        "image": model.image.model_dump(mode="json", exclude={"palette", "level_names"}),
+        "image": model.image.model_dump(mode="json", exclude={"palette", "level_names", "min_is_white"}),
         "level_names": list(model.image.level_names or ()),
         "likelihood": model.likelihood.name,
         "classes": list(config.classes),

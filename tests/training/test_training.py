@@ -167,7 +167,7 @@ def test_batch_size_auto_fills_half_of_what_is_free(monkeypatch: pytest.MonkeyPa
 def test_batch_size_must_fit_the_parts() -> None:
     """A step must split evenly over processes and parts."""
     data = tiny_data()
-    with pytest.raises(pt.ConfigError, match="must be a multiple"):
+    with pytest.raises(pt.ConfigError, match="must be a divisor of"):
         pt.train(tiny_model(data.train), data, tiny_config(batch_size=4, grad_accumulation=3))
 
 

@@ -145,7 +145,6 @@ def as_array(levels: Sequence[IntArray], image: ImageSpec, metadata: Mapping[str
 
 
 def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
-    size = sum(file.stat().st_size for file in (slices_of(path) if path.is_dir() else [path]))
     if path.is_dir() or path.suffix.lower() in (".npy", *SCIENCE):
         array, ours = (load_npy if path.suffix.lower() == ".npy" else read_science)(path), False
     else:
@@ -154,6 +153,7 @@ def _open_array(path: Path, image: ImageSpec, model: str) -> Inputs:
         if member is None:
             raise DataError(f"{path} has none of the arrays {', '.join(IMAGE_STEMS)}: name its images `x`.")
         array, ours = arrays.read(member), member == "levels"
+    size = sum(file.stat().st_size for file in (slices_of(path) if path.is_dir() else [path]))
     values, _ = to_channels_first(array, path.name, known_first=ours, codes=image.mode == "codes")
     if image.mode == "codes" and image.ordered:
         chosen = ValueMap.choose(values, image.levels)

@@ -102,7 +102,7 @@ class World:
         """Return the levels of the chunk in column x and row y, which may be negative; y grows downwards.
 
         Raises:
-            ConfigError: naming the chunk and the rule, if its rules cannot be met, or the argument that is no place.
+            ConfigError: naming the chunk and the rule, if its rules cannot be met, or the argument that names nowhere.
         """
         chunk = _place("x", x), _place("y", y)
         result = self._remembered.get(chunk)
