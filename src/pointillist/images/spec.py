@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
 from pointillist.files.pictures import picture_array
@@ -82,7 +82,7 @@ class ImageSpec(BaseModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _leave_out_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _leave_out_default(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """Leave `min_is_white` out where it is False: fingerprints cover the settings of models older than it."""
         return {name: value for name, value in dump(self).items() if value or name != "min_is_white"}
 
