@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError, quote, worded_errors
@@ -271,7 +271,7 @@ class TrainConfig(_Settings):
 
     @field_validator("grad_accumulation")
     @classmethod
-    def _divides_the_batch(cls, value: int, info: ValidationInfo) -> int:
+    def _divides_the_batch(cls, value: int, info: Any) -> int:
         """Reject parts of unequal size before anything is read; with more processes, the trainer checks again."""
         batch_size = info.data.get("batch_size")
         if isinstance(batch_size, int) and batch_size % value:
