@@ -49,7 +49,6 @@ SETS = {
     "tiles": ("dcss_tiles32.npz", "outline-to-tile"),
     "photos": ("photo_patches64.npz", "photos"),
     "icons": ("icons24.npz", "icons"),
-    "emoji": ("emoji.npz", "emoji"),  # of `recipes/zoo/prepare_concepts.py`
 }
 """Data and bundled model of each set."""
 PICTURES = {"kodak": (1, "photos"), "kodak4": (4, "photos"), "kodak4-grey": (4, "photos-grey")}

@@ -1,10 +1,8 @@
 """Measure whether samples show the concept and the style of their prompt: prints JSON.
 
     python benchmarks/measure_concepts.py icons MODEL icons24.npz --sheet concepts.png
-    python benchmarks/measure_concepts.py emoji MODEL emoji_sets32.npz --sheet concepts.png
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --steps 2400 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 25 --each 4 --prompts prompts.json
-    python benchmarks/measure_concepts.py emoji emoji emoji_sets32.npz --at-least 6 --steps 600 --prompts prompts.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 1 --label mdi --prompts mdi.json
     python benchmarks/measure_concepts.py icons icons icons24.npz --at-least 40 --each 4 --best-of 8 --concepts-only
     python benchmarks/measure_concepts.py icons icons icons24.npz --styles-only
@@ -50,22 +48,19 @@ from pointillist.model.folder.generation import MeasuredPrompts
 from pointillist.system import describe_machine, today
 from pointillist.visualization import image_grid, save_png
 
-EMOJI_SETS = ("fluent-emoji-flat", "twemoji", "noto", "emojione", "noto-v1", "fxemoji")
 UNSEEN = {
     "icons": [("tdesign", "mynaui", "bi", "uil", "ix", "iconoir", "fluent", "flowbite", "grommet-icons", "lineicons")],
-    "emoji": [(name,) for name in EMOJI_SETS],
 }
 STYLES = {
     "icons": (
         *("tabler", "material-symbols", "mdi", "ph", "hugeicons"),
         *("fluent", "carbon", "pixelarticons", "icon-park-solid", "dinkie-icons"),
     ),
-    "emoji": EMOJI_SETS,
 }
-STEPS = {"icons": 600, "emoji": 300}
+STEPS = {"icons": 600}
 EACH, STYLED, COPY = 8, 16, 0.98
-BINS = {"icons": (25, 40, 60, 100), "emoji": (5, 6)}
-FREQUENT = {"icons": 40, "emoji": 6}
+BINS = {"icons": (25, 40, 60, 100)}
+FREQUENT = {"icons": 40}
 RECOGNISED, FITTED = 0.75, 12_000
 CONCEPTS = tomllib.loads(Path(__file__).with_name("concepts.toml").read_text())
 
@@ -320,7 +315,7 @@ def main() -> None:
     )
     parser.add_argument("--sheet", help="PNG for the samples")
     parser.add_argument("--at-least", type=int, help="all names with so many training images, in place of the concepts")
-    parser.add_argument("--steps", type=int, help="steps of the classifier of concepts; default: 600 icons, 300 emoji")
+    parser.add_argument("--steps", type=int, help="steps of the classifier of concepts; default: 600")
     parser.add_argument(
         "--prompts", type=Path, metavar="JSON", help="judge names by their number of images, and others"
     )

@@ -22,22 +22,23 @@ from typing import Any
 
 from pointillist.zoo import ZOO
 
+CAT = ("--text", "a cat sitting on a red sofa")
 COMMANDS = {
     "--help": ("--help",),
     "models": ("models",),
     "info icons": ("info", "icons"),
-    "info emoji": ("info", "emoji"),
+    "info scenes": ("info", "scenes"),
     "sample one digit": ("sample", "digits", "-n", "1", "--seed", "1", "--out", "digit.png", "--force"),
     "sample digits": ("sample", "digits", "-n", "8", "--seed", "1", "--out", "digits.png", "--force"),
     "sample icons": ("sample", "icons", "-n", "8", "--text", "heart", "--seed", "1", "--out", "hearts.png", "--force"),
-    "sample emoji": ("sample", "emoji", "-n", "8", "--text", "dog", "--seed", "1", "--out", "dogs.png", "--force"),
-    "sample one emoji": ("sample", "emoji", "-n", "1", "--text", "dog", "--seed", "1", "--out", "dog.png", "--force"),
+    "sample scenes": ("sample", "scenes", "-n", "8", *CAT, "--seed", "1", "--out", "cats.png", "--force"),
+    "sample one scene": ("sample", "scenes", "-n", "1", *CAT, "--seed", "1", "--out", "cat.png", "--force"),
     "example rules": ("example", "rules", "--force"),
     "sample with rules": (
         *("sample", "dungeons", "-n", "1", "--size", "28x64", "--rules", "rules.toml", "--seed", "1"),
         *("--out", "dungeons.png", "--force"),
     ),
-    "explain emoji": ("explain", "emoji", "dog.png", "--text", "dog", "--out", "dog.html", "--force"),
+    "explain scenes": ("explain", "scenes", "cat.png", *CAT, "--out", "cat.html", "--force"),
 }
 FIRST_PIXEL = """
 import pointillist.portable

@@ -292,7 +292,7 @@ def main() -> None:
         table = {name: file[name] for name in file.files if name != "mask" or "pixels" in options.only}
     result = measure(pt.load(options.model), table, options)
     about = {"date": today(), "machine": describe_machine(), "model": options.model, "split": options.split}
-    how = {name: getattr(options, name) for name in ("guidance", "temperature", "best_of")}
+    how = {name: getattr(options, name) for name in ("guidance", "temperature", "best_of", "ranked")}
     print(json.dumps(about | how | result, indent=1))
 
 

@@ -44,7 +44,7 @@ html_theme_options = {"light_css_variables": VARIABLES, "dark_css_variables": VA
 
 # pages that paint without a server, to which the front page links, and the module that paints on it: written again, as
 # they are the package's own
-LIVE = ("digits", "dungeons", "icons", "outline-to-tile", "photos")
+LIVE = ("scenes", "digits", "dungeons", "icons", "outline-to-tile", "photos")
 FRONT = "digits"
 MOST_BYTES = 3_500_000  # of a page
 MOST_FRONT = 1_500_000  # of what the front page loads

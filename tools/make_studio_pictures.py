@@ -25,7 +25,7 @@ from pointillist.studio.http.server import Server
 from pointillist.studio.service import StudioService
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
-MODELS = ("icons", "digits", "outline-to-tile", "dungeons")
+MODELS = ("scenes", "icons", "digits", "outline-to-tile", "dungeons")
 CHROMIUM = os.environ.get("POINTILLIST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 120_000  # milliseconds
 DESKTOP, PHONE, SIDE = (1280, 800), (390, 844), (844, 390)
@@ -106,12 +106,11 @@ def watch_whole(page: Page) -> None:
 
 
 def words(page: Page) -> None:
-    """Paint a prompt, and show the pixels of one of its words."""
-    choose(page, "icons")
-    page.get_by_label("Text", exact=True).fill("shopping cart")
-    paint(page, 5)
+    """Paint a sentence, and show the pixels of one of its words."""
+    choose(page, "scenes")
+    done(page)  # the model opens with this sentence
     page.get_by_text("What each word did").click()
-    page.locator(".prompt-words").first.get_by_role("button", name="cart").click()
+    page.locator(".prompt-words").first.get_by_role("button", name="red").click()
     page.wait_for_timeout(1500)
 
 

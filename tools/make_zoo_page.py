@@ -2,11 +2,11 @@
 
 Every figure is read from a file that a command has written: the card of a bundled model (`tools/make_zoo.py`) or, in
 `docs/evidence/zoo`, `codecs.json` (`benchmarks/measure_codecs.py`), `NAME-concepts.json` and `NAME-prompts.json`
-(`benchmarks/measure_concepts.py`, the latter with `--prompts`) and `dungeons.json`
-(`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured yet are left
-open. The names that a model is recognised by are also written to its file `prompts.json`: names of `NAME-bundled.json`
-(`--prompts` with `--all`) where the last part of the training saw the test images, and `NAME-prompts.json` is of the
-weights before it; otherwise names of `NAME-prompts.json`.
+(`benchmarks/measure_concepts.py`, the latter with `--prompts`), `scenes.json` (`benchmarks/measure_scenes.py`) and
+`dungeons.json` (`benchmarks/measure_maps.py dungeons dungeons.npz --baselines`). Figures that no command has measured
+yet are left open. The names that a model is recognised by are also written to its file `prompts.json`: names of
+`NAME-bundled.json` (`--prompts` with `--all`) where the last part of the training saw the test images, and
+`NAME-prompts.json` is of the weights before it; otherwise names of `NAME-prompts.json`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from pointillist.files.writing import write_text
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS
+from scene_figures import scene_section
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "zoo.md"
@@ -66,13 +67,6 @@ These figures, the figures of concepts and the figures on the card are of the we
 training, which saw the test icons, too. `pointillist info icons --prompts` lists what the bundled weights show:
 {shown} of {bundled} names are among the first five guesses for three of four samples or more (the same command with
 `--all --prompts icons-bundled.json`).
-""",
-    "emoji": """
-What people type: {each} samples of each of the {count} names that five or all six sets have, judged by classifiers of
-these names, one for each set, which has not seen it. `python benchmarks/measure_concepts.py emoji emoji
-emoji_sets32.npz --at-least {least} --each {each} --steps 1500 --prompts emoji-prompts.json` ({when}, seed 0).
-`pointillist info emoji --prompts` lists the names that are among the first five guesses for three of four samples or
-more: {shown} of {bundled}.
 """,
 }
 PROMPT_TABLE = """
@@ -265,7 +259,6 @@ TARGETS = {
         "five": "0.68; 0.85",
         "copies": "1.2 times; as real images",
     },
-    "emoji": {"concepts": "0.6; 0.85"},
 }
 PROMPT_TARGETS = {"all with 40 or more": 0.8, "plurals": 0.7, "synonyms": 0.4}
 
@@ -322,6 +315,7 @@ def page() -> str:
     for name, targets in TARGETS.items():
         parts += [f"## `{name}`\n", table(concepts(name, targets))]
         parts.append(CONCEPTS.format(name=name, when=when(f"{name}-concepts.json")) + prompts(name))
+    parts += ["## `scenes`\n", scene_section(read(MEASURED / "scenes.json"), ZOO / "scenes")]
     return "\n".join([*parts, "## The others\n", table(others()), "", programs(), codecs()])
 
 

@@ -1,7 +1,6 @@
 """Prepare named images of several artists for training: one data set with captions, and common names more often.
 
     python recipes/zoo/prepare_concepts.py icons24.npz icons.npz --common 20 --repeats 5
-    python recipes/zoo/prepare_concepts.py emoji_sets32.npz emoji.npz --common 5 --repeats 3 --held-out 20
 
 The input has images `x` or `rgba`, a `name`, the `set` (artist), a `split` (`train` or `test`, by name), and perhaps
 `style` words. The result has the same images as `x`, a `caption` ("name" or "name, style words"), `name`, `set` and

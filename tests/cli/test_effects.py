@@ -174,5 +174,5 @@ def test_methods_and_formats_say_what_they_leave_out(folder: Path, monkeypatch: 
     detected = CliRunner().invoke(app, ["detect", "digits", "few", "--detector", "detector", "--windows"])
     assert "`--windows` changed nothing" in detected.stderr
     assert "changes nothing of an .npz" in fails(
-        "sample", "emoji", "-n", "1", "--palette", "p.hex", "--out", "y.npz"
-    ) or "must have" in fails("sample", "emoji", "-n", "1", "--palette", "p.hex", "--out", "y.npz")
+        "sample", "scenes", "-n", "1", "--palette", "p.hex", "--out", "y.npz"
+    ) or "must have" in fails("sample", "scenes", "-n", "1", "--palette", "p.hex", "--out", "y.npz")

@@ -24,7 +24,7 @@ FILES = [
     "sample icons --texts gone.txt",
     "sample dungeons -n 1 --rules gone.toml",
     "sample icons -n 1 --condition vector=gone.npy",
-    *(f"sample emoji -n 1 --text smile --out o.png --palette gone.{ending}" for ending in ("hex", "png", "json")),
+    *(f"sample scenes -n 1 --text cat --out o.png --palette gone.{ending}" for ending in ("hex", "png", "json")),
     "world dungeons --size 1x1 --out w.csv --rules gone.toml",
     "export dungeons --c code --rules gone.toml",
     *(f"evaluate digits gone.{ending}" for ending in ("png", "npz", "parquet", "tmx")),

@@ -39,7 +39,7 @@ def without(modules: str, *commands: str, folder: Path) -> subprocess.CompletedP
 
 def test_describing_does_not_wait_for_torch(tmp_path: Path) -> None:
     """Help of every command, the list of models, and `info` of every bundled model."""
-    bundled = ("digits", "dungeons", "icons", "emoji", "outline-to-tile")
+    bundled = ("digits", "dungeons", "icons", "scenes", "outline-to-tile")
     commands = ["--help", "--version", *(f"{name} --help" for name in COMMANDS), "models", "models --json"]
     commands += [f"info {name}" for name in bundled] + ["info digits --json"]
     done = without("torch", *commands, folder=tmp_path)

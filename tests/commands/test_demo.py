@@ -86,7 +86,7 @@ def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 def test_all_files_are_there(demo: Path) -> None:
-    assert {"icons.png", "outline-to-tile.png"} <= set(written_files())
+    assert {"scenes.png", "icons.png", "outline-to-tile.png"} <= set(written_files())
     assert {path.name for path in demo.iterdir()} == set(written_files(live=True))
     for path in demo.iterdir():
         assert path.is_dir() or path.name == "demo.json" or path.stat().st_size > 500
@@ -151,10 +151,10 @@ def test_what_a_user_gives_is_escaped(page: str) -> None:
 def test_prompts_are_shown_with_their_commands(
     demo: Path, tags: list[tuple[str, dict[str, str | None]]], page: str
 ) -> None:
-    """The icons are at the top; each command names the prompts and styles of the picture above it."""
+    """The scenes are at the top; each command names the prompts and styles of the picture above it."""
     names = [folder.name for folder in prompted_models()]
     shown = [a["alt"] for tag, a in tags if tag == "img" and "from prompts" in (a.get("alt") or "")]
-    assert names[0] == "icons"
+    assert names[0] == "scenes"
     assert shown == [f"Samples of {name} from prompts" for name in names]
     commands = re.findall(r"<figcaption>(pointillist sample .*?)</figcaption>", page)
     assert [shlex.split(html.unescape(command))[2] for command in commands] == names
@@ -201,7 +201,7 @@ def test_the_commands_at_the_end_work_as_pasted(
         found = CliRunner().invoke(app, shlex.split(line)[1:])
         assert found.exit_code == 0, f"{line}: {found.output}"
     assert len(served) == 1
-    assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "heart.png", "heart.html"}
+    assert {path.name for path in tmp_path.iterdir()} >= {"digit.html", "cat.png", "cat.html"}
 
 
 @pytest.mark.slow

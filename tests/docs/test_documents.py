@@ -75,7 +75,13 @@ def test_the_site_lists_every_page_once() -> None:
 
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-RESULTS = {"static binarised MNIST": "results", "`icons`": "zoo", "8x8 digits": "results", "sampling": "speed"}
+RESULTS = {
+    "static binarised MNIST": "results",
+    "`icons`": "zoo",
+    "`scenes`": "zoo",
+    "8x8 digits": "results",
+    "sampling": "speed",
+}
 """The page of `docs/evidence` on which a row of the README's table of results stands."""
 SECTIONS = [("compress.md", "## How small, how fast", "compression"), ("detect.md", "## How well it works", "anomaly")]
 """Sections of how-to pages with figures, and the pages of `docs/evidence` on which these stand."""

@@ -81,7 +81,8 @@ def test_training_image(tmp_path: Path) -> None:
 def test_text_to_image(tmp_path: Path) -> None:
     """Sample from prompts of a bundled model, and of one trained on captions, which reads its pictures back."""
     run_blocks(blocks_of(TUTORIALS / "text_to_image.md"), tmp_path)
-    assert all((tmp_path / name).is_file() for name in ("icons.png", "circles.png", "words.png", "shapes.html"))
+    names = ("scenes.png", "bear.html", "icons.png", "circles.png", "words.png", "shapes.html")
+    assert all((tmp_path / name).is_file() for name in names)
 
 
 @pytest.mark.slow

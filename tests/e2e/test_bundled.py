@@ -36,7 +36,7 @@ SWITCHES = {"walls": "Walls around", "stairs": "One way in, one way out", "reach
 
 @pytest.fixture(scope="module")
 def studio() -> Iterator[Server]:
-    """In the order of `pointillist studio`, without `digits` and `emoji`."""
+    """In the order of `pointillist studio`, without `digits` and `scenes`."""
     server = Server(StudioService(["icons", "outline-to-tile", "dungeons"]))
     server.start()
     server.service.models.wait(600)

@@ -73,7 +73,7 @@ def test_hidden_pictures_are_counted(digits: Path) -> None:
         (["sample", "icons", "--label", "Tabler"], "'tabler'"),
         (["sample", "icons", "--label", "tablr"], "'tabler'"),
         (["sample", "digts"], "'digits'"),
-        (["evaluate", "Emoji", "uci-digits"], "'emoji'"),
+        (["evaluate", "Scenes", "uci-digits"], "'scenes'"),
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_near_one(command: list[str], near: str) -> None:

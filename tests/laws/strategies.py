@@ -325,7 +325,7 @@ def random_conditions(
         numbers = np.where(parts["attributes"].known, parts["attributes"].values, NO_LABEL)
         found["attributes"] = {name: numbers[:, i] for i, name in enumerate(attributes.values)}
     if text is not None and (encoder or not text.frozen) and (sure or torch.rand(()) < 0.7):
-        words = ("red", "dragon", "a", "blue")
+        words = ("red", "cat", "a", "blue")  # `scenes` knows all: it samples an unknown word as another
         found["text"] = [" ".join(words[i] for i in torch.randint(0, 4, (3,))) for _ in range(count)]
     some = [name for name in ("vector", "hint") if name in parts and (sure or torch.rand(()) < 0.7)]
     return found | {name: parts[name].values for name in some}

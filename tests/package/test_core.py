@@ -50,7 +50,7 @@ made = {}
 digits = pt.sample("digits", 2, label=[3, 7], seed=0, guidance=2.0)
 made["pictures"] = digest(digits.levels), digest(digits.nats)
 icons = pt.sample("icons", text=["heart", "home"], seed=0, best_of=2)
-made["emoji"] = digest(pt.sample("emoji", text="airplane", seed=0).levels)
+made["scenes"] = digest(pt.sample("scenes", text="a cat on a red sofa", seed=0).levels)
 made["prompts"] = digest(icons.levels), digest(icons.gain)
 known = np.zeros((28, 28), bool)
 known[14:] = True

@@ -8,8 +8,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from pointillist.cli.app import app
 from pointillist.model.folder.generation import PROMPTS, MeasuredPrompts
+from pointillist.zoo import ZOO
 from tests.scripts import script
 from tests.tolerances import standard_errors
 
@@ -225,3 +228,25 @@ def test_words_are_of_a_kind(recipe: dict[str, ModuleType], tmp_path: Path) -> N
     kinds = ["colour", "thing", "relation", "colour", "support", "place", "time"]
     assert [slot.kind for group in words.groups for slot in group] == kinds
     assert {"cat", "sofa", "house"} <= words.nouns
+
+
+def test_the_readme_paints_a_sentence_of_each_relation(recipe: dict[str, ModuleType]) -> None:
+    """One in the order of relations; each sentence has words of the recipe alone."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    ((prompts, each, _),) = script("make_scenes_picture").LINE.findall(readme)
+    relations = list(recipe["captions"].RELATIONS)
+    assert [next(r for r in relations if f" {r} " in sentence) for sentence in prompts.split("; ")] == relations
+    kinds = recipe["captions"].word_kinds()
+    known = {word for kind in kinds.values() for phrase in kind for word in phrase.split()} | {"a", "an"}
+    assert set(prompts.replace(";", "").split()) <= known
+    assert int(each) == 4
+
+
+def test_the_bundled_model_has_the_words_of_the_recipe(recipe: dict[str, ModuleType]) -> None:
+    """The words that are clicked in the studio, and that `info --prompts` lists by kind."""
+    words = MeasuredPrompts.read(ZOO / "scenes").words
+    captions = recipe["captions"]
+    assert {kind: list(of_kind) for kind, of_kind in words.kinds.items()} == captions.word_kinds()
+    assert words.sentence == captions.SENTENCE
+    listed = CliRunner().invoke(app, ["info", "scenes", "--prompts"]).stdout.splitlines()
+    assert listed == [f"{kind}: {', '.join(of_kind)}" for kind, of_kind in words.kinds.items()]

@@ -35,7 +35,9 @@ EXAMPLES = {
 
   pointillist info gated-pixelcnn:base --program
 
-  pointillist info icons --prompts""",
+  pointillist info icons --prompts
+
+  pointillist info scenes --prompts""",
     "models": """Examples:
 
   pointillist models

@@ -29,7 +29,7 @@ EXAMPLES = {
 
   pointillist evaluate digits scans/ --code-length
 
-  pointillist evaluate icons heart.png --captions "a heart; a star; a house"
+  pointillist evaluate scenes cat.png --captions "a cat on a red sofa; a dog on a red sofa; a cat on a red bed"
 
   pointillist evaluate runs/a digits.npz --with runs/b --order average
 
@@ -49,7 +49,7 @@ EXAMPLES = {
 
   pointillist explain digits three.png --label 3
 
-  pointillist explain emoji smile.png --text "a smiling face" -o smile.html --maps views/
+  pointillist explain scenes cat.png --text "a cat on a red sofa" -o cat.html --maps views/
 
   pointillist explain runs/digits uci-digits --index 3 --calibration-images 360
 

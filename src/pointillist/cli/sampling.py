@@ -16,11 +16,13 @@ EXAMPLES = {
 
   pointillist sample runs/sprites -n 500 --out sprites/
 
-  pointillist sample emoji -n 8 --text "a blue heart" --guidance 2 --not "green"
+  pointillist sample scenes -n 4 --text "a cat sitting on a red sofa" --seed 1 --out cats.png
+
+  pointillist sample scenes -n 8 --text "an owl on a blue car" --guidance 2 --not "at night"
 
   pointillist sample icons -n 2 --text "heart; shopping cart" --label tabler,mdi --out grid.png
 
-  pointillist sample emoji -n 1 --text "a strawberry" --best-of 8 --out strawberry.png
+  pointillist sample icons -n 1 --text "umbrella" --best-of 8 --out umbrella.png
 
   pointillist sample runs/sprites -n 64 --format atlas --palette autumn.hex --out sprites.png
 

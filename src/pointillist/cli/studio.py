@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pointillist.studio.http.server import Server
     from pointillist.studio.service import StudioService
 
-FIRST = "icons"
+FIRST = "scenes"
 """The bundled model with which the studio opens: its first painting says what this is about."""
 
 EXAMPLES = {

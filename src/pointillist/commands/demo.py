@@ -43,9 +43,9 @@ _SHOWN = (0, 2, 3, 5, 6, 8)  # classes whose first test image is analysed; the t
 
 
 def prompted_models() -> list[Path]:
-    """List the folders of the pretrained models whose example prompts are shown; `emoji` shows too few of its names."""
+    """List the folders of the pretrained models whose example prompts are shown; the first stands at the top."""
     folders = {model.name: model.folder for model in list_pretrained()}
-    return [folders[name] for name in ("icons", "outline-to-tile") if name in folders]
+    return [folders[name] for name in ("scenes", "icons", "outline-to-tile") if name in folders]
 
 
 def written_files(*, live: bool = False) -> list[str]:
@@ -218,10 +218,10 @@ def _page(out: Path, results: dict[str, Any], commands: dict[str, str]) -> str:
     baselines = {"every level equally likely": results["uniform_bits"]}
     baselines |= {"independent pixels, by how often each level occurs": results["frequency_bits"]}
     animation = (out / "digits.gif").read_bytes()
-    icons, *others = (_figure(out / f"{k}.png", f"Samples of {k} from prompts", c) for k, c in commands.items())
+    first, *others = (_figure(out / f"{k}.png", f"Samples of {k} from prompts", c) for k, c in commands.items())
     return Template((files("pointillist.commands") / "demo.html").read_text(encoding="utf-8")).substitute(
         texts | {"style": html.base_style(), "folder": escape(shlex.quote(str(out)))},
-        icons=icons,
+        first=first,
         prompts="".join(others),
         live=_live(out / LIVE),
         table=html.table((k.replace("_", " "), _text(v)) for k, v in results.items()),

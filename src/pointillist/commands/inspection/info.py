@@ -84,11 +84,14 @@ def _program(settings: InfoSettings) -> Report:
 
 
 def _prompts(settings: InfoSettings) -> Report:
-    """List the measured prompts of a model."""
+    """List the measured prompts of a model, or the words of its captions by kind."""
     from pointillist.model.folder.generation import MeasuredPrompts
     from pointillist.zoo import resolve
 
     measured = MeasuredPrompts.read(resolve(settings.name) or Path(settings.name))
+    if not measured.recognised and measured.words.kinds:
+        lines = (f"{kind}: {', '.join(words)}" for kind, words in measured.words.kinds.items())
+        return Report(measured.model_dump(mode="json"), text="\n".join(lines))
     if not measured.recognised:
         raise ConfigError(
             f"{settings.name} has no list of measured prompts (prompts.json): `pointillist info {settings.name}` "

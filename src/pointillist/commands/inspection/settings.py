@@ -35,7 +35,10 @@ class InfoSettings(Settings):
     tileset: str | None = option(None, "FILE", "Of maps: the pictures of their levels, as train takes it.")
     program: bool = option(False, FLAG, "List the instructions of the sampling program, with their cost.")
     list_prompts: bool = option(
-        False, FLAG, "List the names that samples of a text model were recognised by.", flags=("--prompts",)
+        False,
+        FLAG,
+        "List the names that samples of a text model were recognised by, or its words by kind.",
+        flags=("--prompts",),
     )
     receptive_field: str | None = option(
         None,

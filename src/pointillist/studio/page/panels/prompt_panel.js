@@ -115,7 +115,7 @@ export class PromptPanel {
   #slider(name, label, min, max, step, title) {
     const { request } = this.state;
     const range = html("input", { type: "range", min, max, step, value: request[name], "aria-label": label });
-    const number = html("input", { type: "number", min, step, max: name === "top_p" ? 1 : 1000, value: request[name], "aria-label": `${label}, as a number` });
+    const number = html("input", { type: "number", min, step: "any", max: name === "top_p" ? 1 : 1000, value: request[name], "aria-label": `${label}, as a number` }); // a model may come with 1.25
     const take = (/** @type {HTMLInputElement} */ from, /** @type {HTMLInputElement} */ to) => () => {
       const value = Number(from.value);
       if (from.value === "" || !from.validity.valid && !from.validity.stepMismatch) return;
