@@ -2,9 +2,9 @@
 
 - `prepare TIFF... --out FOLDER`: writes training images as `.npy` of codes from 0, for `recipes/geology/geology.toml`.
   The public ones are in the GitHub repository GAIA-UNIL/TrainingImagesTIFF, which names no licence: none is copied.
-- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [-n 100] [--mps FOLDER]`: windows of the test strip, each
-  with scattered hard data. Of a model and, with the folder of an unpacked wheel of scikit-mps 0.6.0 (on PyPI), of
-  MPSlib's programs `mps_genesim` and `mps_snesim_tree`, which read the training strip of the model:
+- `measure MODEL IMAGE.npy [--density 0.02] [--windows 20] [--first N] [-n 100] [--mps FOLDER] [--programs ...]`:
+  windows of the test strip (the first N of them), each with scattered hard data. Of a model and, with the folder of an
+  unpacked wheel of scikit-mps 0.6.0 (on PyPI), of MPSlib's `PROGRAMS`, which read the training strip of the model:
   log score and Brier score of the marginals ((n + 1/2) / (N + K/2)) at the cells that are not known; share of the
   rarest level; violated data; the largest differences of the two-point and connectivity curves from the curves of the
   truth of all windows; copies of 16x16 windows of the training strip, over the copies in the truth; seconds of
@@ -34,6 +34,11 @@ from pointillist.completion.cells import ObservedCells
 from pointillist.evaluation.memorization import copied_windows
 
 LAGS = np.arange(1, 17)
+PROGRAMS: dict[str, dict[str, Any]] = {
+    "mps_snesim_tree": {"template_size": np.array([9, 9, 1]), "n_multiple_grids": 3},
+    "mps_genesim": {"n_cond": 25},  # seven seconds of processor for a realisation 48x48
+}
+"""Programs of MPSlib with the settings that differ from scikit-mps."""
 Draw = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 """Draw realisations `[n h w]` given levels and a mask of known cells, by a seed."""
 
@@ -159,14 +164,14 @@ def measure(arguments: argparse.Namespace) -> None:
     ]
     windows = np.stack([strip[r : r + size[0], c : c + size[1]] for r, c in corners]).astype(np.int64)
     masks = rng.random(windows.shape) < arguments.density
+    windows, masks = windows[: arguments.first], masks[: arguments.first]
     methods: dict[str, Draw] = {"pointillist": drawn_by_model(model, arguments.n)}
     if arguments.mps is not None:
         sys.path.insert(0, str(arguments.mps))
         np.NaN = np.nan  # type: ignore[attr-defined]  # which scikit-mps 0.6.0 uses, and numpy 2 has no more
         training_grid = training[0].astype(np.int64)
-        methods["MPSlib GENESIM"] = drawn_by_mpslib("mps_genesim", training_grid, arguments.n, n_cond=25)
-        template = {"template_size": np.array([9, 9, 1]), "n_multiple_grids": 3}
-        methods["MPSlib SNESIM"] = drawn_by_mpslib("mps_snesim_tree", training_grid, arguments.n, **template)
+        for program in arguments.programs:
+            methods[f"MPSlib {program}"] = drawn_by_mpslib(program, training_grid, arguments.n, **PROGRAMS[program])
     started = time.perf_counter()
     facts: dict[str, Any] = {}
     for name, draw in methods.items():
@@ -197,7 +202,9 @@ def main() -> None:
     command.add_argument("--windows", type=int, default=20)
     command.add_argument("-n", type=int, default=100)
     command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--first", type=int, help="windows that are measured; all by default")
     command.add_argument("--mps", type=Path)
+    command.add_argument("--programs", nargs="+", choices=list(PROGRAMS), default=list(PROGRAMS))
     command.add_argument("--json", type=Path)
     command.set_defaults(run=measure)
     arguments = parser.parse_args()
