@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 
-from pointillist.model.folder.listing import LISTING, measure_network
+from pointillist.model.folder.listing import LISTING
+from pointillist.model.folder.measure import measure_network
 from pointillist.networks import names
 
 

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from pointillist.data import load_data
-from pointillist.files.pictures import composite_on_white, to_luma
 from pointillist.images import ImageSpec
+from pointillist.images.pictures import composite_on_white, to_luma
 from tests.datasets import dataset_of
 
 

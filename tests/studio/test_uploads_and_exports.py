@@ -137,10 +137,10 @@ def test_a_decompression_bomb_is_refused_by_its_header(client: TestClient, size:
 
 
 def test_what_is_no_picture_is_refused(client: TestClient, values: np.ndarray) -> None:
-    """Nothing, text, SVG, PostScript, TIFF, and pictures cut off anywhere or with any byte turned."""
+    """Nothing, text, SVG, PostScript, and pictures cut off anywhere or with any byte turned."""
     whole = file_of(values)
     drawing, page = b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS-Adobe-3.0 EPSF-3.0"
-    for body in (b"", b"hello", drawing, page, file_of(values, "TIFF")):
+    for body in (b"", b"hello", drawing, page):
         answer = upload(client, body)
         assert (answer.status_code, answer.json()["code"]) == (415, "unreadable"), body
     for cut in range(0, len(whole) - 12, 3):

@@ -16,9 +16,9 @@ from pointillist.compression.reader import MAX_SUB_PIXELS
 from pointillist.compression.writer import SIDE, ArchiveWriter
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, ConfigError, DataError, ShapeError, check_whole
-from pointillist.files.pictures import picture_array
 from pointillist.files.suggestions import checked_keywords
 from pointillist.images import ImageSpec
+from pointillist.images.pictures import picture_array
 from pointillist.portable import IntegerModel
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pointillist.conditioning.encoders.vectors import AttributeEncoder, LabelEncoder, VectorEncoder
     from pointillist.conditioning.hint import HintConfig, HintReader, hint_rule
     from pointillist.conditioning.image_preprocessors import HintPreprocessor
-    from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue, count_images
+    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+    from pointillist.conditioning.keywords import ConditionKwargs, count_images
     from pointillist.conditioning.known import OBSERVED, KnownConfig, parse_mask
     from pointillist.conditioning.label import (
         NO_LABEL,
@@ -65,7 +66,8 @@ _MODULES = {
         "hint_rule",
     ),
     "image_preprocessors": ("HintPreprocessor",),
-    "inputs": ("ConditionInputs", "ConditionKwargs", "MaskedValue", "count_images"),
+    "inputs": ("ConditionInputs", "MaskedValue"),
+    "keywords": ("ConditionKwargs", "count_images"),
     "known": (
         "OBSERVED",
         "KnownConfig",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, runtime_checkable
 
-from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs, MaskedValue
+from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
+from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.conditioning.registry import unsupported_condition
 from pointillist.errors import ConfigError
 

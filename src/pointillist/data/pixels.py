@@ -7,7 +7,7 @@ from PIL import Image
 
 from pointillist.data.options import DataOptions
 from pointillist.errors import ConfigError
-from pointillist.files.pictures import composite_on_white, to_luma
+from pointillist.images.pictures import composite_on_white, to_luma
 
 CHUNK = 1024  # images converted at a time, to bound the memory of the wide integers in between
 _FILTERS = {

@@ -12,9 +12,16 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
-from pointillist.files.pictures import picture_array
 from pointillist.files.reading import MAX_NAME, check_texts
-from pointillist.images.pictures import OPAQUE, as_pil, clean_alpha, dequantise, nearest_colour, quantise
+from pointillist.images.pictures import (
+    OPAQUE,
+    as_pil,
+    clean_alpha,
+    dequantise,
+    nearest_colour,
+    picture_array,
+    quantise,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -18,8 +18,8 @@ from pointillist.data.pixels import to_channels
 from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
-from pointillist.files.pictures import composite_on_white, picture_array
 from pointillist.images import ImageSpec
+from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 
 _log = logging.getLogger(__name__)

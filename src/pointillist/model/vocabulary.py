@@ -2,7 +2,7 @@
 
 A prompt that is the plural or a misspelling of such a name is sampled as that name, and a sentence says so; of a model
 that has learned its words, each new word of a prompt is sampled as the nearest known one
-(`prompts/free_prompts.py`). Other sentences name what is nearest to a prompt or a word that is new to the model.
+(`free_prompts.py`). Other sentences name what is nearest to a prompt or a word that is new to the model.
 Likelihoods use each prompt as given.
 The words are stored in the record of the training, `training.captions` in `config.json`, the names in `prompts.json`.
 Needs no torch.

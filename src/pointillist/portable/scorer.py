@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from pointillist.conditioning.inputs import ConditionInputs, ConditionKwargs
+from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.conditioning.label import Label
 from pointillist.conditioning.readers import ConditionReaders
 from pointillist.distributions.transform import Transform

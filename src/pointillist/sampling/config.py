@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from pointillist.conditioning.inputs import ConditionKwargs
+from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.errors import ConfigError, EngineError, check_whole, choices, quote
 from pointillist.files.suggestions import check_keywords
 

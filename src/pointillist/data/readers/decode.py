@@ -25,7 +25,7 @@ from pointillist.data.readers.picture_files import (
 )
 from pointillist.data.tilemaps.tileset import Tileset
 from pointillist.errors import ConfigError, DataError, counted
-from pointillist.files.pictures import to_8_bit
+from pointillist.images.pictures import to_8_bit
 
 _RESIZING_BYTES = 24  # for each number of the picture that is resized: planes, their stack and roundings are floats
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from PIL import Image
 
 from pointillist.errors import DataError
-from pointillist.files.pictures import to_8_bit
 from pointillist.files.reading import check_file
 from pointillist.images import SHEET
+from pointillist.images.pictures import to_8_bit
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "TGA", "ICO", "JPEG2000", "PCX", "AVIF")
 """Formats of Pillow that are read: pixels only, decoded without another program."""
