@@ -329,24 +329,3 @@ def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, 
         np.testing.assert_array_equal(
             pixels_of(page.locator(".canvases canvas.image").first)[..., 0], 255 - grey(expected, 4)
         )
-
-
-def test_the_first_candidate_of_a_page_comes_before_the_others(browser: Browser, exported: dict[str, str]) -> None:
-    """It is shown and can be kept while the rest is drawn."""
-    with opened(browser, exported["dungeons"] + "#seed=7") as page:
-        page.get_by_label("Speed", exact=True).select_option("Infinity")
-        expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")
-        wait_until_painted(page)
-        page.evaluate(
-            """() => new MutationObserver(() => {
-              const count = document.querySelectorAll(".candidates li").length;
-              if (count) (window.counts ||= []).push(count);
-            }).observe(document.querySelector(".candidates"), { childList: true })"""
-        )
-        page.keyboard.press("e")
-        wait_for_frame(page)
-        stroke(page, 32)
-        page.get_by_role("button", name="Fill", exact=True).click()
-        expect(page.locator(".candidates li").nth(1)).to_be_visible()
-        counts = page.evaluate("window.counts")
-        assert counts[0] == 1 < counts[-1]
