@@ -56,8 +56,8 @@ def begin(page: Page, model: str) -> None:
     """Choose a model, and end the painting with which it opens."""
     choose_model(page, model)
     page.get_by_label("Speed", exact=True).select_option("Infinity")
-    page.wait_for_timeout(300)
-    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    expect(page.locator(".canvas-grid .words")).to_contain_text("a pixel")  # of its own picture
+    wait_until_painted(page)
 
 
 def seeded(page: Page, seed: int, count: int = 1) -> None:
