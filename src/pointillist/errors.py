@@ -2,6 +2,7 @@
 
 import difflib
 import operator
+import os
 import re
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -323,8 +324,25 @@ def check_path(name: str, value: Any) -> None:
     """
     if not isinstance(value, (str, PathLike)) or str(value) == "":
         raise ConfigError(f"`{name}` (={quote(value)}) must be a path.")
-    if "\0" in str(value):
-        raise ConfigError(f"`{name}` (={quote(value)}) has a character that no path has (NUL): check the path.")
+    wrong = describe_impossible(value)
+    if wrong:
+        raise ConfigError(f"`{name}` (={quote(value)}) {wrong}: check the path.")
+
+
+def describe_impossible(path: str | PathLike[str]) -> str:
+    """Say which character keeps a path from being one: NUL, or half of a character; "" if it may be one.
+
+    ```python
+    describe_impossible("a\0b")  # "has a character that no path has (embedded null byte)"
+    ```
+    """
+    try:
+        os.stat(path)
+    except OSError:
+        return ""
+    except ValueError as cause:
+        return f"has a character that no path has ({cause})"
+    return ""
 
 
 def is_number(value: Any) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pointillist.errors import ConfigError, DataError, PointillistError, quote
+from pointillist.errors import ConfigError, DataError, PointillistError, describe_impossible, quote
 from pointillist.system import check_memory
 
 MAX_DEPTH = 64
@@ -58,8 +58,8 @@ def check_file(
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError) as cause:
         raise error(f"{name or path} does not exist: {remedy}.") from cause
-    except ValueError as cause:  # NUL, or half of a character
-        raise error(f"{name or path} has a character that no path has ({cause}): {remedy}.") from cause
+    except ValueError as cause:
+        raise error(f"{name or path} {describe_impossible(path)}: {remedy}.") from cause
     for is_kind, kind in _KINDS.items():
         if is_kind(mode):
             raise error(f"{name or path} is {kind}: give an ordinary file.")

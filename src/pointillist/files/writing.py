@@ -27,7 +27,7 @@ from typing import Any, TextIO
 
 import psutil
 
-from pointillist.errors import ConfigError
+from pointillist.errors import ConfigError, describe_impossible
 from pointillist.system import format_bytes
 
 try:
@@ -154,11 +154,9 @@ def reject_folder(path: Path) -> None:
 
 def _reject_impossible(path: Path) -> None:
     """Reject a name with NUL or with half of a character."""
-    try:
-        with suppress(OSError):
-            os.stat(path)
-    except ValueError as cause:
-        raise ConfigError(f"{path} has a character that no path has ({cause}): give another path.") from cause
+    wrong = describe_impossible(path)
+    if wrong:
+        raise ConfigError(f"{path} {wrong}: give another path.")
 
 
 def check_disk(out: Path, needed: int) -> None:
