@@ -88,8 +88,8 @@ def read_levels(path: Path, name: str, image: ImageSpec) -> tuple[IntArray, Pict
         if getattr(opened, "n_frames", 1) > 1:
             raise DataError(f"{path} has several frames, of which one would be kept: save them as single pictures.")
         opened.load()
-        levels, mode, info = to_levels(opened, str(path), image), opened.mode, dict(opened.info)
         clear = image.min_is_white and is_clear(opened)
+        levels, mode, info = to_levels(opened, str(path), image, clear), opened.mode, dict(opened.info)
     texts = {str(key): text for key, text in info.items() if isinstance(text, str)}
     blocks = {key: base64.b64encode(info[key]).decode() for key in _BINARY if info.get(key)}
     if sum(map(len, (*texts.values(), *blocks.values()))) > MAX_TEXT:
@@ -106,15 +106,14 @@ def is_clear(picture: Image.Image) -> bool:
     return picture.has_transparency_data and bool((np.asarray(picture.convert("RGBA"))[..., 3] < 255).any())
 
 
-def to_levels(picture: Image.Image, name: str, image: ImageSpec) -> IntArray:
-    """Return the levels `[c, h, w]` of a picture; see `read_levels`."""
+def to_levels(picture: Image.Image, name: str, image: ImageSpec, clear: bool = False) -> IntArray:
+    """Return the levels `[c, h, w]` of a picture; see `read_levels`. `clear`: ink is in the alpha."""
     if image.mode == "codes":
         return _codes(picture, name, image)
     if picture.mode not in MODES:
         deep = picture.mode in DEEP_MODES
         remedy = "use `grey16`, which takes grey of 16 bits" if deep else "convert it, or give an array of levels"
         raise DataError(f"{name} has mode {picture.mode}, not 8 bits a channel: {remedy}.")
-    clear = image.min_is_white and is_clear(picture)
     strips = [
         _strip(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))), name, image, top, clear)
         for top in range(0, picture.height, STRIP)
