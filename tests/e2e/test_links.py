@@ -147,7 +147,9 @@ def filled(page: Page) -> None:
     """Erase a part, fill it, and choose the third candidate."""
     begin(page, "digits")
     seeded(page, 4)
-    page.get_by_role("button", name="Eraser").click()
+    eraser = page.get_by_role("button", name="Eraser")
+    eraser.click()
+    expect(eraser).to_have_attribute("aria-pressed", "true")  # else `stroke` takes the pencil
     stroke(page, 28)
     finished(page, "Fill")
     page.get_by_role("radiogroup", name="Candidates").get_by_role("radio").nth(2).click()
