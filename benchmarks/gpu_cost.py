@@ -65,7 +65,7 @@ def count(model: str, preset: str) -> tuple[int, int, int]:
         x = torch.zeros(1, 3, 32, 32, dtype=torch.int64)
         with FlopCounterMode(display=False) as flops, Kernels() as kernels:
             net.unchecked_log_prob_map(x, None, net.order(None)).sum().backward()  # there are no values to check
-    return net.num_parameters, flops.get_total_flops(), kernels.count
+    return net.num_parameters(), flops.get_total_flops(), kernels.count
 
 
 def row(path: Path) -> str:

@@ -70,7 +70,7 @@ def seconds(network: str, shape: tuple[int, int, int], settings: dict[str, Any])
     model.attach_integer_model(make_integer_model(model, data, images=64))
     made = time.process_time()
     measure_cost(model, data)
-    return model.num_parameters, made - started, time.process_time() - made
+    return model.num_parameters(), made - started, time.process_time() - made
 
 
 def main() -> None:

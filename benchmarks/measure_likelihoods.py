@@ -93,7 +93,7 @@ def measure(folder: Path, data: str, preset: str, likelihood: str, steps: int, s
     row: Row = dict(zip(KEY, (data, preset, likelihood, steps, seed), strict=True))
     row |= {"valid_bits_per_dim": round(result.valid_bits_per_dim, 4), "cpu_seconds": round(time.process_time() - cpu)}
     row |= {"seconds": round(time.perf_counter() - started), "train_images": len(out.train)}
-    row |= {"valid_images": len(out.valid), "parameters": model.num_parameters}
+    row |= {"valid_images": len(out.valid), "parameters": model.num_parameters()}
     return row | {"load": round(os.getloadavg()[0], 1), "date": today(), "machine": describe_machine()}
 
 

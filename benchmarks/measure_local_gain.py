@@ -107,7 +107,7 @@ def measure(name: str, steps: int, photos: Path, test: Tensor) -> tuple[float, f
         seconds = time.process_time() - started
         with torch.no_grad():
             nats = sum(-float(model.log_prob(part).sum()) for part in test.split(AT_ONCE))
-    return nats / math.log(2) / test.numel(), seconds, model.num_parameters
+    return nats / math.log(2) / test.numel(), seconds, model.num_parameters()
 
 
 def main() -> None:

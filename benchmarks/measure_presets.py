@@ -60,7 +60,7 @@ def keys(words: Collection[str] = ()) -> list[Key]:
 def size(model: str, preset: str, image: str) -> int:
     """Parameters, without taking memory for them."""
     with torch.device("meta"):
-        return build(model, preset, image).num_parameters
+        return build(model, preset, image).num_parameters()
 
 
 def build(model: str, preset: str, image: str) -> pt.PixelModel:
@@ -92,7 +92,7 @@ def measure(model: str, preset: str, image: str, precision: str) -> Row:
         seconds.append(time.process_time() - started)
     row: Row = dict(zip(KEY, (model, preset, image, precision), strict=True))
     rate = BATCH / statistics.median(seconds[1:])  # the first step also chooses kernels
-    row |= {"parameters": net.num_parameters, "images_per_second": round(rate, 1)}
+    row |= {"parameters": net.num_parameters(), "images_per_second": round(rate, 1)}
     row |= {"megabytes": round(peak() - before), "batch": BATCH, "load": round(os.getloadavg()[0], 1)}
     return row | {"date": today(), "machine": describe_machine()}
 

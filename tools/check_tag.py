@@ -1,7 +1,7 @@
 """Check that a tag may be published: `python tools/check_tag.py v0.1.0`, or `make release-version TAG=v0.1.0`.
 
-The tag is the version of the package, the changelog has a dated section of it, `CITATION.cff` names it, and the address
-in `pyproject.toml` is the repository that publishes (`GITHUB_REPOSITORY`, where it is set).
+The tag is the version of the package, the changelog has a dated section of it, `CITATION.cff` names it, and the
+addresses in `pyproject.toml` lie in the repository that publishes (`GITHUB_REPOSITORY`, where it is set).
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def mistakes(tag: str, root: Path = ROOT, repository: str | None = None) -> list
         lines.append(f"CITATION.cff does not name version {number}.")
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     address = project["urls"]["Repository"]
+    lines += [
+        f"`urls.{name}` in pyproject.toml is {project['urls'][name]}, and the repository is {address}."
+        for name in ("Changelog", "Issues")
+        if not project["urls"][name].startswith(f"{address}/")
+    ]
     if repository is not None and not address.endswith(f"/{repository}"):
         lines.append(f"`urls.Repository` in pyproject.toml is {address}, and {repository} publishes.")
     return lines

@@ -218,7 +218,7 @@ tags: [pointillist, {model.config.model_type}]
 
 ## Model
 
-A `{model.config.model_type}` of {model.num_parameters:,} parameters, {image.mode} {image.height}x{image.width} with
+A `{model.config.model_type}` of {model.num_parameters():,} parameters, {image.mode} {image.height}x{image.width} with
 {image.levels} levels. Conditions: {", ".join(model.config.describe_conditions()) or "none"}. The matrices are
 quantized to int8, {(folder / WEIGHTS).stat().st_size / 1e6:.1f} MB; {subject}. The integer program
 beside them, {(folder / PROGRAM_TENSORS).stat().st_size / 1e6:.1f} MB, is the model in integers, calibrated on

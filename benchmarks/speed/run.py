@@ -132,7 +132,7 @@ def bench(
     spec = model.image
     return BenchReport(
         name=name,
-        parameters=model.num_parameters,
+        parameters=model.num_parameters(),
         image=f"{config.size[0]}x{config.size[1]} {spec.mode}, {spec.levels} levels, {model.likelihood.name}",
         network=model.config.backbone.model_dump(mode="json"),
         size=config.size,

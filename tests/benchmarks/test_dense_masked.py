@@ -32,7 +32,7 @@ def test_same_function_with_kernels_of_full_size(name: str, channels: int) -> No
     kernels = [layer.weight.shape[2:] for layer in other.modules() if isinstance(layer, CausalConv2d)]
     assert any(kernel != (1, 1) for kernel in kernels)
     assert all(side % 2 for kernel in kernels for side in kernel)
-    assert sum(p.numel() for p in other.parameters()) > model.num_parameters
+    assert sum(p.numel() for p in other.parameters()) > model.num_parameters()
     x = torch.randint(5, (2, channels, 7, 6))
     with torch.no_grad():
         told = model.conditions.inputs([0, 2], 2)

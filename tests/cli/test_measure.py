@@ -116,7 +116,7 @@ def test_info_of_a_model(model: Path, pets: Path) -> None:
     assert "train.steps = 5" in shown
     assert "the weights are read and checked when the model is loaded" in " ".join(shown.split())
     found = json.loads(run("info", model, "--json").stdout)
-    assert found["parameters"] == pt.load(model).num_parameters
+    assert found["parameters"] == pt.load(model).num_parameters()
     assert found["trained_on"] == str(pets)
     assert found["settings"]["train"]["steps"] == 5
 

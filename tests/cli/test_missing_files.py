@@ -10,7 +10,7 @@ from PIL import Image
 
 from pointillist.cli import app
 
-from .helpers import fails
+from .helpers import fails, run
 
 INPAINT = "inpaint digits --out o.npz"
 TASKS = "--tasks 1 --out job"
@@ -73,6 +73,17 @@ def test_a_missing_file_is_called_missing(command: str) -> None:
 READS = ("FILE", "IMAGE", "TOML", "PNG", "DATA", "NORMAL", "PXL", "MANIFEST")
 """Parts of the name of a value that is read; those of outputs are told apart by `WRITES`."""
 WRITES = {"--out", "--maps", "--animate", "--html", "--heatmaps", "--per-image", "--csv", "--report"}
+
+
+@pytest.mark.parametrize(
+    "command", ["explain digits {} --index 0", "train few --palette {}", "sample digits -n 1 --out={}", "info {}"]
+)
+def test_a_file_with_a_slash_is_no_folder(command: str) -> None:
+    """As a shell has it; a folder with a slash is one, and a text may end in one."""
+    assert fails(*command.format("a.png/").split()) == (
+        "Error: a.png/ names a folder, and there is a file of that name: leave out the slash."
+    )
+    run("info", "few/")
 
 
 def test_no_option_is_left_out() -> None:

@@ -106,7 +106,7 @@ def test_the_numbers_are_those_of_evaluate(demo: Path, results: dict[str, Any], 
     low, high = evaluation.interval
     assert f'<p class="number">{evaluation.bits_per_dim:.2f}</p>' in page
     assert f"interval {low:.2f} to {high:.2f}" in page
-    assert f"<dd>{model.num_parameters:,}</dd>" in page
+    assert f"<dd>{model.num_parameters():,}</dd>" in page
     counts = np.bincount(np.asarray(pt.load_data("uci-digits").get("test").labels))
     mean = sum(bits * count for bits, count in zip(results["per_class"].values(), counts, strict=True)) / 360
     assert mean == pytest.approx(results["bits_per_dim"], abs=DOUBLE)

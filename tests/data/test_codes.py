@@ -35,7 +35,7 @@ def test_the_likelihood_has_two_factors(folder: Path) -> None:
     model = pt.load(folder / "run")
     assert model.image.levels == LEVELS
     assert model.likelihood.name == "factored"
-    assert model.num_parameters < 1_300_000  # most of them embed the levels
+    assert model.num_parameters() < 1_300_000  # most of them embed the levels
     x = load_data(folder / "codes.npz", spec=model.image).get("train").batch([0, 1]).levels
     nats = model.log_prob_map(x)
     whole = model.log_prob(x)

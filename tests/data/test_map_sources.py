@@ -48,6 +48,21 @@ def test_names_are_names(tmp_path: Path) -> None:
     assert pt.load_data(tmp_path).get("all").spec.level_names == ("3", "floor", "wall")
 
 
+def test_names_stay_alphabetical_when_a_map_brings_another(tmp_path: Path) -> None:
+    """A tileset is drawn in that order, which the page of maps promises; a legend has an order of its own."""
+    (tmp_path / "0.csv").write_text("exit,wall\nfloor,wall\n")
+    (tmp_path / "1.csv").write_text("grass,wall\nfloor,wall\n")
+    data = pt.load_data(tmp_path)
+    assert data.get("all").spec.level_names == ("exit", "floor", "grass", "wall")
+    assert data.get("all").batch([1]).levels[0, 0].tolist() == [[2, 3], [1, 3]]
+    assert "4 named levels: exit, floor, grass, wall" in data.get("all").notes
+    legend = tmp_path / "text"
+    legend.mkdir()
+    (legend / "legend.toml").write_text('"#" = "wall"\n"." = "floor"\n')
+    (legend / "0.txt").write_text("#.\n##\n")
+    assert pt.load_data(legend).get("all").spec.level_names == ("wall", "floor")
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of Tiled: maps that name `tiles.tsx`, whose picture has four columns and unused tiles."""

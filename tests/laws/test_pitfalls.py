@@ -189,20 +189,20 @@ def test_p15_the_network_is_the_one_that_was_asked_for() -> None:
     small = {"channels": 2, "layers": 1, "first_kernel": 3, "kernel": 3, "head_channels": 2}
     plain = make_model("pixelcnn", image, {**small, "skip": False})
     # mask A 4x1x2x3+4, block (2x4+2)+(2x2x2x3+2)+(4x2+4), last 2x4+2, head 2x2+2, output 1x2+1
-    assert plain.num_parameters == (24 + 4) + (10 + 26 + 12) + 10 + 6 + 3
+    assert plain.num_parameters() == (24 + 4) + (10 + 26 + 12) + 10 + 6 + 3
     gated = make_model("gated-pixelcnn", image, small)
     # vertical 4x1x1x3+4, horizontal 4x1x1x1+4, link 4x4+4, skip 2x2+2, head 6, output 3
-    assert gated.num_parameters == 16 + 8 + 20 + 6 + 6 + 3
+    assert gated.num_parameters() == 16 + 8 + 20 + 6 + 6 + 3
     rows = make_model("row-lstm", image, small)
     # mask A 28, input 8x4x1x2+8, state 3x2x8+2+2, expand 4x2+4, skip 2x2, last 2x4+2, head 6, output 3
-    assert rows.num_parameters == 28 + 72 + 52 + 12 + 4 + 10 + 6 + 3
+    assert rows.num_parameters() == 28 + 72 + 52 + 12 + 4 + 10 + 6 + 3
     diagonals = make_model("diagonal-bilstm", image, small)
     # as above, but two inputs 8x4+8, two states 2x2x8+2+2, and 8x1 for the pixel at the border
-    assert diagonals.num_parameters == 28 + 2 * 40 + 2 * 36 + 8 + 12 + 4 + 10 + 6 + 3
+    assert diagonals.num_parameters() == 28 + 2 * 40 + 2 * 36 + 8 + 12 + 4 + 10 + 6 + 3
     snail = make_model("pixelsnail", image, {**small, "heads": 1, "key_channels": 3, "value_channels": 4})
     # above 2x1x1x3+2, left 2x1x1x1+2, layer (2x2x2x2+2)+(4x2x2x2+4), keys and values (5x5+5)+(10x5+10)+(7x5+7),
     # query (4x4+4)+(8x4+8)+(3x4+3), answer (2x2+2)+(2x4+2)+(4x2+4), output 1x2+1
-    assert snail.num_parameters == 8 + 4 + (18 + 36) + (30 + 60 + 42) + (20 + 40 + 15) + (6 + 10 + 12) + 3
+    assert snail.num_parameters() == 8 + 4 + (18 + 36) + (30 + 60 + 42) + (20 + 40 + 15) + (6 + 10 + 12) + 3
     for name in names():
         for channels in (1, 3):
             settings = {"channels": 64, "layers": 5, "first_kernel": 7, "kernel": 3, "head_channels": 32}
@@ -225,7 +225,7 @@ def test_p15_pixelcnn_pp_has_the_size_of_its_paper() -> None:
         assert model.config.backbone == build("pixelcnn-pp", shape=(3, 32, 32)).config.backbone
     assert model.likelihood.name == "mixture"
     assert model.dims.params == 100
-    assert model.num_parameters == down + up + grids + image + output == 53_659_080 - 11 * 160
+    assert model.num_parameters() == down + up + grids + image + output == 53_659_080 - 11 * 160
 
 
 @pytest.mark.parametrize(("channels", "likelihood"), [(1, "auto"), (3, "auto"), (3, "mixture")])

@@ -205,4 +205,4 @@ def count_parameters(model: PixelModel) -> int:
 
 def check_parameter_count(model: PixelModel) -> None:
     """As many parameters as the formula says."""
-    assert model.num_parameters == count_parameters(model)
+    assert model.num_parameters() == count_parameters(model)

@@ -38,12 +38,12 @@ def test_every_network_is_listed_with_its_sizes(summaries: dict[str, ModelSummar
     assert list(summaries) == names()
     for name, summary in summaries.items():
         assert list(summary.presets) == entry(name).preset_names
-        assert summary.presets["tiny"] == pt.build(name, shape=(1, 28, 28), preset="tiny").num_parameters
+        assert summary.presets["tiny"] == pt.build(name, shape=(1, 28, 28), preset="tiny").num_parameters()
         for preset, paper in entry(name).papers.items():
             assert preset_image(entry(name), preset).shape == paper.shape
             with torch.device("meta"):
                 model = pt.build(name, shape=paper.shape, levels=paper.levels, preset=preset)
-            assert summary.presets[preset] == model.num_parameters
+            assert summary.presets[preset] == model.num_parameters()
             assert pt.TrainConfig.from_dict(summary.training[preset]).optimizer.name == paper.train["optimizer.name"]
 
 

@@ -19,7 +19,7 @@ def check(folder: Path) -> None:
     found["network"] = type(config.backbone)().model_dump(mode="json") | found["network"]
     expected: dict[str, Any] = {
         "model": config.model_type,
-        "parameters": model.num_parameters,
+        "parameters": model.num_parameters(),
         "weights": weight_dtype(model.state_dict()),
         "image": model.image.model_dump(mode="json", exclude={"palette", "level_names", "min_is_white"}),
         "level_names": list(model.image.level_names or ()),

@@ -111,7 +111,7 @@ def test_the_number_of_weights_is_that_of_the_paper(name: str, preset: str) -> N
     paper = entry(name).papers[preset]
     with torch.device("meta"):
         model = pt.build(name, shape=paper.shape, levels=paper.levels, preset=preset)
-    assert model.num_parameters == WANTED[name, preset]
+    assert model.num_parameters() == WANTED[name, preset]
 
 
 def test_the_sizes_of_released_models() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ MODEL = pt.build("pixelcnn", shape=(1, 8, 8), levels=4, channels=4, layers=1, cl
 LEVELS, KNOWN = np.zeros((2, 1, 8, 8), np.int64), np.arange(64).reshape(8, 8) < 32
 WORLD = pt.World("dungeons", 1, chunk_size=8, margin=2)
 DIGIT = np.zeros((1, 1, 28, 28), np.int64)
+JOB = {"out": "job", "tasks": 1, "model": "tiny", "n": 1}
+JOBS = partial(pt.jobs.run, **{**JOB, "executor": "torchrun"})
+"""A job in this process, as `torchrun` has it: a start of `local` takes seconds, and its values are checked before."""
 CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "sample": (pt.sample, [MODEL, 1], ("label", "text", "threads", "best_of", "size", "uniforms", *SAMPLING)),
     "sample_seamless": (pt.sample_seamless, [MODEL, 1], ("sides", "seed", "engine")),
@@ -43,6 +47,7 @@ CALLS: dict[str, tuple[Callable[..., Any], list[Any], tuple[str, ...]]] = {
     "quantize_weights": (pt.quantize_weights, [MODEL, "int8"], ()),
     "World.chunk": (WORLD.chunk, [0, 0], ()),
     "World.tiles": (WORLD.tiles, [0, 0, 2, 2], ()),
+    "jobs.run": (JOBS, ["sample"], (*JOB, "workers", "time_limit", "executor", "seed", "label", "temperature")),
     "jobs.status": (pt.jobs.status, ["job"], ()),
     "jobs.merge": (pt.jobs.merge, ["job", "a.npz"], ()),
     "export": (pt.export, ["gone"], ("html", "c", "js", "rules")),
@@ -72,6 +77,10 @@ def raw(call: Callable[..., Any], args: list[Any], keywords: dict[str, Any]) -> 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_wrong_value_is_answered_in_a_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    if name == "jobs.run":
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", "1")
+        MODEL.save_pretrained("tiny")
     call, args, keywords = CALLS[name]
     raws = {}
     for wrong in WRONG:

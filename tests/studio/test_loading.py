@@ -85,7 +85,7 @@ def test_details_describe_the_model(client: TestClient, service: StudioService) 
     assert other["conditions"]["hint"]["image"]["height"] == 2
     assert other["conditions"]["others"] == {"vector": "2 numbers"}
     for one, details in zip(found["models"], (rgb, mixture, palette, other), strict=True):
-        assert details["parameters"] == service.models[one["id"]].model.num_parameters
+        assert details["parameters"] == service.models[one["id"]].model.num_parameters()
         assert len(details["sha256"]) == 64
 
 

@@ -243,7 +243,7 @@ def test_a_variation_of_an_image_that_is_never_painted_is_refused(client: TestCl
     body = {"samples": [{"variation": {"levels": encoded(image), "strength": 0.5}}], "temperature": 0.0}
     last = events(client.post("/api/models/gated-pixelcnn/sample", json=body).text)[-1]
     assert (last["type"], last["code"]) == ("failed", "invalid")
-    assert "which the model never paints there at this temperature and top-p" in last["error"]
+    assert "never paints there at temperature 0 and top-p 1 (probability zero): use temperature 1" in last["error"]
 
 
 def test_each_sample_may_start_from_an_image_of_its_own(client: TestClient, service: StudioService) -> None:

@@ -124,6 +124,10 @@ def test_a_tag_is_compared_with_everything_that_names_a_version(tmp_path: Path) 
     repository = PROJECT["urls"]["Repository"].partition(".com/")[2]
     assert mistakes(f"v{pt.__version__}", tmp_path, repository) == []
     assert any("publishes" in line for line in mistakes(f"v{pt.__version__}", tmp_path, "someone/else"))
+    project = tmp_path / "pyproject.toml"
+    project.write_text(project.read_text().replace('Issues = "https://github.com/', 'Issues = "https://example.org/'))
+    assert any("`urls.Issues`" in line for line in mistakes(f"v{pt.__version__}", tmp_path, repository))
+    project.write_text((ROOT / "pyproject.toml").read_text(encoding="utf-8"), encoding="utf-8")
     log.write_text("# Changelog\n")
     assert mistakes(f"v{pt.__version__}", tmp_path) == [f"CHANGELOG.md has no line `## {pt.__version__} (YYYY-MM-DD)`."]
 

@@ -66,7 +66,7 @@ def test_a_recipe_of_a_paper_has_its_optimiser_and_its_cost(path: Path) -> None:
 def test_the_cost_is_two_operations_a_weight_and_pixel_and_twice_that_for_the_gradient() -> None:
     """PixelCNN: every weight but the biases is used once a pixel; masked weights are computed with too."""
     parameters, flop, kernels = script("gpu_cost").count("pixelcnn", "paper-cifar10")
-    assert parameters == pt.build("pixelcnn", shape=(3, 32, 32), preset="paper-cifar10").num_parameters
+    assert parameters == pt.build("pixelcnn", shape=(3, 32, 32), preset="paper-cifar10").num_parameters()
     assert flop == pytest.approx(3 * 2 * parameters * 32 * 32, rel=FIRST_LAYER)
     assert kernels > 15 * 3 * 2
 

@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from pointillist.cli.messages import EXIT_STOPPED, for_command_line, name_value, print_error, user_message
 from pointillist.cli.parameters import with_parameters, with_signature
+from pointillist.errors import ConfigError
 
 COMMANDS = {
     "demo": ("training", "Demo"),
@@ -103,6 +104,7 @@ class Commands(TyperGroup):
             logging.lastResort.setFormatter(logging.Formatter("note       %(message)s"))
             logging.lastResort.setLevel(logging.NOTSET)  # loggers have levels, by default WARNING
         try:
+            _reject_slashes(ctx.meta[_TYPED])
             return super().invoke(ctx)
         except typer.BadParameter as error:
             name_value(error)
@@ -160,6 +162,15 @@ def _options(
     """Generative models that paint an image one pixel at a time, with exact likelihood."""
 
 
+def _reject_slashes(typed: list[str]) -> None:
+    """Reject a file with a slash at its end, which says that it is a folder; a `Path` has lost that slash."""
+    for value in (word.rpartition("=")[2] for word in typed if word.endswith("/")):
+        if len(value) < _LONGEST_PATH and os.path.isfile(value.rstrip("/")):
+            raise ConfigError(f"{value} names a folder, and there is a file of that name: leave out the slash.")
+
+
+_LONGEST_PATH = 4096
+"""Characters of a path that a system may take; a longer word is a text."""
 _ALLOCATIONS = 10_000  # between two collections: most objects of a command come from its imports, which stay
 
 

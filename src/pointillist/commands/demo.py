@@ -149,7 +149,7 @@ def _measure(model: PixelModel, images: ImageDataset, test: ImageDataset) -> dic
     seen, unseen = (part.batch(range(len(part))).levels for part in (images, test))
     results = {name: getattr(result, name) for name in ("bits_per_dim", "interval", "nats", "dims")}
     results |= {"per_class": dict(zip(test.classes, bits, strict=True)), "uniform_bits": math.log2(levels)}
-    results |= {"frequency_bits": frequency_bits(seen, unseen, levels), "parameters": model.num_parameters}
+    results |= {"frequency_bits": frequency_bits(seen, unseen, levels), "parameters": model.num_parameters()}
     return results | {"train_images": len(images), "test_images": len(test), "levels": levels}
 
 

@@ -291,7 +291,7 @@ def quantize(settings: QuantizeSettings) -> Report:
     source = load(settings.model)
     small = source if kind is None else quantize_weights(source, kind)
     if kind is not None:
-        card = source.card or default_card(source.config, source.likelihood.name, source.num_parameters)
+        card = source.card or default_card(source.config, source.likelihood.name, source.num_parameters())
         small.card = f"{card}\n{_note(kind)}"
     if settings.data is not None:
         add_integer_program(small, settings.data, settings.images, settings.set)

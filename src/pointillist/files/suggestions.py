@@ -62,7 +62,7 @@ NAMES: dict[str, dict[str, str]] = {
         ("save save_model", "`model.save_pretrained(folder)`"),
         ("load load_model", _LOAD),
         ("quantize quantise quantize_integer", _QUANTIZE),
-        ("num_params n_params count_parameters parameter_count", "`model.num_parameters`"),
+        ("num_params n_params count_parameters parameter_count", "`model.num_parameters()`"),
         ("labels class_names label_names", "`model.classes`"),
         ("shape image_size input_shape size resolution image_shape", _SIZE),
         ("levels num_levels n_levels", "`model.image.levels`"),

@@ -63,7 +63,7 @@ class Chain:
 
     def __repr__(self) -> str:
         scales = " -> ".join(f"{model.image.height}x{model.image.width} codes" for model in reversed(self.codes))
-        return f"{type(self).__name__}({scales} -> {self.image}, {self.num_parameters:,} parameters)"
+        return f"{type(self).__name__}({scales} -> {self.image}, {self.num_parameters():,} parameters)"
 
     @property
     def image(self) -> ImageSpec:
@@ -149,11 +149,10 @@ class Chain:
         specs = tuple(model.image for model in self.codes)
         return tuple(CodeHint(None, specs[scale:]) for scale in range(len(specs)))
 
-    @property
     def num_parameters(self) -> int:
-        """Number of weights of all stages."""
-        tokenizers = sum(tokenizer.num_parameters for tokenizer in self.tokenizers)
-        return tokenizers + sum(model.num_parameters for model in self.models.values())
+        """Return the number of weights of all stages."""
+        tokenizers = sum(tokenizer.num_parameters() for tokenizer in self.tokenizers)
+        return tokenizers + sum(model.num_parameters() for model in self.models.values())
 
     def to(self: AnyChain, device: torch.device | str) -> AnyChain:
         """Move all stages to a device."""

@@ -36,7 +36,7 @@ def training_memory(model: PixelModel) -> MemoryUse:
     training_memory(pt.build("gated-pixelcnn", shape=(3, 64, 64))).bytes(16, 64, 64)
     ```
     """
-    return _estimate(model.config, training=True, weights=4 * STATES * model.num_parameters)
+    return _estimate(model.config, training=True, weights=4 * STATES * model.num_parameters())
 
 
 def evaluation_memory(model: PixelModel) -> MemoryUse:
@@ -92,8 +92,8 @@ def _fitting_preset(model: PixelModel, count: int, size: tuple[int, int], free: 
     for name in reversed(list(entry(config.model_type).presets)):
         smaller = config.model_copy(update={"backbone": config_from_dict(config.model_type, {}, name)})
         with torch.device("meta"):
-            weights = PixelModel(smaller).num_parameters
-        if weights >= model.num_parameters:
+            weights = PixelModel(smaller).num_parameters()
+        if weights >= model.num_parameters():
             continue
         use = _estimate(smaller, training=True, weights=4 * STATES * weights)
         if use.bytes(count, *size) <= free:

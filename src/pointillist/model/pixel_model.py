@@ -90,7 +90,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         return super().to(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"PixelModel({self.config.model_type}, {self.image}, {self.num_parameters:,} parameters)"
+        return f"PixelModel({self.config.model_type}, {self.image}, {self.num_parameters():,} parameters)"
 
     def save_pretrained(
         self, save_directory: str | Path, *, repo_id: str | None = None, push_to_hub: bool = False, **kwargs: Any
@@ -99,7 +99,7 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         folder = files.output_folder(save_directory)
         integer_model = self.current_integer_model()
         cost = None if integer_model is None else self.integer_cost
-        card = self.card or files.default_card(self.config, self.likelihood.name, self.num_parameters)
+        card = self.card or files.default_card(self.config, self.likelihood.name, self.num_parameters())
         record: dict[str, Any] = {"tensors": self.state_dict(), "card": card_with_cost(card, cost)}
         record["training"] = self.training_record if cost is None else self.training_record | cost.to_record()
         record |= {"generation": self.generation_config, "tileset": self.tileset, "measured": self.measured_prompts}
@@ -182,9 +182,8 @@ class PixelModel(WithIntegerModel, AnsweredNames, nn.Module):
         """Type of the weights."""
         return next(self.parameters()).dtype
 
-    @property
     def num_parameters(self) -> int:
-        """Number of weights."""
+        """Return the number of weights."""
         return sum(p.numel() for p in self.parameters())
 
     @property

@@ -173,7 +173,6 @@ class LikelihoodModel(GenerativeModel, Protocol):
 
     Attributes:
         model_type: name of its network.
-        num_parameters: number of weights.
         likelihood_name: name of the distribution of a pixel.
         mixtures: components of a mixture; 0 for other distributions.
         conditions: reads its conditions.
@@ -184,9 +183,6 @@ class LikelihoodModel(GenerativeModel, Protocol):
 
     @property
     def model_type(self) -> str: ...
-
-    @property
-    def num_parameters(self) -> int: ...
 
     @property
     def likelihood_name(self) -> LikelihoodKind: ...
@@ -205,6 +201,9 @@ class LikelihoodModel(GenerativeModel, Protocol):
 
     @property
     def weights_fingerprint(self) -> str: ...
+
+    def num_parameters(self) -> int:
+        """Return the number of weights of its network."""
 
     def condition(self, kind: type[Settings]) -> Settings | None:
         """Return the settings of a kind of condition; None for a model without it."""

@@ -72,7 +72,7 @@ def recover_uniforms(
     config = replace(config, engine=resolve_engine(opened, config.engine, size))
     inputs = opened.conditions.inputs(label, 1, text, size=size, **conditions)
     negative = negative_inputs(opened.conditions, config.negative_prompt, 1, size)
-    intervals = UniformIntervals.of(x.shape)
+    intervals = UniformIntervals.of(x.shape, config.transform)
     if config.engine == "integer":
         scorer = as_program(opened.scorer("integer", size))
         _invert_program(scorer, x, inputs, negative, config, intervals)

@@ -12,6 +12,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from jaxtyping import Float
 
+from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, ShapeError, check_whole, quote
 from pointillist.system import check_memory
 
@@ -34,7 +35,7 @@ def check_count(n: int, shape: Sequence[int] | None = None) -> None:
         ConfigError: naming the number.
         DataError: if there is too little memory.
     """
-    n = check_whole("n", n, 1)
+    n = check_whole("n", n, 1, MAX_SEED if shape is None else None)  # the number of an image is hashed like a seed
     if shape is not None:
         check_memory(int(n) * math.prod(shape) * _HELD_BYTES, f"{n:,} images at once", "ask for fewer")
 
@@ -132,15 +133,17 @@ class UniformIntervals:
 
     Attributes:
         low, high: its ends.
+        transform: the changes to the distributions that the levels were drawn from.
     """
 
     low: Float[np.ndarray, "1 c h w"]
     high: Float[np.ndarray, "1 c h w"]
+    transform: Transform
 
     @classmethod
-    def of(cls, shape: tuple[int, ...]) -> UniformIntervals:
+    def of(cls, shape: tuple[int, ...], transform: Transform) -> UniformIntervals:
         """Begin with all numbers."""
-        return cls(np.zeros(shape), np.ones(shape))
+        return cls(np.zeros(shape), np.ones(shape), transform)
 
     def note(self, channel: int, row: int, column: int, level: int, cdf: Float[np.ndarray, " k"]) -> None:
         """Note the interval of a level, given the CDF that it was drawn from.
@@ -153,8 +156,14 @@ class UniformIntervals:
         if not self.low[index] < self.high[index]:
             raise ConfigError(
                 f"The image has level {level} at row {row}, column {column}, which the model never paints there at "
-                "this temperature and top-p (probability zero): use a higher temperature and top-p, such as 1 and 1."
+                f"temperature {self.transform.temperature:g} and top-p {self.transform.top_p:g} (probability zero): "
+                f"{self._remedy()}."
             )
+
+    def _remedy(self) -> str:
+        if self.transform.temperature < 1 or self.transform.top_p < 1:
+            return "use temperature 1 and top-p 1"
+        return "use guidance 1" if self.transform.is_guided else "change that pixel, or use another model"
 
     def choose(self, shares: Float[np.ndarray, "1 c h w"]) -> Float[np.ndarray, "1 c h w"]:
         """Choose a uniform in each interval, away from its ends by as much as engines may differ."""

@@ -297,4 +297,4 @@ def training_card(model: PixelModel, images: ImageDataset, training: dict[str, A
         "",
         "The resolved settings are in `config.json` under `training`.",
     ]
-    return default_card(model.config, model.likelihood.name, model.num_parameters) + "\n" + "\n".join(lines) + "\n"
+    return default_card(model.config, model.likelihood.name, model.num_parameters()) + "\n" + "\n".join(lines) + "\n"

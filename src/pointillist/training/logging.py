@@ -48,7 +48,7 @@ def describe(
     validation = f"{len(valid):,} for validation" if valid is not None else "none for validation"
     steps = config.total_steps(len(images), int(config.batch_size))
     return [
-        f"model      {model.config.model_type}, {model.num_parameters:,} parameters, {model.likelihood.name}",
+        f"model      {model.config.model_type}, {model.num_parameters():,} parameters, {model.likelihood.name}",
         f"images     {len(images):,} of {images.name}, {validation}",
         f"           {_read_as(images)}",
         *(f"           {note}" for note in images.notes),

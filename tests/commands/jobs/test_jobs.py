@@ -73,6 +73,17 @@ def test_batches_are_divided_once() -> None:
         assert found == [(0, 4), (4, 8), (8, 12), (12, 14)]
 
 
+def test_a_task_that_memory_does_not_hold_is_refused(model: str) -> None:
+    """Before it begins, for any number; results of a task are held until it is finished."""
+    with pytest.raises(pt.DataError, match=r"A task of 10,000,.* items would take .* of memory.*give more tasks"):
+        compute("sample", "huge", 1, model=model, n=10**13)
+    with pytest.raises(pt.DataError, match=r"Conditions of 10,000,.* images would take .* of memory.*ask for fewer"):
+        compute("sample", "huge", 9, model=model, n=10**13, label=["cat"])
+    with pytest.raises(pt.ConfigError, match=r"`n` .* must be a whole number, 1 to"):
+        compute("sample", "huge", 1, model=model, n=10**400)
+    assert not Path("huge/manifest.json").exists()
+
+
 def test_samples_equal_the_plain_command(model: str) -> None:
     """For any number of tasks and processes."""
     for tasks, world in ((1, 1), (3, 2), (9, 3)):

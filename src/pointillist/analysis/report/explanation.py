@@ -208,7 +208,7 @@ def table_rows(views: Views, stored: str) -> Sequence[tuple[str, str]]:
     order = "ordered" if model.image.ordered else "unordered"
     rows = [
         ("image", f"{height} x {width}, {counted(channels, 'channel')}, {model.image.levels:,} {order} levels"),
-        ("model", f"{views.title}: {model.model_type}, {model.num_parameters:,} parameters"),
+        ("model", f"{views.title}: {model.model_type}, {model.num_parameters():,} parameters"),
         ("likelihood", model.likelihood_name),
         ("engine", _engine_text(views)),
         ("conditions", describe_conditions(views)),

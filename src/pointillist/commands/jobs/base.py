@@ -60,6 +60,7 @@ class JobKind(ABC):
         count: number of items, which are numbered from 0.
         facts: what results depend on apart from the settings, and what merging needs; JSON, equal in every process.
         skipped: why each item that could not be read was left out before the items were numbered, by name.
+        item_bytes: memory that the results of an item take until its task is finished.
         needs_torch: False if torch takes no part in the results; it is then not loaded.
 
     Raises:
@@ -70,6 +71,7 @@ class JobKind(ABC):
     count: int
     facts: dict[str, Any]
     skipped: Mapping[str, str]
+    item_bytes: int = 64
     needs_torch: bool = True
 
     @abstractmethod

@@ -28,6 +28,7 @@ from pointillist.errors import (
     PointillistError,
     shorten,
 )
+from pointillist.system import check_memory
 
 EXIT_EXPIRED = 75
 """Exit code of a process that stops at an item whose time is over; started again, it continues after the item."""
@@ -58,6 +59,9 @@ class Worker:
         settings = parse_settings(spec.job, spec.settings)
         self.folder: JobFolder = JobFolder(spec.out)
         self._work: JobKind = job_kind(spec.job)(settings)
+        items = -(-self._work.count // spec.tasks)
+        held = f"A task of {shorten(f'{items:,}', 40)} items"
+        check_memory(2 * items * self._work.item_bytes, held, "give more tasks, or fewer images")  # 2: they are joined
         on_open()
         self._batch_size, self._time_limit = settings.batch_size, spec.time_limit
         self.manifest: dict[str, Any] = agree(self.folder, spec.job, settings, self._work, spec.tasks)
@@ -147,16 +151,16 @@ class _ItemError(Exception):
     """An item, or one of a batch, cannot be computed."""
 
 
-def batches_of_task(task: int, tasks: int, count: int, batch_size: int) -> list[tuple[int, int]]:
-    """Return the first and the last item but one of each batch of a task.
+def batches_of_task(task: int, tasks: int, count: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last item but one of each batch of a task.
 
     ```python
-    batches_of_task(task=1, tasks=2, count=10, batch_size=4)  # [(4, 8), (8, 10)]
+    list(batches_of_task(task=1, tasks=2, count=10, batch_size=4))  # [(4, 8), (8, 10)]
     ```
     """
     total = -(-count // batch_size)
     own = range(task * total // tasks, (task + 1) * total // tasks)
-    return [(number * batch_size, min(count, (number + 1) * batch_size)) for number in own]
+    yield from ((number * batch_size, min(count, (number + 1) * batch_size)) for number in own)
 
 
 def describe(error: BaseException) -> str:

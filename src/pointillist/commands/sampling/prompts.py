@@ -9,11 +9,13 @@ from pathlib import Path
 
 from pointillist.conditioning.label import label_number
 from pointillist.conditioning.registry import unsupported_condition
-from pointillist.errors import ConfigError, DataError, quote
+from pointillist.errors import ConfigError, DataError, quote, shorten
 from pointillist.files.reading import check_file
+from pointillist.system import check_memory
 
 SEPARATOR = ";"  # captions contain commas: "monster, red dragon"
 MAX_BYTES = 1_000_000  # of a file of prompts
+_CONDITION_BYTES = 32  # of an image: entries of two lists, and what is read of them
 _MOST_COLUMNS = 24  # of a sheet whose rows keep the images of a label side by side
 
 
@@ -107,6 +109,9 @@ class SheetPlan:
         Several prompts with labels form a grid: a row of each prompt, a column of each label, the `n` images of a pair
         side by side, in several lines where one would be too long.
         """
+        total = n * len(labels or "x") * len(texts or "x")
+        if labels is not None or texts is not None:
+            check_memory(total * _CONDITION_BYTES, f"Conditions of {shorten(f'{total:,}', 40)} images", "ask for fewer")
         if labels is None or texts is None or len(texts) == 1:
             numbers = [number for number in labels or [] for _ in range(n)] or None
             prompts = [text for text in texts or [] for _ in range(n)] or None

@@ -25,6 +25,7 @@ TILED = frozenset({".tmj", ".tmx"})
 GRIDS = frozenset({".csv", ".txt"})
 MAP_SUFFIXES = TILED | GRIDS
 """Endings of files that are maps; a picture is one where a tileset is given."""
+_SHOWN_NAMES = 20
 METADATA = ("metadata.jsonl", "metadata.csv")
 """Names of the files that describe the images of a folder."""
 
@@ -193,7 +194,7 @@ class MapReader:
         for out, each in zip(values, maps, strict=True):
             _place(_levels(each, names, name), out[0])
         count = len(names) if names else int(values.max()) + 1
-        notes = [f"{len(names):,} named levels"] if names else []
+        notes = [_described(names)] if names else []
         if smaller or (values == EMPTY).any():
             outside, names, count = self._outside(names, count, name)
             called = f"the level {options.outside!r}" if names else f"level {outside}, the {options.outside}"
@@ -231,12 +232,23 @@ def add_names(raw: RawImages, options: DataOptions) -> RawImages:
 
 
 def _joined_names(maps: Sequence[TileMap], name: str) -> tuple[str, ...] | None:
-    """Join the names of all maps, in the order in which they appear; None where none has names."""
+    """Join the names of all maps, in the order in which they appear; None where none has names.
+
+    Names that each map has in alphabetical order, as cells that are names have, stay so: a tileset is drawn in that
+    order, and a further map must not change it.
+    """
     if all(m.names is None for m in maps):
         return None
     if any(m.names is None for m in maps):
         raise DataError(f"{name} has maps with names of cells and maps with numbers: give the names as `level_names`.")
-    return tuple(dict.fromkeys(label for m in maps for label in m.names or ()))
+    joined = tuple(dict.fromkeys(label for m in maps for label in m.names or ()))
+    alphabetical = all(list(m.names or ()) == sorted(m.names or ()) for m in maps)
+    return tuple(sorted(joined)) if alphabetical else joined
+
+
+def _described(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _SHOWN_NAMES else ""
+    return f"{len(names):,} named levels: {', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
 def _levels(each: TileMap, names: tuple[str, ...] | None, name: str) -> np.ndarray:

@@ -157,11 +157,10 @@ class Tokenizer(nn.Module):
         self.decoder: nn.Sequential = nn.Sequential(*layers)
 
     def __repr__(self) -> str:
-        return f"Tokenizer({self.config.image} -> {self.codes}, {self.num_parameters:,} parameters)"
+        return f"Tokenizer({self.config.image} -> {self.codes}, {self.num_parameters():,} parameters)"
 
-    @property
     def num_parameters(self) -> int:
-        """Number of weights."""
+        """Return the number of weights."""
         return sum(p.numel() for p in self.parameters())
 
     @property

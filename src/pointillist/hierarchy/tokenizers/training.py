@@ -233,4 +233,4 @@ def tokenizer_memory(tokenizer: Tokenizer) -> MemoryUse:
         return lambda: small(x).backward()
 
     first, second = (side * config.downsample for side in SIDES)
-    return measured_use(prepare, (first, second), 4 * STATES * tokenizer.num_parameters)
+    return measured_use(prepare, (first, second), 4 * STATES * tokenizer.num_parameters())

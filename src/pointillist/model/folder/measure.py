@@ -43,7 +43,7 @@ def measure_network(name: str) -> dict[str, Any]:
     return {
         "name": name,
         "summary": result.summary,
-        "presets": {preset: _untrained(name, preset).num_parameters for preset in result.preset_names},
+        "presets": {preset: _untrained(name, preset).num_parameters() for preset in result.preset_names},
         "training": {preset: dict(paper.train) for preset, paper in result.papers.items()},
         "conditions": [what for what, settings in _CONDITIONS.items() if _builds(name, **settings)],
         "likelihoods": {kind: _fitting(name, image) for kind, image in KINDS.items()},

@@ -112,7 +112,7 @@ def load_weights(model: str | Path, **hub: Any) -> PixelModel:
         MissingExtraError: if torch is not installed.
 
     Example:
-        load_weights("digits").num_parameters
+        load_weights("digits").num_parameters()
     """
     if find_spec("torch") is None:
         raise MissingExtraError(f"What is asked of {model} is computed with torch, and", "train")

@@ -53,7 +53,7 @@ class PortableModel:
         tileset: pictures of its levels; None if there are none.
         integer_cost: what the integer model costs, if that was measured.
         model_type: name of the network that it was made from.
-        num_parameters: number of weights of that network.
+        weights: number of weights of that network.
         likelihood_name: name of the distribution of a pixel.
         condition_settings: settings of its conditions, by kind.
         folder: the folder, which also has the weights; None for the program of an open model.
@@ -67,7 +67,7 @@ class PortableModel:
     tileset: Tileset | None
     integer_cost: IntegerCost | None = None
     model_type: str = ""
-    num_parameters: int = 0
+    weights: int = 0
     likelihood_name: LikelihoodKind = "categorical"
     condition_settings: Mapping[str, ConditionConfig] = field(default_factory=dict)
     folder: Path | None = None
@@ -133,7 +133,7 @@ class PortableModel:
         return cls(
             integer_model=pixel_model.integer_model().integers,
             model_type=pixel_model.model_type,
-            num_parameters=pixel_model.num_parameters,
+            weights=pixel_model.num_parameters(),
             likelihood_name=pixel_model.likelihood_name,
             condition_settings=pixel_model.config.conditions,
             image=pixel_model.image,
@@ -164,6 +164,10 @@ class PortableModel:
         """Components of a mixture; 0 for other distributions."""
         head = self.integer_model.programs[0].head
         return head.mixtures if head.kind == "mixture" else 0
+
+    def num_parameters(self) -> int:
+        """Return the number of weights of the network."""
+        return self.weights
 
     def condition(self, kind: type[Settings]) -> Settings | None:
         """Return the settings of a kind of condition; None for a model without it."""
@@ -281,7 +285,7 @@ def _network(folder: Path, config: Mapping[str, Any]) -> dict[str, Any]:
         conditions = {kind: known[kind](**values) for kind, values in config["conditions"].items() if kind in known}
         return {
             "model_type": str(config["model_type"]),
-            "num_parameters": count_parameters(read_tensor_info(path)) if path.is_file() else 0,
+            "weights": count_parameters(read_tensor_info(path)) if path.is_file() else 0,
             "likelihood_name": resolve_likelihood(config["likelihood"], config["image"]),
             "condition_settings": conditions,
         }

@@ -90,7 +90,7 @@ def build(
     config = {"model_type": model, "image": image, "backbone": backbone, "conditions": result, **overrides}
     complete = ModelConfig.from_dict(config)
     with meta_init():
-        weights = 4 * PixelModel(complete).num_parameters
+        weights = 4 * PixelModel(complete).num_parameters()
     check_memory(weights, f"A {model} of these settings", "choose a smaller `preset`, image or network")
     return PixelModel(complete)
 
@@ -133,7 +133,7 @@ def load(source: str | Path, **hub: Any) -> PixelModel:
     """Load the weights of a trained model; `pt.load` is the same where torch is installed.
 
     ```python
-    load("digits").num_parameters
+    load("digits").num_parameters()
     ```
     """
     check_keywords("load", hub, HUB_KEYWORDS)

@@ -23,7 +23,7 @@ def model_details(model: LikelihoodModel) -> schemas.ModelDetails:
     """Describe a model."""
     return schemas.ModelDetails(
         network=model.model_type,
-        parameters=model.num_parameters,
+        parameters=model.num_parameters(),
         sha256=model.weights_fingerprint,
         image=image_kind(model.image, channel_names(model.image), model.tileset),
         fixed_size=model.fixed_size,

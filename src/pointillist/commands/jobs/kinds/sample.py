@@ -55,6 +55,7 @@ class SampleJob(JobKind):
         sheet = plan_sheet(model, settings)
         self._plan = PlannedImages.of(opened, settings, sheet, settings.seed).plan
         self.count, self.skipped, self.needs_torch = sheet.total, {}, opened.needs_torch
+        self.item_bytes = 64 + math.prod((model.image.channels, *self._plan.size)) * (1 + (model.image.levels > 256))
         config = self._plan.config
         self.facts: dict[str, Any] = {
             "model": describe_model(model.fingerprint, model.image, model.classes),

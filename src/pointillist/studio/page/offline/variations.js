@@ -22,7 +22,10 @@ function recovered(opened, { levels, conditions = {}, seed = 0 }, settings) {
     const weights = reference || temperature !== 1 || topP !== 1 ? transform(own, reference, guidance, temperature, topP) : own;
     const total = weights.reduce((sum, f) => sum + f, 0), below = weights.subarray(0, level).reduce((sum, f) => sum + f, 0);
     const low = below / total, size = (below + weights[level]) / total - low, margin = Math.min(0.5, TOLERANCE / size);
-    if (!size) throw new Error(`The image has level ${level} at row ${Math.floor((at % (height * width)) / width)}, column ${at % width}, which the model never paints there at this temperature and top-p (probability zero): use a higher temperature and top-p, such as 1 and 1.`);
+    if (!size) {
+      const remedy = temperature < 1 || topP < 1 ? "use temperature 1 and top-p 1" : reference ? "use guidance 1" : "change that pixel, or use another model";
+      throw new Error(`The image has level ${level} at row ${Math.floor((at % (height * width)) / width)}, column ${at % width}, which the model never paints there at temperature ${temperature} and top-p ${topP} (probability zero): ${remedy}.`);
+    }
     numbers[at] = Math.min(low + size * (margin + numbers[at] * (1 - 2 * margin)), BELOW_ONE);
   }
   return numbers;
