@@ -78,12 +78,15 @@ def test_a_file_that_a_page_saved_is_reproduced(browser: Browser, digits: str, t
     assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
 
 
-def test_variations_are_reproduced(browser: Browser, digits: str, tmp_path: Path) -> None:
-    """Of a painting, from its seed, and of a drawing, whose uniforms are recovered: `reproduce` paints the same."""
+@pytest.mark.parametrize("kind", ["interpolate", "replace", "regions"])
+def test_variations_are_reproduced(browser: Browser, digits: str, tmp_path: Path, kind: str) -> None:
+    """Of a painting, of a drawing, whose uniforms are recovered, and of their parts: `reproduce` paints the same."""
     model = pt.load("digits")
     with opened(browser, digits + "#label=3&seed=7&guidance=2&temperature=0.9&top_p=1") as page:
         before = painted(page)
         page.get_by_text("Variations of the canvas").click()
+        page.get_by_label("Way to vary").select_option(kind)
+        page.get_by_label("Strength").fill("0.6")
         for shown, is_drawn in ((2, False), (4, True)):  # the drawing is kept, too
             if is_drawn:
                 page.keyboard.press("b")
@@ -92,8 +95,8 @@ def test_variations_are_reproduced(browser: Browser, digits: str, tmp_path: Path
             wait_until_painted(page, shown)
             manifest = reproduce.read_manifest(saved(page, "PNG", tmp_path))
             (spec,) = manifest.request.samples
-            assert spec.variation.kind == "replace"
-            assert (spec.variation.levels is not None) == is_drawn
+            assert spec.variation.kind == kind
+            assert (spec.variation.levels is not None) == (is_drawn or kind == "regions")
             assert reproduce.reproduce(model, model_fingerprint(model), manifest, LIMITS).identical == [True]
             assert not np.array_equal(pixels(page)[..., :3], before)
 

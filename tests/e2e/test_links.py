@@ -217,8 +217,8 @@ WAYS: dict[str, tuple[Callable[[Page], None], bool]] = {
     "compared": (compared, True),
     "completed": (completed, True),
     "filled": (filled, False),  # by particles
-    "varied": (varied, False),
-    "varied by pixels": (varied_by_pixels, False),
+    "varied": (varied, True),
+    "varied by pixels": (varied_by_pixels, True),
     "hinted": (hinted, True),
     "repainted": (repainted, True),
     "drawn": (drawn, True),
@@ -316,7 +316,6 @@ def test_a_page_says_what_it_cannot_paint(browser: Browser, exported: dict[str, 
     for link, sentence in {
         "dungeons#seed=3&tiles=x": "paints no images that tile",
         "icons#text=heart&seed=3&best=4": "paints no best of several",
-        "digits#seed=3&vary=0.3,interpolate,4,0": "for the other ways",
         "digits#seed=3&fill=smc&known=" + "A" * 653 + "I": "by Sequential Monte Carlo",
         "icons#text=heart&not=zxcv&seed=3": "holds no vector of the negative prompt 'zxcv'",
     }.items():

@@ -1,9 +1,21 @@
 // Prompts for words that are learned with a model, as `pointillist.model.free_prompts.free_prompts.py` reads them by their letters: a
 // page has no sentence encoder. A plural or a misspelling is sampled as the word that it is of, other new words are left out.
 
-import { isSingleEdit, singularsOf } from "./spelling.js";
-
+const ENDINGS = [["s", ""], ["es", ""], ["ies", "y"], ["ves", "f"]];
 const ARTICLES = new Set(["a", "an", "the"]), FREE = new Set(["a", "i"]), SHORTEST = 5, SAID = 8;
+
+/** What a word may be the plural of. @param {string} word */
+export const singularsOf = (word) => ENDINGS.filter(([ending]) => word.endsWith(ending)).map(([ending, other]) => word.slice(0, word.length - ending.length) + other);
+
+/** Whether one letter was left out, added or replaced, or two neighbours were exchanged. @param {string} text @param {string} other */
+export function isSingleEdit(text, other) {
+  const [short, long] = text.length <= other.length ? [text, other] : [other, text];
+  let start = 0;
+  while (start < short.length && short[start] === long[start]) start++;
+  const a = short.slice(start), b = long.slice(start);
+  if (long.length !== short.length) return long.length - short.length === 1 && a === b.slice(1);
+  return a !== "" && (a.slice(1) === b.slice(1) || (a[0] === b[1] && a[1] === b[0] && a.slice(2) === b.slice(2)));
+}
 
 /** @typedef {{kinds?: Record<string, string[]>, sentence?: string}} WordKinds */
 

@@ -5,7 +5,8 @@ import { draws, hex, sample, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
 import { entropyOf, probabilities } from "./numbers.js";
 import { Score, nameOfQuery } from "./scores.js";
-import { varied } from "./variations.js";
+import { completeByParticles } from "./particles.js";
+import { holeOf, varied } from "./variations.js";
 
 /** @typedef {import("./model.js").OfflineModel} OfflineModel */
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
@@ -15,6 +16,9 @@ const SEEDS = 2 ** 31;
 
 /** Whether a model completes images: it reads all known pixels before the first draw, and they cost nothing. @param {import("../runtime/pointillist.js").Model} model */
 const completes = (model) => model.parts[0].some(({ known }) => known);
+
+/** Count the known pixels that come after the first unknown one. @param {number[]} pixels in generation order @param {ArrayLike<number>} mask of known pixels */
+const latePixels = (pixels, mask) => pixels.slice(pixels.findIndex((pixel) => !mask[pixel])).filter((pixel) => mask[pixel]).length;
 
 /** Rules of a request as `readRules` takes them. @param {Api.MapRules} rules @returns {import("../runtime/rules.js").Rules} */
 export const declarationOf = ({ observed = false, connected = [], ...rules }) =>
@@ -112,13 +116,20 @@ export class Painting {
     const began = performance.now(), size = height * width;
     const batch = new Batch(details, samples.length, sequence, size, distributions);
     const negative = opened.negative(request.negative_prompt), shared = { guidance, temperature, topP, order, height, width };
-    const numbers = samples.map(({ seed, index, variation }) => (variation ? varied(opened, variation, uniforms([seed, index], image.channels * size), shared) : undefined));
+    const numbers = samples.map(({ seed, index, variation }) => (variation && variation.kind !== "regions" ? varied(opened, variation, uniforms([seed, index], image.channels * size), shared) : undefined));
     const settings = samples.map(({ seed, index, conditions }, n) =>
       ({ ...opened.conditions(conditions), ...shared, negative, seed, index, uniforms: numbers[n], known: knownOf(start, n), all: start !== null && !completes(model) }));
-    if (rules && start) throw new Error("`rules` bind whole maps, and a start is given: leave one out.");
-    const obeying = rules && settings.map((each) => opened.drawByRules(declarationOf(rules), each).levels);
+    const redrawing = samples.some(({ variation }) => variation?.kind === "regions");
+    if (rules && (start || redrawing)) throw new Error(`\`rules\` bind whole maps, and ${start ? "a start is given" : "parts of an image are drawn again"}: leave one out.`);
+    /** @type {(Uint16Array | undefined)[]} levels that are drawn before the first event */
+    const ready = [];
+    if (rules || redrawing) for (const [n, each] of settings.entries()) {
+      const levels = rules ? opened.drawByRules(declarationOf(rules), each).levels : await this.#redrawn(samples[n], each, stopped);
+      if (!levels) return;
+      ready.push(levels);
+    }
     compiled?.release();
-    const runs = settings.map((each, n) => draws(model, obeying ? { ...each, observed: obeying[n], all: true } : each));
+    const runs = settings.map((each, n) => draws(model, ready[n] ? { ...each, observed: Array.from(ready[n]), all: true } : each));
     const score = start && runs.length === 1 && !completes(model) ? new Score([image.channels, height, width]) : null;
     const results = [], rowOfDraws = Math.ceil(size / (order.includes("-columns") ? width : height)) * image.channels;
     while (results.length < runs.length) {
@@ -138,6 +149,17 @@ export class Painting {
     const literal = samples.map((spec) => ({ ...spec, conditions: { ...spec.conditions, text: opened.names.literal(spec.conditions.text) } }));
     const manifest = this.#manifest({ ...request, samples: literal, order, size: [height, width], engine: "integer" }, images);
     emit({ type: "finished", seconds: (performance.now() - began) / 1000, images, manifest });
+  }
+
+  /** Draw parts of an image again, given the rest: a variation of `pt.vary`. @param {Api.SampleSpec} sample @param {import("../runtime/pointillist.js").Options} settings @param {() => Promise<boolean>} stopped */
+  async #redrawn({ variation, seed: first, index }, settings, stopped) {
+    const { opened } = this, { height = 1, width = 1 } = settings, { levels: encoded = null, strength = 0 } = variation ?? {};
+    if (!encoded || !strength) throw new Error("`variation` of the kind regions needs `levels`, and a `strength` above 0: give both.");
+    const levels = decodeLevels(encoded), { mask, seed } = holeOf(first ?? 0, index ?? 0, strength, height, width), { name: order, pixels } = opened.sequenceAround(mask, null, height, width);
+    const options = { ...settings, order, seed, index: 0 }, observed = Array.from(levels, (level, at) => (mask[at % mask.length] ? level : null));
+    if (completes(opened.model)) return this.#drawn({ ...options, known: observed }).levels;
+    if (!latePixels(pixels, mask)) return this.#drawn({ ...options, observed }).levels;
+    return (await completeByParticles(opened, options, { levels, mask, seed, count: 1 }, stopped))?.images[0] ?? null;
   }
 
   /** Score an image as a whole, without known pixels. @param {Api.FillRequest} request @param {Uint16Array} levels @param {string} order @param {number} height @param {number} width @returns {Drawn} */

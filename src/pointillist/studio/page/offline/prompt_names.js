@@ -1,7 +1,6 @@
 // Names that a model was measured to show: which of them a prompt means, as `pointillist/model/vocabulary.py` finds it.
 
-import { FreePrompts } from "./free_prompts.js";
-import { isSingleEdit, singularsOf } from "./spelling.js";
+import { FreePrompts, isSingleEdit, singularsOf } from "./free_prompts.js";
 
 const SHORTEST = 5;
 

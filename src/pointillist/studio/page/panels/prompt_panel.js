@@ -176,11 +176,10 @@ export class PromptPanel {
 
   /** Fields for variations of the active canvas. */
   #variations() {
-    const { exported, request: { variation } } = this.state;
-    if (exported) variation.kind = "replace"; // the others need functions that browsers round in ways of their own, or moves of particles
+    const { variation } = this.state.request;
     const strength = html("input", { type: "range", min: "0", max: "1", step: "0.05", value: variation.strength, "aria-label": "Strength", oninput: () => { variation.strength = Number(strength.value); shown.textContent = strength.value; } });
     const shown = html("output", {}, String(variation.strength));
-    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].filter(([value]) => !exported || value === "replace").map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
+    const kinds = [["interpolate", "change all of it a little"], ["replace", "keep a share of it as it is"], ["regions", "draw parts of it again, given the rest"]].map(([value, name]) => html("option", { value, selected: value === variation.kind }, name));
     const kind = html("select", { "aria-label": "Way to vary", onchange: () => (variation.kind = /** @type {import("../state/request.js").VariationChoice["kind"]} */ (kind.value)) }, ...kinds);
     const title = "New images near the active canvas, also one that you drew or opened: its random numbers are recovered, and changed by this much";
     return html("details", { className: "more variations" }, html("summary", { title }, "Variations of the canvas"),

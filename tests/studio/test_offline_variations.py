@@ -1,0 +1,81 @@
+"""Variations in an exported page have the bits of Python."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pointillist as pt
+from pointillist.sampling.inversion import interpolate_uniforms
+from pointillist.studio import schemas
+from pointillist.studio.export.page import pack_model
+from pointillist.studio.page_text import script_text
+from tests.silence.programs import folder_of
+
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not here: install it to run the page")
+
+
+def answers(name: str, tmp_path: Path, what: str, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer a request as the page of a bundled model does."""
+    script = tmp_path / "page.mjs"
+    script.write_text(
+        f"{script_text('offline/responder.js')}\n"
+        'const { Responder } = modules["offline/responder.js"], chunks = [];\n'
+        f'const responder = new Responder("{pack_model(name, folder_of(name))[0]}", (message, bytes) => {{\n'
+        '  if (message.type === "chunk") chunks.push(new TextDecoder().decode(bytes));\n'
+        '  if (message.type === "end") console.log(chunks.join(""));\n'
+        "});\n"
+        f"const body = new TextEncoder().encode({json.dumps(json.dumps(request))}).buffer;\n"
+        f'responder.receive({{ type: "request", id: "0", address: "models/m/{what}" }}, [body]);\n'
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    events = [json.loads(line) for line in done.stdout.splitlines() if line]
+    assert "error" not in events[-1], events[-1]
+    return events
+
+
+def test_mixed_uniforms_have_the_same_bits(tmp_path: Path) -> None:
+    """In the middle and far in both tails, where the approximations change, for weak and strong mixtures."""
+    rng = np.random.default_rng(0)
+    tails = 10.0 ** -rng.uniform(0, 307, 300)
+    a = np.concatenate([rng.random(2000), tails, 1 - tails, [0.0, 0.075, 0.925, 0.5, 1 - 2**-53]])
+    b = rng.permutation(a)
+    strengths = [0.05, 0.3, 0.77, 1.0]
+    script = tmp_path / "mix.mjs"
+    script.write_text(
+        f"{script_text('offline/variations.js')}\n"
+        f"const a = Float64Array.from({json.dumps(a.tolist())}), b = Float64Array.from({json.dumps(b.tolist())});\n"
+        'const { interpolated } = modules["offline/variations.js"];\n'
+        f"console.log(JSON.stringify({strengths}.map((strength) => [...interpolated(a, b, strength)])));\n"
+    )
+    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=True)
+    for strength, mixed in zip(strengths, json.loads(done.stdout), strict=True):
+        np.testing.assert_array_equal(mixed, interpolate_uniforms(a, b, strength))
+
+
+@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("name", "settings", "share"),
+    [("digits", {"label": 3}, 0.3), ("digits", {"guidance": 2.0, "label": 3}, 0.5), ("dungeons", {}, 0.3)],
+    ids=["moves", "guidance", "known"],
+)
+def test_parts_are_drawn_again_as_vary_does(tmp_path: Path, name: str, settings: dict[str, Any], share: float) -> None:
+    """By particles and moves, by particles under guidance, and by the exact conditional of a model that completes."""
+    image = pt.sample(name, 1, seed=5, **settings).levels[0]
+    label = settings.get("label")
+    conditions = {} if label is None else {"label": label}
+    variation = {"levels": schemas.EncodedArray.of(image, "uint8").model_dump(), "strength": share, "kind": "regions"}
+    sample = {"seed": 7, "index": 2, "conditions": conditions, "variation": variation}
+    request = {"samples": [sample], "guidance": settings.get("guidance", 1.0), "size": list(image.shape[1:])}
+    (finished,) = [event for event in answers(name, tmp_path, "sample", request) if event["type"] == "finished"]
+    drawn = schemas.EncodedArray.model_validate(finished["images"][0]["levels"]).array()
+    again = pt.vary(name, image, share, 1, seed=7, first=2, **settings).levels[0]
+    assert not np.array_equal(again, image)
+    np.testing.assert_array_equal(drawn, again)
