@@ -3,19 +3,42 @@
 #define POINTILLIST_PAINT_H
 #include "pointillist.h"
 
-enum { PT_FIXED, PT_LABEL, PT_PROMPT }; /* what chooses a row of a part */
+enum { PT_FIXED, PT_LABEL, PT_PROMPT };                /* what chooses a row of a part */
+enum { PT_VECTOR, PT_MAP, PT_TOKENS, PT_KINDS }; /* kinds of conditions */
 
 /* A part of the condition: `count` rows of `numbers`, the last of which stands for "unknown". */
 typedef struct {
-  int32_t is_map, by, count, numbers, channels;
+  int32_t kind, by, count, numbers, channels;
   const int32_t *rows;
 } pt_part;
 
+/* A picture of which the grid before a stage is known, and the map of the stage [rows, columns, map_channels], which the
+   upsampler fills from its first channel on: those before hold the map of the condition. */
+typedef struct {
+  int32_t height, width, down, right;  /* of the picture; rows and columns between the pixels of the grid before */
+  const int64_t *levels;               /* of the picture [channels, height, width] */
+  const int32_t *conditions[PT_KINDS]; /* of the picture */
+  int32_t *map;
+  int64_t map_channels;
+} pt_picture;
+
+/* Computes the map of a stage in `memory`, aligned to 64 bytes. Returns the bytes that it needs, and does no more without any. */
+typedef struct pt_upsampler pt_upsampler;
+typedef int64_t pt_upsample_function(const pt_upsampler *upsampler, const pt_picture *picture, void *memory);
+
+/* A stage: the program of a grid of the picture, of every `down` rows and `right` columns. */
 typedef struct {
   const void *program;
   int64_t size;
-  int32_t channels, height, width, levels, num_parts, num_inputs;
-  const int32_t *input_is_map; /* of each input of the program */
+  int32_t down, right, map_channels, num_inputs;
+  const int32_t *inputs; /* the kind of each input of the program */
+  pt_upsample_function *upsample; /* NULL of the first stage */
+  const pt_upsampler *upsampler;
+} pt_stage;
+
+typedef struct {
+  int32_t channels, height, width, levels, num_stages, num_parts;
+  const pt_stage *stages; /* the coarsest grid first; most models have one stage, of all pixels */
   const pt_part *parts;
   const uint8_t *colours;       /* RGB of each level of a palette, or NULL */
   const uint8_t *values;        /* of each level of a channel, 0 to 255 */
@@ -46,8 +69,8 @@ PT_API void pt_paint(const pt_model *model, const pt_request *request, void *mem
 /* Colours of a picture, RGB [height, width, 3]. */
 PT_API void pt_colours(const pt_model *model, const int64_t *levels, uint8_t *rgb);
 
-/* Join the parts of an input of an image, of the vector or of the map, under a label and a prompt. */
-PT_API void pt_conditions(const pt_model *model, int32_t is_map, int32_t label, int32_t prompt, int32_t *to);
+/* Join the parts of a condition of an image, of a kind, under a label and a prompt. */
+PT_API void pt_conditions(const pt_model *model, int32_t kind, int32_t label, int32_t prompt, int32_t *to);
 
 /* The generator of numpy's default_rng(seeds), of at most four seeds: its next 64 bits, and numbers in [0, 1). A picture
    has [seed, index]. */

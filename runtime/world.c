@@ -29,9 +29,10 @@ static int64_t product(double a, double b) {
   volatile double both = a * b;
   return floored(both + 0.5);
 }
-static int64_t width_of(const pt_model *m, int32_t is_map) {
+/* Channels of the vector of conditions. */
+static int64_t width_of(const pt_model *m) {
   int64_t channels = 0;
-  for (int32_t i = 0; i < m->num_parts; i++) channels += m->parts[i].is_map == is_map ? m->parts[i].channels : 0;
+  for (int32_t i = 0; i < m->num_parts; i++) channels += m->parts[i].kind == PT_VECTOR ? m->parts[i].channels : 0;
   return channels;
 }
 
@@ -41,7 +42,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
   int64_t at = aligned(sizeof(pt_world)) + aligned(sizeof(parts)), sites = window_of(size, margin), most = 0;
   for (int tall = 0; tall < 3; tall++) /* windows have 0, 1 or 2 margins a side, and a smaller one may need no less */
     for (int wide = 0; wide < 3; wide++) {
-      int64_t bytes = pt_workspace(m->program, 1, size + tall * margin, size + wide * margin, 0);
+      int64_t bytes = pt_workspace(m->stages->program, 1, size + tall * margin, size + wide * margin, 0);
       if (bytes < 0) return -1;
       most = bytes > most ? bytes : most;
     }
@@ -58,7 +59,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
   TAKE(sums, 8 * sites * k->features);
   TAKE(x, 4 * sites * k->features);
   TAKE(map, 4 * sites * k->features);
-  TAKE(vector, 4 * width_of(m, 0));
+  TAKE(vector, 4 * width_of(m));
   TAKE(fixed, sites);
   TAKE(rules, r ? pt_opening_memory(r, sites, aligned(most)) : 0);
 #undef TAKE
@@ -68,7 +69,7 @@ static int64_t lay_out(const pt_model *m, const pt_known *k, const pt_world_rule
 int64_t pt_world_memory(const pt_model *m, const pt_known *k, const pt_world_rules *r, int32_t size, int32_t margin, int32_t remembered) {
   parts p;
   if (size < 2 || margin < 1 || margin > size || size > 1024 || remembered < 9 || remembered > 1 << 20) return -1;
-  if (m->channels != 1 || m->levels > 1 << 15 || pt_check(m->program, m->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
+  if (m->num_stages != 1 || m->channels != 1 || m->levels > 1 << 15 || pt_check(m->stages->program, m->stages->size) || (r && pt_wrong_rules(r, m->levels))) return -1;
   return lay_out(m, k, r, size, margin, remembered, &p, 0);
 }
 
@@ -184,15 +185,16 @@ void pt_seed_chunk(pt_generator *generator, uint64_t seed, int64_t x, int64_t y,
 static void prepare(pt_world *w, pt_window b, const int16_t *known) {
   parts *p = parts_of(w);
   encode(p, w->known, b, known, w->model->levels);
-  pt_conditions(w->model, 0, w->label, -1, p->vector);
+  pt_conditions(w->model, PT_VECTOR, w->label, -1, p->vector);
   for (int64_t i = 0; i < b.height * b.width; i++) p->fixed[i] = known[i] >= 0, p->levels[i] = known[i] >= 0 ? known[i] : 0;
 }
 
 static pt_run *begin(pt_world *w, pt_window b) {
   parts *p = parts_of(w);
+  const pt_stage *stage = w->model->stages;
   const int32_t *inputs[2] = {0, 0};
-  for (int32_t i = 0; i < w->model->num_inputs; i++) inputs[i] = w->model->input_is_map[i] ? p->map : p->vector;
-  return pt_begin(w->model->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
+  for (int32_t i = 0; i < stage->num_inputs; i++) inputs[i] = stage->inputs[i] == PT_MAP ? p->map : p->vector;
+  return pt_begin(stage->program, 1, b.height, b.width, 0, inputs, p->workspace, PT_BEST);
 }
 
 /* Draw the tiles of a window within rules; where the passages of a chunk are not joined soon, around straight paths. */

@@ -402,12 +402,3 @@ def test_several_stages_have_a_version_of_their_own(tmp_path: Path) -> None:
         assert document["format_version"] == version
         assert ("stages" in document) == (version == 4)
         assert load(tmp_path / name).fingerprint == integer_model.fingerprint
-
-
-def test_c_rejects_several_stages(tmp_path: Path) -> None:
-    """By a sentence with the rule and the remedy; a page is written."""
-    model, _, _ = integer_case("multiscale-pixelrnn")
-    model.save_pretrained(tmp_path / "model")
-    with pytest.raises(pt.ConfigError, match="samples in 2 stages, and C runs programs of one: export a page"):
-        pt.export(tmp_path / "model", c=tmp_path / "c")
-    assert pt.export(tmp_path / "model", html=tmp_path / "page.html").files

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import pointillist as pt
 from pointillist.cli.app import app
 from pointillist.model.vocabulary import describe_prompts
+from pointillist.studio.export.program_in_c import export_c
 from tests.hostile.fuzz_runtime import compiler
 from tests.portable.networks import integer_case
 
@@ -124,6 +125,70 @@ def test_c_knows_the_example_prompts(in_c: Path, tmp_path: Path) -> None:
         "icons", 1, seed=7, label="tabler", text="heart", guidance=settings.guidance, temperature=settings.temperature
     )
     np.testing.assert_array_equal(picture(["./example", "7", "tabler", "heart"], tmp_path), colours(expected))
+
+
+LEVELS_IN_C = """#include <stdio.h>
+#include <stdlib.h>
+#include "model.h"
+int main(int argc, char **argv) {
+  const pt_model *m = &model_staged;
+  pt_request request = pt_request_of(m, strtoull(argv[1], 0, 10));
+  request.label = atoi(argv[2]), request.prompt = atoi(argv[3]);
+  request.guidance = atof(argv[4]), request.temperature = atof(argv[5]);
+  int64_t count = (int64_t)m->channels * m->height * m->width, *levels = malloc((size_t)(8 * count));
+  char *reserved = malloc((size_t)pt_memory(m) + 64), *memory = reserved + -(uintptr_t)reserved % 64;
+  pt_paint(m, &request, memory, levels);
+  for (int64_t i = 0; i < count; i++) printf("%d ", (int)levels[i]);
+  free(reserved), free(levels);
+  return argc != 6;
+}
+"""
+PROMPTS = ("red cat", "a big dog")
+
+
+@pytest.mark.one_in(4)
+@pytest.mark.parametrize("name", ["parallel-conditions", "multiscale-pixelrnn", "parallel-multiscale", "tokens"])
+def test_c_paints_in_stages(name: str, in_c: Path, tmp_path: Path) -> None:
+    """Several stages, and prompts as tokens, by labels, prompts and guidance, under sanitizers."""
+    model, _, _ = integer_case(name)
+    model.save_pretrained(tmp_path / "staged")
+    prompts = PROMPTS if "text" in model.config.conditions else ()
+    files = export_c("staged", tmp_path / "staged", prompts)
+    for file, text in {**files, "example.c": LEVELS_IN_C}.items():
+        (tmp_path / file).write_text(text, encoding="utf-8")
+    checked = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] if shutil.which("gcc") else []
+    sources = [file for file in ("example.c", "model.c", "paint.c", "stages.c") if (tmp_path / file).exists()]
+    command = [shutil.which("gcc") or str(compiler()), "-O1", "-std=c11", "-Wall", "-Wextra", "-Werror", *checked]
+    subprocess.run([*command, *sources, in_c / "pointillist.o", "-o", "example"], cwd=tmp_path, check=True)
+    for seed, label, prompt, guidance, temperature in (
+        (7, -1, -1, 1, 1),
+        (2**40 + 1, 1, 0, 2.5, 1),
+        (3, 0, -1, 1.5, 0.8),
+        (4, -1, 1, 3, 0.5),
+    ):
+        conditions: dict[str, Any] = {}
+        if label >= 0 and model.classes:
+            conditions["label"] = model.classes[label]
+        if prompt >= 0 and prompts:
+            conditions["text"] = prompts[prompt]
+        how = {"guidance": guidance if conditions else 1, "temperature": temperature}
+        numbers = [seed, label if "label" in conditions else -1, prompt if "text" in conditions else -1, *how.values()]
+        arguments = ["./example", *map(str, numbers)]
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
+        drawn = pt.sample(tmp_path / "staged", 1, seed=seed, **conditions, **how)
+        assert [int(level) for level in done.stdout.split()] == drawn.levels.flatten().tolist()
+
+
+def test_c_builds_stages_by_its_makefile(tmp_path: Path, in_c: Path) -> None:
+    """The example joins what computes the maps of stages; a model of one stage has no such file."""
+    assert not (in_c / "stages.c").exists()
+    model, _, _ = integer_case("multiscale-pixelrnn")
+    model.save_pretrained(tmp_path / "staged")
+    pt.export(tmp_path / "staged", c=tmp_path)
+    shutil.copy(in_c / "pointillist.o", tmp_path)
+    subprocess.run(["make", "--silent", f"CC={compiler()}", "CFLAGS=-Os"], cwd=tmp_path, check=True)
+    drawn = pt.sample(tmp_path / "staged", 1, seed=7, label="dog")
+    np.testing.assert_array_equal(picture(["./example", "7", "dog"], tmp_path), colours(drawn))
 
 
 RULES = {

@@ -23,6 +23,8 @@ BEST = -1
 FOLDER = Path(__file__).parent / "c" / "lib"
 WEBASSEMBLY = FOLDER / "pointillist.wasm"
 """The library for pages."""
+_A_LINE = 32
+"""Numbers of a line of an array in C."""
 _PACKAGE = Path(__file__).parents[1]
 _FOLDERS = (_PACKAGE / "runtime", _PACKAGE.parents[1] / "runtime")
 ALIGN = 64
@@ -140,3 +142,16 @@ def runtime_text(name: str) -> str:
     """Return the text of a source, such as `pointillist.c`."""
     folder = next(folder for folder in _FOLDERS if folder.is_dir())
     return (folder / name).read_text(encoding="utf-8")
+
+
+def array_in_c(declaration: str, values: NDArray[Any]) -> str:
+    """Return a static array in C, some numbers a line; floats as their shortest decimals, which read back as they were.
+
+    Example:
+        array_in_c("const uint8_t values", np.arange(3))
+    """
+    array = np.asarray(values).reshape(-1)
+    suffix = "u" if array.dtype == np.uint64 else ""
+    numbers = [f"{number!r}{suffix}" for number in array.tolist()]
+    lines = [",".join(numbers[at : at + _A_LINE]) for at in range(0, len(numbers), _A_LINE)]
+    return f"static {declaration}[] = {{\n" + ",\n".join(lines) + "};"

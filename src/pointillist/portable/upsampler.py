@@ -17,17 +17,20 @@ E[i] = round(2^20 exp(-i / 1024)); the mean of the values is rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from pointillist.engine.c.blob import pack
 from pointillist.engine.c.run import ByteMatrix
-from pointillist.engine.program import DType, IntArray
+from pointillist.engine.library import array_in_c
+from pointillist.engine.program import DType, IntArray, Program
 
 BITS, LIMIT = 13, 2**21
 FINE: DType = np.dtype(np.int16)
@@ -131,6 +134,35 @@ class FixedLayer:
             windows[:, :, :, tap] = padded[:, row : row + height, column : column + width]
         return self(windows.reshape(-1, side * side * channels)).reshape(count, height, width, -1)
 
+    def in_c(self, name: str, phases: Sequence[tuple[int, ...]] = ()) -> tuple[str, str]:
+        """Return a `pt_filter` of `runtime/stages.h`, and the arrays that it names.
+
+        Args:
+            name: with which the names of the arrays begin.
+            phases: taps that are read together, of a layer that spreads; none for a kernel.
+        """
+        taps, inputs, outputs = self.matrix.shape
+        arrays = [
+            array_in_c(f"const float {name}_scale", self.scale),
+            array_in_c(f"const int32_t {name}_bias", self.bias),
+        ]
+        weights = f"{name}_weights, 0, 0"
+        if self.matrix.dtype == FINE:
+            arrays.append(array_in_c(f"const int16_t {name}_weights", self.matrix))
+        else:
+            weights = f"0, {name}_packed, {name}_cut"
+            together = phases or [tuple(range(taps))]
+            for number, read in enumerate(together):
+                whole = self.matrix[list(read)].reshape(-1, outputs)
+                arrays.append(array_in_c(f"_Alignas(64) const int8_t {name}_{number}", pack(whole, [len(whole)])))
+            listed = ", ".join(f"{name}_{number}" for number in range(len(together)))
+            arrays += [
+                f"static const int8_t *const {name}_packed[] = {{{listed}}};",
+                array_in_c(f"const int8_t {name}_cut", self.cut),
+            ]
+        side = 0 if phases else round(taps**0.5)
+        return f"{{{side}, {inputs}, {outputs}, {weights}, {name}_scale, {name}_bias}}", "\n".join(arrays)
+
 
 def fixed(x: NDArray[Any]) -> NDArray[np.float64]:
     """Round numbers to integers in steps of 2^-13, as float64."""
@@ -164,6 +196,22 @@ class FixedUpsampler:
     spread: FixedLayer
     conditions: Mapping[str, FixedLayer]
     heads: int = 0
+
+    @property
+    def score_step(self) -> float:
+        """Steps of the table of exponentials for a difference of scores of 1."""
+        width = self.conditions["keys"].width // self.heads
+        return float(2.0 ** (_EXP_STEP_BITS - 2 * BITS) / np.sqrt(width))
+
+    def taps(self, row: int, column: int) -> tuple[int, ...]:
+        """Return the taps of `spread` that a pixel of the finer grid reads, at an offset from a coarse one.
+
+        They meet the coarse pixel and the next one on its right, then those below, where the offset is not 0.
+        """
+        rows, columns = self.factor
+        below = [row + rows - 1, *([row - 1] if row else [])]
+        right = [column + columns - 1, *([column - 1] if column else [])]
+        return tuple(a * (2 * columns - 1) + b for a in below for b in right)
 
     def features(
         self,
@@ -217,8 +265,7 @@ class FixedUpsampler:
 
         queries, k, v = by_head(query, x.reshape(-1, x.shape[3])), by_head(keys, states), by_head(values, states)
         scores = np.where(exists, queries @ k.swapaxes(2, 3), -(2.0**52))
-        step = 2.0 ** (_EXP_STEP_BITS - 2 * BITS) / np.sqrt(k.shape[3])
-        below = np.where(exists, (scores.max(axis=3, keepdims=True) - scores) * step, _EXP_ENTRIES)
+        below = np.where(exists, (scores.max(axis=3, keepdims=True) - scores) * self.score_step, _EXP_ENTRIES)
         weights = EXP[np.floor(below + 0.5).clip(max=_EXP_ENTRIES).astype(np.int64)] * exists
         total = weights.sum(axis=3, keepdims=True).clip(min=1)
         mean = np.floor((weights @ v) / total + 0.5).swapaxes(1, 2).reshape(-1, values.width)
@@ -229,12 +276,59 @@ class FixedUpsampler:
         count, height, width, channels = x.shape
         padded = np.pad(self.spread.inputs(x), ((0, 0), (0, 1), (0, 1), (0, 0)))
         rows, columns = self.factor
-        across = 2 * columns - 1
         for row in range(rows):
             for column in range(columns):
-                below = [(0, row + rows - 1), *([(1, row - 1)] if row else [])]
-                right = [(0, column + columns - 1), *([(1, column - 1)] if column else [])]
-                taps = tuple(a * across + b for _, a in below for _, b in right)
-                reads = [padded[:, y : y + height, z : z + width] for y, _ in below for z, _ in right]
+                taps, places = self.taps(row, column), product(range(1 + (row > 0)), range(1 + (column > 0)))
+                reads = [padded[:, y : y + height, z : z + width] for y, z in places]
                 windows = np.stack(reads, 3).reshape(-1, len(taps) * channels)
                 yield row, column, _cut(self.spread(windows, taps)).reshape(count, height, width, -1)
+
+    def in_c(self, name: str, first: Program, program: Program) -> str:
+        """Return a `pt_upsampler` of `runtime/stages.h`, after the arrays that it names.
+
+        Args:
+            name: of the structure, with which the names of the arrays begin.
+            first: program of the first stage, which declares the conditions.
+            program: program of the stage.
+        """
+        (down, right), entries, arrays = self.factor, dict[str, str](), []
+        phases = [self.taps(row, column) for row in range(down) for column in range(right)]
+        entries["spread"], text = self.spread.in_c(f"{name}_spread", phases)
+        arrays.append(text)
+        blocks = {f"block_{number}": block for number, block in enumerate(self.blocks)}
+        for key, layer in {"first": self.first, **blocks, **self.conditions}.items():
+            entries[key], text = layer.in_c(f"{name}_{key}")
+            arrays.append(text)
+        arrays.append(array_in_c(f"const int32_t {name}_levels", self.levels))
+        units = {kind: f"{name}_{kind}_units" if kind in first.inputs else "0" for kind in ("vector", "map", "tokens")}
+        for kind, taken in first.inputs.items():
+            arrays.append(array_in_c(f"const double {units[kind]}", np.broadcast_to(taken.unit, taken.channels)))
+        arrays.append(array_in_c(f"const double {name}_units", program.inputs["map"].unit[-self.spread.width :]))
+        used = dict.fromkeys(("vector", "map", "attention"), "0")
+        for key in [each for each in used if each in self.conditions]:
+            used[key] = f"&{name}_{key}"
+            arrays.append(f"static const pt_filter {name}_{key} = {entries[key]};")
+        if self.heads:
+            used["attention"] = f"&{name}_attention"
+            tokens = first.inputs["tokens"].channels // (1 + self.conditions["keys"].matrix.shape[1])
+            arrays.append(self._attention_in_c(name, tokens, [entries[key] for key in TOKENS]))
+        return "\n".join(
+            [
+                *arrays,
+                f"static const pt_filter {name}_blocks[] = {{{', '.join(map(entries.__getitem__, blocks)) or '{0}'}}};",
+                f"static const int32_t {name}_dilations[] = {{{', '.join(map(str, [*self.dilations, 0]))}}};",
+                f"static const pt_upsampler {name} = {{{down}, {right}, {program.head.channels}, "
+                f"{self.levels.shape[1]}, {len(blocks)}, {name}_levels, {entries['first']}, {entries['spread']}, "
+                f"{name}_blocks, {name}_dilations, {', '.join(used.values())}, "
+                f"{{{', '.join(units.values())}}}, {name}_units}};",
+            ]
+        )
+
+    def _attention_in_c(self, name: str, tokens: int, layers: list[str]) -> str:
+        return "\n".join(
+            [
+                array_in_c(f"const int32_t {name}_exponentials", EXP.astype(np.int64)),
+                f"static const pt_attention {name}_attention = {{{self.heads}, {tokens}, {', '.join(layers)}, "
+                f"{self.score_step!r}, {name}_exponentials}};",
+            ]
+        )

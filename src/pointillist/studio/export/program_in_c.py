@@ -8,15 +8,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pointillist.conditioning.known import KnownFeatures
 from pointillist.engine.c.lower import lower
 from pointillist.engine.constraints.solver import to_bits
-from pointillist.engine.library import runtime_text
+from pointillist.engine.library import array_in_c, runtime_text
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
@@ -24,21 +22,6 @@ from pointillist.model.folder.portable import PortableModel
 from pointillist.rules.config import Level, Rules
 from pointillist.sampling.worlds.rules import WorldRules
 from pointillist.studio.export.page import license_of, template
-
-_A_LINE = 32
-
-
-def array_in_c(declaration: str, values: NDArray[Any]) -> str:
-    """Return a static array in C, some numbers a line; floats as their shortest decimals, which read back as they were.
-
-    Example:
-        array_in_c("const uint8_t values", np.arange(3))
-    """
-    array = np.asarray(values).reshape(-1)
-    suffix = "u" if array.dtype == np.uint64 else ""
-    numbers = [f"{number!r}{suffix}" for number in array.tolist()]
-    lines = [",".join(numbers[at : at + _A_LINE]) for at in range(0, len(numbers), _A_LINE)]
-    return f"static {declaration}[] = {{\n" + ",\n".join(lines) + "};"
 
 
 def text_in_c(text: str) -> str:
@@ -65,6 +48,8 @@ def known_encoder(model: PortableModel) -> KnownFeatures | None:
     source, order = model.integer_model, model.order()
     parts = [part for part in source.parts[source.orders[order.name]] if part.kind == "map"]
     if order.name != "raster" or model.image.channels != 1 or source.fixed_size or len(parts) != 1:
+        return None
+    if len(source.stages) > 1:
         return None
     encoder = parts[0].encoder
     if not isinstance(encoder, KnownFeatures) or not encoder.has_tables:
@@ -165,8 +150,9 @@ def _words(levels: tuple[Level, ...]) -> str:
 
 
 _SOURCES = ("pointillist.c", "pointillist.h", "paint.c", "paint.h")
-_DRAWS_ALONE = {"programs": "example", "options": "-DPT_WITHOUT_RULES"}
+_STAGES = ("stages.c", "stages.h")
 _BY = {"label": "PT_LABEL", "text": "PT_PROMPT"}
+_KINDS = {"vector": "PT_VECTOR", "map": "PT_MAP", "tokens": "PT_TOKENS"}
 
 
 def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: Rules | None = None) -> dict[str, str]:
@@ -180,26 +166,25 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: R
 
     Raises:
         CheckpointError: if the folder holds no program.
-        ConfigError: if it has several stages, its first order is not in raster orientation, it draws no worlds that
-            rules could bind, or a rule is none of worlds.
+        ConfigError: if its first order is not in raster orientation, it draws no worlds that rules could bind, or a
+            rule is none of worlds.
         EngineError: if the library in C cannot run it.
     """
     model = PortableModel.open(folder)
-    stages = len(model.integer_model.stages)
-    if stages > 1:
-        raise ConfigError(
-            f"{folder} samples in {stages} stages, and C runs programs of one: export a page or JavaScript, or a "
-            "network of one stage."
-        )
     symbol = re.sub(r"\W", "_", f"model_{name}")
     order = model.order().name
     if order not in ("raster", "s-curve"):
         raise ConfigError(f"{folder} paints in the order {order}, and C is written for `raster` and `s-curve` only.")
     worlds = world_files(name, symbol, model, rules)
-    how = {"programs": "example walk", "options": "-DPT_WITHOUT_PARTICLES"}
-    makefile = Template(template("Makefile.txt")).substitute(how if worlds else _DRAWS_ALONE)
+    sources = _SOURCES + _STAGES * (len(model.integer_model.stages) > 1)
+    how = {
+        "programs": "example walk" if worlds else "example",
+        "options": "-DPT_WITHOUT_PARTICLES" if worlds else "-DPT_WITHOUT_RULES",
+        "stages": "stages.o " * (sources != _SOURCES),
+    }
+    makefile = Template(template("Makefile.txt")).substitute(how)
     return {
-        **{file: runtime_text(file) for file in _SOURCES},
+        **{file: runtime_text(file) for file in sources},
         "model.h": f'/* {name}, {license_of(folder)} */\n#include "paint.h"\nextern const pt_model {symbol};\n',
         "model.c": _model_text(symbol, model, prompts),
         "example.c": Template(template("example.c")).substitute(name=name, symbol=symbol),
@@ -211,43 +196,73 @@ def export_c(name: str, folder: Path, prompts: tuple[str, ...] = (), *, rules: R
 def _model_text(symbol: str, model: PortableModel, prompts: tuple[str, ...]) -> str:
     """Return the arrays of a model, and what joins them."""
     source, image, settings = model.integer_model, model.image, model.generation_config
-    program, order = source.program(source.order()), source.order()
     has_text = any(part.keyword == "text" for part in source.parts[0])
     names = (prompts or tuple(settings.prompts)) if has_text else ()
-    texts = source.inputs(len(names), (image.height, image.width), order, text=list(names)) if names else {}
-    arrays, parts, start = [], [], 0
-    for number, part in enumerate(source.parts[source.orders[order.name]]):
-        by, width = _BY.get(part.keyword or "", "PT_FIXED"), part.rows.shape[-1]
-        rows: IntArray = part.rows if by == "PT_LABEL" else part.rows[-1:]
-        if part.name == "order":
-            rows = part.rows[[part.names.index(order.name)]]
-        if by == "PT_PROMPT":
-            rows = np.concatenate([texts["vector"][:, start : start + width], rows]) if names else rows
-        start += width if part.kind == "vector" else 0
-        flat = rows.reshape(len(rows), -1)
-        arrays.append(array_in_c(f"const int32_t part_{number}", flat))
-        parts.append(f"{{{int(part.kind == 'map')}, {by}, {len(rows)}, {flat.shape[1]}, {width}, part_{number}}}")
+    parts, arrays = _parts(model, names)
     palette = _palette(model)
     arrays += [] if palette is None else [array_in_c("const uint8_t colours", palette)]
-    values = image.values
-    maps = [f"{int(each.kind == 'map')}" for each in program.inputs.values()]
+    stages = [_stage(model, number) for number in range(len(source.stages))]
     return "\n".join(
         [
             '#include "model.h"',
-            array_in_c("_Alignas(64) const uint8_t program", lower(program)),
+            *['#include "stages.h"'] * (len(stages) > 1),
+            *(text for _, text in stages),
             *arrays,
-            array_in_c("const uint8_t values", values),
-            f"static const int32_t input_is_map[] = {{{', '.join([*maps, '0'])}}};",
+            array_in_c("const uint8_t values", image.values),
+            f"static const pt_stage stages[] = {{{', '.join(entry for entry, _ in stages)}}};",
             f"static const pt_part parts[] = {{{', '.join(parts) or '{0}'}}};",
             _names("labels", source.classes),
             _names("prompts", names),
-            f"const pt_model {symbol} = {{program, sizeof program, {image.channels}, {image.height}, {image.width}, "
-            f"{image.levels}, {len(parts)}, {len(maps)}, input_is_map, parts, "
+            f"const pt_model {symbol} = {{{image.channels}, {image.height}, {image.width}, {image.levels}, "
+            f"{len(stages)}, {len(parts)}, stages, parts, "
             f"{'0' if palette is None else 'colours'}, values, labels, prompts, "
             f"{settings.guidance!r}, {settings.temperature!r}, {settings.top_p!r}}};",
             "",
         ]
     )
+
+
+def _parts(model: PortableModel, names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Return the parts of the condition, and the arrays of their rows.
+
+    Args:
+        model: the model.
+        names: prompts that the program knows.
+    """
+    source, image, order = model.integer_model, model.image, model.order()
+    texts = source.inputs(len(names), (image.height, image.width), order, text=list(names)) if names else {}
+    arrays, parts, starts = [], [], dict.fromkeys(_KINDS, 0)
+    for number, part in enumerate(source.parts[source.orders[order.name]]):
+        by, width = _BY.get(part.keyword or "", "PT_FIXED"), part.rows.shape[-1]
+        rows: IntArray = part.rows if by == "PT_LABEL" else part.rows[-1:]
+        if part.name == "order":
+            rows = part.rows[[part.names.index(order.name)]]
+        if by == "PT_PROMPT" and part.kind in texts:
+            here = slice(starts[part.kind], starts[part.kind] + width)
+            rows = np.concatenate([texts[part.kind][:, here], rows])
+        starts[part.kind] += width
+        flat = rows.reshape(len(rows), -1)
+        arrays.append(array_in_c(f"const int32_t part_{number}", flat))
+        parts.append(f"{{{_KINDS[part.kind]}, {by}, {len(rows)}, {flat.shape[1]}, {width}, part_{number}}}")
+    return parts, arrays
+
+
+def _stage(model: PortableModel, number: int) -> tuple[str, str]:
+    """Return the entry of a stage, and its arrays."""
+    programs, stage = model.integer_model.stage_programs(model.order()), model.integer_model.stages[number]
+    program, (down, right) = programs[number], stage.step
+    upsampler, arrays = "0, 0", []
+    if stage.upsampler is not None:
+        upsampler = f"pt_upsample, &upsampler_{number}"
+        arrays = [stage.upsampler.in_c(f"upsampler_{number}", programs[0], program)]
+    channels = program.inputs["map"].channels if "map" in program.inputs else 0
+    kinds = ", ".join(_KINDS[name] for name in program.inputs)
+    arrays += [
+        array_in_c(f"_Alignas(64) const uint8_t program_{number}", lower(program)),
+        f"static const int32_t inputs_{number}[] = {{{kinds or '0'}}};",
+    ]
+    entry = f"program_{number}, sizeof program_{number}, {down}, {right}, {channels}, {len(program.inputs)}"
+    return f"{{{entry}, inputs_{number}, {upsampler}}}", "\n".join(arrays)
 
 
 def _palette(model: PortableModel) -> IntArray | None:
