@@ -1,6 +1,6 @@
 """Transforms of log-probabilities for sampling: guidance, temperature, top-p, and a draw by inverse CDF.
 
-No function reads a value back from a device, so that an engine may capture it in a CUDA graph.
+No function reads a value back from a device, so that no draw waits for a GPU.
 
 References:
     Ho & Salimans 2022, "Classifier-Free Diffusion Guidance", arXiv 2207.12598.
