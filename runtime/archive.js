@@ -40,10 +40,11 @@ class RangeDecoder {
       return [symbol, symbol * size, symbol < count - 1 ? size : 2 ** 24 - symbol * size];
     });
   }
-  /** @param {Float64Array} f @param {number} precision */
+  /** @param {Float64Array | import("./local_gain.js").Intervals} f of all levels, or what knows the interval of each @param {number} precision */
   level(f, precision) {
     return this.symbol((target) => {
-      const scale = POWERS[24 - precision];
+      const scale = POWERS[24 - precision], found = f instanceof Float64Array ? -1 : f.at(Math.floor(target / scale));
+      if (!(f instanceof Float64Array)) return [found, f.start(found) * scale, f.frequency(found) * scale];
       let start = 0, level = 0;
       while (start + f[level] * scale <= target) start += f[level++] * scale;
       return [level, start, f[level] * scale];
@@ -134,7 +135,7 @@ function decodeRecord(content, model, order, labelled, count, height, width) {
     const { row, column, step } = runs[0], [y, x] = siteOf(order, row, column, th, tw);
     runs.forEach((run, n) => {
       const tile = n % perPicture, top = Math.floor(tile / across) * th + y, left = (tile % across) * tw + x;
-      const inside = top < height && left < width, level = inside ? decoder.level(run.frequencies(), program.head.precision) : 0;
+      const inside = top < height && left < width, level = inside ? decoder.level(run.intervals() ?? run.frequencies(), program.head.precision) : 0;
       if (inside) levels[((Math.floor(n / perPicture) * channels + step) * height + top) * width + left] = level;
       run.observe(level);
     });

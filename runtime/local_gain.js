@@ -75,9 +75,9 @@ export const LOCAL_GAIN = {
   },
 };
 
-/** Weights of the levels under a mixture of logistics; of more than 256 levels their frequencies, each with one place beside `places`.
- *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel @param {number} places */
-export function mixture({ mixtures: m, channels, levels, tables, least }, p, pixel, channel, places) {
+/** A mixture of logistics of a channel, given the levels before it: the sum of its weights, and of these what lies below the edge above a level.
+ *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {ArrayLike<number>} pixel @param {number} channel */
+function components({ mixtures: m, channels, levels, tables, least }, p, pixel, channel) {
   const most = Math.max(...p.subarray(0, m)), [fine, unit] = levels > 256 ? [22, 9] : [16, 17];
   let weights = Array.from(p.subarray(0, m), (logit) => tables.exp[Math.min(most - logit, tables.exp.length - 1)]);
   /** 2^24 times the CDF of component j of channel c at the edge above a level. @param {number} j @param {number} c */
@@ -98,16 +98,64 @@ export function mixture({ mixtures: m, channels, levels, tables, least }, p, pix
     const length = POWERS.findIndex((power) => power > Math.max(...weights));
     weights = weights.map((weight) => Math.floor(weight / POWERS[Math.max(0, length - 25)]));
   }
-  const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b), result = new Float64Array(levels);
-  for (let k = 0, below = 0; k < levels; k++) {
+  const edges = weights.map((_, j) => cdf(j, channel)), total = weights.reduce((a, b) => a + b, 0);
+  const below = (/** @type {number} */ level) => {
     let high = 0, low = 0; // of the sum over 2^24
     for (let j = 0; j < m; j++) {
-      const product = weights[j] * edges[j](k), whole = Math.floor(product / 2 ** 24);
+      const product = weights[j] * edges[j](level), whole = Math.floor(product / 2 ** 24);
       high += whole; low += product - whole * 2 ** 24;
     }
-    const sum = k === levels - 1 ? total : high + Math.floor(low / 2 ** 24);
-    const above = places ? k + 1 + Number((BigInt(sum) * BigInt(places)) / BigInt(total)) : sum;
-    result[k] = above - below; below = above;
+    return high + Math.floor(low / 2 ** 24);
+  };
+  return { total, below };
+}
+/** Weights of the levels under a mixture of logistics of up to 256 levels.
+ *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {Int32Array} pixel @param {number} channel */
+export function mixture(head, p, pixel, channel) {
+  const { total, below } = components(head, p, pixel, channel), result = new Float64Array(head.levels);
+  for (let k = 0, before = 0; k < result.length; k++) {
+    const sum = k === result.length - 1 ? total : below(k);
+    result[k] = sum - before; before = sum;
   }
   return result;
 }
+
+/** The distribution of a channel of more than 256 levels: of `2^precision` places each level keeps one, and the others are divided. */
+export class Intervals {
+  /** @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {ArrayLike<number>} pixel @param {number} channel */
+  constructor(head, p, pixel, channel) {
+    this.levels = head.levels;
+    this.places = 2 ** head.precision - head.levels;
+    this.mixture = components(head, p, pixel, channel);
+  }
+  /** The start of a level; of the number of levels, the end of the last. @param {number} level */
+  start(level) {
+    const { levels, places, mixture: { total, below } } = this;
+    if (level === 0 || level === levels) return level && places + level;
+    const sum = below(level - 1); // a quotient of numbers up to 2^53 is never rounded up to a whole one
+    return level + (total * places <= 2 ** 53 ? Math.floor((sum * places) / total) : Number((BigInt(sum) * BigInt(places)) / BigInt(total)));
+  }
+  /** The frequency of a level. @param {number} level */
+  frequency(level) { return this.start(level + 1) - this.start(level); }
+  /** The level that holds a place: the last that starts at it or before, by halving. @param {number} place */
+  at(place) {
+    let level = 0;
+    for (let step = 2 ** 15; step >= 1; step /= 2) if (level + step < this.levels && this.start(level + step) <= place) level += step;
+    return level;
+  }
+  /** The frequencies of all levels. Far from the components each has its one place, so pieces are tried that double in length. */
+  frequencies() {
+    const result = new Float64Array(this.levels).fill(1);
+    for (let k = 0, start = 0, count = 1; k < this.levels;) {
+      count = Math.min(count, this.levels - k);
+      const end = this.start(k + count), alone = end - start === count;
+      if (!alone && count > 1) { count = Math.floor(count / 2); continue; }
+      if (!alone) result[k] = end - start;
+      k += count; start = end; count = alone ? 2 * count : 1;
+    }
+    return result;
+  }
+}
+/** The distribution of a channel where its levels are too many for a table; null elsewhere.
+ *  @param {import("./pointillist.js").Head} head @param {Int32Array} p @param {ArrayLike<number>} pixel @param {number} channel */
+export const intervals = (head, p, pixel, channel) => (head.kind === "mixture" && head.levels > 256 ? new Intervals(head, p, pixel, channel) : null);

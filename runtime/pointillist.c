@@ -1779,6 +1779,17 @@ INLINE i64 edge(const mixture *x, i64 i, i64 level) {
   return interpolate(x->sigmoid, x->sigmoid_size, (distance * x->scale[i]) >> (x->unit + 8));
 }
 
+/* The levels above which the edge of a component is neither the first entry of the table nor the last: `low` to `high` - 1. At
+   that distance from the mean the product with the scale is beyond the table, or it is cut before it comes there. */
+INLINE void rise(const mixture *x, i64 i, i64 *low, i64 *high) {
+  i64 scale = x->scale[i], reach = scale > 0 ? ((x->sigmoid_size / 2) << (x->unit + 16)) / scale + 1 : 1ll << 40;
+  i64 middle = x->mean[i] - (1ll << (x->unit - 1));
+  *low = 0, *high = x->top;
+  if (reach > 1 << 28) return;
+  *low = smaller(larger(((middle - reach) >> x->unit) + 1, 0), x->top);
+  *high = smaller(larger(-((-middle - reach) >> x->unit), *low), x->top);
+}
+
 /* The weights of the components: those of a softmax, times what each gave to the levels of the channels before. */
 INLINE void weigh(const mixture *x, const i64 *pixel, i64 stride, i64 channel) {
   softmax_weights(x->params, x->m, x->exp, x->exp_last, x->weight);
@@ -1829,15 +1840,23 @@ static __attribute__((noinline)) i64 level_of_mixture(const program *p, const i3
   return level;
 }
 
-/* The frequencies of all of many levels. One function for all kernels: it is seldom called, and long. */
+/* The frequencies of all of many levels. Far from the components each level has its one place, so pieces are tried that
+   double in length: one whose end is as many places on as it has levels needs no other edge. One function for all kernels: it
+   is seldom called, and long. */
 static __attribute__((noinline)) void mixture_frequencies(const program *p, const i32 *params, const i64 *pixel, i64 stride, i64 channel, i64 *restrict result, i64 *parts) {
   mixture x = open_mixture(p, params, pixel, stride, channel, parts);
-  i64 levels = p->header[H_LEVELS], places = (1ll << p->header[H_PRECISION]) - levels, total = 0, start = 0;
+  i64 levels = p->header[H_LEVELS], places = (1ll << p->header[H_PRECISION]) - levels, total = 0, start = 0, count = 1;
   for (i64 i = 0; i < x.m; i++) total += x.weight[i];
-  for (i64 k = 0; k < levels; k++) {
-    i64 end = start_of_level(&x, k + 1, total, places);
-    result[k] = end - start;
-    start = end;
+  for (i64 k = 0; k < levels;) {
+    i64 size, end;
+    count = smaller(count, levels - k);
+    end = start_of_level(&x, k + count, total, places), size = end - start;
+    if (size != count && count > 1) {
+      count >>= 1;
+      continue;
+    }
+    for (i64 j = 0; j < count; j++) result[k + j] = count == 1 ? size : 1;
+    k += count, start = end, count = size == count ? 2 * count : 1;
   }
 }
 
@@ -1846,8 +1865,12 @@ INLINE i64 mixture_weights(const program *p, const i32 *params, const i64 *pixel
   i64 m = x.m, levels = x.top + 1, total = 0, before = 0;
   for (i64 k = 0; k < levels; k++) result[k] = 0;
   for (i64 i = 0; i < m; i++) {
-    total += x.weight[i];
-    for (i64 k = 0; k < levels - 1; k++) result[k] += x.weight[i] * edge(&x, i, k);
+    i64 weight = x.weight[i], low, high;
+    total += weight;
+    rise(&x, i, &low, &high);
+    for (i64 k = 0; k < low; k++) result[k] += weight * x.sigmoid[0];
+    for (i64 k = low; k < high; k++) result[k] += weight * edge(&x, i, k);
+    for (i64 k = high; k < levels - 1; k++) result[k] += weight * x.sigmoid[x.sigmoid_size - 1];
   }
   for (i64 k = 0; k < levels - 1; k++) {
     i64 below = result[k] >> 24;

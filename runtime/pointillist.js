@@ -23,14 +23,15 @@
  *   products?: import("./grid.js").Products}} Model `products` of a library encode hints and known pixels faster than `grid.js` */
 /** @typedef {{name: string, columns: boolean, bottom: boolean, right: boolean}} Order */
 /** @typedef {Record<string, Int32Array>} Inputs conditions: `[channels]`, or `[rows, columns, channels]` of the raster frame */
-/** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array, observe(level: number): void}} Steps */
+/** @typedef {{row: number, column: number, step: number, readonly done: boolean, frequencies(): Float64Array,
+ *   intervals(): import("./local_gain.js").Intervals | null, observe(level: number): void}} Steps */
 /** @typedef {(program: Program, height: number, width: number, inputs: Inputs) => Steps} Begin */
 
 import { POWERS, check, clamp, lookup, mulShift, shift } from "./arithmetic.js";
 import { attend, existing } from "./attention.js";
 import { factored } from "./factored.js";
 import { gridFeatures } from "./grid.js";
-import { LOCAL_GAIN, mixture, standardTables } from "./local_gain.js";
+import { LOCAL_GAIN, intervals, mixture, standardTables } from "./local_gain.js";
 import { open, readStages } from "./stages.js";
 
 const LIMIT = 2 ** 26, [IMAGE, ROW, SITE, POST_DRAW] = [0, 1, 2, 3];
@@ -332,20 +333,24 @@ export class Run {
       });
     }
   }
-  /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
-  frequencies() {
-    const { params, code, head } = this.program;
+  /** Compute the parameters of the current sub-pixel. @returns {Int32Array} */
+  compute() {
+    const { params, code } = this.program;
     if (!this.hasRun && !this.rowBegun) this.part(code[ROW], -1);
     if (!this.hasRun) this.part(code[SITE], this.column);
     this.rowBegun = this.hasRun = true;
     const start = this.at(params, this.column);
-    return frequencies(head, this.values[params.value].subarray(start, start + params.channels), this.pixel, this.step);
+    return this.values[params.value].subarray(start, start + params.channels);
   }
+  /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
+  frequencies() { return frequencies(this.program.head, this.compute(), this.pixel, this.step); }
+  /** Its distribution where the levels are too many for a table; null elsewhere. */
+  intervals() { return intervals(this.program.head, this.compute(), this.pixel, this.step); }
   /** Take the level of the current sub-pixel, and go to the next. @param {number} level */
   observe(level) {
     const { subSteps, canvasWidth, sCurve, canvasValues, head: { channels }, code, maps } = this.program;
     const width = (subSteps * canvasWidth) / channels, coupled = subSteps !== channels;
-    if (!this.hasRun) this.frequencies();
+    if (!this.hasRun) this.compute();
     this.pixel[this.step++] = level;
     if (!coupled || this.step === channels) for (let channel = coupled ? 0 : this.step - 1; channel < this.step; channel++) {
       const each = this.pixel[channel], start = (this.row * this.width + this.column) * maps[0].channels + channel * width;
@@ -378,10 +383,10 @@ function normalise(weights, bits, allowed = null) {
 }
 /** @param {Head} head @param {Int32Array} params @param {Int32Array} pixel @param {number} channel @returns {Float64Array} */
 function frequencies(head, params, pixel, channel) {
-  const { levels, precision, tables: { exp } } = head;
+  const { levels, precision, tables: { exp } } = head, many = intervals(head, params, pixel, channel);
+  if (many) return many.frequencies();
   if (head.kind === "factored") return factored(head, params, channel);
-  if (head.kind === "mixture" && levels > 256) return mixture(head, params, pixel, channel, 2 ** precision - levels);
-  if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel, 0), precision);
+  if (head.kind === "mixture") return normalise(mixture(head, params, pixel, channel), precision);
   const logits = head.kind === "bernoulli" ? [0, params[channel]] : [...params.subarray(channel * levels, (channel + 1) * levels)];
   const most = Math.max(...logits);
   return normalise(Float64Array.from(logits, (logit) => exp[Math.min(most - logit, exp.length - 1)]), precision);
@@ -516,7 +521,7 @@ export function conditions(model, order, height, width, given = {}) {
 /** @typedef {{seed?: number, index?: number, uniforms?: Float64Array, label?: string | number | null,
  *    features?: Record<string, number[]>, negative?: Record<string, number[]> | null, hint?: ArrayLike<number | null> | null, inputs?: Inputs | null, guidance?: number, temperature?: number, topP?: number,
  *    order?: string, height?: number, width?: number, known?: ArrayLike<number | null> | null, observed?: ArrayLike<number | null> | null,
- *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, begin?: Begin}} Options */
+ *    allowed?: boolean[] | ((at: number) => boolean[] | null) | null, all?: boolean, tables?: boolean, begin?: Begin}} Options */
 /** What a draw needs: integers of the conditions, and of guidance its reference. @typedef {ReturnType<typeof prepare>} Prepared */
 /** Prepare a draw. @param {Model} model @param {Options} options */
 export function prepare(model, options) {
@@ -539,25 +544,32 @@ export function prepare(model, options) {
 /** Sample an image from its seed and conditions, one sub-pixel after the other. `inputs` replaces conditions by integers; `known`
  *  has a level or null for each sub-pixel `[channels, height, width]`, which a completing model reads before the first draw; `observed`
  *  as well, but nothing reads them before their turn; `allowed` tells of each level whether it may be drawn;
- *  `all`: compute the frequencies of known sub-pixels too; `begin` opens a program instead of `Run` (`webassembly.js`).
+ *  `all`: compute the frequencies of known sub-pixels too; `tables`: without it, where levels are many, a draw tells no frequencies; `begin` opens a program instead of `Run` (`webassembly.js`).
  *  @param {Model} model @param {Options} options
  *  @returns {Generator<Draw, {levels: Uint16Array, frequencies: Float64Array}>} levels, and the frequency of each under the model */
 export function* draws(model, options = {}) {
-  const { known = null, observed = known, allowed = null, all = false, begin = (...what) => new Run(...what) } = options;
+  const { known = null, observed = known, allowed = null, all = false, tables = true, begin = (...what) => new Run(...what) } = options;
   const { order, program, height, width, rows, columns, inputs, reference: without, uniforms: u, guidance, temperature, topP } = prepare(model, options);
   const run = open(model, order, rows, columns, inputs, begin), other = without && open(model, order, rows, columns, without, begin), { precision } = program.head;
   const levels = new Uint16Array(u.length), result = new Float64Array(u.length).fill(POWERS[precision]);
   let left = observed && !all ? levels.reduce((sum, _, at) => sum + Number(observed[at] == null), 0) : Infinity; // nothing is computed after the last of them
+  const byIntervals = !tables && !other && temperature === 1 && topP === 1 && !allowed;
   if (observed) for (let at = 0; at < levels.length; at++) levels[at] = observed[at] ?? 0;
   while (!run.done && left) {
     const [y, x] = siteOf(order, run.row, run.column, height, width), at = (run.step * height + y) * width + x, level = observed?.[at];
-    const frequencies = level == null || all ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
+    const many = byIntervals && (level == null || all) ? run.intervals() : null;
+    const frequencies = !many && (level == null || all) ? run.frequencies() : null, reference = frequencies && other ? other.frequencies() : null;
     if (level == null && frequencies) {
       left--;
       const may = typeof allowed === "function" ? allowed(at) : allowed, identity = !other && temperature === 1 && topP === 1 && !may;
       const weights = identity ? frequencies : transform(frequencies, reference, guidance, temperature, topP, may);
       levels[at] = draw(weights, u[at], identity ? precision : 30);
     }
+    if (many && level == null) {
+      left--;
+      levels[at] = many.at(Math.floor(u[at] * POWERS[precision]));
+    }
+    if (many) result[at] = many.frequency(levels[at]);
     if (frequencies) result[at] = frequencies[levels[at]];
     run.observe(levels[at]);
     other?.observe(levels[at]);
@@ -567,6 +579,6 @@ export function* draws(model, options = {}) {
 }
 /** Sample an image: see `draws`. @param {Model} model @param {Options} options */
 export function sample(model, options = {}) {
-  const steps = draws(model, options);
+  const steps = draws(model, { ...options, tables: false });
   for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
 }

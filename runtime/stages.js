@@ -171,6 +171,8 @@ export class StagedRun {
   }
   /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
   frequencies() { return this.steps.frequencies(); }
+  /** Its distribution where the levels are too many for a table; null elsewhere. */
+  intervals() { return this.steps.intervals(); }
   /** Take the level of the current sub-pixel, and go to the next. @param {number} level */
   observe(level) {
     this.levels[(this.step * this.height + this.row) * this.width + this.column] = level;

@@ -7,6 +7,7 @@
 
 import { check } from "./arithmetic.js";
 import { products } from "./grid.js";
+import { intervals } from "./local_gain.js";
 
 /** @typedef {import("./pointillist.js").Model} Model */
 /** @typedef {import("./pointillist.js").Program} Program */
@@ -115,11 +116,21 @@ class CompiledRun {
     exports.pt_site(this.run, BigInt(this.row), BigInt(this.column));
     this.rowBegun = this.hasRun = true;
   }
+  /** Write the parameters of the current sub-pixel to `params`. */
+  writeParams() {
+    this.compute();
+    this.owner.exports.pt_params(this.run, BigInt(this.column), this.params);
+  }
+  /** Its distribution where the levels are too many for a table; null elsewhere. */
+  intervals() {
+    const { buffer } = this.owner.memory, { head, params: { channels } } = this.program;
+    this.writeParams();
+    return intervals(head, new Int32Array(buffer, this.params, channels), Array.from(new BigInt64Array(buffer, this.pixel, head.channels), Number), this.step);
+  }
   /** Frequencies of the levels of the current sub-pixel. @returns {Float64Array} */
   frequencies() {
     const { exports, memory } = this.owner, { levels } = this.program.head;
-    this.compute();
-    exports.pt_params(this.run, BigInt(this.column), this.params);
+    this.writeParams();
     exports.pt_frequencies(this.address, this.params, this.pixel, 1n, BigInt(this.step), this.result, this.scratch, BEST);
     const words = new Int32Array(memory.buffer, this.result, 2 * levels), result = new Float64Array(levels);
     for (let k = 0; k < levels; k++) result[k] = words[2 * k];

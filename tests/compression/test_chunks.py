@@ -99,6 +99,44 @@ def test_zarr(folder: str, zarr_format: Any, dtype: str, chunks: tuple[int, ...]
     assert np.array_equal(opened[1, 2:7, 3:], x[1, 2:7, 3:])
 
 
+@pytest.mark.parametrize(("zarr_format", "order"), [(2, "C"), (2, "F"), (3, None)])
+@pytest.mark.parametrize("dtype", ["<u2", ">i2", ">u4"])
+def test_bytes_and_axes_in_any_order(folder: str, zarr_format: Any, order: Any, dtype: str) -> None:
+    """Big-endian types and the order of Fortran, in arrays and in chunks, also of no axis and of no values."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    from pointillist.compression.arrays import chunks as numcodec
+    from pointillist.compression.arrays import zarr_codec
+
+    codec = numcodec.PointillistCodec(folder) if zarr_format == 2 else zarr_codec.Pointillist(folder)
+    whole = np.random.default_rng(0).integers(0, 300, (2, 6, 5)).astype(dtype)
+    for x in (whole, np.asfortranarray(whole), whole[:, ::2], whole[0, 0, 0].reshape(()), whole[:0]):
+        stored = zarr.create_array(
+            {}, shape=x.shape, dtype=x.dtype, chunks=tuple(max(1, n) for n in x.shape), order=order,
+            zarr_format=zarr_format, compressors=codec,
+        )  # fmt: skip
+        stored[...] = x
+        assert np.array_equal(stored[...], x)
+
+
+def test_chunks_that_do_not_fit_are_a_sentence(folder: str) -> None:
+    """Floats, also NaN, numbers beyond 64 bits with a sign, and a chunk of another array."""
+    zarr = pytest.importorskip("zarr", minversion="3")
+    from pointillist.compression.arrays.chunks import PointillistCodec
+    from pointillist.compression.arrays.zarr_codec import Pointillist
+
+    for values in (np.full((2, 2), np.nan), np.ones((2, 2), np.complex64), np.ones((2, 2), np.uint64)):
+        with pytest.raises(DataError, match="cannot become levels"):
+            PointillistCodec(folder).encode(values)
+        with pytest.raises(DataError, match="cannot become levels"):
+            zarr.create_array({}, data=values, compressors=Pointillist(folder))
+    store: dict[str, Any] = {}
+    for name, data in (("a", np.ones((2, 3), np.uint16)), ("b", np.ones((2, 2), np.int16))):
+        zarr.create_array(store, name=name, data=data, compressors=Pointillist(folder))
+    store["a/c/0/0"] = store["b/c/0/0"]
+    with pytest.raises(ArchiveError, match="holds 4 values of type int16, not 6 of type uint16"):
+        zarr.open_array(store, path="a", mode="r")[:]
+
+
 def test_numcodecs(folder: str) -> None:
     """Round trips of chunks of any number of axes, settings as JSON, and a damaged chunk."""
     numcodecs = pytest.importorskip("numcodecs")

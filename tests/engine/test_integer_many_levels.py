@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointillist.compression import compress, decompress
+from pointillist.compression.models import as_integer_model
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.distributions.likelihoods import DiscretizedLogisticMixture
+from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
 from pointillist.distributions.registry import min_log_scale_of_gain
+from pointillist.engine.c.run import frequencies_in_c
 from pointillist.engine.head.frequencies import distribution, precision_of
 from pointillist.engine.head.tables import mean_bits, standard_tables
 from pointillist.engine.program import IntegerHead
 from pointillist.errors import ArchiveError
 from tests.portable.networks import integer_case
+from tests.tolerances import rounding
 
 CASES = ("thousand", "sixteen-bits")
 
@@ -55,6 +59,30 @@ def test_intervals_divide_all_places(data: st.DataObject) -> None:
                           {name: torch.from_numpy(table.copy()) for name, table in head.tables.items()})  # fmt: skip
     other = distribution(tensors, torch.from_numpy(params), torch.from_numpy(pixel), channel)
     assert (other.interval(torch.from_numpy(pixel[:, channel]))[0].numpy() == each.interval(pixel[:, channel])[0]).all()
+
+
+@pytest.mark.parametrize("name", ["grey16", "photos"])
+@pytest.mark.parametrize("spread", [1 << 8, 1 << 11, 1 << 14, 1 << 17, 1 << 22])
+def test_the_library_skips_levels_where_no_component_rises(name: str, spread: int) -> None:
+    """The frequencies of all levels are the same in C and in numpy, for components anywhere and of any width."""
+    program, rng = as_integer_model(name).programs[0], np.random.default_rng(0)
+    head, count = program.head, 4 if name == "grey16" else 50
+    params = rng.integers(-spread, spread, (count, head.num_params)).astype(np.int32)
+    pixels = rng.integers(0, head.levels, (count, head.channels))
+    for channel in range(head.channels):
+        expected = distribution(head, params, pixels, channel).frequencies()
+        np.testing.assert_array_equal(frequencies_in_c(program, params, pixels, channel), expected)
+
+
+def test_moments_count_the_levels_that_have_one_place() -> None:
+    """Equal to the sums over all levels, up to the rounding of sums in float64."""
+    head = head_of(1000, 1, 3)
+    params = np.random.default_rng(0).integers(-(1 << 14), 1 << 14, (5, head.num_params))
+    frequencies = distribution(head, params, np.zeros((5, 1), np.int64), 0).frequencies()
+    assert (frequencies == 1).sum() > 1000
+    expected = entropy_and_variance((frequencies / 2.0**head.precision).T[None, :, None])
+    for actual, each in zip(moments_of_frequencies(frequencies, head.precision), expected, strict=True):
+        np.testing.assert_allclose(actual, each[0, 0], rtol=0, atol=rounding(actual, terms=1000))
 
 
 @pytest.mark.parametrize("levels", [1000, 65_536])

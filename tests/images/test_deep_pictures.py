@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import pointillist as pt
+from pointillist.engine.executors import frequencies_of_sites
 from pointillist.images import ImageSpec, to_picture, to_pictures
 from tests.cli.helpers import fails, run
 
@@ -153,3 +155,29 @@ def test_colour_is_rejected_and_16_bits_name_the_model(scan: np.ndarray, tmp_pat
         "compress", "photos-grey", tmp_path / "a.png", "--out", tmp_path / "p.pxl"
     )
     assert not (tmp_path / "p.pxl").exists()
+
+
+def test_a_hole_is_filled_without_tables_of_all_levels(scan: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A move computes the frequencies of all levels of the sub-pixel that it changes, and of no other."""
+    sites = []
+
+    def counted(program: Any, params: np.ndarray, *rest: Any) -> np.ndarray:
+        sites.append(len(params))
+        return frequencies_of_sites(program, params, *rest)
+
+    monkeypatch.setattr("pointillist.portable.scorer.frequencies_of_sites", counted)
+    known = np.ones(scan.shape, bool)
+    known[3:6, 2:7] = False
+    out = pt.inpaint("grey16", scan[None].astype(np.int64), known, 2, seed=0, moves=3)
+    assert out.method == "smc"
+    assert sites == [2, 2, 2]
+    np.testing.assert_array_equal(out.levels[:, 0][:, known], scan[known][None].repeat(2, 0))
+
+
+def test_the_probability_of_a_level_is_its_entry_in_the_table(scan: np.ndarray) -> None:
+    """By the two ends of its interval, and by the frequencies of all levels."""
+    scorer = pt.load("grey16").scorer("integer")
+    levels = scan[None, None, :2].astype(np.int64)
+    params, likelihood = scorer.params(levels, None), scorer.likelihood
+    expected = np.take_along_axis(likelihood.probs(params, levels, 0), levels, 1)
+    np.testing.assert_array_equal(likelihood.prob(params, levels), expected)

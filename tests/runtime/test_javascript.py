@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import pointillist as pt
+from pointillist.compression import compress
 from pointillist.conditioning.portable import BITS
 from pointillist.conditioning.text_encoders.hashed_ngrams import PAD, hash_ngrams
 from pointillist.distributions.transform import Transform
@@ -34,6 +35,7 @@ from tests.portable.golden.make import EXPECTED, MODELS
 from tests.portable.golden.make import HERE as GOLDEN_MODELS
 from tests.portable.test_condition_kinds import VALUES, model_with
 from tests.portable.test_integer_properties import integer_model_of
+from tests.tolerances import rounding
 
 from . import matrix
 
@@ -105,6 +107,26 @@ def test_golden_archives(name: str) -> None:
     expected = stored_images(images_of)
     assert [level for record in records for level in record["levels"]] == expected.reshape(-1).tolist()
     assert {(record["height"], record["width"]) for record in records} == {expected.shape[2:]}
+
+
+def test_an_archive_of_16_bits(tmp_path: Path) -> None:
+    """A level is found by halving: no table of 65,536 for a pixel."""
+    scan = np.random.default_rng(0).normal(9000, 40, (1, 1, 5, 7)).round().astype(np.int64)
+    (tmp_path / "scan.pxl").write_bytes(compress("grey16", scan))
+    job = {"job": "archive", "folder": str(FOLDERS["grey16"]), "file": str(tmp_path / "scan.pxl")}
+    ((record,),) = javascript(job)
+    assert record["levels"] == scan.reshape(-1).tolist()
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.9])
+def test_draws_of_16_bits(temperature: float) -> None:
+    """By intervals, and at a temperature by the frequencies of all levels, which are the same distribution."""
+    expected = pt.sample("grey16", 1, seed=4, size=(3, 4), temperature=temperature)
+    options = {"seed": 4, "height": 3, "width": 4, "temperature": temperature}
+    (result,) = javascript({"job": "sample", "folder": str(FOLDERS["grey16"]), "options": options})
+    assert result["levels"] == expected.levels.reshape(-1).tolist()
+    logs = np.log(np.array(result["frequencies"]) / 2**24)
+    np.testing.assert_allclose(logs.sum(), expected.nats[0], rtol=0, atol=rounding(logs, terms=len(logs)))
 
 
 @pytest.mark.parametrize("name", ["one", "labels"])

@@ -96,3 +96,6 @@ def test_painted_and_filled(client: TestClient) -> None:
     answer = client.post(f"{PATH}/fill", json={"start": start, "candidates": 2, "seed": 1}).json()
     for filled in images({"images": [candidate["image"] for candidate in answer["candidates"]]})[:, 0]:
         np.testing.assert_array_equal(filled[known == 1], SCAN[known == 1])
+    expected = pt.inpaint(MODEL, SCAN[None].astype(np.int64), known == 1, 2, seed=1)
+    assert answer["method"] == expected.method == "sequential"  # in floating point: see `choose_method`
+    np.testing.assert_array_equal(answer["ess"], expected.ess)

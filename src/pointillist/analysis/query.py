@@ -210,15 +210,18 @@ class ImageQuery:
         before: np.ndarray = self.order_index < here
         return before
 
-    def iter_log_probs(self, channel: int) -> Iterator[tuple[slice, Float[np.ndarray, "k rows w"]]]:
-        """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
+    def iter_rows(self) -> Iterator[slice]:
+        """Yield rows of the image, few enough for a table of all levels at each of their pixels."""
         _, height, width = self.shape
         table = self.model.image.levels * self.likelihood.mixtures * width  # each component has its own
         step = max(1, _TABLE_SIZE // table)
         for start in range(0, height, step):
-            rows = slice(start, min(height, start + step))
-            log_probs = self.likelihood.conditional(self.params[:, :, rows], self.x[:, :, rows], channel)
-            yield rows, log_probs[0]
+            yield slice(start, min(height, start + step))
+
+    def iter_log_probs(self, channel: int) -> Iterator[tuple[slice, Float[np.ndarray, "k rows w"]]]:
+        """Yield log-probabilities of all levels of a channel, some rows at a time, in nats, in float64."""
+        for rows in self.iter_rows():
+            yield rows, self.likelihood.conditional(self.params[:, :, rows], self.x[:, :, rows], channel)[0]
 
 
 def with_weights(model: LikelihoodModel) -> PixelModel:

@@ -13,7 +13,6 @@ from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
-from pointillist.distributions.moments import entropy_and_variance
 from pointillist.images import channel_names
 from pointillist.model.protocols import GenerativeModel
 from pointillist.visualization import Chart, heat_map, png_bytes
@@ -186,8 +185,8 @@ def surprisal_maps(query: ImageQuery) -> SurprisalMaps:
 def _surprisal_maps(query: ImageQuery) -> SurprisalMaps:
     entropy, variance = np.zeros(query.shape), np.zeros(query.shape)
     for channel in range(query.shape[0]):
-        for rows, log_probs in query.iter_log_probs(channel):
-            mean, spread = entropy_and_variance(np.exp(log_probs)[None])
+        for rows in query.iter_rows():
+            mean, spread = query.likelihood.moments(query.params[:, :, rows], query.x[:, :, rows], channel)
             entropy[channel, rows] = mean[0] / NATS_PER_BIT
             variance[channel, rows] = spread[0] / NATS_PER_BIT**2
     names = channel_names(query.model.image)

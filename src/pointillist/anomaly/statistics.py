@@ -71,10 +71,14 @@ def pixel_maps(model: ScoringModel, x: Int[np.ndarray, "b c h w"], inputs: Condi
         maps = pixel_maps(model.scorer(), model.check_array(x), model.conditions.inputs(None, len(x)))
     """
     params, likelihood = model.params(x, inputs), model.likelihood
-    step = max(1, _TABLE_SIZE // (model.image.levels * x.shape[2] * x.shape[3]))
+    height, row = x.shape[2], model.image.levels * x.shape[3]
+    step, rows = max(1, _TABLE_SIZE // (row * height)), max(1, _TABLE_SIZE // row)
     surprisal = -likelihood.log_prob(params, x).sum(1) / NATS_PER_BIT
-    starts = range(0, len(x), step)
-    parts = [_moments(likelihood, params[i : i + step], x[i : i + step]) for i in starts]
+    parts = []
+    for images in (slice(start, start + step) for start in range(0, len(x), step)):
+        bands = [(images, slice(None), slice(start, start + rows)) for start in range(0, height, rows)]
+        each = [_moments(likelihood, params[band], x[band]) for band in bands]
+        parts.append([np.concatenate(arrays, 2) for arrays in zip(*each, strict=True)])
     entropy, variance, pit, pit_variance = (np.concatenate(each) for each in zip(*parts, strict=True))
     maps = (surprisal, entropy.sum(1) / NATS_PER_BIT, variance.sum(1) / NATS_PER_BIT**2)
     return PixelMaps(*maps, pit, pit_variance) if model.image.ordered else PixelMaps(*maps)

@@ -157,7 +157,8 @@ def complete_images(
     config, inpainting, conditions = _split(settings)
     n, shape = len(levels), (levels.shape[1], levels.shape[2], levels.shape[3])
     mask = parse_mask(known, (1, *shape))[0]
-    chosen, order = choose_method(model, mask, method, config.order)
+    engine = resolve_engine(model, config.engine, shape[1:])
+    chosen, order = choose_method(model, mask, method, config.order, engine)
     observed = (levels, mask) if chosen.uses_observed else None
     label, texts = inpainting.pop("label", None), resolve_prompts(model, inpainting.pop("text", None), n)
     inputs = model.conditions.inputs(label, n, texts, size=shape[1:], known=observed, **conditions)
@@ -173,7 +174,7 @@ def complete_images(
         known=mask,
         mask=restricted,
         inputs=inputs,
-        config=replace(config, engine=resolve_engine(model, config.engine, shape[1:]), order=order.name),
+        config=replace(config, engine=engine, order=order.name),
         seed=seed,
         uniforms=numbers,
         **inpainting,

@@ -63,7 +63,11 @@ METHODS = {
 
 
 def choose_method(
-    model: LikelihoodModel, known: Bool[np.ndarray, "c h w"], name: str = "auto", order: str | None = None
+    model: LikelihoodModel,
+    known: Bool[np.ndarray, "c h w"],
+    name: str = "auto",
+    order: str | None = None,
+    engine: str = "integer",
 ) -> tuple[Method, PixelOrder]:
     """Choose a method and a generation order for a mask.
 
@@ -71,6 +75,8 @@ def choose_method(
         known: sub-pixels that are known.
         name: name of the method; `auto` for the first in `METHODS` that the model can do.
         order: name of the order; None for the one in which fewest known sub-pixels come after an unknown one.
+        engine: name of the engine, resolved. In floating point each particle has a table of all levels at each pixel,
+            which of 16 bits takes minutes and gigabytes: `auto` then draws in order.
 
     Raises:
         ConfigError: if there is no such method or order, or the model cannot do it for this mask.
@@ -82,7 +88,9 @@ def choose_method(
         raise ConfigError(f"`method` (={name!r}) must be auto, {', '.join(METHODS)}.")
     chosen = model.order(order) if order is not None else best_order(model, known)
     if name == "auto":
-        return next(m for m in METHODS.values() if _obstacle(m, model, known, chosen) is None), chosen
+        too_slow = {"smc"} if model.image.is_deep and engine != "integer" else {}
+        able = (m for m in METHODS.values() if _obstacle(m, model, known, chosen) is None)
+        return next(m for m in able if m.name not in too_slow), chosen
     method = METHODS[name]
     obstacle = _obstacle(method, model, known, chosen)
     if obstacle is not None:

@@ -158,17 +158,17 @@ class _Chain:
         self, params: Shaped[np.ndarray, "n p h w"], x: Int[np.ndarray, "n c h w"]
     ) -> tuple[Float[np.ndarray, "n c h w"], Float[np.ndarray, "n sites"]]:
         """Return the probability of each sub-pixel, and of the allowed levels of each unknown one."""
-        chosen, mass = np.empty(x.shape), np.ones((len(x), len(self.sites)))
-        if not self.in_integers:
-            chosen[:] = np.exp(self.likelihood.log_prob(params, x))
-        for channel in range(x.shape[1] if self.in_integers or self.allowed is not None else 0):
+        mass = np.ones((len(x), len(self.sites)))
+        if self.allowed is None:
+            return self.likelihood.prob(params, x), mass
+        chosen = np.empty(x.shape) if self.in_integers else self.likelihood.prob(params, x)
+        for channel in range(x.shape[1]):
             probs = self.likelihood.probs(params, x, channel)
             if self.in_integers:
                 chosen[:, channel] = np.take_along_axis(probs, x[:, channel : channel + 1], 1)[:, 0]
-            if self.allowed is not None:
-                here = self.sites[:, 0] == channel
-                within = (probs * self.allowed[channel].transpose(2, 0, 1)).sum(1)
-                mass[:, here] = within[:, *self.sites[here, 1:].T]
+            here = self.sites[:, 0] == channel
+            within = (probs * self.allowed[channel].transpose(2, 0, 1)).sum(1)
+            mass[:, here] = within[:, *self.sites[here, 1:].T]
         return chosen, mass
 
 

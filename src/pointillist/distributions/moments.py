@@ -21,6 +21,25 @@ def entropy_and_variance(
     return entropy, (probs * (log_probs + entropy[:, None]) ** 2).sum(1)
 
 
+def moments_of_frequencies(
+    frequencies: Int[np.ndarray, "n k"], precision: int
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Compute the same of frequencies that sum to `2 ** precision`; of many levels nearly all have 1, and are counted.
+
+    Example:
+        moments_of_frequencies(np.array([[1, 1, 14]]), 4)[0]  # the entropy of 1/16, 1/16 and 14/16
+    """
+    flat = frequencies.reshape(-1)
+    places = np.flatnonzero(flat != 1)
+    rows, probs = places // frequencies.shape[1], flat[places] / 2.0**precision
+    log_probs, alone = np.log(np.maximum(probs, np.finfo(np.float64).tiny)), precision * np.log(2.0)
+    count = len(frequencies)
+    share = (frequencies.shape[1] - np.bincount(rows, minlength=count)) / 2.0**precision
+    entropy = share * alone - np.bincount(rows, probs * log_probs, count)
+    spread = np.bincount(rows, probs * (log_probs + entropy[rows]) ** 2, count)
+    return entropy, share * (entropy - alone) ** 2 + spread
+
+
 def centred_pit(
     probs: Float[np.ndarray, "b k h w"], levels: Int[np.ndarray, "b h w"]
 ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:

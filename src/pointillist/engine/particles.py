@@ -44,7 +44,7 @@ def check_particles(count: int, levels: int, particles: int) -> None:
         DataError: naming the setting.
     """
     what = f"{counted(count, 'particle')} of {levels:,} levels (`particles` (={particles}))"
-    check_memory(count * levels * _BYTES_PER_LEVEL, what, "take fewer")
+    check_memory(count * levels * _BYTES_PER_LEVEL, what, "take fewer, or use the method sequential")
 
 
 @dataclass

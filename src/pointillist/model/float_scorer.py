@@ -13,6 +13,7 @@ from torch import Tensor
 from pointillist.conditioning import ConditionInputs
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.distributions.likelihoods import Likelihood
+from pointillist.distributions.moments import entropy_and_variance
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.distributions.transform import Transform
 from pointillist.engine.weights import inference_mode
@@ -40,6 +41,10 @@ class FloatLikelihood:
         """Compute the log-probability of each sub-pixel given those before it, in nats."""
         return _doubles(self.likelihood.log_prob(*_tensors(params, x)))
 
+    def prob(self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b c h w"]:
+        """Compute the probability of each sub-pixel given those before it."""
+        return np.asarray(np.exp(self.log_prob(params, x)))
+
     def conditional(
         self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Float[np.ndarray, "b k h w"]:
@@ -51,6 +56,12 @@ class FloatLikelihood:
     ) -> Float[np.ndarray, "b k h w"]:
         """Compute the probabilities of all levels of one channel."""
         return np.asarray(np.exp(self.conditional(params, x, channel)))
+
+    def moments(
+        self, params: Float[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
+        """Compute the mean and the variance of -log p over the levels of one channel; see `ScoringLikelihood`."""
+        return entropy_and_variance(self.probs(params, x, channel))
 
     def drawn_from(
         self,

@@ -50,6 +50,11 @@ class ScoringLikelihood(Protocol):
     ) -> Float[np.ndarray, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
 
+    def prob(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
+    ) -> Float[np.ndarray, "b c h w"]:
+        """Compute the probability of each sub-pixel given those before it, float64."""
+
     def conditional(
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Float[np.ndarray, "b k h w"]:
@@ -59,6 +64,11 @@ class ScoringLikelihood(Protocol):
         self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Float[np.ndarray, "b k h w"]:
         """Compute the probabilities of all levels of one channel, float64."""
+
+    def moments(
+        self, params: Shaped[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
+        """Compute the mean and the variance of -log p over the levels of one channel, in nats and nats squared."""
 
     def drawn_from(
         self,

@@ -14,6 +14,7 @@ from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.conditioning.label import Label
 from pointillist.conditioning.readers import ConditionReaders
+from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
 from pointillist.distributions.transform import Transform
 from pointillist.engine.executors import frequencies_of_sites
 from pointillist.engine.head.frequencies import distribution, log_probs
@@ -27,6 +28,9 @@ from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.portable.model import IntegerModel
 from pointillist.system import default_threads
+
+_SITES = 16
+"""Sites whose frequencies of all levels are computed together: 8 MB of 65,536 levels."""
 
 
 class ProgramLikelihood:
@@ -61,23 +65,27 @@ class ProgramLikelihood:
         self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
     ) -> Int[np.ndarray, "b k h w"]:
         """Compute the frequencies of all levels of one channel, given `x[:, :channel]` of the pixel."""
-        rows, pixels = (
-            np.ascontiguousarray(np.moveaxis(each, 1, -1)).reshape(-1, each.shape[1]) for each in (params, x)
-        )
-        sizes = frequencies_of_sites(self.program, rows, pixels, channel)
+        sizes = frequencies_of_sites(self.program, _rows(params), _rows(x), channel)
         return np.moveaxis(sizes.reshape(len(x), *x.shape[2:], self.levels), -1, 1)
 
     def log_prob(
         self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]
     ) -> Float[np.ndarray, "b c h w"]:
         """Compute the log-probability of each sub-pixel given those before it, in nats, float64."""
+        return self._logs(self._sizes(params, x))
+
+    def prob(self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Float[np.ndarray, "b c h w"]:
+        """Compute the probability of each sub-pixel given those before it, float64."""
+        return self._sizes(params, x) / 2.0**self.program.head.precision
+
+    def _sizes(self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "b c h w"]:
+        """Compute the frequency of each sub-pixel; where a head has no table, without the frequencies of all levels."""
         head, channels = self.program.head, range(x.shape[1])
         if head.has_table:
             chosen = [np.take_along_axis(self.frequencies(params, x, i), x[:, i : i + 1], 1) for i in channels]
-            return self._logs(np.concatenate(chosen, 1))
+            return np.concatenate(chosen, 1)
         rows, pixels = np.moveaxis(params, 1, -1), np.moveaxis(x, 1, -1)
-        sizes = [distribution(head, rows, pixels, i).interval(pixels[..., i])[1] for i in channels]
-        return self._logs(np.stack(sizes, 1))
+        return np.stack([distribution(head, rows, pixels, i).interval(pixels[..., i])[1] for i in channels], 1)
 
     def conditional(
         self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
@@ -90,6 +98,19 @@ class ProgramLikelihood:
     ) -> Float[np.ndarray, "b k h w"]:
         """Compute the probabilities of all levels of one channel, float64."""
         return self.frequencies(params, x, channel) / 2.0**self.program.head.precision
+
+    def moments(
+        self, params: Int[np.ndarray, "b p h w"], x: Int[np.ndarray, "b c h w"], channel: int
+    ) -> tuple[Float[np.ndarray, "b h w"], Float[np.ndarray, "b h w"]]:
+        """Compute the mean and the variance of -log p over the levels of one channel; see `ScoringLikelihood`."""
+        if self.program.head.has_table:
+            return entropy_and_variance(self.probs(params, x, channel))
+        rows, pixels = _rows(params), _rows(x)
+        parts = [slice(start, start + _SITES) for start in range(0, len(rows), _SITES)]
+        sizes = (frequencies_of_sites(self.program, rows[part], pixels[part], channel) for part in parts)
+        both = np.hstack([moments_of_frequencies(each, self.program.head.precision) for each in sizes])
+        entropy, variance = both.reshape(2, len(x), *x.shape[2:])
+        return entropy, variance
 
     def drawn_from(
         self,
@@ -120,6 +141,11 @@ class ProgramLikelihood:
 
     def _logs(self, sizes: Int[np.ndarray, ...]) -> Float[np.ndarray, ...]:
         return log_probs(sizes, self.program.head.precision)
+
+
+def _rows(array: Int[np.ndarray, "b c h w"]) -> Int[np.ndarray, "n c"]:
+    """Return the channels of each site."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1)).reshape(-1, array.shape[1])
 
 
 OtherFeatures = Callable[[ConditionInputs, tuple[int, int]], Mapping[str, NDArray[np.float64]]]

@@ -24,7 +24,7 @@ from pointillist.errors import ArchiveError, ShapeError
 from pointillist.portable import IntegerModel
 
 
-def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
+def encode_array(array: IntArray, model: IntegerModel, name: str = "", *, columns_first: bool = False) -> bytes:
     """Compress an array of integers, whose values and type the archive restores.
 
     ```python
@@ -35,6 +35,7 @@ def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
         array: `[..., h, w]`, or `[..., h, w, c]` for a model of several channels; one axis is a single row.
         model: the model.
         name: of the model, a hint for who decompresses.
+        columns_first: True if the values come back in the order of Fortran, the first axis fastest.
 
     Raises:
         ShapeError: if the last axis does not hold the channels of the model.
@@ -44,7 +45,8 @@ def encode_array(array: IntArray, model: IntegerModel, name: str = "") -> bytes:
     images = _as_images(values.to_levels(array), model.channels)
     file = io.BytesIO()
     with ArchiveWriter(file, model, verify=False, tiles=max(images.shape[2:]) > SIDE) as archive:
-        archive.add_metadata({"model": name, "values": values.to_json()})
+        shape = {"shape": list(array.shape)} if columns_first else {}
+        archive.add_metadata({"model": name, "values": values.to_json(), **shape})
         for levels in images if images.size else ():
             archive.add(levels)
     return file.getvalue()
@@ -63,7 +65,17 @@ def decode_array(archive: bytes, model: IntegerModel) -> IntArray:
         raise ArchiveError("The archive holds pictures, not an array with a type: read it with `pt.decompress`.")
     axes = (0, 2, 3, 1)
     images = [levels[None].transpose(axes).reshape(-1) for levels in opened]
-    return ValueMap.from_json(opened.metadata["values"]).to_values(np.concatenate([np.zeros(0, np.int64), *images]))
+    values = ValueMap.from_json(opened.metadata["values"]).to_values(np.concatenate([np.zeros(0, np.int64), *images]))
+    shape = opened.metadata.get("shape")
+    if shape is None:
+        return values
+    if (
+        not isinstance(shape, list)
+        or not all(type(n) is int and n >= 0 for n in shape)
+        or math.prod(shape) != len(values)
+    ):
+        raise ArchiveError("The archive has no valid shape of its array: it was not written by this package.")
+    return values.reshape(shape).ravel(order="F")
 
 
 def _as_images(levels: IntArray, channels: int) -> IntArray:
@@ -75,7 +87,7 @@ def _as_images(levels: IntArray, channels: int) -> IntArray:
             f"An array of shape {levels.shape} must end with the {channels} channels of the model: choose another "
             "model."
         )
-    shape = (1, 1, *levels.shape)[-4:] if levels.ndim < 4 else (math.prod(levels.shape[:-3]), *levels.shape[-3:])
+    shape = (1, 1, 1, *levels.shape)[-4:] if levels.ndim < 4 else (math.prod(levels.shape[:-3]), *levels.shape[-3:])
     return levels.reshape(shape).transpose(0, 3, 1, 2)
 
 
@@ -109,8 +121,10 @@ class PointillistCodec(Codec):  # type: ignore[misc]
         return self._integer_model
 
     def encode(self, buf: Any) -> bytes:
-        """Compress a chunk, whose shape says what is an image."""
-        return encode_array(np.asarray(ensure_ndarray(buf)), self.integer_model, self.model)
+        """Compress a chunk, whose shape says what is an image; its values come back in the order of its memory."""
+        array = np.asarray(ensure_ndarray(buf))
+        columns_first = array.flags.f_contiguous and not array.flags.c_contiguous
+        return encode_array(array, self.integer_model, self.model, columns_first=columns_first)
 
     def decode(self, buf: Any, out: Any = None) -> Any:
         """Return the values of a chunk, in one axis, or write them to `out`."""

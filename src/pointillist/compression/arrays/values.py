@@ -19,8 +19,8 @@ from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images.spec import MAX_LEVELS
 
-TYPES = ("|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<i8", "|b1")
-"""Types of arrays that an archive can restore."""
+TYPES = ("|u1", "|i1", "|b1", *(order + kind for order in "<>" for kind in ("u2", "i2", "u4", "i4", "i8")))
+"""Types of arrays that an archive can restore, with the order of their bytes."""
 WORTH = 2
 """A table must save as many times its own size, which is an estimate."""
 
@@ -52,9 +52,11 @@ class ValueMap:
         Raises:
             DataError: if they are not integers, or more than the model has levels.
         """
-        dtype = values.dtype.newbyteorder("<").str
+        dtype = values.dtype.str
         if dtype not in TYPES:
-            raise DataError(f"Values of type {values.dtype} cannot become levels: give integers of 8 to 64 bits.")
+            raise DataError(
+                f"Values of type {values.dtype} cannot become levels: give integers of 8 to 32 bits, or of 64 with a sign."
+            )
         if not values.size:
             return cls(dtype)
         low, high = int(values.min()), int(values.max())

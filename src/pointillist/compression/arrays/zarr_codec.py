@@ -10,6 +10,7 @@ zarr.create_array(store, data=scans, chunks=(1, 512, 512), compressors=Pointilli
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +21,7 @@ from zarr.registry import register_codec
 
 from pointillist.compression.arrays.chunks import decode_array, encode_array
 from pointillist.compression.models import as_integer_model
-from pointillist.errors import ConfigError
+from pointillist.errors import ArchiveError, ConfigError
 from pointillist.portable import IntegerModel
 
 
@@ -68,6 +69,12 @@ class Pointillist(BytesBytesCodec):
 
     async def _decode_single(self, chunk_bytes: Any, chunk_spec: Any) -> Any:
         values = await asyncio.to_thread(decode_array, chunk_bytes.to_bytes(), self.integer_model)
+        dtype, count = chunk_spec.dtype.to_native_dtype().newbyteorder("<"), math.prod(chunk_spec.shape)
+        if values.dtype != dtype or len(values) != count:
+            raise ArchiveError(
+                f"The chunk holds {len(values):,} values of type {values.dtype}, not {count:,} of type {dtype} as the "
+                "array says: it is of another array."
+            )
         return chunk_spec.prototype.buffer.from_bytes(values.tobytes())
 
 

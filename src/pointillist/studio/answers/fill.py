@@ -19,6 +19,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
 from pointillist.model.protocols import LikelihoodModel
+from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
 from pointillist.studio.conversion import (
     check_pixels,
@@ -186,13 +187,14 @@ def make_fill(model: LikelihoodModel, request: schemas.FillRequest, limits: sche
     allowed = _allowed(model, request.allowed, (height, width))
     job = FillJob(model, filled, levels, known, allowed, request.method, sign)
     window = job._windows()[0]
-    method = choose_method(model, _channels(known[window], model.image.channels), request.method, request.order)[0].name
+    shown = _channels(known[window], model.image.channels)
+    engine = resolve_engine(model, request.engine, (shown.shape[1], shown.shape[2]))
+    method = choose_method(model, shown, request.method, request.order, engine)[0].name
     image = model.image
     num_params = LIKELIHOODS[model.likelihood_name].num_params(image.channels, image.levels, model.mixtures)
-    # 16 bits: no tables are kept, and particles, which weigh all pixels after the hole, would take minutes
-    per_image = known[window].size * (num_params + (0 if image.is_deep else 2 * image.channels * image.levels))
-    too_many = image.is_deep or _num_particles(request) * per_image > limits.numbers
-    if method == "smc" and request.method == "auto" and too_many:
+    tables = 0 if image.is_deep else 2 * image.channels * image.levels  # of 16 bits no tables are kept
+    per_image = known[window].size * (num_params + tables)
+    if method == "smc" and request.method == "auto" and _num_particles(request) * per_image > limits.numbers:
         method = "sequential"
     numbers = (_num_particles(request) if method == "smc" else request.candidates) * per_image
     if numbers > limits.numbers:

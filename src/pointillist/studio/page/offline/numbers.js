@@ -9,7 +9,7 @@ export function probabilities(frequencies) {
 }
 
 /** Entropy and its variance, in bits. @param {Float64Array} probs */
-export function entropyOf(probs) {
+function entropyOf(probs) {
   let mean = 0, square = 0;
   for (const p of probs) if (p > 0) {
     const bits = -Math.log2(p);
@@ -17,6 +17,21 @@ export function entropyOf(probs) {
     square += p * bits * bits;
   }
   return { entropy: mean, variance: Math.max(0, square - mean * mean) };
+}
+
+/** Entropy, its variance and the surprisal of a level, in bits, from frequencies: of many levels most have the frequency 1, and are counted.
+ *  @param {Float64Array} frequencies @param {number} level */
+export function information(frequencies, level) {
+  let total = 0, ones = 0, mean = 0, square = 0;
+  for (let k = 0; k < frequencies.length; k++) { total += frequencies[k]; ones += Number(frequencies[k] === 1); }
+  const add = (/** @type {number} */ f, /** @type {number} */ count) => {
+    const bits = Math.log2(total / f), share = (count * f) / total;
+    mean += share * bits;
+    square += share * bits * bits;
+  };
+  if (ones) add(1, ones);
+  for (let k = 0; k < frequencies.length; k++) if (frequencies[k] > 1) add(frequencies[k], 1);
+  return { entropy: mean, variance: Math.max(0, square - mean * mean), surprisal: Math.log2(total / frequencies[level]) };
 }
 
 /** Divergence of a distribution from another, in bits. @param {Float64Array} from @param {Float64Array} to */

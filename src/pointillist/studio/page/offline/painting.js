@@ -3,7 +3,7 @@
 import { POWERS } from "../runtime/arithmetic.js";
 import { draws, hex, sample, uniforms } from "../runtime/pointillist.js";
 import { blankLevels, decodeLevels, encodeArray } from "../transport/encoded_arrays.js";
-import { entropyOf, probabilities } from "./numbers.js";
+import { information, probabilities } from "./numbers.js";
 import { Score, nameOfQuery } from "./scores.js";
 import { completeByParticles } from "./particles.js";
 import { holeOf, varied } from "./variations.js";
@@ -50,11 +50,12 @@ class Batch {
   take(sample, { at, frequencies, level }) {
     const { channels, levels } = this.image, n = this.place.get(at % this.size);
     if (n === undefined || !frequencies) return;
-    const to = (sample * this.pixels.length + n) * channels + Math.floor(at / this.size), probs = probabilities(frequencies);
+    const to = (sample * this.pixels.length + n) * channels + Math.floor(at / this.size), { entropy, surprisal } = information(frequencies, level);
     this.levels[to] = level;
-    this.entropy[to] = entropyOf(probs).entropy;
-    this.surprisal[to] = -Math.log2(probs[level]);
-    if (this.probs) for (let k = 0; k < levels; k++) this.probs[to * levels + k] = Math.round(65535 * probs[k]);
+    this.entropy[to] = entropy;
+    this.surprisal[to] = surprisal;
+    const probs = this.probs && probabilities(frequencies);
+    if (this.probs && probs) for (let k = 0; k < levels; k++) this.probs[to * levels + k] = Math.round(65535 * probs[k]);
   }
 
   /** The event of the pixels up to one. @param {number} stop @returns {Api.Pixels} */

@@ -1,7 +1,7 @@
 // Bits of an image under the model, sub-pixel by sub-pixel, as the maps of the studio show them.
 
 import { encodeArray } from "../transport/encoded_arrays.js";
-import { entropyOf, probabilities } from "./numbers.js";
+import { information } from "./numbers.js";
 
 /** @typedef {import("../runtime/pointillist.js").Draw} Draw */
 
@@ -20,10 +20,10 @@ export class Score {
 
   /** @param {Draw} draw of each sub-pixel */
   take({ at, frequencies, level }) {
-    const probs = probabilities(/** @type {Float64Array} */ (frequencies)), { entropy, variance } = entropyOf(probs);
-    this.surprisal[at] = -Math.log2(probs[level]);
+    const { entropy, variance, surprisal } = information(/** @type {Float64Array} */ (frequencies), level);
+    this.surprisal[at] = surprisal;
     this.entropy[at] = entropy;
-    this.bits += -Math.log2(probs[level]);
+    this.bits += surprisal;
     this.expected += entropy;
     this.variance += variance;
   }
