@@ -55,7 +55,7 @@ class ValueMap:
         dtype = values.dtype.str
         if dtype not in TYPES:
             raise DataError(
-                f"Values of type {values.dtype} cannot become levels: give integers of 8 to 32 bits, or of 64 with a sign."
+                f"Values of type {values.dtype} cannot become levels: give integers of 8 to 32 bits, or int64."
             )
         if not values.size:
             return cls(dtype)
