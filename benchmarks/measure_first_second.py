@@ -48,7 +48,13 @@ steps = model.steps(1, size, model.inputs(1, size, model.order()), model.order()
 steps.frequencies()
 """
 """The distribution of the first pixel of `digits`, from the import on and without torch."""
-BASELINES = {"python": "pass", "import torch": "import torch"}
+PROGRAMS = {
+    "python": "pass",
+    "import numpy, pydantic": "import numpy, pydantic.main",
+    "import torch": "import torch",
+    "pt.sample": "import pointillist as pt; pt.sample('digits', 1)",
+}
+"""The imports below which no command can be, and the first call from Python."""
 
 
 def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:
@@ -69,13 +75,13 @@ def measure(command: list[str], repeats: int, folder: Path) -> dict[str, Any]:
 
 
 def report(repeats: int, out: Path | None) -> None:
-    """Measure every command, and the imports below which none of them can be; write after each to `out`."""
+    """Measure every program and command; write after each to `out`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         result: dict[str, Any] = {"repeats": repeats, "cores": os.cpu_count()}
         result["python_version"] = platform.python_version()
         result["load_before"] = [round(load, 1) for load in os.getloadavg()]
-        programs = {what: [sys.executable, "-c", code] for what, code in BASELINES.items()}
+        programs = {what: [sys.executable, "-c", code] for what, code in PROGRAMS.items()}
         for executor in ("compiled", "numpy"):
             code = FIRST_PIXEL.format(folder=str(ZOO / "digits"), executor=executor)
             programs[f"first pixel, {executor}"] = [sys.executable, "-c", code]

@@ -16,8 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psutil
-
 from pointillist.errors import ConfigError, DataError, PointillistError, counted
 
 __version__ = "0.1.0"
@@ -114,7 +112,12 @@ def _address_space_bytes() -> int | None:
     except ImportError:  # Windows
         return None
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    return None if limit == resource.RLIM_INFINITY else limit - psutil.Process().memory_info().vms
+    if limit == resource.RLIM_INFINITY:
+        return None
+    import psutil
+
+    used: int = psutil.Process().memory_info().vms
+    return limit - used
 
 
 def _system_bytes() -> int | None:
@@ -211,6 +214,8 @@ def measure_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
 
         model, peak = measure_peak_memory(lambda: pt.load("digits"))
     """
+    import psutil
+
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)

@@ -19,12 +19,11 @@ NEEDED = (
     "PIL",
     "safetensors",
     "pydantic",
-    "jaxtyping",
     "filelock",
     "psutil",
 )
 """What `docs/how-to/quantize.md` lists; the packages below come with them."""
-WITH_THEM = ("pydantic_core", "annotated_types", "typing_extensions", "typing_inspection", "wadler_lindig")
+WITH_THEM = ("pydantic_core", "annotated_types", "typing_extensions", "typing_inspection")
 BEGIN = f"""
 import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder

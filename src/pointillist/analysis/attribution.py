@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.analysis.distribution import divergence
 from pointillist.analysis.query import ImageQuery
 from pointillist.images import channel_names
+from pointillist.images.array_types import Float, Int
 from pointillist.visualization import heat_map, png_bytes
 
 _BATCH_SIZE = 32  # copies of an image in one pass

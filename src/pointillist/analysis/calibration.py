@@ -14,7 +14,6 @@ from statistics import NormalDist
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
 from PIL import Image
 
 from pointillist.analysis.charts import pit_chart, reliability_chart
@@ -22,6 +21,7 @@ from pointillist.conditioning import Label
 from pointillist.errors import ConfigError, DataError
 from pointillist.files.progress import Bar
 from pointillist.images import channel_names
+from pointillist.images.array_types import Bool, Float, Int, Shaped
 from pointillist.model.batches import BatchReader, QueryKwargs
 from pointillist.model.protocols import LikelihoodModel, ScoringLikelihood
 from pointillist.visualization import Chart, png_bytes

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
 
+from pointillist.images.array_types import Float, Int
 from pointillist.visualization.chart import Axes, Chart, Dot, Kind, Mark, Path, Rect, Text, round_steps
 
 _WIDTH = 480.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from PIL import Image
 
 from pointillist.analysis.charts import bars_chart
@@ -17,6 +16,7 @@ from pointillist.analysis.surprisal import color_scale_max
 from pointillist.conditioning import ConditionInputs, label_input, labels_from_input
 from pointillist.errors import ConfigError, quote
 from pointillist.images import channel_names
+from pointillist.images.array_types import Float
 from pointillist.visualization import Chart, heat_map, png_bytes
 
 MAX_WORDS = 100

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from pointillist.analysis.distribution import divergence
@@ -21,6 +20,7 @@ from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import labels_from_input
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec, channel_names
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.sampling.config import SamplingConfig, resolve_engine
 from pointillist.sampling.samples import Samples
 from pointillist.sampling.uniforms import check_count

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 from PIL import Image
 
 from pointillist.analysis.charts import distribution_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.distributions.transform import Transform
+from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.visualization import Chart, png_bytes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)

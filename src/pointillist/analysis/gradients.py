@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.analysis.attribution import Attribution, gradient_unit
@@ -20,6 +19,7 @@ from pointillist.analysis.layers import Network
 from pointillist.analysis.query import ImageQuery, few_threads
 from pointillist.errors import ConfigError, MissingExtraError
 from pointillist.images import channel_names
+from pointillist.images.array_types import Float
 from pointillist.model.pixel_model import PixelModel
 
 _BATCH_SIZE = 32  # copies of an image in one forward

@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor, nn
 
@@ -32,6 +31,7 @@ from pointillist.analysis.query import NATS_PER_BIT, ImageQuery, few_threads
 from pointillist.analysis.surprisal import color_scale_max
 from pointillist.engine.weights import inference_mode
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float, Int
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks.gated_pixelcnn import GatedPixelCNN
 from pointillist.networks.pixel_rnn import PixelRNN

@@ -14,11 +14,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, Label
-from pointillist.conditioning.prompts import parse_prompts
+from pointillist.conditioning.inputs import parse_prompts
 from pointillist.errors import ConfigError, MissingExtraError
+from pointillist.images.array_types import Bool, Float, Int, Shaped
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import single_image

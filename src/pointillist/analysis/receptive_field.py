@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
 from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.images import channel_names
+from pointillist.images.array_types import Bool, Float
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.opening import load
 from pointillist.model.pixel_model import PixelModel

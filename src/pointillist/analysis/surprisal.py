@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.analysis.charts import cumulative_chart
 from pointillist.analysis.query import NATS_PER_BIT, ImageQuery
 from pointillist.images import channel_names
+from pointillist.images.array_types import Float, Int
 from pointillist.model.protocols import GenerativeModel
 from pointillist.visualization import Chart, heat_map, png_bytes
 

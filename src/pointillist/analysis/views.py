@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.analysis.calibration import Calibration
@@ -20,6 +19,7 @@ from pointillist.analysis.surprisal import MAX_Z, SurprisalMaps, most_surprising
 from pointillist.conditioning import AttributesConfig, MaskedValue, labels_from_input
 from pointillist.errors import PointillistError
 from pointillist.images import to_picture
+from pointillist.images.array_types import Float, Int
 from pointillist.model.integer_cost import engine_text
 from pointillist.visualization import diverging_colors, image_grid, png_bytes, sequential_colors
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.anomaly.density import Density, DensityKind, fit_density
+from pointillist.images.array_types import Float, Int
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Weights of the distance among which one is chosen; the statistics of the model always have a say."""

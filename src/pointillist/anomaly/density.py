@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 from sklearn.covariance import LedoitWolf
 from sklearn.model_selection import KFold
 
 from pointillist.errors import DataError
+from pointillist.images.array_types import Float
 
 DensityKind = Literal["auto", "gaussian", "kde"]
 KINDS: tuple[DensityKind, ...] = ("auto", "gaussian", "kde")

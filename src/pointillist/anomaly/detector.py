@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from PIL import Image
 
 from pointillist.errors import ConfigError, DataError, MissingExtraError, ShapeError, is_number, quote
+from pointillist.images.array_types import Float, Int
 
 try:
     from sklearn.base import BaseEstimator, OutlierMixin

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from pointillist.anomaly.combination import Combination, NearestImages, NormalScale, Trial
 from pointillist.anomaly.density import Density
@@ -24,6 +23,7 @@ from pointillist.files.arrays import read_arrays, write_arrays
 from pointillist.files.checkpoint.header import open_weights, read_metadata, settings_digest
 from pointillist.files.reading import read_json
 from pointillist.files.writing import write_text
+from pointillist.images.array_types import Float
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.zoo import ZOO, resolve
 

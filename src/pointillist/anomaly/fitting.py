@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
 from pointillist.anomaly.combination import Combination, Measured, NearestImages, combine, most_images
 from pointillist.anomaly.density import DensityKind
@@ -16,6 +15,7 @@ from pointillist.anomaly.scoring import Normals, Scorer, image_digest
 from pointillist.data import ImageDataset
 from pointillist.errors import DataError, ShapeError
 from pointillist.evaluation.lossless import lossless_size
+from pointillist.images.array_types import Int
 from pointillist.model.protocols import LikelihoodModel
 
 KINDS = ("halves side by side", "halves stacked", "upside down", "mirrored", "pasted block", "block of noise")

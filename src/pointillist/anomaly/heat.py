@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 from PIL import Image
 
 from pointillist.anomaly.density import conformal_threshold
 from pointillist.anomaly.scoring import Normals
 from pointillist.anomaly.words import describe
 from pointillist.images import ImageSpec, to_picture
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.visualization import diverging_colors, heat_map, image_grid, png_bytes
 from pointillist.visualization.pixels import enlarge
 

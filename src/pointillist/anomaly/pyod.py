@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
+
+from pointillist.images.array_types import Float, Int
 
 
 @runtime_checkable

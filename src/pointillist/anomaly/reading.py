@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import DataOptions, DataSplits, ImageDataset, load_data
 from pointillist.data.readers.folder_stream import FolderStream
 from pointillist.errors import ConfigError, DataError, ShapeError
 from pointillist.files.arrays import as_array, is_tensor
+from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.model.batches import BatchReader, check_kind, select_images
 from pointillist.model.protocols import LikelihoodModel
 

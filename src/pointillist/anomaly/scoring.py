@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.anomaly.reading import ImageBatch, ImageBatches
 from pointillist.anomaly.statistics import NATS_PER_BIT, image_statistics, pixel_maps, statistic_names
@@ -17,6 +16,7 @@ from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, ShapeError, check_whole, is_number, quote
 from pointillist.evaluation.lossless import deflate_bits
 from pointillist.files.progress import Bar
+from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 

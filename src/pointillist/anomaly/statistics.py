@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.moments import centred_pit, entropy_and_variance
+from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.model.protocols import ScoringLikelihood, ScoringModel
 
 NATS_PER_BIT = 0.6931471805599453

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.images import ImageSpec, to_picture
+from pointillist.images.array_types import Bool, Float, Int
 
 _STATISTICS = {
     "bits": ("more detail than usual", "plainer than usual, with less detail"),

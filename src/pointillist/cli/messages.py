@@ -10,13 +10,15 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pointillist.commands.training import RUN_OPTIONS
 from pointillist.errors import MAX_VALUE, PointillistError, missing_training, shorten
+
+if TYPE_CHECKING:
+    from pointillist.commands.run_options import RunOption
 
 EXIT_STOPPED = 130  # what shells report for a program ended by Ctrl-C
 _REMEDIES = {
@@ -96,11 +98,17 @@ def _flags(command: Any) -> Mapping[str, Speller]:
     result |= {
         f"{name}s": speller for name, speller in result.items()
     }  # `attributes` of Python is repeated `--attribute`
-    for option in RUN_OPTIONS if command.name == "train" else ():
+    for option in _run_options() if command.name == "train" else ():
         speller = _negated(option.flags) if option.turns_off else _with_flag(option.flags.split("/")[0])
         key = option.key.partition(".")[2]  # with its section it is a key of a run file, and stays one
         result |= dict.fromkeys({key, key.rpartition(".")[2]}, speller)
     return result
+
+
+def _run_options() -> Sequence[RunOption]:
+    from pointillist.commands.training import RUN_OPTIONS  # late: most messages are not about training
+
+    return RUN_OPTIONS
 
 
 def _setting(command: Any, name: str) -> Speller | None:

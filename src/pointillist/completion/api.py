@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.completion.cells import CELL_FILES, ObservedCells, read_cells
 from pointillist.completion.methods import Method, choose_method, parse_soft, with_soft_data
@@ -16,6 +15,7 @@ from pointillist.completion.task import CompletionTask, parse_mask_on_levels
 from pointillist.conditioning import ConditionKwargs, Label, labels_from_input, parse_mask
 from pointillist.errors import ConfigError
 from pointillist.files.reading import check_file
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.folder.generation import GenerationConfig
 from pointillist.model.folder.opening import open_scored

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Unpack, get_args
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.cells import ObservedCells
 from pointillist.completion.result import Completions, Painted
 from pointillist.conditioning import NO_LABEL
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Bool, Int, UInt8
 from pointillist.model.batches import SingleImage, read_image
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.uniforms import check_count, resolve_uniforms

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.data.options import parse_size
 from pointillist.data.readers.array_files import NpzFile
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.reading import check_grid, read_text
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float, Int
 
 CELL_FILES = (".csv", ".dat", ".gslib", ".out", ".npz")
 """Endings of tables of cells."""

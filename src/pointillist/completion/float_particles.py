@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.completion.task import CompletionTask
 from pointillist.engine.particles import DRAWN, ParticleBatch
 from pointillist.engine.program import IntArray
 from pointillist.engine.weights import inference_mode
+from pointillist.images.array_types import Float, Int
 from pointillist.sampling.loop import ObservedPixels, autoregressive_loop
 from pointillist.sampling.pixel import ConstrainedSampler
 from pointillist.sampling.state import Site, UniformSampler

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.completion.sequential import complete_sequentially, draw_unknown, log_prob_maps
 from pointillist.completion.smc import complete_by_smc, same_for_all
@@ -24,6 +23,7 @@ from pointillist.completion.task import CompletionTask, Draws, sub_pixel_rank
 from pointillist.conditioning import OBSERVED
 from pointillist.engine.particles import effective_sample_size, log_mean_exp, systematic_resampling
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import SamplingConfig

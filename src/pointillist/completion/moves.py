@@ -18,12 +18,12 @@ are rounded as IEEE 754 defines: every platform makes the same moves.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 
 from pointillist.completion.task import CompletionTask
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import Scaled
 from pointillist.engine.program import IntArray
+from pointillist.images.array_types import Float, Int, Shaped
 
 _AT_ONCE = 2**22
 """Probabilities of levels that are computed together."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 
 from pointillist.data.pixels import to_channels
 from pointillist.errors import ConfigError, counted
 from pointillist.images import as_pil
+from pointillist.images.array_types import Bool, Float, Int, UInt8
 from pointillist.sampling.samples import Samples
 
 MAX_LEVELS = 64

@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.completion.task import CompletionTask, Draws
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.particles import effective_sample_size, log_mean_exp
 from pointillist.engine.program import IntArray
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import ScoringModel
 from pointillist.sampling.api import draw_images

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int
 
 from pointillist.completion.moves import move_sub_pixels
 from pointillist.completion.sequential import log_prob_maps
@@ -37,6 +36,7 @@ from pointillist.engine.particles import (
 )
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Int
 from pointillist.portable.particles import draw_particles_by_stages
 from pointillist.sampling.program import as_program, guided_inputs
 from pointillist.sampling.uniforms import seeded_uniforms

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.errors import ConfigError, ShapeError, check_whole
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 from pointillist.sampling.candidates import negative_inputs, open_image_mask

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Bool
 
 from pointillist.completion.api import InpaintKwargs, complete_images
 from pointillist.completion.result import Painted
 from pointillist.errors import ConfigError, ShapeError, check_whole, is_number, quote
+from pointillist.images.array_types import Bool
 from pointillist.model.batches import read_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, PngImagePlugin
 
 from pointillist.compression.arrays.values import ValueMap
@@ -18,6 +17,7 @@ from pointillist.data.readers.picture_files import opened_picture
 from pointillist.engine.program import IntArray
 from pointillist.errors import ArchiveError, DataError
 from pointillist.images import ImageSpec, nearest_colour, quantise
+from pointillist.images.array_types import UInt8
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 """Modes of Pillow whose pixels have 8 bits a channel."""

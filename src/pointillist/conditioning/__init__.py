@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pointillist.conditioning.encoders.vectors import AttributeEncoder, LabelEncoder, VectorEncoder
     from pointillist.conditioning.hint import HintConfig, HintReader, hint_rule
     from pointillist.conditioning.image_preprocessors import HintPreprocessor
-    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
-    from pointillist.conditioning.keywords import ConditionKwargs, count_images
+    from pointillist.conditioning.inputs import ConditionInputs, MaskedValue, parse_prompts
     from pointillist.conditioning.known import OBSERVED, KnownConfig, parse_mask
     from pointillist.conditioning.label import (
         NO_LABEL,
@@ -34,8 +33,12 @@ if TYPE_CHECKING:
         match_names,
     )
     from pointillist.conditioning.portable import PortableEncoder
-    from pointillist.conditioning.prompts import parse_prompts
-    from pointillist.conditioning.readers import ConditionReader, ConditionReaders
+    from pointillist.conditioning.readers import (
+        ConditionKwargs,
+        ConditionReader,
+        ConditionReaders,
+        count_images,
+    )
     from pointillist.conditioning.registry import (
         condition_kinds,
         expand_condition,
@@ -66,8 +69,7 @@ _MODULES = {
         "hint_rule",
     ),
     "image_preprocessors": ("HintPreprocessor",),
-    "inputs": ("ConditionInputs", "MaskedValue"),
-    "keywords": ("ConditionKwargs", "count_images"),
+    "inputs": ("ConditionInputs", "MaskedValue", "parse_prompts"),
     "known": (
         "OBSERVED",
         "KnownConfig",
@@ -83,8 +85,7 @@ _MODULES = {
         "match_names",
     ),
     "portable": ("PortableEncoder",),
-    "prompts": ("parse_prompts",),
-    "readers": ("ConditionReader", "ConditionReaders"),
+    "readers": ("ConditionKwargs", "ConditionReader", "ConditionReaders", "count_images"),
     "registry": (
         "condition_kinds",
         "expand_condition",

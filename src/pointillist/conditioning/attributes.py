@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -18,6 +17,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, choices, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.images.array_types import Int
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

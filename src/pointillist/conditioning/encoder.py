@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.portable import PortableEncoder, ReadsValues, StoredWeights
+from pointillist.images.array_types import Float
 from pointillist.nn import Tokens
 
 

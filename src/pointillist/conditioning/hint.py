@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Shaped
 from PIL import Image
 from pydantic import Field, model_validator
 
@@ -24,6 +23,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, counted
 from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Shaped
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

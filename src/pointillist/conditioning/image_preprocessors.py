@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int, Shaped
 
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import OPAQUE, ImageSpec, dequantise
+from pointillist.images.array_types import Bool, Int, Shaped
 
 SIDES = ("left", "right", "top", "bottom")
 EDGE = 64  # of 255: two neighbours that differ by more in brightness have an edge between them

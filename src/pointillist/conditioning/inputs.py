@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 from numpy.typing import NDArray
+
+from pointillist.errors import ConfigError, ShapeError, quote
+from pointillist.files.reading import check_texts
+from pointillist.images.array_types import Bool
 
 PROMPT_PARTS = ("text", "words", "tokens")
 """Encoders that read the prompt of an image; training drops them together."""
@@ -142,3 +145,27 @@ class ConditionInputs:
             )
             parts[name] = replace(part, values=values, known=known)
         return cls(sum(batch.count for batch in batches), parts)
+
+
+def parse_prompts(value: Any, count: int) -> list[str] | None:
+    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is not a prompt.
+
+    ```python
+    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
+    ```
+
+    Raises:
+        ConfigError: if they are not strings.
+        ShapeError: if there are neither one nor `count` of them.
+    """
+    if value is None:
+        return None
+    texts = list(value) if np.iterable(value) and not isinstance(value, (str, bytes)) else [value]
+    for text in texts:
+        if not isinstance(text, (str, type(None))):
+            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
+    if len(texts) not in (1, count):
+        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
+    filled = [text or "" for text in texts]
+    check_texts(filled, "`text`")
+    return filled * count if len(filled) == 1 else filled

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool
 from pydantic import Field
 
 from pointillist.conditioning.inputs import MaskedValue
@@ -26,6 +25,7 @@ from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.files.arrays import ArrayReader, ArrayWriter
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Int
 from pydantic import Field, field_validator
 
 from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.settings import ConditionConfig, missing
 from pointillist.errors import ConfigError, ShapeError, is_number, quote
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.images.array_types import Int
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pointillist.conditioning.inputs import MaskedValue
+from pointillist.conditioning.inputs import MaskedValue, parse_prompts
 from pointillist.conditioning.portable import (
     WEIGHT_BITS,
     Integers,
@@ -38,9 +38,7 @@ from pointillist.conditioning.text_encoders import (
     hash_ngrams,
     normalize_text,
 )
-from pointillist.errors import ConfigError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
-from pointillist.files.reading import check_texts
 
 if TYPE_CHECKING:
     from pointillist.data import Batch
@@ -57,30 +55,6 @@ class SpelledPrompt(str):
     """
 
     __slots__ = ()
-
-
-def parse_prompts(value: Any, count: int) -> list[str] | None:
-    """Parse prompts of `count` images: one for all or one each; None, and "" for an image, is not a prompt.
-
-    ```python
-    parse_prompts("a red dragon", 2)  # ["a red dragon", "a red dragon"]
-    ```
-
-    Raises:
-        ConfigError: if they are not strings.
-        ShapeError: if there are neither one nor `count` of them.
-    """
-    if value is None:
-        return None
-    texts = list(value) if np.iterable(value) and not isinstance(value, (str, bytes)) else [value]
-    for text in texts:
-        if not isinstance(text, (str, type(None))):
-            raise ConfigError(f"`text` (={quote(text)}) must be a string, or one for each image.")
-    if len(texts) not in (1, count):
-        raise ShapeError(f"{len(texts)} texts do not fit {count} images: give one text, or one for each image.")
-    filled = [text or "" for text in texts]
-    check_texts(filled, "`text`")
-    return filled * count if len(filled) == 1 else filled
 
 
 class PromptReader(ABC):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any
 
 from pydantic import ValidationError
 
-from pointillist.conditioning.attributes import AttributesConfig
-from pointillist.conditioning.hint import HintConfig
-from pointillist.conditioning.known import KnownConfig
-from pointillist.conditioning.label import LabelConfig
 from pointillist.conditioning.portable import PortableEncoder
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.conditioning.text import TextConfig
-from pointillist.conditioning.vector import VectorConfig
 from pointillist.errors import ConfigError, choices, format_validation_error
 from pointillist.files.suggestions import remedy
 from pointillist.images import ImageSpec
@@ -22,19 +17,45 @@ from pointillist.images import ImageSpec
 DEDICATED = ("label", "attributes", "hint", "text", "known")
 """Kinds with dedicated options and fields; a value of any other is given by its name."""
 
-_KINDS: dict[str, type[ConditionConfig]] = {
-    config.kind: config for config in (LabelConfig, AttributesConfig, VectorConfig, HintConfig, TextConfig, KnownConfig)
+_SHIPPED: dict[str, tuple[str, ...]] = {
+    "label": ("LabelConfig",),
+    "attributes": ("AttributesConfig", "attributes"),
+    "vector": ("VectorConfig", "vectors"),
+    "hint": ("HintConfig", "hints"),
+    "text": ("TextConfig", "prompts", "tokens"),
+    "known": ("KnownConfig", "known"),
 }
+"""Settings class of each kind of this package, in the file of its name, and the keys of its encoders without torch."""
+
+_KINDS: dict[str, type[ConditionConfig] | None] = dict.fromkeys(_SHIPPED)
+"""Registered classes by kind; None for a class that nothing has looked up."""
 
 
-def condition_kinds() -> dict[str, type[ConditionConfig]]:
+class _Kinds(Mapping[str, type[ConditionConfig]]):
+    """Registered classes by kind; a class of this package is imported when it is looked up."""
+
+    def __getitem__(self, kind: str) -> type[ConditionConfig]:
+        config = _KINDS[kind]
+        if config is None:
+            config = getattr(import_module(f"pointillist.conditioning.{kind}"), _SHIPPED[kind][0])
+            _KINDS[kind] = config
+        return config
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_KINDS)
+
+    def __len__(self) -> int:
+        return len(_KINDS)
+
+
+def condition_kinds() -> Mapping[str, type[ConditionConfig]]:
     """Registered settings classes by kind, in the order of their features in a model.
 
     ```python
     list(condition_kinds())  # ["label", "attributes", "vector", "hint", "text", "known"]
     ```
     """
-    return dict(_KINDS)
+    return _Kinds()
 
 
 def register_condition(config: type[ConditionConfig]) -> type[ConditionConfig]:
@@ -50,7 +71,7 @@ def register_condition(config: type[ConditionConfig]) -> type[ConditionConfig]:
     Raises:
         ConfigError: if the kind is taken by another class.
     """
-    taken = _KINDS.get(config.kind)
+    taken = condition_kinds().get(config.kind)
     if taken is not None and (taken.__module__, taken.__qualname__) != (config.__module__, config.__qualname__):
         raise ConfigError(f"`kind` (={config.kind!r}) is taken by {taken.__name__}: choose another name.")
     _KINDS[config.kind] = config
@@ -66,17 +87,21 @@ def unsupported_condition(keyword: str, value: Any) -> ConfigError:
     """
     if keyword not in _KINDS:
         return ConfigError(f"`{keyword}` is not a condition: {remedy('log_prob', keyword, tuple(_KINDS))}.")
-    return _KINDS[keyword].unsupported(value)
+    return condition_kinds()[keyword].unsupported(value)
 
 
-def portable_encoders() -> dict[str, type[PortableEncoder]]:
-    """Return the classes of encoders that work without torch, by their key in `program.json`.
+def portable_encoder(key: str) -> type[PortableEncoder] | None:
+    """Return the class of encoders that work without torch and have a key in `program.json`; None for an unknown key.
 
     ```python
-    list(portable_encoders())  # ["attributes", "vectors", "hints", "prompts", "tokens", "known"]
+    portable_encoder("known").__name__  # "KnownFeatures"
     ```
     """
-    return {portable.key: portable for config in _KINDS.values() for portable in config.portable}
+    kinds = condition_kinds()
+    # of this package, only the kind that has the key is imported; a kind of a user is there already
+    candidates = (kind for kind in kinds if key in _SHIPPED.get(kind, (key,)))
+    classes = (portable for kind in candidates for portable in kinds[kind].portable)
+    return next((portable for portable in classes if portable.key == key), None)
 
 
 def parse_conditions(tree: Mapping[str, Any]) -> dict[str, ConditionConfig]:
@@ -108,13 +133,13 @@ def expand_condition(kind: str, value: Any, image: ImageSpec) -> ConditionConfig
     if isinstance(value, ConditionConfig):
         return value
     try:
-        return _KINDS[kind].of(value, image)
+        return condition_kinds()[kind].of(value, image)
     except ValidationError as error:
         raise ConfigError(format_validation_error(error, f"a setting of the condition {kind}")) from error
 
 
 def _parsed(kind: str, settings: Any) -> ConditionConfig:
-    config = _KINDS[kind]
+    config = condition_kinds()[kind]
     if isinstance(settings, config):
         return settings
     if not isinstance(settings, Mapping):

@@ -31,7 +31,7 @@ class ConditionConfig(BaseModel):
     ```
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     kind: ClassVar[str]
     added_by_finetuning: ClassVar[bool] = True

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -15,6 +14,7 @@ from pointillist.conditioning.portable import SIGMOID, PortableEncoder, StoredEn
 from pointillist.conditioning.settings import ConditionConfig
 from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import Array, ArrayReader, ArrayWriter
+from pointillist.images.array_types import Bool, Float
 
 if TYPE_CHECKING:
     from pointillist.data import Batch, ImageDataset

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float32, Int, Int64, Shaped
 
 from pointillist.data.annotations import Annotations
 from pointillist.data.options import Binarise
@@ -18,6 +17,7 @@ from pointillist.data.windows import PictureWindows
 from pointillist.errors import ConfigError, DataError, quote
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float32, Int, Int64, Shaped
 
 Indices = Sequence[int] | np.ndarray
 CHANGES = ("quantised to", "resized to", "reduced to 8 bits", "brought to", "first frame")

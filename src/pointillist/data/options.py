@@ -74,7 +74,7 @@ class DataOptions(BaseModel):
         ConfigError: if an option is unknown or has an invalid value.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     size: tuple[int, int] | None = None
     window: tuple[int, int] | None = None

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, Shaped
 
 from pointillist.data.raw import SPLITS
 from pointillist.errors import DataError
+from pointillist.images.array_types import Int, Shaped
 
 OVERLAP = 4
 """Windows of an epoch of training along a side of a window: as many as if each began a quarter after the one before."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.kinds import LikelihoodKind, digits
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float, Int
 
 
 class FactoredCategorical(Likelihood):

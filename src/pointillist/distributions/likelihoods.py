@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.kinds import LIKELIHOODS, LikelihoodKind
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images.array_types import Float, Int
 
 Number = TypeVar("Number", Tensor, float)
 MIN_LOG_SCALE = -7.0  # Salimans et al. 2017: keeps a component wider than about 1/8 of an 8-bit level

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float, Int
+
+from pointillist.images.array_types import Float, Int
 
 
 def entropy_and_variance(

@@ -10,11 +10,11 @@ References:
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import inverse_cdf
 from pointillist.distributions.transform import Transform
+from pointillist.images.array_types import Float, Int
 
 
 def apply_guidance(

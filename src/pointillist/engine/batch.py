@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -166,6 +165,8 @@ def run_slices(
         run(0, slices[0], signals[0])
         _report(on_row, 0, int(signals[0][DONE]))
         return
+    from concurrent.futures import ThreadPoolExecutor, wait  # late, as small batches need no threads
+
     with ThreadPoolExecutor(len(slices)) as pool:
         try:
             pending = {pool.submit(run, i, *one) for i, one in enumerate(zip(slices, signals, strict=True))}
@@ -199,6 +200,8 @@ def in_threads(function: Callable[[Sequence[A]], list[B]], items: Sequence[A], t
         for share in shares:
             yield from function(share)
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(len(shares)) as pool:
         for result in pool.map(function, shares):
             yield from result

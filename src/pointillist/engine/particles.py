@@ -15,11 +15,11 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from pointillist.engine.program import IntArray
 from pointillist.errors import counted
+from pointillist.images.array_types import Float, Int
 from pointillist.system import check_memory
 
 LOG_2 = math.log(2.0)

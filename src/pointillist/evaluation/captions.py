@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.conditioning import (
     ConditionInputs,
     Label,
 )
-from pointillist.conditioning.inputs import PROMPT_PARTS
-from pointillist.conditioning.prompts import parse_prompts
+from pointillist.conditioning.inputs import PROMPT_PARTS, parse_prompts
 from pointillist.data import ImageDataset
 from pointillist.distributions.transform import check_guidance
 from pointillist.errors import ConfigError, DataError, check_whole, quote
@@ -24,6 +22,7 @@ from pointillist.evaluation.conditioning import RetrievalMetrics, ranks_of
 from pointillist.evaluation.likelihood import guided_log_likelihoods
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, check_spec, single_image
 from pointillist.model.folder.opening import open_scored

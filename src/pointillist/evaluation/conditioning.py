@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.data import ImageDataset
 from pointillist.errors import ConfigError, DataError
 from pointillist.evaluation.likelihood import Z95, guided_log_likelihoods
 from pointillist.files.progress import Bar
+from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import BatchReader, check_spec, match_labels
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 

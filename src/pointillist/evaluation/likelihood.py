@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Unpack, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.distributions.transform import Transform, check_guidance
@@ -18,6 +17,7 @@ from pointillist.errors import ConfigError, DataError, check_whole
 from pointillist.files.progress import Bar
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.files.writing import atomic_path, open_table
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.batches import BatchReader, QueryKwargs, check_likelihood, select_images

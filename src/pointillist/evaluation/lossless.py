@@ -7,10 +7,10 @@ import zlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
 from PIL import Image, features
 
 from pointillist.data import ImageDataset
+from pointillist.images.array_types import Float, Int
 
 MAX_IMAGES = 256
 MAX_SIDE = 16_383  # of a WebP file

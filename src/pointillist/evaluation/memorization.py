@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from pointillist.files.progress import Bar
 from pointillist.images import OPAQUE, ImageSpec
+from pointillist.images.array_types import Bool, Float, Int, Shaped, UInt64
 
 
 def nearest_training_match(

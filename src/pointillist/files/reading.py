@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -157,6 +156,8 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise ConfigError(
             f"{name} is larger than settings are, or has a line of more than {MAX_DOTS} dots: correct it."
         )
+    import tomllib
+
     try:
         tree = tomllib.loads(text)
         check_value(tree)
@@ -174,21 +175,23 @@ def check_value(value: Any) -> None:
         RecursionError: if it is nested more than `MAX_DEPTH` deep.
         ValueError: if it holds an integer of more than 64 bits, or half of a character.
     """
-    waiting = [(value, 0)]
-    while waiting:
-        part, depth = waiting.pop()
+    level, depth = [value], 0
+    while level:  # all parts of one depth together: a program has tens of thousands
         if depth > MAX_DEPTH:
             raise RecursionError
-        if isinstance(part, str):
-            if not part.isascii():
-                part.encode()
-        elif isinstance(part, dict):
-            waiting += [(key, depth + 1) for key in part]
-            waiting += [(inner, depth + 1) for inner in part.values()]
-        elif isinstance(part, list):
-            waiting += [(inner, depth + 1) for inner in part]
-        elif isinstance(part, int) and not -(2**63) <= part < 2**63:
-            raise ValueError("an integer has more than 64 bits")
+        deeper: list[Any] = []
+        for part in level:
+            if isinstance(part, str):
+                if not part.isascii():
+                    part.encode()
+            elif isinstance(part, dict):
+                deeper += part
+                deeper += part.values()
+            elif isinstance(part, list):
+                deeper += part
+            elif isinstance(part, int) and not -(2**63) <= part < 2**63:
+                raise ValueError("an integer has more than 64 bits")
+        level, depth = deeper, depth + 1
 
 
 def _reason(error: ValueError) -> str:

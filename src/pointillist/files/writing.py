@@ -25,8 +25,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-import psutil
-
 from pointillist.errors import ConfigError, describe_impossible
 from pointillist.system import format_bytes
 
@@ -317,6 +315,8 @@ def _is_alive(owner: dict[str, Any]) -> bool:
         return False
     if owner.get("host") != platform.node():
         return True
+    import psutil
+
     try:
         started: float = psutil.Process(int(owner["pid"])).create_time()
         return abs(started - float(owner["started"])) < 1
@@ -325,6 +325,8 @@ def _is_alive(owner: dict[str, Any]) -> bool:
 
 
 def _this_process() -> dict[str, Any]:
+    import psutil
+
     return {"pid": os.getpid(), "started": psutil.Process().create_time(), "host": platform.node()}
 
 

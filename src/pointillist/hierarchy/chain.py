@@ -9,7 +9,6 @@ from typing import Any, TypeVar, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionKwargs, HintConfig, HintReader, Label
@@ -24,6 +23,7 @@ from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.data import CodeHint
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
 from pointillist.model.pixel_model import PixelModel

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from pointillist.data import Annotations, Batch, DataSplits, ImageDataset, load_data
@@ -18,6 +17,7 @@ from pointillist.hierarchy.config import CODES, PIXELS, HierarchyRun, scale_name
 from pointillist.hierarchy.tokenizers.fsq import FSQ
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Int, Shaped
 
 ENCODED_AT_ONCE = 64
 """Most images that are encoded at once; fewer, if they have more pixels than 64x64."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from jaxtyping import Int
 from PIL import Image
 
 from pointillist.data import ImageDataset
@@ -20,6 +19,7 @@ from pointillist.hierarchy.chain import Chain, CodeLength
 from pointillist.hierarchy.config import CODES, PIXELS, scale_names
 from pointillist.hierarchy.data import Pyramid, chunks, encoded
 from pointillist.images import to_picture
+from pointillist.images.array_types import Int
 from pointillist.model.batches import BatchReader
 from pointillist.visualization import image_grid
 from pointillist.visualization.heatmap import heat_map

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 
 from pointillist.conditioning.label import label_numbers
 from pointillist.errors import ShapeError
@@ -19,6 +18,7 @@ from pointillist.hierarchy.config import PIXELS, scale_of
 from pointillist.hierarchy.data import Pyramid
 from pointillist.hierarchy.tokenizers.tokenizer import Tokenizer
 from pointillist.images import to_pictures
+from pointillist.images.array_types import Float, Int
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.protocols import GenerativeModel
 from pointillist.sampling.api import SamplePlan

@@ -15,9 +15,9 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int, Shaped
 
 from pointillist.errors import ConfigError, closest, quote
+from pointillist.images.array_types import Int, Shaped
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from pointillist.errors import ConfigError, DataError, ShapeError, check_whole, counted, quote, worded_errors
 from pointillist.files.reading import MAX_NAME, check_texts
+from pointillist.images.array_types import Float, Int, UInt8
 from pointillist.images.pictures import (
     OPAQUE,
     as_pil,

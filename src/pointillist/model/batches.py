@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Int, Shaped, UInt8
 from PIL import Image
 
 from pointillist.conditioning import NO_LABEL, ConditionInputs, ConditionKwargs, Label, hint_rule, match_names
@@ -19,6 +18,7 @@ from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError, ShapeError, counted
 from pointillist.files.arrays import as_array, is_tensor
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Int, Shaped, UInt8
 from pointillist.images.pictures import composite_on_white, picture_array
 from pointillist.model.protocols import LikelihoodModel, ScoringModel
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning import (
@@ -18,6 +17,7 @@ from pointillist.conditioning import (
 )
 from pointillist.conditioning.encoder import as_tensor
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.config import ModelConfig
 from pointillist.nn import Condition, ConditionDims

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
@@ -18,6 +17,7 @@ from pointillist.distributions.sampling_transforms import apply_guidance, apply_
 from pointillist.distributions.transform import Transform
 from pointillist.engine.weights import inference_mode
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 
 

@@ -13,11 +13,11 @@ from fnmatch import fnmatchcase
 from typing import Any, Unpack
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionKwargs, Label
 from pointillist.errors import ConfigError, ShapeError
+from pointillist.images.array_types import Float, Int
 from pointillist.model.pixel_model import PixelModel
 from pointillist.networks.gated_pixelcnn import GatedLayer
 from pointillist.networks.pixelcnn_pp import DownsampleBlock, GatedResidualPair, InputBlock, UpsampleBlock

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.engine.library import load_library
 from pointillist.engine.weights import VERIFIED, modules_of, weights_of
 from pointillist.errors import ConfigError, EngineError, ShapeError, clause
+from pointillist.images.array_types import Float
 from pointillist.model.config import model_fingerprint
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.protocols import SCORING_ENGINES, ScoringModel

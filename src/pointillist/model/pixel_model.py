@@ -7,7 +7,6 @@ from typing import Any, ClassVar, TypeVar, Unpack
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.conditioning import ConditionInputs, ConditionKwargs, HintReader, Label
@@ -21,6 +20,7 @@ from pointillist.errors import ConfigError, DataError, ShapeError, quote
 from pointillist.files.arrays import as_array
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order
 from pointillist.model.conditions import ModelConditions
 from pointillist.model.config import ModelConfig, model_fingerprint

@@ -7,9 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 
 from pointillist.conditioning.settings import ConditionConfig
+from pointillist.images.array_types import Float, Int, Shaped
 
 if TYPE_CHECKING:
     from pointillist.conditioning import ConditionInputs, HintReader

@@ -17,10 +17,10 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import stage_rank
 from pointillist.networks.upsampler import Upsampler
 from pointillist.nn import (

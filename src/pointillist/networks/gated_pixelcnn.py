@@ -20,10 +20,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
     BackboneConfig,
     BackboneDims,

@@ -21,10 +21,10 @@ from __future__ import annotations
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, ResidualSkip, layer_dilations
 from pointillist.nn import (
     CausalLayer,

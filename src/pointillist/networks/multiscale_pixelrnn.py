@@ -28,10 +28,10 @@ from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
+from pointillist.images.array_types import Float
 from pointillist.networks.backbone import Backbone, BackboneDims, Stage, run_stages
 from pointillist.networks.pixel_rnn import (
     DiagonalBiLSTM,

@@ -31,10 +31,10 @@ from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.networks.backbone import (
     Backbone,
     BackboneConfig,

@@ -19,10 +19,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch.nn.functional as F
-from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.networks.backbone import BackboneConfig, BackboneDims, ResidualHead, masked_stem
 from pointillist.nn import (
     CausalLayer,

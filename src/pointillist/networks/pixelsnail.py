@@ -26,10 +26,10 @@ from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float, Int
 from pointillist.networks.backbone import Backbone, BackboneConfig, BackboneDims
 from pointillist.nn import (
     CausalLayer,

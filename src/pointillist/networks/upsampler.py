@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.nn import Condition, ConditionBias, ConditionDims, channel_groups
 from pointillist.nn.functional.convolution import DilatedConv2d
 from pointillist.nn.passes import FullPass, is_channels_last

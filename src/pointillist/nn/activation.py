@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import has_torch_function_unary
+
+from pointillist.images.array_types import Float
 
 _BITS = 15  # of each random number: torch fills 63 of 64 bits, so the highest bit of each 16 is not random
 

@@ -9,10 +9,10 @@ section 3.1.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float, Int
 
 
 class CausalLayer(nn.Module):

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float, Int
 from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.functional.convolution import dilated_conv2d
 from pointillist.nn.local import LocalGain, extra_weight

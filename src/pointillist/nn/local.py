@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float, Int
 from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.functional.local_gain import NEAR, NEAR_ABOVE, normalise, place, predict, start_params
 from pointillist.nn.functional.recurrence import LSTMCellParams

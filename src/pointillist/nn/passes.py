@@ -17,9 +17,9 @@ from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.nn.functional.attention import Tokens, cross_attention, strict_attention
 from pointillist.nn.functional.convolution import local_convolution

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from pointillist.images.array_types import Float, Int
 from pointillist.nn.base import CausalLayer, channel_causal_mask
 from pointillist.nn.causal import CausalConv2d, PointwiseConv2d
 from pointillist.nn.passes import Pass

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from pointillist.conditioning.inputs import ConditionInputs, MaskedValue
 from pointillist.conditioning.label import LabelReader, labels_from_input
@@ -16,6 +15,7 @@ from pointillist.conditioning.settings import missing
 from pointillist.engine.program import INT8, LIMIT, RANGES, Array, IntArray, Program
 from pointillist.errors import ConfigError, ShapeError
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float
 from pointillist.images.ordering import PixelOrder
 
 ORDER, POSITION = "order", "position"

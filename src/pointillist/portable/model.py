@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.label import Label
@@ -25,6 +24,7 @@ from pointillist.engine.program import IntArray, Program
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import ShapeError
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder, resolve_order, stage_rank
 from pointillist.images.spec import sum_images
 from pointillist.portable.conditions import IntegerPart, StoredConditions, encode_inputs

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from pointillist.conditioning.inputs import ConditionInputs
-from pointillist.conditioning.keywords import ConditionKwargs
 from pointillist.conditioning.label import Label
-from pointillist.conditioning.readers import ConditionReaders
+from pointillist.conditioning.readers import ConditionKwargs, ConditionReaders
 from pointillist.distributions.moments import entropy_and_variance, moments_of_frequencies
 from pointillist.distributions.transform import Transform
 from pointillist.engine.executors import frequencies_of_sites
@@ -24,6 +22,7 @@ from pointillist.engine.head.transform import DRAW_BITS, transform_frequencies
 from pointillist.engine.program import IntArray, Program
 from pointillist.files.arrays import as_array
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.portable.model import IntegerModel

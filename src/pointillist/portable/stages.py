@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
 from numpy.typing import NDArray
 
 from pointillist.distributions.transform import IDENTITY, Transform
@@ -22,6 +21,7 @@ from pointillist.engine.program import IntArray, Program
 from pointillist.engine.sampler import sample_batch
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.errors import EngineError
+from pointillist.images.array_types import Bool, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.portable.conditions import round_features

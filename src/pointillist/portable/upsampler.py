@@ -24,13 +24,13 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from pointillist.engine.c.blob import pack
 from pointillist.engine.c.run import ByteMatrix
 from pointillist.engine.library import array_in_c
 from pointillist.engine.program import DType, IntArray, Program
+from pointillist.images.array_types import Float, Int
 
 BITS, LIMIT = 13, 2**21
 FINE: DType = np.dtype(np.int16)

@@ -8,10 +8,10 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Integer
 
 from pointillist.errors import ConfigError, quote
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Integer
 from pointillist.rules.config import Adjacency, Level, Pair
 
 if TYPE_CHECKING:

@@ -18,7 +18,9 @@ Pair = tuple[Level, Level]
 
 @worded_errors("a rule")
 class _Table(BaseModel):
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, defer_build=True
+    )
 
 
 class RegionLevels(_Table):

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Bits, Check, Constraints, Kind, to_bits
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool
 from pointillist.rules.adjacency import adjacency_table, level_set, parse_range
 from pointillist.rules.config import Level, Rules
 

@@ -24,7 +24,6 @@ from pointillist.images import MAX_SIDE
 from pointillist.model.folder.opening import open_by_name
 from pointillist.model.folder.portable import PortableModel
 from pointillist.model.protocols import GenerativeModel, LikelihoodModel, is_generative
-from pointillist.model.vocabulary import log_prompts, resolve_prompts
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.sampling.candidates import best_of, check_best_of, draw_until_accepted, open_image_mask
 from pointillist.sampling.config import SampleKwargs, SamplingConfig
@@ -135,7 +134,11 @@ class SamplePlan:
         several = at_once and check_whole("n", n, 1) != 1  # for one image, `check_batch_memory` names a size that fits
         check_count(n, (model.image.channels, height, width) if several else None)
         config, conditions = SamplingConfig.split(settings, model.generation_config)
-        texts = None if text is None else resolve_prompts(model, text, n)
+        texts = None
+        if text is not None:
+            from pointillist.model.vocabulary import resolve_prompts
+
+            texts = resolve_prompts(model, text, n)
         request = ImageRequest(n=n, label=label, text=texts, conditions=conditions, config=config, size=(height, width))
         sampler = open_sampler(model, request)
         numbers = Uniforms.resolve(seed, uniforms, (n, model.image.channels, height, width))
@@ -281,5 +284,8 @@ def sample(
         raise not_a_model(model)
     n = count_images({"label": label, "text": text, **settings}) if n is None else n
     plan = SamplePlan.of(opened, n, label, text, at_once=True, **settings)
-    log_prompts(opened, text, n)
+    if text is not None:
+        from pointillist.model.vocabulary import log_prompts
+
+        log_prompts(opened, text, n)
     return plan.sample(on_row)

@@ -12,21 +12,21 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning.inputs import ConditionInputs
 from pointillist.conditioning.readers import ConditionReaders
 from pointillist.engine.program import IntArray
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.images.spec import sum_images
 from pointillist.model.protocols import ScoringModel
-from pointillist.rules.config import Rules
 from pointillist.sampling.config import SamplingConfig
 
 if TYPE_CHECKING:
     from pointillist.engine.constraints.masks import LevelMask
     from pointillist.images import ImageSpec
+    from pointillist.rules.config import Rules
 
 UNCONDITIONAL_SHARE = 0.5  # chosen on 60 concepts, 40 others agree (docs/experiments/best-of.md)
 _SCORED_AT_ONCE = 16  # images in the pass that scores candidates: sampling itself needs far less memory for each

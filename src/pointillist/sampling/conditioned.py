@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int
 
-from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.conditioning.inputs import ConditionInputs, parse_prompts
 from pointillist.conditioning.label import labels_from_input
-from pointillist.conditioning.prompts import parse_prompts
 from pointillist.conditioning.readers import ConditionReaders
 from pointillist.engine.program import IntArray
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import ScoringModel
 from pointillist.sampling.candidates import negative_inputs, unconditional_nats

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from pointillist.conditioning.keywords import ConditionKwargs
+from pointillist.conditioning.readers import ConditionKwargs
 from pointillist.errors import ConfigError, EngineError, check_whole, choices, quote
 from pointillist.files.suggestions import check_keywords
 
@@ -157,6 +157,8 @@ class SamplingConfig:
     @cached_property
     def parsed_rules(self) -> Rules | None:
         """The rules, parsed."""
+        if self.rules is None:
+            return None
         from pointillist.rules.config import parse_rules
 
         return parse_rules(self.rules)

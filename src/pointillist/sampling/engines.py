@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
@@ -14,6 +13,7 @@ from pointillist.engine.naive import NaiveStepper
 from pointillist.engine.stepper import ProgramStepper
 from pointillist.engine.weights import WeightVersionCheck
 from pointillist.errors import EngineError
+from pointillist.images.array_types import Int
 from pointillist.images.ordering import RASTER, PixelOrder
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import forward_of, record_stage

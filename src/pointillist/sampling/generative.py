@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning.inputs import ConditionInputs
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.config import SamplingConfig
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from pointillist.conditioning import ConditionInputs, Label
 from pointillist.engine.head.transform import transform_frequencies
 from pointillist.errors import ConfigError, EngineError
+from pointillist.images.array_types import Float, Int
 from pointillist.model.batches import single_image
 from pointillist.model.folder.opening import open_scored
 from pointillist.model.protocols import LikelihoodModel

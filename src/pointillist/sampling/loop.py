@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import sample_level
 from pointillist.engine.program import IntArray
 from pointillist.engine.recording.record import prove_independent
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.recorded import record_stage
 from pointillist.networks import Stage

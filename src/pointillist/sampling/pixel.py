@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.sampling_transforms import apply_guidance, apply_temperature_top_p
 from pointillist.engine.weights import compare_weights_once, inference_mode
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.batches import check_likelihood
 from pointillist.model.pixel_model import PixelModel
 from pointillist.sampling.conditioned import ConditionedSampler

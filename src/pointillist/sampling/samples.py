@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
 import numpy as np
-from jaxtyping import Float, Int
-from PIL import Image
 
-from pointillist.data.tilemaps import Tileset
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.suggestions import AnsweredNames
 from pointillist.images import ImageSpec, to_pictures
-from pointillist.visualization import image_grid, png_bytes, save_png
+from pointillist.images.array_types import Float, Int
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
+
+    from pointillist.data.tilemaps import Tileset
 
 SamplesT = TypeVar("SamplesT", bound="Samples")
 
@@ -145,6 +145,8 @@ class Samples(AnsweredNames):
 
     def sheet(self) -> Image.Image:
         """Draw all images side by side, enlarged, with the prompt of each."""
+        from pointillist.visualization import image_grid
+
         return image_grid(self.drawn(), captions=self.texts)
 
     def save(self, path: str | Path) -> Path:
@@ -157,6 +159,8 @@ class Samples(AnsweredNames):
         if path.suffix.lower() != ".png":
             remedy = "`samples.array` and `samples.images` are for other formats"
             raise ConfigError(f"`path` (={quote(str(path))}) must end in .png: {remedy}.")
+        from pointillist.visualization import save_png
+
         single = len(self) == 1 and self.tileset is None
         return save_png(self._file() if single else self.sheet(), path)
 
@@ -166,6 +170,8 @@ class Samples(AnsweredNames):
 
     def _repr_png_(self) -> bytes | None:
         """Show the sheet in a notebook; unordered codes of more than 256 levels are not pictures."""
+        from pointillist.visualization import png_bytes
+
         return png_bytes(self.sheet()) if self.image.is_displayable or self.tileset is not None else None
 
     @property

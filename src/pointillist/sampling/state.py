@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from pointillist.conditioning import ConditionInputs
@@ -16,6 +15,7 @@ from pointillist.distributions.likelihoods import Likelihood
 from pointillist.distributions.sampling_transforms import apply_guidance, draw_level, sample_level
 from pointillist.distributions.transform import IDENTITY, Transform
 from pointillist.engine.program import IntArray
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.sampling.generative import OnRow
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, SupportsIndex
 
 import numpy as np
-from jaxtyping import Float
 
 from pointillist.distributions.transform import Transform
 from pointillist.errors import ConfigError, ShapeError, check_whole, quote
+from pointillist.images.array_types import Float
 from pointillist.system import check_memory
 
 MAX_SEED = 2**53

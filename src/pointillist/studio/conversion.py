@@ -7,7 +7,6 @@ import math
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Int
 
 from pointillist.analysis import ImageQuery
 from pointillist.completion.canvas import windows
@@ -15,6 +14,7 @@ from pointillist.conditioning import OBSERVED, ConditionInputs, HintConfig
 from pointillist.conditioning.prompts import SpelledPrompt
 from pointillist.conditioning.registry import DEDICATED, condition_kinds, unsupported_condition
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.images.array_types import Bool, Int
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.model.vocabulary import resolve_prompts
 from pointillist.studio import schemas

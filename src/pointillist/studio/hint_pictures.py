@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, UInt8
 
 from pointillist.conditioning import HintConfig, HintPreprocessor
 from pointillist.images import OPAQUE, ImageSpec
+from pointillist.images.array_types import Bool, UInt8
 from pointillist.model.protocols import LikelihoodModel
 
 _DARK, _LIGHT = 64, 191  # of 255

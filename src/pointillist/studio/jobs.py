@@ -9,11 +9,11 @@ from functools import partial
 from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.conditioning import ConditionInputs, parse_prompts
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError, ShapeError
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.api import SamplePlan, draw_images

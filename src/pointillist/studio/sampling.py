@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
 
 from pointillist.completion.canvas import Sides, make_seamless
 from pointillist.completion.vary import vary
 from pointillist.engine.batch import check_batch_memory
+from pointillist.images.array_types import Float, Int, Shaped
 from pointillist.images.spec import sum_images
 from pointillist.model.vocabulary import describe_prompts
 from pointillist.sampling.uniforms import Uniforms

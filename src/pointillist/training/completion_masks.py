@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool
 from numpy.typing import NDArray
 
 from pointillist.conditioning import OBSERVED, ConditionInputs
+from pointillist.images.array_types import Bool
 from pointillist.training.augmentation import RandomStream
 from pointillist.training.config import CompletionSettings, MaskKind
 

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -30,6 +29,7 @@ from pointillist.engine.opcodes.linear import HIDDEN_BITS
 from pointillist.engine.program import INT8, RANGES, UINT8
 from pointillist.engine.rewrite.grids import MAX_WEIGHT, canvas_unit, narrow_units, weight_units
 from pointillist.errors import ConfigError
+from pointillist.images.array_types import Float
 from pointillist.model.pixel_model import PixelModel
 from pointillist.model.quantize_integer import make_integer_model
 from pointillist.networks.upsampler import Upsampler

@@ -11,7 +11,6 @@ from string import Template
 from typing import Any, Unpack
 
 import numpy as np
-from jaxtyping import Int
 
 from pointillist.analysis.calibration import Calibration
 from pointillist.analysis.counterfactual import Edits
@@ -23,6 +22,7 @@ from pointillist.conditioning import Label
 from pointillist.errors import ShapeError, counted
 from pointillist.files.progress import Bar
 from pointillist.files.writing import write_text
+from pointillist.images.array_types import Int
 from pointillist.model.batches import QueryKwargs, single_image
 from pointillist.model.folder.opening import load_weights, open_scored
 from pointillist.model.folder.portable import PortableModel

@@ -14,7 +14,6 @@ from string import Template
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Shaped, UInt8
 
 from pointillist.analysis.attribution import gradient_unit
 from pointillist.analysis.condition_gain import WordGain
@@ -24,6 +23,7 @@ from pointillist.analysis.report import sections
 from pointillist.analysis.surprisal import MAX_Z
 from pointillist.analysis.views import Views
 from pointillist.images import as_pil, to_picture
+from pointillist.images.array_types import Float, Shaped, UInt8
 from pointillist.visualization import diverging_colors, html, png_bytes, sequential_colors
 from pointillist.visualization.html import bundle
 

@@ -27,14 +27,14 @@ def parse_hint(
         ConfigError: if both are given, or the model has no such rule.
         DataError, ShapeError: if it cannot be read, or has another size.
     """
-    from pointillist.conditioning import hint_rule
-
     if image is None:
         conditions = read_conditions([], hint)
         _note_hint(model, hint, conditions.get("hint"))
         return conditions
     if hint is not None:
         raise ConfigError(f"`--hint-from-image` (={image}) derives what `--hint` (={hint}) gives: drop one of them.")
+    from pointillist.conditioning import hint_rule
+
     rule = hint_rule(model.hint_reader)  # before the image, which does not matter to a model that takes no hint
     size = size or (model.image.height, model.image.width)
     return {"hint": rule.of(_levels_of(model, image, size), model.image)}
@@ -62,6 +62,8 @@ def _levels_of(model: GenerativeModel, path: Path, size: tuple[int, int]) -> np.
 
 def _note_hint(model: GenerativeModel, path: Path | None, hint: Any) -> None:
     """Say which colours of a picture the levels of the hint do not hold."""
+    if hint is None:
+        return
     from PIL.Image import Image
 
     from pointillist.model.batches import describe_colours

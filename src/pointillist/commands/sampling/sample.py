@@ -17,13 +17,12 @@ from pointillist.commands.sampling.maps import FOLDER_KINDS, MAP_KINDS, is_map_f
 from pointillist.commands.sampling.prompts import SheetPlan
 from pointillist.commands.sampling.resumable import ArchiveSink, FolderSink, unfinished_seed, write_batches
 from pointillist.commands.sampling.settings import SampleSettings
-from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet
+from pointillist.commands.sampling.source import TUNED, PlannedImages, open_model, plan_sheet, read_rules
 from pointillist.data.palette import read_palette
 from pointillist.errors import ConfigError, counted
 from pointillist.files.batch_output import output_lock
 from pointillist.files.progress import Bar
 from pointillist.model.vocabulary import describe_prompts
-from pointillist.rules.config import parse_rules
 from pointillist.system import describe_threads
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def sample(settings: SampleSettings) -> Report:
 
 
 def _sample(settings: SampleSettings, kind: str, path: Path) -> Report:
-    parse_rules(settings.rules)  # an error before the model is read
+    read_rules(settings)  # an error before the model is read
     opened = open_model(settings)
     model = opened.model
     sheet = plan_sheet(model, settings)

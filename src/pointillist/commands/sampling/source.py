@@ -14,13 +14,13 @@ from pointillist.files.checkpoint.header import is_hierarchy, not_for_hierarchie
 from pointillist.model.folder.opening import open_program
 from pointillist.model.integer_cost import engine_text
 from pointillist.model.protocols import GenerativeModel
-from pointillist.rules.config import parse_rules
 from pointillist.sampling.api import SamplePlan
 from pointillist.sampling.config import INTEGER_REASON, EngineChoice, choose_engine
 from pointillist.sampling.generative import OnBatchRow
 from pointillist.zoo import resolve
 
 if TYPE_CHECKING:
+    from pointillist.rules.config import Rules
     from pointillist.sampling.samples import Samples
 
 TUNED = ("guidance", "temperature", "top_p")
@@ -94,6 +94,15 @@ def _open_hierarchy(settings: SampleSettings) -> OpenedModel:
     return OpenedModel(model, choose_engine(settings.engine, device), measure)
 
 
+def read_rules(settings: SampleSettings) -> Rules | None:
+    """Read the rules that maps obey; None without any."""
+    if settings.rules is None:
+        return None
+    from pointillist.rules.config import parse_rules
+
+    return parse_rules(settings.rules)
+
+
 DEFAULT_COUNT, DEFAULT_OF_EACH = 16, 4
 """Images without labels and prompts, and of each of them."""
 
@@ -133,7 +142,7 @@ class PlannedImages:
             "size": size,
             "engine": opened.engine.engine,
             "order": model.order(settings.order).name,
-            "rules": parse_rules(settings.rules),
+            "rules": read_rules(settings),
             **{name: getattr(settings, name) for name in _AS_TYPED},
             **{name: value for name in TUNED if (value := getattr(settings, name)) is not None},
             **read_conditions(settings.attribute, None, settings.condition),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
@@ -14,6 +13,7 @@ from pointillist.conditioning.inputs import MaskedValue
 from pointillist.conditioning.known import KnownConfig, KnownFeatures, KnownReader
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float
 from pointillist.nn.functional.convolution import DilatedConv2d
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.encoder import ConditionEncoder
@@ -20,6 +19,7 @@ from pointillist.conditioning.text import TextConfig
 from pointillist.conditioning.text_encoders import PAD
 from pointillist.conditioning.tokens import StateFeatures, StateReader, WordFeatures, WordReader
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float
 from pointillist.nn import Dropout, Tokens
 
 PAIR_SCALE = 0.05

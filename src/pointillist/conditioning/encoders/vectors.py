@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from pointillist.conditioning.attributes import AttributeFeatures, AttributeReader, AttributesConfig
@@ -16,6 +15,7 @@ from pointillist.conditioning.label import LabelConfig, LabelReader
 from pointillist.conditioning.portable import StoredWeights
 from pointillist.conditioning.vector import VectorConfig, VectorFeatures, VectorReader
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float
 
 
 def label_encoders(config: LabelConfig, image: ImageSpec) -> dict[str, ConditionEncoder]:

@@ -139,7 +139,7 @@ class StoredWeights:
 class StoredEncoder(BaseModel):
     """JSON values of an encoder: names of the arrays of its weights; a subclass adds its settings."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     weights: dict[Name, Name] = Field(max_length=512)
 

@@ -11,13 +11,13 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
 from numpy.typing import NDArray
 from pydantic import Field
 
 from pointillist.conditioning.portable import PortableEncoder, StoredEncoder, StoredWeights
 from pointillist.files.arrays import SCALE_SUFFIX, ArrayReader
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float, Int, Shaped
 
 MAX_TABLE = 2**22
 """Entries of the tables of the first convolution, at most; for more levels its terms are computed for each pixel."""

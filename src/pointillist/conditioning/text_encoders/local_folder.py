@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor
 
 from pointillist.errors import ConfigError, MissingExtraError, quote
 from pointillist.files.reading import check_file, read_json
+from pointillist.images.array_types import Float
 
 # bytes that the file of weights has at least for each of what a setting counts
 _BYTES = {

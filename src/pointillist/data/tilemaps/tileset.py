@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
 from PIL import Image, PngImagePlugin
 
 from pointillist import system
@@ -19,6 +18,7 @@ from pointillist.data.readers.picture_files import read_picture
 from pointillist.errors import CheckpointError, DataError
 from pointillist.files.reading import MAX_NAME
 from pointillist.images import MAX_LEVELS, clean_alpha
+from pointillist.images.array_types import Int, UInt8
 
 SIDE = 16
 """Side of a plain tile, in pixels."""

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, Integer
 from PIL import Image
 
 from pointillist.data.tilemaps.level_names import LEGENDS, legend_text, symbols_of
 from pointillist.data.tilemaps.tileset import Tileset, plain_tileset
+from pointillist.files.checkpoint.header import TILESET
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Int, Integer
 
-TILESET = "tileset.png"
 _VERSION, _TILED = "1.10", "1.10.2"  # of the format, and of the program, whose tiles have a `type` again
 
 

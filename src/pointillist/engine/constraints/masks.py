@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.engine.constraints import solver
 from pointillist.engine.constraints.solver import (
@@ -32,6 +31,7 @@ from pointillist.engine.constraints.solver import (
     solver_library,
 )
 from pointillist.engine.particles import Scaled
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.images.ordering import PixelOrder
 
 IntArray = Int[np.ndarray, "..."]

@@ -9,10 +9,10 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt64
 
 from pointillist.engine.library import aligned, load_library
 from pointillist.errors import ConfigError, EngineError
+from pointillist.images.array_types import Bool, Int, UInt64
 
 WORD = 64
 """Levels in a word of bits."""

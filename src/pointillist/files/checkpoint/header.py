@@ -20,6 +20,7 @@ WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 CARD = "README.md"
 GENERATION = "generation_config.json"
+TILESET = "tileset.png"
 HIERARCHY_FILE = "hierarchy.json"
 FORMAT_VERSION = 1
 METADATA_KEY = "pointillist"

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
 from pointillist.errors import CheckpointError, ConfigError, quote
@@ -92,8 +91,8 @@ def is_quantizable(name: str, shape: tuple[int, ...]) -> bool:
     return outputs >= MIN_OUTPUTS and size >= outputs * MIN_INPUTS
 
 
-def quantize_int8(weight: Float[Tensor, "*axes"]) -> tuple[Int8[Tensor, "*axes"], Float[Tensor, " outputs"]]:
-    """Compute q and s of a matrix; the head of this file has the formula."""
+def quantize_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute q, of the shape of a matrix, and s, one for each output; the head of this file has the formula."""
     weight = weight.detach().float()
     axis = output_axis(weight.ndim)
     largest = weight.abs().amax([i for i in range(weight.ndim) if i != axis])
@@ -103,7 +102,7 @@ def quantize_int8(weight: Float[Tensor, "*axes"]) -> tuple[Int8[Tensor, "*axes"]
     return q.round().clamp(-MAX_INT8, MAX_INT8).to(torch.int8), scale
 
 
-def dequantize_int8(q: Int8[Tensor, "*axes"], scale: Float[Tensor, " outputs"]) -> Float[Tensor, "*axes"]:
+def dequantize_int8(q: Tensor, scale: Tensor) -> Tensor:
     """Compute w' = q s, exactly."""
     return q.float() * _along(scale, q.ndim)
 

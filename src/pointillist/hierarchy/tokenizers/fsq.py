@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pointillist.errors import ConfigError
 from pointillist.images import MAX_LEVELS, ImageSpec
+from pointillist.images.array_types import Float, Int
 
 EPSILON = 1e-3  # of the authors' code: the outermost levels are reached by finite inputs
 

@@ -12,7 +12,6 @@ from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from pointillist.files.checkpoint.header import CONFIG, read_config
 from pointillist.files.checkpoint.tensors import write_folder
 from pointillist.hierarchy.tokenizers.fsq import FSQ, CodeVectors, OrderedLevels, Signal, UnorderedLevels
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.model.folder.files import read_weights
 
 MAX_UNORDERED = 4096

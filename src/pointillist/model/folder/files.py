@@ -14,15 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pointillist.data.tilemaps import TILESET, Tileset
+from pointillist.data.tilemaps import Tileset
 from pointillist.errors import CheckpointError, ConfigError, counted
 from pointillist.files.checkpoint import header
-from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, TILESET, WEIGHTS
 from pointillist.files.checkpoint.quantization import check_values, decode_tensors, encode_tensors, expanded_shapes
 from pointillist.files.checkpoint.tensors import read_tensors, write_folder
 from pointillist.files.writing import atomic_path, whole_folder, write_text
 from pointillist.model.config import ModelConfig
 from pointillist.model.folder.generation import PROMPTS, GenerationConfig, MeasuredPrompts
+from pointillist.model.folder.settings import read_tileset
 from pointillist.portable.storage import check_program
 
 
@@ -111,7 +112,7 @@ def read_model(folder: Path, build: Callable[[ModelConfig], nn.Module]) -> Model
         card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else None,
         generation=generation,
         measured=MeasuredPrompts.read(folder),
-        tileset=Tileset.read(folder / TILESET, config.image.levels) if (folder / TILESET).is_file() else None,
+        tileset=read_tileset(folder, config.image.levels),
     )
 
 

@@ -7,9 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pointillist.data.tilemaps import TILESET
 from pointillist.errors import CheckpointError, MissingExtraError, quote
-from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, WEIGHTS
+from pointillist.files.checkpoint.header import CARD, CONFIG, GENERATION, TILESET, WEIGHTS
 from pointillist.files.hub import offline_if_unreachable
 from pointillist.model.folder.generation import PROMPTS
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import numpy as np
-from jaxtyping import Int
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from pointillist.errors import CheckpointError, ConfigError, DataError, format_v
 from pointillist.files.checkpoint.header import GENERATION
 from pointillist.files.reading import read_json
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Int
 
 Phrase = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S+( \S+)*$")]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=500)]
@@ -62,7 +62,7 @@ class WordKinds(BaseModel):
         sentence: a sentence for words that are chosen; empty without.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kinds: dict[Phrase, Phrases] = Field(default_factory=dict, max_length=50)
     sentence: str = Field("", max_length=1000)
@@ -108,7 +108,7 @@ Example = Annotated[str, Field(min_length=1, max_length=200)]
 Examples = Annotated[tuple[Example, ...], Field(max_length=100)]
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", defer_build=True))
 class ExampleHint:
     """A hint image that shows what a model can do.
 
@@ -134,7 +134,7 @@ class ExampleHint:
             raise ValueError(f"the rows of {self.name!r} must be of one length")
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", defer_build=True))
 class ExamplePicture:
     """A picture that shows what a model can do: score, fill and compress it.
 
@@ -260,7 +260,7 @@ class MeasuredPrompts(BaseModel):
         words: words of the captions by kind, and the sentence that they are put into.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     measured: str = Field("", max_length=2000)
     recognised: tuple[Example, ...] = Field((), max_length=5000)

@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float, Int
 from pydantic import ValidationError
 
-from pointillist.conditioning.hint import HintReader
 from pointillist.conditioning.label import Label
-from pointillist.conditioning.prompts import PromptReader
 from pointillist.conditioning.registry import condition_kinds
 from pointillist.conditioning.settings import ConditionConfig
-from pointillist.data.tilemaps import TILESET, Tileset
 from pointillist.distributions.kinds import LikelihoodKind
 from pointillist.distributions.registry import resolve_likelihood
 from pointillist.errors import CheckpointError, ConfigError, EngineError
 from pointillist.files.arrays import as_array
 from pointillist.files.checkpoint.header import CONFIG, WEIGHTS, read_config, read_tensor_info
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Float, Int
 from pointillist.images.ordering import PixelOrder
 from pointillist.model.folder.generation import GenerationConfig, MeasuredPrompts
-from pointillist.model.folder.settings import count_parameters
+from pointillist.model.folder.settings import count_parameters, read_tileset
 from pointillist.model.integer_cost import IntegerCost
 from pointillist.model.protocols import Settings
 from pointillist.portable import IntegerModel, load
@@ -33,6 +30,11 @@ from pointillist.portable.conditions import ORDER, POSITION, StoredConditions
 from pointillist.portable.scorer import ProgramScorer
 from pointillist.portable.storage import PROGRAM, PROGRAM_TENSORS, has_program
 from pointillist.zoo import resolve
+
+if TYPE_CHECKING:
+    from pointillist.conditioning.hint import HintReader
+    from pointillist.conditioning.prompts import PromptReader
+    from pointillist.data.tilemaps import Tileset
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,7 +108,7 @@ class PortableModel:
             generation_config=generation,
             measured_prompts=MeasuredPrompts.read(folder),
             training_record=record,
-            tileset=Tileset.read(folder / TILESET, image.levels) if (folder / TILESET).is_file() else None,
+            tileset=read_tileset(folder, image.levels),
             integer_cost=cost,
             **_network(folder, config),
             folder=folder,

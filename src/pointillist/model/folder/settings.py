@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
@@ -16,6 +16,7 @@ from pointillist.errors import CheckpointError
 from pointillist.files.arrays import SCALE_SUFFIX
 from pointillist.files.checkpoint.header import (
     CONFIG,
+    TILESET,
     WEIGHTS,
     TensorInfo,
     check_config_hash,
@@ -24,6 +25,9 @@ from pointillist.files.checkpoint.header import (
 )
 from pointillist.images.ordering import parse_orders
 from pointillist.model.integer_cost import IntegerCost, engine_text
+
+if TYPE_CHECKING:
+    from pointillist.data.tilemaps import Tileset
 
 Config = TypeVar("Config", bound=ConditionConfig)
 
@@ -43,7 +47,9 @@ class ModelSettings(BaseModel):
         orders: Pixel generation orders to train on, separated by commas; raster-all and s-curve-all are eight each.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), defer_build=True
+    )
 
     likelihood: LikelihoodName = "auto"
     mixtures: int = Field(10, ge=1, le=1024)
@@ -143,3 +149,16 @@ def count_parameters(tensors: Mapping[str, TensorInfo]) -> int:
     """Count the weights of a model from the header of its file; the scales of int8 weights are none."""
     scales = {name + SCALE_SUFFIX for name, tensor in tensors.items() if tensor.dtype == "I8"}
     return sum(math.prod(tensor.shape) for name, tensor in tensors.items() if name not in scales)
+
+
+def read_tileset(folder: Path, levels: int) -> Tileset | None:
+    """Read the pictures of the levels of a model of maps; None for a folder without.
+
+    Raises:
+        CheckpointError: if they cannot be read, or are of another number.
+    """
+    if not (folder / TILESET).is_file():
+        return None
+    from pointillist.data.tilemaps import Tileset
+
+    return Tileset.read(folder / TILESET, levels)

@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from pointillist.images.array_types import Bool, Float
 
 MAX_QUERIES = 256
 """Maximal number of queries in a block, for images with very long rows."""

@@ -22,9 +22,10 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
+
+from pointillist.images.array_types import Float
 
 NEAR = ((0, -1), (-1, -1), (-1, 0), (-1, 1))
 """W, NW, N and NE: rows down and columns right."""

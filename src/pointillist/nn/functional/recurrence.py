@@ -17,8 +17,9 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from torch import Tensor
+
+from pointillist.images.array_types import Float
 
 Offset = tuple[int, int]
 

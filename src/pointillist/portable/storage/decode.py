@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from pointillist.conditioning.registry import portable_encoders
+from pointillist.conditioning.registry import portable_encoder
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.engine.head.tables import standard_tables
 from pointillist.engine.opcodes import OPCODES
@@ -255,13 +255,14 @@ def decode_part(part: schema.PartModel, arrays: ArrayReader) -> IntegerPart:
     if len(rows) < max(1, len(part.names)):
         raise arrays.damaged(f"the condition `{part.name}` has too few rows")
     encoders = {key: document for key, document in (part.model_extra or {}).items() if document is not None}
-    unknown = encoders.keys() - portable_encoders().keys()
-    if unknown or len(encoders) > 1:
+    if not encoders:
+        return IntegerPart(part.name, part.kind, rows, tuple(part.names))
+    key, document = next(iter(encoders.items()))
+    encoder = portable_encoder(key)
+    if len(encoders) > 1 or encoder is None:
         raise arrays.damaged(f"the condition `{part.name}` has the encoders {', '.join(sorted(encoders))}")
-    encoder = None
-    for key, document in encoders.items():
-        encoder = portable_encoders()[key].decode(document, part.kind, rows.shape[-1], arrays)
-    return IntegerPart(part.name, part.kind, rows, tuple(part.names), encoder)
+    decoded = encoder.decode(document, part.kind, rows.shape[-1], arrays)
+    return IntegerPart(part.name, part.kind, rows, tuple(part.names), decoded)
 
 
 LOCAL_GAIN = ("PREDICT", "NORMALISE", "PLACE")

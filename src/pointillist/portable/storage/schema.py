@@ -21,7 +21,7 @@ ValueModel = tuple[Size, Annotated[int, Field(ge=0, le=3)], Annotated[int, Field
 class Strict(BaseModel):
     """Base class: no other fields."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class MapModel(Strict):
@@ -88,7 +88,7 @@ class ProgramModel(Strict):
 class PartModel(BaseModel):
     """A part of the condition; an encoder that computes its features stands under the key of its class."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     name: Name
     kind: Literal["vector", "map", "tokens"]

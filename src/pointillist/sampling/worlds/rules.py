@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.engine.constraints.masks import LevelMask
 from pointillist.engine.constraints.solver import Bits, Check, Constraints, Kind, to_bits
 from pointillist.errors import ConfigError
 from pointillist.images import ImageSpec
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.rules.adjacency import RECORD, adjacency_table, level_number, level_set
 from pointillist.rules.config import Count, Rules
 from pointillist.rules.opening import at_least

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Int
 
 from pointillist.conditioning.known import OBSERVED
 from pointillist.engine.batch import SampleBatch
 from pointillist.errors import ConfigError, check_whole
+from pointillist.images.array_types import Int
 from pointillist.model.folder.portable import PortableModel
 from pointillist.portable.stages import sample_runs
 from pointillist.rules.config import Rules, parse_rules

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
 from pointillist.completion.api import complete_images
 from pointillist.completion.canvas import windows
@@ -18,6 +17,7 @@ from pointillist.completion.result import Completions
 from pointillist.conditioning import ConditionInputs
 from pointillist.distributions.kinds import LIKELIHOODS
 from pointillist.errors import ConfigError, DataError
+from pointillist.images.array_types import Bool, Float, Int
 from pointillist.model.protocols import LikelihoodModel
 from pointillist.sampling.config import resolve_engine
 from pointillist.studio import schemas
